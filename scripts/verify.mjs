@@ -1,23 +1,13 @@
 // `npm run verify`: everything that can be known without a GPU, in seconds. Run it before every commit.
 // The three checks share no state, so they run side by side; each one's output is kept together.
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-const require = createRequire(import.meta.url);
-/** A tool's program file, found through its package.json, so that no shell and no npx is needed. */
-function program(name, binary = name) {
-  const manifest = require.resolve(`${name}/package.json`);
-  const { bin } = require(manifest);
-  return join(dirname(manifest), typeof bin === "string" ? bin : bin[binary]);
-}
+import { root } from "./bundle.mjs";
+import { tool } from "./tool.mjs";
 
 const checks = [
-  ["types", program("typescript", "tsc"), "--noEmit"],
-  ["lint", program("eslint"), ".", "--max-warnings=0"],
-  ["contract tests", program("vitest"), "run", "test/contract"],
+  ["types", tool("typescript", "tsc"), "--noEmit"],
+  ["lint", tool("eslint"), ".", "--max-warnings=0"],
+  ["contract tests", tool("vitest"), "run", "test/contract"],
 ];
 
 function check([name, file, ...args]) {
