@@ -89,8 +89,12 @@ export async function serve(directory, { port = 0, search = false } = {}) {
       if (error.code !== "EADDRINUSE" || !search || at >= port + 100) throw error;
     }
   }
-  const bound = server.address().port;
-  const close = () => new Promise((done) => { server.close(done); server.closeAllConnections(); });
+  const { port: bound } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const close = () =>
+    new Promise((done) => {
+      server.close(done);
+      server.closeAllConnections();
+    });
   return { port: bound, url: `http://localhost:${bound}/`, close };
 }
 
