@@ -103,6 +103,7 @@ const sources = [
  * succeeds. Throws a NoBrowserError with every reason where none does.
  */
 export async function withBrowser(kind, use) {
+  installedBrowser(kind); // a variable that names a missing file is the caller's mistake, no reason to install another
   const reasons = [];
   for (const [source, find] of sources) {
     try {

@@ -57,8 +57,8 @@ export async function nodeAdapter({ install = false } = {}) {
   const named = process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES;
   if (named || wanted !== "software") {
     const adapter = await adapterUnder(variables);
-    if (adapter !== null) return { adapter, variables, reason: "" };
-    if (named) return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
+    if (adapter !== null && !(wanted === "hardware" && adapter.software)) return { adapter, variables, reason: "" };
+    if (named && adapter === null) return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
     if (wanted === "hardware") return { adapter: null, variables, reason: "Dawn finds no hardware adapter; unset WEBGPU_ADAPTER to use a software one" };
   }
   try {

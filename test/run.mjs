@@ -56,8 +56,10 @@ async function vitest(files, environment) {
   await mkdir(join(report, ".."), { recursive: true });
   await rm(report, { force: true });
   const args = ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const colour = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
   const code = await new Promise((done, fail) => {
-    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } });
+    const env = { ...process.env, ...colour, ...environment };
+    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: "inherit", env });
     child.on("error", fail).on("close", done);
   });
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(await readFile(report, "utf8"));

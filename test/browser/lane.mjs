@@ -85,7 +85,7 @@ async function runPage(kind, url, options, readable) {
       page.on("close", () => fail(new Error(`the page closed while in: ${running}`)));
       page.on("error", (error) => fail(new Error(`the page crashed while in: ${running} (${error.message})`)));
       browser.on("disconnected", () => fail(new Error(`the browser ended while in: ${running}`)));
-      page.exposeFunction("report", receive).then(() => page.goto(url)).catch(fail);
+      page.exposeFunction("report", receive).then(() => page.goto(url, { timeout: 0 })).catch(fail);
     });
     return counts;
   } finally {
