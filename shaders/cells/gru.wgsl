@@ -1,0 +1,23 @@
+// Gated recurrent unit, reset after the recurrent product; equations in src/kernels/cells/gru.ts.
+struct Gates { r: f32, z: f32, n: f32 }
+const splitsRecurrentGradient = true;
+const usesC = true;
+
+fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates {
+  return Gates(fma(scale, w.r, sum.r), fma(scale, w.z, sum.z), fma(scale, w.n, sum.n));
+}
+fn dotGates(d: Gates, w: Gates) -> f32 { return d.r * w.r + d.z * w.z + d.n * w.n; }
+
+fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
+  let r = sigmoid(x.r + recurrent.r);
+  let z = sigmoid(x.z + recurrent.z);
+  let n = safeTanh(x.n + r * recurrent.n);
+  return CellForward(Gates(r, z, n), (1.0 - z) * n + z * hPrevious, recurrent.n);
+}
+
+fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
+  let dn = dh * (1.0 - gates.z) * (1.0 - gates.n * gates.n);
+  let dr = dn * c * gates.r * (1.0 - gates.r);
+  let dz = dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
+  return CellBackward(Gates(dr, dz, dn), Gates(dr, dz, dn * gates.r), dh * gates.z, 0.0);
+}

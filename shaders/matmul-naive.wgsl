@@ -1,0 +1,16 @@
+// C = A·B, one thread per element: short enough to be right by reading, and the oracle of the faster kernels.
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let n = id.x;
+  let m = id.y;
+  let i = id.z;
+  if (m >= params.M || n >= params.N) { return; }
+  var sum = 0.0;
+  for (var k = 0u; k < params.K; k++) {
+    sum = fma(
+      a[params.aOffset + i * params.aBatch + m * params.aRow + k * params.aColumn],
+      b[params.bOffset + i * params.bBatch + k * params.bRow + n * params.bColumn],
+      sum);
+  }
+  store(i, m, n, sum);
+}

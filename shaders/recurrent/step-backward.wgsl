@@ -1,0 +1,79 @@
+// One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step that came after t, then the
+// gates' gradients. A thread owns one unit in four rows of the batch.
+struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32, nextT: u32, hasNext: u32, tail: u32 }
+@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(2) var<storage, read> h: array<f32>;
+@group(0) @binding(3) var<storage, read> c: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<f32>;
+@group(0) @binding(5) var<storage, read_write> carry: array<vec2<f32>>;
+@group(0) @binding(6) var<storage, read_write> dRecurrent: array<Gates>;
+@group(0) @binding(7) var<storage, read> lengths: array<u32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn nextGradient(at: u32) -> Gates {
+  if (splitsRecurrentGradient) { return dRecurrent[at]; }
+  return gates[at];
+}
+
+fn finish(row: u32, unit: u32, product: f32) {
+  if (row >= params.B) { return; }
+  let cell = row * params.H + unit;
+  let carried = carry[cell];
+  var dh = product + carried.x;
+  if (params.tail != 0u) {
+    carry[cell] = vec2(dh, carried.y);
+    return;
+  }
+  let at = params.t * params.B * params.H + cell;
+  // A row that has ended passes its gradient on; its gates had no part in it.
+  if (params.t >= lengths[row]) {
+    carry[cell] = vec2(dh, carried.y);
+    gates[at] = Gates();
+    if (splitsRecurrentGradient) { dRecurrent[at] = Gates(); }
+    return;
+  }
+  dh += dy[at];
+  let previous = params.previousSlot * params.B * params.H + cell;
+  let current = params.currentSlot * params.B * params.H + cell;
+  var cPrevious = 0.0;
+  var cCurrent = 0.0;
+  if (usesC) {
+    cPrevious = c[previous];
+    cCurrent = c[current];
+  }
+  let out = cellBackward(gates[at], h[params.hBase + previous], h[params.hBase + current], cPrevious, cCurrent, dh, carried.y);
+  gates[at] = out.dGates;
+  if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
+  carry[cell] = vec2(out.dhPrevious, out.dcPrevious);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let unit = id.x;
+  if (unit >= params.H) { return; }
+  let row = id.y * 4u;
+  var sum0 = 0.0;
+  var sum1 = 0.0;
+  var sum2 = 0.0;
+  var sum3 = 0.0;
+  if (params.hasNext != 0u) {
+    let last = params.B - 1u;
+    let slot = params.nextT * params.B * params.H;
+    let at0 = slot + min(row, last) * params.H;
+    let at1 = slot + min(row + 1u, last) * params.H;
+    let at2 = slot + min(row + 2u, last) * params.H;
+    let at3 = slot + min(row + 3u, last) * params.H;
+    for (var k = 0u; k < params.H; k++) {
+      let w = weights[k * params.H + unit];
+      sum0 += dotGates(nextGradient(at0 + k), w);
+      sum1 += dotGates(nextGradient(at1 + k), w);
+      sum2 += dotGates(nextGradient(at2 + k), w);
+      sum3 += dotGates(nextGradient(at3 + k), w);
+    }
+  }
+  finish(row, unit, sum0);
+  finish(row + 1u, unit, sum1);
+  finish(row + 2u, unit, sum2);
+  finish(row + 3u, unit, sum3);
+}

@@ -1,0 +1,70 @@
+/** What a device must do for the rest of the package; implemented by `cpu/` and `webgpu/`. */
+import type { ElementType } from "../kernels/kernel.ts";
+import type { Buffer, Recording } from "../recording/recording.ts";
+import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
+
+/** Memory on the device that lives until `free`. */
+export interface DeviceBuffer {
+  readonly label: string;
+  readonly type: ElementType;
+  readonly length: number;
+}
+
+/** What has been created and submitted so far; the scheduler tests hold these to their promises. */
+export interface Counters {
+  submits: number;
+  dispatches: number;
+  buffers: number;
+  bindGroups: number;
+  pipelines: number;
+  /** Bytes now held on the device. */
+  bytes: number;
+}
+
+export interface RunResult {
+  /** Resolves to what the recording's download commands named, once the device has done them. */
+  readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+}
+
+/** A recording made ready to run on one device: pipelines, bind groups and transient memory exist. */
+export interface Program {
+  readonly recording: Recording;
+  /**
+   * Writes `inputs` (by buffer label), runs every command in one submit, and resolves once it is submitted.
+   * Runs are executed in the order of the calls.
+   * @throws RnnError `device` if the device was lost or refused a command
+   */
+  run(inputs?: Readonly<Record<string, NumericArray>>): Promise<RunResult>;
+  /** Runs commands [first, last) only, for verification; `inputs` as in `run`. */
+  runSlice(first: number, last: number, inputs?: Readonly<Record<string, NumericArray>>): Promise<void>;
+  /** The memory behind a buffer of the recording. */
+  bufferOf(buffer: Buffer): DeviceBuffer;
+  /** Frees the transient memory. */
+  free(): void;
+}
+
+export interface PrepareOptions {
+  /** Give every transient buffer memory of its own (default false). */
+  readonly keepAll?: boolean;
+}
+
+export interface Backend {
+  readonly kind: "cpu" | "webgpu";
+  readonly precision: "float32" | "float64";
+  /** Device in words, e.g. "SwiftShader (software)" or "CPU, WASM SIMD". */
+  readonly adapter: string;
+  /** Why this backend was chosen, in words. */
+  readonly reason: string;
+  readonly counters: Readonly<Counters>;
+  /** A float array of this backend's precision. */
+  floats(length: number): FloatArray;
+  createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): DeviceBuffer;
+  free(buffer: DeviceBuffer): void;
+  write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;
+  read(buffer: DeviceBuffer, offset?: number, length?: number): Promise<NumericArray>;
+  prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program>;
+  /** Resolves when the device is gone, with the reason. Never resolves on the CPU. */
+  readonly lost: Promise<Error>;
+  /** Gives the device back; nothing of this backend may be used afterwards. */
+  destroy(): void;
+}

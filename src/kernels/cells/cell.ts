@@ -1,0 +1,47 @@
+/**
+ * What a recurrent cell is, apart from time and tiles: the arithmetic of one unit in one step. A strategy
+ * (`recurrent/`) loops over batch, units and time and calls these; the WGSL in `shaders/cells/` has the same
+ * functions. Gates of one unit lie side by side, in the order of `gateNames`.
+ */
+
+/** The G gate values of one unit, in the order of the cell's gateNames. */
+export type Gates = readonly number[];
+
+export interface CellForward {
+  /** Activated gates, kept for the backward pass. */
+  gates: Gates;
+  h: number;
+  /** The unit's second value: LSTM its memory c_t; GRU the recurrent half of its candidate; else 0. */
+  c: number;
+}
+
+export interface CellBackward {
+  /** ∂L/∂(pre-activations on the input side), G values. */
+  dGates: Gates;
+  /** ∂L/∂(pre-activations on the recurrent side), G values; the same as dGates but for GRU. */
+  dRecurrent: Gates;
+  /** What reaches ∂L/∂h_{t-1} unit by unit, apart from the recurrent product. */
+  dhPrevious: number;
+  dcPrevious: number;
+}
+
+export interface Cell {
+  readonly name: string;
+  /** Stem of the WGSL file in `shaders/cells/`. */
+  readonly shader: string;
+  /** Values of the shader's `override` constants that make this variant. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly gateNames: readonly string[];
+  /** Whether c is a state carried from step to step (LSTM) rather than a by-product. */
+  readonly hasMemory: boolean;
+  /** Whether c is used at all. */
+  readonly usesC: boolean;
+  /** Whether dRecurrent differs from dGates and needs a buffer of its own. */
+  readonly splitsRecurrentGradient: boolean;
+  /**
+   * @param x input-side pre-activations W·x_t + b_ih, G values
+   * @param r recurrent-side pre-activations U·h_{t-1} + b_hh, G values
+   */
+  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number): CellForward;
+  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number): CellBackward;
+}

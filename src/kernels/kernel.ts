@@ -1,0 +1,60 @@
+/**
+ * The contract of a compute kernel. Each kernel is three things that carry the same names: this contract,
+ * one WGSL file in `shaders/` (the stem is the contract's `name`), and the twin, a plain function that is the
+ * specification. `test/contract` holds the WGSL to the contract; `test/device` holds the results to the twin.
+ */
+import { RnnError } from "../errors.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+
+export type ElementType = "f32" | "u32" | "i32";
+
+/** One storage buffer of a kernel. The order of a contract's bindings is the order of `@binding(i)` in `@group(0)`. */
+export interface Binding {
+  readonly access: "read" | "read_write";
+  readonly type: ElementType;
+  /** For people: the shape in letters, e.g. "[T+1, B, H]". */
+  readonly shape: string;
+}
+
+export type Bindings = Readonly<Record<string, Binding>>;
+/** Scalars of the `params` uniform block, in the order of the WGSL struct. */
+export type ParamTypes = Readonly<Record<string, ElementType>>;
+export type Params<P extends ParamTypes> = { readonly [K in keyof P]: number };
+export type Arrays<B extends Bindings> = { readonly [K in keyof B]: NumericArray };
+export type Workgroups = readonly [x: number, y: number, z: number];
+
+export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
+  /** Unique; the stem of the WGSL file, with the cell behind a colon where a strategy is joined to one. */
+  readonly name: string;
+  /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
+  readonly sources: readonly string[];
+  /** Values of `override` constants. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly bindings: B;
+  readonly params: P;
+  /** Number of workgroups for these params. */
+  workgroups(params: Params<P>): Workgroups;
+  /** Computes the same as the shader, in plain loops. Arrays are float64 when the CPU backend is asked for it. */
+  twin(arrays: Arrays<B>, params: Params<P>): void;
+}
+
+/** Declares a kernel; exists so that the names in bindings and params type the twin's arguments. */
+export function defineKernel<const B extends Bindings, const P extends ParamTypes>(
+  kernel: Omit<Kernel<B, P>, "sources"> & { sources?: readonly string[] },
+): Kernel<B, P> {
+  return { ...kernel, sources: kernel.sources ?? [kernel.name] };
+}
+
+/** Threads of a workgroup in the element-wise kernels (`@workgroup_size(64)`). */
+export const elementGroup = 64;
+
+/** Workgroups per dimension that every WebGPU device allows. */
+const mostGroups = 65535;
+
+/** Workgroups for one thread per element; beyond 65535 groups the rest goes to y (`linearIndex` in shaders/lib undoes it). */
+export function elementGroups(elements: number, perGroup = elementGroup): Workgroups {
+  const groups = Math.max(1, Math.ceil(elements / perGroup));
+  const y = Math.ceil(groups / mostGroups);
+  if (y > mostGroups) throw new RnnError("limit", "kernel", `${elements} elements exceed what one dispatch can cover; use a smaller batch or fewer steps`);
+  return [Math.ceil(groups / y), y, 1];
+}

@@ -1,0 +1,152 @@
+/**
+ * A recording: the commands of a forward pass or a whole training step as plain data over named buffers. Nothing
+ * here knows a device; backends interpret it (CPU) or encode it anew for each submit (WebGPU).
+ */
+import { RnnError } from "../errors.ts";
+import type { Bindings, ElementType, Kernel, Params, ParamTypes } from "../kernels/kernel.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+
+/**
+ * - `external`: lives longer than the recording (parameters, optimiser state, carried states); the session binds it
+ * - `input`: written by the host before each run
+ * - `constant`: holds `data` for good
+ * - `transient`: exists within a run; may share memory with others that are not alive at the same time
+ */
+export type BufferRole = "external" | "input" | "constant" | "transient";
+
+export interface Buffer {
+  /** `<module>.<buffer>`, unique in its recording; the GPU label too. */
+  readonly label: string;
+  readonly role: BufferRole;
+  readonly type: ElementType;
+  /** Number of elements (four bytes each; eight for "f32" on a float64 backend). */
+  readonly length: number;
+  readonly data?: NumericArray;
+}
+
+/** A contiguous part of a buffer. `offset` is a multiple of 64 elements wherever a kernel binds it. */
+export interface View {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly shape: Shape;
+}
+
+export interface Dispatch {
+  readonly kind: "dispatch";
+  readonly kernel: Kernel;
+  readonly views: Readonly<Record<string, View>>;
+  readonly params: Readonly<Record<string, number>>;
+}
+
+export type Command =
+  | Dispatch
+  | { readonly kind: "copy"; readonly from: View; readonly to: View }
+  | { readonly kind: "clear"; readonly view: View }
+  | { readonly kind: "download"; readonly name: string; readonly view: View };
+
+/** Elements to which bound views are aligned: 256 bytes, WebGPU's default offset alignment. */
+export const alignment = 64;
+export const align = (length: number): number => Math.ceil(length / alignment) * alignment;
+
+/** The part of `view` that starts `offset` elements in. */
+export function subview(view: View, offset: number, shape: Shape): View {
+  return { buffer: view.buffer, offset: view.offset + offset, shape };
+}
+
+/** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
+export class Recording {
+  readonly buffers: Buffer[] = [];
+  readonly commands: Command[] = [];
+  private readonly labels = new Map<string, number>();
+
+  buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
+    const seen = this.labels.get(label) ?? 0;
+    this.labels.set(label, seen + 1);
+    const buffer: Buffer = { label: seen ? `${label}#${seen + 1}` : label, role, type, length: Math.max(1, sizeOf(shape)), data };
+    this.buffers.push(buffer);
+    return { buffer, offset: 0, shape };
+  }
+
+  dispatch<B extends Bindings, P extends ParamTypes>(kernel: Kernel<B, P>, views: { readonly [K in keyof B]: View }, params: Params<P>): void {
+    for (const [name, binding] of Object.entries(kernel.bindings)) {
+      const view = views[name];
+      if (view.buffer.type !== binding.type) throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
+      if (view.offset % alignment !== 0) throw new RnnError("shape", kernel.name, `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`);
+      const clash = binding.access === "read_write" && Object.keys(kernel.bindings).find((other) => other !== name && views[other].buffer === view.buffer);
+      if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash}`);
+    }
+    this.commands.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
+  }
+
+  copy(from: View, to: View): void {
+    this.commands.push({ kind: "copy", from, to });
+  }
+
+  clear(view: View): void {
+    this.commands.push({ kind: "clear", view });
+  }
+
+  /** Hands `view` to the host after the run, under `name`. */
+  download(name: string, view: View): void {
+    this.commands.push({ kind: "download", name, view });
+  }
+
+  /** Number of dispatches. */
+  get dispatches(): number {
+    return this.commands.filter((c) => c.kind === "dispatch").length;
+  }
+}
+
+/** The views a command reads and writes. */
+export function usesOf(command: Command): { reads: View[]; writes: View[] } {
+  switch (command.kind) {
+    case "dispatch": {
+      const entries = Object.entries(command.kernel.bindings);
+      return {
+        reads: entries.map(([name]) => command.views[name]),
+        writes: entries.filter(([, b]) => b.access === "read_write").map(([name]) => command.views[name]),
+      };
+    }
+    case "copy": return { reads: [command.from], writes: [command.to] };
+    case "clear": return { reads: [], writes: [command.view] };
+    case "download": return { reads: [command.view], writes: [] };
+  }
+}
+
+const printView = ({ buffer, offset, shape }: View): string => `${buffer.label}${offset ? `+${offset}` : ""}[${shape.join(", ")}]`;
+
+/** A listing for people: one line a command, with kernel, bindings and params; runs of one kernel over time are folded. */
+export function print(recording: Recording): string {
+  const lines: string[] = [];
+  let last = "";
+  let folded = 0;
+  const flush = (): void => {
+    if (folded) lines.push(`     ... ${folded} more of it`);
+    folded = 0;
+  };
+  recording.commands.forEach((command, index) => {
+    const head = String(index).padStart(4);
+    if (command.kind !== "dispatch") {
+      flush();
+      last = "";
+      const what = command.kind === "copy" ? `${printView(command.from)} -> ${printView(command.to)}` : printView(command.view);
+      lines.push(`${head} ${command.kind} ${what}`);
+      return;
+    }
+    const views = Object.entries(command.views).map(([name, view]) => `${name}=${printView(view)}`).join(" ");
+    const same = `${command.kernel.name} ${views}`;
+    if (same === last) {
+      folded++;
+      return;
+    }
+    flush();
+    last = same;
+    const groups = command.kernel.workgroups(command.params).join("x");
+    const params = Object.entries(command.params).map(([k, v]) => `${k}:${v}`).join(" ");
+    lines.push(`${head} ${command.kernel.name} <${groups}> ${views} {${params}}`);
+  });
+  flush();
+  return lines.join("\n");
+}
+

@@ -1,0 +1,73 @@
+import { RnnError, show } from "../errors.ts";
+import { checkShape, sizeOf, type Shape } from "./shape.ts";
+
+export type FloatArray = Float32Array | Float64Array;
+export type NumericArray = FloatArray | Int32Array | Uint32Array;
+
+/** A host tensor: row-major numbers and their shape. Plain data; nothing to dispose of. */
+export interface Tensor<A extends NumericArray = NumericArray> {
+  readonly shape: Shape;
+  readonly data: A;
+}
+
+type Nested = number | readonly Nested[];
+
+function flatten(values: Nested): number[] {
+  return typeof values === "number" ? [values] : values.flatMap(flatten);
+}
+
+/**
+ * Makes a tensor from nested arrays, or from flat numbers and a shape.
+ * @throws RnnError `shape` if rows differ in length or the shape does not hold the data
+ */
+export function tensor(values: Nested | NumericArray, shape?: Shape): Tensor {
+  if (ArrayBuffer.isView(values)) return checkTensor("tensor", "values", { shape: shape ?? [values.length], data: values });
+  const found: number[] = [];
+  for (let level: Nested = values; Array.isArray(level); level = level[0] as Nested) {
+    found.push(level.length);
+    if (level.length === 0) break;
+  }
+  const flat = Float32Array.from(flatten(values));
+  if (sizeOf(found) !== flat.length) {
+    throw new RnnError("shape", "tensor", `rows must have equal lengths; the first ones give ${show(found)} but there are ${flat.length} numbers`);
+  }
+  return checkTensor("tensor", "values", { shape: shape ?? found, data: flat });
+}
+
+/**
+ * Checks that `value` is a tensor whose data fills its shape, and (if given) that the shape fits `pattern`.
+ * @throws RnnError `shape`
+ */
+export function checkTensor(where: string, name: string, value: unknown, pattern?: readonly (number | string)[]): Tensor {
+  const { shape, data } = (value ?? {}) as Partial<Tensor>;
+  if (!Array.isArray(shape) || !ArrayBuffer.isView(data)) {
+    throw new RnnError("shape", where, `${name} must be a tensor { shape, data } with data in a typed array, got ${show(value)}`);
+  }
+  if (pattern) checkShape(where, name, shape, pattern);
+  if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || sizeOf(shape) !== data.length) {
+    throw new RnnError("shape", where, `${name} of shape ${show(shape)} must hold ${sizeOf(shape)} numbers, got ${data.length}`);
+  }
+  return { shape, data };
+}
+
+/**
+ * Refuses NaN and infinities, naming the first index.
+ * @throws RnnError `data`
+ */
+export function checkFinite(where: string, name: string, data: ArrayLike<number>): void {
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isFinite(data[i])) throw new RnnError("data", where, `${name} must be finite numbers, got ${data[i]} at index ${i}`);
+  }
+}
+
+/**
+ * Refuses class or token ids that are not integers in [0, count); `ignore` is let through.
+ * @throws RnnError `data`
+ */
+export function checkIds(where: string, name: string, data: ArrayLike<number>, count: number, ignore?: number): void {
+  for (let i = 0; i < data.length; i++) {
+    const id = data[i];
+    if (id === ignore || (Number.isInteger(id) && id >= 0 && id < count)) continue;
+    throw new RnnError("data", where, `${name} must be integers from 0 to ${count - 1}, got ${id} at index ${i}`);
+  }
+}
