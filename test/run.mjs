@@ -33,7 +33,10 @@ function testFiles(...folders) {
 }
 
 async function nodeLane() {
-  await build();
+  const broken = await build().then(() => 0, (error) => {
+    console.log(`FAIL the build: ${error.message}`);
+    return 1;
+  });
   let files = testFiles("contract", "node", "device");
   const device = files.filter((file) => file.startsWith("test/device/"));
   let environment = {};
@@ -47,7 +50,7 @@ async function nodeLane() {
     } else console.log(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
   }
   const counts = files.length > 0 ? await vitest(files, environment) : { passed: 0, failed: 0, skipped: 0 };
-  return { ...counts, missing };
+  return { ...counts, failed: counts.failed + broken, missing };
 }
 
 /** Runs Vitest on exactly these files. A failed file or suite without a failed test in it counts as one failure. */
