@@ -21,7 +21,7 @@ async function findGpu(): Promise<GPU> {
   // Named through a variable so that bundlers for browsers do not look for the package.
   const dawn = "webgpu";
   try {
-    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create(flags: string[]): GPU; globals: object };
+    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: string[]) => GPU; globals: object };
     Object.assign(globalThis, globals);
     return create([]);
   } catch (cause) {

@@ -58,7 +58,7 @@ export class Pipelines {
       layout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout, this.paramsLayout] }),
       compute: { module, entryPoint: "main", constants: kernel.constants },
     }).catch((cause: unknown) => {
-      throw new RnnError("device", kernel.name, `pipeline could not be made: ${String((cause as Error).message)}`, { cause });
+      throw new RnnError("device", kernel.name, `pipeline could not be made: ${(cause as Error).message}`, { cause });
     });
     return { pipeline, layout };
   }

@@ -136,7 +136,7 @@ export class WebGpuBackend implements Backend {
     try {
       return await promise;
     } catch (cause) {
-      throw this.failure ?? new RnnError("device", "WebGPU", `read-back failed: ${String((cause as Error).message)}`, { cause });
+      throw this.failure ?? new RnnError("device", "WebGPU", `read-back failed: ${(cause as Error).message}`, { cause });
     }
   }
 
