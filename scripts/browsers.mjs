@@ -1,0 +1,136 @@
+// Finds, and only if need be installs, a browser for the tests and the bench: an installed one, else the
+// build that puppeteer downloads (kept in .cache/browsers), else the system's package.
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import * as downloads from "@puppeteer/browsers";
+import puppeteer from "puppeteer-core";
+import { root } from "./bundle.mjs";
+
+const run = promisify(execFile);
+const home = homedir();
+const programFiles = [process.env.PROGRAMFILES, process.env["PROGRAMFILES(X86)"], process.env.LOCALAPPDATA].filter(Boolean);
+const onWindows = (...path) => programFiles.map((folder) => join(folder, ...path));
+const onMac = (app, program) => ["/Applications", join(home, "Applications")].map((folder) => `${folder}/${app}.app/Contents/MacOS/${program}`);
+
+const kinds = {
+  chromium: {
+    variables: ["CHROME_PATH", "CHROME_BIN", "PUPPETEER_EXECUTABLE_PATH"],
+    commands: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"],
+    paths: {
+      linux: ["/usr/bin/chromium", "/opt/google/chrome/chrome", "/snap/bin/chromium"],
+      darwin: [...onMac("Google Chrome", "Google Chrome"), ...onMac("Chromium", "Chromium")],
+      win32: [...onWindows("Google", "Chrome", "Application", "chrome.exe"), ...onWindows("Chromium", "Application", "chrome.exe")],
+    },
+    download: downloads.Browser.CHROME,
+    packages: ["chromium"],
+  },
+  firefox: {
+    variables: ["FIREFOX_PATH", "FIREFOX_BIN"],
+    commands: ["firefox", "firefox-esr"],
+    paths: {
+      linux: ["/usr/bin/firefox-esr", "/usr/lib/firefox/firefox", "/snap/bin/firefox"],
+      darwin: onMac("Firefox", "firefox"),
+      win32: onWindows("Mozilla Firefox", "firefox.exe"),
+    },
+    download: downloads.Browser.FIREFOX,
+    packages: ["firefox-esr", "mesa-vulkan-drivers", "libvulkan1"],
+  },
+};
+
+/** An installed browser's program file, or null. An environment variable that names a missing file is an error. */
+export function installedBrowser(kind) {
+  const { variables, commands, paths } = kinds[kind];
+  for (const variable of variables) {
+    const path = process.env[variable];
+    if (!path) continue;
+    if (!existsSync(path)) throw new Error(`${variable} names ${path}, which does not exist`);
+    return path;
+  }
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  const searched = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  const found = commands.flatMap((command) => searched.map((folder) => join(folder, command + suffix)));
+  return [...found, ...(paths[process.platform] ?? [])].find((path) => existsSync(path)) ?? null;
+}
+
+async function downloadedBrowser(kind) {
+  const { download } = kinds[kind];
+  const cacheDir = join(root, ".cache", "browsers");
+  const present = await downloads.getInstalledBrowsers({ cacheDir }).catch(() => []);
+  const match = present.find(({ browser }) => browser === download);
+  if (match !== undefined) return match.executablePath;
+  const platform = downloads.detectBrowserPlatform();
+  if (platform === undefined) throw new Error("no download for this system");
+  console.log(`no ${kind} found; downloading one into .cache/browsers …`);
+  const buildId = await downloads.resolveBuildId(download, platform, "stable");
+  const { executablePath } = await downloads.install({ browser: download, buildId, cacheDir });
+  return executablePath;
+}
+
+async function packagedBrowser(kind) {
+  if (process.platform !== "linux" || !existsSync("/usr/bin/apt-get")) throw new Error("no apt-get on this system");
+  const { packages } = kinds[kind];
+  const prefix = process.getuid() === 0 ? [] : ["sudo", "-n"];
+  const apt = async (...args) => {
+    const [command, ...rest] = [...prefix, "apt-get", ...args];
+    await run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 1 << 26 });
+  };
+  console.log(`installing ${packages.join(" ")} with apt-get …`);
+  await apt("update");
+  await apt("install", "-y", "--no-install-recommends", ...packages);
+  const path = installedBrowser(kind);
+  if (path === null) throw new Error(`apt-get installed ${packages.join(" ")}, but no ${kind} was found after it`);
+  return path;
+}
+
+const sources = [
+  ["installed", async (kind) => installedBrowser(kind)],
+  ["downloaded", downloadedBrowser],
+  ["packaged", packagedBrowser],
+];
+
+/** Starts the first browser that can be had and can be started. Throws with every reason where none can. */
+export async function launchBrowser(kind, options = {}) {
+  const reasons = [];
+  for (const [source, find] of sources) {
+    try {
+      const executablePath = await find(kind);
+      if (executablePath === null) {
+        reasons.push(`${source}: none`);
+        continue;
+      }
+      return await puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) });
+    } catch (error) {
+      reasons.push(`${source}: ${String(error.message ?? error).split("\n")[0]}`);
+    }
+  }
+  throw new Error(`no ${kind} could be started (${reasons.join("; ")})`);
+}
+
+/** `software`: let Chromium use its own software adapter, which it does not do by itself. */
+function launchOptions(kind, { software = false } = {}) {
+  if (kind === "firefox") {
+    return {
+      browser: "firefox",
+      extraPrefsFirefox: {
+        "dom.webgpu.enabled": true,
+        "dom.webgpu.workers.enabled": true,
+        // Without a hardware GPU the blocklist would hide Mesa's software Vulkan driver.
+        "gfx.webgpu.ignore-blocklist": true,
+      },
+    };
+  }
+  return {
+    browser: "chrome",
+    args: [
+      "--enable-unsafe-webgpu",
+      ...(software ? ["--use-webgpu-adapter=swiftshader"] : []),
+      ...(process.platform === "linux" ? ["--enable-features=Vulkan"] : []),
+      // Chromium's sandbox cannot be set up by root, nor in most containers that run CI.
+      ...(process.getuid?.() === 0 || process.env.CI ? ["--no-sandbox"] : []),
+      ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"],
+    ],
+  };
+}

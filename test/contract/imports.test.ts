@@ -1,0 +1,130 @@
+// The layers of src/ import in one direction. What each folder may import is spelt out here; ARCHITECTURE.md
+// says why. A folder may always import from itself.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+
+const base = ["errors", "tensor", "kernels", "recording"];
+const model = [...base, "ops", "nn", "losses", "optim"];
+const session = [...model, "backend", "session"];
+
+const mayImport: Record<string, readonly string[]> = {
+  errors: [],
+  tensor: ["errors"],
+  kernels: ["errors", "tensor"],
+  recording: ["errors", "tensor", "kernels"],
+  // backend and ops stand side by side: a backend knows recordings, ops know what to record.
+  backend: base,
+  ops: base,
+  nn: [...base, "ops"],
+  losses: [...base, "ops"],
+  optim: [...base, "ops"],
+  session: [...model, "backend"],
+  train: session,
+  generate: session,
+  io: session,
+  data: session,
+  verify: session,
+  index: [...session, "train", "generate", "io", "data", "verify"],
+};
+
+/** Everything a source file reaches for: its imports, and the WebGPU names it uses. */
+interface Reach {
+  readonly imports: readonly { readonly to: string; readonly dynamic: boolean }[];
+  readonly gpuNames: readonly string[];
+}
+
+function reachOf(file: string, text: string): Reach {
+  const imports: { to: string; dynamic: boolean }[] = [];
+  const gpuNames = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
+      imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, dynamic: false });
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      imports.push({ to: (node.argument.literal as ts.StringLiteral).text, dynamic: false });
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const target = node.arguments[0];
+      // A computed specifier cannot be checked, nor bundled.
+      imports.push({ to: ts.isStringLiteralLike(target) ? target.text : `(computed: ${target.getText()})`, dynamic: true });
+    } else if (ts.isIdentifier(node) && /^GPU[A-Z]/.test(node.text)) {
+      gpuNames.add(node.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true));
+  return { imports, gpuNames: [...gpuNames] };
+}
+
+/** `src/nn/lstm.ts` and `src/session.ts` belong to the layers `nn` and `session`. Paths use `/`. */
+const layerOf = (path: string) => path.split("/")[1].replace(/(\.d)?\.ts$/, "");
+const inWebgpu = (path: string) => path.startsWith("src/backend/webgpu/");
+
+/** Every rule that one file breaks, as a sentence that names the file and the import. */
+function violations(file: string, text: string): string[] {
+  const layer = layerOf(file);
+  const allowed = mayImport[layer];
+  if (allowed === undefined) return [`${file}: "${layer}" is no known layer; add it to mayImport in test/contract/imports.test.ts`];
+  const { imports, gpuNames } = reachOf(file, text);
+  const found: string[] = [];
+  for (const { to, dynamic } of imports) {
+    const complain = (why: string) => found.push(`${file}: ${dynamic ? "import()" : "import"} "${to}": ${why}`);
+    if (!to.startsWith(".")) {
+      if (!(dynamic && (to === "webgpu" || to.startsWith("node:")))) complain("the package has no dependencies; only webgpu and node:* may be loaded, by import()");
+      continue;
+    }
+    const target = relative(".", resolve(dirname(file), to)).split(sep).join("/");
+    if (target.startsWith("shaders/")) {
+      if (layer !== "kernels" && layer !== "backend") complain("only kernels and backend read shaders");
+      continue;
+    }
+    if (!target.startsWith("src/")) {
+      complain("src imports nothing outside src and shaders");
+      continue;
+    }
+    const targetLayer = layerOf(target);
+    if (targetLayer !== layer && !allowed.includes(targetLayer)) complain(`${layer} may not import ${targetLayer}`);
+    if (inWebgpu(target) && !inWebgpu(file) && !dynamic) complain("src/backend/webgpu/ is reached only by dynamic import()");
+  }
+  if (gpuNames.length > 0 && !inWebgpu(file)) found.push(`${file}: names ${gpuNames.join(", ")}; only src/backend/webgpu/ knows WebGPU's types`);
+  return found;
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const sources = readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && entry.name !== "wgsl.d.ts")
+  .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
+  .filter((file) => !file.startsWith("src/backend/cpu/wasm/"));
+
+describe("imports of src/", () => {
+  it("point one way", () => {
+    expect(sources.flatMap((file) => violations(file, readFileSync(join(root, file), "utf8")))).toEqual([]);
+  });
+});
+
+describe("the import check itself", () => {
+  it.each([
+    ["an upward import", "src/tensor/a.ts", 'import { x } from "../nn/b.ts";', 'src/tensor/a.ts: import "../nn/b.ts": tensor may not import nn'],
+    ["a type-only one", "src/ops/a.ts", 'import type { X } from "../backend/cpu/b.ts";', "ops may not import backend"],
+    ["a re-export", "src/backend/a.ts", 'export * from "../ops/b.ts";', "backend may not import ops"],
+    ["a type query", "src/optim/a.ts", 'type T = typeof import("../session.ts");', "optim may not import session"],
+    ["a static import of the WebGPU backend", "src/session.ts", 'import "./backend/webgpu/index.ts";', "only by dynamic import()"],
+    ["a package", "src/io/a.ts", 'import chalk from "chalk";', "no dependencies"],
+    ["a static import of Node", "src/io/a.ts", 'import fs from "node:fs";', "no dependencies"],
+    ["a shader outside kernels", "src/nn/a.ts", 'import s from "../../shaders/a.wgsl";', "only kernels and backend read shaders"],
+    ["a GPU type", "src/session.ts", "let device: GPUDevice;", "names GPUDevice"],
+    ["an unknown folder", "src/utils/a.ts", "", '"utils" is no known layer'],
+  ])("reports %s", (_, file, text, message) => {
+    const found = violations(file, text);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(message);
+  });
+
+  it("accepts the ways that are meant", () => {
+    expect(violations("src/backend/create.ts", 'const b = await import("./webgpu/index.ts");')).toEqual([]);
+    expect(violations("src/backend/webgpu/a.ts", 'import { b } from "./b.ts"; let d: GPUDevice; await import("webgpu");')).toEqual([]);
+    expect(violations("src/kernels/a.ts", 'import s from "../../shaders/a.wgsl"; import { e } from "../errors.ts";')).toEqual([]);
+    expect(violations("src/io/a.ts", 'const fs = await import("node:fs/promises");')).toEqual([]);
+  });
+});

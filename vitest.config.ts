@@ -1,0 +1,24 @@
+// One configuration for all tests under Node: contract tests need no GPU, node tests need files and
+// processes, device tests need an adapter and run in browsers too (test/browser/).
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { wgslVitePlugin } from "./scripts/wgsl-plugin.mjs";
+
+const project = (name: string, settings: Record<string, unknown> = {}) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...settings },
+});
+
+export default defineConfig({
+  plugins: [wgslVitePlugin()],
+  resolve: { alias: { "webgpu-rnn": fileURLToPath(new URL("./src/index.ts", import.meta.url)) } },
+  test: {
+    // A child process per file: Dawn is a native addon, and worker threads would share one copy of it.
+    pool: "forks",
+    // More processes than cores would make the software adapter's own threads fight each other.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [project("contract"), project("node"), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
+  },
+});
