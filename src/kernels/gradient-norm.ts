@@ -15,8 +15,13 @@ export const gradientNormPartial = defineKernel({
   params: { length: "u32", groups: "u32" },
   workgroups: ({ groups }) => [groups, 1, 1],
   twin({ gradients, partial }, { length, groups }) {
-    partial.fill(0, 0, groups);
-    for (let i = 0; i < length; i++) partial[Math.floor(i / 256) % groups] += gradients[i] * gradients[i];
+    for (let group = 0; group < groups; group++) {
+      let sum = 0;
+      for (let block = group * 256; block < length; block += groups * 256) {
+        for (let i = block; i < Math.min(block + 256, length); i++) sum += gradients[i] * gradients[i];
+      }
+      partial[group] = sum;
+    }
   },
 });
 
