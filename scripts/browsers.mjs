@@ -69,9 +69,9 @@ async function downloadedBrowser(kind) {
   return executablePath;
 }
 
-async function packagedBrowser(kind) {
+/** Installs Debian or Ubuntu packages; throws where that is not possible without asking for a password. */
+export async function aptInstall(packages) {
   if (process.platform !== "linux" || !existsSync("/usr/bin/apt-get")) throw new Error("no apt-get on this system");
-  const { packages } = kinds[kind];
   const prefix = process.getuid() === 0 ? [] : ["sudo", "-n"];
   const apt = async (...args) => {
     const [command, ...rest] = [...prefix, "apt-get", ...args];
@@ -80,10 +80,17 @@ async function packagedBrowser(kind) {
   console.log(`installing ${packages.join(" ")} with apt-get …`);
   await apt("update");
   await apt("install", "-y", "--no-install-recommends", ...packages);
+}
+
+async function packagedBrowser(kind) {
+  const { packages } = kinds[kind];
+  await aptInstall(packages);
   const path = installedBrowser(kind);
-  if (path === null) throw new Error(`apt-get installed ${packages.join(" ")}, but no ${kind} was found after it`);
+  if (path === null) throw new Error(`no ${kind} found after installing ${packages.join(" ")}`);
   return path;
 }
+
+export class NoBrowserError extends Error {}
 
 const sources = [
   ["installed", async (kind) => installedBrowser(kind)],
@@ -91,22 +98,28 @@ const sources = [
   ["packaged", packagedBrowser],
 ];
 
-/** Starts the first browser that can be had and can be started. Throws with every reason where none can. */
-export async function launchBrowser(kind, options = {}) {
+/**
+ * Calls `use(path)` with one browser after the other, each installed only when it is its turn, until a call
+ * succeeds. Throws a NoBrowserError with every reason where none does.
+ */
+export async function withBrowser(kind, use) {
+  installedBrowser(kind); // a variable that names a missing file is the caller's mistake, no reason to install another
   const reasons = [];
   for (const [source, find] of sources) {
     try {
-      const executablePath = await find(kind);
-      if (executablePath === null) {
-        reasons.push(`${source}: none`);
-        continue;
-      }
-      return await puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) });
+      const path = await find(kind);
+      if (path === null) throw new Error("none found");
+      return await use(path);
     } catch (error) {
       reasons.push(`${source}: ${String(error.message ?? error).split("\n")[0]}`);
     }
   }
-  throw new Error(`no ${kind} could be started (${reasons.join("; ")})`);
+  throw new NoBrowserError(`no ${kind} can be used (${reasons.join("; ")})`);
+}
+
+/** Starts a headless browser. */
+export function launchBrowser(kind, options = {}) {
+  return withBrowser(kind, (executablePath) => puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) }));
 }
 
 /** `software`: let Chromium use its own software adapter, which it does not do by itself. */

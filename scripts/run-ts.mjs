@@ -3,6 +3,7 @@
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { bundleProgram, root } from "./bundle.mjs";
+import { nodeAdapter } from "./vulkan.mjs";
 
 const [file, ...rest] = process.argv.slice(2);
 if (file === undefined) {
@@ -10,7 +11,9 @@ if (file === undefined) {
   process.exit(2);
 }
 const outfile = join(root, "build", "programs", basename(file).replace(/\.ts$/, ".mjs"));
-await bundleProgram(file, outfile);
+// Where the system has no Vulkan driver, programs that ask for WebGPU get the software one.
+const [{ variables }] = await Promise.all([nodeAdapter(), bundleProgram(file, outfile)]);
+Object.assign(process.env, variables);
 process.setSourceMapsEnabled(true);
 process.argv = [process.argv[0], outfile, ...rest];
 await import(pathToFileURL(outfile).href);

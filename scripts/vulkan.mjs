@@ -6,19 +6,24 @@ import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { installedBrowser } from "./browsers.mjs";
+import { installedBrowser, withBrowser } from "./browsers.mjs";
 import { root } from "./bundle.mjs";
 
 const run = promisify(execFile);
 
-/** The manifest of the SwiftShader driver beside an installed Chromium, or null. */
-function swiftShader() {
-  const chromium = installedBrowser("chromium");
-  if (chromium === null) return null;
-  const beside = dirname(realpathSync(chromium));
+/** The manifest of the SwiftShader driver beside a Chromium's program file. */
+async function swiftShader(chromium) {
   // /usr/bin/chromium is a shell script on Debian; the program and its driver lie under /usr/lib.
-  const folders = [beside, "/usr/lib/chromium", "/usr/lib/chromium-browser", "/usr/lib64/chromium-browser", "/opt/google/chrome"];
-  return folders.map((folder) => join(folder, "vk_swiftshader_icd.json")).find((path) => existsSync(path)) ?? null;
+  const folders = [dirname(realpathSync(chromium)), "/usr/lib/chromium", "/usr/lib/chromium-browser", "/usr/lib64/chromium-browser"];
+  const driver = folders.map((folder) => join(folder, "vk_swiftshader_icd.json")).find((path) => existsSync(path));
+  if (driver === undefined) throw new Error(`no vk_swiftshader_icd.json beside ${chromium}`);
+  return driver;
+}
+
+async function installedDriver() {
+  const chromium = installedBrowser("chromium");
+  if (chromium === null) throw new Error("no Chromium is installed");
+  return swiftShader(chromium);
 }
 
 // A process of its own: a driver that crashes must not take the caller with it, and Vulkan reads its
@@ -43,24 +48,26 @@ async function adapterUnder(variables) {
 
 /**
  * `{ adapter, variables, reason }`: what Dawn finds when Node is started with these environment variables;
- * `adapter` is null, with the reason and the remedy, where there is none.
+ * `adapter` is null, with the reason and the remedy, where there is none. `install` may fetch a Chromium for its driver.
  */
-export async function nodeAdapter() {
+export async function nodeAdapter({ install = false } = {}) {
   const wanted = process.env.WEBGPU_ADAPTER ?? "auto";
   // Vulkan's loader complains at each start where this is unset, as it is for root.
   const variables = process.platform === "linux" && !process.env.XDG_RUNTIME_DIR ? { XDG_RUNTIME_DIR: tmpdir() } : {};
   const named = process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES;
   if (named || wanted !== "software") {
     const adapter = await adapterUnder(variables);
-    if (adapter !== null) return { adapter, variables, reason: "" };
-    if (named) return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
+    if (adapter !== null && !(wanted === "hardware" && adapter.software)) return { adapter, variables, reason: "" };
+    if (named && adapter === null) return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
     if (wanted === "hardware") return { adapter: null, variables, reason: "Dawn finds no hardware adapter; unset WEBGPU_ADAPTER to use a software one" };
   }
-  const driver = swiftShader();
-  if (driver === null) {
-    return { adapter: null, variables, reason: "Dawn finds no adapter, and no Chromium with its software driver is installed; install Chromium (Debian: apt-get install chromium)" };
+  try {
+    const driver = install ? await withBrowser("chromium", swiftShader) : await installedDriver();
+    const withDriver = { ...variables, VK_ICD_FILENAMES: driver };
+    const adapter = await adapterUnder(withDriver);
+    return { adapter, variables: withDriver, reason: adapter === null ? `Dawn finds no adapter with ${driver} either` : "" };
+  } catch (error) {
+    const reason = `Dawn finds no adapter, nor a software driver (${error.message}); install Chromium (Debian: apt-get install chromium)`;
+    return { adapter: null, variables, reason };
   }
-  const withDriver = { ...variables, VK_ICD_FILENAMES: driver };
-  const adapter = await adapterUnder(withDriver);
-  return { adapter, variables: withDriver, reason: adapter === null ? `Dawn finds no adapter with ${driver} either` : "" };
 }

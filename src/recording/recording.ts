@@ -59,6 +59,7 @@ export class Recording {
   readonly buffers: Buffer[] = [];
   readonly commands: Command[] = [];
   private readonly labels = new Map<string, number>();
+  private prologue = 0;
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     const seen = this.labels.get(label) ?? 0;
@@ -83,8 +84,16 @@ export class Recording {
     this.commands.push({ kind: "copy", from, to });
   }
 
-  clear(view: View): void {
-    this.commands.push({ kind: "clear", view });
+  /**
+   * A copy (or clear) before the first dispatch, wherever it is asked for: between dispatches it would end the
+   * compute pass. `to` must not be written by anything recorded so far.
+   */
+  copyFirst(from: View, to: View): void {
+    this.commands.splice(this.prologue++, 0, { kind: "copy", from, to });
+  }
+
+  clearFirst(view: View): void {
+    this.commands.splice(this.prologue++, 0, { kind: "clear", view });
   }
 
   /** Hands `view` to the host after the run, under `name`. */

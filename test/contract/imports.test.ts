@@ -30,24 +30,36 @@ const mayImport: Record<string, readonly string[]> = {
   index: [...session, "train", "generate", "io", "data", "verify"],
 };
 
+/** `types`: erased by the compiler, so nothing is loaded. */
+interface Import {
+  readonly to: string;
+  readonly how: "static" | "dynamic" | "types";
+}
+
 /** Everything a source file reaches for: its imports, and the WebGPU names it uses. */
 interface Reach {
-  readonly imports: readonly { readonly to: string; readonly dynamic: boolean }[];
+  readonly imports: readonly Import[];
   readonly gpuNames: readonly string[];
 }
 
 function reachOf(file: string, text: string): Reach {
-  const imports: { to: string; dynamic: boolean }[] = [];
+  const imports: Import[] = [];
   const gpuNames = new Set<string>();
+  const constants = new Map<string, string>();
   const visit = (node: ts.Node): void => {
-    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
-      imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, dynamic: false });
+    if (ts.isImportDeclaration(node)) {
+      imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, how: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? "types" : "static" });
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
+      imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, how: node.isTypeOnly ? "types" : "static" });
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      imports.push({ to: (node.argument.literal as ts.StringLiteral).text, dynamic: false });
+      imports.push({ to: (node.argument.literal as ts.StringLiteral).text, how: "types" });
+    } else if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined && ts.isStringLiteralLike(node.initializer)) {
+      constants.set(node.name.text, node.initializer.text);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const target = node.arguments[0];
-      // A computed specifier cannot be checked, nor bundled.
-      imports.push({ to: ts.isStringLiteralLike(target) ? target.text : `(computed: ${target.getText()})`, dynamic: true });
+      // A name kept in a constant hides an optional package from bundlers; anything else cannot be checked.
+      const to = ts.isStringLiteralLike(target) ? target.text : constants.get(target.getText());
+      imports.push({ to: to ?? `(computed: ${target.getText()})`, how: "dynamic" });
     } else if (ts.isIdentifier(node) && /^GPU[A-Z]/.test(node.text)) {
       gpuNames.add(node.text);
     }
@@ -68,10 +80,10 @@ function violations(file: string, text: string): string[] {
   if (allowed === undefined) return [`${file}: "${layer}" is no known layer; add it to mayImport in test/contract/imports.test.ts`];
   const { imports, gpuNames } = reachOf(file, text);
   const found: string[] = [];
-  for (const { to, dynamic } of imports) {
-    const complain = (why: string) => found.push(`${file}: ${dynamic ? "import()" : "import"} "${to}": ${why}`);
+  for (const { to, how } of imports) {
+    const complain = (why: string) => found.push(`${file}: ${how === "dynamic" ? "import()" : "import"} "${to}": ${why}`);
     if (!to.startsWith(".")) {
-      if (!(dynamic && (to === "webgpu" || to.startsWith("node:")))) complain("the package has no dependencies; only webgpu and node:* may be loaded, by import()");
+      if (!(how === "dynamic" && (to === "webgpu" || to.startsWith("node:")))) complain("the package has no dependencies; only webgpu and node:* may be loaded, by import()");
       continue;
     }
     const target = relative(".", resolve(dirname(file), to)).split(sep).join("/");
@@ -85,7 +97,7 @@ function violations(file: string, text: string): string[] {
     }
     const targetLayer = layerOf(target);
     if (targetLayer !== layer && !allowed.includes(targetLayer)) complain(`${layer} may not import ${targetLayer}`);
-    if (inWebgpu(target) && !inWebgpu(file) && !dynamic) complain("src/backend/webgpu/ is reached only by dynamic import()");
+    if (inWebgpu(target) && !inWebgpu(file) && how === "static") complain("src/backend/webgpu/ is loaded only by dynamic import()");
   }
   if (gpuNames.length > 0 && !inWebgpu(file)) found.push(`${file}: names ${gpuNames.join(", ")}; only src/backend/webgpu/ knows WebGPU's types`);
   return found;
@@ -113,6 +125,7 @@ describe("the import check itself", () => {
     ["a package", "src/io/a.ts", 'import chalk from "chalk";', "no dependencies"],
     ["a static import of Node", "src/io/a.ts", 'import fs from "node:fs";', "no dependencies"],
     ["a shader outside kernels", "src/nn/a.ts", 'import s from "../../shaders/a.wgsl";', "only kernels and backend read shaders"],
+    ["a package by a computed name", "src/backend/webgpu/a.ts", 'const name = "chalk"; await import(name);', "no dependencies"],
     ["a GPU type", "src/session.ts", "let device: GPUDevice;", "names GPUDevice"],
     ["an unknown folder", "src/utils/a.ts", "", '"utils" is no known layer'],
   ])("reports %s", (_, file, text, message) => {
@@ -125,6 +138,8 @@ describe("the import check itself", () => {
     expect(violations("src/backend/create.ts", 'const b = await import("./webgpu/index.ts");')).toEqual([]);
     expect(violations("src/backend/webgpu/a.ts", 'import { b } from "./b.ts"; let d: GPUDevice; await import("webgpu");')).toEqual([]);
     expect(violations("src/kernels/a.ts", 'import s from "../../shaders/a.wgsl"; import { e } from "../errors.ts";')).toEqual([]);
+    expect(violations("src/backend/create.ts", 'import type { Options } from "./webgpu/index.ts";')).toEqual([]);
+    expect(violations("src/backend/webgpu/a.ts", 'const dawn = "webgpu"; await import(dawn);')).toEqual([]);
     expect(violations("src/io/a.ts", 'const fs = await import("node:fs/promises");')).toEqual([]);
   });
 });

@@ -1,0 +1,38 @@
+// Bundles the pages: demo/ to build/site/, bench/ (when it has a page) to build/site/bench/. In each folder main.ts
+// and every worker*.ts are bundled under their own names, so that a page says
+// `new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`; all other files are copied, TypeScript left out.
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { extname, join } from "node:path";
+import { bundle, root } from "./bundle.mjs";
+
+const pages = [
+  { name: "demo", path: "" },
+  { name: "bench", path: "bench/" },
+];
+
+async function buildPage(name, outdir) {
+  const source = join(root, name);
+  const files = await readdir(source);
+  const entries = files.filter((file) => /^(main|worker.*)\.ts$/.test(file));
+  await mkdir(outdir, { recursive: true });
+  for (const file of files) {
+    const code = [".ts", ".mjs", ".js", ".md"].includes(extname(file));
+    if (!code) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
+  }
+  await bundle({
+    entryPoints: entries.map((file) => join(source, file)),
+    outdir,
+    splitting: true,
+    loader: { ".txt": "text" },
+  });
+}
+
+/** Builds all pages that exist: their folder, and for each its name and its path on the server. */
+export async function buildPages() {
+  const folder = join(root, "build", "site");
+  await rm(folder, { recursive: true, force: true });
+  const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
+  await Promise.all(present.map(({ name, path }) => buildPage(name, join(folder, path))));
+  return { folder, pages: present };
+}

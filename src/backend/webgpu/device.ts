@@ -1,0 +1,54 @@
+/** Finds a WebGPU device: the browser's, Deno's, or Dawn in Node through the optional peer dependency `webgpu`. */
+import { RnnError } from "../../errors.ts";
+
+export interface FoundDevice {
+  readonly device: GPUDevice;
+  /** e.g. "nvidia ampere (hardware)" or "google swiftshader (software)". */
+  readonly adapter: string;
+  /** A CPU that pretends to be a GPU: right, but slower than the CPU backend. */
+  readonly software: boolean;
+}
+
+/** Limits worth raising to whatever the adapter has: they bound the largest model, not its correctness. */
+const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
+
+async function findGpu(): Promise<GPU> {
+  const global = globalThis as { navigator?: { gpu?: GPU }; process?: { versions?: { node?: string } } };
+  if (global.navigator?.gpu) return global.navigator.gpu;
+  if (!global.process?.versions?.node) {
+    throw new RnnError("device", "WebGPU", "this browser has none; use a current Chrome, Edge, Safari or Firefox on https or localhost, or the CPU backend");
+  }
+  // Named through a variable so that bundlers for browsers do not look for the package.
+  const dawn = "webgpu";
+  try {
+    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: string[]) => GPU; globals: object };
+    Object.assign(globalThis, globals);
+    return create([]);
+  } catch (cause) {
+    throw new RnnError("device", "WebGPU", "Node has none of its own; install the package \"webgpu\" beside this one, or use the CPU backend", { cause });
+  }
+}
+
+function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const words = [vendor, architecture, device, description].filter(Boolean).join(" ");
+  return [...new Set(words.split(/\s+/))].join(" ") || "unnamed adapter";
+}
+
+/**
+ * @throws RnnError `device` if there is no WebGPU, no adapter, or the adapter gives no device
+ */
+export async function findDevice(): Promise<FoundDevice> {
+  const gpu = await findGpu();
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new RnnError("device", "WebGPU", "no adapter; the GPU or its driver may be blocklisted (see chrome://gpu or about:support)");
+  const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
+  try {
+    const device = await adapter.requestDevice({ label: "webgpu-rnn", requiredLimits });
+    const name = describe(adapter.info);
+    const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+    const software = fallback || /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i.test(name);
+    return { device, adapter: `${name} (${software ? "software" : "hardware"})`, software };
+  } catch (cause) {
+    throw new RnnError("device", "WebGPU", `the adapter ${describe(adapter.info)} gave no device`, { cause });
+  }
+}

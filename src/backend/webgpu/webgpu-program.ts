@@ -1,0 +1,223 @@
+/** A recording made ready for a WebGPU device, and its encoding: one command buffer, as few passes as it allows. */
+import { RnnError } from "../../errors.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import { planMemory } from "../../recording/lifetimes.ts";
+import { type Buffer, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
+import type { DeviceBuffer, PrepareOptions, Program, RunResult } from "../backend.ts";
+import { paramsStride, type Pipeline } from "./pipelines.ts";
+import { Staging } from "./staging.ts";
+import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
+
+/** A command with everything it needs made beforehand. Numbers are bytes. */
+type Step =
+  | { kind: "dispatch"; pipeline: GPUComputePipeline; group: GPUBindGroup; paramsOffset: number; x: number; y: number; z: number }
+  | { kind: "copy"; from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number }
+  | { kind: "clear"; buffer: GPUBuffer; offset: number; bytes: number };
+
+export async function prepareProgram(
+  backend: WebGpuBackend, recording: Recording, externals: ReadonlyMap<Buffer, WebGpuBuffer>, { keepAll = false }: PrepareOptions,
+): Promise<Program> {
+  const kernels = new Map<string, Kernel>();
+  for (const command of recording.commands) if (command.kind === "dispatch") kernels.set(command.kernel.name, command.kernel);
+  // All at once: the browser compiles on several threads.
+  const made = await Promise.all([...kernels.values()].map(async (kernel) => [kernel.name, await backend.pipelines.get(kernel)] as const));
+  return new WebGpuProgram(backend, recording, externals, keepAll, new Map(made));
+}
+
+class WebGpuProgram implements Program {
+  private readonly memory = new Map<Buffer, WebGpuBuffer>();
+  private readonly owned: WebGpuBuffer[] = [];
+  private readonly inputs = new Map<string, WebGpuBuffer>();
+  private readonly groups = new Map<string, GPUBindGroup>();
+  private readonly bufferIds = new Map<GPUBuffer, number>();
+  private readonly steps: Step[];
+  private readonly staging: Staging;
+  private paramsGroup!: GPUBindGroup;
+  private paramsBuffer!: GPUBuffer;
+
+  constructor(
+    private readonly backend: WebGpuBackend, readonly recording: Recording,
+    externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean, private readonly pipelines: ReadonlyMap<string, Pipeline>,
+  ) {
+    this.allocate(externals, keepAll);
+    const paramsOffsets = this.uploadParams();
+    this.steps = recording.commands.flatMap((command, i): Step[] => {
+      if (command.kind === "download") return [];
+      if (command.kind === "dispatch") return [this.dispatchStep(command, paramsOffsets[i])];
+      if (command.kind === "clear") return [{ kind: "clear", ...this.range(command.view) }];
+      const from = this.range(command.from);
+      const to = this.range(command.to);
+      return [{ kind: "copy", from: from.buffer, fromOffset: from.offset, to: to.buffer, toOffset: to.offset, bytes: from.bytes }];
+    });
+    const downloads = recording.commands.filter((c) => c.kind === "download");
+    this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })));
+  }
+
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}): Promise<RunResult> {
+    const loan = await this.staging.acquire();
+    try {
+      this.backend.check();
+      this.writeInputs(inputs);
+      const encoder = this.backend.device.createCommandEncoder({ label: "run" });
+      this.encode(encoder, this.steps);
+      this.staging.encode(encoder, loan);
+      this.backend.device.queue.submit([encoder.finish()]);
+    } catch (error) {
+      loan?.release();
+      throw error;
+    }
+    this.backend.counters.submits++;
+    return { downloads: this.staging.readBack(loan) };
+  }
+
+  runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
+    this.backend.check();
+    this.writeInputs(inputs);
+    const skipped = this.recording.commands.slice(0, first).filter((c) => c.kind === "download").length;
+    const count = this.recording.commands.slice(first, last).filter((c) => c.kind !== "download").length;
+    const encoder = this.backend.device.createCommandEncoder({ label: "slice" });
+    this.encode(encoder, this.steps.slice(first - skipped, first - skipped + count));
+    this.backend.device.queue.submit([encoder.finish()]);
+    this.backend.counters.submits++;
+    return Promise.resolve();
+  }
+
+  bufferOf(buffer: Buffer): DeviceBuffer {
+    return this.memory.get(buffer)!;
+  }
+
+  free(): void {
+    for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
+    this.paramsBuffer.destroy();
+    this.staging.free();
+  }
+
+  private allocate(externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean): void {
+    const own = (label: string, type: Buffer["type"], length: number, data?: ArrayLike<number>): WebGpuBuffer => {
+      const made = this.backend.createBuffer(label, type, length, data);
+      this.owned.push(made);
+      return made;
+    };
+    const plan = planMemory(this.recording, { share: !keepAll });
+    const shared = plan.slots.map(({ type, length }, i) => own(`transient.${i}`, type, length));
+    for (const buffer of this.recording.buffers) {
+      const slot = plan.slotOf.get(buffer);
+      const external = externals.get(buffer);
+      if (buffer.role === "external" && !external) throw new RnnError("device", "WebGPU", `no memory was given for ${buffer.label}`);
+      const memory = external ?? (slot === undefined ? own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
+      this.memory.set(buffer, memory);
+      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
+    }
+  }
+
+  /** Packs the params of all dispatches into one uniform buffer, equal blocks once; returns the offset per command. */
+  private uploadParams(): number[] {
+    const blocks = new Map<string, number>();
+    const offsets = this.recording.commands.map((command) => {
+      if (command.kind !== "dispatch") return -1;
+      const key = Object.entries(command.kernel.params).map(([name, type]) => `${type}${command.params[name]}`).join();
+      const known = blocks.get(key);
+      if (known !== undefined) return known;
+      const offset = blocks.size * paramsStride;
+      blocks.set(key, offset);
+      return offset;
+    });
+    const bytes = new DataView(new ArrayBuffer(Math.max(1, blocks.size) * paramsStride));
+    this.recording.commands.forEach((command, i) => {
+      if (command.kind !== "dispatch") return;
+      Object.entries(command.kernel.params).forEach(([name, type], at) => {
+        const value = command.params[name];
+        const where = offsets[i] + at * 4;
+        if (type === "f32") bytes.setFloat32(where, value, true);
+        else if (type === "u32") bytes.setUint32(where, value, true);
+        else bytes.setInt32(where, value, true);
+      });
+    });
+    const { device } = this.backend;
+    this.paramsBuffer = device.createBuffer({ label: "params", size: bytes.byteLength, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    device.queue.writeBuffer(this.paramsBuffer, 0, bytes);
+    this.paramsGroup = device.createBindGroup({
+      label: "params",
+      layout: this.backend.pipelines.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: this.paramsBuffer, size: paramsStride } }],
+    });
+    this.backend.counters.buffers++;
+    this.backend.counters.bindGroups++;
+    return offsets;
+  }
+
+  private dispatchStep(command: Dispatch, paramsOffset: number): Step {
+    const { pipeline, layout } = this.pipelines.get(command.kernel.name)!;
+    const [x, y, z] = command.kernel.workgroups(command.params);
+    const most = this.backend.device.limits.maxComputeWorkgroupsPerDimension;
+    if (Math.max(x, y, z) > most) {
+      throw new RnnError("limit", command.kernel.name, `needs ${x} x ${y} x ${z} workgroups but this device's maxComputeWorkgroupsPerDimension is ${most}; use a smaller batch or fewer steps`);
+    }
+    return { kind: "dispatch", pipeline, group: this.groupOf(command, layout), paramsOffset, x, y, z };
+  }
+
+  /** The bind group for these views, shared by all dispatches that bind the same. */
+  private groupOf({ kernel, views }: Dispatch, layout: GPUBindGroupLayout): GPUBindGroup {
+    const names = Object.keys(kernel.bindings);
+    const resources = names.map((name) => this.range(views[name]));
+    const key = `${layout.label}|${resources.map(({ buffer, offset, bytes }) => `${this.idOf(buffer)}+${offset}:${bytes}`).join()}`;
+    let group = this.groups.get(key);
+    if (!group) {
+      group = this.backend.device.createBindGroup({
+        label: kernel.name,
+        layout,
+        entries: resources.map(({ buffer, offset, bytes }, binding) => ({ binding, resource: { buffer, offset, size: bytes } })),
+      });
+      this.backend.counters.bindGroups++;
+      this.groups.set(key, group);
+    }
+    return group;
+  }
+
+  private idOf(buffer: GPUBuffer): number {
+    const id = this.bufferIds.get(buffer) ?? this.bufferIds.size;
+    this.bufferIds.set(buffer, id);
+    return id;
+  }
+
+  private range({ buffer, offset, shape }: View): { buffer: GPUBuffer; offset: number; bytes: number } {
+    return { buffer: this.memory.get(buffer)!.gpu, offset: offset * 4, bytes: Math.max(1, sizeOf(shape)) * 4 };
+  }
+
+  private writeInputs(inputs: Readonly<Record<string, NumericArray>>): void {
+    for (const [label, data] of Object.entries(inputs)) {
+      const buffer = this.inputs.get(label);
+      if (!buffer) throw new RnnError("device", "WebGPU", `the recording has no input "${label}"`);
+      this.backend.write(buffer, data);
+    }
+  }
+
+  private encode(encoder: GPUCommandEncoder, steps: readonly Step[]): void {
+    let pass: GPUComputePassEncoder | undefined;
+    let pipeline: GPUComputePipeline | undefined;
+    let group: GPUBindGroup | undefined;
+    let paramsOffset = -1;
+    for (const step of steps) {
+      if (step.kind !== "dispatch") {
+        pass?.end();
+        pass = undefined;
+        if (step.kind === "copy") encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
+        else encoder.clearBuffer(step.buffer, step.offset, step.bytes);
+        continue;
+      }
+      if (!pass) {
+        pass = encoder.beginComputePass({ label: "compute" });
+        pipeline = group = undefined;
+        paramsOffset = -1;
+      }
+      if (step.pipeline !== pipeline) pass.setPipeline((pipeline = step.pipeline));
+      if (step.group !== group) pass.setBindGroup(0, (group = step.group));
+      if (step.paramsOffset !== paramsOffset) pass.setBindGroup(1, this.paramsGroup, [(paramsOffset = step.paramsOffset)]);
+      pass.dispatchWorkgroups(step.x, step.y, step.z);
+      this.backend.counters.dispatches++;
+    }
+    pass?.end();
+  }
+}

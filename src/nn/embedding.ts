@@ -1,0 +1,30 @@
+import { checkInteger, checkOptionNames } from "../errors.ts";
+import { embedding } from "../ops/embedding.ts";
+import type { Variable } from "../ops/tape.ts";
+import type { Context } from "./context.ts";
+import { normal } from "./initializers.ts";
+import { anySeed, Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+
+/**
+ * A row of `weight` [numEmbeddings, embeddingDim] per id, as PyTorch's `nn.Embedding`; drawn from N(0, 1).
+ * Input: ids of any shape. Output: [...shape, embeddingDim].
+ */
+export class Embedding extends Module {
+  constructor(readonly numEmbeddings: number, readonly embeddingDim: number, options: { seed?: number } = {}) {
+    super();
+    checkInteger("Embedding", "numEmbeddings", numEmbeddings, 1);
+    checkInteger("Embedding", "embeddingDim", embeddingDim, 1);
+    checkOptionNames("Embedding", options, ["seed"]);
+    this.addParameter("weight", new Parameter([numEmbeddings, embeddingDim], normal()));
+    this.initialize(options.seed ?? anySeed());
+  }
+
+  override get idCount(): number {
+    return this.numEmbeddings;
+  }
+
+  forward(context: Context, ids: Variable): Variable {
+    return embedding(context.tape, context.path + "embedding", ids, context.parameter("weight"));
+  }
+}

@@ -1,0 +1,51 @@
+/** How parameters get their first values; all draw from the counter-based generator, so a seed gives them again. */
+import { randomUniforms } from "../kernels/philox.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+
+/** Uniform numbers in [0, 1). */
+export type Draw = (count: number) => Float64Array;
+export type Initializer = (shape: Shape, draw: Draw) => Float32Array;
+
+/** The stream of numbers of parameter `stream` under `seed`. */
+export function drawFrom(seed: number, stream: number): Draw {
+  return (count) => randomUniforms(seed, stream, count);
+}
+
+/** U(-bound, bound). */
+export const uniform = (bound: number): Initializer => (shape, draw) => Float32Array.from(draw(sizeOf(shape)), (u) => (2 * u - 1) * bound);
+
+/** N(0, deviation²), by Box and Muller (1958). */
+export const normal = (deviation = 1): Initializer => (shape, draw) => {
+  const count = sizeOf(shape);
+  const u = draw(2 * count);
+  // 1 - u is in (0, 1], where the logarithm is finite.
+  return Float32Array.from({ length: count }, (_, i) => deviation * Math.sqrt(-2 * Math.log(1 - u[2 * i])) * Math.cos(2 * Math.PI * u[2 * i + 1]));
+};
+
+/**
+ * Each of the `gates` square blocks of a [gates·H, H] weight is a random orthogonal matrix (Saxe et al. 2014):
+ * Gram-Schmidt, twice for accuracy, on rows of normal numbers.
+ */
+export const orthogonal = (gates: number): Initializer => (shape, draw) => {
+  const [rows, columns] = shape;
+  const H = rows / gates;
+  const result = normal()(shape, draw);
+  for (let row = 0; row < rows; row++) {
+    const v = result.subarray(row * columns, (row + 1) * columns);
+    const firstOfBlock = Math.floor(row / H) * H;
+    for (let pass = 0; pass < 2; pass++) {
+      for (let other = firstOfBlock; other < row; other++) {
+        const u = result.subarray(other * columns, (other + 1) * columns);
+        const along = v.reduce((sum, x, i) => sum + x * u[i], 0);
+        for (let i = 0; i < columns; i++) v[i] -= along * u[i];
+      }
+    }
+    const norm = Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
+    for (let i = 0; i < columns; i++) v[i] /= norm;
+  }
+  return result;
+};
+
+/** Another initializer, with rows [first, last) set to `value`. */
+export const withRows = (base: Initializer, first: number, last: number, value: number): Initializer => (shape, draw) =>
+  base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);

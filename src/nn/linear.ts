@@ -1,0 +1,33 @@
+import { checkBoolean, checkInteger, checkOptionNames } from "../errors.ts";
+import { linear } from "../ops/linear.ts";
+import type { Variable } from "../ops/tape.ts";
+import { checkShape } from "../tensor/shape.ts";
+import type { Context } from "./context.ts";
+import { uniform } from "./initializers.ts";
+import { anySeed, Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+
+/**
+ * y = x·Wᵀ + b, as PyTorch's `nn.Linear`: `weight` [outFeatures, inFeatures] and `bias` [outFeatures], both drawn
+ * from U(-1/√inFeatures, 1/√inFeatures). Input [..., inFeatures], output [..., outFeatures].
+ */
+export class Linear extends Module {
+  private readonly bias: boolean;
+
+  constructor(readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean; seed?: number } = {}) {
+    super();
+    checkInteger("Linear", "inFeatures", inFeatures, 1);
+    checkInteger("Linear", "outFeatures", outFeatures, 1);
+    checkOptionNames("Linear", options, ["bias", "seed"]);
+    this.bias = checkBoolean("Linear", "bias", options.bias ?? true);
+    const initializer = uniform(1 / Math.sqrt(inFeatures));
+    this.addParameter("weight", new Parameter([outFeatures, inFeatures], initializer));
+    if (this.bias) this.addParameter("bias", new Parameter([outFeatures], initializer));
+    this.initialize(options.seed ?? anySeed());
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    checkShape("Linear", "input", x.shape, [...x.shape.slice(0, -1).map(() => "any"), this.inFeatures]);
+    return linear(context.tape, context.path + "linear", x, context.parameter("weight"), this.bias ? context.parameter("bias") : undefined);
+  }
+}

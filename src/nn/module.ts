@@ -1,0 +1,92 @@
+import { checkInteger, RnnError } from "../errors.ts";
+import type { Variable } from "../ops/tape.ts";
+import type { FloatArray, Tensor } from "../tensor/tensor.ts";
+import type { Context } from "./context.ts";
+import { drawFrom } from "./initializers.ts";
+import { checkParameterValue, type Parameter } from "./parameter.ts";
+
+/** Arrays by PyTorch name, in PyTorch's shapes and orders. */
+export type StateDict = Record<string, Tensor>;
+
+/** A seed for whoever gives none: any integer of 32 bits. */
+export function anySeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
+
+/**
+ * A network or a part of one: named parameters, named children, and a function that records its forward pass.
+ * Values live on the host until a backend needs them; training moves them to the device, and `stateDict` fetches
+ * them back.
+ */
+export abstract class Module {
+  private readonly own = new Map<string, Parameter>();
+  private readonly childModules = new Map<string, Module>();
+
+  /** Number of ids if the input is ids (an Embedding comes first), else undefined. */
+  get idCount(): number | undefined {
+    return undefined;
+  }
+
+  /**
+   * Records the forward pass.
+   * @throws RnnError `shape` if the input does not fit
+   */
+  abstract forward(context: Context, input: Variable): Variable;
+
+  /** All parameters by dotted path, in a fixed order. */
+  namedParameters(prefix = ""): Map<string, Parameter> {
+    const all = new Map([...this.own].map(([name, p]) => [prefix + name, p]));
+    for (const [name, child] of this.childModules) {
+      for (const [path, p] of child.namedParameters(`${prefix}${name}.`)) all.set(path, p);
+    }
+    return all;
+  }
+
+  /** Number of learnable numbers. */
+  get parameterCount(): number {
+    return [...this.namedParameters().values()].reduce((sum, p) => sum + p.size, 0);
+  }
+
+  /** The parameters' values, fetched from the device if training has changed them there. */
+  async stateDict(): Promise<Record<string, Tensor<FloatArray>>> {
+    const result: Record<string, Tensor<FloatArray>> = {};
+    for (const [path, parameter] of this.namedParameters()) result[path] = await parameter.read();
+    return result;
+  }
+
+  /**
+   * Takes over values by name. Nothing changes unless all fit.
+   * @throws RnnError `format` if a name is missing or unknown or a shape differs; `data` if a value is not finite
+   */
+  loadStateDict(dict: StateDict): void {
+    const parameters = this.namedParameters();
+    const missing = [...parameters.keys()].filter((name) => !(name in dict));
+    const unknown = Object.keys(dict).filter((name) => !parameters.has(name));
+    if (missing.length > 0 || unknown.length > 0) {
+      const lacks = missing.length > 0 ? `lacks ${missing.map((n) => `"${n}"`).join(", ")}` : "";
+      const extra = unknown.length > 0 ? `has unknown ${unknown.map((n) => `"${n}"`).join(", ")}` : "";
+      throw new RnnError("format", "loadStateDict", `the state dictionary ${[lacks, extra].filter(Boolean).join(" and ")}`);
+    }
+    const values = [...parameters].map(([name, parameter]) => [parameter, checkParameterValue(name, parameter, dict[name])] as const);
+    for (const [parameter, value] of values) parameter.set(value);
+  }
+
+  /** Draws all parameters anew from `seed`, an integer of at least 0. */
+  initialize(seed: number): void {
+    checkInteger(this.constructor.name, "seed", seed, 0);
+    [...this.namedParameters().values()].forEach((p, stream) => p.set(p.initializer(p.shape, drawFrom(seed, stream))));
+  }
+
+  protected addParameter(name: string, parameter: Parameter): void {
+    this.own.set(name, parameter);
+  }
+
+  protected addChild(name: string, child: Module): void {
+    if (!(child instanceof Module)) throw new RnnError("option", this.constructor.name, `"${name}" must be a module, got ${String(child)}`);
+    this.childModules.set(name, child);
+  }
+
+  protected get children(): ReadonlyMap<string, Module> {
+    return this.childModules;
+  }
+}

@@ -1,0 +1,85 @@
+import { RnnError, show } from "../errors.ts";
+import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkFinite, checkTensor, type FloatArray, type Tensor } from "../tensor/tensor.ts";
+import type { Initializer } from "./initializers.ts";
+
+/**
+ * A learnable array. Host values are in the order and shape that PyTorch's files have; on the device the rows of
+ * recurrent weights are ordered [unit, gate] instead of [gate, unit], which `toDevice` and `fromDevice` convert.
+ */
+export class Parameter {
+  /** Host copy, in file order; stale while `newest` is set. */
+  private host: FloatArray;
+  /** Counts changes, so that device copies know when they are out of date. */
+  version = 0;
+  /** The device copy that training has changed since the host copy was made. */
+  newest: { pull(): Promise<void> } | undefined;
+
+  constructor(
+    readonly shape: Shape,
+    readonly initializer: Initializer,
+    /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
+    readonly gates = 1,
+  ) {
+    this.host = new Float32Array(sizeOf(shape));
+  }
+
+  get size(): number {
+    return this.host.length;
+  }
+
+  /** Host values in file order, fetched from the device if training has changed them there. */
+  async read(): Promise<Tensor<FloatArray>> {
+    await this.newest?.pull();
+    return { shape: this.shape, data: this.host.slice() };
+  }
+
+  /** Replaces the values. */
+  set(values: FloatArray): void {
+    this.host = values.slice();
+    this.version++;
+    this.newest = undefined;
+  }
+
+  /** Takes over values that a device holds under the present version. */
+  pulled(deviceValues: FloatArray): void {
+    this.host = this.fromDevice(deviceValues);
+    this.newest = undefined;
+  }
+
+  /** Host values in device order. */
+  toDevice(): FloatArray {
+    return this.permute(this.host, false);
+  }
+
+  /** Values (or their gradients) in device order, back in file order. */
+  fromDevice(values: FloatArray): FloatArray {
+    return this.permute(values, true);
+  }
+
+  private permute(values: FloatArray, back: boolean): FloatArray {
+    const result = values.slice();
+    if (this.gates === 1) return result;
+    const units = this.shape[0] / this.gates;
+    const width = this.size / this.shape[0];
+    for (let unit = 0; unit < units; unit++) {
+      for (let gate = 0; gate < this.gates; gate++) {
+        const fileRow = gate * units + unit;
+        const deviceRow = unit * this.gates + gate;
+        const [from, to] = back ? [deviceRow, fileRow] : [fileRow, deviceRow];
+        result.set(values.subarray(from * width, (from + 1) * width), to * width);
+      }
+    }
+    return result;
+  }
+}
+
+/** Checks a value for a parameter. @throws RnnError `format` or `data`, naming the parameter */
+export function checkParameterValue(name: string, parameter: Parameter, value: unknown): FloatArray {
+  const { shape, data } = checkTensor("loadStateDict", `"${name}"`, value);
+  if (!sameShape(shape, parameter.shape)) {
+    throw new RnnError("format", "loadStateDict", `"${name}" must be [${parameter.shape.join(", ")}], got ${show([...shape])}`);
+  }
+  checkFinite("loadStateDict", `"${name}"`, data);
+  return data instanceof Float64Array ? data : Float32Array.from(data);
+}

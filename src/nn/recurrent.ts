@@ -1,0 +1,169 @@
+import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { gru } from "../kernels/cells/gru.ts";
+import { gruResetBefore } from "../kernels/cells/gru-reset-before.ts";
+import { lstm } from "../kernels/cells/lstm.ts";
+import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
+import { dropout } from "../ops/dropout.ts";
+import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
+import { recurrent, type RecurrentCell } from "../ops/recurrent.ts";
+import type { Variable } from "../ops/tape.ts";
+import { checkShape } from "../tensor/shape.ts";
+import type { Context } from "./context.ts";
+import { orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
+import { anySeed, Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+
+/** Options of all recurrent layers, with PyTorch's meanings and defaults. */
+export interface RecurrentLayerOptions {
+  /** Layers stacked on each other (default 1). */
+  numLayers?: number;
+  /** Whether there are b_ih and b_hh (default true). */
+  bias?: boolean;
+  /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false). */
+  batchFirst?: boolean;
+  /** Dropout between layers, in training (default 0). */
+  dropout?: number;
+  /** A second set of weights that reads from the last step to the first; outputs are joined (default false). */
+  bidirectional?: boolean;
+  /** Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), or orthogonal blocks. */
+  recurrentInit?: "uniform" | "orthogonal";
+  seed?: number;
+}
+
+const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectional", "recurrentInit", "seed"];
+
+/**
+ * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
+ * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
+ * U(-1/√H, 1/√H). States are [numLayers·D, batch, H], index layer·D + direction.
+ */
+abstract class RecurrentLayer extends Module {
+  readonly numLayers: number;
+  readonly bias: boolean;
+  readonly batchFirst: boolean;
+  readonly dropout: number;
+  readonly directions: 1 | 2;
+
+  protected constructor(
+    private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
+    private readonly cell: RecurrentCell, options: RecurrentLayerOptions, gateBias?: { gate: string; value: number },
+  ) {
+    super();
+    checkInteger(name, "inputSize", inputSize, 1);
+    checkInteger(name, "hiddenSize", hiddenSize, 1);
+    this.numLayers = checkInteger(name, "numLayers", options.numLayers ?? 1, 1);
+    this.bias = checkBoolean(name, "bias", options.bias ?? true);
+    this.batchFirst = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
+    this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
+    this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
+    if (this.dropout > 0 && this.numLayers === 1) {
+      throw new RnnError("option", name, "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it");
+    }
+    const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal"]);
+    this.addParameters(recurrentInit, gateBias);
+    this.initialize(options.seed ?? anySeed());
+  }
+
+  private addParameters(recurrentInit: "uniform" | "orthogonal", gateBias: { gate: string; value: number } | undefined): void {
+    const H = this.hiddenSize;
+    const G = this.cell.gateNames.length;
+    const base = uniform(1 / Math.sqrt(H));
+    // A gate's bias is the sum of two; the first takes the whole value.
+    const biasRows = (value: number): Initializer => {
+      if (!gateBias) return base;
+      const first = this.cell.gateNames.indexOf(gateBias.gate) * H;
+      return withRows(base, first, first + H, value);
+    };
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      const inputs = layer === 0 ? this.inputSize : H * this.directions;
+      for (const suffix of this.suffixes(layer)) {
+        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], base, G));
+        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrentInit === "orthogonal" ? orthogonal(G) : base, G));
+        if (!this.bias) continue;
+        this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G));
+        this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G));
+      }
+    }
+  }
+
+  private suffixes(layer: number): string[] {
+    return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
+    const { tape } = context;
+    let x = this.batchFirst ? swapFirstTwo(tape, context.label("input.time"), input) : input;
+    const [T, B] = x.shape;
+    const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
+    const stateShape = [this.numLayers * this.directions, B, this.hiddenSize];
+    const h0 = context.initialState("h", stateShape);
+    const c0 = this.cell.hasMemory ? context.initialState("c", stateShape) : undefined;
+    const hN: Variable[] = [];
+    const cN: Variable[] = [];
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      if (layer > 0 && this.dropout > 0 && context.training) {
+        x = dropout(tape, context.label(`l${layer}.dropout`), x, { p: this.dropout, random: context.random, stream: context.randomStream() });
+      }
+      const outputs = this.suffixes(layer).map((suffix, direction) => {
+        const index = layer * this.directions + direction;
+        const result = recurrent(tape, context.label(suffix), x, {
+          inputWeight: context.parameter(`weight_ih_${suffix}`),
+          recurrentWeight: context.parameter(`weight_hh_${suffix}`),
+          inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
+          recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+        }, { cell: this.cell, reverse: direction === 1, initialH: h0?.[index], initialC: c0?.[index], lengths });
+        hN.push(result.finalH);
+        if (result.finalC) cN.push(result.finalC);
+        return context.lengths ? maskSteps(tape, context.label(`${suffix}.masked`), result.y, lengths) : result.y;
+      });
+      x = outputs.length === 1 ? outputs[0] : concatLast(tape, context.label(`l${layer}.both`), outputs);
+    }
+    context.finalState("h", stateShape, hN);
+    if (cN.length > 0) context.finalState("c", stateShape, cN);
+    return this.batchFirst ? swapFirstTwo(tape, context.label("output.batch"), x) : x;
+  }
+}
+
+/**
+ * Elman network, as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh), g = tanh or ReLU.
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h`.
+ */
+export class RNN extends RecurrentLayer {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { nonlinearity?: "tanh" | "relu" } = {}) {
+    checkOptionNames("RNN", options, [...commonOptions, "nonlinearity"]);
+    const nonlinearity = checkChoice("RNN", "nonlinearity", options.nonlinearity ?? "tanh", ["tanh", "relu"]);
+    super("RNN", inputSize, hiddenSize, nonlinearity === "tanh" ? rnnTanh : rnnRelu, options);
+  }
+}
+
+/**
+ * Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`; gates r z n:
+ * r, z = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  h_t = (1 - z)⊙n + z⊙h_{t-1};
+ * reset "after" (PyTorch, cuDNN, Keras' default):  n = tanh(W_n·x_t + b_in + r⊙(U_n·h_{t-1} + b_hn));
+ * reset "before" (the paper, Keras reset_after=False, ONNX' default):  n = tanh(W_n·x_t + b_in + U_n·(r⊙h_{t-1}) + b_hn).
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h`.
+ */
+export class GRU extends RecurrentLayer {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { reset?: "after" | "before" } = {}) {
+    checkOptionNames("GRU", options, [...commonOptions, "reset"]);
+    const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before"]);
+    super("GRU", inputSize, hiddenSize, reset === "after" ? gru : gruResetBefore, options);
+  }
+}
+
+/**
+ * Long short-term memory, as PyTorch's `nn.LSTM`; gates i f g o:
+ * i, f, o = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  g = tanh(…);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
+ * `forgetBias` sets the forget gates' bias (Jozefowicz et al. 2015 advise 1).
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], states `h` and `c`.
+ */
+export class LSTM extends RecurrentLayer {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { forgetBias?: number } = {}) {
+    checkOptionNames("LSTM", options, [...commonOptions, "forgetBias"]);
+    const { forgetBias } = options;
+    if (forgetBias !== undefined) checkNumber("LSTM", "forgetBias", forgetBias);
+    if (forgetBias !== undefined && options.bias === false) throw new RnnError("option", "LSTM", "forgetBias needs bias: true");
+    super("LSTM", inputSize, hiddenSize, lstm, options, forgetBias === undefined ? undefined : { gate: "f", value: forgetBias });
+  }
+}

@@ -1,0 +1,63 @@
+import { checkOptionNames, RnnError } from "../errors.ts";
+import type { Variable } from "../ops/tape.ts";
+import type { Context } from "./context.ts";
+import { Module } from "./module.ts";
+
+/**
+ * Modules one behind the other. Given as a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; given
+ * as an object, by its keys, which then are the prefixes of the parameter names.
+ * With `seed` all parameters are drawn anew from it.
+ */
+export class Sequential extends Module {
+  constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, options: { seed?: number } = {}) {
+    super();
+    checkOptionNames("Sequential", options, ["seed"]);
+    const entries = Object.entries(modules);
+    if (entries.length === 0) throw new RnnError("option", "Sequential", "needs at least one module");
+    for (const [name, module] of entries) this.addChild(name, module);
+    if (options.seed !== undefined) this.initialize(options.seed);
+  }
+
+  override get idCount(): number | undefined {
+    return [...this.children.values()][0].idCount;
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    let x = input;
+    for (const [name, module] of this.children) x = module.forward(context.child(name), x);
+    return x;
+  }
+}
+
+/** The modules of a composition as functions of variables. */
+export type Calls<M> = { readonly [K in keyof M]: (x: Variable) => Variable };
+
+class Composition<M extends Readonly<Record<string, Module>>> extends Module {
+  constructor(private readonly modules: M, private readonly connect: (calls: Calls<M>, input: Variable) => Variable, private readonly ids: number | undefined) {
+    super();
+    for (const [name, module] of Object.entries(modules)) this.addChild(name, module);
+  }
+
+  override get idCount(): number | undefined {
+    return this.ids;
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    const calls = Object.fromEntries(Object.entries(this.modules).map(([name, module]) => [name, (x: Variable) => module.forward(context.child(name), x)]));
+    return this.connect(calls as Calls<M>, input);
+  }
+}
+
+/**
+ * A module from named parts and a plain function that connects them.
+ * @example compose({ embedding, rnn, out }, ({ embedding, rnn, out }, x) => out(rnn(embedding(x))))
+ * @param options.idCount number of ids if the input is ids; by default that of the first part, if it takes ids
+ */
+export function compose<M extends Readonly<Record<string, Module>>>(
+  modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, options: { seed?: number; idCount?: number } = {},
+): Module {
+  checkOptionNames("compose", options, ["seed", "idCount"]);
+  const model = new Composition(modules, connect, options.idCount ?? Object.values(modules)[0]?.idCount);
+  if (options.seed !== undefined) model.initialize(options.seed);
+  return model;
+}

@@ -1,0 +1,56 @@
+import { chooseMatmul, type MatmulParams } from "../kernels/matmul.ts";
+import { columnSum } from "../kernels/column-sum.ts";
+import type { Recording, View } from "../recording/recording.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import type { Tape, Variable } from "./tape.ts";
+
+type Product = Pick<MatmulParams, "M" | "N" | "K"> & Partial<MatmulParams>;
+
+/** Records C = A·B with the kernel that suits the shape; params not given are those of plain row-major A and B. */
+export function matmul(recording: Recording, a: View, b: View, c: View, p: Product, bias?: View): void {
+  const params: MatmulParams = {
+    batch: 1, aOffset: 0, aBatch: 0, aRow: p.K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: p.N, bColumn: 1,
+    cOffset: 0, cBatch: 0, cRow: p.N, useBias: bias ? 1 : 0, accumulate: 0, ...p,
+  };
+  // Without a bias any readable buffer can stand in its place.
+  recording.dispatch(chooseMatmul(params), { a, b, bias: bias ?? b, c }, params);
+}
+
+/** ∂L/∂b (+)= column sums of dy [rows, columns]. */
+export function biasGradient(tape: Tape, bias: Variable | undefined, dy: View, rows: number, columns: number): void {
+  if (!bias?.needsGradient) return;
+  const { view, accumulate } = tape.share(bias);
+  tape.recording.dispatch(columnSum, { x: dy, sums: view }, { rows, columns, accumulate });
+}
+
+/** ∂L/∂x (+)= dy·W and ∂L/∂W (+)= dyᵀ·x for y = x·Wᵀ; dy [rows, O], W [O, I], x [rows, I]. */
+export function productGradients(tape: Tape, x: Variable, weight: Variable, dy: View, rows: number): void {
+  const [O, I] = weight.shape;
+  if (weight.needsGradient) {
+    const { view, accumulate } = tape.share(weight);
+    matmul(tape.recording, dy, x.view, view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, accumulate });
+  }
+  if (x.needsGradient) {
+    const { view, accumulate } = tape.share(x);
+    matmul(tape.recording, dy, weight.view, view, { M: rows, N: I, K: O, accumulate });
+  }
+}
+
+/**
+ * y = x·Wᵀ + b.
+ * @param x [..., I]
+ * @param weight [O, I]
+ * @param bias [O]
+ * @returns [..., O]
+ */
+export function linear(tape: Tape, label: string, x: Variable, weight: Variable, bias?: Variable): Variable {
+  const [O, I] = weight.shape;
+  const rows = sizeOf(x.shape) / I;
+  const y = tape.result(`${label}.y`, [...x.shape.slice(0, -1), O], [x, weight, bias]);
+  matmul(tape.recording, x.view, weight.view, y.view, { M: rows, N: O, K: I, bRow: 1, bColumn: I }, bias?.view);
+  tape.record([y], () => {
+    productGradients(tape, x, weight, y.gradient!, rows);
+    biasGradient(tape, bias, y.gradient!, rows, O);
+  });
+  return y;
+}

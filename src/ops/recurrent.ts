@@ -1,0 +1,153 @@
+/**
+ * A recurrent layer over a whole sequence, one direction, as one differentiable op.
+ *
+ * Letters: T steps, B rows of the batch, I inputs, H units, G gates. Gates of a unit lie side by side, so the rows of
+ * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files.
+ */
+import type { Cell } from "../kernels/cells/cell.ts";
+import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
+import { stridedCopy } from "../kernels/strided-copy.ts";
+import { align, subview, type View } from "../recording/recording.ts";
+import { biasGradient, matmul, productGradients } from "./linear.ts";
+import type { Tape, Variable } from "./tape.ts";
+
+export interface RecurrentWeights {
+  /** W [H·G, I] */
+  readonly inputWeight: Variable;
+  /** U [H·G, H] */
+  readonly recurrentWeight: Variable;
+  /** b_ih and b_hh [H·G]; both or none */
+  readonly inputBias?: Variable;
+  readonly recurrentBias?: Variable;
+}
+
+export interface RecurrentOptions {
+  readonly cell: Cell;
+  /** From the last step to the first. */
+  readonly reverse: boolean;
+  /** [B, H]; zeros if left out. */
+  readonly initialH?: Variable;
+  readonly initialC?: Variable;
+  /** [B] u32: steps of each row. */
+  readonly lengths: View;
+}
+
+export interface RecurrentResult {
+  /** [T, B, H]; rows past their length repeat their last state. */
+  readonly y: Variable;
+  /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
+  readonly finalH: Variable;
+  readonly finalC?: Variable;
+}
+
+/** Where one step finds its states. */
+interface StepSlots {
+  readonly t: number;
+  readonly previousSlot: number;
+  readonly currentSlot: number;
+}
+
+/** The steps in the order they are computed, with the slots of a [T+1, B, H] state buffer they read and write. */
+function walk(T: number, reverse: boolean): StepSlots[] {
+  return Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
+}
+
+/** A [T+1, B, H] state buffer whose part after the first (or before the last) slot starts aligned. */
+function stateBuffer(tape: Tape, label: string, [T, B, H]: readonly number[], reverse: boolean, initial: Variable | undefined) {
+  const size = B * H;
+  const base = reverse ? 0 : align(size) - size;
+  const whole = tape.recording.buffer(label, [base + (T + 1) * size]);
+  const slot = (index: number): View => subview(whole, base + index * size, [B, H]);
+  const first = slot(reverse ? T : 0);
+  if (initial) tape.recording.copyFirst(initial.view, first);
+  else tape.recording.clearFirst(first);
+  return { whole, base, final: slot(reverse ? 0 : T), outputs: subview(whole, base + (reverse ? 0 : size), [T, B, H]) };
+}
+
+/** @param x [T, B, I] */
+export function recurrent(tape: Tape, label: string, x: Variable, weights: RecurrentWeights, options: RecurrentOptions): RecurrentResult {
+  const { cell, reverse, initialH, initialC, lengths } = options;
+  const { inputWeight, recurrentWeight, inputBias, recurrentBias } = weights;
+  const { recording } = tape;
+  const [T, B] = x.shape;
+  const G = cell.gateNames.length;
+  const H = recurrentWeight.shape[1];
+  const steps = walk(T, reverse);
+  const sources = [x, inputWeight, recurrentWeight, inputBias, recurrentBias, initialH, initialC];
+
+  const h = stateBuffer(tape, `${label}.h`, [T, B, H], reverse, initialH);
+  const cSlots = cell.usesC ? recording.buffer(`${label}.c`, [T + 1, B, H]) : recording.buffer(`${label}.c.unused`, [1]);
+  const cSlot = (slot: number): View => subview(cSlots, slot * B * H, [B, H]);
+  if (cell.hasMemory) {
+    if (initialC) recording.copyFirst(initialC.view, cSlot(reverse ? T : 0));
+    else recording.clearFirst(cSlot(reverse ? T : 0));
+  }
+
+  const gates = recording.buffer(`${label}.gates`, [T, B, H, G]);
+  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, inputBias?.view);
+  const forwardWeights = recording.buffer(`${label}.weights.forward`, [H, H, G]);
+  recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: forwardWeights }, {
+    size0: H, size1: H * G, size2: 1, fromOffset: 0, from0: 1, from1: H, from2: 0, toOffset: 0, to0: H * G, to1: 1, to2: 0, accumulate: 0,
+  });
+  const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
+  const forward = stepForward(cell);
+  for (const step of steps) {
+    recording.dispatch(forward, { gates, weights: forwardWeights, bias, h: h.whole, c: cSlots, lengths }, { B, H, ...step, hBase: h.base });
+  }
+
+  const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);
+  const finalH = tape.result(`${label}.final.h`, [B, H], sources, h.final);
+  const finalC = cell.hasMemory ? tape.result(`${label}.final.c`, [B, H], sources, cSlot(reverse ? 0 : T)) : undefined;
+
+  tape.record(finalC ? [y, finalH, finalC] : [y, finalH], () => {
+    const dy = y.gradient ?? recording.buffer(`${label}.dy.none`, [T, B, H], "constant");
+    const carry = recording.buffer(`${label}.carry`, [B, H, 2]);
+    recording.clearFirst(carry);
+    [finalH, finalC].forEach((final, lane) => {
+      if (!final?.gradient) return;
+      recording.dispatch(stridedCopy, { input: final.gradient, output: carry }, {
+        size0: B * H, size1: 1, size2: 1, fromOffset: 0, from0: 1, from1: 0, from2: 0, toOffset: lane, to0: 2, to1: 0, to2: 0, accumulate: 0,
+      });
+    });
+    const backwardWeights = recording.buffer(`${label}.weights.backward`, [H, H, G]);
+    recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: backwardWeights }, {
+      size0: H, size1: H, size2: G, fromOffset: 0, from0: G * H, from1: 1, from2: H, toOffset: 0, to0: H * G, to1: G, to2: 1, accumulate: 0,
+    });
+    const dRecurrent = recording.buffer(`${label}.dRecurrent`, cell.splitsRecurrentGradient ? [T, B, H, G] : [G]);
+    const backward = stepBackward(cell);
+    const bound = { gates, weights: backwardWeights, h: h.whole, c: cSlots, dy, carry, dRecurrent, lengths };
+    const shared = { B, H, hBase: h.base };
+    steps.slice().reverse().forEach((step, i, all) => {
+      recording.dispatch(backward, bound, { ...shared, ...step, nextT: i ? all[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
+    });
+    initialGradients();
+    parameterGradients();
+
+    /** ∂L/∂h_0 needs one more product; ∂L/∂c_0 is what the carry holds then. */
+    function initialGradients(): void {
+      if (!initialH?.needsGradient && !initialC?.needsGradient) return;
+      recording.dispatch(backward, bound, { ...shared, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[0].t, hasNext: 1, tail: 1 });
+      [initialH, initialC].forEach((initial, lane) => {
+        if (!initial?.needsGradient) return;
+        const { view, accumulate } = tape.share(initial);
+        recording.dispatch(stridedCopy, { input: carry, output: view }, {
+          size0: B * H, size1: 1, size2: 1, fromOffset: lane, from0: 2, from1: 0, from2: 0, toOffset: 0, to0: 1, to1: 0, to2: 0, accumulate,
+        });
+      });
+    }
+
+    /** One product each over all T·B rows: ∂L/∂U from the states before each step, ∂L/∂W and ∂L/∂x from the input. */
+    function parameterGradients(): void {
+      const recurrentSide = cell.splitsRecurrentGradient ? dRecurrent : gates;
+      if (recurrentWeight.needsGradient) {
+        const { view, accumulate } = tape.share(recurrentWeight);
+        const bOffset = h.base + (reverse ? B * H : 0);
+        matmul(recording, recurrentSide, h.whole, view, { M: H * G, N: H, K: T * B, aRow: 1, aColumn: H * G, bOffset, accumulate });
+      }
+      biasGradient(tape, recurrentBias, recurrentSide, T * B, H * G);
+      biasGradient(tape, inputBias, gates, T * B, H * G);
+      productGradients(tape, x, inputWeight, gates, T * B);
+    }
+  });
+  return { y, finalH, finalC };
+}

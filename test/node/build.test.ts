@@ -1,0 +1,50 @@
+// What users install: dist/ as `npm test` has just built it.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { beforeAll, describe, expect, it } from "vitest";
+import { build } from "../../scripts/build.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const dist = join(root, "dist");
+
+describe("dist", () => {
+  beforeAll(async () => {
+    if (!existsSync(join(dist, "types"))) await build();
+  });
+
+  it("exports the same names from both bundles", async () => {
+    const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(dist, file)).href) as Promise<object>;
+    const modules = Object.keys(await load("index.js")).sort();
+    expect(modules.length).toBeGreaterThan(0);
+    expect(Object.keys(await load("webgpu-rnn.min.js")).sort()).toEqual(modules);
+  });
+
+  it("keeps the WebGPU backend out of the entry, in a chunk of its own", () => {
+    expect(readFileSync(join(dist, "index.js"), "utf8")).not.toContain("createComputePipeline");
+    expect(readdirSync(join(dist, "chunks")).length).toBeGreaterThan(0);
+  });
+
+  it("is a download of at most 40 kB, gzipped", () => {
+    expect(gzipSync(readFileSync(join(dist, "webgpu-rnn.min.js")), { level: 9 }).length).toBeLessThanOrEqual(40_000);
+  });
+
+  it.each(["bundler", "nodenext"])("has declarations that a strict program can use (moduleResolution %s)", (moduleResolution) => {
+    // Inside the repository, so that the program finds the package by its own name, as an installed one would.
+    const folder = join(root, "build", `consumer-${moduleResolution}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "program.ts"), 'import * as rnn from "webgpu-rnn";\nexport const names: (keyof typeof rnn)[] = [];\n');
+    const module = moduleResolution === "nodenext" ? "nodenext" : "esnext";
+    const options = { strict: true, noEmit: true, skipLibCheck: false, target: "es2022", lib: ["es2023", "dom"], module, moduleResolution, types: ["@webgpu/types"] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+    const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+    try {
+      execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+    } catch (error) {
+      expect.fail((error as { stdout: string }).stdout);
+    }
+  });
+});

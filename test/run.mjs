@@ -1,0 +1,114 @@
+// `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), Chromium
+// and Firefox (device tests). The last line is the sum: `N passed, N failed`.
+//   npm test -- [--lane node|chromium|firefox]... [part of a test file's path]...
+import { spawn } from "node:child_process";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { join, sep } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "../scripts/bundle.mjs";
+import { build } from "../scripts/build.mjs";
+import { tool } from "../scripts/tool.mjs";
+import { nodeAdapter } from "../scripts/vulkan.mjs";
+import { runBrowserLane } from "./browser/lane.mjs";
+
+const laneNames = ["node", "chromium", "firefox"];
+const { values, positionals: filters } = parseArgs({ options: { lane: { type: "string", multiple: true } }, allowPositionals: true });
+const lanes = values.lane ?? laneNames;
+for (const lane of lanes) {
+  if (!laneNames.includes(lane)) {
+    console.error(`--lane: "${lane}" is none of ${laneNames.join(", ")}`);
+    process.exit(2);
+  }
+}
+const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
+
+/** The test files of some folders under test/ that the filters leave. */
+function testFiles(...folders) {
+  return folders
+    .flatMap((folder) => readdirSync(join(root, "test", folder), { recursive: true }).map((name) => `test/${folder}/${name.split(sep).join("/")}`))
+    .filter((file) => file.endsWith(".test.ts"))
+    .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part)))
+    .sort();
+}
+
+async function nodeLane() {
+  const broken = await build().then(() => 0, (error) => {
+    console.log(`FAIL the build: ${error.message}`);
+    return 1;
+  });
+  let files = testFiles("contract", "node", "device");
+  const device = files.filter((file) => file.startsWith("test/device/"));
+  let environment = {};
+  let missing;
+  if (device.length > 0) {
+    const { adapter, variables, reason } = await nodeAdapter({ install: true });
+    environment = { ...variables, WEBGPU_PROBED: "1" };
+    if (adapter === null) {
+      missing = reason;
+      files = files.filter((file) => !device.includes(file));
+    } else console.log(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
+  }
+  const counts = files.length > 0 ? await vitest(files, environment) : { passed: 0, failed: 0, skipped: 0 };
+  return { ...counts, failed: counts.failed + broken, missing };
+}
+
+/** Runs Vitest on exactly these files. A failed file or suite without a failed test in it counts as one failure. */
+async function vitest(files, environment) {
+  const report = join(root, "build", "reports", "node.json");
+  await mkdir(join(report, ".."), { recursive: true });
+  await rm(report, { force: true });
+  const args = ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const colour = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
+  const code = await new Promise((done, fail) => {
+    const env = { ...process.env, ...colour, ...environment };
+    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: "inherit", env });
+    child.on("error", fail).on("close", done);
+  });
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(await readFile(report, "utf8"));
+  const failedElsewhere = testResults.filter(({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"));
+  const failed = numFailedTests + failedElsewhere.length;
+  // Errors outside any test (an unhandled rejection) show in the exit code only.
+  return { passed: numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: numPendingTests + numTodoTests };
+}
+
+async function runLane(lane) {
+  const device = testFiles("device");
+  if (lane !== "node" && device.length === 0 && filters.length > 0) return null;
+  if (lane === "node" && testFiles("contract", "node", "device").length === 0) return null;
+  return lane === "node" ? nodeLane() : runBrowserLane(lane, device);
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+for (const lane of lanes) {
+  console.log(`\n== ${lane} ==`);
+  const started = performance.now();
+  try {
+    const result = await runLane(lane);
+    if (result === null) {
+      console.log("no test file matches");
+      continue;
+    }
+    const { passed = 0, failed = 0, skipped = 0, missing } = result;
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+    if (missing !== undefined) {
+      console.log(`WebGPU lane ${inCi ? "FAILED" : "skipped"} in ${lane}: ${missing}`);
+      total[inCi ? "failed" : "skipped"]++;
+    } else if (passed + failed === 0) {
+      console.log("FAIL this lane ran no test");
+      total.failed++;
+    }
+    console.log(`${lane}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    console.log(`FAIL the ${lane} lane broke off: ${error.stack ?? error}`);
+    total.failed++;
+  }
+}
+if (total.passed + total.failed + total.skipped === 0) {
+  console.log("FAIL no test ran");
+  total.failed++;
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
+process.exit(total.failed === 0 ? 0 : 1);
