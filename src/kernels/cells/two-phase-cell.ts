@@ -18,7 +18,7 @@ export interface TwoPhaseCell {
   /** Values of the shader's `override` constants that make this variant. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly gateNames: readonly string[];
-  /** The phase whose recurrent product each gate takes part in. */
+  /** The phase whose recurrent product each gate takes part in; those of phase 0 come first. */
   readonly gatePhases: readonly (0 | 1)[];
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
