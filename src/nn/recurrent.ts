@@ -40,7 +40,7 @@ const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectio
 abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
   readonly bias: boolean;
-  readonly batchFirst: boolean;
+  private readonly timeSecond: boolean;
   readonly dropout: number;
   readonly directions: 1 | 2;
 
@@ -53,7 +53,7 @@ abstract class RecurrentLayer extends Module {
     checkInteger(name, "hiddenSize", hiddenSize, 1);
     this.numLayers = checkInteger(name, "numLayers", options.numLayers ?? 1, 1);
     this.bias = checkBoolean(name, "bias", options.bias ?? true);
-    this.batchFirst = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
+    this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
     if (this.dropout > 0 && this.numLayers === 1) {
@@ -62,6 +62,10 @@ abstract class RecurrentLayer extends Module {
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal"]);
     this.addParameters(recurrentInit, gateBias);
     this.initialize(options.seed ?? anySeed());
+  }
+
+  override get batchFirst(): boolean {
+    return this.timeSecond;
   }
 
   private addParameters(recurrentInit: "uniform" | "orthogonal", gateBias: { gate: string; value: number } | undefined): void {
