@@ -5,6 +5,7 @@ export type { Batch, TrainingData } from "./data/batch.ts";
 export { TextData } from "./data/text-data.ts";
 export { Vocabulary } from "./data/vocabulary.ts";
 export { RnnError, type ErrorKind } from "./errors.ts";
+export { generate, generateTokens, type SamplingOptions } from "./generate/generate.ts";
 export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
 export { Dropout } from "./nn/dropout.ts";
@@ -18,3 +19,4 @@ export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts
 export { forward, gradients, type Cotangents, type ModelGradients, type ModelInputs, type ModelOutputs } from "./session/session.ts";
 export { tensor, type Tensor } from "./tensor/tensor.ts";
 export { Trainer, type Evaluation, type Progress, type TrainerOptions } from "./train/trainer.ts";
+export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

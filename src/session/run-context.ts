@@ -23,6 +23,8 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
+  /** The input is an external buffer, `input`, which the recording itself may write (generation). */
+  readonly inputStays?: boolean;
 }
 
 export interface RecordedState {
@@ -56,7 +58,8 @@ export class RunContext implements ContextHost {
     this.gradients = recording.buffer("gradients", [store.length], "external");
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
-    const input = recording.buffer("input", plan.inputShape, "input", ids ? "u32" : "f32");
+    const type = ids ? "u32" : "f32";
+    const input = plan.inputStays ? this.external("input", plan.inputShape, type) : recording.buffer("input", plan.inputShape, "input", type);
     this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
     this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
     this.output = model.forward(new Context(this), this.input);

@@ -99,9 +99,9 @@ class CpuProgram implements Program {
     this.steps = recording.commands.map((command) => this.stepOf(command));
   }
 
-  run(inputs: Readonly<Record<string, NumericArray>> = {}): Promise<RunResult> {
+  run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
     this.writeInputs(inputs);
-    for (const step of this.steps) step();
+    for (let i = 0; i < repeat; i++) for (const step of this.steps) step();
     this.backend.counters.submits++;
     const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
     return Promise.resolve({ downloads: Promise.resolve(downloads) });
