@@ -1,0 +1,4 @@
+// The kernels of the CPU backend in WebAssembly SIMD (AssemblyScript, no runtime). Pointers are byte addresses in the
+// memory that src/backend/cpu/wasm-heap.ts manages; src/backend/cpu/fast-kernels.ts calls these functions.
+export { heapStart } from "./scratch";
+export { matmul } from "./matmul";
