@@ -58,3 +58,6 @@ export function elementGroups(elements: number, perGroup = elementGroup): Workgr
   if (y > mostGroups) throw new RnnError("limit", "kernel", `${elements} elements exceed what one dispatch can cover; use a smaller batch or fewer steps`);
   return [Math.ceil(groups / y), y, 1];
 }
+
+/** One workgroup per row, folded over x and y like elements (`groupIndex` in shaders/lib undoes it). */
+export const rowGroups = (rows: number): Workgroups => elementGroups(rows, 1);

@@ -27,6 +27,11 @@ export abstract class Module {
     return undefined;
   }
 
+  /** Whether the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
+  get batchFirst(): boolean {
+    return [...this.childModules.values()].some((child) => child.batchFirst);
+  }
+
   /**
    * Records the forward pass.
    * @throws RnnError `shape` if the input does not fit

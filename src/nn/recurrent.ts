@@ -5,7 +5,8 @@ import { lstm } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
 import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
-import { recurrent, type RecurrentCell } from "../ops/recurrent.ts";
+import { recurrent } from "../ops/recurrent.ts";
+import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
@@ -40,7 +41,7 @@ const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectio
 abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
   readonly bias: boolean;
-  readonly batchFirst: boolean;
+  private readonly timeSecond: boolean;
   readonly dropout: number;
   readonly directions: 1 | 2;
 
@@ -53,7 +54,7 @@ abstract class RecurrentLayer extends Module {
     checkInteger(name, "hiddenSize", hiddenSize, 1);
     this.numLayers = checkInteger(name, "numLayers", options.numLayers ?? 1, 1);
     this.bias = checkBoolean(name, "bias", options.bias ?? true);
-    this.batchFirst = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
+    this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
     if (this.dropout > 0 && this.numLayers === 1) {
@@ -62,6 +63,10 @@ abstract class RecurrentLayer extends Module {
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal"]);
     this.addParameters(recurrentInit, gateBias);
     this.initialize(options.seed ?? anySeed());
+  }
+
+  override get batchFirst(): boolean {
+    return this.timeSecond;
   }
 
   private addParameters(recurrentInit: "uniform" | "orthogonal", gateBias: { gate: string; value: number } | undefined): void {
@@ -98,7 +103,7 @@ abstract class RecurrentLayer extends Module {
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = [this.numLayers * this.directions, B, this.hiddenSize];
     const h0 = context.initialState("h", stateShape);
-    const c0 = this.cell.hasMemory ? context.initialState("c", stateShape) : undefined;
+    const c0 = layoutOf(this.cell).hasMemory ? context.initialState("c", stateShape) : undefined;
     const hN: Variable[] = [];
     const cN: Variable[] = [];
     for (let layer = 0; layer < this.numLayers; layer++) {

@@ -67,7 +67,7 @@ export function selectFirst(tape: Tape, label: string, x: Variable, index: numbe
   copy(tape, x.view, y.view, layout, 0);
   tape.record([y], () => {
     const { view, accumulate } = tape.share(x);
-    if (!accumulate) tape.recording.clear(view);
+    if (!accumulate) tape.recording.clearFirst(view);
     copy(tape, y.gradient!, view, turned(layout), 1);
   });
   return y;

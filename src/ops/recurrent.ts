@@ -4,11 +4,10 @@
  * Letters: T steps, B rows of the batch, I inputs, H units, G gates. Gates of a unit lie side by side, so the rows of
  * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files.
  */
-import type { Cell } from "../kernels/cells/cell.ts";
-import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
 import { biasGradient, matmul, productGradients } from "./linear.ts";
+import { layoutOf, recordBackward, recordForward, recordTail, recurrentProducts, type LayerBuffers, type RecurrentCell, type StepSlots } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 export interface RecurrentWeights {
@@ -22,7 +21,7 @@ export interface RecurrentWeights {
 }
 
 export interface RecurrentOptions {
-  readonly cell: Cell;
+  readonly cell: RecurrentCell;
   /** From the last step to the first. */
   readonly reverse: boolean;
   /** [B, H]; zeros if left out. */
@@ -38,13 +37,6 @@ export interface RecurrentResult {
   /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
   readonly finalC?: Variable;
-}
-
-/** Where one step finds its states. */
-interface StepSlots {
-  readonly t: number;
-  readonly previousSlot: number;
-  readonly currentSlot: number;
 }
 
 /** The steps in the order they are computed, with the slots of a [T+1, B, H] state buffer they read and write. */
@@ -69,6 +61,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   const { cell, reverse, initialH, initialC, lengths } = options;
   const { inputWeight, recurrentWeight, inputBias, recurrentBias } = weights;
   const { recording } = tape;
+  const { hasMemory, usesC, splitsRecurrentGradient } = layoutOf(cell);
   const [T, B] = x.shape;
   const G = cell.gateNames.length;
   const H = recurrentWeight.shape[1];
@@ -76,9 +69,9 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   const sources = [x, inputWeight, recurrentWeight, inputBias, recurrentBias, initialH, initialC];
 
   const h = stateBuffer(tape, `${label}.h`, [T, B, H], reverse, initialH);
-  const cSlots = cell.usesC ? recording.buffer(`${label}.c`, [T + 1, B, H]) : recording.buffer(`${label}.c.unused`, [1]);
+  const cSlots = usesC ? recording.buffer(`${label}.c`, [T + 1, B, H]) : recording.buffer(`${label}.c.unused`, [1]);
   const cSlot = (slot: number): View => subview(cSlots, slot * B * H, [B, H]);
-  if (cell.hasMemory) {
+  if (hasMemory) {
     if (initialC) recording.copyFirst(initialC.view, cSlot(reverse ? T : 0));
     else recording.clearFirst(cSlot(reverse ? T : 0));
   }
@@ -90,14 +83,12 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     size0: H, size1: H * G, size2: 1, fromOffset: 0, from0: 1, from1: H, from2: 0, toOffset: 0, to0: H * G, to1: 1, to2: 0, accumulate: 0,
   });
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
-  const forward = stepForward(cell);
-  for (const step of steps) {
-    recording.dispatch(forward, { gates, weights: forwardWeights, bias, h: h.whole, c: cSlots, lengths }, { B, H, ...step, hBase: h.base });
-  }
+  const buffers: LayerBuffers = { T, B, H, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
+  recordForward(recording, cell, buffers, forwardWeights, bias, steps);
 
   const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);
   const finalH = tape.result(`${label}.final.h`, [B, H], sources, h.final);
-  const finalC = cell.hasMemory ? tape.result(`${label}.final.c`, [B, H], sources, cSlot(reverse ? 0 : T)) : undefined;
+  const finalC = hasMemory ? tape.result(`${label}.final.c`, [B, H], sources, cSlot(reverse ? 0 : T)) : undefined;
 
   tape.record(finalC ? [y, finalH, finalC] : [y, finalH], () => {
     const dy = y.gradient ?? recording.buffer(`${label}.dy.none`, [T, B, H], "constant");
@@ -113,20 +104,16 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: backwardWeights }, {
       size0: H, size1: H, size2: G, fromOffset: 0, from0: G * H, from1: 1, from2: H, toOffset: 0, to0: H * G, to1: G, to2: 1, accumulate: 0,
     });
-    const dRecurrent = recording.buffer(`${label}.dRecurrent`, cell.splitsRecurrentGradient ? [T, B, H, G] : [G]);
-    const backward = stepBackward(cell);
-    const bound = { gates, weights: backwardWeights, h: h.whole, c: cSlots, dy, carry, dRecurrent, lengths };
-    const shared = { B, H, hBase: h.base };
-    steps.slice().reverse().forEach((step, i, all) => {
-      recording.dispatch(backward, bound, { ...shared, ...step, nextT: i ? all[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
-    });
+    const dRecurrent = recording.buffer(`${label}.dRecurrent`, splitsRecurrentGradient ? [T, B, H, G] : [G]);
+    const cotangents = { weights: backwardWeights, dy, carry, dRecurrent };
+    recordBackward(recording, cell, buffers, cotangents, steps);
     initialGradients();
     parameterGradients();
 
     /** ∂L/∂h_0 needs one more product; ∂L/∂c_0 is what the carry holds then. */
     function initialGradients(): void {
       if (!initialH?.needsGradient && !initialC?.needsGradient) return;
-      recording.dispatch(backward, bound, { ...shared, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[0].t, hasNext: 1, tail: 1 });
+      recordTail(recording, cell, buffers, cotangents, steps);
       [initialH, initialC].forEach((initial, lane) => {
         if (!initial?.needsGradient) return;
         const { view, accumulate } = tape.share(initial);
@@ -138,11 +125,10 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
 
     /** One product each over all T·B rows: ∂L/∂U from the states before each step, ∂L/∂W and ∂L/∂x from the input. */
     function parameterGradients(): void {
-      const recurrentSide = cell.splitsRecurrentGradient ? dRecurrent : gates;
+      const recurrentSide = splitsRecurrentGradient ? dRecurrent : gates;
       if (recurrentWeight.needsGradient) {
         const { view, accumulate } = tape.share(recurrentWeight);
-        const bOffset = h.base + (reverse ? B * H : 0);
-        matmul(recording, recurrentSide, h.whole, view, { M: H * G, N: H, K: T * B, aRow: 1, aColumn: H * G, bOffset, accumulate });
+        recurrentProducts(recording, cell, buffers, recurrentSide, view, reverse, accumulate);
       }
       biasGradient(tape, recurrentBias, recurrentSide, T * B, H * G);
       biasGradient(tape, inputBias, gates, T * B, H * G);

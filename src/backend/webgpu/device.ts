@@ -12,18 +12,22 @@ export interface FoundDevice {
 /** Limits worth raising to whatever the adapter has: they bound the largest model, not its correctness. */
 const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
 
+/** Dawn's entry point in Node, held because its devices die with it. */
+let dawnGpu: GPU | undefined;
+
 async function findGpu(): Promise<GPU> {
   const global = globalThis as { navigator?: { gpu?: GPU }; process?: { versions?: { node?: string } } };
   if (global.navigator?.gpu) return global.navigator.gpu;
   if (!global.process?.versions?.node) {
     throw new RnnError("device", "WebGPU", "this browser has none; use a current Chrome, Edge, Safari or Firefox on https or localhost, or the CPU backend");
   }
+  if (dawnGpu) return dawnGpu;
   // Named through a variable so that bundlers for browsers do not look for the package.
   const dawn = "webgpu";
   try {
     const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: string[]) => GPU; globals: object };
     Object.assign(globalThis, globals);
-    return create([]);
+    return (dawnGpu = create([]));
   } catch (cause) {
     throw new RnnError("device", "WebGPU", "Node has none of its own; install the package \"webgpu\" beside this one, or use the CPU backend", { cause });
   }

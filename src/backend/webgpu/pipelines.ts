@@ -25,7 +25,7 @@ export class Pipelines {
   ) {
     this.paramsLayout = device.createBindGroupLayout({
       label: "params",
-      entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 4 } }],
+      entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: paramsStride } }],
     });
   }
 

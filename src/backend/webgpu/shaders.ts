@@ -1,30 +1,88 @@
 /** The WGSL files, by path below `shaders/` without extension. */
+import activationBackward from "../../../shaders/activation-backward.wgsl";
+import activationForward from "../../../shaders/activation-forward.wgsl";
+import adam from "../../../shaders/adam.wgsl";
+import advancePosition from "../../../shaders/advance-position.wgsl";
+import binaryCrossEntropy from "../../../shaders/binary-cross-entropy.wgsl";
 import cellGru from "../../../shaders/cells/gru.wgsl";
+import cellGruResetBefore from "../../../shaders/cells/gru-reset-before.wgsl";
 import cellLstm from "../../../shaders/cells/lstm.wgsl";
 import cellRnn from "../../../shaders/cells/rnn.wgsl";
+import columnSum from "../../../shaders/column-sum.wgsl";
+import crossEntropy from "../../../shaders/cross-entropy.wgsl";
+import dropout from "../../../shaders/dropout.wgsl";
+import embeddingGather from "../../../shaders/embedding-gather.wgsl";
+import embeddingScatter from "../../../shaders/embedding-scatter.wgsl";
+import gradientNorm from "../../../shaders/gradient-norm.wgsl";
+import gradientNormPartial from "../../../shaders/gradient-norm-partial.wgsl";
 import activationsLib from "../../../shaders/lib/activations.wgsl";
 import cellLib from "../../../shaders/lib/cell.wgsl";
+import finiteLib from "../../../shaders/lib/finite.wgsl";
+import foldLib from "../../../shaders/lib/fold.wgsl";
+import gradientLib from "../../../shaders/lib/gradient.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
+import philoxLib from "../../../shaders/lib/philox.wgsl";
+import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
+import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
+import lossSum from "../../../shaders/loss-sum.wgsl";
+import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
 import matmulTiled from "../../../shaders/matmul-tiled.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
+import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
+import twoPhaseForward from "../../../shaders/recurrent/two-phase-forward.wgsl";
+import rmsprop from "../../../shaders/rmsprop.wgsl";
+import sampleToken from "../../../shaders/sample-token.wgsl";
+import sgd from "../../../shaders/sgd.wgsl";
+import softmaxBackward from "../../../shaders/softmax-backward.wgsl";
+import softmaxForward from "../../../shaders/softmax-forward.wgsl";
+import squaredError from "../../../shaders/squared-error.wgsl";
 import stridedCopy from "../../../shaders/strided-copy.wgsl";
 
 export const shaders: Readonly<Record<string, string>> = {
+  "activation-backward": activationBackward,
+  "activation-forward": activationForward,
+  "adam": adam,
+  "advance-position": advancePosition,
+  "binary-cross-entropy": binaryCrossEntropy,
   "cells/gru": cellGru,
+  "cells/gru-reset-before": cellGruResetBefore,
   "cells/lstm": cellLstm,
   "cells/rnn": cellRnn,
+  "column-sum": columnSum,
+  "cross-entropy": crossEntropy,
+  "dropout": dropout,
+  "embedding-gather": embeddingGather,
+  "embedding-scatter": embeddingScatter,
+  "gradient-norm": gradientNorm,
+  "gradient-norm-partial": gradientNormPartial,
   "lib/activations": activationsLib,
   "lib/cell": cellLib,
+  "lib/finite": finiteLib,
+  "lib/fold": foldLib,
+  "lib/gradient": gradientLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
+  "lib/philox": philoxLib,
+  "lib/two-phase": twoPhaseLib,
+  "loss-normalizer": lossNormalizer,
+  "loss-sum": lossSum,
+  "mask-steps": maskSteps,
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
   "matmul-tiled": matmulTiled,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
+  "recurrent/two-phase-backward": twoPhaseBackward,
+  "recurrent/two-phase-forward": twoPhaseForward,
+  "rmsprop": rmsprop,
+  "sample-token": sampleToken,
+  "sgd": sgd,
+  "softmax-backward": softmaxBackward,
+  "softmax-forward": softmaxForward,
+  "squared-error": squaredError,
   "strided-copy": stridedCopy,
 };

@@ -137,7 +137,7 @@ class WebGpuProgram implements Program {
     });
     const { device } = this.backend;
     this.paramsBuffer = device.createBuffer({ label: "params", size: bytes.byteLength, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(this.paramsBuffer, 0, bytes);
+    device.queue.writeBuffer(this.paramsBuffer, 0, bytes.buffer);
     this.paramsGroup = device.createBindGroup({
       label: "params",
       layout: this.backend.pipelines.paramsLayout,

@@ -1,0 +1,20 @@
+// dx (+)= dy * y'(x), the derivative taken from the value y.
+struct Params { length: u32, kind: u32, accumulate: u32 }
+@group(0) @binding(0) var<storage, read> y: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let i = linearIndex(group, groups, thread);
+  if (i >= params.length) { return; }
+  var value = dy[i];
+  switch params.kind {
+    case 0u: { value *= y[i] * (1.0 - y[i]); }
+    case 1u: { value *= 1.0 - y[i] * y[i]; }
+    default: { value = select(0.0, value, y[i] > 0.0); }
+  }
+  if (params.accumulate != 0u) { value += dx[i]; }
+  dx[i] = value;
+}

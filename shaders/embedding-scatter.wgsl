@@ -1,0 +1,41 @@
+// dWeight[v] (+)= Σ dy_n over the rows n with ids_n = v. A workgroup owns 64 columns of one row v of dWeight, so
+// no two write the same element. Its threads first mark which of 2048 ids are v, a word of 32 bits each; then each
+// thread walks the marks, which are few, and adds up its column.
+struct Params { rows: u32, columns: u32, vocabulary: u32, accumulate: u32 }
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> ids: array<u32>;
+@group(0) @binding(2) var<storage, read_write> dWeight: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+var<workgroup> marks: array<u32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let blocks = (params.columns + 63u) / 64u;
+  let v = groupIndex(group, groups) / blocks;
+  if (v >= params.vocabulary) { return; }
+  let column = (groupIndex(group, groups) % blocks) * 64u + thread;
+  var sum = 0.0;
+  for (var first = 0u; first < params.rows; first += 2048u) {
+    var word = 0u;
+    for (var bit = 0u; bit < 32u; bit++) {
+      // Neighbouring threads read neighbouring ids.
+      let n = first + bit * 64u + thread;
+      if (n < params.rows) { word |= select(0u, 1u << bit, ids[n] == v); }
+    }
+    marks[thread] = word;
+    workgroupBarrier();
+    for (var other = 0u; other < 64u; other++) {
+      var left = marks[other];
+      while (left != 0u) {
+        let n = first + firstTrailingBit(left) * 64u + other;
+        if (column < params.columns) { sum += dy[n * params.columns + column]; }
+        left &= left - 1u;
+      }
+    }
+    workgroupBarrier();
+  }
+  if (column >= params.columns) { return; }
+  let at = v * params.columns + column;
+  if (params.accumulate != 0u) { sum += dWeight[at]; }
+  dWeight[at] = sum;
+}

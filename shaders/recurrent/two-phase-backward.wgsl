@@ -1,0 +1,71 @@
+// Half a time step of BPTT of a two-phase cell. Phase 0: dh_t = dy_t + carry + the gates' gradients of step t' (the
+// one after t) times U, then the gradients of the candidate and of the gates that act on h directly. Phase 1: the
+// candidate's gradient of this step times U reaches the operand, and through it the remaining gates and h. A thread
+// owns one unit in four rows of the batch.
+struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32, nextT: u32, hasNext: u32, tail: u32 }
+@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(2) var<storage, read> h: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> carry: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read> lengths: array<u32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn finish(row: u32, unit: u32, product: f32) {
+  if (row >= params.B) { return; }
+  let cell = row * params.H + unit;
+  let at = params.t * params.B * params.H + cell;
+  let previous = params.hBase + params.previousSlot * params.B * params.H + cell;
+  let carried = carry[cell];
+  if (phase != 0u) {
+    if (params.t >= lengths[row]) { return; }
+    let out = secondBackward(gates[at], h[previous], product, carried.y);
+    storeSecond(at, out.gates);
+    carry[cell] = vec2(carried.x + out.dhPrevious, 0.0);
+    return;
+  }
+  let dh = product + carried.x;
+  if (params.tail != 0u) {
+    carry[cell] = vec2(dh, carried.y);
+    return;
+  }
+  // A row that has ended passes its gradient on; its gates had no part in it.
+  if (params.t >= lengths[row]) {
+    carry[cell] = vec2(dh, carried.y);
+    gates[at] = Gates();
+    return;
+  }
+  let out = firstBackward(gates[at], h[previous], dh + dy[at]);
+  gates[at] = out.gates;
+  carry[cell] = vec2(out.dhPrevious, out.kept);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let unit = id.x;
+  if (unit >= params.H) { return; }
+  let row = id.y * 4u;
+  var sum0 = 0.0;
+  var sum1 = 0.0;
+  var sum2 = 0.0;
+  var sum3 = 0.0;
+  if (phase != 0u || params.hasNext != 0u) {
+    let last = params.B - 1u;
+    let slot = select(params.t, params.nextT, phase == 0u) * params.B * params.H;
+    let at0 = slot + min(row, last) * params.H;
+    let at1 = slot + min(row + 1u, last) * params.H;
+    let at2 = slot + min(row + 2u, last) * params.H;
+    let at3 = slot + min(row + 3u, last) * params.H;
+    for (var k = 0u; k < params.H; k++) {
+      let w = weights[k * params.H + unit];
+      sum0 += dotGates(at0 + k, w);
+      sum1 += dotGates(at1 + k, w);
+      sum2 += dotGates(at2 + k, w);
+      sum3 += dotGates(at3 + k, w);
+    }
+  }
+  finish(row, unit, sum0);
+  finish(row + 1u, unit, sum1);
+  finish(row + 2u, unit, sum2);
+  finish(row + 3u, unit, sum3);
+}

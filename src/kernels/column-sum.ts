@@ -1,0 +1,22 @@
+import { defineKernel } from "./kernel.ts";
+
+/** Columns per workgroup: the power of two that holds them, at most 16. */
+export const columnWidth = (columns: number): number => 1 << Math.min(4, 32 - Math.clz32(columns - 1));
+
+/** sums_c (+)= Σ_r x_rc: the gradient of a bias. */
+export const columnSum = defineKernel({
+  name: "column-sum",
+  bindings: {
+    x: { access: "read", type: "f32", shape: "[rows, columns]" },
+    sums: { access: "read_write", type: "f32", shape: "[columns]" },
+  },
+  params: { rows: "u32", columns: "u32", accumulate: "u32" },
+  workgroups: ({ columns }) => [Math.ceil(columns / columnWidth(columns)), 1, 1],
+  twin({ x, sums }, { rows, columns, accumulate }) {
+    for (let column = 0; column < columns; column++) {
+      let sum = 0;
+      for (let row = 0; row < rows; row++) sum += x[row * columns + column];
+      sums[column] = accumulate ? sums[column] + sum : sum;
+    }
+  },
+});

@@ -1,0 +1,42 @@
+/** Rows of a table by id, and the gradient of the table. Letters: N ids, V rows and E columns of the table. */
+import { defineKernel, elementGroups, rowGroups } from "./kernel.ts";
+
+/** y_n = weight[ids_n]. Ids must be below V. */
+export const embeddingGather = defineKernel({
+  name: "embedding-gather",
+  sources: ["lib/linear-index", "embedding-gather"],
+  bindings: {
+    weight: { access: "read", type: "f32", shape: "[V, E]" },
+    ids: { access: "read", type: "u32", shape: "[N]" },
+    y: { access: "read_write", type: "f32", shape: "[N, E]" },
+  },
+  params: { rows: "u32", columns: "u32" },
+  workgroups: ({ rows, columns }) => elementGroups(rows * columns),
+  twin({ weight, ids, y }, { rows, columns }) {
+    for (let n = 0; n < rows; n++) {
+      for (let column = 0; column < columns; column++) y[n * columns + column] = weight[ids[n] * columns + column];
+    }
+  },
+});
+
+/**
+ * dWeight_v (+)= Σ_n [ids_n = v] dy_n. The shader turns the loops inside out: a row of dWeight looks for its ids,
+ * because float atomics do not exist and would add in a different order each time.
+ */
+export const embeddingScatter = defineKernel({
+  name: "embedding-scatter",
+  sources: ["lib/linear-index", "embedding-scatter"],
+  bindings: {
+    dy: { access: "read", type: "f32", shape: "[N, E]" },
+    ids: { access: "read", type: "u32", shape: "[N]" },
+    dWeight: { access: "read_write", type: "f32", shape: "[V, E]" },
+  },
+  params: { rows: "u32", columns: "u32", vocabulary: "u32", accumulate: "u32" },
+  workgroups: ({ columns, vocabulary }) => rowGroups(vocabulary * Math.ceil(columns / 64)),
+  twin({ dy, ids, dWeight }, { rows, columns, vocabulary, accumulate }) {
+    if (!accumulate) dWeight.fill(0, 0, vocabulary * columns);
+    for (let n = 0; n < rows; n++) {
+      for (let column = 0; column < columns; column++) dWeight[ids[n] * columns + column] += dy[n * columns + column];
+    }
+  },
+});

@@ -1,0 +1,117 @@
+/**
+ * Optimisers over one flat buffer of all parameters, by PyTorch's update rules.
+ *
+ * What changes from step to step comes through buffers, so that a recording need not change: `control` from the
+ * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 nothing is written.
+ */
+import { defineKernel, elementGroups, type Binding } from "./kernel.ts";
+
+const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ access, type: "f32", shape });
+const parameters = vector("read_write");
+const gradients = vector("read");
+const norm = vector("read", "[4]: norm, scale, healthy, 0");
+/** biasCorrection_i = 1 - beta_i^step; firstStep is 1 in the first step, else 0. */
+const control = vector("read", "[4]: learningRate, biasCorrection1, biasCorrection2, firstStep");
+const workgroups = ({ length }: { length: number }) => elementGroups(length);
+
+/** g clipped to ±clipValue (0: not clipped), times the norm's scale, plus weightDecay · θ. */
+function effectiveGradient(gradient: number, parameter: number, scale: number, clipValue: number, weightDecay: number): number {
+  const g = clipValue > 0 ? Math.min(Math.max(gradient, -clipValue), clipValue) : gradient;
+  return weightDecay * parameter + g * scale;
+}
+
+/**
+ * v = momentum·v + (1 - dampening)·g, but v = g in the first step;  θ -= learningRate · v, or with Nesterov's
+ * momentum θ -= learningRate · (g + momentum·v).  Without momentum v is not touched and θ -= learningRate · g.
+ */
+export const sgd = defineKernel({
+  name: "sgd",
+  sources: ["lib/linear-index", "lib/gradient", "sgd"],
+  bindings: { parameters, gradients, velocity: vector("read_write", "[length]; unused without momentum"), norm, control },
+  params: { length: "u32", momentum: "f32", dampening: "f32", nesterov: "u32", weightDecay: "f32", clipValue: "f32" },
+  workgroups,
+  twin({ parameters, gradients, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) {
+    if (norm[2] === 0) return;
+    for (let i = 0; i < length; i++) {
+      const parameter = parameters[i];
+      let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
+      if (momentum !== 0) {
+        const v = control[3] === 0 ? momentum * velocity[i] + (1 - dampening) * g : g;
+        velocity[i] = v;
+        g = nesterov ? g + momentum * v : v;
+      }
+      parameters[i] = parameter - control[0] * g;
+    }
+  },
+});
+
+/**
+ * RMSprop (Hinton 2012), centred as in Graves 2013:
+ * s = alpha·s + (1 - alpha)·g²;  a = alpha·a + (1 - alpha)·g if centred, else 0;
+ * u = momentum·u + g / (√(s - a²) + eps);  θ -= learningRate · u.
+ */
+export const rmsprop = defineKernel({
+  name: "rmsprop",
+  sources: ["lib/linear-index", "lib/gradient", "rmsprop"],
+  bindings: {
+    parameters, gradients,
+    squareAverage: vector("read_write"),
+    gradientAverage: vector("read_write", "[length]; unused unless centered"),
+    velocity: vector("read_write", "[length]; unused without momentum"),
+    norm, control,
+  },
+  params: { length: "u32", alpha: "f32", eps: "f32", momentum: "f32", centered: "u32", weightDecay: "f32", clipValue: "f32" },
+  workgroups,
+  twin({ parameters, gradients, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) {
+    if (norm[2] === 0) return;
+    for (let i = 0; i < length; i++) {
+      const parameter = parameters[i];
+      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
+      const square = alpha * squareAverage[i] + (1 - alpha) * g * g;
+      squareAverage[i] = square;
+      let variance = square;
+      if (centered) {
+        const average = alpha * gradientAverage[i] + (1 - alpha) * g;
+        gradientAverage[i] = average;
+        variance = Math.max(square - average * average, 0);
+      }
+      let update = g / (Math.sqrt(variance) + eps);
+      if (momentum !== 0) {
+        update += momentum * velocity[i];
+        velocity[i] = update;
+      }
+      parameters[i] = parameter - control[0] * update;
+    }
+  },
+});
+
+/**
+ * Adam (Kingma & Ba 2015): m = beta1·m + (1 - beta1)·g;  v = beta2·v + (1 - beta2)·g²;
+ * θ -= learningRate · (m / biasCorrection1) / (√(v / biasCorrection2) + eps).
+ * With `decoupled` 1 it is AdamW (Loshchilov & Hutter 2019): the decay shrinks θ itself and does not enter g.
+ */
+export const adam = defineKernel({
+  name: "adam",
+  sources: ["lib/linear-index", "lib/gradient", "adam"],
+  bindings: { parameters, gradients, firstMoment: vector("read_write"), secondMoment: vector("read_write"), norm, control },
+  params: { length: "u32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", decoupled: "u32", clipValue: "f32" },
+  workgroups,
+  twin({ parameters, gradients, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) {
+    if (norm[2] === 0) return;
+    const learningRate = control[0];
+    for (let i = 0; i < length; i++) {
+      let parameter = parameters[i];
+      let penalty = weightDecay;
+      if (decoupled) {
+        parameter -= learningRate * weightDecay * parameter;
+        penalty = 0;
+      }
+      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, penalty);
+      const m = beta1 * firstMoment[i] + (1 - beta1) * g;
+      const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
+      firstMoment[i] = m;
+      secondMoment[i] = v;
+      parameters[i] = parameter - (learningRate * (m / control[1])) / (Math.sqrt(v / control[2]) + eps);
+    }
+  },
+});

@@ -1,0 +1,106 @@
+/** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
+import { checkChoice, checkOptionNames, checkInteger, RnnError } from "../errors.ts";
+import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, lossNormalizer, lossSum, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
+import type { Tape, Variable } from "../ops/tape.ts";
+import type { View } from "../recording/recording.ts";
+import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkFinite, checkIds, type NumericArray } from "../tensor/tensor.ts";
+
+export interface Loss {
+  readonly name: string;
+  /** Element type of the targets' buffer: class indices or numbers. */
+  readonly targetType: "i32" | "f32";
+  /** Shape of the targets for a prediction of this shape. */
+  targetShape(prediction: Shape): Shape;
+  /** @throws RnnError `data` if the targets cannot be used */
+  checkTargets(targets: NumericArray, prediction: Shape): void;
+  /**
+   * Records the loss and seeds ∂L/∂prediction.
+   * @param weights one per target; 0 leaves it out of the loss and of the mean
+   * @returns [1] the loss
+   */
+  record(tape: Tape, prediction: Variable, targets: View, weights: View): View;
+}
+
+type Reduction = "mean" | "sum";
+
+function reduce(tape: Tape, losses: View, normalizer: View): View {
+  const loss = tape.recording.buffer("loss", [1]);
+  tape.recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
+  return loss;
+}
+
+/**
+ * Softmax cross-entropy in nats on class indices, as PyTorch's `CrossEntropyLoss`: the mean (or sum) of
+ * -ln softmax(logits)_target over targets that are not `ignoreIndex` (default -100), weighted by the mask.
+ * Logits [..., classes], targets [...].
+ */
+export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
+  checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
+  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -Infinity);
+  const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean" ? 1 : 0;
+  return {
+    name: "crossEntropy",
+    targetType: "i32",
+    targetShape: (prediction) => prediction.slice(0, -1),
+    checkTargets(targets, prediction) {
+      checkIds("crossEntropy", "targets", targets, prediction[prediction.length - 1], ignoreIndex);
+    },
+    record(tape, prediction, targets, weights) {
+      const { recording } = tape;
+      const columns = prediction.shape[prediction.shape.length - 1];
+      const rows = sizeOf(prediction.shape) / columns;
+      const normalizer = recording.buffer("loss.normalizer", [2]);
+      recording.dispatch(lossNormalizer, { targets, weights, normalizer }, { rows, ignoreIndex, useTargets: 1, mean });
+      const losses = recording.buffer("loss.rows", [rows]);
+      const dLogits = recording.buffer("d.logits", prediction.shape);
+      recording.dispatch(crossEntropyKernel, { logits: prediction.view, targets, weights, normalizer, losses, dLogits }, { rows, columns, ignoreIndex });
+      tape.seed(prediction, dLogits);
+      return reduce(tape, losses, normalizer);
+    },
+  };
+}
+
+function elementLoss(name: string, reduction: Reduction, record: (tape: Tape, views: { x: View; targets: View; weights: View; normalizer: View; losses: View; dx: View }, length: number) => void, check?: (targets: NumericArray) => void): Loss {
+  return {
+    name,
+    targetType: "f32",
+    targetShape: (prediction) => prediction,
+    checkTargets(targets) {
+      checkFinite(name, "targets", targets);
+      check?.(targets);
+    },
+    record(tape, prediction, targets, weights) {
+      const { recording } = tape;
+      const length = sizeOf(prediction.shape);
+      checkShape(name, "weights", weights.shape, prediction.shape);
+      const normalizer = recording.buffer("loss.normalizer", [2]);
+      // The kernel does not look at the ids; any i32 buffer will do.
+      const ids = recording.buffer("loss.ids.unused", [1], "constant", "i32");
+      recording.dispatch(lossNormalizer, { targets: ids, weights, normalizer }, { rows: length, ignoreIndex: 0, useTargets: 0, mean: reduction === "mean" ? 1 : 0 });
+      const losses = recording.buffer("loss.elements", prediction.shape);
+      const dx = recording.buffer("d.prediction", prediction.shape);
+      record(tape, { x: prediction.view, targets, weights, normalizer, losses, dx }, length);
+      tape.seed(prediction, dx);
+      return reduce(tape, losses, normalizer);
+    },
+  };
+}
+
+/** Binary cross-entropy on logits, as PyTorch's `BCEWithLogitsLoss`: targets in [0, 1], of the logits' shape. */
+export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Loss {
+  checkOptionNames("binaryCrossEntropy", options, ["reduction"]);
+  const reduction = checkChoice("binaryCrossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]);
+  return elementLoss("binaryCrossEntropy", reduction, (tape, views, length) => tape.recording.dispatch(binaryCrossEntropyKernel, views, { length }), (targets) => {
+    const bad = targets.findIndex((t) => t < 0 || t > 1);
+    if (bad >= 0) throw new RnnError("data", "binaryCrossEntropy", `targets must be from 0 to 1, got ${targets[bad]} at index ${bad}`);
+  });
+}
+
+/** Squared error: the "mean" of (y - t)² as PyTorch's `MSELoss` (default), its "sum", or "halfSum" ½Σ(y - t)². */
+export function squaredError(options: { reduction?: Reduction | "halfSum" } = {}): Loss {
+  checkOptionNames("squaredError", options, ["reduction"]);
+  const reduction = checkChoice("squaredError", "reduction", options.reduction ?? "mean", ["mean", "sum", "halfSum"]);
+  const factor = reduction === "halfSum" ? 0.5 : 1;
+  return elementLoss("squaredError", reduction === "mean" ? "mean" : "sum", (tape, views, length) => tape.recording.dispatch(squaredErrorKernel, views, { length, factor }));
+}

@@ -1,0 +1,109 @@
+/**
+ * How the time loop of a recurrent layer becomes dispatches. Two strategies: one dispatch per step for cells that
+ * need one recurrent product, two for those whose candidate needs a second (`TwoPhaseCell`).
+ */
+import type { Cell } from "../kernels/cells/cell.ts";
+import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
+import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
+import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
+import type { Recording, View } from "../recording/recording.ts";
+import { matmul } from "./linear.ts";
+
+export type RecurrentCell = Cell | TwoPhaseCell;
+
+const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
+
+/** What decides which buffers a layer needs; see `Cell`. */
+export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient"> {
+  return isTwoPhase(cell) ? { hasMemory: false, usesC: true, splitsRecurrentGradient: false } : cell;
+}
+
+/** Where one step finds its states in the [T+1, B, H] buffers. */
+export interface StepSlots {
+  readonly t: number;
+  readonly previousSlot: number;
+  readonly currentSlot: number;
+}
+
+/** What both passes share; shapes as in `kernels/recurrent-step.ts`. */
+export interface LayerBuffers {
+  readonly T: number;
+  readonly B: number;
+  readonly H: number;
+  readonly gates: View;
+  readonly h: View;
+  readonly hBase: number;
+  readonly c: View;
+  readonly lengths: View;
+}
+
+export interface BackwardBuffers {
+  readonly weights: View;
+  readonly dy: View;
+  readonly carry: View;
+  readonly dRecurrent: View;
+}
+
+export function recordForward(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, weights: View, bias: View, steps: readonly StepSlots[]): void {
+  const { B, H, hBase, gates, h, c, lengths } = buffers;
+  const views = { gates, weights, bias, h, c, lengths };
+  for (const step of steps) {
+    const params = { B, H, hBase, ...step };
+    if (isTwoPhase(cell)) {
+      recording.dispatch(twoPhaseForward(cell, 0), views, params);
+      recording.dispatch(twoPhaseForward(cell, 1), views, params);
+    } else {
+      recording.dispatch(stepForward(cell), views, params);
+    }
+  }
+}
+
+/** Steps given in the order of the forward pass; recorded in reverse. */
+export function recordBackward(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, steps: readonly StepSlots[]): void {
+  steps.slice().reverse().forEach((step, i, all) => {
+    backwardStep(recording, cell, buffers, cotangents, step, { nextT: i ? all[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
+  });
+}
+
+/** The product that carries the gradient from the first step to the initial state; leaves it in `carry`. */
+export function recordTail(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, steps: readonly StepSlots[]): void {
+  backwardStep(recording, cell, buffers, cotangents, { t: 0, previousSlot: 0, currentSlot: 0 }, { nextT: steps[0].t, hasNext: 1, tail: 1 });
+}
+
+function backwardStep(
+  recording: Recording, cell: RecurrentCell, { B, H, hBase, gates, h, c, lengths }: LayerBuffers, { weights, dy, carry, dRecurrent }: BackwardBuffers,
+  step: StepSlots, flags: { nextT: number; hasNext: number; tail: number },
+): void {
+  const params = { B, H, hBase, ...step, ...flags };
+  if (!isTwoPhase(cell)) {
+    recording.dispatch(stepBackward(cell), { gates, weights, h, c, dy, carry, dRecurrent, lengths }, params);
+    return;
+  }
+  const views = { gates, weights, h, dy, carry, lengths };
+  recording.dispatch(twoPhaseBackward(cell, 0), views, params);
+  if (!flags.tail) recording.dispatch(twoPhaseBackward(cell, 1), views, params);
+}
+
+/**
+ * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all T·B rows; for a
+ * two-phase cell one per phase, since the candidate's operand is not h_{t-1}.
+ */
+export function recurrentProducts(recording: Recording, cell: RecurrentCell, { T, B, H, h, hBase, c }: LayerBuffers, recurrentSide: View, output: View, reverse: boolean, accumulate: 0 | 1): void {
+  const G = cell.gateNames.length;
+  const K = T * B;
+  const previousStates = hBase + (reverse ? B * H : 0);
+  if (!isTwoPhase(cell)) {
+    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate });
+    return;
+  }
+  const operands = [{ view: h, offset: previousStates }, { view: c, offset: reverse ? 0 : B * H }];
+  operands.forEach(({ view, offset }, phase) => {
+    const lane = cell.gatePhases.indexOf(phase as 0 | 1);
+    const lanes = cell.gatePhases.filter((p) => p === phase).length;
+    // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
+    matmul(recording, recurrentSide, view, output, {
+      M: H, N: H, K, batch: lanes, aOffset: lane, aBatch: 1, aRow: G, aColumn: H * G, bOffset: offset,
+      cOffset: lane * H, cBatch: H, cRow: G * H, accumulate,
+    });
+  });
+}

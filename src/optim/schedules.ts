@@ -1,0 +1,36 @@
+/** Learning rates by step. A schedule is a plain function, so any other can be written in place. */
+import { checkInteger, checkNumber, checkOptionNames } from "../errors.ts";
+
+/** The learning rate of step `step`, counted from 0. */
+export type Schedule = (step: number) => number;
+
+export const constant = (learningRate: number): Schedule => {
+  checkNumber("constant", "learningRate", learningRate, { least: 0 });
+  return () => learningRate;
+};
+
+/** Multiplied by `gamma` (default 0.1) every `stepSize` steps, as PyTorch's `StepLR`. */
+export function stepDecay(options: { learningRate: number; stepSize: number; gamma?: number }): Schedule {
+  checkOptionNames("stepDecay", options, ["learningRate", "stepSize", "gamma"]);
+  const learningRate = checkNumber("stepDecay", "learningRate", options.learningRate, { least: 0 });
+  const stepSize = checkInteger("stepDecay", "stepSize", options.stepSize, 1);
+  const gamma = checkNumber("stepDecay", "gamma", options.gamma ?? 0.1, { least: 0 });
+  return (step) => learningRate * gamma ** Math.floor(step / stepSize);
+}
+
+/**
+ * Linear warm-up over `warmupSteps` (default 0), then half a cosine down to `minimum` (default 0) at `totalSteps`,
+ * where it stays (Loshchilov & Hutter 2017): minimum + ½(learningRate - minimum)(1 + cos(π·progress)).
+ */
+export function cosine(options: { learningRate: number; totalSteps: number; warmupSteps?: number; minimum?: number }): Schedule {
+  checkOptionNames("cosine", options, ["learningRate", "totalSteps", "warmupSteps", "minimum"]);
+  const learningRate = checkNumber("cosine", "learningRate", options.learningRate, { least: 0 });
+  const minimum = checkNumber("cosine", "minimum", options.minimum ?? 0, { least: 0 });
+  const warmupSteps = checkInteger("cosine", "warmupSteps", options.warmupSteps ?? 0, 0);
+  const totalSteps = checkInteger("cosine", "totalSteps", options.totalSteps, warmupSteps + 1);
+  return (step) => {
+    if (step < warmupSteps) return (learningRate * (step + 1)) / warmupSteps;
+    const progress = Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
+    return minimum + 0.5 * (learningRate - minimum) * (1 + Math.cos(Math.PI * progress));
+  };
+}

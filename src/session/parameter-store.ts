@@ -1,0 +1,81 @@
+import type { Backend, DeviceBuffer } from "../backend/backend.ts";
+import type { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/parameter.ts";
+import { align, subview, type View } from "../recording/recording.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+
+interface Place {
+  readonly path: string;
+  readonly parameter: Parameter;
+  /** Elements from the start of the flat buffer, aligned so that the parameter can be bound by itself. */
+  readonly offset: number;
+  /** The parameter's version that the device holds. */
+  version: number;
+}
+
+/** A model's parameters on one backend: one flat buffer, and one as long for their gradients. */
+export class ParameterStore {
+  readonly places: ReadonlyMap<string, Place>;
+  readonly length: number;
+  readonly parameters: DeviceBuffer;
+  readonly gradients: DeviceBuffer;
+
+  constructor(model: Module, private readonly backend: Backend) {
+    const places = new Map<string, Place>();
+    let offset = 0;
+    for (const [path, parameter] of model.namedParameters()) {
+      places.set(path, { path, parameter, offset, version: -1 });
+      offset += align(parameter.size);
+    }
+    this.places = places;
+    this.length = Math.max(offset, 1);
+    this.parameters = backend.createBuffer("parameters", "f32", this.length);
+    this.gradients = backend.createBuffer("gradients", "f32", this.length);
+  }
+
+  /** Uploads what has changed elsewhere since the last run. */
+  async sync(): Promise<void> {
+    for (const place of this.places.values()) {
+      const { parameter } = place;
+      if (place.version === parameter.version) continue;
+      await parameter.newest?.pull();
+      this.backend.write(this.parameters, parameter.toDevice(), place.offset);
+      place.version = parameter.version;
+    }
+  }
+
+  /** To be called after a run that changed the parameters here. */
+  changed(): void {
+    for (const place of this.places.values()) {
+      place.parameter.newest = this;
+      place.version = ++place.parameter.version;
+    }
+  }
+
+  /** Hands the parameters' values to the host. */
+  async pull(): Promise<void> {
+    const flat = (await this.backend.read(this.parameters)) as FloatArray;
+    for (const { parameter, offset } of this.places.values()) {
+      if (parameter.newest === this) parameter.pulled(flat.slice(offset, offset + parameter.size));
+    }
+  }
+
+  /** The part of a view on the whole flat buffer that belongs to `path`, in device order. */
+  viewOf(path: string, flat: View): View {
+    const { offset, parameter } = this.places.get(path)!;
+    return subview(flat, offset, parameter.shape);
+  }
+
+  /** Splits a flat host array (gradients, or an optimiser's state) into tensors by name, in file order. */
+  split(flat: NumericArray): Record<string, Tensor<FloatArray>> {
+    return Object.fromEntries([...this.places.values()].map(({ path, parameter, offset }) => {
+      const data = parameter.fromDevice(flat.slice(offset, offset + parameter.size) as FloatArray);
+      return [path, { shape: parameter.shape, data }];
+    }));
+  }
+
+  free(): void {
+    this.backend.free(this.parameters);
+    this.backend.free(this.gradients);
+  }
+}

@@ -1,0 +1,122 @@
+import { RnnError } from "../errors.ts";
+import { Context, type ContextHost } from "../nn/context.ts";
+import type { Module } from "../nn/module.ts";
+import { Tape, type Variable } from "../ops/tape.ts";
+import { Recording, subview, type View } from "../recording/recording.ts";
+import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import type { ParameterStore } from "./parameter-store.ts";
+
+/**
+ * Where initial states come from:
+ * - "zero": zeros
+ * - "given": those named in `shapes` are inputs (`state.<path>`), the others zeros
+ * - "carried": external buffers (`carried.<path>`) that also take the final states at the end of the run
+ */
+export type StateSource = { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried" };
+
+export interface RecordingPlan {
+  readonly inputShape: Shape;
+  readonly states: StateSource;
+  readonly hasLengths: boolean;
+  /** Whether dropout is active. */
+  readonly training: boolean;
+  readonly differentiates: boolean;
+  readonly inputGradient?: boolean;
+}
+
+export interface RecordedState {
+  readonly shape: Shape;
+  readonly initial?: readonly Variable[];
+  readonly final: readonly Variable[];
+}
+
+/** Records a model's forward pass; whoever made it goes on with the tape. */
+export class RunContext implements ContextHost {
+  readonly recording = new Recording();
+  readonly tape: Tape;
+  readonly training: boolean;
+  readonly random: View;
+  readonly lengths: View | undefined;
+  readonly parameters: View;
+  readonly gradients: View;
+  readonly input: Variable;
+  readonly output: Variable;
+  readonly states = new Map<string, RecordedState>();
+  /** External state buffers by path. */
+  readonly carried = new Map<string, View>();
+  private readonly variables = new Map<string, Variable>();
+  private readonly initials = new Map<string, Variable[]>();
+
+  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan) {
+    const { recording } = this;
+    this.tape = new Tape(recording, plan.differentiates);
+    this.training = plan.training;
+    this.parameters = recording.buffer("parameters", [store.length], "external");
+    this.gradients = recording.buffer("gradients", [store.length], "external");
+    this.random = recording.buffer("random", [4], "input", "u32");
+    const ids = model.idCount !== undefined;
+    const input = recording.buffer("input", plan.inputShape, "input", ids ? "u32" : "f32");
+    this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
+    this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
+    this.output = model.forward(new Context(this), this.input);
+    this.checkStates();
+    for (const [path, { final, shape }] of this.states) {
+      const carried = this.carried.get(path);
+      if (carried) final.forEach((v, i) => recording.copy(v.view, sliceOf(carried, shape, i)));
+    }
+  }
+
+  parameter(path: string): Variable {
+    let variable = this.variables.get(path);
+    if (!variable) {
+      if (!this.store.places.has(path)) throw new RnnError("option", path, "is not a parameter of this model");
+      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: true, gradientPlace: this.store.viewOf(path, this.gradients) });
+      this.variables.set(path, variable);
+    }
+    return variable;
+  }
+
+  initialState(path: string, shape: Shape): Variable[] | undefined {
+    const { states } = this.plan;
+    if (states.kind === "zero") return undefined;
+    let whole: View;
+    if (states.kind === "carried") {
+      whole = this.recording.buffer(`carried.${path}`, shape, "external");
+      this.carried.set(path, whole);
+    } else {
+      const given = states.shapes[path];
+      if (!given) return undefined;
+      if (!sameShape(given, shape)) throw new RnnError("shape", "state", `"${path}" must be [${shape.join(", ")}], got [${given.join(", ")}]`);
+      whole = this.recording.buffer(`state.${path}`, shape, "input");
+    }
+    const needsGradient = states.kind === "given";
+    const initial = Array.from({ length: shape[0] }, (_, i) => this.tape.leaf(`${path}.${i}`, sliceOf(whole, shape, i), { needsGradient }));
+    this.initials.set(path, initial);
+    return initial;
+  }
+
+  finalState(path: string, shape: Shape, values: Variable[]): void {
+    this.states.set(path, { shape, initial: this.initials.get(path), final: values });
+  }
+
+  private checkStates(): void {
+    const { states } = this.plan;
+    if (states.kind !== "given") return;
+    for (const path of Object.keys(states.shapes)) {
+      if (this.initials.has(path)) continue;
+      const known = [...this.states.keys()].map((k) => `"${k}"`).join(", ") || "none";
+      throw new RnnError("option", "state", `this model has no state "${path}"; its states are ${known}`);
+    }
+  }
+}
+
+/** Index `i` along the first dimension. */
+export function sliceOf(whole: View, shape: Shape, i: number): View {
+  const rest = shape.slice(1);
+  return subview(whole, i * sizeOf(rest), rest);
+}
+
+/** Rows of the batch in an input of this shape. */
+export function batchOf(model: Module, inputShape: Shape): number {
+  return inputShape[model.batchFirst ? 0 : 1];
+}

@@ -1,0 +1,57 @@
+/** What the device tests share: the backends under test, and comparison with a message that says where. */
+import { afterAll, expect } from "vitest";
+import { createBackend, type Backend, type Tensor } from "webgpu-rnn";
+
+const made = new Map<string, Promise<Backend>>();
+
+/** One backend of a kind for the whole file. */
+export function backend(kind: "cpu" | "webgpu", precision: "float32" | "float64" = "float32"): Promise<Backend> {
+  const key = `${kind} ${precision}`;
+  let found = made.get(key);
+  if (!found) made.set(key, (found = createBackend(kind, { precision })));
+  return found;
+}
+
+afterAll(async () => {
+  for (const one of made.values()) await one.then((b) => b.destroy(), () => undefined);
+  made.clear();
+});
+
+export const kinds = ["cpu", "webgpu"] as const;
+
+interface Tolerance {
+  atol: number;
+  rtol: number;
+}
+
+/** 1e-5 + 1e-4 relative: what float32 is held to. */
+export const float32: Tolerance = { atol: 1e-5, rtol: 1e-4 };
+
+/** Fails unless |a - b| <= atol + rtol·|b| everywhere, naming the worst index. */
+export function expectClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, { atol, rtol }: Tolerance = float32): void {
+  expect(actual.length, `${what}: length`).toBe(expected.length);
+  let worst = -1;
+  let excess = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const over = Math.abs(actual[i] - expected[i]) / (atol + rtol * Math.abs(expected[i]));
+    if (!(over <= 1) && !(over <= excess)) {
+      excess = over;
+      worst = i;
+    }
+  }
+  if (worst >= 0) expect.fail(`${what}[${worst}] is ${actual[worst]}, expected ${expected[worst]} (${excess.toFixed(1)} times the tolerance)`);
+}
+
+/** A fixture's { shape, dtype, data } as a tensor; float32 values are printed with 9 digits and rounded back here. */
+export function fixture(value: { shape: number[]; dtype?: string; data: number[] }): Tensor {
+  return { shape: value.shape, data: value.dtype === "float32" ? Float32Array.from(value.data) : Float64Array.from(value.data) };
+}
+
+/** Float32 numbers in (-scale, scale) that do not repeat, from a seed. */
+export function numbers(count: number, seed = 1, scale = 1): Float32Array {
+  let state = seed * 2654435761;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 31 - 1) * scale;
+  });
+}
