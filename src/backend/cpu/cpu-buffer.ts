@@ -3,9 +3,7 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer } from "../backend.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 
-type ArrayType = new (buffer: ArrayBufferLike, offset?: number, length?: number) => NumericArray;
-
-const arrayTypes: Record<ElementType, ArrayType> = { f32: Float32Array, u32: Uint32Array, i32: Int32Array };
+const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 
 /** Memory of the CPU backend: an array of its own, or a part of the WebAssembly heap. */
 export class CpuBuffer implements DeviceBuffer {

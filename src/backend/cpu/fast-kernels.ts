@@ -2,7 +2,7 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
-import type { WasmExports } from "./wasm-kernels.ts";
+import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
 /** Byte address of each binding. */
 type Addresses = Readonly<Record<string, number>>;
@@ -21,7 +21,7 @@ function matmulKernel({ matmul }: WasmExports): FastKernel {
   };
 }
 
-export function fastKernels(exports: WasmExports): ReadonlyMap<string, FastKernel> {
+export function fastKernels({ exports }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   return new Map<string, FastKernel>([
     ["matmul-naive", product],
