@@ -1,8 +1,12 @@
 /** Every WebAssembly kernel of the CPU backend against its twin, on sizes that leave remainders everywhere. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
+import { gru } from "../../src/kernels/cells/gru.ts";
+import { lstm } from "../../src/kernels/cells/lstm.ts";
+import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { matmulNaive, matmulSmallM, matmulTiled, type MatmulParams } from "../../src/kernels/matmul.ts";
+import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { expectClose, numbers } from "./support.ts";
@@ -94,5 +98,48 @@ describe("matmul", () => {
 
   it("stands in for all three kernels of the contract", async () => {
     for (const kernel of [matmulNaive, matmulSmallM, matmulTiled]) await check("nn", 5, 6, 7, {}, kernel);
+  });
+});
+
+describe.each([lstm, gru, rnnTanh, rnnRelu])("one step of $name", (cell) => {
+  const G = cell.gateNames.length;
+  const T = 3;
+  const hBase = 11;
+
+  /** Weights small enough that gates do not saturate, whatever H is. */
+  function layer(B: number, H: number, lengths: ArrayLike<number>): Arrays {
+    return {
+      gates: numbers(T * B * H * G, 1, 2), weights: numbers(H * H * G, 2, 2 / Math.sqrt(H)), bias: numbers(H * G, 3),
+      h: numbers(hBase + (T + 1) * B * H, 4), c: numbers((T + 1) * B * H, 5, 2), lengths: Uint32Array.from(lengths),
+      dy: numbers(T * B * H, 6), carry: numbers(B * H * 2, 7), dRecurrent: numbers(T * B * H * G, 8),
+    };
+  }
+
+  const shapes = [[1, 1], [2, 3], [3, 4], [4, 5], [5, 8], [7, 9], [8, 31], [17, 33], [33, 16], [1, 67], [16, 257]];
+
+  it.each(shapes)("goes forward, B=%i H=%i", async (B, H) => {
+    const { gates, weights, bias, h, c, lengths } = layer(B, H, new Array<number>(B).fill(T));
+    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase });
+    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 2, previousSlot: 3, currentSlot: 2, hBase });
+  });
+
+  it.each(shapes)("goes backward, B=%i H=%i", async (B, H) => {
+    const { bias: _, ...arrays } = layer(B, H, new Array<number>(B).fill(T));
+    // Gates are activated ones here, between -1 and 1.
+    arrays.gates = numbers(T * B * H * G, 1);
+    for (const [hasNext, tail] of [[0, 0], [1, 0], [1, 1]]) {
+      await expectTwin(stepBackward(cell), arrays, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase, nextT: 2, hasNext, tail });
+    }
+  });
+
+  it("leaves rows that have ended as they were", async () => {
+    const lengths = [3, 1, 0, 2, 2, 3, 1];
+    for (const H of [1, 5, 8]) {
+      const { bias, ...arrays } = layer(lengths.length, H, lengths);
+      const slots = { B: lengths.length, H, t: 1, previousSlot: 1, currentSlot: 2, hBase };
+      const { gates, weights, h, c } = arrays;
+      await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths: arrays.lengths }, slots);
+      await expectTwin(stepBackward(cell), { ...arrays, gates: numbers(gates.length, 1) }, { ...slots, nextT: 2, hasNext: 1, tail: 0 });
+    }
   });
 });

@@ -2,3 +2,4 @@
 // memory that src/backend/cpu/wasm-heap.ts manages; src/backend/cpu/fast-kernels.ts calls these functions.
 export { heapStart } from "./scratch";
 export { matmul } from "./matmul";
+export { stepBackward, stepForward } from "./recurrent-step";

@@ -235,7 +235,7 @@ function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize):
 }
 
 /** Eight columns of B as [K][8]. */
-function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
   if (bColumn == 4) {
     for (let k: usize = 0; k < K; k++) {
       v128.store(to, v128.load(b));
