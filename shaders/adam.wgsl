@@ -2,16 +2,17 @@
 struct Params { length: u32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, decoupled: u32, clipValue: f32 }
 @group(0) @binding(0) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> gradients: array<f32>;
-@group(0) @binding(2) var<storage, read_write> firstMoment: array<f32>;
-@group(0) @binding(3) var<storage, read_write> secondMoment: array<f32>;
-@group(0) @binding(4) var<storage, read> norm: array<f32>;
-@group(0) @binding(5) var<storage, read> control: array<f32>;
+@group(0) @binding(2) var<storage, read_write> lastGood: array<f32>;
+@group(0) @binding(3) var<storage, read_write> firstMoment: array<f32>;
+@group(0) @binding(4) var<storage, read_write> secondMoment: array<f32>;
+@group(0) @binding(5) var<storage, read> norm: array<f32>;
+@group(0) @binding(6) var<storage, read> control: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let i = linearIndex(group, groups, thread);
-  if (i >= params.length || norm[2] == 0.0) { return; }
+  if (i >= params.length || !healthy(i)) { return; }
   let learningRate = control[0];
   var parameter = parameters[i];
   var penalty = params.weightDecay;

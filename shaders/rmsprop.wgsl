@@ -2,17 +2,18 @@
 struct Params { length: u32, alpha: f32, eps: f32, momentum: f32, centered: u32, weightDecay: f32, clipValue: f32 }
 @group(0) @binding(0) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> gradients: array<f32>;
-@group(0) @binding(2) var<storage, read_write> squareAverage: array<f32>;
-@group(0) @binding(3) var<storage, read_write> gradientAverage: array<f32>;
-@group(0) @binding(4) var<storage, read_write> velocity: array<f32>;
-@group(0) @binding(5) var<storage, read> norm: array<f32>;
-@group(0) @binding(6) var<storage, read> control: array<f32>;
+@group(0) @binding(2) var<storage, read_write> lastGood: array<f32>;
+@group(0) @binding(3) var<storage, read_write> squareAverage: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gradientAverage: array<f32>;
+@group(0) @binding(5) var<storage, read_write> velocity: array<f32>;
+@group(0) @binding(6) var<storage, read> norm: array<f32>;
+@group(0) @binding(7) var<storage, read> control: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let i = linearIndex(group, groups, thread);
-  if (i >= params.length || norm[2] == 0.0) { return; }
+  if (i >= params.length || !healthy(i)) { return; }
   let parameter = parameters[i];
   let g = effectiveGradient(gradients[i], parameter, norm[1], params.clipValue, params.weightDecay);
   let square = params.alpha * squareAverage[i] + (1.0 - params.alpha) * g * g;

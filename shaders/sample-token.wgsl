@@ -87,5 +87,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   }
   let token = select(bestColumn, 0u, bestColumn == none);
   tokens[row] = token;
-  if (position[0] < params.capacity) { history[position[0] * params.rows + row] = token; }
+  history[(position[0] % params.capacity) * params.rows + row] = token;
 }

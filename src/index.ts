@@ -1,7 +1,12 @@
 /** webgpu-rnn: recurrent networks on the user's own GPU, through WebGPU, with a CPU backend that verifies it. */
 export type { Backend } from "./backend/backend.ts";
 export { createBackend, type BackendOptions } from "./backend/create-backend.ts";
+export type { Batch, TrainingData } from "./data/batch.ts";
+export { TextData } from "./data/text-data.ts";
+export { Vocabulary } from "./data/vocabulary.ts";
 export { RnnError, type ErrorKind } from "./errors.ts";
+export { generate, generateTokens, type SamplingOptions } from "./generate/generate.ts";
+export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
 export { Dropout } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
@@ -13,3 +18,5 @@ export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts"
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export { forward, gradients, type Cotangents, type ModelGradients, type ModelInputs, type ModelOutputs } from "./session/session.ts";
 export { tensor, type Tensor } from "./tensor/tensor.ts";
+export { Trainer, type Evaluation, type Progress, type TrainerOptions } from "./train/trainer.ts";
+export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

@@ -4,3 +4,13 @@ fn effectiveGradient(gradient: f32, parameter: f32, scale: f32, clipValue: f32, 
   if (clipValue > 0.0) { g = clamp(g, -clipValue, clipValue); }
   return fma(weightDecay, parameter, g * scale);
 }
+
+// Whether the step may be taken. If so its parameters, whose loss was finite, are remembered; if not, they come back.
+fn healthy(i: u32) -> bool {
+  if (norm[2] == 0.0) {
+    parameters[i] = lastGood[i];
+    return false;
+  }
+  lastGood[i] = parameters[i];
+  return true;
+}

@@ -31,10 +31,11 @@ export interface Program {
   readonly recording: Recording;
   /**
    * Writes `inputs` (by buffer label), runs every command in one submit, and resolves once it is submitted.
-   * Runs are executed in the order of the calls.
+   * Runs are executed in the order of the calls. With `repeat` the commands run that many times in the one submit;
+   * downloads are of the last.
    * @throws RnnError `device` if the device was lost or refused a command
    */
-  run(inputs?: Readonly<Record<string, NumericArray>>): Promise<RunResult>;
+  run(inputs?: Readonly<Record<string, NumericArray>>, repeat?: number): Promise<RunResult>;
   /** Runs commands [first, last) only, for verification; `inputs` as in `run`. */
   runSlice(first: number, last: number, inputs?: Readonly<Record<string, NumericArray>>): Promise<void>;
   /** The memory behind a buffer of the recording. */

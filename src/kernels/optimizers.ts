@@ -2,13 +2,16 @@
  * Optimisers over one flat buffer of all parameters, by PyTorch's update rules.
  *
  * What changes from step to step comes through buffers, so that a recording need not change: `control` from the
- * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 nothing is written.
+ * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 no step is taken: the parameters become the
+ * last ones whose loss was finite, which each healthy step leaves in `lastGood`.
  */
+import type { NumericArray } from "../tensor/tensor.ts";
 import { defineKernel, elementGroups, type Binding } from "./kernel.ts";
 
 const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ access, type: "f32", shape });
 const parameters = vector("read_write");
 const gradients = vector("read");
+const lastGood = vector("read_write", "[length]; parameters before the last healthy step");
 const norm = vector("read", "[4]: norm, scale, healthy, 0");
 /** biasCorrection_i = 1 - beta_i^step; firstStep is 1 in the first step, else 0. */
 const control = vector("read", "[4]: learningRate, biasCorrection1, biasCorrection2, firstStep");
@@ -20,6 +23,13 @@ function effectiveGradient(gradient: number, parameter: number, scale: number, c
   return weightDecay * parameter + g * scale;
 }
 
+/** Whether the step may be taken; remembers or restores the parameters. */
+function healthy(parameters: NumericArray, lastGood: NumericArray, norm: NumericArray, length: number): boolean {
+  const [from, to] = norm[2] === 0 ? [lastGood, parameters] : [parameters, lastGood];
+  for (let i = 0; i < length; i++) to[i] = from[i];
+  return norm[2] !== 0;
+}
+
 /**
  * v = momentum·v + (1 - dampening)·g, but v = g in the first step;  θ -= learningRate · v, or with Nesterov's
  * momentum θ -= learningRate · (g + momentum·v).  Without momentum v is not touched and θ -= learningRate · g.
@@ -27,11 +37,11 @@ function effectiveGradient(gradient: number, parameter: number, scale: number, c
 export const sgd = defineKernel({
   name: "sgd",
   sources: ["lib/linear-index", "lib/gradient", "sgd"],
-  bindings: { parameters, gradients, velocity: vector("read_write", "[length]; unused without momentum"), norm, control },
+  bindings: { parameters, gradients, lastGood, velocity: vector("read_write", "[length]; unused without momentum"), norm, control },
   params: { length: "u32", momentum: "f32", dampening: "f32", nesterov: "u32", weightDecay: "f32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) {
-    if (norm[2] === 0) return;
+  twin({ parameters, gradients, lastGood, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) {
+    if (!healthy(parameters, lastGood, norm, length)) return;
     for (let i = 0; i < length; i++) {
       const parameter = parameters[i];
       let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
@@ -54,7 +64,7 @@ export const rmsprop = defineKernel({
   name: "rmsprop",
   sources: ["lib/linear-index", "lib/gradient", "rmsprop"],
   bindings: {
-    parameters, gradients,
+    parameters, gradients, lastGood,
     squareAverage: vector("read_write"),
     gradientAverage: vector("read_write", "[length]; unused unless centered"),
     velocity: vector("read_write", "[length]; unused without momentum"),
@@ -62,8 +72,8 @@ export const rmsprop = defineKernel({
   },
   params: { length: "u32", alpha: "f32", eps: "f32", momentum: "f32", centered: "u32", weightDecay: "f32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) {
-    if (norm[2] === 0) return;
+  twin({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) {
+    if (!healthy(parameters, lastGood, norm, length)) return;
     for (let i = 0; i < length; i++) {
       const parameter = parameters[i];
       const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
@@ -93,11 +103,11 @@ export const rmsprop = defineKernel({
 export const adam = defineKernel({
   name: "adam",
   sources: ["lib/linear-index", "lib/gradient", "adam"],
-  bindings: { parameters, gradients, firstMoment: vector("read_write"), secondMoment: vector("read_write"), norm, control },
+  bindings: { parameters, gradients, lastGood, firstMoment: vector("read_write"), secondMoment: vector("read_write"), norm, control },
   params: { length: "u32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", decoupled: "u32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) {
-    if (norm[2] === 0) return;
+  twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) {
+    if (!healthy(parameters, lastGood, norm, length)) return;
     const learningRate = control[0];
     for (let i = 0; i < length; i++) {
       let parameter = parameters[i];

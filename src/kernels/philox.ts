@@ -34,3 +34,17 @@ export const uniformOf = (word: number): number => (word >>> 8) * 2 ** -24;
 
 /** (0, 1), both ends open: the middles of 2^23 intervals, each exact in float32. */
 export const openUniformOf = (word: number): number => ((word >>> 9) + 0.5) * 2 ** -23;
+
+/**
+ * `count` uniform numbers in [0, 1), always the same for a seed (an integer up to 2^53) and a stream. The counter's
+ * last word keeps them apart from what kernels draw during a step.
+ */
+export function randomUniforms(seed: number, stream: number, count: number): Float64Array {
+  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const;
+  const result = new Float64Array(count);
+  for (let i = 0; i < count; i += 4) {
+    const words = philox([i / 4, stream >>> 0, 0, 0xffffffff], key);
+    for (let lane = 0; lane < 4 && i + lane < count; lane++) result[i + lane] = uniformOf(words[lane]);
+  }
+  return result;
+}

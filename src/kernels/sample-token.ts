@@ -29,7 +29,7 @@ function thresholdOf(logits: Arrays<typeof bindings>["logits"], at: number, colu
  * finite logit gives token 0.
  *
  * u comes from Philox with the key random[0..1] and the counter (column / 4, stream + row, random[2] + position,
- * random[3]). The token is written to `tokens` and to `history` at `position`, if that is below `capacity`.
+ * random[3]). The token is written to `tokens` and to `history`, a ring, at `position` modulo `capacity`.
  */
 export const sampleToken = defineKernel({
   name: "sample-token",
@@ -57,7 +57,7 @@ export const sampleToken = defineKernel({
         }
       }
       tokens[row] = token;
-      if (position[0] < capacity) history[position[0] * rows + row] = token;
+      history[(position[0] % capacity) * rows + row] = token;
     }
   },
 });

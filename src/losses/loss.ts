@@ -17,17 +17,17 @@ export interface Loss {
   /**
    * Records the loss and seeds ∂L/∂prediction.
    * @param weights one per target; 0 leaves it out of the loss and of the mean
-   * @returns [1] the loss
+   * @returns [1] the loss, and [2] the sum of weights that count and the factor they got
    */
-  record(tape: Tape, prediction: Variable, targets: View, weights: View): View;
+  record(tape: Tape, prediction: Variable, targets: View, weights: View): { loss: View; normalizer: View };
 }
 
 type Reduction = "mean" | "sum";
 
-function reduce(tape: Tape, losses: View, normalizer: View): View {
+function reduce(tape: Tape, losses: View, normalizer: View): { loss: View; normalizer: View } {
   const loss = tape.recording.buffer("loss", [1]);
   tape.recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
-  return loss;
+  return { loss, normalizer };
 }
 
 /**

@@ -52,6 +52,11 @@ export class Parameter {
     return this.permute(this.host, false);
   }
 
+  /** Values in file order (an optimiser's, say), in device order. */
+  permuteToDevice(values: FloatArray): FloatArray {
+    return this.permute(values, false);
+  }
+
   /** Values (or their gradients) in device order, back in file order. */
   fromDevice(values: FloatArray): FloatArray {
     return this.permute(values, true);

@@ -6,7 +6,7 @@ import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
 import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
 import { recurrent } from "../ops/recurrent.ts";
-import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
+import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
@@ -103,7 +103,7 @@ abstract class RecurrentLayer extends Module {
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = [this.numLayers * this.directions, B, this.hiddenSize];
     const h0 = context.initialState("h", stateShape);
-    const c0 = layoutOf(this.cell).hasMemory ? context.initialState("c", stateShape) : undefined;
+    const c0 = this.cell.hasMemory ? context.initialState("c", stateShape) : undefined;
     const hN: Variable[] = [];
     const cN: Variable[] = [];
     for (let layer = 0; layer < this.numLayers; layer++) {

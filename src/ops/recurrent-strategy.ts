@@ -15,7 +15,7 @@ const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" i
 
 /** What decides which buffers a layer needs; see `Cell`. */
 export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient"> {
-  return isTwoPhase(cell) ? { hasMemory: false, usesC: true, splitsRecurrentGradient: false } : cell;
+  return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
 }
 
 /** Where one step finds its states in the [T+1, B, H] buffers. */

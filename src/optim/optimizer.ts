@@ -7,6 +7,8 @@ import { constant, type Schedule } from "./schedules.ts";
 export interface OptimizerViews {
   readonly parameters: View;
   readonly gradients: View;
+  /** The parameters whose loss was last found finite; taken back when a step is not healthy. */
+  readonly lastGood: View;
   /** One per slot name; [1] for a slot that the options leave unused. */
   readonly slots: readonly View[];
   /** [4] norm, scale, healthy, 0: from the gradient-norm kernel. */

@@ -1,4 +1,5 @@
 import { RnnError } from "../errors.ts";
+import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
@@ -10,7 +11,7 @@ import type { ParameterStore } from "./parameter-store.ts";
  * Where initial states come from:
  * - "zero": zeros
  * - "given": those named in `shapes` are inputs (`state.<path>`), the others zeros
- * - "carried": external buffers (`carried.<path>`) that also take the final states at the end of the run
+ * - "carried": external buffers (`carried.<path>`), which `keepStates` also hands the final states
  */
 export type StateSource = { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried" };
 
@@ -22,6 +23,8 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
+  /** The input is an external buffer, `input`, which the recording itself may write (generation). */
+  readonly inputStays?: boolean;
 }
 
 export interface RecordedState {
@@ -42,8 +45,8 @@ export class RunContext implements ContextHost {
   readonly input: Variable;
   readonly output: Variable;
   readonly states = new Map<string, RecordedState>();
-  /** External state buffers by path. */
-  readonly carried = new Map<string, View>();
+  /** Buffers that outlive the recording, by label, apart from parameters and gradients; whoever prepares it has the memory. */
+  readonly externals = new Map<string, View>();
   private readonly variables = new Map<string, Variable>();
   private readonly initials = new Map<string, Variable[]>();
 
@@ -55,14 +58,26 @@ export class RunContext implements ContextHost {
     this.gradients = recording.buffer("gradients", [store.length], "external");
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
-    const input = recording.buffer("input", plan.inputShape, "input", ids ? "u32" : "f32");
+    const type = ids ? "u32" : "f32";
+    const input = plan.inputStays ? this.external("input", plan.inputShape, type) : recording.buffer("input", plan.inputShape, "input", type);
     this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
     this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
     this.output = model.forward(new Context(this), this.input);
     this.checkStates();
+  }
+
+  /** A buffer that outlives the recording. */
+  external(label: string, shape: Shape, type: ElementType = "f32"): View {
+    const view = this.recording.buffer(label, shape, "external", type);
+    this.externals.set(label, view);
+    return view;
+  }
+
+  /** Records that final states are kept for the next run. Comes last: copies between dispatches would end the pass. */
+  keepStates(): void {
     for (const [path, { final, shape }] of this.states) {
-      const carried = this.carried.get(path);
-      if (carried) final.forEach((v, i) => recording.copy(v.view, sliceOf(carried, shape, i)));
+      const carried = this.externals.get(carriedLabel(path));
+      if (carried) final.forEach((v, i) => this.recording.copy(v.view, sliceOf(carried, shape, i)));
     }
   }
 
@@ -81,8 +96,7 @@ export class RunContext implements ContextHost {
     if (states.kind === "zero") return undefined;
     let whole: View;
     if (states.kind === "carried") {
-      whole = this.recording.buffer(`carried.${path}`, shape, "external");
-      this.carried.set(path, whole);
+      whole = this.external(carriedLabel(path), shape);
     } else {
       const given = states.shapes[path];
       if (!given) return undefined;
@@ -109,6 +123,9 @@ export class RunContext implements ContextHost {
     }
   }
 }
+
+/** The label of the buffer that carries a state from run to run. */
+const carriedLabel = (path: string): string => `carried.${path}`;
 
 /** Index `i` along the first dimension. */
 export function sliceOf(whole: View, shape: Shape, i: number): View {

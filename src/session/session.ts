@@ -48,6 +48,9 @@ export interface RunOptions {
   seed?: number;
 }
 
+/** Gives the memory behind an external buffer; asked once a recording. */
+export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
+
 /** A recording with its context and the program that runs it. */
 export interface Prepared {
   readonly context: RunContext;
@@ -59,7 +62,7 @@ const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
 export class Session {
   readonly store: ParameterStore;
   private readonly prepared = new Map<string, Promise<Prepared>>();
-  /** Recent first-come recordings are kept; a stream of ever new shapes must not fill the device. */
+  /** Recordings kept; a stream of ever new shapes must not fill the device. */
   private static readonly most = 16;
 
   private constructor(readonly model: Module, readonly backend: Backend) {
@@ -79,27 +82,44 @@ export class Session {
 
   /**
    * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does.
-   * @param externals memory for the external buffers that are not the parameters
+   * @param memoryFor gives the memory behind the context's externals
    */
-  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, externals?: (context: RunContext) => Map<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Prepared> {
+  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Prepared> {
     const id = `${key} ${JSON.stringify(plan)}`;
-    let found = this.prepared.get(id);
-    if (!found) {
-      found = this.make(plan, finish, externals, options);
-      this.prepared.set(id, found);
-      found.catch(() => this.prepared.delete(id));
-      await this.evict();
+    const known = this.prepared.get(id);
+    if (known) {
+      // The latest used stands last; the first is the one to go.
+      this.prepared.delete(id);
+      this.prepared.set(id, known);
+      return known;
     }
-    return found;
+    const made = this.make(plan, finish, memoryFor);
+    this.prepared.set(id, made);
+    made.catch(() => this.prepared.delete(id));
+    await this.evict();
+    return made;
   }
 
   /** Records without keeping: for verification and for printing. */
-  async make(plan: RecordingPlan, finish: (context: RunContext) => void, externals?: (context: RunContext) => Map<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Prepared> {
+  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions): Promise<Prepared> {
     const context = new RunContext(this.model, this.store, plan);
     finish(context);
-    const memory = new Map<Buffer, DeviceBuffer>([[context.parameters.buffer, this.store.parameters], [context.gradients.buffer, this.store.gradients], ...(externals?.(context) ?? [])]);
+    const memory = new Map<Buffer, DeviceBuffer>([[context.parameters.buffer, this.store.parameters], [context.gradients.buffer, this.store.gradients]]);
+    for (const [label, { buffer }] of context.externals) {
+      if (!memoryFor) throw new RnnError("device", label, "has no memory");
+      memory.set(buffer, memoryFor(label, buffer));
+    }
     const program = await this.backend.prepare(context.recording, memory, options);
     return { context, program };
+  }
+
+  /** Frees the recordings whose key starts with `key`. */
+  forget(key: string): void {
+    for (const [id, old] of this.prepared) {
+      if (!id.startsWith(`${key} `)) continue;
+      this.prepared.delete(id);
+      old.then(({ program }) => program.free(), () => undefined);
+    }
   }
 
   private async evict(): Promise<void> {
@@ -203,7 +223,6 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
   const { context, program } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
   Object.assign(data, cotangentData(context, cotangents));
   await session.store.sync();
-  // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
   const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
   const values = await downloads;
   const input = context.input.needsGradient ? { shape: context.input.shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(context.input.shape.reduce((p, n) => p * n, 1)) } : undefined;
@@ -219,6 +238,7 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
 
 function recordGradients(context: RunContext, cotangents: Cotangents): void {
   const { recording, tape } = context;
+  // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
   recording.clearFirst(context.gradients);
   if (cotangents.output) tape.seed(context.output, recording.buffer("cotangent", context.output.shape, "input"));
   for (const path of Object.keys(cotangents.state ?? {})) {

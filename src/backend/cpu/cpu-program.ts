@@ -32,10 +32,10 @@ export class CpuProgram implements Program {
     this.bind();
   }
 
-  run(inputs: Readonly<Record<string, NumericArray>> = {}): Promise<RunResult> {
+  run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
     this.writeInputs(inputs);
     this.bind();
-    for (const step of this.steps) step();
+    for (let i = 0; i < repeat; i++) for (const step of this.steps) step();
     this.backend.counters.submits++;
     const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
     return Promise.resolve({ downloads: Promise.resolve(downloads) });

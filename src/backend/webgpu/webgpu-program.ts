@@ -55,13 +55,13 @@ class WebGpuProgram implements Program {
     this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })));
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}): Promise<RunResult> {
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
     const loan = await this.staging.acquire();
     try {
       this.backend.check();
       this.writeInputs(inputs);
       const encoder = this.backend.device.createCommandEncoder({ label: "run" });
-      this.encode(encoder, this.steps);
+      for (let i = 0; i < repeat; i++) this.encode(encoder, this.steps);
       this.staging.encode(encoder, loan);
       this.backend.device.queue.submit([encoder.finish()]);
     } catch (error) {

@@ -10,6 +10,7 @@ export const gruResetBefore: TwoPhaseCell = {
   name: "gru-reset-before",
   shader: "gru-reset-before",
   gateNames: ["r", "z", "n"],
+  hasMemory: false,
   gatePhases: [0, 0, 1],
   firstForward(x, recurrent, hPrevious) {
     const r = sigmoid(x[0] + recurrent[0]);

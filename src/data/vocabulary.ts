@@ -1,0 +1,40 @@
+import { RnnError, show } from "../errors.ts";
+
+/** Characters (Unicode code points) and their ids, in the order given. */
+export class Vocabulary {
+  private readonly ids: ReadonlyMap<string, number>;
+
+  /** @throws RnnError `data` if there are none or one is there twice */
+  constructor(readonly characters: readonly string[]) {
+    this.ids = new Map(characters.map((c, i) => [c, i]));
+    if (characters.length === 0) throw new RnnError("data", "Vocabulary", "needs at least one character");
+    if (this.ids.size !== characters.length) throw new RnnError("data", "Vocabulary", "has a character twice");
+  }
+
+  /** The characters of a text, sorted, so that equal texts give equal ids. @throws RnnError `data` if it is empty */
+  static of(text: string): Vocabulary {
+    if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
+    return new Vocabulary([...new Set(text)].sort());
+  }
+
+  get size(): number {
+    return this.characters.length;
+  }
+
+  /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
+  encode(text: string): Uint32Array {
+    return Uint32Array.from([...text], (c, i) => {
+      const id = this.ids.get(c);
+      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${i} is not among the ${this.size} known characters`);
+      return id;
+    });
+  }
+
+  decode(ids: Iterable<number>): string {
+    return Array.from(ids, (id) => this.characters[id] ?? "\ufffd").join("");
+  }
+
+  toString(): string {
+    return this.characters.join("");
+  }
+}

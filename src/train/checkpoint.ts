@@ -1,0 +1,42 @@
+import { RnnError, show } from "../errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import type { NumericArray, Tensor } from "../tensor/tensor.ts";
+
+export interface Checkpoint {
+  parameters: Record<string, Tensor>;
+  /** `<slot>.<parameter>`. */
+  optimizer: Record<string, Tensor>;
+  carried: Record<string, NumericArray>;
+  step: number;
+  seed: number;
+  optimizerName: string;
+  metadata: Readonly<Record<string, string>>;
+}
+
+const format = "webgpu-rnn checkpoint 1";
+
+export function encodeCheckpoint({ parameters, optimizer, carried, step, seed, optimizerName, metadata }: Checkpoint): Uint8Array<ArrayBuffer> {
+  const tensors: Record<string, Tensor> = { ...parameters };
+  for (const [name, value] of Object.entries(optimizer)) tensors[`optimizer.${name}`] = value;
+  for (const [label, data] of Object.entries(carried)) tensors[label] = { shape: [data.length], data };
+  return encodeSafetensors(tensors, { ...metadata, format, step: String(step), seed: String(seed), optimizer: optimizerName });
+}
+
+/**
+ * @throws RnnError `format` if it is no checkpoint, or one of another optimiser or seed
+ */
+export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { optimizerName: string; seed: number }): Checkpoint {
+  const { tensors, metadata } = decodeSafetensors(file);
+  if (metadata.format !== format) {
+    throw new RnnError("format", "checkpoint", `metadata must say format "${format}", got ${show(metadata.format)}; a file of weights alone goes through decodeSafetensors and loadStateDict`);
+  }
+  if (metadata.optimizer !== expected.optimizerName) throw new RnnError("format", "checkpoint", `was made with the optimizer ${show(metadata.optimizer)}, this trainer has ${show(expected.optimizerName)}`);
+  const step = Number(metadata.step);
+  const seed = Number(metadata.seed);
+  if (!Number.isSafeInteger(step) || step < 0) throw new RnnError("format", "checkpoint", `step must be a number, got ${show(metadata.step)}`);
+  if (seed !== expected.seed) throw new RnnError("format", "checkpoint", `was made with seed ${metadata.seed}, this trainer has ${expected.seed}; give it the same seed`);
+  const part = (prefix: string): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
+  const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
+  const carried = Object.fromEntries(Object.entries(part("carried.")).map(([name, { data }]) => [`carried.${name}`, data]));
+  return { parameters, optimizer: part("optimizer."), carried, step, seed, optimizerName: metadata.optimizer, metadata };
+}

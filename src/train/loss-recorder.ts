@@ -1,0 +1,72 @@
+import type { Batch } from "../data/batch.ts";
+import { checkOptionNames, RnnError } from "../errors.ts";
+import type { Loss } from "../losses/loss.ts";
+import type { Module } from "../nn/module.ts";
+import { CarriedStates } from "../session/carried-states.ts";
+import type { RunContext } from "../session/run-context.ts";
+import { planFor, randomWords, type Prepared, type Session } from "../session/session.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
+import type { OptimizerState } from "./optimizer-state.ts";
+
+let recorders = 0;
+
+/** Records forward pass and loss of a batch and, given an optimiser, the rest of a training step. */
+export class LossRecorder {
+  /** Tells the recordings of this recorder from those of others on the same session, which have other memory. */
+  private readonly id = `loss ${recorders++}`;
+
+  constructor(
+    private readonly session: Session, private readonly loss: Loss, private readonly carried: CarriedStates,
+    private readonly carryState: boolean, private readonly optimizer?: OptimizerState,
+  ) {}
+
+  /** The recording for batches shaped like this one. */
+  prepare(batch: Batch): Promise<Prepared> {
+    const training = this.optimizer !== undefined;
+    checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"]);
+    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training });
+    const states = this.carryState ? ({ kind: "carried" } as const) : ({ kind: "zero" } as const);
+    const key = `${this.id} ${batch.mask ? "mask" : ""}`;
+    return this.session.prepare(key, { ...plan, states, inputGradient: false }, (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
+      return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
+    });
+  }
+
+  /** Frees the recordings. */
+  forget(): void {
+    this.session.forget(this.id);
+  }
+
+  private finish(context: RunContext, masked: boolean): void {
+    const { recording, tape, output } = context;
+    const shape = this.loss.targetShape(output.shape);
+    const targets = recording.buffer("targets", shape, "input", this.loss.targetType);
+    const weights = masked ? recording.buffer("mask", shape, "input") : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
+    const { loss, normalizer } = this.loss.record(tape, output, targets, weights);
+    recording.download("loss", loss);
+    if (this.optimizer) {
+      tape.backward();
+      this.optimizer.record(context, loss);
+    } else {
+      recording.download("normalizer", normalizer);
+    }
+    context.keepStates();
+  }
+}
+
+/** Checks a batch against model and loss and names its arrays as the recording does. */
+export function batchInputs(model: Module, loss: Loss, outputShape: Shape, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
+  const { data } = planFor(model, { input: batch.input }, { differentiates: false });
+  const shape = loss.targetShape(outputShape);
+  const targets = checkTensor(loss.name, "targets", batch.targets, shape);
+  loss.checkTargets(targets.data, outputShape);
+  const inputs: Record<string, NumericArray> = { ...data, targets: targets.data, random: randomWords(seed, step) };
+  if (batch.mask) {
+    const mask = checkTensor(loss.name, "mask", batch.mask, shape);
+    checkFinite(loss.name, "mask", mask.data);
+    if (mask.data.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
+    inputs.mask = mask.data;
+  }
+  return inputs;
+}

@@ -1,0 +1,86 @@
+import type { DeviceBuffer } from "../backend/backend.ts";
+import { RnnError } from "../errors.ts";
+import { gradientNorm, gradientNormGroups, gradientNormPartial } from "../kernels/gradient-norm.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { Buffer, View } from "../recording/recording.ts";
+import type { RunContext } from "../session/run-context.ts";
+import type { Session } from "../session/session.ts";
+import type { FloatArray, Tensor } from "../tensor/tensor.ts";
+
+/** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
+export class OptimizerState {
+  private readonly buffers = new Map<string, DeviceBuffer>();
+
+  constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: { clipNorm: number; clipValue: number }) {}
+
+  /** Records norm and update; downloads `norm`. */
+  record(context: RunContext, loss: View): void {
+    const { recording } = context;
+    const { length } = this.session.store;
+    const groups = gradientNormGroups(length);
+    const partial = recording.buffer("norm.partial", [groups]);
+    const norm = context.external("norm", [4]);
+    recording.dispatch(gradientNormPartial, { gradients: context.gradients, partial }, { length, groups });
+    recording.dispatch(gradientNorm, { partial, loss, norm }, { groups, maxNorm: this.clip.clipNorm });
+    const slots = this.optimizer.slots.map(({ name, used }) => context.external(`optimizer.${name}`, [used ? length : 1]));
+    const lastGood = context.external("parameters.good", [length]);
+    const control = recording.buffer("control", [4], "input");
+    this.optimizer.record(recording, { parameters: context.parameters, gradients: context.gradients, lastGood, slots, norm, control }, length, this.clip.clipValue);
+    recording.download("norm", norm);
+  }
+
+  readonly memoryFor = (label: string, { type, length }: Buffer): DeviceBuffer => {
+    let buffer = this.buffers.get(label);
+    if (!buffer) this.buffers.set(label, (buffer = this.session.backend.createBuffer(label, type, length)));
+    return buffer;
+  };
+
+  /** Before a run: healthy again, with the present parameters as the ones to fall back on. */
+  async begin(): Promise<void> {
+    const { backend, store } = this.session;
+    await store.sync();
+    backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
+    const good = this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length: store.length });
+    backend.write(good, await backend.read(store.parameters));
+  }
+
+  /** `<slot>.<parameter>` in file order. */
+  async read(): Promise<Record<string, Tensor<FloatArray>>> {
+    const result: Record<string, Tensor<FloatArray>> = {};
+    for (const name of this.usedSlots()) {
+      const buffer = this.slotBuffer(name);
+      const split = this.session.store.split(await this.session.backend.read(buffer));
+      for (const [path, value] of Object.entries(split)) result[`${name}.${path}`] = value;
+    }
+    return result;
+  }
+
+  /** @throws RnnError `format` unless `values` are this optimiser's */
+  check(values: Readonly<Record<string, Tensor>>): void {
+    const expected = this.usedSlots().flatMap((slot) => [...this.session.store.places].map(([path, { parameter }]) => [`${slot}.${path}`, parameter.shape] as const));
+    for (const [name, shape] of expected) {
+      const value = values[name] as Tensor | undefined;
+      if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
+      if (value.shape.join() !== shape.join()) throw new RnnError("format", "checkpoint", `"optimizer.${name}" must be [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
+    }
+  }
+
+  write(values: Readonly<Record<string, Tensor>>): void {
+    for (const slot of this.usedSlots()) {
+      const flat = this.session.backend.floats(this.session.store.length);
+      for (const [path, { parameter, offset }] of this.session.store.places) {
+        flat.set(parameter.permuteToDevice(values[`${slot}.${path}`].data as FloatArray), offset);
+      }
+      this.session.backend.write(this.slotBuffer(slot), flat);
+    }
+  }
+
+  private usedSlots(): string[] {
+    return this.optimizer.slots.filter((s) => s.used).map((s) => s.name);
+  }
+
+  private slotBuffer(name: string): DeviceBuffer {
+    const label = `optimizer.${name}`;
+    return this.memoryFor(label, { label, role: "external", type: "f32", length: this.session.store.length });
+  }
+}

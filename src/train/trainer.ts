@@ -1,0 +1,217 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Batch, TrainingData } from "../data/batch.ts";
+import { checkBoolean, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import type { Loss } from "../losses/loss.ts";
+import type { Module } from "../nn/module.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { CarriedStates } from "../session/carried-states.ts";
+import { Session, type Prepared } from "../session/session.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { breathe } from "./breathe.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { batchInputs, LossRecorder } from "./loss-recorder.ts";
+import { OptimizerState } from "./optimizer-state.ts";
+
+export interface TrainerOptions {
+  backend: Backend;
+  data: TrainingData;
+  loss: Loss;
+  optimizer: Optimizer;
+  /** Gradients are scaled down to this global norm (Pascanu et al. 2013). */
+  clipNorm?: number;
+  /** Each gradient is clipped to ±clipValue. */
+  clipValue?: number;
+  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true). */
+  carryState?: boolean;
+  /** Seed of dropout (default 0). */
+  seed?: number;
+}
+
+export interface Progress {
+  /** Training steps done so far, this one included. */
+  step: number;
+  /** Of this step's batch, before its update. */
+  loss: number;
+  /** Global norm of the gradients, before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+  /** Targets per second since `run` was called. */
+  tokensPerSecond: number;
+}
+
+export interface Evaluation {
+  /** Mean loss; nats per token for cross-entropy. */
+  loss: number;
+  /** loss / ln 2: bits per character of a character model. */
+  bitsPerCharacter: number;
+  /** e^loss. */
+  perplexity: number;
+}
+
+/** A step that was submitted but whose loss has not come back yet. */
+interface Pending {
+  readonly step: number;
+  readonly tokens: number;
+  readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+}
+
+/** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
+const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1);
+
+/** Trains a model by truncated BPTT: one submit a step, with the carried state and the optimiser's on the device. */
+export class Trainer {
+  /** Training steps submitted so far. */
+  step = 0;
+  readonly backend: Backend;
+  private readonly session: Session;
+  private readonly carried: CarriedStates;
+  private readonly optimizerState: OptimizerState;
+  private readonly recorder: LossRecorder;
+  private readonly carryState: boolean;
+  private readonly seed: number;
+  private running = false;
+
+  constructor(readonly model: Module, private readonly options: TrainerOptions) {
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed"]);
+    for (const name of ["backend", "data", "loss", "optimizer"] as const) {
+      if (typeof options[name] !== "object") throw new RnnError("option", "Trainer", `needs ${name}, got ${show(options[name])}`);
+    }
+    const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
+    const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
+    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
+    this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
+    this.backend = options.backend;
+    this.session = Session.of(model, options.backend);
+    this.carried = new CarriedStates(options.backend);
+    this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
+    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState);
+  }
+
+  /**
+   * Trains for `steps` more steps. Leaving the loop, or `signal`, ends it after the steps in flight.
+   * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
+   * the last ones whose loss was finite, and carried states are zero.
+   */
+  async *run({ steps, signal }: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
+    checkInteger("Trainer", "steps", steps, 0);
+    if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
+    this.running = true;
+    const pending: Pending[] = [];
+    const started = performance.now();
+    let tokens = 0;
+    let breathed = started;
+    const settle = async (): Promise<Progress> => {
+      const done = pending.shift()!;
+      const progress = await this.report(done);
+      tokens += done.tokens;
+      return { ...progress, tokensPerSecond: (1000 * tokens) / (performance.now() - started) };
+    };
+    try {
+      await this.optimizerState.begin();
+      const last = this.step + steps;
+      while (this.step < last && !signal?.aborted) {
+        pending.push(await this.submit());
+        if (pending.length >= depthOf(this.backend)) yield await settle();
+        if (performance.now() - breathed > 20) {
+          await breathe();
+          breathed = performance.now();
+        }
+      }
+      while (pending.length > 0) yield await settle();
+    } finally {
+      // Left early: a failure in a step still in flight must not pass unseen.
+      try {
+        while (pending.length > 0) await settle();
+      } finally {
+        this.running = false;
+      }
+    }
+  }
+
+  /**
+   * Mean loss over `data` (by default the training data) from zero states, with dropout off.
+   * @param options.batches how many of its batches (default all)
+   */
+  async evaluate(data: TrainingData = this.options.data, options: { batches?: number } = {}): Promise<Evaluation> {
+    checkOptionNames("evaluate", options, ["batches"]);
+    const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
+    const carried = new CarriedStates(this.backend);
+    const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState);
+    try {
+      await this.session.store.sync();
+      let sum = 0;
+      let count = 0;
+      for (let i = 0; i < Math.min(batches, data.batches); i++) {
+        const batch = data.batch(i, this.model.batchFirst);
+        const { program, context } = await recorder.prepare(batch);
+        if (batch.startsSequence) carried.reset();
+        const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
+        const { loss, normalizer } = await downloads as { loss: NumericArray; normalizer: NumericArray };
+        // A mean is undone by its factor, so that batches count by their targets.
+        sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
+        count += normalizer[0];
+        await breathe();
+      }
+      const loss = sum / count;
+      return { loss, bitsPerCharacter: loss / Math.LN2, perplexity: Math.exp(loss) };
+    } finally {
+      recorder.forget();
+      carried.free();
+    }
+  }
+
+  /**
+   * Everything a resumed run needs, as a safetensors file: parameters by PyTorch name, the optimiser's state under
+   * `optimizer.`, carried states under `carried.`, step and seed in the metadata.
+   * @param metadata further text to keep, e.g. the vocabulary
+   */
+  async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return encodeCheckpoint({
+      parameters: await this.model.stateDict(),
+      optimizer: await this.optimizerState.read(),
+      carried: await this.carried.read(),
+      step: this.step,
+      seed: this.seed,
+      optimizerName: this.options.optimizer.name,
+      metadata,
+    });
+  }
+
+  /**
+   * Goes back to a checkpoint: the next step is the one that followed it, bit for bit on the same backend.
+   * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then
+   */
+  restore(file: Uint8Array | ArrayBuffer): void {
+    if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
+    const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
+    this.optimizerState.check(checkpoint.optimizer);
+    this.model.loadStateDict(checkpoint.parameters);
+    this.optimizerState.write(checkpoint.optimizer);
+    this.carried.write(checkpoint.carried);
+    this.step = checkpoint.step;
+  }
+
+  private async submit(): Promise<Pending> {
+    const { step } = this;
+    const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
+    const { program, context }: Prepared = await this.recorder.prepare(batch);
+    const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
+    await this.session.store.sync();
+    if (batch.startsSequence) this.carried.reset();
+    const { downloads } = await program.run({ ...inputs, control: Float32Array.from(this.options.optimizer.control(step)) });
+    this.session.store.changed();
+    this.step++;
+    return { step: this.step, tokens: batch.targets.data.length, downloads };
+  }
+
+  private async report({ step, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {
+    const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
+    if (norm[2] === 0) {
+      // The steps behind this one changed nothing either.
+      this.step = step - 1;
+      this.carried.reset();
+      throw new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; parameters are the last whose loss was finite. Try a lower learning rate, or clipNorm`);
+    }
+    return { step, loss: loss[0], gradientNorm: norm[0], learningRate: this.options.optimizer.control(step - 1)[0] };
+  }
+}

@@ -1,0 +1,104 @@
+// Each WGSL file says the same as its TypeScript contract: bindings, params, files. No GPU is needed.
+import { readdirSync, readFileSync } from "node:fs";
+import { relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { shaders } from "../../src/backend/webgpu/shaders.ts";
+import type { Kernel } from "../../src/kernels/kernel.ts";
+import { kernels } from "../../src/kernels/registry.ts";
+
+const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
+const sourceOf = (kernel: Kernel): string => withoutComments(kernel.sources.map((path) => shaders[path]).join("\n"));
+
+/** Members of a struct as [name, type]. */
+function membersOf(source: string, struct: string): [string, string][] {
+  const body = new RegExp(`struct ${struct}\\s*\\{([^}]*)\\}`).exec(source)?.[1] ?? "";
+  return [...body.matchAll(/(\w+)\s*:\s*([\w<>]+)/g)].map(([, name, type]) => [name, type]);
+}
+
+/** f32, u32 or i32 behind vectors, aliases and structs of a single type. */
+function scalarOf(source: string, type: string): string {
+  const alias = new RegExp(`alias ${type} = ([\\w<>]+);`).exec(source)?.[1];
+  if (alias) return scalarOf(source, alias);
+  const vector = /^vec[234]<(\w+)>$/.exec(type)?.[1];
+  if (vector) return vector;
+  const members = new Set(membersOf(source, type).map(([, member]) => scalarOf(source, member)));
+  return members.size === 0 ? type : [...members].join(" and ");
+}
+
+/** Bindings of group 0 in the order of their numbers, in the contract's words. */
+function bindingsOf(source: string): { at: string; name: string; access: string; type: string }[] {
+  const found = source.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(\w+)>\s*(\w+)\s*:\s*array<(.+?)>;/g);
+  return [...found].map(([, at, access, name, type]) => ({ at, name, access, type: scalarOf(source, type) })).sort((a, b) => Number(a.at) - Number(b.at));
+}
+
+const folder = fileURLToPath(new URL("../../shaders", import.meta.url));
+const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(folder, `${entry.parentPath}/${entry.name}`).split(sep).join("/"));
+
+describe("the registry", () => {
+  it("names every kernel once", () => {
+    const names = kernels.map((kernel) => kernel.name);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  });
+
+  it("uses every WGSL file, and every WGSL file is bundled", () => {
+    expect(files.filter((file) => !file.endsWith(".wgsl"))).toEqual([]);
+    const stems = files.map((file) => file.replace(/\.wgsl$/, "")).sort();
+    expect(Object.keys(shaders).sort()).toEqual(stems);
+    expect([...new Set(kernels.flatMap((kernel) => kernel.sources))].sort()).toEqual(stems);
+    for (const file of files) expect(shaders[file.replace(/\.wgsl$/, "")], file).toBe(readFileSync(`${folder}/${file}`, "utf8"));
+  });
+});
+
+describe("WGSL files", () => {
+  it.each(files)("%s is short enough to be read in one go and says what it is for", (file) => {
+    const text = readFileSync(`${folder}/${file}`, "utf8");
+    expect(text.trimEnd().split("\n").length).toBeLessThan(150);
+    expect(text).toMatch(/^\/\/ /);
+  });
+});
+
+describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
+  const source = sourceOf(kernel);
+
+  it("has the contract's bindings, in order", () => {
+    const expected = Object.entries(kernel.bindings).map(([name, { access, type }], at) => ({ at: String(at), name, access, type }));
+    expect(bindingsOf(source)).toEqual(expected);
+    expect(expected.length).toBeLessThanOrEqual(8);
+  });
+
+  it("has the contract's params, in order", () => {
+    expect(membersOf(source, "Params")).toEqual(Object.entries(kernel.params));
+    expect(source).toMatch(/@group\(1\)\s*@binding\(0\)\s*var<uniform>\s*params\s*:\s*Params;/);
+  });
+
+  it("declares the constants that the contract sets", () => {
+    const declared = [...source.matchAll(/override (\w+)\s*:\s*\w+\s*(=?)/g)];
+    const names = declared.map(([, name]) => name);
+    expect(Object.keys(kernel.constants ?? {}).filter((name) => !names.includes(name))).toEqual([]);
+    const needed = declared.filter(([, , initial]) => !initial).map(([, name]) => name);
+    expect(needed.filter((name) => !(name in (kernel.constants ?? {})))).toEqual([]);
+  });
+
+  it("has one entry point, in the file that bears its name", () => {
+    expect(source.match(/@compute/g)).toHaveLength(1);
+    expect(source).toMatch(/fn main\(/);
+    const own = kernel.sources[kernel.sources.length - 1];
+    expect(own.split("/").pop()).toBe(kernel.name.split(":")[0]);
+    expect(shaders[own]).toContain("@compute");
+  });
+
+  it("stays within 256 invocations and 16 KiB of workgroup memory", () => {
+    const size = /@workgroup_size\(([^)]*)\)/.exec(source)?.[1].split(",").map(Number) ?? [];
+    expect(size.reduce((product, n) => product * n, 1)).toBeLessThanOrEqual(256);
+    const bytes = [...source.matchAll(/var<workgroup> \w+: array<(vec4<)?\w+>?, (\d+)>/g)].reduce((sum, [, vector, length]) => sum + (vector ? 16 : 4) * Number(length), 0);
+    expect(source.match(/var<workgroup>/g)?.length ?? 0).toBe([...source.matchAll(/var<workgroup> \w+: array<(vec4<)?\w+>?, (\d+)>/g)].length);
+    expect(bytes).toBeLessThanOrEqual(16384);
+  });
+
+  it("does not hand pointers to storage to functions, which some compilers refuse", () => {
+    expect(source).not.toMatch(/ptr<storage/);
+  });
+});

@@ -1,0 +1,214 @@
+// What each kernel is tried on: params and the contents of its buffers, at sizes around the tiles it works in.
+import type { Kernel } from "../../src/kernels/kernel.ts";
+import { gradientNormGroups } from "../../src/kernels/gradient-norm.ts";
+import { randomUniforms } from "../../src/kernels/philox.ts";
+import type { NumericArray } from "../../src/tensor/tensor.ts";
+import { stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+
+export interface KernelCase {
+  readonly params: Readonly<Record<string, number>>;
+  readonly arrays: Readonly<Record<string, NumericArray>>;
+  /** What is special about it; the params are shown anyway. */
+  readonly note?: string;
+}
+
+let stream = 0;
+/** Different numbers at each call, the same in each run. */
+export const floats = (length: number, low = -1, high = 1): Float32Array =>
+  Float32Array.from(randomUniforms(7, stream++, length), (u) => low + u * (high - low));
+/** Integers from 0 to `most`. */
+export const integers = (length: number, most: number): Uint32Array => Uint32Array.from(randomUniforms(7, stream++, length), (u) => Math.floor(u * (most + 1)));
+
+/** More elements than the kernel may touch: whatever it writes past the end differs from the twin's. */
+export const spare = 5;
+const vectors = (names: readonly string[], length: number): Record<string, Float32Array> => Object.fromEntries(names.map((name) => [name, floats(length + spare)]));
+
+/** Around one workgroup of an element-wise kernel, and primes. */
+const lengths = [1, 63, 64, 65, 257];
+/** Rows and columns around the width of a workgroup that owns a row. */
+const tables = [[1, 1], [3, 63], [2, 64], [5, 65], [2, 257], [7, 5]] as const;
+const both = [0, 1] as const;
+
+function matmulCases(): KernelCase[] {
+  const sizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [5, 7, 64]] as const;
+  const plain = sizes.flatMap(([M, N, K]) => both.map((accumulate): KernelCase => ({
+    params: {
+      M, N, K, batch: 1, aOffset: 0, aBatch: 0, aRow: K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1,
+      cOffset: 0, cBatch: 0, cRow: N, useBias: 1 - accumulate, accumulate,
+    },
+    arrays: { a: floats(M * K), b: floats(K * N), bias: floats(N), c: floats(M * N + spare) },
+  })));
+  const [M, N, K, batch] = [9, 35, 19, 3];
+  const strided: KernelCase = {
+    note: "batched, both operands transposed, C inside a wider matrix",
+    params: {
+      M, N, K, batch, aOffset: 3, aBatch: M * K, aRow: 1, aColumn: M, bOffset: 5, bBatch: N * K, bRow: 1, bColumn: K,
+      cOffset: 2, cBatch: M * (N + 4), cRow: N + 4, useBias: 1, accumulate: 1,
+    },
+    arrays: { a: floats(3 + batch * M * K), b: floats(5 + batch * N * K), bias: floats(N), c: floats(batch * M * (N + 4) + spare) },
+  };
+  return [...plain, strided];
+}
+
+function stridedCopyCases(): KernelCase[] {
+  return both.flatMap((accumulate) => [[1, 1, 1], [3, 5, 7], [2, 9, 64]].map(([size0, size1, size2]): KernelCase => {
+    const size = size0 * size1 * size2;
+    return {
+      note: "reversed order of indices",
+      params: {
+        size0, size1, size2, fromOffset: 2, from0: size1 * size2, from1: size2, from2: 1,
+        toOffset: 1, to0: 1, to1: size0, to2: size0 * size1, accumulate,
+      },
+      arrays: { input: floats(size + 2), output: floats(size + 1 + spare) },
+    };
+  }));
+}
+
+const activationCases = (names: readonly string[], withAccumulate: boolean): KernelCase[] => lengths.flatMap((length) => [0, 1, 2].map((kind) => {
+  const arrays = Object.fromEntries(names.map((name) => [name, floats(length + spare, name === "x" ? -6 : -1, name === "x" ? 6 : 1)]));
+  return { params: { length, kind, ...(withAccumulate ? { accumulate: length % 2 } : {}) }, arrays };
+}));
+
+const saturated: KernelCase[] = [0, 1, 2].map((kind) => ({
+  note: "arguments at which exp and tanh overflow",
+  params: { length: 6, kind }, arrays: { x: Float32Array.of(-1e30, -200, -90, 90, 200, 1e30), y: floats(6) },
+}));
+
+const softmaxCases = (backward: boolean): KernelCase[] => tables.flatMap(([rows, columns]) => both.map((log) => {
+  const size = rows * columns;
+  const arrays = backward
+    ? { y: floats(size, log ? -5 : 0, log ? -0.1 : 0.2), dy: floats(size), dx: floats(size + spare) }
+    : { x: floats(size, -20, 20), y: floats(size + spare) };
+  return { params: { rows, columns, log, ...(backward ? { accumulate: rows % 2 } : {}) }, arrays };
+}));
+
+const weightsWithZeros = (length: number): Float32Array => floats(length, 0, 2).map((w, i) => (i % 4 === 3 ? 0 : w));
+/** Class indices, every fifth of them to be ignored. */
+const targetsOf = (rows: number, columns: number): Int32Array => Int32Array.from(integers(rows, columns - 1), (id, i) => (i % 5 === 2 ? -100 : id));
+
+const crossEntropyCases = (): KernelCase[] => tables.map(([rows, columns]) => ({
+  params: { rows, columns, ignoreIndex: -100 },
+  arrays: {
+    logits: floats(rows * columns, -9, 9), targets: targetsOf(rows, columns), weights: weightsWithZeros(rows), normalizer: Float32Array.of(3, 0.37),
+    losses: floats(rows + spare), dLogits: floats(rows * columns + spare),
+  },
+}));
+
+const normalizerCases = (): KernelCase[] => [1, 255, 256, 257, 1031].flatMap((rows) => both.map((mean) => ({
+  params: { rows, ignoreIndex: -100, useTargets: rows % 2, mean },
+  arrays: { targets: rows % 2 ? targetsOf(rows, 9) : new Int32Array(1), weights: weightsWithZeros(rows), normalizer: floats(2 + spare) },
+})));
+const nothingCounts: KernelCase = {
+  note: "no row counts",
+  params: { rows: 3, ignoreIndex: -1, useTargets: 1, mean: 1 },
+  arrays: { targets: Int32Array.of(-1, -1, -1), weights: floats(3), normalizer: floats(2) },
+};
+
+const elementLossCases = (extra: Record<string, number>): KernelCase[] => lengths.map((length) => ({
+  params: { length, ...extra },
+  arrays: {
+    x: floats(length, -30, 30), targets: floats(length, 0, 1), weights: weightsWithZeros(length), normalizer: Float32Array.of(3, 0.37),
+    losses: floats(length + spare), dx: floats(length + spare),
+  },
+}));
+
+const embeddingTables = [[1, 1, 1], [7, 63, 5], [2049, 3, 4], [13, 65, 31], [100, 130, 3]] as const;
+const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary]) => ({
+  params: { rows, columns },
+  arrays: { weight: floats(vocabulary * columns), ids: integers(rows, vocabulary - 1), y: floats(rows * columns + spare) },
+}));
+const scatterCases = (): KernelCase[] => embeddingTables.flatMap(([rows, columns, vocabulary]) => both.map((accumulate) => ({
+  params: { rows, columns, vocabulary, accumulate },
+  arrays: { dy: floats(rows * columns), ids: integers(rows, vocabulary - 1), dWeight: floats(vocabulary * columns + spare) },
+})));
+
+const columnSumCases = (): KernelCase[] => [[1, 1], [257, 1], [300, 2], [65, 3], [31, 15], [17, 16], [129, 17], [40, 131]].flatMap(([rows, columns]) => both.map((accumulate) => ({
+  params: { rows, columns, accumulate }, arrays: { x: floats(rows * columns), sums: floats(columns + spare) },
+})));
+
+const normPartialCases = (): KernelCase[] => [1, 1023, 1025, 70_001, 300_000].map((length) => {
+  const groups = gradientNormGroups(length);
+  return { params: { length, groups }, arrays: { gradients: floats(length), partial: floats(groups + spare) } };
+});
+
+const norm = (healthy: number): Float32Array => Float32Array.of(9, 9, healthy, 9);
+const normCases = (): KernelCase[] => [
+  ...[1, 17, 255, 256].flatMap((groups) => [0, 0.5, 1e4].map((maxNorm) => ({ params: { groups, maxNorm }, arrays: { partial: floats(groups, 0, 3), loss: floats(1), norm: norm(1) } }))),
+  { note: "NaN loss", params: { groups: 2, maxNorm: 1 }, arrays: { partial: floats(2, 0, 1), loss: Float32Array.of(NaN), norm: norm(1) } },
+  { note: "infinite sum of squares", params: { groups: 2, maxNorm: 1 }, arrays: { partial: Float32Array.of(1, Infinity), loss: floats(1), norm: norm(1) } },
+  { note: "sum of squares that overflows", params: { groups: 2, maxNorm: 0 }, arrays: { partial: Float32Array.of(3e38, 3e38), loss: floats(1), norm: norm(1) } },
+  { note: "unhealthy before", params: { groups: 2, maxNorm: 1 }, arrays: { partial: floats(2, 0, 1), loss: floats(1), norm: norm(0) } },
+];
+
+function optimizerCases(moments: readonly string[], variants: readonly Record<string, number>[]): KernelCase[] {
+  return variants.flatMap((variant, i) => [[1, 1], [65, 0], [257, 0]].map(([length, firstStep]): KernelCase => ({
+    params: { length, ...variant },
+    arrays: {
+      ...vectors(["parameters", "gradients"], length),
+      // Moments are averages of squares or of gradients no larger than those.
+      ...Object.fromEntries(moments.map((name) => [name, name === "squareAverage" || name === "secondMoment" ? floats(length + spare, 0.3, 1) : floats(length + spare, -0.5, 0.5)])),
+      norm: Float32Array.of(2, 0.7, i === 0 && length === 65 ? 0 : 1, 0), control: Float32Array.of(0.05, 0.3, 0.02, firstStep),
+    },
+  })));
+}
+
+const dropoutCases = (): KernelCase[] => [1, 255, 256, 257, 1031].flatMap((length) => [0, 0.3, 0.7, 1].map((p) => ({
+  params: { length, stream: 5, p, accumulate: length % 2 },
+  arrays: { x: floats(length), random: Uint32Array.of(0xdeadbeef, 17, 41, 0), y: floats(length + spare) },
+})));
+
+const sampleCases = (): KernelCase[] => [[1, 1], [2, 3], [3, 63], [5, 100], [2, 257], [1, 1031]].flatMap(([rows, columns]) => [[0, 0], [1, 0], [0.7, 5], [1.3, 40]].map(([temperature, topK]) => ({
+  note: `temperature ${temperature}, topK ${topK}`,
+  params: { rows, columns, capacity: 4, stream: 3 },
+  arrays: {
+    // Coarse steps, so that many logits tie.
+    logits: floats(rows * columns, -8, 8).map((x) => Math.round(x * 4) / 4), sampling: Float32Array.of(temperature, topK),
+    random: Uint32Array.of(1, 2, 0xffffffff, 4), position: Uint32Array.of(columns === 3 ? 4 : 2),
+    tokens: integers(rows + spare, 9), history: integers(4 * rows + spare, 9),
+  },
+})));
+
+const maskCases = (): KernelCase[] => [[1, 1, 1], [5, 3, 7], [4, 2, 64]].flatMap(([T, B, H]) => both.map((accumulate) => ({
+  params: { T, B, H, accumulate }, arrays: { x: floats(T * B * H), lengths: integers(B, T), y: floats(T * B * H + spare) },
+})));
+
+const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) => ({
+  params: { length }, arrays: { losses: floats(length, 0, 2), normalizer: Float32Array.of(3, 0.37), loss: floats(1 + spare) },
+}));
+
+/** Cases by the stem of the kernel's name. */
+const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
+  "matmul-naive": matmulCases, "matmul-tiled": matmulCases, "matmul-small-m": matmulCases,
+  "strided-copy": stridedCopyCases,
+  "step-forward": stepCases, "step-backward": stepCases,
+  "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
+  "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
+  "activation-backward": () => activationCases(["y", "dy", "dx"], true),
+  "softmax-forward": () => softmaxCases(false), "softmax-backward": () => softmaxCases(true),
+  "dropout": dropoutCases, "mask-steps": maskCases, "column-sum": columnSumCases,
+  "embedding-gather": gatherCases, "embedding-scatter": scatterCases,
+  "loss-normalizer": () => [...normalizerCases(), nothingCounts], "loss-sum": lossSumCases,
+  "cross-entropy": crossEntropyCases,
+  "binary-cross-entropy": () => elementLossCases({}),
+  "squared-error": () => [...elementLossCases({ factor: 1 }), ...elementLossCases({ factor: 0.5 })],
+  "gradient-norm-partial": normPartialCases, "gradient-norm": normCases,
+  "sgd": () => optimizerCases(["velocity"], [
+    { momentum: 0, dampening: 0, nesterov: 0, weightDecay: 0, clipValue: 0 },
+    { momentum: 0.9, dampening: 0.3, nesterov: 0, weightDecay: 0.01, clipValue: 0.4 },
+    { momentum: 0.8, dampening: 0, nesterov: 1, weightDecay: 0.1, clipValue: 0 },
+  ]),
+  "rmsprop": () => optimizerCases(["squareAverage", "gradientAverage", "velocity"], [
+    { alpha: 0.99, eps: 1e-8, momentum: 0, centered: 0, weightDecay: 0, clipValue: 0 },
+    { alpha: 0.9, eps: 1e-5, momentum: 0.5, centered: 1, weightDecay: 0.01, clipValue: 0.4 },
+  ]),
+  "adam": () => optimizerCases(["firstMoment", "secondMoment"], [
+    { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, decoupled: 0, clipValue: 0 },
+    { beta1: 0.8, beta2: 0.95, eps: 1e-6, weightDecay: 0.1, decoupled: 0, clipValue: 0.4 },
+    { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, decoupled: 1, clipValue: 0 },
+  ]),
+  "sample-token": sampleCases,
+  "advance-position": () => [{ params: { by: 3 }, arrays: { position: Uint32Array.of(0xfffffff0, 1) } }],
+};
+
+/** Cases for a kernel; none means that nobody has written any. */
+export const casesOf = (kernel: Kernel): KernelCase[] => table[kernel.name.split(":")[0]]?.(kernel) ?? [];
