@@ -23,7 +23,7 @@ export class Vocabulary {
 
   /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
   encode(text: string): Uint32Array {
-    return Uint32Array.from([...text], (c, i) => {
+    return Uint32Array.from(Array.from(text), (c, i) => {
       const id = this.ids.get(c);
       if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${i} is not among the ${this.size} known characters`);
       return id;

@@ -42,7 +42,7 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
     const counts = watch(on);
     const run = trainer.run({ steps: 30 });
     await run.next();
-    const before = { ...counts, steps: trainer.step };
+    const before: Record<string, number> = { ...counts, steps: trainer.step };
     for (let i = 0; i < 20; i++) await run.next();
     const done = trainer.step - before.steps;
     const since = Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - before[name]]));
