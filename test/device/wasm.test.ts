@@ -7,8 +7,10 @@ import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { matmulNaive, matmulSmallM, matmulTiled, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
+import { kernels } from "../../src/kernels/registry.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
+import { casesOf } from "./kernel-cases.ts";
 import { expectClose, numbers } from "./support.ts";
 
 let fast: CpuBackend;
@@ -18,6 +20,9 @@ beforeAll(async () => {
   fast = await CpuBackend.create();
   twins = await CpuBackend.create({ wasm: false });
 });
+
+/** Not the kernels of a few numbers, nor those that no large model is slow in. */
+const hasFastKernel = /^(?!.*(naive|sample|advance|two-phase|normalizer|loss-sum|gradient-norm$|binary|squared))/;
 
 type Arrays = Record<string, NumericArray>;
 
@@ -52,6 +57,13 @@ it("is used by default and can be turned off", () => {
   expect(fast.adapter).toMatch(/^CPU, WASM SIMD( \(relaxed\))?$/);
   expect(twins.adapter).toContain("wasm: false");
   expect(twins.fastKernel("matmul-tiled")).toBeUndefined();
+});
+
+// The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
+describe.each(kernels.filter(({ name }) => hasFastKernel.test(name)).map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
+  it.each(casesOf(kernel).map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
+    await expectTwin(kernel, arrays as Arrays, params);
+  });
 });
 
 describe("matmul", () => {
