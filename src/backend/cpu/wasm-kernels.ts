@@ -52,7 +52,7 @@ export async function loadWasmKernels(): Promise<WasmKernels | string> {
   const found = await (compiled ??= compile());
   if (typeof found === "string") return found;
   const memory = new WebAssembly.Memory({ initial: 16 });
-  const { exports } = await WebAssembly.instantiate(found.module, { env: { memory } });
+  const { exports } = await WebAssembly.instantiate(found.module, { env: { memory, log: Math.log } });
   const kernels = exports as unknown as WasmExports;
   return { exports: kernels, heap: new WasmHeap(memory, (kernels.heapStart as WebAssembly.Global).value as number), relaxed: found.relaxed };
 }

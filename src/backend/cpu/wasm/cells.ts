@@ -97,7 +97,6 @@ export function rnnForward(relu: bool, gates: usize, gatesOut: usize, hOut: usiz
 }
 
 /** Writes ∂L/∂(x + r) and returns ∂L/∂c_{t-1}. */
-@inline
 export function lstmBackward(gates: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, gatesOut: usize): v128 {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
@@ -114,7 +113,6 @@ export function lstmBackward(gates: usize, cPrevious: usize, cCurrent: usize, dh
 }
 
 /** Writes the gradients of both sides and returns what reaches h_{t-1} past the product. */
-@inline
 export function gruBackward(gates: usize, hPrevious: usize, c: usize, dh: v128, gatesOut: usize, recurrentOut: usize): v128 {
   const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
   const r = gate0(g0, g1, g2), z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);
@@ -126,7 +124,6 @@ export function gruBackward(gates: usize, hPrevious: usize, c: usize, dh: v128, 
   return f32x4.mul(dh, z);
 }
 
-@inline
 export function rnnBackward(relu: bool, hCurrent: usize, dh: v128, gatesOut: usize): void {
   const h = v128.load(hCurrent);
   v128.store(gatesOut, relu ? v128.and(dh, f32x4.gt(h, f32x4.splat(0))) : f32x4.mul(dh, tanhSlope(h)));

@@ -29,14 +29,12 @@ export function exp(x: v128): v128 {
 }
 
 /** 1 / (1 + e^-x). */
-@inline
 export function sigmoid(x: v128): v128 {
   const one = f32x4.splat(1);
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(clamp(x, -40, 40)))));
 }
 
 /** 1 - 2 / (e^2x + 1), exactly ±1 from |x| = 9.02 on; near 0, where that would cancel, an odd polynomial. */
-@inline
 export function tanh(x: v128): v128 {
   const one = f32x4.splat(1);
   const limited = clamp(x, -15, 15);
