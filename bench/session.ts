@@ -40,15 +40,16 @@ export interface BenchOptions {
   readonly peers: Peers;
   readonly browser: string;
   readonly machine: string;
+  /** Matrix products measured before in this session; those that are missing are measured and added. */
+  readonly matmul?: Record<string, Ceiling>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: Event) => void;
 }
 
 /** Runs the plan. A stopped run still gives a report, of what was measured until then. */
-export async function bench({ plan, devices, peers, browser, machine, signal, onEvent = () => undefined }: BenchOptions): Promise<Report> {
+export async function bench({ plan, devices, peers, browser, machine, matmul = {}, signal, onEvent = () => undefined }: BenchOptions): Promise<Report> {
   const rows: Row[] = [];
   const absent: Absence[] = [...devices.absent, ...peers.absent];
-  const matmul: Record<string, Ceiling> = {};
   const report = (event: Event): void => {
     if (event.kind === "row") rows.push(event.row);
     if (event.kind === "absent") absent.push(event.absence);
@@ -57,7 +58,7 @@ export async function bench({ plan, devices, peers, browser, machine, signal, on
   const date = new Date().toISOString();
   try {
     for (const { backend, device, ...library } of devices.ours) {
-      if (!plan.cases.some((of) => isWanted(plan, { ...library, backend }, of))) continue;
+      if (matmul[backend] || !plan.cases.some((of) => isWanted(plan, { ...library, backend }, of))) continue;
       report({ kind: "progress", text: `best matrix product on ${backend}`, done: 0, of: plan.cases.length });
       matmul[backend] = await findCeiling(device, async () => {
         await new Promise((resolve) => setTimeout(resolve));

@@ -4,11 +4,14 @@ import { browserName } from "./browser-name.ts";
 import type { Reply, Request } from "./messages.ts";
 import { loadPeers, peersManifest } from "./peers-loader.ts";
 import { planFrom } from "./plan.ts";
+import type { Ceiling } from "./report.ts";
 import { reportText } from "./table.ts";
 
 let devices: Devices | undefined;
 let peers: Peers = { libraries: [], absent: [] };
 let running: AbortController | undefined;
+/** A visit may press Run many times; the adapter stays the same. */
+const matmul: Record<string, Ceiling> = {};
 
 addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
   handle(request).catch((error: unknown) => reply({ kind: "problem", message: error instanceof Error ? error.message : String(error) }));
@@ -36,7 +39,7 @@ async function run({ options, machine, browser }: Request & { kind: "run" }): Pr
   const control = (running = new AbortController());
   try {
     const report = await bench({
-      plan: planFrom(options), devices, peers, signal: control.signal,
+      plan: planFrom(options), devices, peers, matmul, signal: control.signal,
       browser: browser ?? browserName(navigator.userAgent),
       machine: machine ?? `${navigator.hardwareConcurrency} cores`,
       onEvent: (event) => reply({ kind: "event", event }),

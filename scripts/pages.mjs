@@ -4,11 +4,12 @@
 import { cp, mkdir, readdir, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
+import { buildPeers } from "../bench/build-peers.mjs";
 import { bundle, root } from "./bundle.mjs";
 
 const pages = [
   { name: "demo", path: "" },
-  { name: "bench", path: "bench/" },
+  { name: "bench", path: "bench/", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 
 /** What lies in a page's folder for other purposes: programs, notes, and packages that pages do not need. */
@@ -36,6 +37,9 @@ export async function buildPages() {
   const folder = join(root, "build", "site");
   await rm(folder, { recursive: true, force: true });
   const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
-  await Promise.all(present.map(({ name, path }) => buildPage(name, join(folder, path))));
+  await Promise.all(present.map(async ({ name, path, also }) => {
+    await buildPage(name, join(folder, path));
+    await also?.(join(folder, path));
+  }));
   return { folder, pages: present };
 }

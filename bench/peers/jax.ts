@@ -10,7 +10,7 @@ export const jaxVersion = "0.1.25";
 
 export async function openJax({ adapter }: PeerOptions): Promise<Library[]> {
   const available = await init("webgpu", "wasm");
-  return available.filter((device) => device === "webgpu" || device === "wasm").map((device) => ({
+  return (["webgpu", "wasm"] as const).filter((device) => available.includes(device)).map((device) => ({
     name: "jax-js", backend: device, adapter: device === "webgpu" ? adapter : "CPU, WASM SIMD, one thread", version: jaxVersion,
     required: ({ mode, cell }: Case) => (mode === "training" ? [...kerasTrainingNames, ...(cell === "gru" ? ["gradient bias_hh_l0"] : [])] : ["output"]),
     refuses: ({ mode }: Case) => (mode === "forward" || mode === "training" ? undefined : "the bench has no such model for it"),

@@ -1,0 +1,48 @@
+/** All rows that were measured, and what was not. */
+import { block, make, milliseconds } from "./dom.ts";
+import type { Absence, Row } from "./report.ts";
+import { caseTitle, cellNames, modeNames, rowName, sizeName } from "./words.ts";
+
+const columns: readonly [title: string, explained: string, cell: (row: Row) => string][] = [
+  ["Work", "", ({ mode }) => modeNames[mode]],
+  ["Cell", "", ({ cell }) => cellNames[cell]],
+  ["T × B × I × H", "Steps, batch, input size, hidden size", sizeName],
+  ["Library", "", rowName],
+  ["Median ms", "Of one pass, step or text", (r) => milliseconds(r.median_ms)],
+  ["Least", "", (r) => milliseconds(r.min_ms)],
+  ["Greatest", "", (r) => milliseconds(r.max_ms)],
+  ["Samples", "", (r) => String(r.samples)],
+  ["Without transfers", "Forward passes over data that stays on the device, one after the other", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
+  ["Dispatches", "", (r) => (r.dispatches === 0 ? "" : String(r.dispatches))],
+  ["Submits", "", (r) => (r.submits === 0 ? "" : String(r.submits))],
+  ["GFLOP/s", "Of the matrix products", (r) => r.gflops.toPrecision(3)],
+  ["Of best product", "Share of the best matrix product measured on the same backend in the same run", (r) => (r.of_matmul === undefined ? "" : `${(100 * r.of_matmul).toFixed(0)} %`)],
+];
+
+export function showTable(rows: readonly Row[], absent: readonly Absence[]): void {
+  const table = block("table");
+  const head = make("tr", columns.map(([title, explained]) => {
+    const cell = make("th", title);
+    cell.scope = "col";
+    cell.title = explained;
+    return cell;
+  }));
+  const body = rows.map((row, i) => {
+    const first = i > 0 && caseTitle(row) !== caseTitle(rows[i - 1]);
+    return make("tr", columns.map(([title, , cell]) => make("td", cell(row), title === "Median ms" ? "median" : "")), first ? "first" : "");
+  });
+  table.querySelector("thead")!.replaceChildren(...(rows.length > 0 ? [head] : []));
+  table.querySelector("tbody")!.replaceChildren(...body);
+  block("empty").hidden = rows.length > 0;
+  showAbsent(absent);
+}
+
+function showAbsent(absent: readonly Absence[]): void {
+  const box = block("absent-box");
+  box.hidden = absent.length === 0;
+  box.querySelector("summary")!.textContent = `${absent.length} not measured, and why`;
+  block("absent").replaceChildren(...absent.map(({ library, backend, case: of, kind, reason }) => {
+    const what = [library, backend, of].filter(Boolean).join(" ");
+    return make("li", `${what}: ${kind === "refused" ? "refused, " : ""}${reason}`);
+  }));
+}
