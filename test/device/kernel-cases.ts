@@ -76,7 +76,7 @@ const saturated: KernelCase[] = [0, 1, 2].map((kind) => ({
 
 const softmaxCases = (backward: boolean): KernelCase[] => tables.flatMap(([rows, columns]) => both.map((log) => {
   const size = rows * columns;
-  const arrays = backward
+  const arrays: KernelCase["arrays"] = backward
     ? { y: floats(size, log ? -5 : 0, log ? -0.1 : 0.2), dy: floats(size), dx: floats(size + spare) }
     : { x: floats(size, -20, 20), y: floats(size + spare) };
   return { params: { rows, columns, log, ...(backward ? { accumulate: rows % 2 } : {}) }, arrays };
