@@ -2,7 +2,7 @@ import type { Batch } from "../data/batch.ts";
 import { checkOptionNames, RnnError } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import { CarriedStates } from "../session/carried-states.ts";
+import type { CarriedStates } from "../session/carried-states.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { planFor, randomWords, type Prepared, type Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";

@@ -95,9 +95,9 @@ describe("sampleToken", () => {
     expectFrequencies(draw(1, 1), [1, 0, 0, 1, 0]);
   });
 
-  it("writes no history past its capacity", () => {
-    const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(0, 0), random: new Uint32Array(4), position: Uint32Array.of(1), tokens: new Uint32Array(1), history: Uint32Array.of(9, 9) };
-    sampleToken.twin(arrays, { rows: 1, columns: logits.length, capacity: 1, stream: 0 });
-    expect([...arrays.history]).toEqual([9, 9]);
+  it("writes its history as a ring", () => {
+    const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(0, 0), random: new Uint32Array(4), position: Uint32Array.of(3), tokens: new Uint32Array(1), history: Uint32Array.of(9, 9) };
+    sampleToken.twin(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0 });
+    expect([...arrays.history]).toEqual([9, 0]);
   });
 });

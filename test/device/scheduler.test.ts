@@ -42,7 +42,7 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
     const counts = watch(on);
     const run = trainer.run({ steps: 30 });
     await run.next();
-    const before = { ...counts, steps: trainer.step };
+    const before: Record<string, number> = { ...counts, steps: trainer.step };
     for (let i = 0; i < 20; i++) await run.next();
     const done = trainer.step - before.steps;
     const since = Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - before[name]]));
@@ -70,9 +70,10 @@ describe.each(kinds)("memory on %s", (kind) => {
       bytes.push(on.counters.bytes);
       if (heap.process && heap.gc) heaps.push(heap.process.memoryUsage().heapUsed);
     }
-    expect(bytes).toEqual(Array(4).fill(bytes[0]));
+    // It may fall: models of other tests that nobody holds any more are freed on the way.
+    expect(Math.max(...bytes), `bytes ${bytes.join(", ")}`).toBe(bytes[0]);
     if (heaps.length > 0) expect(Math.max(...heaps) - heaps[0], `heap ${heaps.join(", ")}`).toBeLessThan(3e6);
     await generate(trainer.model, { backend: on, vocabulary: data.vocabulary, length: 40 });
-    expect(on.counters.bytes).toBe(bytes[0]);
+    expect(on.counters.bytes).toBeLessThanOrEqual(bytes[0]);
   }, 100_000);
 });
