@@ -62,8 +62,8 @@ export class CpuBackend implements Backend {
     return Promise.resolve((buffer as CpuBuffer).array.slice(offset, offset + length));
   }
 
-  prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
-    return Promise.resolve(new CpuProgram(this, recording, externals, keepAll));
+  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
+    return new CpuProgram(this, recording, externals, keepAll);
   }
 
   destroy(): void {
