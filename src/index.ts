@@ -8,6 +8,7 @@ export { RnnError, type ErrorKind } from "./errors.ts";
 export { generate, generateTokens, type SamplingOptions } from "./generate/generate.ts";
 export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
+export { LogSoftmax, ReLU, Sigmoid, Softmax, Tanh } from "./nn/activation.ts";
 export { Dropout } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { Linear } from "./nn/linear.ts";
@@ -18,5 +19,6 @@ export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts"
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export { forward, gradients, type Cotangents, type ModelGradients, type ModelInputs, type ModelOutputs } from "./session/session.ts";
 export { tensor, type Tensor } from "./tensor/tensor.ts";
+export { lossAndGradient, optimizerSteps } from "./train/alone.ts";
 export { Trainer, type Evaluation, type Progress, type TrainerOptions } from "./train/trainer.ts";
 export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

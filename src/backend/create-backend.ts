@@ -1,4 +1,4 @@
-import { checkChoice, checkOptionNames, RnnError } from "../errors.ts";
+import { checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
@@ -6,6 +6,8 @@ import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
 export interface BackendOptions {
   /** Arithmetic of the CPU backend (default "float32"). "float64" is for checking gradients. */
   precision?: "float32" | "float64";
+  /** Let the CPU backend use WebAssembly SIMD where the engine has it (default true); false: plain JavaScript. */
+  wasm?: boolean;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
   shaders?: WebGpuOptions["shaders"];
   /** A GPUDevice of the caller's for the WebGPU backend. */
@@ -23,22 +25,23 @@ export interface BackendOptions {
  */
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", options: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  checkOptionNames("createBackend", options, ["precision", "shaders", "device"]);
+  checkOptionNames("createBackend", options, ["precision", "wasm", "shaders", "device"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device } = options;
-  if (kind === "cpu") return new CpuBackend({ precision });
+  const { shaders, device, wasm = true } = options;
+  if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
+  if (kind === "cpu") return CpuBackend.create({ precision, wasm });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
-    return new CpuBackend({ precision, reason: "float64 exists on the CPU only" });
+    return CpuBackend.create({ precision, reason: "float64 exists on the CPU only" });
   }
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
     if (kind === "webgpu" || !backend.software) return backend;
     backend.destroy();
-    return new CpuBackend({ reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
+    return await CpuBackend.create({ wasm, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
   } catch (error) {
     if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
-    return new CpuBackend({ reason: error.message });
+    return CpuBackend.create({ wasm, reason: error.message });
   }
 }

@@ -57,22 +57,6 @@ export function concatLast(tape: Tape, label: string, parts: readonly Variable[]
   return rearranged(tape, label, [N, M, F], parts, layouts);
 }
 
-/** x[index] of x [N, ...rest], as [...rest]. */
-export function selectFirst(tape: Tape, label: string, x: Variable, index: number): Variable {
-  const rest = x.shape.slice(1);
-  const size = rest.reduce((product, n) => product * n, 1);
-  // The gradient reaches one slice only, so the others must be cleared before it is added.
-  const y = tape.result(label, rest, [x]);
-  const layout: Layout = { sizes: [1, 1, size], from: [0, 0, 1], to: [0, 0, 1], fromOffset: index * size };
-  copy(tape, x.view, y.view, layout, 0);
-  tape.record([y], () => {
-    const { view, accumulate } = tape.share(x);
-    if (!accumulate) tape.recording.clearFirst(view);
-    copy(tape, y.gradient!, view, turned(layout), 1);
-  });
-  return y;
-}
-
 /** Zeros where a row has ended: x [T, B, H], lengths [B] u32. */
 export function maskSteps(tape: Tape, label: string, x: Variable, lengths: View): Variable {
   const [T, B, H] = x.shape;

@@ -59,6 +59,12 @@ export interface Prepared {
 
 const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
 
+/** Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. */
+const abandoned = new FinalizationRegistry<{ store: ParameterStore; prepared: Map<string, Promise<Prepared>> }>(({ store, prepared }) => {
+  store.free();
+  for (const one of prepared.values()) one.then(({ program }) => program.free(), () => undefined);
+});
+
 export class Session {
   readonly store: ParameterStore;
   private readonly prepared = new Map<string, Promise<Prepared>>();
@@ -76,7 +82,10 @@ export class Session {
     let models = sessions.get(backend);
     if (!models) sessions.set(backend, (models = new WeakMap()));
     let session = models.get(model);
-    if (!session) models.set(model, (session = new Session(model, backend)));
+    if (!session) {
+      models.set(model, (session = new Session(model, backend)));
+      abandoned.register(model, { store: session.store, prepared: session.prepared });
+    }
     return session;
   }
 

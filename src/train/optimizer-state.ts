@@ -14,7 +14,7 @@ export class OptimizerState {
   constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: { clipNorm: number; clipValue: number }) {}
 
   /** Records norm and update; downloads `norm`. */
-  record(context: RunContext, loss: View): void {
+  record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, loss: View): void {
     const { recording } = context;
     const { length } = this.session.store;
     const groups = gradientNormGroups(length);

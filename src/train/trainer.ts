@@ -70,6 +70,8 @@ export class Trainer {
   private readonly carryState: boolean;
   private readonly seed: number;
   private running = false;
+  /** Where the present run began: its first parameters are never undone. */
+  private firstStep = 0;
 
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
     checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed"]);
@@ -108,6 +110,7 @@ export class Trainer {
     };
     try {
       await this.optimizerState.begin();
+      this.firstStep = this.step;
       const last = this.step + steps;
       while (this.step < last && !signal?.aborted) {
         pending.push(await this.submit());
@@ -118,6 +121,10 @@ export class Trainer {
         }
       }
       while (pending.length > 0) yield await settle();
+    } catch (error) {
+      // The steps behind a failed one changed nothing and have nothing to say.
+      pending.length = 0;
+      throw error;
     } finally {
       // Left early: a failure in a step still in flight must not pass unseen.
       try {
@@ -198,7 +205,7 @@ export class Trainer {
     const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
     await this.session.store.sync();
     if (batch.startsSequence) this.carried.reset();
-    const { downloads } = await program.run({ ...inputs, control: Float32Array.from(this.options.optimizer.control(step)) });
+    const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
     this.session.store.changed();
     this.step++;
     return { step: this.step, tokens: batch.targets.data.length, downloads };
@@ -207,8 +214,8 @@ export class Trainer {
   private async report({ step, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {
     const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
     if (norm[2] === 0) {
-      // The steps behind this one changed nothing either.
-      this.step = step - 1;
+      // This step and those behind it changed nothing, and the one before it is undone: its outcome is what failed.
+      this.step = Math.max(this.firstStep, step - 2);
       this.carried.reset();
       throw new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; parameters are the last whose loss was finite. Try a lower learning rate, or clipNorm`);
     }

@@ -56,7 +56,7 @@ export async function verify(model: Module, inputs: ModelInputs, options: Verify
   checkOptionNames("verify", options, ["backend", "atol", "rtol", "training"]);
   const atol = checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 });
   const rtol = checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 });
-  const twins = new CpuBackend({ reason: "verification" });
+  const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
   const { plan, data } = planFor(model, inputs, { training: options.training ?? true, differentiates: true });
   const device = await make(model, options.backend);
   const twin = await make(model, twins);

@@ -25,8 +25,8 @@ const vectors = (names: readonly string[], length: number): Record<string, Float
 
 /** Around one workgroup of an element-wise kernel, and primes. */
 const lengths = [1, 63, 64, 65, 257];
-/** Rows and columns around the width of a workgroup that owns a row. */
-const tables = [[1, 1], [3, 63], [2, 64], [5, 65], [2, 257], [7, 5]] as const;
+/** Rows and columns around where eight threads share a row and where 64 do. */
+const tables = [[1, 1], [9, 7], [8, 8], [5, 65], [3, 256], [2, 257], [3, 520]] as const;
 const both = [0, 1] as const;
 
 function matmulCases(): KernelCase[] {
@@ -74,7 +74,7 @@ const saturated: KernelCase[] = [0, 1, 2].map((kind) => ({
   params: { length: 6, kind }, arrays: { x: Float32Array.of(-1e30, -200, -90, 90, 200, 1e30), y: floats(6) },
 }));
 
-const softmaxCases = (backward: boolean): KernelCase[] => tables.flatMap(([rows, columns]) => both.map((log) => {
+const softmaxCases = (backward: boolean): KernelCase[] => tables.flatMap(([rows, columns]) => both.map((log): KernelCase => {
   const size = rows * columns;
   const arrays: KernelCase["arrays"] = backward
     ? { y: floats(size, log ? -5 : 0, log ? -0.1 : 0.2), dy: floats(size), dx: floats(size + spare) }
@@ -144,7 +144,7 @@ function optimizerCases(moments: readonly string[], variants: readonly Record<st
   return variants.flatMap((variant, i) => [[1, 1], [65, 0], [257, 0]].map(([length, firstStep]): KernelCase => ({
     params: { length, ...variant },
     arrays: {
-      ...vectors(["parameters", "gradients"], length),
+      ...vectors(["parameters", "gradients", "lastGood"], length),
       // Moments are averages of squares or of gradients no larger than those.
       ...Object.fromEntries(moments.map((name) => [name, name === "squareAverage" || name === "secondMoment" ? floats(length + spare, 0.3, 1) : floats(length + spare, -0.5, 0.5)])),
       norm: Float32Array.of(2, 0.7, i === 0 && length === 65 ? 0 : 1, 0), control: Float32Array.of(0.05, 0.3, 0.02, firstStep),

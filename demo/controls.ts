@@ -1,0 +1,60 @@
+/** The buttons that start and stop things: which are there in which state. */
+import { block, button } from "./dom.ts";
+
+/** `empty`: no model yet; `starting`: waiting for the worker. */
+export type State = "loading" | "empty" | "starting" | "training" | "pausing" | "paused";
+
+const words: Readonly<Record<State, string>> = {
+  loading: "Loading…", empty: "Ready", starting: "Getting ready…", training: "Training", pausing: "Finishing this step…", paused: "Paused",
+};
+
+export class Controls {
+  state: State = "loading";
+  /** Whether the training was stopped rather than paused, so that settings for another may be chosen. */
+  unlocked = false;
+  onChange: (state: State) => void = () => undefined;
+  private stopping = false;
+
+  constructor(on: { start: () => Promise<void>; pause: () => void; resume: () => Promise<void> }) {
+    const end = (stopping: boolean): void => {
+      this.stopping = stopping;
+      if (this.state === "paused") return this.set("paused");
+      this.set("pausing");
+      on.pause();
+    };
+    button("start").addEventListener("click", () => void on.start());
+    button("resume").addEventListener("click", () => void on.resume());
+    button("pause").addEventListener("click", () => end(false));
+    button("stop").addEventListener("click", () => end(true));
+  }
+
+  set(state: State): void {
+    this.state = state;
+    if (state === "training") this.stopping = false;
+    this.unlocked = state === "paused" && this.stopping;
+    const paused = state === "paused";
+    const running = state === "training" || state === "pausing";
+    const start = button("start");
+    start.hidden = running || (paused && !this.unlocked);
+    start.disabled = state === "loading" || state === "starting";
+    start.textContent = paused ? "Train a new one" : "Train";
+    button("pause").hidden = !running;
+    button("pause").disabled = state === "pausing";
+    button("resume").hidden = !paused;
+    button("stop").hidden = !running && (!paused || this.unlocked);
+    for (const id of ["sample", "download"]) button(id).disabled = state !== "training" && !paused;
+    button("verify").disabled = state === "loading" || state === "starting" || this.isChecking;
+    block("status").textContent = this.unlocked ? "Stopped" : words[state];
+    block("status").dataset.state = state;
+    this.onChange(state);
+  }
+
+  private isChecking = false;
+
+  set checking(value: boolean) {
+    this.isChecking = value;
+    const check = button("verify");
+    check.disabled = value;
+    check.textContent = value ? "Checking…" : "Check my device";
+  }
+}

@@ -1,0 +1,36 @@
+/** Settings: presets, and the limits that this page sets beside those that the library checks. */
+import { RnnError } from "webgpu-rnn";
+import type { Settings } from "./messages.ts";
+
+/** Above these a browser tab runs out of memory or patience. */
+const most = { embedding: 4096, hidden: 4096, layers: 8, batch: 1024, window: 1024, seed: 2 ** 32 - 1 } as const;
+const least = { embedding: 1, hidden: 1, layers: 1, batch: 1, window: 1, seed: 0 } as const;
+
+export const labels: Readonly<Record<keyof Settings, string>> = {
+  cell: "Cell", embedding: "Embedding size", hidden: "Hidden size", layers: "Layers",
+  batch: "Batch", window: "Window", learningRate: "Learning rate", seed: "Seed",
+};
+
+/** @throws RnnError `option`, naming the field as the page does */
+export function checkSettings(settings: Settings): void {
+  for (const name of Object.keys(most) as (keyof typeof most)[]) {
+    const value: unknown = settings[name];
+    if (Number.isInteger(value) && (value as number) >= least[name] && (value as number) <= most[name]) continue;
+    throw new RnnError("option", labels[name], `must be a whole number from ${least[name]} to ${most[name]}, got ${say(value)}`);
+  }
+  const { learningRate, cell } = settings;
+  if (!(learningRate > 0 && learningRate <= 10)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(learningRate)}`);
+  if (!["lstm", "gru", "rnn"].includes(cell)) throw new RnnError("option", labels.cell, `must be lstm, gru or rnn, got ${say(cell)}`);
+}
+
+function say(value: unknown): string {
+  return typeof value === "number" && Number.isNaN(value) ? "nothing" : JSON.stringify(value);
+}
+
+export type PresetName = "small" | "medium" | "large";
+
+export const presets: Readonly<Record<PresetName, Omit<Settings, "cell" | "seed">>> = {
+  small: { embedding: 24, hidden: 64, layers: 1, batch: 8, window: 32, learningRate: 0.01 },
+  medium: { embedding: 48, hidden: 192, layers: 1, batch: 32, window: 64, learningRate: 0.005 },
+  large: { embedding: 64, hidden: 384, layers: 2, batch: 64, window: 96, learningRate: 0.002 },
+};

@@ -1,0 +1,123 @@
+import { RnnError } from "../../errors.ts";
+import type { ElementType } from "../../kernels/kernel.ts";
+import { planMemory } from "../../recording/lifetimes.ts";
+import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
+import type { DeviceBuffer, Program, RunResult } from "../backend.ts";
+import type { CpuBackend } from "./cpu-backend.ts";
+import type { CpuBuffer } from "./cpu-buffer.ts";
+
+export class CpuProgram implements Program {
+  private readonly memory = new Map<Buffer, CpuBuffer>();
+  private readonly owned: CpuBuffer[] = [];
+  private readonly inputs = new Map<string, CpuBuffer>();
+  /** One closure a command, made once, so that a run allocates nothing. */
+  private steps: (() => void)[] = [];
+  private downloads: { name: string; array: NumericArray }[] = [];
+  /** The backend's generation for which `steps` and `downloads` hold. */
+  private generation = -1;
+
+  constructor(private readonly backend: CpuBackend, readonly recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, keepAll: boolean) {
+    const plan = planMemory(recording, { share: !keepAll });
+    const shared = plan.slots.map(({ type, length }, i) => this.own(`transient.${i}`, type, length));
+    for (const buffer of recording.buffers) {
+      const slot = plan.slotOf.get(buffer);
+      const external = externals.get(buffer) as CpuBuffer | undefined;
+      if (buffer.role === "external" && !external) throw new RnnError("device", "CpuBackend", `no memory was given for ${buffer.label}`);
+      const memory = external ?? (slot === undefined ? this.own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
+      this.memory.set(buffer, memory);
+      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
+    }
+    this.bind();
+  }
+
+  run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
+    this.writeInputs(inputs);
+    this.bind();
+    for (let i = 0; i < repeat; i++) for (const step of this.steps) step();
+    this.backend.counters.submits++;
+    const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
+    return Promise.resolve({ downloads: Promise.resolve(downloads) });
+  }
+
+  runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
+    this.writeInputs(inputs);
+    this.bind();
+    for (let i = first; i < last; i++) this.steps[i]();
+    return Promise.resolve();
+  }
+
+  bufferOf(buffer: Buffer): DeviceBuffer {
+    return this.memory.get(buffer)!;
+  }
+
+  free(): void {
+    for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
+  }
+
+  private own(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
+    const made = this.backend.createBuffer(label, type, length, data);
+    this.owned.push(made);
+    return made;
+  }
+
+  private writeInputs(inputs: Readonly<Record<string, NumericArray>>): void {
+    for (const [label, data] of Object.entries(inputs)) {
+      const buffer = this.inputs.get(label);
+      if (!buffer) throw new RnnError("device", "CpuBackend", `the recording has no input "${label}"`);
+      this.backend.write(buffer, data);
+    }
+  }
+
+  /** Makes the closures, again whenever a growth of the memory has detached the arrays that they hold. */
+  private bind(): void {
+    // Binding may itself ask for scratch memory, and so detach the first arrays it made.
+    while (this.generation !== this.backend.generation) {
+      this.generation = this.backend.generation;
+      this.downloads = [];
+      this.steps = this.recording.commands.map((command) => this.stepOf(command));
+    }
+  }
+
+  private arrayOf({ buffer, offset, shape }: View): NumericArray {
+    return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
+  }
+
+  private stepOf(command: Command): () => void {
+    switch (command.kind) {
+      case "dispatch": return this.dispatchOf(command);
+      case "copy": {
+        const from = this.arrayOf(command.from);
+        const to = this.arrayOf(command.to);
+        return () => to.set(from);
+      }
+      case "clear": {
+        const array = this.arrayOf(command.view);
+        return () => void array.fill(0);
+      }
+      case "download": {
+        this.downloads.push({ name: command.name, array: this.arrayOf(command.view) });
+        return () => undefined;
+      }
+    }
+  }
+
+  private dispatchOf({ kernel, views, params }: Dispatch): () => void {
+    const { counters } = this.backend;
+    const fast = this.backend.fastKernel(kernel.name);
+    if (fast) {
+      const addresses = Object.fromEntries(Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]));
+      const call = fast(addresses, params);
+      return () => {
+        call();
+        counters.dispatches++;
+      };
+    }
+    const arrays = Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
+    return () => {
+      kernel.twin(arrays, params);
+      counters.dispatches++;
+    };
+  }
+}

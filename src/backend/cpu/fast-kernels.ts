@@ -1,0 +1,131 @@
+/**
+ * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
+ * A kernel that is not listed here runs as its twin.
+ */
+import type { WasmHeap } from "./wasm-heap.ts";
+import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
+
+/** Byte address of each binding. */
+type Addresses = Readonly<Record<string, number>>;
+type Params = Readonly<Record<string, number>>;
+/** Made once when a program is prepared; the returned function is called each run and allocates nothing. */
+export type FastKernel = (at: Addresses, params: Params) => () => void;
+
+/** Memory that a kernel needs within one call; one piece, as large as the largest request, serves all. */
+class WorkSpace {
+  address = 0;
+  private bytes = 0;
+
+  constructor(private readonly heap: WasmHeap) {}
+
+  reserve(bytes: number): void {
+    if (bytes <= this.bytes) return;
+    this.heap.free(this.address);
+    this.address = this.heap.allocate(bytes);
+    this.bytes = bytes;
+  }
+}
+
+function matmulKernel({ matmul }: WasmExports): FastKernel {
+  return (at, p) => {
+    const a = at.a + 4 * p.aOffset;
+    const b = at.b + 4 * p.bOffset;
+    const c = at.c + 4 * p.cOffset;
+    const bias = p.useBias ? at.bias : 0;
+    const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate } = p;
+    return () => matmul(a, b, bias, c, M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate);
+  };
+}
+
+/** In the order of the numbers in `wasm/cells.ts`. */
+const cells = [{ name: "lstm", gates: 4 }, { name: "gru", gates: 3 }, { name: "rnn-tanh", gates: 1 }, { name: "rnn-relu", gates: 1 }];
+
+function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  return cells.flatMap(({ name, gates }, cell): [string, FastKernel][] => {
+    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
+      work.reserve(4 * B * H * gates);
+      const h = at.h + 4 * hBase;
+      return () => stepForward(cell, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
+    };
+    const backward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase, nextT, hasNext, tail }) => {
+      work.reserve(4 * B * H);
+      const h = at.h + 4 * hBase;
+      return () => stepBackward(
+        cell, at.gates, at.weights, h, at.c, at.dy, at.carry, at.dRecurrent, at.lengths, work.address,
+        B, H, t, previousSlot, currentSlot, nextT, hasNext, tail,
+      );
+    };
+    return [[`step-forward:${name}`, forward], [`step-backward:${name}`, backward]];
+  });
+}
+
+/** Addresses of some bindings, then some params, in the order of the export's arguments. */
+function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
+  return (at, p) => {
+    const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
+    return () => call(...args);
+  };
+}
+
+/**
+ * Puts the index along which the output is contiguous last, and the one along which the input is contiguous before it:
+ * that is what `wasm/copies.ts` copies by rows or in blocks.
+ */
+function stridedCopyKernel({ stridedCopy }: WasmExports): FastKernel {
+  return (at, p) => {
+    const indices = [0, 1, 2].map((i) => ({ size: p[`size${i}`], from: 4 * p[`from${i}`], to: 4 * p[`to${i}`] }));
+    // An index of size 1 has no say, whatever its strides.
+    const rank = ({ size, from, to }: (typeof indices)[number]): number => (size === 1 ? 0 : to === 4 ? 2 : from === 4 ? 1 : 0);
+    const [i, j, k] = indices.sort((a, b) => rank(a) - rank(b));
+    const from = at.input + 4 * p.fromOffset;
+    const to = at.output + 4 * p.toOffset;
+    return () => stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate);
+  };
+}
+
+function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
+  return [
+    ["sgd", (at, p) => {
+      const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
+      return () => sgd(at.parameters, at.gradients, at.lastGood, at.velocity, at.norm, at.control, length, momentum, 1 - dampening, nesterov, weightDecay, clipValue);
+    }],
+    ["rmsprop", (at, p) => {
+      const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
+      return () => rmsprop(
+        at.parameters, at.gradients, at.lastGood, at.squareAverage, at.gradientAverage, at.velocity, at.norm, at.control,
+        length, alpha, 1 - alpha, eps, momentum, centered, weightDecay, clipValue,
+      );
+    }],
+    ["adam", (at, p) => {
+      const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
+      return () => adam(
+        at.parameters, at.gradients, at.lastGood, at.firstMoment, at.secondMoment, at.norm, at.control,
+        length, beta1, 1 - beta1, beta2, 1 - beta2, eps, weightDecay, decoupled, clipValue,
+      );
+    }],
+  ];
+}
+
+export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
+  const product = matmulKernel(exports);
+  const work = new WorkSpace(heap);
+  return new Map<string, FastKernel>([
+    ["matmul-naive", product],
+    ["matmul-tiled", product],
+    ["matmul-small-m", product],
+    ...stepKernels(exports, work),
+    ["strided-copy", stridedCopyKernel(exports)],
+    ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
+    ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
+    ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
+    ["cross-entropy", direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"])],
+    ["activation-forward", direct(exports.activationForward, ["x", "y"], ["length", "kind"])],
+    ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
+    ["dropout", (at, { length, stream, p, accumulate }) => () => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
+    ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
+    ["embedding-gather", direct(exports.embeddingGather, ["weight", "ids", "y"], ["rows", "columns"])],
+    ["embedding-scatter", direct(exports.embeddingScatter, ["dy", "ids", "dWeight"], ["rows", "columns", "vocabulary", "accumulate"])],
+    ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
+    ...optimizerKernels(exports),
+  ]);
+}

@@ -1,0 +1,257 @@
+// C = A·B (+ bias) (+ C) with any strides: the contract of src/kernels/matmul.ts. Strides come in elements.
+//
+// One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
+// engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time; any other B is packed.
+// Loads may reach up to 28 bytes past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
+import { madd, sumsOf } from "./lanes";
+import { edgeTile, packedA, packedB } from "./scratch";
+
+/** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
+const depth: usize = 256;
+/** Columns of C per pass; with `depth` the size of the packed part of B. */
+const width: usize = 256;
+/** Rows of C per pass; with `depth` the size of the packed part of A. */
+const height: usize = 64;
+
+export function matmul(
+  a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize, batch: usize,
+  aBatch: usize, aRow: usize, aColumn: usize, bBatch: usize, bRow: usize, bColumn: usize, cBatch: usize, cRow: usize, add: bool,
+): void {
+  for (let i: usize = 0; i < batch; i++) {
+    product(a, b, bias, c, M, N, K, aRow << 2, aColumn << 2, bRow << 2, bColumn << 2, cRow << 2, add);
+    a += aBatch << 2;
+    b += bBatch << 2;
+    c += cBatch << 2;
+  }
+}
+
+/** One product; strides in bytes. `bias` 0: none. */
+export function product(
+  a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
+  aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
+): void {
+  // Packing B must be worth its while: with few rows, dot products read it as it lies.
+  if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
+  if (M < 3 && bColumn == 4) {
+    const wide = N & ~31;
+    for (let m: usize = 0; m < M; m++) wideRow(K, wide, a + m * aRow, aColumn, b, bRow, c + m * cRow, bias, add);
+    b += wide << 2;
+    c += wide << 2;
+    if (bias) bias += wide << 2;
+    N -= wide;
+    if (N == 0) return;
+  }
+  let k: usize = 0;
+  do {
+    const count = min(K - k, depth);
+    for (let n: usize = 0; n < N; n += width) {
+      block(a, b + n * bColumn, bias ? bias + (n << 2) : 0, c + (n << 2), M, min(N - n, width), count, aRow, aColumn, bRow, bColumn, cRow, add);
+    }
+    a += count * aColumn;
+    b += count * bRow;
+    bias = 0;
+    add = true;
+    k += count;
+  } while (k < K);
+}
+
+/** One pass: at most `width` columns and `depth` steps along K. */
+function block(
+  a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
+  aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
+): void {
+  const packs = bColumn != 4 || (M >= 16 && bRow >= 4096);
+  const packsA = aColumn != 4 && N > 8;
+  for (let m: usize = 0; m < M; m += height) {
+    const rows = min(M - m, height);
+    if (packsA) packRows(a, aRow, aColumn, rows, K);
+    for (let n: usize = 0; n < N; n += 8) {
+      const panel = packs ? packedB + ((n * depth) << 2) : b + (n << 2);
+      const columns = min(N - n, 8);
+      // Packed just before its first use, so that it is read from the first-level cache.
+      if (packs && m == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, columns, K);
+      const panelRow: usize = packs ? 32 : bRow;
+      const panelBias = bias ? bias + (n << 2) : 0;
+      let to = c + (n << 2);
+      for (let r: usize = 0; r < rows; r += 4) {
+        if (packsA) tile(K, packedA + ((r * depth) << 2), 4, 16, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
+        else tile(K, a + r * aRow, aRow, aColumn, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
+        to += cRow << 2;
+      }
+    }
+    a += height * aRow;
+    c += height * cRow;
+  }
+}
+
+/** 4 rows by 8 columns. Missing rows repeat the last one, missing columns are whatever follows; neither is stored. */
+function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
+  const whole = rows == 4 && columns == 8;
+  let a1 = rows > 1 ? a + aRow : a, a2 = rows > 2 ? a1 + aRow : a1, a3 = rows > 3 ? a2 + aRow : a2;
+  let c00 = f32x4.splat(0), c01 = c00;
+  if (bias) {
+    c00 = v128.load(bias);
+    c01 = v128.load(bias, 16);
+  }
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+  // Not unrolled: the compiler then moves loads ahead until registers spill, a third slower.
+  for (let end = b + K * bRow; b != end; b += bRow) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    let s = v128.load32_splat(a);
+    c00 = madd(s, b0, c00);
+    c01 = madd(s, b1, c01);
+    s = v128.load32_splat(a1);
+    c10 = madd(s, b0, c10);
+    c11 = madd(s, b1, c11);
+    s = v128.load32_splat(a2);
+    c20 = madd(s, b0, c20);
+    c21 = madd(s, b1, c21);
+    s = v128.load32_splat(a3);
+    c30 = madd(s, b0, c30);
+    c31 = madd(s, b1, c31);
+    a += aColumn;
+    a1 += aColumn;
+    a2 += aColumn;
+    a3 += aColumn;
+  }
+  const to = whole ? c : edgeTile;
+  const row = whole ? cRow : 32;
+  const addNow = add && whole;
+  storeRow(to, c00, c01, addNow);
+  storeRow(to + row, c10, c11, addNow);
+  storeRow(to + 2 * row, c20, c21, addNow);
+  storeRow(to + 3 * row, c30, c31, addNow);
+  if (!whole) copyEdge(rows, columns, c, cRow, add);
+}
+
+@inline
+function storeRow(to: usize, x0: v128, x1: v128, add: bool): void {
+  if (add) {
+    x0 = f32x4.add(v128.load(to), x0);
+    x1 = f32x4.add(v128.load(to, 16), x1);
+  }
+  v128.store(to, x0);
+  v128.store(to, x1, 16);
+}
+
+function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool): void {
+  for (let m: usize = 0; m < rows; m++) {
+    for (let n: usize = 0; n < columns; n++) {
+      const x = load<f32>(edgeTile + ((m * 8 + n) << 2));
+      const to = c + m * cRow + (n << 2);
+      store<f32>(to, add ? load<f32>(to) + x : x);
+    }
+  }
+}
+
+/** One row of C over a multiple of 32 columns; bound by reading B once. */
+function wideRow(K: usize, N: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
+  for (let n: usize = 0; n < N; n += 32) {
+    const zero = f32x4.splat(0);
+    let c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
+    let from = a, at = b;
+    for (let k: usize = 0; k < K; k++) {
+      const s = v128.load32_splat(from);
+      c0 = madd(s, v128.load(at), c0);
+      c1 = madd(s, v128.load(at, 16), c1);
+      c2 = madd(s, v128.load(at, 32), c2);
+      c3 = madd(s, v128.load(at, 48), c3);
+      c4 = madd(s, v128.load(at, 64), c4);
+      c5 = madd(s, v128.load(at, 80), c5);
+      c6 = madd(s, v128.load(at, 96), c6);
+      c7 = madd(s, v128.load(at, 112), c7);
+      from += aColumn;
+      at += bRow;
+    }
+    storeQuarter(c, c0, c1, bias, add);
+    storeQuarter(c + 32, c2, c3, bias ? bias + 32 : 0, add);
+    storeQuarter(c + 64, c4, c5, bias ? bias + 64 : 0, add);
+    storeQuarter(c + 96, c6, c7, bias ? bias + 96 : 0, add);
+    b += 128;
+    c += 128;
+    if (bias) bias += 128;
+  }
+}
+
+function storeQuarter(c: usize, x0: v128, x1: v128, bias: usize, add: bool): void {
+  if (bias) {
+    x0 = f32x4.add(x0, v128.load(bias));
+    x1 = f32x4.add(x1, v128.load(bias, 16));
+  }
+  storeRow(c, x0, x1, add);
+}
+
+/** Rows of A times rows of B, both contiguous along K: four columns at a time. */
+function dotProducts(a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize, aRow: usize, bColumn: usize, cRow: usize, add: bool): void {
+  const whole = (K & ~3) << 2;
+  for (let n: usize = 0; n < N; n += 4) {
+    const columns = min(N - n, 4);
+    const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
+    for (let m: usize = 0; m < M; m++) {
+      const row = a + m * aRow;
+      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+      for (let k: usize = 0; k < whole; k += 16) {
+        const x = v128.load(row + k);
+        s0 = madd(x, v128.load(b + k), s0);
+        s1 = madd(x, v128.load(b1 + k), s1);
+        s2 = madd(x, v128.load(b2 + k), s2);
+        s3 = madd(x, v128.load(b3 + k), s3);
+      }
+      let sums = sumsOf(s0, s1, s2, s3);
+      for (let k: usize = whole; k < K << 2; k += 4) {
+        let last = v128.load32_splat(b + k);
+        last = v128.load_lane<f32>(b1 + k, last, 1);
+        last = v128.load_lane<f32>(b2 + k, last, 2);
+        last = v128.load_lane<f32>(b3 + k, last, 3);
+        sums = madd(v128.load32_splat(row + k), last, sums);
+      }
+      if (bias) sums = f32x4.add(sums, v128.load(bias + (n << 2)));
+      v128.store(edgeTile, sums);
+      copyEdge(1, columns, c + m * cRow + (n << 2), cRow, add);
+    }
+    b += bColumn << 2;
+  }
+}
+
+/** Rows of A, four at a time, as [K][4]: rows of a transposed A lie side by side, so that this is a copy of vectors. */
+function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize): void {
+  for (let r: usize = 0; r < rows; r += 4) {
+    let to = packedA + ((r * depth) << 2);
+    let from = a + r * aRow;
+    const left = rows - r;
+    const a1: usize = left > 1 ? aRow : 0, a2: usize = left > 2 ? aRow << 1 : a1, a3: usize = left > 3 ? aRow * 3 : a2;
+    for (let k: usize = 0; k < K; k++) {
+      if (aRow == 4) v128.store(to, v128.load(from));
+      else {
+        store<f32>(to, load<f32>(from));
+        store<f32>(to, load<f32>(from + a1), 4);
+        store<f32>(to, load<f32>(from + a2), 8);
+        store<f32>(to, load<f32>(from + a3), 12);
+      }
+      to += 16;
+      from += aColumn;
+    }
+  }
+}
+
+/** Eight columns of B as [K][8]. */
+export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  if (bColumn == 4) {
+    for (let k: usize = 0; k < K; k++) {
+      v128.store(to, v128.load(b));
+      v128.store(to, v128.load(b, 16), 16);
+      to += 32;
+      b += bRow;
+    }
+    return;
+  }
+  for (let n: usize = 0; n < columns; n++) {
+    let at = to + (n << 2);
+    let from = b + n * bColumn;
+    for (let k: usize = 0; k < K; k++) {
+      store<f32>(at, load<f32>(from));
+      at += 32;
+      from += bRow;
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// One time step of a recurrent layer: the contracts of src/kernels/recurrent-step.ts. Rows that are alive at step t lie
+// in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
+import { gateCount, gru, gruBackward, gruForward, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, rnnRelu } from "./cells";
+import { gateProduct } from "./gate-product";
+import { product } from "./matmul";
+import { lastUnits } from "./scratch";
+
+/** First row after `row` whose being alive at step t differs from that of `row`. */
+function endOfRun(lengths: usize, row: usize, B: usize, t: usize): usize {
+  const alive = t < load<u32>(lengths + (row << 2));
+  do row++; while (row < B && t < load<u32>(lengths + (row << 2)) == alive);
+  return row;
+}
+
+/** `work`: room for [B, H·G] numbers. */
+export function stepForward(
+  cell: usize, gates: usize, weights: usize, bias: usize, h: usize, c: usize, lengths: usize, work: usize,
+  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize,
+): void {
+  const G = gateCount(cell);
+  for (let row: usize = 0; row < B; ) {
+    const end = endOfRun(lengths, row, B, t);
+    const units = (end - row) * H;
+    const previous = (previousSlot * B + row) * H << 2, current = (currentSlot * B + row) * H << 2;
+    if (t < load<u32>(lengths + (row << 2))) {
+      const at = gates + ((t * B + row) * H * G << 2);
+      const width = H * G;
+      // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
+      product(h + previous, weights, bias, cell == gru ? work : at, end - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
+      forwardUnits(cell, units, at, work, h + previous, c + previous, h + current, c + current);
+    } else {
+      memory.copy(h + current, h + previous, units << 2);
+      if (cell <= gru) memory.copy(c + current, c + previous, units << 2);
+    }
+    row = end;
+  }
+}
+
+function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize): void {
+  const bytes = gateCount(cell) << 4;
+  for (; units >= 4; units -= 4) {
+    forwardFour(cell, gates, recurrent, hPrevious, cPrevious, gates, h, c);
+    gates += bytes;
+    recurrent += bytes;
+    hPrevious += 16;
+    cPrevious += 16;
+    h += 16;
+    c += 16;
+  }
+  if (units == 0) return;
+  forwardFour(cell, gates, recurrent, hPrevious, cPrevious, lastUnits, lastUnits + 64, lastUnits + 80);
+  memory.copy(gates, lastUnits, units * gateCount(cell) << 2);
+  memory.copy(h, lastUnits + 64, units << 2);
+  if (cell <= gru) memory.copy(c, lastUnits + 80, units << 2);
+}
+
+@inline
+function forwardFour(cell: usize, gates: usize, recurrent: usize, hPrevious: usize, cPrevious: usize, gatesOut: usize, h: usize, c: usize): void {
+  if (cell == lstm) lstmForward(gates, cPrevious, gatesOut, h, c);
+  else if (cell == gru) gruForward(gates, recurrent, hPrevious, gatesOut, h, c);
+  else rnnForward(cell == rnnRelu, gates, gatesOut, h);
+}
+
+/** `work`: room for [B, H] numbers. */
+export function stepBackward(
+  cell: usize, gates: usize, weights: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
+  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, nextT: usize, hasNext: bool, tail: bool,
+): void {
+  const G = gateCount(cell);
+  const size = B * H << 2;
+  if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + nextT * size * G, weights, work, B, H, G);
+  else memory.fill(work, 0, size);
+  if (tail) return addToCarry(carry, work, B * H);
+  for (let row: usize = 0; row < B; ) {
+    const end = endOfRun(lengths, row, B, t);
+    const units = (end - row) * H;
+    const at = row * H << 2;
+    const saved = (t * size + at) * G;
+    const previous = previousSlot * size + at, current = currentSlot * size + at;
+    if (t < load<u32>(lengths + (row << 2))) {
+      backwardUnits(cell, units, gates + saved, h + previous, h + current, c + previous, c + current, work + at, dy + t * size + at, carry + (at << 1), dRecurrent + saved);
+    } else {
+      addToCarry(carry + (at << 1), work + at, units);
+      memory.fill(gates + saved, 0, (units << 2) * G);
+      if (cell == gru) memory.fill(dRecurrent + saved, 0, (units << 2) * G);
+    }
+    row = end;
+  }
+}
+
+function addToCarry(carry: usize, dh: usize, units: usize): void {
+  for (let i: usize = 0; i < units; i++) {
+    store<f32>(carry, load<f32>(carry) + load<f32>(dh));
+    carry += 8;
+    dh += 4;
+  }
+}
+
+function backwardUnits(
+  cell: usize, units: usize, gates: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize, dRecurrent: usize,
+): void {
+  const bytes = gateCount(cell) << 4;
+  for (; units >= 4; units -= 4) {
+    backwardFour(cell, gates, hPrevious, h, cPrevious, c, product, dy, carry, gates, carry, dRecurrent);
+    gates += bytes;
+    dRecurrent += bytes;
+    hPrevious += 16;
+    h += 16;
+    cPrevious += 16;
+    c += 16;
+    product += 16;
+    dy += 16;
+    carry += 32;
+  }
+  if (units == 0) return;
+  backwardFour(cell, gates, hPrevious, h, cPrevious, c, product, dy, carry, lastUnits, lastUnits + 64, lastUnits + 96);
+  memory.copy(gates, lastUnits, units * gateCount(cell) << 2);
+  memory.copy(carry, lastUnits + 64, units << 3);
+  if (cell == gru) memory.copy(dRecurrent, lastUnits + 96, units * 12);
+}
+
+/** `carry` holds dh and dc of each unit side by side. */
+@inline
+function backwardFour(
+  cell: usize, gates: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize,
+  gatesOut: usize, carryOut: usize, recurrentOut: usize,
+): void {
+  const carry0 = v128.load(carry), carry1 = v128.load(carry, 16);
+  const dh = f32x4.add(f32x4.add(v128.shuffle<f32>(carry0, carry1, 0, 2, 4, 6), v128.load(product)), v128.load(dy));
+  let dhPrevious = f32x4.splat(0), dcPrevious = dhPrevious;
+  if (cell == lstm) dcPrevious = lstmBackward(gates, cPrevious, c, dh, v128.shuffle<f32>(carry0, carry1, 1, 3, 5, 7), gatesOut);
+  else if (cell == gru) dhPrevious = gruBackward(gates, hPrevious, c, dh, gatesOut, recurrentOut);
+  else rnnBackward(cell == rnnRelu, h, dh, gatesOut);
+  v128.store(carryOut, v128.shuffle<f32>(dhPrevious, dcPrevious, 0, 4, 1, 5));
+  v128.store(carryOut, v128.shuffle<f32>(dhPrevious, dcPrevious, 2, 6, 3, 7), 16);
+}

@@ -1,0 +1,50 @@
+/** Activation functions as modules without parameters; any shape in, the same shape out. */
+import { activation, softmax, type ActivationName } from "../ops/activation.ts";
+import type { Variable } from "../ops/tape.ts";
+import type { Context } from "./context.ts";
+import { Module } from "./module.ts";
+
+abstract class ElementWise extends Module {
+  protected constructor(private readonly name: ActivationName) {
+    super();
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    return activation(context.tape, context.label(this.name), x, this.name);
+  }
+}
+
+/** σ(x) = 1 / (1 + e^-x), derivative σ(1 - σ). */
+export class Sigmoid extends ElementWise {
+  constructor() {
+    super("sigmoid");
+  }
+}
+
+/** tanh(x), derivative 1 - tanh². */
+export class Tanh extends ElementWise {
+  constructor() {
+    super("tanh");
+  }
+}
+
+/** max(0, x), derivative [x > 0]. */
+export class ReLU extends ElementWise {
+  constructor() {
+    super("relu");
+  }
+}
+
+/** y_i = e^{x_i} / Σ_j e^{x_j} over the last dimension; ∂y_i/∂x_j = y_i ([i = j] - y_j). */
+export class Softmax extends Module {
+  forward(context: Context, x: Variable): Variable {
+    return softmax(context.tape, context.label("softmax"), x);
+  }
+}
+
+/** ln softmax(x) over the last dimension. */
+export class LogSoftmax extends Module {
+  forward(context: Context, x: Variable): Variable {
+    return softmax(context.tape, context.label("logSoftmax"), x, { log: true });
+  }
+}

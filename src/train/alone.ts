@@ -1,0 +1,100 @@
+/** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
+import type { Backend, DeviceBuffer } from "../backend/backend.ts";
+import { checkOptionNames, RnnError } from "../errors.ts";
+import type { Loss } from "../losses/loss.ts";
+import { Module } from "../nn/module.ts";
+import { Parameter } from "../nn/parameter.ts";
+import { Tape } from "../ops/tape.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { Recording, type Buffer } from "../recording/recording.ts";
+import { Session } from "../session/session.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { OptimizerState } from "./optimizer-state.ts";
+
+/**
+ * The value of a loss and its gradient with respect to the prediction.
+ * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction
+ */
+export async function lossAndGradient(
+  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, { backend }: { backend: Backend },
+): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
+  checkOptionNames("lossAndGradient", inputs, ["prediction", "targets", "mask"]);
+  const prediction = checkTensor(loss.name, "prediction", inputs.prediction);
+  const shape = loss.targetShape(prediction.shape);
+  const targets = checkTensor(loss.name, "targets", inputs.targets, shape);
+  const mask = checkTensor(loss.name, "mask", inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
+  checkFinite(loss.name, "prediction", prediction.data);
+  checkFinite(loss.name, "mask", mask.data);
+  loss.checkTargets(targets.data, prediction.shape);
+  const recording = new Recording();
+  const tape = new Tape(recording, true);
+  const variable = tape.leaf("prediction", recording.buffer("prediction", prediction.shape, "input"), { needsGradient: true });
+  const recorded = loss.record(tape, variable, recording.buffer("targets", shape, "input", loss.targetType), recording.buffer("mask", shape, "input"));
+  recording.download("loss", recorded.loss);
+  recording.download("gradient", variable.gradient!);
+  const program = await backend.prepare(recording, new Map());
+  try {
+    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask: mask.data });
+    const values = await downloads;
+    return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray } };
+  } finally {
+    program.free();
+  }
+}
+
+/** Named arrays as a model, so that they can be optimised like one. */
+class Arrays extends Module {
+  constructor(values: Readonly<Record<string, Tensor>>) {
+    super();
+    for (const [name, { shape }] of Object.entries(values)) this.addParameter(name, new Parameter(shape, (s) => new Float32Array(sizeOf(s))));
+    this.loadStateDict(values);
+  }
+
+  forward(): never {
+    throw new RnnError("option", "optimizerSteps", "arrays have no forward pass");
+  }
+}
+
+/**
+ * Applies an optimiser to named arrays with given gradients.
+ * @param gradients one set a step, by the names of `parameters`
+ * @returns the parameters after each step
+ */
+export async function optimizerSteps(
+  optimizer: Optimizer, parameters: Readonly<Record<string, Tensor>>, gradients: readonly Readonly<Record<string, Tensor>>[],
+  options: { backend: Backend; clipNorm?: number; clipValue?: number },
+): Promise<Record<string, Tensor<FloatArray>>[]> {
+  checkOptionNames("optimizerSteps", options, ["backend", "clipNorm", "clipValue"]);
+  const { backend } = options;
+  const session = Session.of(new Arrays(parameters), backend);
+  const state = new OptimizerState(optimizer, session, { clipNorm: options.clipNorm ?? 0, clipValue: options.clipValue ?? 0 });
+  const recording = new Recording();
+  const { length } = session.store;
+  const memory = new Map<Buffer, DeviceBuffer>();
+  const external = (label: string, size: number): ReturnType<Recording["buffer"]> => {
+    const view = recording.buffer(label, [size], "external");
+    memory.set(view.buffer, label === "parameters" ? session.store.parameters : label === "gradients" ? session.store.gradients : state.memoryFor(label, view.buffer));
+    return view;
+  };
+  // A loss of its own kind: constant zero, which is finite.
+  const loss = recording.buffer("loss.zero", [1], "constant");
+  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, loss);
+  const program = await backend.prepare(recording, memory);
+  try {
+    await state.begin();
+    const results: Record<string, Tensor<FloatArray>>[] = [];
+    for (const [step, set] of gradients.entries()) {
+      for (const [path, { parameter, offset }] of session.store.places) {
+        const { data } = checkTensor("optimizerSteps", `gradient "${path}" of step ${step}`, set[path], parameter.shape);
+        backend.write(session.store.gradients, data, offset);
+      }
+      await program.run({ control: Float64Array.from(optimizer.control(step)) as NumericArray });
+      results.push(session.store.split(await backend.read(session.store.parameters)));
+    }
+    return results;
+  } finally {
+    program.free();
+    session.store.free();
+  }
+}

@@ -1,0 +1,144 @@
+// The optimisers' twins against PyTorch: parameters after each of twelve steps with the same gradients.
+//
+//   p = torch.nn.Parameter(initial); optimizer = torch.optim.X([p], **params)
+//   for grad in grads: p.grad = grad; optimizer.step()
+import { describe, expect, it } from "vitest";
+import { gradientNorm, gradientNormGroups, gradientNormPartial } from "../../src/kernels/gradient-norm.ts";
+import { adam, rmsprop, sgd } from "../../src/kernels/optimizers.ts";
+import clipCases from "../fixtures/pytorch/clip.json";
+import optimizerCases from "../fixtures/pytorch/optimizers.json";
+
+interface Fixture {
+  data: number[];
+}
+
+interface OptimizerCase {
+  case: string;
+  params: Record<string, number | boolean | string | number[] | undefined>;
+  initial: Fixture[];
+  grads: Fixture[][];
+  afterEachStep: Fixture[][];
+}
+
+const flat = (tensors: readonly Fixture[]): Float64Array => Float64Array.from(tensors.flatMap(({ data }) => data));
+
+/** One step of the optimiser that the case is about, or undefined if there is no kernel for it. */
+function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Float64Array, step: number) => void) | undefined {
+  const length = parameters.length;
+  const moments = Array.from({ length: 3 }, () => new Float64Array(length));
+  const lastGood = parameters.slice();
+  const norm = Float64Array.of(0, 1, 1, 0);
+  const number = (name: string): number => Number(c.params[name] ?? 0);
+  const common = { length, weightDecay: number("weight_decay"), clipValue: 0 };
+  const kind = c.case.split("_")[0];
+  if (kind === "sgd") {
+    const params = { ...common, momentum: number("momentum"), dampening: number("dampening"), nesterov: number("nesterov") };
+    return (gradients, step) => sgd.twin({ parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) }, params);
+  }
+  if (kind === "rmsprop") {
+    const params = { ...common, alpha: number("alpha"), eps: number("eps"), momentum: number("momentum"), centered: number("centered") };
+    const [squareAverage, gradientAverage, velocity] = moments;
+    return (gradients) => rmsprop.twin({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: Float64Array.of(number("lr"), 0, 0, 0) }, params);
+  }
+  if ((kind === "adam" || kind === "adamw") && !c.params.amsgrad) {
+    const [beta1, beta2] = c.params.betas as number[];
+    const params = { ...common, beta1, beta2, eps: number("eps"), decoupled: kind === "adamw" ? 1 : 0 };
+    const [firstMoment, secondMoment] = moments;
+    return (gradients, step) => {
+      const control = Float64Array.of(number("lr"), 1 - beta1 ** step, 1 - beta2 ** step, 0);
+      adam.twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
+    };
+  }
+  return undefined;
+}
+
+const cases = (optimizerCases as unknown as OptimizerCase[]).filter((c) => stepperOf(c, new Float64Array(1)));
+
+describe("optimisers", () => {
+  it("are tried on every PyTorch case that has a kernel", () => {
+    expect(cases.map((c) => c.case)).toEqual([
+      "sgd", "sgd_momentum", "sgd_momentum_dampening", "sgd_nesterov_wd", "adam", "adam_lr0.05_betas_wd", "adamw", "rmsprop", "rmsprop_centered_momentum",
+    ]);
+  });
+
+  it.each(cases.map((c) => [c.case, c] as const))("take PyTorch's steps: %s", (_, c) => {
+    const parameters = flat(c.initial);
+    const step = stepperOf(c, parameters)!;
+    c.afterEachStep.forEach((tensors, i) => {
+      step(flat(c.grads[i]), i + 1);
+      flat(tensors).forEach((expected, at) => {
+        // PyTorch worked in float32 here.
+        expect(Math.abs(parameters[at] - expected), `step ${i + 1}, parameter ${at}: ${parameters[at]}, PyTorch has ${expected}`).toBeLessThan(2e-6);
+      });
+    });
+  });
+
+  it("take no step while unhealthy, but give the last good parameters back", () => {
+    const parameters = Float64Array.of(5, 6);
+    const arrays = { parameters, gradients: Float64Array.of(NaN, 1), lastGood: Float64Array.of(1, 2), velocity: new Float64Array(2), norm: Float64Array.of(NaN, 0, 0, 0), control: Float64Array.of(1, 0, 0, 1) };
+    sgd.twin(arrays, { length: 2, momentum: 0.9, dampening: 0, nesterov: 0, weightDecay: 0, clipValue: 0 });
+    expect([...parameters]).toEqual([1, 2]);
+    expect([...arrays.velocity]).toEqual([0, 0]);
+  });
+});
+
+interface ClipCase {
+  case: string;
+  max_norm: number;
+  norm_type: string;
+  grads: Fixture[];
+  totalNorm: number;
+  clipped: Fixture[];
+}
+
+describe("clipping", () => {
+  const usable = (clipCases as unknown as ClipCase[]).filter((c) => c.norm_type === "L2");
+
+  /** What plain descent subtracts from zeros, with a learning rate of 1: the gradient that it was given. */
+  function seenBySgd(gradients: Float64Array, norm: Float64Array, clipValue: number): number[] {
+    const length = gradients.length;
+    const parameters = new Float64Array(length);
+    sgd.twin(
+      { parameters, gradients, lastGood: new Float64Array(length), velocity: new Float64Array(1), norm, control: Float64Array.of(1, 0, 0, 1) },
+      { length, momentum: 0, dampening: 0, nesterov: 0, weightDecay: 0, clipValue },
+    );
+    return [...parameters].map((p) => -p);
+  }
+
+  it.each(usable.map((c) => [c.case, c] as const))("scales as PyTorch does: %s", (_, c) => {
+    const gradients = flat(c.grads);
+    const length = gradients.length;
+    const groups = gradientNormGroups(length);
+    const partial = new Float64Array(groups);
+    const norm = Float64Array.of(0, 0, 1, 0);
+    gradientNormPartial.twin({ gradients, partial }, { length, groups });
+    gradientNorm.twin({ partial, loss: Float64Array.of(1), norm }, { groups, maxNorm: c.max_norm });
+    expect(norm[0]).toBeCloseTo(c.totalNorm, 5);
+    const seen = seenBySgd(gradients, norm, 0);
+    flat(c.clipped).forEach((expected, at) => expect(seen[at], `gradient ${at}`).toBeCloseTo(expected, 6));
+  });
+
+  it("by value comes before the norm's scale", () => {
+    expect(seenBySgd(Float64Array.of(-3, 0.5, 3), Float64Array.of(9, 0.5, 1, 0), 2)).toEqual([-1, 0.25, 1]);
+  });
+});
+
+describe("gradientNorm", () => {
+  const run = (partial: number[], loss: number, healthy: number): number[] => {
+    const norm = Float64Array.of(0, 0, healthy, 0);
+    gradientNorm.twin({ partial: Float64Array.from(partial), loss: Float64Array.of(loss), norm }, { groups: partial.length, maxNorm: 0 });
+    return [...norm];
+  };
+
+  it("reports a finite norm and a scale of 1 without maxNorm", () => {
+    expect(run([9, 16], 0.5, 1)).toEqual([5, 1, 1, 0]);
+  });
+
+  it.each([["a NaN loss", [1], NaN], ["an infinite loss", [1], -Infinity], ["a NaN gradient", [NaN], 1], ["an overflowing norm", [Infinity], 1]])("calls %s unhealthy", (_, partial, loss) => {
+    expect(run(partial, loss, 1).slice(1)).toEqual([0, 0, 0]);
+  });
+
+  it("stays unhealthy until the host says otherwise", () => {
+    expect(run([9, 16], 0.5, 0)).toEqual([5, 0, 0, 0]);
+  });
+});

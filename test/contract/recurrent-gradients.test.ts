@@ -1,0 +1,123 @@
+// BPTT of every cell against finite differences of its own forward pass, in float64, kernel by kernel: rows of
+// different lengths, both directions, and gradients of the loss Σ h_t·dy_t (steps in use) + h_N·dh_N + c_N·dc_N.
+import { describe, expect, it } from "vitest";
+import type { Cell } from "../../src/kernels/cells/cell.ts";
+import type { TwoPhaseCell } from "../../src/kernels/cells/two-phase-cell.ts";
+import { randomUniforms } from "../../src/kernels/philox.ts";
+import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
+import { twoPhaseBackward, twoPhaseForward } from "../../src/kernels/recurrent-two-phase.ts";
+import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
+
+const [T, B, H] = [4, 3, 5];
+const lengths = Uint32Array.of(4, 1, 3);
+let stream = 0;
+const numbers = (count: number, scale = 1): Float64Array => randomUniforms(3, stream++, count).map((u) => (2 * u - 1) * scale);
+
+/** What a layer's forward pass depends on; `x` is W·x_t + b_ih, gates of a unit side by side. */
+interface Inputs {
+  x: Float64Array;
+  /** [k, j, g]: from unit k to gate g of unit j. */
+  weights: Float64Array;
+  bias: Float64Array;
+  h0: Float64Array;
+  c0: Float64Array;
+}
+type AnyCell = Cell | TwoPhaseCell;
+
+const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell;
+const stepsOf = (reverse: boolean) => Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
+
+function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, h0, c0 }: Inputs) {
+  const gates = x.slice();
+  const h = new Float64Array((T + 1) * B * H);
+  const c = new Float64Array((T + 1) * B * H);
+  const first = reverse ? T : 0;
+  h.set(h0, first * B * H);
+  if (!isTwoPhase(cell) && cell.hasMemory) c.set(c0, first * B * H);
+  const kernels = isTwoPhase(cell) ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
+  for (const step of stepsOf(reverse)) {
+    for (const kernel of kernels) kernel.twin({ gates, weights, bias, h, c, lengths }, { B, H, hBase: 0, ...step });
+  }
+  return { gates, h, c };
+}
+
+function lossOf(cell: AnyCell, reverse: boolean, inputs: Inputs, cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): number {
+  const { h, c } = forward(cell, reverse, inputs);
+  const last = (reverse ? 0 : T) * B * H;
+  let loss = 0;
+  for (const { t, currentSlot } of stepsOf(reverse)) {
+    for (let i = 0; i < B * H; i++) if (t < lengths[Math.floor(i / H)]) loss += h[currentSlot * B * H + i] * cotangents.dy[t * B * H + i];
+  }
+  for (let i = 0; i < B * H; i++) {
+    loss += h[last + i] * cotangents.dhN[i];
+    if (cell.hasMemory) loss += c[last + i] * cotangents.dcN[i];
+  }
+  return loss;
+}
+
+/** Gradients of everything in Inputs, by the backward kernels and the products that follow them. */
+function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): Inputs {
+  const G = cell.gateNames.length;
+  const { gates, h, c } = forward(cell, reverse, inputs);
+  const carry = new Float64Array(B * H * 2);
+  dhN.forEach((d, i) => (carry[i * 2] = d));
+  if (cell.hasMemory) dcN.forEach((d, i) => (carry[i * 2 + 1] = d));
+  // The backward kernels want [k, j, g] from unit j to the gates of unit k.
+  const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
+  const dRecurrent = new Float64Array(T * B * H * G);
+  const kernels = isTwoPhase(cell) ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
+  const arrays = { gates, weights, h, c, dy, carry, dRecurrent, lengths };
+  const steps = stepsOf(reverse).reverse();
+  steps.forEach((step, i) => {
+    for (const kernel of kernels) kernel.twin(arrays, { B, H, hBase: 0, ...step, nextT: i ? steps[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
+  });
+  kernels[0].twin(arrays, { B, H, hBase: 0, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[T - 1].t, hasNext: 1, tail: 1 });
+
+  const recurrentSide = !isTwoPhase(cell) && cell.splitsRecurrentGradient ? dRecurrent : gates;
+  const d: Inputs = {
+    x: gates, weights: new Float64Array(H * H * G), bias: new Float64Array(H * G),
+    h0: carry.filter((_, i) => i % 2 === 0), c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
+  };
+  for (const { t, previousSlot, currentSlot } of steps) {
+    for (let row = 0; row < B; row++) {
+      for (let jg = 0; jg < H * G; jg++) {
+        const gradient = recurrentSide[(t * B + row) * H * G + jg];
+        const second = isTwoPhase(cell) && cell.gatePhases[jg % G] === 1;
+        const operand = second ? c.subarray((currentSlot * B + row) * H) : h.subarray((previousSlot * B + row) * H);
+        d.bias[jg] += gradient;
+        for (let k = 0; k < H; k++) d.weights[k * H * G + jg] += operand[k] * gradient;
+      }
+    }
+  }
+  return d;
+}
+
+describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as const))("BPTT of %s", (_, cell) => {
+  it.each([["forwards", false], ["in reverse", true]] as const)("equals finite differences %s", (_, reverse) => {
+    const G = cell.gateNames.length;
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G, 0.8), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
+    const found = backward(cell, reverse, inputs, cotangents);
+    const epsilon = 1e-6;
+    for (const name of ["x", "weights", "bias", "h0", "c0"] as const) {
+      for (let i = 0; i < inputs[name].length; i++) {
+        const at = (shift: number): number => {
+          const moved = { ...inputs, [name]: inputs[name].slice() };
+          moved[name][i] += shift;
+          return lossOf(cell, reverse, moved, cotangents);
+        };
+        const expected = (at(epsilon) - at(-epsilon)) / (2 * epsilon);
+        expect(Math.abs(found[name][i] - expected), `d${name}[${i}] is ${found[name][i]}, finite differences give ${expected}`).toBeLessThan(1e-7);
+      }
+    }
+  });
+
+  it("leaves no gradient where a row has ended", () => {
+    const G = cell.gateNames.length;
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const { x } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
+    const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
+    expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
+    expect([...x].every((d, i) => !used(i) || d !== 0 || cell.name === "rnn-relu")).toBe(true);
+  });
+});

@@ -1,0 +1,79 @@
+/** What a training step costs besides arithmetic: submits, dispatches, objects created, memory held. */
+import { describe, expect, it } from "vitest";
+import { adam, crossEntropy, Embedding, generate, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
+import { backend, kinds } from "./support.ts";
+
+const text = "It is not down in any map; true places never are. ".repeat(20);
+
+function trainerOn(on: Backend, { steps, hidden, batch = 4 }: { steps: number; hidden: number; batch?: number }): { trainer: Trainer; data: TextData } {
+  const data = TextData.from(text, { batch, steps });
+  const V = data.vocabulary.size;
+  const model = new Sequential([new Embedding(V, 8), new LSTM(8, hidden), new Linear(hidden, V)], { seed: 1 });
+  return { trainer: new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), clipNorm: 5 }), data };
+}
+
+type Methods = Record<string, (...args: unknown[]) => unknown>;
+
+/** Counts calls of the device's own methods, so that nothing can be made behind the backend's back. */
+function watch(on: Backend): Record<string, number> {
+  const { device } = on as unknown as { device: Methods & { queue: Methods } };
+  const counts: Record<string, number> = {};
+  const count = (object: Methods, name: string, then?: (made: Methods) => void): void => {
+    const original = object[name].bind(object);
+    counts[name] ??= 0;
+    object[name] = (...args) => {
+      counts[name]++;
+      const made = original(...args);
+      then?.(made as Methods);
+      return made;
+    };
+  };
+  for (const name of ["createBuffer", "createBindGroup", "createComputePipelineAsync", "createShaderModule"]) count(device, name);
+  counts.beginComputePass = counts.dispatchWorkgroups = 0;
+  count(device, "createCommandEncoder", (encoder) => count(encoder, "beginComputePass", (pass) => count(pass, "dispatchWorkgroups")));
+  count(device.queue, "submit");
+  return counts;
+}
+
+describe("a training step of a one-layer LSTM on WebGPU", () => {
+  it.each([4, 16])("is one submit and one pass of at most 2T + 20 dispatches and creates nothing, T = %i", async (steps) => {
+    const on = await backend("webgpu");
+    const { trainer } = trainerOn(on, { steps, hidden: 16 });
+    const counts = watch(on);
+    const run = trainer.run({ steps: 30 });
+    await run.next();
+    const before: Record<string, number> = { ...counts, steps: trainer.step };
+    for (let i = 0; i < 20; i++) await run.next();
+    const done = trainer.step - before.steps;
+    const since = Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - before[name]]));
+    expect(done).toBeGreaterThanOrEqual(19);
+    const dispatches = since.dispatchWorkgroups / done;
+    expect(dispatches).toBeLessThanOrEqual(2 * steps + 20);
+    expect(since).toEqual({
+      createBuffer: 0, createBindGroup: 0, createComputePipelineAsync: 0, createShaderModule: 0,
+      createCommandEncoder: done, beginComputePass: done, submit: done, dispatchWorkgroups: dispatches * done,
+    });
+    await run.return();
+  });
+});
+
+describe.each(kinds)("memory on %s", (kind) => {
+  it("stays the same over 2000 steps", async () => {
+    const on = await backend(kind);
+    const { trainer, data } = trainerOn(on, { steps: 2, hidden: 4, batch: 1 });
+    const heap = (globalThis as { process?: { memoryUsage(): { heapUsed: number } }; gc?: () => void });
+    const bytes: number[] = [];
+    const heaps: number[] = [];
+    for await (const { step } of trainer.run({ steps: 2000 })) {
+      if (step % 500 !== 0) continue;
+      heap.gc?.();
+      bytes.push(on.counters.bytes);
+      if (heap.process && heap.gc) heaps.push(heap.process.memoryUsage().heapUsed);
+    }
+    // It may fall: models of other tests that nobody holds any more are freed on the way.
+    expect(Math.max(...bytes), `bytes ${bytes.join(", ")}`).toBe(bytes[0]);
+    if (heaps.length > 0) expect(Math.max(...heaps) - heaps[0], `heap ${heaps.join(", ")}`).toBeLessThan(3e6);
+    await generate(trainer.model, { backend: on, vocabulary: data.vocabulary, length: 40 });
+    expect(on.counters.bytes).toBeLessThanOrEqual(bytes[0]);
+  }, 100_000);
+});

@@ -1,0 +1,194 @@
+/** Every WebAssembly kernel of the CPU backend against its twin, on sizes that leave remainders everywhere. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
+import { activationForward } from "../../src/kernels/activations.ts";
+import { gru } from "../../src/kernels/cells/gru.ts";
+import { lstm } from "../../src/kernels/cells/lstm.ts";
+import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
+import type { Kernel } from "../../src/kernels/kernel.ts";
+import { matmulNaive, matmulSmallM, matmulTiled, type MatmulParams } from "../../src/kernels/matmul.ts";
+import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
+import { kernels } from "../../src/kernels/registry.ts";
+import { Recording, type Buffer } from "../../src/recording/recording.ts";
+import type { NumericArray } from "../../src/tensor/tensor.ts";
+import { casesOf } from "./kernel-cases.ts";
+import { expectClose, numbers } from "./support.ts";
+
+let fast: CpuBackend;
+let twins: CpuBackend;
+
+beforeAll(async () => {
+  fast = await CpuBackend.create();
+  twins = await CpuBackend.create({ wasm: false });
+});
+
+/** Not the kernels of a few numbers, nor those that no large model is slow in. */
+const hasFastKernel = /^(?!.*(naive|sample|advance|two-phase|normalizer|loss-sum|gradient-norm$|binary|squared))/;
+
+type Arrays = Record<string, NumericArray>;
+
+/** Runs one dispatch and returns every buffer as it is afterwards. */
+async function run(backend: CpuBackend, kernel: Kernel, arrays: Arrays, params: Readonly<Record<string, number>>): Promise<Arrays> {
+  const recording = new Recording();
+  const views = Object.fromEntries(Object.entries(kernel.bindings).map(([name, { type }]) => [name, recording.buffer(name, [arrays[name].length], "external", type)]));
+  recording.dispatch(kernel, views, params);
+  const memory = new Map<Buffer, ReturnType<CpuBackend["createBuffer"]>>();
+  for (const [name, { buffer }] of Object.entries(views)) memory.set(buffer, backend.createBuffer(name, buffer.type, buffer.length, arrays[name]));
+  const program = await backend.prepare(recording, memory);
+  await program.run();
+  const after: Arrays = {};
+  for (const [buffer, { array }] of memory) after[buffer.label] = array.slice();
+  program.free();
+  for (const buffer of memory.values()) backend.free(buffer);
+  return after;
+}
+
+/** Holds the kernel to its twin in every buffer, also where neither should have written. */
+async function expectTwin(kernel: unknown, arrays: Arrays, params: Readonly<Record<string, number>>, tolerance = { atol: 1e-5, rtol: 1e-5 }): Promise<void> {
+  const { name } = kernel as Kernel;
+  expect(fast.fastKernel(name), `${name} has a WebAssembly version`).toBeDefined();
+  const actual = await run(fast, kernel as Kernel, arrays, params);
+  const expected = await run(twins, kernel as Kernel, arrays, params);
+  for (const binding of Object.keys(expected)) {
+    expectClose(`${name} ${JSON.stringify(params)} ${binding}`, actual[binding], expected[binding], tolerance);
+  }
+}
+
+it("is used by default and can be turned off", () => {
+  expect(fast.adapter).toMatch(/^CPU, WASM SIMD( \(relaxed\))?$/);
+  expect(twins.adapter).toContain("wasm: false");
+  expect(twins.fastKernel("matmul-tiled")).toBeUndefined();
+});
+
+// The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
+describe.each(kernels.filter(({ name }) => hasFastKernel.test(name)).map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
+  it.each(casesOf(kernel).map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
+    await expectTwin(kernel, arrays, params);
+  });
+});
+
+describe("σ and tanh", () => {
+  /** Every 1/8192 from -24 to 24, and from 2^-126 up in steps of 1/512 of a power of two. */
+  const sweep = Float32Array.from([
+    ...Array.from({ length: 48 * 8192 + 1 }, (_, i) => i / 8192 - 24),
+    ...Array.from({ length: 130 * 512 }, (_, i) => 2 ** (i / 512 - 126)),
+    ...Array.from({ length: 130 * 512 }, (_, i) => -(2 ** (i / 512 - 126))),
+  ]);
+
+  async function activate(kind: number, x: Float32Array): Promise<Float32Array> {
+    const { y } = await run(fast, activationForward, { x, y: new Float32Array(x.length) }, { length: x.length, kind });
+    return y as Float32Array;
+  }
+
+  it.each([
+    ["σ", 0, (x: number) => 1 / (1 + Math.exp(-x)), 1.2e-7, 3e-7],
+    ["tanh", 1, Math.tanh, 2e-7, 4e-7],
+  ] as const)("%s stays within its bounds of error", async (name, kind, exact, absolute, relative) => {
+    const y = await activate(kind, sweep);
+    for (let i = 0; i < sweep.length; i++) {
+      const expected = exact(sweep[i]);
+      const error = Math.abs(y[i] - expected);
+      if (!(error <= absolute) || !(error <= relative * Math.abs(expected) + 2 ** -140)) expect.fail(`${name}(${sweep[i]}) is ${y[i]}, expected ${expected}`);
+      if (Math.abs(y[i]) > 1) expect.fail(`${name}(${sweep[i]}) is ${y[i]}`);
+    }
+  });
+
+  it("saturate exactly and pass NaN on", async () => {
+    const x = Float32Array.of(9.02, 30, 1e30, Infinity, -9.02, -1e30, -Infinity, NaN, 0);
+    expect([...await activate(1, x)]).toEqual([1, 1, 1, 1, -1, -1, -1, NaN, 0]);
+    const [a, b, c, d, , low, least, nan, half] = await activate(0, x.map((value) => value * 2));
+    expect([a, b, c, d, half]).toEqual([1, 1, 1, 1, 0.5]);
+    expect([low, least].every((value) => value > 0 && value < 1e-17)).toBe(true);
+    expect(nan).toBeNaN();
+  });
+});
+
+describe("matmul", () => {
+  /** Layouts of A and B: n as they are, t transposed, s with a gap between elements. */
+  const layouts = ["nn", "nt", "tn", "tt", "ns", "sn", "ss"] as const;
+
+  function strides(layout: string, rows: number, columns: number): { row: number; column: number; length: number } {
+    if (layout === "t") return { row: 1, column: rows + 1, length: columns * (rows + 1) };
+    const gap = layout === "s" ? 3 : 1;
+    return { row: columns * gap + 2, column: gap, length: rows * (columns * gap + 2) };
+  }
+
+  async function check(layout: string, M: number, N: number, K: number, { batch = 1, useBias = 0, accumulate = 0 } = {}, kernel = matmulTiled): Promise<void> {
+    const a = strides(layout[0], M, K);
+    const b = strides(layout[1], K, N);
+    const cRow = N + 5;
+    const params: MatmulParams = {
+      M, N, K, batch,
+      aOffset: 7, aBatch: a.length + 1, aRow: a.row, aColumn: a.column,
+      bOffset: 5, bBatch: b.length + 2, bRow: b.row, bColumn: b.column,
+      cOffset: 3, cBatch: M * cRow + 4, cRow, useBias, accumulate,
+    };
+    // C starts as NaN where nothing may be read.
+    const c = numbers(3 + batch * (M * cRow + 4), 4);
+    if (!accumulate) c.fill(NaN, 3, 3 + N);
+    const arrays = { a: numbers(7 + batch * (a.length + 1), 1), b: numbers(5 + batch * (b.length + 2), 2), bias: numbers(N, 3), c };
+    await expectTwin(kernel, arrays, params, { atol: 2e-6 * Math.sqrt(K) + 1e-6, rtol: 1e-5 });
+  }
+
+  const sizes = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33];
+  it.each(layouts)("agrees on every combination of awkward sizes, layout %s", async (layout) => {
+    for (const M of sizes) for (const N of sizes) for (const K of [1, 3, 4, 7, 33]) await check(layout, M, N, K);
+  });
+
+  it.each(layouts)("agrees with bias, batch and accumulation, layout %s", async (layout) => {
+    for (const M of [1, 3, 4, 9]) {
+      for (const useBias of [0, 1]) for (const accumulate of [0, 1]) for (const batch of [1, 3]) await check(layout, M, 37, 13, { useBias, accumulate, batch });
+    }
+  });
+
+  it.each(layouts)("agrees where it takes several passes, layout %s", async (layout) => {
+    for (const [M, N, K] of [[67, 19, 521], [5, 263, 300], [131, 269, 259], [1, 1031, 257], [17, 1030, 257]]) await check(layout, M, N, K, { useBias: 1 });
+  });
+
+  it("stands in for all three kernels of the contract", async () => {
+    for (const kernel of [matmulNaive, matmulSmallM, matmulTiled]) await check("nn", 5, 6, 7, {}, kernel);
+  });
+});
+
+describe.each([lstm, gru, rnnTanh, rnnRelu])("one step of $name", (cell) => {
+  const G = cell.gateNames.length;
+  const T = 3;
+  const hBase = 11;
+
+  /** Weights small enough that gates do not saturate, whatever H is. */
+  function layer(B: number, H: number, lengths: ArrayLike<number>): Arrays {
+    return {
+      gates: numbers(T * B * H * G, 1, 2), weights: numbers(H * H * G, 2, 2 / Math.sqrt(H)), bias: numbers(H * G, 3),
+      h: numbers(hBase + (T + 1) * B * H, 4), c: numbers((T + 1) * B * H, 5, 2), lengths: Uint32Array.from(lengths),
+      dy: numbers(T * B * H, 6), carry: numbers(B * H * 2, 7), dRecurrent: numbers(T * B * H * G, 8),
+    };
+  }
+
+  const shapes = [[1, 1], [2, 3], [3, 4], [4, 5], [5, 8], [7, 9], [8, 31], [17, 33], [33, 16], [1, 67], [16, 257]];
+
+  it.each(shapes)("goes forward, B=%i H=%i", async (B, H) => {
+    const { gates, weights, bias, h, c, lengths } = layer(B, H, new Array<number>(B).fill(T));
+    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase });
+    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 2, previousSlot: 3, currentSlot: 2, hBase });
+  });
+
+  it.each(shapes)("goes backward, B=%i H=%i", async (B, H) => {
+    const { bias: _, ...arrays } = layer(B, H, new Array<number>(B).fill(T));
+    // Gates are activated ones here, between -1 and 1.
+    arrays.gates = numbers(T * B * H * G, 1);
+    for (const [hasNext, tail] of [[0, 0], [1, 0], [1, 1]]) {
+      await expectTwin(stepBackward(cell), arrays, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase, nextT: 2, hasNext, tail });
+    }
+  });
+
+  it("leaves rows that have ended as they were", async () => {
+    const lengths = [3, 1, 0, 2, 2, 3, 1];
+    for (const H of [1, 5, 8]) {
+      const { bias, ...arrays } = layer(lengths.length, H, lengths);
+      const slots = { B: lengths.length, H, t: 1, previousSlot: 1, currentSlot: 2, hBase };
+      const { gates, weights, h, c } = arrays;
+      await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths: arrays.lengths }, slots);
+      await expectTwin(stepBackward(cell), { ...arrays, gates: numbers(gates.length, 1) }, { ...slots, nextT: 2, hasNext: 1, tail: 0 });
+    }
+  });
+});
