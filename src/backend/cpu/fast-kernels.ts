@@ -59,6 +59,22 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
   });
 }
 
+function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
+    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
+      work.reserve(4 * B * H * 3);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseForward(phase, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
+    };
+    const backward: FastKernel = (at, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) => {
+      work.reserve(4 * B * H);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseBackward(phase, at.gates, at.weights, h, at.dy, at.carry, at.lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+    };
+    return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
+  });
+}
+
 /** Addresses of some bindings, then some params, in the order of the export's arguments. */
 function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
   return (at, p) => {
@@ -114,6 +130,7 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
     ["matmul-tiled", product],
     ["matmul-small-m", product],
     ...stepKernels(exports, work),
+    ...twoPhaseKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
