@@ -1,6 +1,6 @@
 /** Where a model meets a backend: records per shape and mode, keeps what it has recorded, runs it. */
 import type { Backend, DeviceBuffer, PrepareOptions, Program } from "../backend/backend.ts";
-import { checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import { checkFinite, checkIds, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
@@ -139,9 +139,20 @@ export class Session {
   }
 }
 
+function checkRunOptions(where: string, options: RunOptions): void {
+  checkOptionNames(where, options, ["backend", "training", "seed"], { needed: true });
+  checkBoolean(where, "training", options.training ?? false);
+  checkInteger(where, "seed", options.seed ?? 0, 0);
+}
+
+/** A tensor by itself is the input. */
+function asInputs(inputs: ModelInputs | Tensor): ModelInputs {
+  return typeof inputs === "object" && inputs !== null && "input" in inputs ? inputs : { input: inputs };
+}
+
 /** Checks inputs against the model and says how to record them. */
 export function planFor(model: Module, inputs: ModelInputs, options: { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
-  checkOptionNames("inputs", inputs, ["input", "state", "lengths"]);
+  checkOptionNames("inputs", inputs, ["input", "state", "lengths"], { needed: true });
   const input = checkTensor("inputs", "input", inputs.input);
   if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
   else checkFinite("inputs", "input", input.data);
@@ -201,9 +212,9 @@ function downloadOutputs(context: RunContext): void {
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
 export async function forward(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<ModelOutputs> {
-  checkOptionNames("forward", options, ["backend", "training", "seed"]);
+  checkRunOptions("forward", options);
   const session = Session.of(model, options.backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: false });
+  const { plan, data } = planFor(model, asInputs(inputs), { training: options.training, differentiates: false });
   const { context, program } = await session.prepare("forward", plan, downloadOutputs);
   await session.store.sync();
   const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
@@ -222,11 +233,11 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
 export async function gradients(model: Module, inputs: ModelInputs | Tensor, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
-  checkOptionNames("gradients", options, ["backend", "training", "seed"]);
-  checkOptionNames("cotangents", cotangents, ["output", "state"]);
+  checkRunOptions("gradients", options);
+  checkOptionNames("cotangents", cotangents, ["output", "state"], { needed: true });
   const { backend } = options;
   const session = Session.of(model, backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: true });
+  const { plan, data } = planFor(model, asInputs(inputs), { training: options.training, differentiates: true });
   const paths = Object.keys(cotangents.state ?? {}).sort();
   const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
   const { context, program } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));

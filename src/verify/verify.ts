@@ -1,6 +1,6 @@
 import type { Backend, Program } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
-import { checkNumber, checkOptionNames } from "../errors.ts";
+import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
@@ -53,11 +53,11 @@ export interface Report {
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit the model
  */
 export async function verify(model: Module, inputs: ModelInputs, options: VerifyOptions): Promise<Report> {
-  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training"]);
+  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training"], { needed: true });
   const atol = checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 });
   const rtol = checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 });
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  const { plan, data } = planFor(model, inputs, { training: options.training ?? true, differentiates: true });
+  const { plan, data } = planFor(model, inputs, { training: checkBoolean("verify", "training", options.training ?? true), differentiates: true });
   const device = await make(model, options.backend);
   const twin = await make(model, twins);
   const runInputs: Record<string, NumericArray> = { ...data, random: randomWords(1, 1) };
