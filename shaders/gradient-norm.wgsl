@@ -9,7 +9,7 @@ struct Params { groups: u32, maxNorm: f32 }
 fn main(@builtin(local_invocation_index) thread: u32) {
   var sum = 0.0;
   if (thread < params.groups) { sum = partial[thread]; }
-  let total = foldSum(sum, thread, 256u);
+  let total = foldSum(sum, thread);
   if (thread != 0u) { return; }
   norm[0] = sqrt(total);
   let healthy = norm[2] != 0.0 && isFinite(total) && isFinite(loss[0]);

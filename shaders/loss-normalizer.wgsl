@@ -13,7 +13,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     if (params.useTargets != 0u) { counts = targets[row] != params.ignoreIndex; }
     if (counts) { sum += weights[row]; }
   }
-  sum = foldSum(sum, thread, 256u);
+  sum = foldSum(sum, thread);
   if (thread != 0u) { return; }
   normalizer[0] = sum;
   var scale = 1.0;

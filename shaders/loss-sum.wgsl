@@ -9,6 +9,6 @@ struct Params { length: u32 }
 fn main(@builtin(local_invocation_index) thread: u32) {
   var sum = 0.0;
   for (var i = thread; i < params.length; i += 256u) { sum += losses[i]; }
-  sum = foldSum(sum, thread, 256u);
+  sum = foldSum(sum, thread);
   if (thread == 0u) { loss[0] = normalizer[1] * sum; }
 }

@@ -1,4 +1,4 @@
-// dx (+)= y * (dy - Σ dy*y) for softmax, dy - e^y * Σ dy for log-softmax; a workgroup owns a row.
+// dx (+)= y * (dy - Σ dy*y) for softmax, dy - e^y * Σ dy for log-softmax; eight or 64 threads share a row.
 struct Params { rows: u32, columns: u32, log: u32, accumulate: u32 }
 @group(0) @binding(0) var<storage, read> y: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -7,15 +7,18 @@ struct Params { rows: u32, columns: u32, log: u32, accumulate: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let row = groupIndex(group, groups);
-  if (row >= params.rows) { return; }
+  let share = rowShare(params.columns);
+  let row = groupIndex(group, groups) * (64u / share) + thread / share;
+  // A thread without a row goes along, for the barriers, with no columns to do.
+  let columns = select(0u, params.columns, row < params.rows);
   let at = row * params.columns;
+  let first = thread % share;
   var sum = 0.0;
-  for (var column = thread; column < params.columns; column += 64u) {
+  for (var column = first; column < columns; column += share) {
     if (params.log != 0u) { sum += dy[at + column]; } else { sum += dy[at + column] * y[at + column]; }
   }
-  sum = foldSum(sum, thread, 64u);
-  for (var column = thread; column < params.columns; column += 64u) {
+  sum = rowSum(sum, thread, share);
+  for (var column = first; column < columns; column += share) {
     let i = at + column;
     var value = y[i] * (dy[i] - sum);
     if (params.log != 0u) { value = dy[i] - safeExp(y[i]) * sum; }

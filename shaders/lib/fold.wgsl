@@ -1,28 +1,18 @@
-// Sum and maximum over the threads of a workgroup, by halves: the order is fixed, so a run repeats bit for bit.
-// `width` is the workgroup's size, a power of two up to 256. All threads must call, and all get the result.
+// The sum over the 256 threads of a workgroup, in a fixed order, so that a run repeats bit for bit. In two rounds of
+// 16: two barriers where folding by halves takes nine. All threads must call, and all get the result.
 var<workgroup> lanes: array<f32, 256>;
+var<workgroup> folded: array<f32, 16>;
 
-fn foldSum(value: f32, thread: u32, width: u32) -> f32 {
+fn foldSum(value: f32, thread: u32) -> f32 {
   lanes[thread] = value;
   workgroupBarrier();
-  for (var half = width / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { lanes[thread] += lanes[thread + half]; }
-    workgroupBarrier();
+  var total = 0.0;
+  if (thread < 16u) {
+    for (var i = 0u; i < 16u; i++) { total += lanes[i * 16u + thread]; }
+    folded[thread] = total;
   }
-  let total = lanes[0];
-  // The next fold writes lanes again.
   workgroupBarrier();
+  total = 0.0;
+  for (var i = 0u; i < 16u; i++) { total += folded[i]; }
   return total;
-}
-
-fn foldMax(value: f32, thread: u32, width: u32) -> f32 {
-  lanes[thread] = value;
-  workgroupBarrier();
-  for (var half = width / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { lanes[thread] = max(lanes[thread], lanes[thread + half]); }
-    workgroupBarrier();
-  }
-  let greatest = lanes[0];
-  workgroupBarrier();
-  return greatest;
 }

@@ -23,11 +23,15 @@ export class Vocabulary {
 
   /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
   encode(text: string): Uint32Array {
-    return Uint32Array.from(Array.from(text), (c, i) => {
+    // No array of characters in between: a text may have a hundred million.
+    const ids = new Uint32Array(text.length);
+    let count = 0;
+    for (const c of text) {
       const id = this.ids.get(c);
-      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${i} is not among the ${this.size} known characters`);
-      return id;
-    });
+      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${count} is not among the ${this.size} known characters`);
+      ids[count++] = id;
+    }
+    return ids.slice(0, count);
   }
 
   decode(ids: Iterable<number>): string {

@@ -4,10 +4,10 @@ import { defineKernel } from "./kernel.ts";
 /** Number of partial sums, and of workgroups, for a gradient of this length: at most 256, so that one workgroup can fold them. */
 export const gradientNormGroups = (length: number): number => Math.min(256, Math.max(1, Math.ceil(length / 1024)));
 
-/** partial_g = Σ gradients² over the blocks of 256 that fall to group g. */
+/** partial_g = Σ gradients² over the blocks of 64 that fall to group g. */
 export const gradientNormPartial = defineKernel({
   name: "gradient-norm-partial",
-  sources: ["lib/fold", "gradient-norm-partial"],
+  sources: ["lib/rows", "gradient-norm-partial"],
   bindings: {
     gradients: { access: "read", type: "f32", shape: "[length]" },
     partial: { access: "read_write", type: "f32", shape: "[groups]" },
@@ -17,8 +17,8 @@ export const gradientNormPartial = defineKernel({
   twin({ gradients, partial }, { length, groups }) {
     for (let group = 0; group < groups; group++) {
       let sum = 0;
-      for (let block = group * 256; block < length; block += groups * 256) {
-        for (let i = block; i < Math.min(block + 256, length); i++) sum += gradients[i] * gradients[i];
+      for (let block = group * 64; block < length; block += groups * 64) {
+        for (let i = block; i < Math.min(block + 64, length); i++) sum += gradients[i] * gradients[i];
       }
       partial[group] = sum;
     }

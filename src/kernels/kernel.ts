@@ -61,3 +61,9 @@ export function elementGroups(elements: number, perGroup = elementGroup): Workgr
 
 /** One workgroup per row, folded over x and y like elements (`groupIndex` in shaders/lib undoes it). */
 export const rowGroups = (rows: number): Workgroups => elementGroups(rows, 1);
+
+/** Threads that share a row of this length in the kernels that fold rows (`rowShare` in shaders/lib/rows.wgsl). */
+const rowShare = (columns: number): number => (columns > 256 ? 64 : 8);
+
+/** Workgroups of 64 threads for kernels that fold rows: a short row does not need a workgroup of its own. */
+export const sharedRowGroups = ({ rows, columns }: { rows: number; columns: number }): Workgroups => elementGroups(rows, 64 / rowShare(columns));

@@ -6,7 +6,7 @@
  * already multiplied by the normaliser's scale.
  */
 import { safeExp, sigmoid } from "./activations.ts";
-import { defineKernel, elementGroups, rowGroups, type Workgroups } from "./kernel.ts";
+import { defineKernel, elementGroups, sharedRowGroups, type Workgroups } from "./kernel.ts";
 
 const single: Workgroups = [1, 1, 1];
 
@@ -59,7 +59,7 @@ export const lossSum = defineKernel({
  */
 export const crossEntropy = defineKernel({
   name: "cross-entropy",
-  sources: ["lib/activations", "lib/linear-index", "lib/fold", "cross-entropy"],
+  sources: ["lib/activations", "lib/linear-index", "lib/rows", "cross-entropy"],
   bindings: {
     logits: { access: "read", type: "f32", shape: "[rows, columns]" },
     targets: { access: "read", type: "i32", shape: "[rows]" },
@@ -69,7 +69,7 @@ export const crossEntropy = defineKernel({
     dLogits: { access: "read_write", type: "f32", shape: "[rows, columns]" },
   },
   params: { rows: "u32", columns: "u32", ignoreIndex: "i32" },
-  workgroups: ({ rows }) => rowGroups(rows),
+  workgroups: sharedRowGroups,
   twin({ logits, targets, weights, normalizer, losses, dLogits }, { rows, columns, ignoreIndex }) {
     for (let row = 0; row < rows; row++) {
       const at = row * columns;

@@ -25,8 +25,8 @@ const vectors = (names: readonly string[], length: number): Record<string, Float
 
 /** Around one workgroup of an element-wise kernel, and primes. */
 const lengths = [1, 63, 64, 65, 257];
-/** Rows and columns around the width of a workgroup that owns a row. */
-const tables = [[1, 1], [3, 63], [2, 64], [5, 65], [2, 257], [7, 5]] as const;
+/** Rows and columns around where eight threads share a row and where 64 do. */
+const tables = [[1, 1], [9, 7], [8, 8], [5, 65], [3, 256], [2, 257], [3, 520]] as const;
 const both = [0, 1] as const;
 
 function matmulCases(): KernelCase[] {

@@ -70,9 +70,10 @@ describe.each(kinds)("memory on %s", (kind) => {
       bytes.push(on.counters.bytes);
       if (heap.process && heap.gc) heaps.push(heap.process.memoryUsage().heapUsed);
     }
-    expect(bytes).toEqual(Array(4).fill(bytes[0]));
+    // It may fall: models of other tests that nobody holds any more are freed on the way.
+    expect(Math.max(...bytes), `bytes ${bytes.join(", ")}`).toBe(bytes[0]);
     if (heaps.length > 0) expect(Math.max(...heaps) - heaps[0], `heap ${heaps.join(", ")}`).toBeLessThan(3e6);
     await generate(trainer.model, { backend: on, vocabulary: data.vocabulary, length: 40 });
-    expect(on.counters.bytes).toBe(bytes[0]);
+    expect(on.counters.bytes).toBeLessThanOrEqual(bytes[0]);
   }, 100_000);
 });

@@ -1,14 +1,17 @@
 /** Every WebAssembly kernel of the CPU backend against its twin, on sizes that leave remainders everywhere. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
+import { activationForward } from "../../src/kernels/activations.ts";
 import { gru } from "../../src/kernels/cells/gru.ts";
 import { lstm } from "../../src/kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { matmulNaive, matmulSmallM, matmulTiled, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
+import { kernels } from "../../src/kernels/registry.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
+import { casesOf } from "./kernel-cases.ts";
 import { expectClose, numbers } from "./support.ts";
 
 let fast: CpuBackend;
@@ -18,6 +21,9 @@ beforeAll(async () => {
   fast = await CpuBackend.create();
   twins = await CpuBackend.create({ wasm: false });
 });
+
+/** Not the kernels of a few numbers, nor those that no large model is slow in. */
+const hasFastKernel = /^(?!.*(naive|sample|advance|normalizer|loss-sum|gradient-norm$|binary|squared))/;
 
 type Arrays = Record<string, NumericArray>;
 
@@ -52,6 +58,49 @@ it("is used by default and can be turned off", () => {
   expect(fast.adapter).toMatch(/^CPU, WASM SIMD( \(relaxed\))?$/);
   expect(twins.adapter).toContain("wasm: false");
   expect(twins.fastKernel("matmul-tiled")).toBeUndefined();
+});
+
+// The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
+describe.each(kernels.filter(({ name }) => hasFastKernel.test(name)).map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
+  it.each(casesOf(kernel).map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
+    await expectTwin(kernel, arrays, params);
+  });
+});
+
+describe("σ and tanh", () => {
+  /** Every 1/8192 from -24 to 24, and from 2^-126 up in steps of 1/512 of a power of two. */
+  const sweep = Float32Array.from([
+    ...Array.from({ length: 48 * 8192 + 1 }, (_, i) => i / 8192 - 24),
+    ...Array.from({ length: 130 * 512 }, (_, i) => 2 ** (i / 512 - 126)),
+    ...Array.from({ length: 130 * 512 }, (_, i) => -(2 ** (i / 512 - 126))),
+  ]);
+
+  async function activate(kind: number, x: Float32Array): Promise<Float32Array> {
+    const { y } = await run(fast, activationForward, { x, y: new Float32Array(x.length) }, { length: x.length, kind });
+    return y as Float32Array;
+  }
+
+  it.each([
+    ["σ", 0, (x: number) => 1 / (1 + Math.exp(-x)), 1.2e-7, 3e-7],
+    ["tanh", 1, Math.tanh, 2e-7, 4e-7],
+  ] as const)("%s stays within its bounds of error", async (name, kind, exact, absolute, relative) => {
+    const y = await activate(kind, sweep);
+    for (let i = 0; i < sweep.length; i++) {
+      const expected = exact(sweep[i]);
+      const error = Math.abs(y[i] - expected);
+      if (!(error <= absolute) || !(error <= relative * Math.abs(expected) + 2 ** -140)) expect.fail(`${name}(${sweep[i]}) is ${y[i]}, expected ${expected}`);
+      if (Math.abs(y[i]) > 1) expect.fail(`${name}(${sweep[i]}) is ${y[i]}`);
+    }
+  });
+
+  it("saturate exactly and pass NaN on", async () => {
+    const x = Float32Array.of(9.02, 30, 1e30, Infinity, -9.02, -1e30, -Infinity, NaN, 0);
+    expect([...await activate(1, x)]).toEqual([1, 1, 1, 1, -1, -1, -1, NaN, 0]);
+    const [a, b, c, d, , low, least, nan, half] = await activate(0, x.map((value) => value * 2));
+    expect([a, b, c, d, half]).toEqual([1, 1, 1, 1, 0.5]);
+    expect([low, least].every((value) => value > 0 && value < 1e-17)).toBe(true);
+    expect(nan).toBeNaN();
+  });
 });
 
 describe("matmul", () => {

@@ -59,6 +59,69 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
   });
 }
 
+function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
+    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
+      work.reserve(4 * B * H * 3);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseForward(phase, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
+    };
+    const backward: FastKernel = (at, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) => {
+      work.reserve(4 * B * H);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseBackward(phase, at.gates, at.weights, h, at.dy, at.carry, at.lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+    };
+    return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
+  });
+}
+
+/** Addresses of some bindings, then some params, in the order of the export's arguments. */
+function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
+  return (at, p) => {
+    const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
+    return () => call(...args);
+  };
+}
+
+/**
+ * Puts the index along which the output is contiguous last, and the one along which the input is contiguous before it:
+ * that is what `wasm/copies.ts` copies by rows or in blocks.
+ */
+function stridedCopyKernel({ stridedCopy }: WasmExports): FastKernel {
+  return (at, p) => {
+    const indices = [0, 1, 2].map((i) => ({ size: p[`size${i}`], from: 4 * p[`from${i}`], to: 4 * p[`to${i}`] }));
+    // An index of size 1 has no say, whatever its strides.
+    const rank = ({ size, from, to }: (typeof indices)[number]): number => (size === 1 ? 0 : to === 4 ? 2 : from === 4 ? 1 : 0);
+    const [i, j, k] = indices.sort((a, b) => rank(a) - rank(b));
+    const from = at.input + 4 * p.fromOffset;
+    const to = at.output + 4 * p.toOffset;
+    return () => stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate);
+  };
+}
+
+function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
+  return [
+    ["sgd", (at, p) => {
+      const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
+      return () => sgd(at.parameters, at.gradients, at.lastGood, at.velocity, at.norm, at.control, length, momentum, 1 - dampening, nesterov, weightDecay, clipValue);
+    }],
+    ["rmsprop", (at, p) => {
+      const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
+      return () => rmsprop(
+        at.parameters, at.gradients, at.lastGood, at.squareAverage, at.gradientAverage, at.velocity, at.norm, at.control,
+        length, alpha, 1 - alpha, eps, momentum, centered, weightDecay, clipValue,
+      );
+    }],
+    ["adam", (at, p) => {
+      const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
+      return () => adam(
+        at.parameters, at.gradients, at.lastGood, at.firstMoment, at.secondMoment, at.norm, at.control,
+        length, beta1, 1 - beta1, beta2, 1 - beta2, eps, weightDecay, decoupled, clipValue,
+      );
+    }],
+  ];
+}
+
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
@@ -67,5 +130,19 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
     ["matmul-tiled", product],
     ["matmul-small-m", product],
     ...stepKernels(exports, work),
+    ...twoPhaseKernels(exports, work),
+    ["strided-copy", stridedCopyKernel(exports)],
+    ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
+    ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
+    ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
+    ["cross-entropy", direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"])],
+    ["activation-forward", direct(exports.activationForward, ["x", "y"], ["length", "kind"])],
+    ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
+    ["dropout", (at, { length, stream, p, accumulate }) => () => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
+    ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
+    ["embedding-gather", direct(exports.embeddingGather, ["weight", "ids", "y"], ["rows", "columns"])],
+    ["embedding-scatter", direct(exports.embeddingScatter, ["dy", "ids", "dWeight"], ["rows", "columns", "vocabulary", "accumulate"])],
+    ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
+    ...optimizerKernels(exports),
   ]);
 }

@@ -7,7 +7,7 @@ const page = 65536;
 /** WebAssembly addresses have 32 bits. */
 const most = 2 ** 32;
 /** Kernels may load up to this many bytes past the end of a buffer; the lanes are thrown away, the load must not trap. */
-const spare = 64;
+const spare = 128;
 
 interface Gap {
   at: number;
@@ -75,7 +75,7 @@ export class WasmHeap {
     if (wanted > held) {
       // A quarter more than asked for, so that many small buffers do not mean many growths.
       const generous = Math.min(most, Math.max(wanted, Math.ceil(held * 1.25)));
-      if (!this.grow(generous - held) && !this.grow(wanted - held)) {
+      if (wanted > most || (!this.grow(generous - held) && !this.grow(wanted - held))) {
         const mebibytes = Math.ceil(wanted / 2 ** 20);
         throw new RnnError("limit", "CpuBackend", `${mebibytes} MiB of memory are needed, more than WebAssembly offers here (at most 4096 MiB); use a smaller batch or fewer steps, or createBackend("cpu", { wasm: false })`);
       }

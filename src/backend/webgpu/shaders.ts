@@ -23,6 +23,7 @@ import gradientLib from "../../../shaders/lib/gradient.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
 import philoxLib from "../../../shaders/lib/philox.wgsl";
+import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
 import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
 import lossSum from "../../../shaders/loss-sum.wgsl";
@@ -67,6 +68,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
   "lib/philox": philoxLib,
+  "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
   "loss-normalizer": lossNormalizer,
   "loss-sum": lossSum,

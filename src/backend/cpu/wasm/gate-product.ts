@@ -1,6 +1,7 @@
 // dh [B, H] = Σ_{k,g} dG[row, k, g] · weights[k, unit, g]: the product of backpropagation through time.
+import { gate0, gate1, gate2 } from "./cells";
 import { madd, sumsOf } from "./lanes";
-import { packColumns, product } from "./matmul";
+import { packColumns, product, tile as matrixTile } from "./matmul";
 import { packedB } from "./scratch";
 
 /** Units k per pass: what the packed panel holds. */
@@ -8,10 +9,41 @@ const depth: usize = 256;
 
 export function gateProduct(next: usize, weights: usize, dh: usize, B: usize, H: usize, G: usize): void {
   if (G == 4) return fourGates(next, weights, dh, B, H);
-  // One product per gate, each with every G-th number of both operands.
-  const row = H * G << 2, step = G << 2;
-  for (let g: usize = 0; g < G; g++) {
-    product(next + (g << 2), weights + (g << 2), 0, dh, B, H, H, row, step, row, step, H << 2, g > 0);
+  if (G == 3) return threeGates(next, weights, dh, B, H);
+  product(next, weights, 0, dh, B, H, H, H << 2, 4, H << 2, 4, H << 2, false);
+}
+
+/** As one product over pairs (k, g), which lie in a row in dG, with the gates of the weights taken apart in packing. */
+function threeGates(next: usize, weights: usize, dh: usize, B: usize, H: usize): void {
+  const row = H * 12;
+  const most: usize = 80;
+  for (let k: usize = 0; k < H; k += most) {
+    const count = min(H - k, most);
+    for (let unit: usize = 0; unit < H; unit += 8) {
+      packThreeGates(packedB, weights + unit * 12, row, count);
+      let to = dh + (unit << 2);
+      for (let r: usize = 0; r < B; r += 4) {
+        matrixTile(count * 3, next + r * row, row, 4, min(B - r, 4), packedB, 32, min(H - unit, 8), to, H << 2, 0, k > 0);
+        to += H << 4;
+      }
+    }
+    next += count * 12;
+    weights += count * row;
+  }
+}
+
+/** Three gates of eight units, from `count` rows, as [count][3][8]. */
+function packThreeGates(to: usize, from: usize, row: usize, count: usize): void {
+  for (let k: usize = 0; k < count; k++) {
+    for (let half: usize = 0; half < 2; half++) {
+      const at = from + half * 48, target = to + half * 16;
+      const a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32);
+      v128.store(target, gate0(a, b, c));
+      v128.store(target, gate1(a, b, c), 32);
+      v128.store(target, gate2(a, b, c), 64);
+    }
+    from += row;
+    to += 96;
   }
 }
 

@@ -3,3 +3,8 @@
 export { heapStart } from "./scratch";
 export { matmul } from "./matmul";
 export { stepBackward, stepForward } from "./recurrent-step";
+export { columnSum, crossEntropy, softmaxBackward, softmaxForward } from "./rows";
+export { activationBackward, activationForward, dropout, maskSteps } from "./elementwise";
+export { embeddingGather, embeddingScatter, stridedCopy } from "./copies";
+export { adam, gradientNormPartial, rmsprop, sgd } from "./optimizers";
+export { twoPhaseBackward, twoPhaseForward } from "./two-phase";

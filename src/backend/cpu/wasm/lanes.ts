@@ -38,3 +38,29 @@ export function column2(a: v128, b: v128, c: v128, d: v128): v128 {
 export function column3(a: v128, b: v128, c: v128, d: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 3, 7, 3, 7), v128.shuffle<f32>(c, d, 3, 7, 3, 7), 0, 1, 4, 5);
 }
+
+/** Stores the first `left` lanes of x, all four if there are more. Loops over a length end with it. */
+@inline
+export function storeFirst(to: usize, x: v128, left: usize): void {
+  if (left >= 4) v128.store(to, x);
+  else storeLanes(to, x, left);
+}
+
+function storeLanes(to: usize, x: v128, count: usize): void {
+  v128.store32_lane(to, x, 0);
+  if (count > 1) v128.store32_lane(to, x, 1, 4);
+  if (count > 2) v128.store32_lane(to, x, 2, 8);
+}
+
+/** x, or x added to what `to` holds. */
+@inline
+export function sumWith(to: usize, x: v128, add: bool): v128 {
+  return add ? f32x4.add(v128.load(to), x) : x;
+}
+
+/** The lanes of x that are still inside the row; the others become `otherwise`. */
+@inline
+export function inside(x: v128, left: usize, otherwise: f32): v128 {
+  if (left >= 4) return x;
+  return v128.bitselect(x, f32x4.splat(otherwise), i32x4.gt_s(i32x4.splat(<i32>left), i32x4(0, 1, 2, 3)));
+}

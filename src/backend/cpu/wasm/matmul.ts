@@ -2,8 +2,8 @@
 //
 // One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
 // engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time; any other B is packed.
-// Loads may reach up to 28 bytes past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
-import { madd, sumsOf } from "./lanes";
+// Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
+import { column0, column1, column2, column3, madd, sumsOf } from "./lanes";
 import { edgeTile, packedA, packedB } from "./scratch";
 
 /** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
@@ -85,7 +85,7 @@ function block(
 }
 
 /** 4 rows by 8 columns. Missing rows repeat the last one, missing columns are whatever follows; neither is stored. */
-function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
+export function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
   const whole = rows == 4 && columns == 8;
   let a1 = rows > 1 ? a + aRow : a, a2 = rows > 2 ? a1 + aRow : a1, a3 = rows > 3 ? a2 + aRow : a2;
   let c00 = f32x4.splat(0), c01 = c00;
@@ -234,24 +234,41 @@ function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize):
   }
 }
 
-/** Eight columns of B as [K][8]. */
+/** Eight columns of B as [K][8]; missing ones are whatever follows, or repeat the last. */
 export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  let k: usize = 0;
   if (bColumn == 4) {
-    for (let k: usize = 0; k < K; k++) {
+    for (; k < K; k++) {
       v128.store(to, v128.load(b));
       v128.store(to, v128.load(b, 16), 16);
       to += 32;
       b += bRow;
     }
-    return;
+  } else if (bRow == 4) {
+    const second = b + min(columns - 1, 4) * bColumn;
+    const whole = K & ~3;
+    packBlocks(to, b, bColumn, min(columns, 4), whole);
+    packBlocks(to + 16, second, bColumn, columns > 4 ? columns - 4 : 1, whole);
+    k = whole;
+    to += whole << 5;
+    b += whole << 2;
   }
-  for (let n: usize = 0; n < columns; n++) {
-    let at = to + (n << 2);
-    let from = b + n * bColumn;
-    for (let k: usize = 0; k < K; k++) {
-      store<f32>(at, load<f32>(from));
-      at += 32;
-      from += bRow;
-    }
+  for (; k < K; k++) {
+    for (let n: usize = 0; n < columns; n++) store<f32>(to + (n << 2), load<f32>(b + n * bColumn));
+    to += 32;
+    b += bRow;
+  }
+}
+
+/** Up to four columns that are contiguous along K, in blocks of 4 by 4 turned round. */
+function packBlocks(to: usize, b: usize, bColumn: usize, columns: usize, K: usize): void {
+  const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
+  for (let k: usize = 0; k < K << 2; k += 16) {
+    const c0 = v128.load(b + k), c1 = v128.load(b1 + k), c2 = v128.load(b2 + k), c3 = v128.load(b3 + k);
+    v128.store(to, column0(c0, c1, c2, c3));
+    v128.store(to, column1(c0, c1, c2, c3), 32);
+    v128.store(to, column2(c0, c1, c2, c3), 64);
+    v128.store(to, column3(c0, c1, c2, c3), 96);
+    to += 128;
   }
 }

@@ -1,0 +1,116 @@
+// The optimisers of src/kernels/optimizers.ts and the gradient's norm. `control` and `norm` are read at each call: they
+// change from step to step. What a formula needs of constants (1 - beta) comes ready made: in float32 it would cancel.
+import { clamp } from "./functions";
+import { madd, storeFirst, sumOf } from "./lanes";
+
+/** src/kernels/gradient-norm.ts: group g sums the squares of blocks g, g + groups, … of 256. */
+export function gradientNormPartial(gradients: usize, partial: usize, length: usize, groups: usize): void {
+  for (let group: usize = 0; group < groups; group++) {
+    let sum = f32x4.splat(0);
+    for (let block = group << 8; block < length; block += groups << 8) {
+      const end = min(block + 256, length);
+      let i = block;
+      for (; i + 4 <= end; i += 4) {
+        const g = v128.load(gradients + (i << 2));
+        sum = madd(g, g, sum);
+      }
+      for (; i < end; i++) {
+        const g = load<f32>(gradients + (i << 2));
+        sum = f32x4.replace_lane(sum, 0, f32x4.extract_lane(sum, 0) + g * g);
+      }
+    }
+    store<f32>(partial + (group << 2), sumOf(sum));
+  }
+}
+
+/** Whether the step may be taken; remembers or restores the parameters. */
+function healthy(parameters: usize, lastGood: usize, norm: usize, length: usize): bool {
+  const taken = load<f32>(norm, 8) != 0;
+  if (taken) memory.copy(lastGood, parameters, length << 2);
+  else memory.copy(parameters, lastGood, length << 2);
+  return taken;
+}
+
+@inline
+function effectiveGradient(gradients: usize, parameter: v128, scale: f32, clipValue: f32, weightDecay: f32): v128 {
+  let g = v128.load(gradients);
+  if (clipValue > 0) g = clamp(g, -clipValue, clipValue);
+  return madd(g, f32x4.splat(scale), f32x4.mul(parameter, f32x4.splat(weightDecay)));
+}
+
+export function sgd(
+  parameters: usize, gradients: usize, lastGood: usize, velocity: usize, norm: usize, control: usize,
+  length: usize, momentum: f32, damped: f32, nesterov: bool, weightDecay: f32, clipValue: f32,
+): void {
+  if (!healthy(parameters, lastGood, norm, length)) return;
+  const scale = load<f32>(norm, 4);
+  const rate = f32x4.splat(-load<f32>(control));
+  const first = load<f32>(control, 12) != 0;
+  const inertia = f32x4.splat(momentum);
+  const bytes = length << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const parameter = v128.load(parameters + i);
+    let g = effectiveGradient(gradients + i, parameter, scale, clipValue, weightDecay);
+    if (momentum != 0) {
+      const v = first ? g : madd(inertia, v128.load(velocity + i), f32x4.mul(f32x4.splat(damped), g));
+      storeFirst(velocity + i, v, (bytes - i) >> 2);
+      g = nesterov ? madd(inertia, v, g) : v;
+    }
+    storeFirst(parameters + i, madd(rate, g, parameter), (bytes - i) >> 2);
+  }
+}
+
+export function rmsprop(
+  parameters: usize, gradients: usize, lastGood: usize, squareAverage: usize, gradientAverage: usize, velocity: usize, norm: usize, control: usize,
+  length: usize, alpha: f32, fresh: f32, eps: f32, momentum: f32, centered: bool, weightDecay: f32, clipValue: f32,
+): void {
+  if (!healthy(parameters, lastGood, norm, length)) return;
+  const scale = load<f32>(norm, 4);
+  const rate = f32x4.splat(-load<f32>(control));
+  const old = f32x4.splat(alpha), share = f32x4.splat(fresh);
+  const bytes = length << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const left = (bytes - i) >> 2;
+    const parameter = v128.load(parameters + i);
+    const g = effectiveGradient(gradients + i, parameter, scale, clipValue, weightDecay);
+    let variance = madd(old, v128.load(squareAverage + i), f32x4.mul(f32x4.mul(share, g), g));
+    storeFirst(squareAverage + i, variance, left);
+    if (centered) {
+      const average = madd(old, v128.load(gradientAverage + i), f32x4.mul(share, g));
+      storeFirst(gradientAverage + i, average, left);
+      variance = f32x4.max(f32x4.sub(variance, f32x4.mul(average, average)), f32x4.splat(0));
+    }
+    let update = f32x4.div(g, f32x4.add(f32x4.sqrt(variance), f32x4.splat(eps)));
+    if (momentum != 0) {
+      update = madd(f32x4.splat(momentum), v128.load(velocity + i), update);
+      storeFirst(velocity + i, update, left);
+    }
+    storeFirst(parameters + i, madd(rate, update, parameter), left);
+  }
+}
+
+export function adam(
+  parameters: usize, gradients: usize, lastGood: usize, firstMoment: usize, secondMoment: usize, norm: usize, control: usize,
+  length: usize, beta1: f32, fresh1: f32, beta2: f32, fresh2: f32, eps: f32, weightDecay: f32, decoupled: bool, clipValue: f32,
+): void {
+  if (!healthy(parameters, lastGood, norm, length)) return;
+  const scale = load<f32>(norm, 4);
+  const learningRate = load<f32>(control);
+  const rate = f32x4.splat(-learningRate / load<f32>(control, 4));
+  const correction2 = f32x4.splat(load<f32>(control, 8));
+  const shrinkage = f32x4.splat(decoupled ? -learningRate * weightDecay : 0);
+  const penalty: f32 = decoupled ? 0 : weightDecay;
+  const bytes = length << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const left = (bytes - i) >> 2;
+    let parameter = v128.load(parameters + i);
+    parameter = madd(shrinkage, parameter, parameter);
+    const g = effectiveGradient(gradients + i, parameter, scale, clipValue, penalty);
+    const m = madd(f32x4.splat(beta1), v128.load(firstMoment + i), f32x4.mul(f32x4.splat(fresh1), g));
+    const v = madd(f32x4.splat(beta2), v128.load(secondMoment + i), f32x4.mul(f32x4.mul(f32x4.splat(fresh2), g), g));
+    storeFirst(firstMoment + i, m, left);
+    storeFirst(secondMoment + i, v, left);
+    const root = f32x4.sqrt(f32x4.div(v, correction2));
+    storeFirst(parameters + i, madd(rate, f32x4.div(m, f32x4.add(root, f32x4.splat(eps))), parameter), left);
+  }
+}

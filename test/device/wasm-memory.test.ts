@@ -1,0 +1,120 @@
+/** The heap behind the WebAssembly kernels, and buffers and programs that live through its growth. */
+import { describe, expect, it } from "vitest";
+import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
+import { WasmHeap } from "../../src/backend/cpu/wasm-heap.ts";
+import { RnnError } from "../../src/errors.ts";
+import { activationForward } from "../../src/kernels/activations.ts";
+import { lossSum } from "../../src/kernels/losses.ts";
+import { Recording, type Buffer } from "../../src/recording/recording.ts";
+import type { DeviceBuffer } from "../../src/backend/backend.ts";
+import { numbers } from "./support.ts";
+
+const mebibyte = 2 ** 20;
+const newHeap = (): WasmHeap => new WasmHeap(new WebAssembly.Memory({ initial: 1 }), 1000);
+
+describe("the heap", () => {
+  it("starts behind the kernels' own memory and keeps to cache lines", () => {
+    const heap = newHeap();
+    expect([heap.allocate(4), heap.allocate(65), heap.allocate(1)]).toEqual([1024, 1088, 1216]);
+  });
+
+  it("takes the smallest gap that fits, and joins gaps", () => {
+    const heap = newHeap();
+    const [a, b, c, d, last] = [640, 128, 320, 64, 64].map((bytes) => heap.allocate(bytes));
+    heap.free(a);
+    heap.free(c);
+    expect(heap.allocate(256)).toBe(c);
+    expect(heap.allocate(64)).toBe(c + 256);
+    heap.free(b);
+    expect(heap.allocate(768)).toBe(a);
+    expect(heap.allocate(64)).toBe(last + 64);
+    heap.free(d);
+    heap.free(d);
+    expect(heap.allocate(64)).toBe(d);
+    expect(heap.allocate(64)).toBe(last + 128);
+  });
+
+  it("never hands out the same byte twice", () => {
+    const heap = newHeap();
+    const held = new Map<number, number>();
+    const choices = numbers(2000, 3);
+    for (let i = 0; i < choices.length; i++) {
+      const bytes = Math.ceil(Math.abs(choices[i]) * 5000);
+      if (choices[i] > 0 || held.size === 0) held.set(heap.allocate(bytes), bytes);
+      else {
+        const at = [...held.keys()][i % held.size];
+        heap.free(at);
+        held.delete(at);
+      }
+      const parts = [...held].sort((x, y) => x[0] - y[0]);
+      for (let j = 1; j < parts.length; j++) if (parts[j - 1][0] + parts[j - 1][1] > parts[j][0]) expect.fail(`${parts[j]} lies in ${parts[j - 1]}`);
+    }
+    for (const at of held.keys()) heap.free(at);
+    expect(heap.allocate(64)).toBe(1024);
+  });
+
+  it("says what to do when there is no more memory", () => {
+    const heap = newHeap();
+    expect(() => heap.allocate(5 * 1024 * mebibyte)).toThrow(RnnError);
+    expect(() => heap.allocate(5 * 1024 * mebibyte)).toThrow(/CpuBackend: 5121 MiB of memory are needed, .* use a smaller batch/);
+    expect(heap.allocate(64)).toBe(1024);
+  });
+});
+
+describe("a backend with WebAssembly kernels", () => {
+  /** y = tanh(x) by a WebAssembly kernel, then the sum of y by a twin, a copy and a download. */
+  async function program(backend: CpuBackend, length: number) {
+    const recording = new Recording();
+    const x = recording.buffer("x", [length], "external");
+    const y = recording.buffer("y", [length]);
+    const normalizer = recording.buffer("normalizer", [2], "constant", "f32", Float32Array.of(1, 1));
+    const [loss, copied] = [recording.buffer("loss", [1]), recording.buffer("copied", [1])];
+    recording.dispatch(activationForward, { x, y }, { length, kind: 1 });
+    recording.dispatch(lossSum, { losses: y, normalizer, loss }, { length });
+    recording.copy(loss, copied);
+    recording.download("sum", copied);
+    const memory = backend.createBuffer("x", "f32", length, numbers(length));
+    const prepared = await backend.prepare(recording, new Map<Buffer, DeviceBuffer>([[x.buffer, memory]]));
+    const sum = async (): Promise<number> => (await (await prepared.run()).downloads).sum[0];
+    return { memory, prepared, sum };
+  }
+
+  it("keeps buffers and programs intact while its memory grows", async () => {
+    const backend = await CpuBackend.create();
+    expect(backend.fastKernel("activation-forward")).toBeDefined();
+    expect(backend.fastKernel("loss-sum")).toBeUndefined();
+    const { memory, sum } = await program(backend, 1000);
+    const before = await sum();
+    expect(before).toBeCloseTo(numbers(1000).reduce((total, x) => total + Math.tanh(x), 0), 3);
+    const generation = backend.generation;
+    const large = backend.createBuffer("large", "u32", 10 * mebibyte);
+    expect(backend.generation).toBeGreaterThan(generation);
+    expect(await backend.read(memory)).toEqual(numbers(1000));
+    expect(await sum()).toBe(before);
+    backend.write(memory, numbers(1000, 2));
+    backend.write(large, [7], 10 * mebibyte - 1);
+    expect(await backend.read(large, 10 * mebibyte - 2, 2)).toEqual(Uint32Array.of(0, 7));
+    expect(await sum()).not.toBe(before);
+  });
+
+  it("uses freed memory again, cleared", async () => {
+    const backend = await CpuBackend.create();
+    const first = backend.createBuffer("first", "f32", mebibyte, new Float32Array(mebibyte).fill(3));
+    backend.free(first);
+    const { generation } = backend;
+    for (let i = 0; i < 50; i++) {
+      const buffer = backend.createBuffer("again", "f32", mebibyte);
+      expect((await backend.read(buffer, mebibyte - 1))[0]).toBe(0);
+      backend.write(buffer, [1], mebibyte - 1);
+      backend.free(buffer);
+    }
+    for (let i = 0; i < 20; i++) {
+      const { memory, prepared, sum } = await program(backend, 10_000);
+      await sum();
+      prepared.free();
+      backend.free(memory);
+    }
+    expect(backend.generation).toBe(generation);
+    expect(backend.counters.bytes).toBe(0);
+  });
+});
