@@ -13,6 +13,7 @@ export class Chart {
 
   constructor() {
     this.build();
+    this.draw();
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
   }
@@ -42,6 +43,7 @@ export class Chart {
       const { steps, raw, smooth, latest } = this.history;
       this.plot?.setData([steps, raw, smooth]);
       const label = steps.length === 0 ? "nothing yet" : `from ${raw[0].toFixed(2)} at step ${steps[0]} to ${latest.toFixed(2)} at step ${steps[steps.length - 1]}`;
+      this.place.dataset.empty = String(steps.length === 0);
       this.place.setAttribute("aria-label", `Loss curve: ${label}`);
     });
   }

@@ -96,9 +96,10 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     choice = form.backend = reply.choice;
     const device = block("device");
     device.dataset.backend = reply.backend;
-    block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter === "CPU" ? "CPU" : `CPU: ${reply.adapter}`;
-    block("device-reason").textContent = reply.reason;
-    form.suggest(reply.backend === "webgpu" && !reply.adapter.includes("software") ? "medium" : "small");
+    const software = reply.adapter.includes("(software)");
+    block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter;
+    block("device-reason").textContent = reply.backend === "webgpu" && software ? `${reply.reason}; a software adapter, slower than the CPU itself` : reply.reason;
+    form.suggest(reply.backend === "webgpu" && !software ? "medium" : "small");
     if (controls.state !== "training") controls.set(model ? "paused" : "empty");
   },
   model(reply) {

@@ -22,17 +22,24 @@ type SpiedWindow = typeof globalThis & { spied: Spied };
 function spy(): void {
   const spied: Spied = { replies: [], workers: [], saved: [], longestGap: 0 };
   (globalThis as SpiedWindow).spied = spied;
-  // Beside the page's worker runs a line that can take its WebGPU device away, as a driver reset would.
-  const loseDevice = `
+  // Beside the page's worker stands code that does what drivers do: reset the device, compute wrongly, not be there.
+  const driver = `
     const devices = [];
-    if (globalThis.GPUAdapter) {
-      const request = GPUAdapter.prototype.requestDevice;
-      GPUAdapter.prototype.requestDevice = async function (...args) { const device = await request.apply(this, args); devices.push(device); return device; };
-    }
-    new BroadcastChannel("lose device").onmessage = () => devices.at(-1).destroy();`;
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...args) { const device = await request.apply(this, args); devices.push(device); return device; };
+    const misfortunes = {
+      reset() { devices.at(-1).destroy(); },
+      missing() { Object.defineProperty(navigator, "gpu", { value: undefined }); },
+      wrong() {
+        const compile = GPUDevice.prototype.createShaderModule;
+        GPUDevice.prototype.createShaderModule = function (module) { return compile.call(this, { ...module, code: module.code.replaceAll("1.0 + exp(", "1.001 + exp(") }); };
+      },
+    };
+    const channel = new BroadcastChannel("driver");
+    channel.onmessage = ({ data }) => { misfortunes[data](); channel.postMessage("done"); };`;
   globalThis.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
-      const code = `import ${JSON.stringify(String(url))};${loseDevice}`;
+      const code = `import ${JSON.stringify(String(url))};${driver}`;
       super(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), options);
       spied.workers.push(this);
       this.addEventListener("message", ({ data }: MessageEvent<Reply>) => spied.replies.push(data));
@@ -134,8 +141,13 @@ export class DemoPage {
     });
   }
 
-  loseDevice(): Promise<void> {
-    return this.page.evaluate(() => new BroadcastChannel("lose device").postMessage(""));
+  /** Lets something happen to the worker's WebGPU. */
+  driver(misfortune: "reset" | "missing" | "wrong"): Promise<void> {
+    return this.page.evaluate((data) => new Promise<void>((resolve) => {
+      const channel = new BroadcastChannel("driver");
+      channel.onmessage = () => resolve();
+      channel.postMessage(data);
+    }), misfortune);
   }
 
   /** Says something to the worker past the page. */

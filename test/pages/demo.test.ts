@@ -37,8 +37,12 @@ describe(`the demo page in ${kind}`, () => {
       await page.click("#start");
       await page.waitForStep(20);
       await page.longestGap();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
       await page.waitForStep(60);
-      expect(await page.longestGap()).toBeLessThan(200);
+      const gap = await page.longestGap();
+      // Above 0: the watch did run.
+      expect(gap).toBeGreaterThan(0);
+      expect(gap).toBeLessThan(150);
 
       const asked = performance.now();
       await page.click("#pause");
@@ -145,7 +149,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.choose("webgpu");
     await page.click("#start");
     await page.waitForStep(5);
-    await page.loseDevice();
+    await page.driver("reset");
     await page.waitForNotice("The device was lost");
     await page.clickWay("Continue from the last copy on the CPU");
     await page.waitForStatus("Training");
@@ -153,4 +157,21 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(30);
   });
 
+  it("offers the CPU where there is no WebGPU", async () => {
+    await page.driver("missing");
+    await page.click('input[name="backend"][value="webgpu"]');
+    await page.waitForNotice("this browser has none");
+    await page.clickWay("Use the CPU");
+    await page.waitForStatus("Ready");
+    expect(await page.text("device-name")).toMatch(/^CPU/);
+  });
+
+  it("names the kernels that a device computes wrongly", async () => {
+    await page.fill(tiny);
+    await page.driver("wrong");
+    await page.choose("webgpu");
+    await page.click("#verify");
+    await page.page.waitForSelector('#report[data-passed="false"]');
+    expect(await page.text("report")).toMatch(/Failed: \d+ of \d+ buffers differ[^]*fail\s+step-forward:lstm/);
+  });
 });
