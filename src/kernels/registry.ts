@@ -15,7 +15,7 @@ import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError
 import { maskSteps } from "./mask-steps.ts";
 import { matmulNaive, matmulSmallM, matmulTiled } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
-import { loopBackward, loopForward } from "./recurrent-loop.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
 import { advancePosition, sampleToken } from "./sample-token.ts";
@@ -31,6 +31,7 @@ export const kernels: readonly Kernel[] = [
   loopForward(lstm, 256), loopBackward(lstm, 256),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
+    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33),
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,

@@ -181,6 +181,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-tiled": matmulCases, "matmul-small-m": matmulCases,
   "strided-copy": stridedCopyCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
+  "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),

@@ -33,6 +33,8 @@ import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
 import matmulTiled from "../../../shaders/matmul-tiled.wgsl";
 import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
+import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
+import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
@@ -80,6 +82,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-tiled": matmulTiled,
   "recurrent/loop-backward": loopBackward,
   "recurrent/loop-forward": loopForward,
+  "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
+  "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,
