@@ -1,6 +1,8 @@
-// GFLOP/s of the CPU backend on one thread, on the products that recurrent layers are made of:
-// `node scripts/run-ts.mjs bench/cpu-matmul.ts`. Each product is compared with its twin before it is timed.
+// GFLOP/s of the CPU backend on one thread, on the products that recurrent layers are made of and on the layers' time
+// loops: `node scripts/run-ts.mjs bench/cpu-matmul.ts [part of a row's text]`. Each row is compared with its twin
+// before it is timed.
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
+import type { Cell } from "../src/kernels/cells/cell.ts";
 import { gru } from "../src/kernels/cells/gru.ts";
 import { lstm } from "../src/kernels/cells/lstm.ts";
 import { rnnTanh } from "../src/kernels/cells/rnn.ts";
@@ -10,11 +12,14 @@ import { stepBackward, stepForward } from "../src/kernels/recurrent-step.ts";
 import { Recording, type Buffer } from "../src/recording/recording.ts";
 
 type Params = Readonly<Record<string, number>>;
+
+/** Dispatches of one kernel over the same buffers. */
 interface Row {
   readonly what: string;
   readonly kernel: Kernel;
   readonly sizes: Readonly<Record<string, number>>;
-  readonly params: Params;
+  readonly dispatches: readonly Params[];
+  /** Of all dispatches. */
   readonly flops: number;
 }
 
@@ -26,21 +31,24 @@ function product(what: string, layout: "x·Wᵀ" | "dY·W" | "dYᵀ·x", M: numb
     "dYᵀ·x": { aRow: 1, aColumn: M, bRow: N, bColumn: 1 },
   }[layout];
   return {
-    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`, kernel: matmulTiled as unknown as Kernel, flops: 2 * M * N * K,
+    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`, kernel: matmulTiled, flops: 2 * M * N * K,
     sizes: { a: M * K, b: K * N, bias: N, c: M * N },
-    params: { M, N, K, batch: 1, aOffset: 0, aBatch: 0, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides },
+    dispatches: [{ M, N, K, batch: 1, aOffset: 0, aBatch: 0, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides }],
   };
 }
 
-function steps(cell: typeof lstm, B: number, H: number): Row[] {
+/** Both time loops of a layer. */
+function loops(cell: Cell, T: number, B: number, H: number): Row[] {
   const G = cell.gateNames.length;
-  const slots = { B, H, t: 0, previousSlot: 0, currentSlot: 1, hBase: 0 };
-  const sizes = { gates: 2 * B * H * G, weights: H * H * G, bias: H * G, h: 2 * B * H, c: 2 * B * H, lengths: B, dy: 2 * B * H, carry: 2 * B * H, dRecurrent: 2 * B * H * G };
-  const name = `${cell.name} B=${B} H=${H}`;
-  const flops = 2 * B * H * H * G;
+  const states = (T + 1) * B * H;
+  const sizes = { gates: T * B * H * G, weights: H * H * G, bias: H * G, h: states, c: states, lengths: B, dy: T * B * H, carry: 2 * B * H, dRecurrent: T * B * H * G };
+  const forwards = Array.from({ length: T }, (_, t) => ({ B, H, t, previousSlot: t, currentSlot: t + 1, hBase: 0 }));
+  const backwards = forwards.map((slots) => ({ ...slots, nextT: slots.t + 1, hasNext: slots.t + 1 < T ? 1 : 0, tail: 0 })).reverse();
+  const name = `${cell.name} T=${T} B=${B} H=${H}`;
+  const flops = 2 * T * B * H * H * G;
   return [
-    { what: `step forward  ${name}`, kernel: stepForward(cell) as unknown as Kernel, sizes, params: slots, flops },
-    { what: `step backward ${name}`, kernel: stepBackward(cell) as unknown as Kernel, sizes, params: { ...slots, nextT: 1, hasNext: 1, tail: 0 }, flops },
+    { what: `forward loop  ${name}`, kernel: stepForward(cell), sizes, dispatches: forwards, flops },
+    { what: `backward loop ${name}`, kernel: stepBackward(cell), sizes, dispatches: backwards, flops: flops * (T - 1) / T },
   ];
 }
 
@@ -52,25 +60,29 @@ const rows: Row[] = [
   product("gradient of W", "dYᵀ·x", 512, 64, 2048),
   product("gradient of U", "dYᵀ·x", 512, 128, 2048),
   product("logits", "x·Wᵀ", 2048, 85, 128),
-  ...[lstm, gru, rnnTanh].flatMap((cell) => [[1, 128], [32, 128], [32, 256], [16, 512]].flatMap(([B, H]) => steps(cell, B, H))),
+  ...[lstm, gru, rnnTanh].flatMap((cell) => [[100, 1, 128], [64, 32, 128], [32, 32, 256], [32, 16, 512]].flatMap(([T, B, H]) => loops(cell, T, B, H))),
 ];
 
-async function prepare(backend: CpuBackend, { kernel, sizes, params }: Row) {
+async function prepare(backend: CpuBackend, { kernel, sizes, dispatches }: Row) {
   const recording = new Recording();
   const names = Object.keys(kernel.bindings);
   const views = Object.fromEntries(names.map((name) => [name, recording.buffer(name, [sizes[name]], "external", kernel.bindings[name].type)]));
-  recording.dispatch(kernel, views, params);
+  for (const params of dispatches) recording.dispatch(kernel, views, params);
   const memory = new Map<Buffer, ReturnType<CpuBackend["createBuffer"]>>();
   for (const name of names) {
-    const data = Float32Array.from({ length: sizes[name] }, (_, i) => (name === "lengths" ? 2 : 0.1 * Math.sin(1.3 * i + name.length)));
-    memory.set(views[name].buffer, backend.createBuffer(name, kernel.bindings[name].type, sizes[name], data));
+    memory.set(views[name].buffer, backend.createBuffer(name, kernel.bindings[name].type, sizes[name]));
   }
+  /** Kernels change their buffers in place: without this, a second run would see other numbers, denormal ones at last. */
+  const reset = (): void => {
+    for (const { label, array } of memory.values()) for (let i = 0; i < array.length; i++) array[i] = label === "lengths" ? dispatches.length : 0.1 * Math.sin(1.3 * i + label.length);
+  };
+  reset();
   const program = await backend.prepare(recording, memory);
   const free = (): void => {
     program.free();
     for (const buffer of memory.values()) backend.free(buffer);
   };
-  return { program, memory, free };
+  return { program, memory, reset, free };
 }
 
 type Prepared = Awaited<ReturnType<typeof prepare>>;
@@ -88,10 +100,11 @@ async function check(row: Row, fast: Prepared, twins: CpuBackend): Promise<void>
 }
 
 /** The best of several rounds: other programs on the machine can only make it slower. */
-async function gflops({ flops }: Row, { program }: Prepared): Promise<number> {
-  const repeat = Math.max(1, Math.ceil(2e8 / flops));
+async function gflops({ flops, dispatches }: Row, { program, reset }: Prepared): Promise<number> {
+  const repeat = dispatches.length > 1 ? 1 : Math.max(1, Math.ceil(2e8 / flops));
   let best = Infinity;
   for (let round = 0; round < 7; round++) {
+    reset();
     const started = performance.now();
     await program.run({}, repeat);
     best = Math.min(best, performance.now() - started);

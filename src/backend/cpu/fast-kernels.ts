@@ -2,6 +2,7 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
+import { walk } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -56,6 +57,21 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
       );
     };
     return [[`step-forward:${name}`, forward], [`step-backward:${name}`, backward]];
+  });
+}
+
+/** The time loop is the steps one after the other, here as in the twin. */
+function loopKernels(steps: readonly [string, FastKernel][]): [string, FastKernel][] {
+  return steps.map(([name, step]): [string, FastKernel] => {
+    const backward = name.startsWith("step-backward");
+    return [name.replace("step-", "loop-"), (at, { T, B, H, reverse, hBase, tail }) => {
+      const walked = backward ? walk(T, reverse === 1).reverse() : walk(T, reverse === 1);
+      const calls = walked.map((slots, i) => step(at, { B, H, hBase, ...slots, nextT: i ? walked[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
+      if (tail) calls.push(step(at, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: walked[T - 1].t, hasNext: 1, tail: 1 }));
+      return () => {
+        for (const call of calls) call();
+      };
+    }];
   });
 }
 
@@ -125,11 +141,13 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
+  const steps = stepKernels(exports, work);
   return new Map<string, FastKernel>([
     ["matmul-naive", product],
     ["matmul-tiled", product],
     ["matmul-small-m", product],
-    ...stepKernels(exports, work),
+    ...steps,
+    ...loopKernels(steps),
     ...twoPhaseKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
