@@ -37,7 +37,10 @@ export class TextData implements TrainingData {
     return new TextData(vocabulary, tokens, batch, steps);
   }
 
-  /** Cuts off the last `fraction` of the text as data of its own, with the same vocabulary and window. */
+  /**
+   * Cuts off the last `fraction` (0 to 1) of the text as data of its own, with the same vocabulary and window.
+   * @throws RnnError `data` if a part is shorter than one window, `option` if the fraction is out of range
+   */
   split(fraction: number): { train: TextData; test: TextData } {
     checkNumber("TextData", "fraction", fraction, { least: 0, most: 1 });
     const cut = Math.floor(this.tokens.length * (1 - fraction));

@@ -17,6 +17,7 @@ export class Vocabulary {
     return new Vocabulary([...new Set(text)].sort());
   }
 
+  /** Number of characters. */
   get size(): number {
     return this.characters.length;
   }
@@ -34,10 +35,12 @@ export class Vocabulary {
     return ids.slice(0, count);
   }
 
+  /** The characters of these ids; U+FFFD for an id outside the vocabulary. */
   decode(ids: Iterable<number>): string {
     return Array.from(ids, (id) => this.characters[id] ?? "\ufffd").join("");
   }
 
+  /** All characters in order, which `new Vocabulary([...text])` turns back. */
   toString(): string {
     return this.characters.join("");
   }

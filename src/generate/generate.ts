@@ -9,6 +9,7 @@ import type { RunContext, RecordingPlan } from "../session/run-context.ts";
 import { randomWords, Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
+/** How tokens are drawn, and how many. */
 export interface SamplingOptions {
   backend: Backend;
   /** Tokens to draw (default 100). */

@@ -17,9 +17,11 @@ export interface ModelInputs {
   lengths?: ArrayLike<number>;
 }
 
+/** What a forward pass gives. */
 export interface ModelOutputs {
+  /** In the input's order of steps and batch. */
   output: Tensor<FloatArray>;
-  /** Final states by path. */
+  /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
   state: Record<string, Tensor<FloatArray>>;
 }
 
@@ -29,6 +31,7 @@ export interface Cotangents {
   state?: Readonly<Record<string, Tensor>>;
 }
 
+/** What a forward and backward pass gives. */
 export interface ModelGradients extends ModelOutputs {
   gradients: {
     /** By parameter name, in PyTorch's shapes. */
