@@ -1,7 +1,8 @@
 /** Where a model meets a backend: records per shape and mode, keeps what it has recorded, runs it. */
 import type { Backend, DeviceBuffer, PrepareOptions, Program } from "../backend/backend.ts";
-import { checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { Buffer } from "../recording/recording.ts";
 import { checkFinite, checkIds, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { ParameterStore } from "./parameter-store.ts";
@@ -49,6 +50,8 @@ export interface RunOptions {
   training?: boolean;
   /** Seed of the dropout masks (default 0). */
   seed?: number;
+  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
+  strategy?: Strategy;
 }
 
 /** Gives the memory behind an external buffer; asked once a recording. */
@@ -143,7 +146,7 @@ export class Session {
 }
 
 /** Checks inputs against the model and says how to record them. */
-export function planFor(model: Module, inputs: ModelInputs, options: { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
+export function planFor(model: Module, inputs: ModelInputs, options: { training?: boolean; differentiates: boolean; strategy?: Strategy }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
   checkOptionNames("inputs", inputs, ["input", "state", "lengths"]);
   const input = checkTensor("inputs", "input", inputs.input);
   if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
@@ -160,9 +163,19 @@ export function planFor(model: Module, inputs: ModelInputs, options: { training?
   if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
   const plan: RecordingPlan = {
     inputShape: input.shape, states, hasLengths: inputs.lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates,
+    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy,
   };
   return { plan, data };
+}
+
+/** @throws RnnError `option` */
+export function checkStrategy(where: string, strategy: unknown): Strategy | undefined {
+  return strategy === undefined ? undefined : checkChoice<Strategy>(where, "strategy", strategy, ["loop", "step"]);
+}
+
+function checkRunOptions(where: string, options: RunOptions): void {
+  checkOptionNames(where, options, ["backend", "training", "seed", "strategy"]);
+  checkStrategy(where, options.strategy);
 }
 
 function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly number[]): Uint32Array {
@@ -204,9 +217,9 @@ function downloadOutputs(context: RunContext): void {
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
 export async function forward(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<ModelOutputs> {
-  checkOptionNames("forward", options, ["backend", "training", "seed"]);
+  checkRunOptions("forward", options);
   const session = Session.of(model, options.backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: false });
+  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { ...options, differentiates: false });
   const { context, program } = await session.prepare("forward", plan, downloadOutputs);
   await session.store.sync();
   const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
@@ -225,11 +238,11 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
 export async function gradients(model: Module, inputs: ModelInputs | Tensor, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
-  checkOptionNames("gradients", options, ["backend", "training", "seed"]);
+  checkRunOptions("gradients", options);
   checkOptionNames("cotangents", cotangents, ["output", "state"]);
   const { backend } = options;
   const session = Session.of(model, backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: true });
+  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { ...options, differentiates: true });
   const paths = Object.keys(cotangents.state ?? {}).sort();
   const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
   const { context, program } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));

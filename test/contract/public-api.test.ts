@@ -16,7 +16,12 @@ const types = [
   "TrainingData", "VerifyOptions",
 ];
 
-const parse = (url: URL): ts.SourceFile => ts.createSourceFile(fileURLToPath(url), readFileSync(url, "utf8"), ts.ScriptTarget.Latest, true);
+const parsed = new Map<string, ts.SourceFile>();
+function parse(url: URL): ts.SourceFile {
+  const source = parsed.get(url.href) ?? ts.createSourceFile(fileURLToPath(url), readFileSync(url, "utf8"), ts.ScriptTarget.Latest, true);
+  parsed.set(url.href, source);
+  return source;
+}
 
 interface Export {
   readonly name: string;
