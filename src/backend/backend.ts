@@ -65,6 +65,7 @@ export interface Backend {
    * @throws RnnError `limit` if the device cannot hold or bind so large a buffer
    */
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): DeviceBuffer;
+  /** Gives the memory back; the buffer may not be used afterwards. */
   free(buffer: DeviceBuffer): void;
   /** Writes `data` from element `offset` on (default 0); runs submitted earlier do not see it, later ones do. */
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;

@@ -52,6 +52,7 @@ export class TextData implements TrainingData {
     return { train: part(this.tokens.subarray(0, cut)), test: part(this.tokens.subarray(cut)) };
   }
 
+  /** Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and the ids one character further on. */
   batch(step: number, batchFirst = false): Batch {
     const { batchSize: B, steps: T, tokens } = this;
     const window = step % this.batches;
