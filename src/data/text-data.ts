@@ -39,7 +39,10 @@ export class TextData implements TrainingData {
     return new TextData(vocabulary, tokens, batch, steps);
   }
 
-  /** Cuts off the last `fraction` of the text as data of its own, with the same vocabulary and window. */
+  /**
+   * Cuts off the last `fraction` (0 to 1) of the text as data of its own, with the same vocabulary and window.
+   * @throws RnnError `data` if a part is shorter than one window, `option` if the fraction is out of range
+   */
   split(fraction: number): { train: TextData; test: TextData } {
     checkNumber("TextData", "fraction", fraction, { least: 0, most: 1 });
     const cut = Math.floor(this.tokens.length * (1 - fraction));
@@ -51,6 +54,7 @@ export class TextData implements TrainingData {
     return { train: part(this.tokens.subarray(0, cut)), test: part(this.tokens.subarray(cut)) };
   }
 
+  /** Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and the ids one character further on. */
   batch(step: number, batchFirst = false): Batch {
     const { batchSize: B, steps: T, tokens } = this;
     const window = checkInteger("TextData", "step", step, 0) % this.batches;

@@ -25,6 +25,7 @@ export class Vocabulary {
     return new Vocabulary([...new Set(text)].sort());
   }
 
+  /** Number of characters. */
   get size(): number {
     return this.characters.length;
   }
@@ -43,13 +44,14 @@ export class Vocabulary {
     return ids.slice(0, count);
   }
 
-  /** @throws RnnError `data` if an id is none of the vocabulary's */
+  /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
     const list = Array.from(ids);
     checkIds("Vocabulary", "ids", list, this.size);
     return list.map((id) => this.characters[id]).join("");
   }
 
+  /** All characters in order, which `new Vocabulary([...text])` turns back. */
   toString(): string {
     return this.characters.join("");
   }

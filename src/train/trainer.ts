@@ -14,8 +14,10 @@ import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { OptimizerState } from "./optimizer-state.ts";
 
+/** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions {
   backend: Backend;
+  /** Where batches come from, e.g. `TextData`. */
   data: TrainingData;
   loss: Loss;
   optimizer: Optimizer;
@@ -31,6 +33,7 @@ export interface TrainerOptions {
   strategy?: Strategy;
 }
 
+/** How a training step went. */
 export interface Progress {
   /** Training steps done so far, this one included. */
   step: number;
@@ -38,11 +41,13 @@ export interface Progress {
   loss: number;
   /** Global norm of the gradients, before clipping. */
   gradientNorm: number;
+  /** Of this step, from the optimiser's schedule. */
   learningRate: number;
   /** Targets per second since `run` was called. */
   tokensPerSecond: number;
 }
 
+/** How good a model is on data, without training on them. */
 export interface Evaluation {
   /** Mean loss; nats per token for cross-entropy. */
   loss: number;
@@ -84,6 +89,7 @@ export class Trainer {
   /** Where the present run began: its first parameters are never undone. */
   private firstStep = 0;
 
+  /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
     checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"], { needed: true });
     checkParts(options);
