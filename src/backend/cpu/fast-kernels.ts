@@ -2,6 +2,7 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
+import { matmulBlocks, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -110,9 +111,7 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
   return new Map<string, FastKernel>([
-    ["matmul-naive", product],
-    ["matmul-tiled", product],
-    ["matmul-small-m", product],
+    ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
     ...stepKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
