@@ -6,7 +6,8 @@ import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import type { RunContext, RecordingPlan } from "../session/run-context.ts";
-import { randomWords, Session } from "../session/session.ts";
+import { randomWords } from "../session/plan.ts";
+import { Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
 export interface SamplingOptions {
