@@ -2,6 +2,7 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
+import { matmulBlocks, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
 import { walk, walkBack } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
@@ -151,9 +152,7 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
   const work = new WorkSpace(heap);
   const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
   return new Map<string, FastKernel>([
-    ["matmul-naive", product],
-    ["matmul-tiled", product],
-    ["matmul-small-m", product],
+    ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
     ...steps,
     ...loopKernels(steps),
     ["strided-copy", stridedCopyKernel(exports)],
