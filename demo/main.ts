@@ -51,6 +51,7 @@ async function start(): Promise<void> {
   controls.set("starting");
   try {
     const chosen = await text.get();
+    samples.suggest(chosen.text);
     send({ kind: "sampling", sampling: samples.sampling });
     send({ kind: "start", choice: form.backend, settings: form.read(), text: chosen });
   } catch (error) {
@@ -137,9 +138,9 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     block("step").textContent = count(steps[steps.length - 1].step);
     block("loss").textContent = loss.toFixed(3);
     block("bits").textContent = (loss / Math.LN2).toFixed(3);
-    if (charactersPerSecond === 0) return;
-    block("speed").textContent = compact(charactersPerSecond);
-    if (model) controls.secondsPerStep = (model.settings.batch * model.settings.window) / charactersPerSecond;
+    const known = charactersPerSecond > 0 && model !== undefined;
+    if (known) block("speed").textContent = compact(charactersPerSecond);
+    controls.stepped(known ? (model!.settings.batch * model!.settings.window) / charactersPerSecond : NaN);
   },
   sample(reply) {
     samples.add(reply);
