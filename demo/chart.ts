@@ -13,12 +13,19 @@ export class Chart {
 
   constructor() {
     this.build();
+    this.draw();
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
   }
 
   clear(): void {
     this.history = new LossHistory();
+    this.draw();
+  }
+
+  /** For a training that goes back to an earlier step. */
+  cutAfter(step: number): void {
+    this.history.cutAfter(step);
     this.draw();
   }
 
@@ -36,8 +43,16 @@ export class Chart {
       const { steps, raw, smooth, latest } = this.history;
       this.plot?.setData([steps, raw, smooth]);
       const label = steps.length === 0 ? "nothing yet" : `from ${raw[0].toFixed(2)} at step ${steps[0]} to ${latest.toFixed(2)} at step ${steps[steps.length - 1]}`;
+      this.place.dataset.empty = String(steps.length === 0);
       this.place.setAttribute("aria-label", `Loss curve: ${label}`);
     });
+  }
+
+  /** The numbers under the pointer. */
+  private readOut(index: number | null): void {
+    const { steps, raw, smooth } = this.history;
+    const there = index !== null && index < steps.length;
+    block("readout").textContent = there ? `step ${steps[index]}: ${raw[index].toFixed(3)}, smoothed ${smooth[index].toFixed(3)}` : "";
   }
 
   private size(): { width: number; height: number } {
@@ -50,18 +65,18 @@ export class Chart {
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
     const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const digits = (_: uPlot, value: number | null): string => (value === null ? "–" : value.toFixed(3));
     this.plot = new uPlot({
       ...this.size(),
       scales: { x: { time: false }, y: { range: (_, low, high) => (Number.isFinite(low) ? uPlot.rangeNum(low, high, 0.08, true) : [0, 5]) } },
       axes: [{ ...axis, size: 32, values: (_, values) => values.map((v) => (Number.isInteger(v) ? String(v) : "")) }, { ...axis, size: 44 }],
       series: [
-        { label: "step", value: (_, value) => (value === null ? "–" : String(value)) },
-        { label: "loss", stroke: colour("--raw"), width: 1, points: { show: false }, value: digits },
-        { label: "smoothed", stroke: colour("--accent"), width: 2.5, points: { show: false }, value: digits },
+        {},
+        { stroke: colour("--raw"), width: 1, points: { show: false } },
+        { stroke: colour("--accent"), width: 2.5, points: { show: false } },
       ],
-      legend: { show: true },
+      legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+      hooks: { setCursor: [({ cursor }) => this.readOut(cursor.idx ?? null)] },
     }, [this.history.steps, this.history.raw, this.history.smooth], this.place);
   }
 }

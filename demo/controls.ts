@@ -14,8 +14,10 @@ export class Controls {
   unlocked = false;
   onChange: (state: State) => void = () => undefined;
   private stopping = false;
+  private isChecking = false;
+  private patience: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(on: { start: () => Promise<void>; pause: () => void; resume: () => Promise<void> }) {
+  constructor(on: { start: () => Promise<void>; pause: () => void; resume: () => Promise<void>; kill: () => void }) {
     const end = (stopping: boolean): void => {
       this.stopping = stopping;
       if (this.state === "paused") return this.set("paused");
@@ -26,6 +28,7 @@ export class Controls {
     button("resume").addEventListener("click", () => void on.resume());
     button("pause").addEventListener("click", () => end(false));
     button("stop").addEventListener("click", () => end(true));
+    button("kill").addEventListener("click", () => on.kill());
   }
 
   set(state: State): void {
@@ -41,6 +44,10 @@ export class Controls {
     button("pause").hidden = !running;
     button("pause").disabled = state === "pausing";
     button("resume").hidden = !paused;
+    button("kill").hidden = true;
+    clearTimeout(this.patience);
+    // Steps of a large network on a slow device can take many seconds.
+    if (state === "pausing") this.patience = setTimeout(() => (button("kill").hidden = false), 1500);
     button("stop").hidden = !running && (!paused || this.unlocked);
     for (const id of ["sample", "download"]) button(id).disabled = state !== "training" && !paused;
     button("verify").disabled = state === "loading" || state === "starting" || this.isChecking;
@@ -48,8 +55,6 @@ export class Controls {
     block("status").dataset.state = state;
     this.onChange(state);
   }
-
-  private isChecking = false;
 
   set checking(value: boolean) {
     this.isChecking = value;

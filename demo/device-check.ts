@@ -3,7 +3,7 @@ import { verify, type Backend, type Module } from "webgpu-rnn";
 import type { DeviceReport, Settings } from "./messages.ts";
 
 /** The twins are written to be read, not to be fast; a few steps run every kernel there is. */
-const mostSteps = 6;
+const mostSteps = 4;
 const mostRows = 16;
 
 export async function checkDevice(model: Module, backend: Backend, { batch, window }: Settings): Promise<DeviceReport> {

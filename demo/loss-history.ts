@@ -33,6 +33,16 @@ export class LossHistory {
     if (this.steps.length > this.most) this.thin();
   }
 
+  cutAfter(step: number): void {
+    const first = this.steps.findIndex((s) => s > step);
+    if (first >= 0) this.cut(first);
+    this.waiting = [];
+  }
+
+  private cut(length: number): void {
+    for (const array of [this.steps, this.raw, this.smooth]) array.length = length;
+  }
+
   private thin(): void {
     const kept = this.steps.length >> 1;
     for (let i = 0; i < kept; i++) {
@@ -40,7 +50,7 @@ export class LossHistory {
       this.raw[i] = (this.raw[2 * i] + this.raw[2 * i + 1]) / 2;
       this.smooth[i] = this.smooth[2 * i + 1];
     }
-    for (const array of [this.steps, this.raw, this.smooth]) array.length = kept;
+    this.cut(kept);
     this.stride *= 2;
   }
 }

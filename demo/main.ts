@@ -1,7 +1,7 @@
 /** The page: shows what the worker reports, and sends it what the visitor wants. */
 import { Chart } from "./chart.ts";
 import { Controls } from "./controls.ts";
-import { block, button, compact, count, download, input, say } from "./dom.ts";
+import { block, button, compact, count, download, input } from "./dom.ts";
 import type { BackendChoice, ModelInfo, Reply, Request } from "./messages.ts";
 import { Notices } from "./notices.ts";
 import { explain } from "./problems.ts";
@@ -14,7 +14,7 @@ let worker = startWorker();
 const notices = new Notices();
 const chart = new Chart();
 const text = new TextSource();
-const controls = new Controls({ start, pause, resume });
+const controls = new Controls({ start, pause: () => send({ kind: "pause" }), resume, kill });
 const form = new SettingsForm({ backend: chooseBackend, learningRate: (value) => send({ kind: "learningRate", value }) });
 const samples = new Samples({ change: (sampling) => send({ kind: "sampling", sampling }), ask: (sampling) => send({ kind: "sample", sampling }) });
 
@@ -23,6 +23,8 @@ let model: ModelInfo | undefined;
 let choice: BackendChoice = "auto";
 /** The latest copy of the training, to go on from when the device or the worker is gone. */
 let safeCopy: Uint8Array<ArrayBuffer> | undefined;
+/** Whether the model that is being opened is the present one, so that curve and samples stay. */
+let recovering = false;
 
 function startWorker(): Worker {
   const made = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -44,7 +46,7 @@ function send(request: Request): void {
 
 async function start(): Promise<void> {
   notices.clear();
-  say(block("settings-problem"), "");
+  form.mark("");
   try {
     const chosen = await text.get();
     controls.set("starting");
@@ -55,8 +57,12 @@ async function start(): Promise<void> {
   }
 }
 
-function pause(): void {
-  send({ kind: "pause" });
+/** Ends a step that takes too long, at the price of the steps since the last copy. */
+function kill(): void {
+  worker.terminate();
+  worker = startWorker();
+  if (!safeCopy) model = undefined;
+  recover(choice, false);
 }
 
 async function resume(): Promise<void> {
@@ -72,7 +78,13 @@ function chooseBackend(wanted: BackendChoice): void {
   send({ kind: "backend", choice: wanted });
 }
 
-/** Goes on from a copy: after a loss of the device, or with a file of the visitor's. */
+/** Goes on with the present model from its last copy. */
+function recover(where: BackendChoice, andTrain: boolean): void {
+  if (!safeCopy) return void (andTrain ? start() : chooseBackend(where));
+  recovering = true;
+  void open(safeCopy.slice(), "the last copy", where, andTrain);
+}
+
 async function open(file: Uint8Array<ArrayBuffer>, name: string, where: BackendChoice, andTrain = false): Promise<void> {
   notices.clear();
   controls.set("starting");
@@ -84,21 +96,25 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     choice = form.backend = reply.choice;
     const device = block("device");
     device.dataset.backend = reply.backend;
-    block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter === "CPU" ? "CPU" : `CPU: ${reply.adapter}`;
-    block("device-reason").textContent = reply.reason;
-    form.suggest(reply.backend === "webgpu" && !reply.adapter.includes("software") ? "medium" : "small");
+    const software = reply.adapter.includes("(software)");
+    block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter;
+    block("device-reason").textContent = reply.backend === "webgpu" && software ? `${reply.reason}; a software adapter, slower than the CPU itself` : reply.reason;
+    form.suggest(reply.backend === "webgpu" && !software ? "medium" : "small");
     if (controls.state !== "training") controls.set(model ? "paused" : "empty");
   },
   model(reply) {
-    if (reply.opened !== null || reply.model.step === 0) {
+    ({ model } = reply);
+    if (recovering) chart.cutAfter(model.step);
+    else if (reply.opened !== null || model.step === 0) {
       chart.clear();
       samples.clear();
     }
-    ({ model } = reply);
+    recovering = false;
+    if (model.step === 0) safeCopy = undefined;
     form.write(model.settings);
     block("parameters").textContent = compact(model.parameters);
     block("step").textContent = count(model.step);
-    if (reply.model.step === 0) for (const id of ["loss", "bits", "speed"]) block(id).textContent = "–";
+    if (model.step === 0) for (const id of ["loss", "bits", "speed"]) block(id).textContent = "–";
     controls.set("paused");
     if (reply.opened === null) return;
     const { cell, hidden, layers } = model.settings;
@@ -137,15 +153,19 @@ function receive(reply: Reply): void {
 }
 
 function problem(found: Extract<Reply, { kind: "problem" }>["problem"]): void {
+  recovering = false;
   controls.checking = false;
   if (controls.state === "starting") controls.set(model ? "paused" : "empty");
   if (found.during === "sample" && found.kind !== "device") return samples.complain(found.message);
-  if (found.during === "start" && (found.kind === "option" || found.kind === "data")) return say(block("settings-problem"), found.message);
+  if (found.during === "start" || found.during === "verify") form.mark(found.message);
   const { title, message, ways } = explain(found, {
     learningRate: form.read().learningRate,
     hasCopy: safeCopy !== undefined,
     useBackend: chooseBackend,
-    goOn: (where) => (safeCopy ? void open(safeCopy.slice(), "the last safe copy", where, true) : void start()),
+    goOn: (where) => {
+      form.backend = where;
+      recover(where, true);
+    },
     slowDown(value) {
       input("learningRate").value = String(value);
       send({ kind: "learningRate", value });

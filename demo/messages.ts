@@ -87,8 +87,8 @@ export type Reply =
   | { readonly kind: "model"; readonly model: ModelInfo; readonly opened: string | null }
   | { readonly kind: "state"; readonly state: "training" | "paused" }
   | { readonly kind: "progress"; readonly steps: readonly StepReport[]; readonly charactersPerSecond: number }
-  /** A piece of a sample; samples are told apart by `id`. */
-  | { readonly kind: "sample"; readonly id: number; readonly step: number; readonly loss: number | null; readonly prompt: string; readonly temperature: number; readonly piece: string; readonly done: boolean }
+  /** A piece of a sample; samples are told apart by `id`. `leftOut`: characters of the prompt that the model has never seen. */
+  | { readonly kind: "sample"; readonly id: number; readonly step: number; readonly loss: number | null; readonly prompt: string; readonly leftOut: string; readonly temperature: number; readonly piece: string; readonly done: boolean }
   /** `asked`: for a download; otherwise the copy to fall back on. */
   | { readonly kind: "checkpoint"; readonly file: Uint8Array<ArrayBuffer>; readonly step: number; readonly asked: boolean }
   | { readonly kind: "verify"; readonly report: DeviceReport }

@@ -36,5 +36,6 @@ export function explain({ during, kind, message }: Problem, remedies: Remedies):
     const ways: readonly Way[] = [{ label: `${from} on the CPU`, go: () => remedies.goOn("cpu") }, { label: `${from} on WebGPU`, go: () => remedies.goOn("webgpu") }, ...save];
     return { title: kind === "device" ? "The device was lost" : "Training has ended", message, ways };
   }
-  return { title: "That did not work", message, ways: [] };
+  const title = during === "start" ? "These settings do not work" : "That did not work";
+  return { title, message, ways: [] };
 }

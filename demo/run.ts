@@ -69,6 +69,13 @@ export class Run {
     for await (const { step, loss } of this.trainer!.run({ steps: endless, signal })) await between({ step, loss });
   }
 
+  /** The characters of a prompt that the model knows, and those that it does not. */
+  knownPart(prompt: string): { known: string; unknown: string } {
+    const isKnown = (c: string): boolean => this.vocabulary.characters.includes(c);
+    const characters = Array.from(prompt);
+    return { known: characters.filter(isKnown).join(""), unknown: [...new Set(characters.filter((c) => !isKnown(c)))].join("") };
+  }
+
   /** Pieces of a sample. Each sample of a run has another seed. */
   write(sampling: Sampling, signal?: AbortSignal): AsyncGenerator<string> {
     return write(this.model, this.backend, this.vocabulary, sampling, this.settings.seed + ++this.samples, signal);

@@ -43,7 +43,7 @@ export class Samples {
     if (this.current?.id !== piece.id) this.begin(piece);
     this.current!.text.append(piece.piece);
     if (!piece.done) return;
-    this.complain("");
+    this.complain(piece.leftOut === "" ? "" : `Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
     this.current!.article.classList.remove("writing-now");
   }
 

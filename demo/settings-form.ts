@@ -1,7 +1,7 @@
 /** The form with the settings: presets, reading, locking. */
 import { byId, input } from "./dom.ts";
 import type { BackendChoice, Cell, Settings } from "./messages.ts";
-import { presets, type PresetName } from "./settings.ts";
+import { isLearningRate, labels, presets, type PresetName } from "./settings.ts";
 
 const numbers = ["embedding", "hidden", "layers", "batch", "window", "learningRate", "seed"] as const;
 
@@ -22,7 +22,11 @@ export class SettingsForm {
         this.preset.value = "custom";
       });
     }
-    input("learningRate").addEventListener("change", () => on.learningRate(this.read().learningRate));
+    input("learningRate").addEventListener("change", () => {
+      const { learningRate } = this.read();
+      input("learningRate").setAttribute("aria-invalid", String(!isLearningRate(learningRate)));
+      if (isLearningRate(learningRate)) on.learningRate(learningRate);
+    });
     for (const radio of radios("backend")) radio.addEventListener("change", () => on.backend(this.backend));
     byId("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
     this.fill("small");
@@ -40,6 +44,11 @@ export class SettingsForm {
   read(): Settings {
     const values = Object.fromEntries(numbers.map((name) => [name, input(name).valueAsNumber])) as Record<(typeof numbers)[number], number>;
     return { cell: radios("cell").find((radio) => radio.checked)?.value as Cell, ...values };
+  }
+
+  /** Marks the field that a message of the library or of this page begins with. */
+  mark(message: string): void {
+    for (const name of numbers) input(name).setAttribute("aria-invalid", String(message.startsWith(`${labels[name]}:`)));
   }
 
   /** Shows the settings of a model. */

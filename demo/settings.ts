@@ -19,9 +19,11 @@ export function checkSettings(settings: Settings): void {
     throw new RnnError("option", labels[name], `must be a whole number from ${least[name]} to ${most[name]}, got ${say(value)}`);
   }
   const { learningRate, cell } = settings;
-  if (!(learningRate > 0 && learningRate <= 10)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(learningRate)}`);
+  if (!isLearningRate(learningRate)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(learningRate)}`);
   if (!["lstm", "gru", "rnn"].includes(cell)) throw new RnnError("option", labels.cell, `must be lstm, gru or rnn, got ${say(cell)}`);
 }
+
+export const isLearningRate = (value: number): boolean => value > 0 && value <= 10;
 
 function say(value: unknown): string {
   return typeof value === "number" && Number.isNaN(value) ? "nothing" : JSON.stringify(value);
@@ -30,7 +32,7 @@ function say(value: unknown): string {
 export type PresetName = "small" | "medium" | "large";
 
 export const presets: Readonly<Record<PresetName, Omit<Settings, "cell" | "seed">>> = {
-  small: { embedding: 24, hidden: 64, layers: 1, batch: 8, window: 32, learningRate: 0.01 },
-  medium: { embedding: 48, hidden: 192, layers: 1, batch: 32, window: 64, learningRate: 0.005 },
-  large: { embedding: 64, hidden: 384, layers: 2, batch: 64, window: 96, learningRate: 0.002 },
+  small: { embedding: 32, hidden: 128, layers: 1, batch: 16, window: 48, learningRate: 0.005 },
+  medium: { embedding: 64, hidden: 256, layers: 1, batch: 32, window: 64, learningRate: 0.005 },
+  large: { embedding: 64, hidden: 512, layers: 2, batch: 64, window: 96, learningRate: 0.002 },
 };

@@ -152,19 +152,14 @@ async function train(text: Text | null): Promise<void> {
 
 async function writeSample(how: Sampling, loss: number | null = null, signal?: AbortSignal): Promise<void> {
   if (!run) throw new RnnError("option", "Sample", "there is no model yet; start a training or open a checkpoint");
-  const about = { kind: "sample", id: ++samples, step: run.step, loss, prompt: how.prompt, temperature: how.temperature } as const;
-  try {
-    for await (const piece of run.write(how, signal)) {
-      reply({ ...about, piece, done: false });
-      // On the CPU nothing else would let messages in.
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    reply({ ...about, piece: "", done: true });
-  } catch (error) {
-    // A prompt that cannot be used is no reason to end a training.
-    if (!(error instanceof RnnError && error.kind === "data")) throw error;
-    reply({ kind: "problem", problem: problemOf("sample", error) });
+  const { known, unknown } = run.knownPart(how.prompt);
+  const about = { kind: "sample", id: ++samples, step: run.step, loss, prompt: known, leftOut: unknown, temperature: how.temperature } as const;
+  for await (const piece of run.write({ ...how, prompt: known }, signal)) {
+    reply({ ...about, piece, done: false });
+    // On the CPU nothing else would let messages in.
+    await new Promise((resolve) => setTimeout(resolve));
   }
+  reply({ ...about, piece: "", done: true });
 }
 
 async function sendCheckpoint(asked: boolean): Promise<void> {

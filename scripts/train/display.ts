@@ -15,7 +15,7 @@ export function short(value: number): string {
 
 /** Control characters of a text must not steer the terminal. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+  return text.replace(/\r/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
 /** Average over about the last twenty losses, as far as there are any: one batch says little. */
@@ -31,8 +31,8 @@ class RunningLoss {
 
 function bar(steps: number): Display {
   const format = "{bar} {value}/{total}  loss {loss}  {speed} tokens/s  {eta_formatted} left";
-  // Ctrl-C is ours, and the bar is drawn when there is something new.
-  const drawn = new SingleBar({ format, stream: process.stdout, gracefulExit: false, hideCursor: true, etaBuffer: 50 }, Presets.shades_classic);
+  // Ctrl-C is ours; and a program that is killed must not leave a terminal without a cursor.
+  const drawn = new SingleBar({ format, stream: process.stdout, gracefulExit: false, hideCursor: false, etaBuffer: 50 }, Presets.shades_classic);
   const loss = new RunningLoss();
   drawn.start(steps, 0, { loss: "-", speed: "-" });
   return {

@@ -1,5 +1,9 @@
 import { RnnError, show } from "../errors.ts";
 
+function checkText(text: unknown): void {
+  if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
+}
+
 /** Characters (Unicode code points) and their ids, in the order given. */
 export class Vocabulary {
   private readonly ids: ReadonlyMap<string, number>;
@@ -13,7 +17,7 @@ export class Vocabulary {
 
   /** The characters of a text, sorted, so that equal texts give equal ids. @throws RnnError `data` if it is empty */
   static of(text: string): Vocabulary {
-    if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
+    checkText(text);
     return new Vocabulary([...new Set(text)].sort());
   }
 
@@ -23,6 +27,7 @@ export class Vocabulary {
 
   /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
   encode(text: string): Uint32Array {
+    checkText(text);
     // No array of characters in between: a text may have a hundred million.
     const ids = new Uint32Array(text.length);
     let count = 0;

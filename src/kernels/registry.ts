@@ -15,6 +15,7 @@ import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError
 import { maskSteps } from "./mask-steps.ts";
 import { matmulBlocks, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
+import { loopBackward, loopForward } from "./recurrent-loop.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
 import { advancePosition, sampleToken } from "./sample-token.ts";
@@ -26,7 +27,8 @@ export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, stridedCopy,
-  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33), loopBackward(cell, 33)]),
+  loopForward(lstm, 256), loopBackward(lstm, 256),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
   ]),

@@ -37,7 +37,7 @@ function reduce(tape: Tape, losses: View, normalizer: View): { loss: View; norma
  */
 export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
-  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -Infinity);
+  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31));
   const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean" ? 1 : 0;
   return {
     name: "crossEntropy",

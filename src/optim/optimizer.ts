@@ -34,7 +34,8 @@ interface Common {
 }
 
 function scheduleOf(where: string, learningRate: number | Schedule): Schedule {
-  if (typeof learningRate === "function") return learningRate;
+  // A schedule is the caller's own function; what it gives would else be found as a loss of NaN.
+  if (typeof learningRate === "function") return (step) => checkNumber(where, `learningRate of step ${step}`, learningRate(step), { least: 0 });
   checkNumber(where, "learningRate", learningRate, { least: 0 });
   return constant(learningRate);
 }

@@ -11,7 +11,7 @@ export const constant = (learningRate: number): Schedule => {
 
 /** Multiplied by `gamma` (default 0.1) every `stepSize` steps, as PyTorch's `StepLR`. */
 export function stepDecay(options: { learningRate: number; stepSize: number; gamma?: number }): Schedule {
-  checkOptionNames("stepDecay", options, ["learningRate", "stepSize", "gamma"]);
+  checkOptionNames("stepDecay", options, ["learningRate", "stepSize", "gamma"], { needed: true });
   const learningRate = checkNumber("stepDecay", "learningRate", options.learningRate, { least: 0 });
   const stepSize = checkInteger("stepDecay", "stepSize", options.stepSize, 1);
   const gamma = checkNumber("stepDecay", "gamma", options.gamma ?? 0.1, { least: 0 });
@@ -23,7 +23,7 @@ export function stepDecay(options: { learningRate: number; stepSize: number; gam
  * where it stays (Loshchilov & Hutter 2017): minimum + ½(learningRate - minimum)(1 + cos(π·progress)).
  */
 export function cosine(options: { learningRate: number; totalSteps: number; warmupSteps?: number; minimum?: number }): Schedule {
-  checkOptionNames("cosine", options, ["learningRate", "totalSteps", "warmupSteps", "minimum"]);
+  checkOptionNames("cosine", options, ["learningRate", "totalSteps", "warmupSteps", "minimum"], { needed: true });
   const learningRate = checkNumber("cosine", "learningRate", options.learningRate, { least: 0 });
   const minimum = checkNumber("cosine", "minimum", options.minimum ?? 0, { least: 0 });
   const warmupSteps = checkInteger("cosine", "warmupSteps", options.warmupSteps ?? 0, 0);

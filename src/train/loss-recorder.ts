@@ -3,8 +3,10 @@ import { checkOptionNames, RnnError } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { RunContext } from "../session/run-context.ts";
-import { planFor, randomWords, type Prepared, type Session } from "../session/session.ts";
+import { planFor, randomWords } from "../session/plan.ts";
+import type { Prepared, Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
@@ -18,14 +20,14 @@ export class LossRecorder {
 
   constructor(
     private readonly session: Session, private readonly loss: Loss, private readonly carried: CarriedStates,
-    private readonly carryState: boolean, private readonly optimizer?: OptimizerState,
+    private readonly carryState: boolean, private readonly optimizer?: OptimizerState, private readonly strategy?: Strategy,
   ) {}
 
   /** The recording for batches shaped like this one. */
   prepare(batch: Batch): Promise<Prepared> {
     const training = this.optimizer !== undefined;
     checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"]);
-    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training });
+    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, strategy: this.strategy });
     const states = this.carryState ? ({ kind: "carried" } as const) : ({ kind: "zero" } as const);
     const key = `${this.id} ${batch.mask ? "mask" : ""}`;
     return this.session.prepare(key, { ...plan, states, inputGradient: false }, (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {

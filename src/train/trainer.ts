@@ -3,8 +3,10 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { checkBoolean, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
+import { checkStrategy } from "../session/plan.ts";
 import { Session, type Prepared } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "./breathe.ts";
@@ -25,6 +27,8 @@ export interface TrainerOptions {
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
+  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
+  strategy?: Strategy;
 }
 
 export interface Progress {
@@ -74,7 +78,7 @@ export class Trainer {
   private firstStep = 0;
 
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed"]);
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"]);
     for (const name of ["backend", "data", "loss", "optimizer"] as const) {
       if (typeof options[name] !== "object") throw new RnnError("option", "Trainer", `needs ${name}, got ${show(options[name])}`);
     }
@@ -86,7 +90,7 @@ export class Trainer {
     this.session = Session.of(model, options.backend);
     this.carried = new CarriedStates(options.backend);
     this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
-    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState);
+    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkStrategy("Trainer", options.strategy));
   }
 
   /**

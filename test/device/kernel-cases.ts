@@ -3,7 +3,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import { gradientNormGroups } from "../../src/kernels/gradient-norm.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+import { loopCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 export interface KernelCase {
   readonly params: Readonly<Record<string, number>>;
@@ -197,7 +197,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
   "strided-copy": stridedCopyCases,
-  "step-forward": stepCases, "step-backward": stepCases,
+  "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),

@@ -3,6 +3,7 @@
  * A kernel that is not listed here runs as its twin.
  */
 import { matmulBlocks, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
+import { walk } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -60,6 +61,37 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
   });
 }
 
+/** The time loop is the steps one after the other, here as in the twin. */
+function loopKernels(steps: readonly [string, FastKernel][]): [string, FastKernel][] {
+  return steps.map(([name, step]): [string, FastKernel] => {
+    const backward = name.startsWith("step-backward");
+    return [name.replace("step-", "loop-"), (at, { T, B, H, reverse, hBase, tail }) => {
+      const walked = backward ? walk(T, reverse === 1).reverse() : walk(T, reverse === 1);
+      const calls = walked.map((slots, i) => step(at, { B, H, hBase, ...slots, nextT: i ? walked[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
+      if (tail) calls.push(step(at, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: walked[T - 1].t, hasNext: 1, tail: 1 }));
+      return () => {
+        for (const call of calls) call();
+      };
+    }];
+  });
+}
+
+function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
+    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
+      work.reserve(4 * B * H * 3);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseForward(phase, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
+    };
+    const backward: FastKernel = (at, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) => {
+      work.reserve(4 * B * H);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseBackward(phase, at.gates, at.weights, h, at.dy, at.carry, at.lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+    };
+    return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
+  });
+}
+
 /** Addresses of some bindings, then some params, in the order of the export's arguments. */
 function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
   return (at, p) => {
@@ -110,9 +142,12 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
+  const steps = stepKernels(exports, work);
   return new Map<string, FastKernel>([
     ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
-    ...stepKernels(exports, work),
+    ...steps,
+    ...loopKernels(steps),
+    ...twoPhaseKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],

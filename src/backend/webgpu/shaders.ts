@@ -33,6 +33,8 @@ import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
+import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
+import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
@@ -80,6 +82,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-block": matmulBlock,
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
+  "recurrent/loop-backward": loopBackward,
+  "recurrent/loop-forward": loopForward,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,

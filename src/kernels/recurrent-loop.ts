@@ -1,0 +1,54 @@
+/**
+ * The whole time loop of a recurrent layer in one dispatch, for single-phase cells and at most `mostLoopUnits` units:
+ * a workgroup owns four rows of the batch, a thread one unit. The twins run the twins of one step T times, which is
+ * what these kernels must equal. Letters, slots and bindings are those of `recurrent-step.ts`.
+ */
+import type { Cell } from "./cells/cell.ts";
+import { defineKernel, type Workgroups } from "./kernel.ts";
+import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward, walk } from "./recurrent-step.ts";
+
+/** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
+export const mostLoopUnits = 256;
+
+const rowsPerGroup = 4;
+const groups = ({ B }: { B: number }): Workgroups => [Math.ceil(B / rowsPerGroup), 1, 1];
+
+/** Threads of a workgroup: one per unit, in whole subgroups. */
+const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
+
+const params = { T: "u32", B: "u32", H: "u32", reverse: "u32", hBase: "u32" } as const;
+
+/** Name and pipeline constants: a pipeline per number of threads. */
+const variant = (cell: Cell, strategy: string, units: number) => ({
+  name: `${strategy}:${cell.name}:${threadsFor(units)}`,
+  sources: cellSources(cell, strategy),
+  constants: { ...cell.constants, threads: threadsFor(units) },
+  workgroups: groups,
+});
+
+export const loopForward = (cell: Cell, units: number) => {
+  const step = stepForward(cell);
+  return defineKernel({
+    ...variant(cell, "loop-forward", units),
+    bindings: forwardBindings,
+    params,
+    twin(arrays, { T, B, H, reverse, hBase }) {
+      for (const slots of walk(T, reverse === 1)) step.twin(arrays, { B, H, hBase, ...slots });
+    },
+  });
+};
+
+/** With `tail` 1 the loop ends with the product that leaves ∂L/∂h_0 and ∂L/∂c_0 in `carry`. */
+export const loopBackward = (cell: Cell, units: number) => {
+  const step = stepBackward(cell);
+  return defineKernel({
+    ...variant(cell, "loop-backward", units),
+    bindings: backwardBindings,
+    params: { ...params, tail: "u32" },
+    twin(arrays, { T, B, H, reverse, hBase, tail }) {
+      const steps = walk(T, reverse === 1).reverse();
+      steps.forEach((slots, i) => step.twin(arrays, { B, H, hBase, ...slots, nextT: i ? steps[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
+      if (tail) step.twin(arrays, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[T - 1].t, hasNext: 1, tail: 1 });
+    },
+  });
+};
