@@ -27,8 +27,8 @@ export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, stridedCopy,
-  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33), loopBackward(cell, 33)]),
-  loopForward(lstm, 256), loopBackward(lstm, 256),
+  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
     loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33),

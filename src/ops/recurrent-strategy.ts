@@ -53,7 +53,7 @@ export function recordForward(recording: Recording, strategy: Strategy, cell: Re
   if (strategy === "loop") {
     const params = { T, B, H, reverse: reverse ? 1 : 0, hBase };
     if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, H), views, params);
-    else recording.dispatch(loopForward(cell, H), views, params);
+    else recording.dispatch(loopForward(cell, H, B), views, params);
     return;
   }
   for (const step of walk(T, reverse)) {
@@ -75,7 +75,7 @@ export function recordBackward(recording: Recording, strategy: Strategy, cell: R
   if (strategy === "loop") {
     const params = { T, B, H, reverse: reverse ? 1 : 0, hBase, tail: tail ? 1 : 0 };
     if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, H), shared, params);
-    else recording.dispatch(loopBackward(cell, H), { ...shared, c, dRecurrent }, params);
+    else recording.dispatch(loopBackward(cell, H, B), { ...shared, c, dRecurrent }, params);
     return;
   }
   for (const step of walkBack(T, reverse, tail)) {
