@@ -56,6 +56,11 @@ export class Controls {
     this.onChange(state);
   }
 
+  set secondsPerStep(seconds: number) {
+    const slow = Number.isFinite(seconds) && seconds > 1 ? `: ${seconds.toFixed(1)} s a step; a smaller network is quicker` : "";
+    if (this.state === "training") block("status").textContent = words.training + slow;
+  }
+
   set checking(value: boolean) {
     this.isChecking = value;
     const check = button("verify");

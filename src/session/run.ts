@@ -34,7 +34,7 @@ export interface ModelGradients extends ModelOutputs {
   };
 }
 
-/** What a model is run on, and how. */
+/** How a model is run. */
 export interface RunOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */

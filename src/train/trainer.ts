@@ -64,6 +64,13 @@ interface Pending {
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
+function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
+  if (typeof backend?.prepare !== "function") throw new RnnError("option", "Trainer", `backend must come from createBackend, got ${show(backend)}`);
+  if (typeof data?.batch !== "function") throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+  if (typeof loss?.record !== "function") throw new RnnError("option", "Trainer", `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  if (typeof optimizer?.record !== "function") throw new RnnError("option", "Trainer", `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
+}
+
 /** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
 const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1);
 
@@ -84,10 +91,8 @@ export class Trainer {
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"]);
-    for (const name of ["backend", "data", "loss", "optimizer"] as const) {
-      if (typeof options[name] !== "object") throw new RnnError("option", "Trainer", `needs ${name}, got ${show(options[name])}`);
-    }
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"], { needed: true });
+    checkParts(options);
     const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
@@ -104,8 +109,11 @@ export class Trainer {
    * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
    * the last ones whose loss was finite, and carried states are zero.
    */
-  async *run({ steps, signal }: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
-    checkInteger("Trainer", "steps", steps, 0);
+  async *run(options: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
+    checkOptionNames("Trainer", options, ["steps", "signal"], { needed: true });
+    const { signal } = options;
+    const steps = checkInteger("Trainer", "steps", options.steps, 0);
+    if (signal !== undefined && typeof signal?.aborted !== "boolean") throw new RnnError("option", "Trainer", `signal must be an AbortSignal, got ${show(signal)}`);
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     this.running = true;
     const pending: Pending[] = [];
@@ -151,6 +159,7 @@ export class Trainer {
    */
   async evaluate(data: TrainingData = this.options.data, options: { batches?: number } = {}): Promise<Evaluation> {
     checkOptionNames("evaluate", options, ["batches"]);
+    if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
     const carried = new CarriedStates(this.backend);
     const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState);
@@ -202,8 +211,10 @@ export class Trainer {
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
     const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
     this.optimizerState.check(checkpoint.optimizer);
+    this.recorder.checkCarried(checkpoint.carried, this.options.data.batch(checkpoint.step, this.model.batchFirst), checkpoint.step);
     this.model.loadStateDict(checkpoint.parameters);
     this.optimizerState.write(checkpoint.optimizer);
+    this.carried.reset();
     this.carried.write(checkpoint.carried);
     this.step = checkpoint.step;
   }
