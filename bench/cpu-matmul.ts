@@ -7,7 +7,7 @@ import { gru } from "../src/kernels/cells/gru.ts";
 import { lstm } from "../src/kernels/cells/lstm.ts";
 import { rnnTanh } from "../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../src/kernels/kernel.ts";
-import { matmulTiled } from "../src/kernels/matmul.ts";
+import { matmulNaive } from "../src/kernels/matmul.ts";
 import { stepBackward, stepForward } from "../src/kernels/recurrent-step.ts";
 import { Recording, type Buffer } from "../src/recording/recording.ts";
 
@@ -31,7 +31,7 @@ function product(what: string, layout: "x·Wᵀ" | "dY·W" | "dYᵀ·x", M: numb
     "dYᵀ·x": { aRow: 1, aColumn: M, bRow: N, bColumn: 1 },
   }[layout];
   return {
-    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`, kernel: matmulTiled, flops: 2 * M * N * K,
+    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`, kernel: matmulNaive, flops: 2 * M * N * K,
     sizes: { a: M * K, b: K * N, bias: N, c: M * N },
     dispatches: [{ M, N, K, batch: 1, aOffset: 0, aBatch: 0, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides }],
   };

@@ -3,6 +3,7 @@ import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
 
+/** What `createBackend` can be told; each has a default. */
 export interface BackendOptions {
   /** Arithmetic of the CPU backend (default "float32"). "float64" is for checking gradients. */
   precision?: "float32" | "float64";

@@ -10,6 +10,7 @@ import { randomWords } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
+/** How tokens are drawn, and how many. */
 export interface SamplingOptions {
   backend: Backend;
   /** Tokens to draw (default 100). */

@@ -39,28 +39,60 @@ function twin({ a, b, bias, c }: Arrays<typeof bindings>, p: MatmulParams): void
   }
 }
 
-/** One thread per element of C: the oracle the other two are held to. */
+/** One thread per element of C: the oracle the others are held to. */
 export const matmulNaive = defineKernel({
-  name: "matmul-naive", sources: ["lib/matmul", "matmul-naive"], bindings, params, twin,
+  name: "matmul-naive", sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"], bindings, params, twin,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), Math.ceil(M / 8), batch],
 });
 
-/** Rows and columns of C per workgroup of the tiled kernel. */
-export const matmulTile = 32;
-
-/** A tile of C per workgroup through workgroup memory, four rows by one vec4 per thread. */
-export const matmulTiled = defineKernel({
-  name: "matmul-tiled", sources: ["lib/matmul", "matmul-tiled"], bindings, params, twin,
-  workgroups: ({ M, N, batch }) => [Math.ceil(N / matmulTile), Math.ceil(M / matmulTile), batch],
-});
-
-/** For few rows (token-by-token generation): eight columns per workgroup, eight threads share each sum over K. */
+/** For few rows and a long K: eight columns per workgroup, eight threads share each sum over K. */
 export const matmulSmallM = defineKernel({
-  name: "matmul-small-m", sources: ["lib/matmul", "matmul-small-m"], bindings, params, twin,
+  name: "matmul-small-m", sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"], bindings, params, twin,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), M, batch],
 });
 
-/** The kernel for a product of this shape. */
-export function chooseMatmul({ M }: Pick<MatmulParams, "M">): typeof matmulTiled {
-  return M <= 4 ? matmulSmallM : matmulTiled;
+/**
+ * How the operands lie: "n" is row-major as written, "t" transposed, first A and then B, both read in vec4; "strided"
+ * is everything else, read element by element.
+ */
+export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
+export const operands: readonly Operands[] = ["nn", "nt", "tn", "tt", "strided"];
+
+/** Elements of C that one thread adds up along either side. */
+const sideOf = (large: boolean): number => (large ? 8 : 4);
+
+function block(lie: Operands, large: boolean): typeof matmulNaive {
+  const across = 8 * sideOf(large);
+  const source = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
+  const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
+  return defineKernel({
+    name: `matmul-block:${lie}-${large ? "large" : "small"}`, sources: ["lib/matmul", source, "matmul-block"],
+    constants: { ...orientation, large: large ? 1 : 0 }, bindings, params, twin,
+    workgroups: ({ M, N, batch }) => [Math.ceil(N / across), Math.ceil(M / across), batch],
+  });
+}
+
+const blocks = new Map([true, false].flatMap((large) => operands.map((lie) => [`${lie} ${large}`, block(lie, large)] as const)));
+/** All variants of the register-tiled product: how the operands lie, and whether a thread owns 8 x 8 of C or 4 x 4. */
+export const matmulBlocks = [...blocks.values()];
+
+const fours = (...numbers: number[]): boolean => numbers.every((n) => n % 4 === 0);
+
+/** How the operands lie, as far as the kernels care. */
+export function operandsOf(p: MatmulParams): Operands {
+  const { M, N, K } = p;
+  if (!fours(p.aOffset, p.bOffset) || (p.batch > 1 && !fours(p.aBatch, p.bBatch))) return "strided";
+  const a = p.aColumn === 1 && fours(p.aRow, K) ? "n" : p.aRow === 1 && fours(p.aColumn, M) ? "t" : undefined;
+  const b = p.bColumn === 1 && fours(p.bRow, N) ? "n" : p.bRow === 1 && fours(p.bColumn, K) ? "t" : undefined;
+  return a && b ? `${a}${b}` : "strided";
+}
+
+/**
+ * The kernel for a product of this shape. Blocks of 8 x 8 need the fewest loads, but only a large C has enough of
+ * them to keep a GPU busy; with very few rows and a long K, threads must share the sums.
+ */
+export function chooseMatmul(p: MatmulParams): typeof matmulNaive {
+  if (p.M <= 4 && p.K >= 512) return matmulSmallM;
+  const threads = Math.ceil(p.M / 8) * Math.ceil(p.N / 8) * p.batch;
+  return blocks.get(`${operandsOf(p)} ${p.M > 4 && threads >= 512}`)!;
 }

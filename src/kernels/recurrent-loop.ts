@@ -1,11 +1,13 @@
 /**
- * The whole time loop of a recurrent layer in one dispatch, for single-phase cells and at most `mostLoopUnits` units:
+ * The whole time loop of a recurrent layer in one dispatch, for at most `mostLoopUnits` units:
  * a workgroup owns four rows of the batch, a thread one unit. The twins run the twins of one step T times, which is
  * what these kernels must equal. Letters, slots and bindings are those of `recurrent-step.ts`.
  */
 import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
-import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward, walk } from "./recurrent-step.ts";
+import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
+import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward, walk, walkBack } from "./recurrent-step.ts";
+import { twoPhaseBackward, twoPhaseBackwardBindings, twoPhaseForward, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
 export const mostLoopUnits = 256;
@@ -46,9 +48,43 @@ export const loopBackward = (cell: Cell, units: number) => {
     bindings: backwardBindings,
     params: { ...params, tail: "u32" },
     twin(arrays, { T, B, H, reverse, hBase, tail }) {
-      const steps = walk(T, reverse === 1).reverse();
-      steps.forEach((slots, i) => step.twin(arrays, { B, H, hBase, ...slots, nextT: i ? steps[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
-      if (tail) step.twin(arrays, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[T - 1].t, hasNext: 1, tail: 1 });
+      for (const slots of walkBack(T, reverse === 1, tail === 1)) step.twin(arrays, { B, H, hBase, ...slots });
+    },
+  });
+};
+
+/** Name and pipeline constants of a two-phase loop. */
+const twoPhaseVariant = (cell: TwoPhaseCell, strategy: string, units: number) => ({
+  name: `${strategy}:${cell.name}:${threadsFor(units)}`,
+  sources: twoPhaseSources(cell, strategy),
+  constants: { ...cell.constants, threads: threadsFor(units) },
+  workgroups: groups,
+});
+
+/** The same for cells whose candidate needs a product of its own; the twins run those of `recurrent-two-phase.ts`. */
+export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number) => {
+  const phases = [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)];
+  return defineKernel({
+    ...twoPhaseVariant(cell, "loop-two-phase-forward", units),
+    bindings: twoPhaseForwardBindings,
+    params,
+    twin(arrays, { T, B, H, reverse, hBase }) {
+      for (const slots of walk(T, reverse === 1)) for (const phase of phases) phase.twin(arrays, { B, H, hBase, ...slots });
+    },
+  });
+};
+
+export const loopTwoPhaseBackward = (cell: TwoPhaseCell, units: number) => {
+  const phases = [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)];
+  return defineKernel({
+    ...twoPhaseVariant(cell, "loop-two-phase-backward", units),
+    bindings: twoPhaseBackwardBindings,
+    params: { ...params, tail: "u32" },
+    twin(arrays, { T, B, H, reverse, hBase, tail }) {
+      for (const step of walkBack(T, reverse === 1, tail === 1)) {
+        phases[0].twin(arrays, { B, H, hBase, ...step });
+        if (!step.tail) phases[1].twin(arrays, { B, H, hBase, ...step });
+      }
     },
   });
 };

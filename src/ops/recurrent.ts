@@ -78,7 +78,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   });
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
   const buffers: LayerBuffers = { T, B, H, reverse, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
-  const strategy = tape.strategy ?? chooseStrategy(cell, H);
+  const strategy = tape.strategy ?? chooseStrategy(H);
   recordForward(recording, strategy, cell, buffers, forwardWeights, bias);
 
   const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);

@@ -8,9 +8,11 @@ import { checkStrategy, planFor, randomWords, type ModelInputs } from "./plan.ts
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
+/** What a forward pass gives. */
 export interface ModelOutputs {
+  /** In the input's order of steps and batch. */
   output: Tensor<FloatArray>;
-  /** Final states by path. */
+  /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
   state: Record<string, Tensor<FloatArray>>;
 }
 
@@ -20,6 +22,7 @@ export interface Cotangents {
   state?: Readonly<Record<string, Tensor>>;
 }
 
+/** What a forward and backward pass gives. */
 export interface ModelGradients extends ModelOutputs {
   gradients: {
     /** By parameter name, in PyTorch's shapes. */
@@ -31,6 +34,7 @@ export interface ModelGradients extends ModelOutputs {
   };
 }
 
+/** How a model is run. */
 export interface RunOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */

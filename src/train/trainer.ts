@@ -14,8 +14,10 @@ import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { OptimizerState } from "./optimizer-state.ts";
 
+/** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions {
   backend: Backend;
+  /** Where batches come from, e.g. `TextData`. */
   data: TrainingData;
   loss: Loss;
   optimizer: Optimizer;
@@ -31,6 +33,7 @@ export interface TrainerOptions {
   strategy?: Strategy;
 }
 
+/** How a training step went. */
 export interface Progress {
   /** Training steps done so far, this one included. */
   step: number;
@@ -38,11 +41,13 @@ export interface Progress {
   loss: number;
   /** Global norm of the gradients, before clipping. */
   gradientNorm: number;
+  /** Of this step, from the optimiser's schedule. */
   learningRate: number;
   /** Targets per second since `run` was called. */
   tokensPerSecond: number;
 }
 
+/** How good a model is on data, without training on them. */
 export interface Evaluation {
   /** Mean loss; nats per token for cross-entropy. */
   loss: number;
@@ -57,6 +62,13 @@ interface Pending {
   readonly step: number;
   readonly tokens: number;
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+}
+
+function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
+  if (typeof backend?.prepare !== "function") throw new RnnError("option", "Trainer", `backend must come from createBackend, got ${show(backend)}`);
+  if (typeof data?.batch !== "function") throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+  if (typeof loss?.record !== "function") throw new RnnError("option", "Trainer", `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  if (typeof optimizer?.record !== "function") throw new RnnError("option", "Trainer", `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
 /** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
@@ -77,11 +89,10 @@ export class Trainer {
   /** Where the present run began: its first parameters are never undone. */
   private firstStep = 0;
 
+  /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"]);
-    for (const name of ["backend", "data", "loss", "optimizer"] as const) {
-      if (typeof options[name] !== "object") throw new RnnError("option", "Trainer", `needs ${name}, got ${show(options[name])}`);
-    }
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"], { needed: true });
+    checkParts(options);
     const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
@@ -98,8 +109,11 @@ export class Trainer {
    * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
    * the last ones whose loss was finite, and carried states are zero.
    */
-  async *run({ steps, signal }: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
-    checkInteger("Trainer", "steps", steps, 0);
+  async *run(options: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
+    checkOptionNames("Trainer", options, ["steps", "signal"], { needed: true });
+    const { signal } = options;
+    const steps = checkInteger("Trainer", "steps", options.steps, 0);
+    if (signal !== undefined && typeof signal?.aborted !== "boolean") throw new RnnError("option", "Trainer", `signal must be an AbortSignal, got ${show(signal)}`);
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     this.running = true;
     const pending: Pending[] = [];
@@ -145,6 +159,7 @@ export class Trainer {
    */
   async evaluate(data: TrainingData = this.options.data, options: { batches?: number } = {}): Promise<Evaluation> {
     checkOptionNames("evaluate", options, ["batches"]);
+    if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
     const carried = new CarriedStates(this.backend);
     const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState);
@@ -196,8 +211,10 @@ export class Trainer {
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
     const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
     this.optimizerState.check(checkpoint.optimizer);
+    this.recorder.checkCarried(checkpoint.carried, this.options.data.batch(checkpoint.step, this.model.batchFirst), checkpoint.step);
     this.model.loadStateDict(checkpoint.parameters);
     this.optimizerState.write(checkpoint.optimizer);
+    this.carried.reset();
     this.carried.write(checkpoint.carried);
     this.step = checkpoint.step;
   }

@@ -199,8 +199,8 @@ describe("verification", () => {
   });
 
   it("names a shader that does not compile, with line and source", async () => {
-    const on = await createBackend("webgpu", { shaders: { "matmul-tiled": "fn main() { nonsense }" } });
-    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(/matmul-tiled: shader does not compile here: .*nonsense/s);
+    const on = await createBackend("webgpu", { shaders: { "matmul-block": "fn main() { nonsense }" } });
+    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(/matmul-block:strided-small: shader does not compile here: .*nonsense/s);
     on.destroy();
   });
 });

@@ -150,6 +150,11 @@ export class DemoPage {
     }), misfortune);
   }
 
+  /** Lets the browser tell the page that its worker has died. */
+  killWorker(): Promise<void> {
+    return this.page.evaluate(() => void (globalThis as SpiedWindow).spied.workers.at(-1)!.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })));
+  }
+
   /** Says something to the worker past the page. */
   tellWorker(message: object): Promise<void> {
     return this.page.evaluate((data) => (globalThis as SpiedWindow).spied.workers.at(-1)!.postMessage(data), message);

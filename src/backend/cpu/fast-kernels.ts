@@ -2,7 +2,8 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
-import { walk } from "../../kernels/recurrent-step.ts";
+import { matmulBlocks, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
+import { walk, walkBack } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -60,18 +61,26 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
   });
 }
 
-/** The time loop is the steps one after the other, here as in the twin. */
-function loopKernels(steps: readonly [string, FastKernel][]): [string, FastKernel][] {
-  return steps.map(([name, step]): [string, FastKernel] => {
-    const backward = name.startsWith("step-backward");
-    return [name.replace("step-", "loop-"), (at, { T, B, H, reverse, hBase, tail }) => {
-      const walked = backward ? walk(T, reverse === 1).reverse() : walk(T, reverse === 1);
-      const calls = walked.map((slots, i) => step(at, { B, H, hBase, ...slots, nextT: i ? walked[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
-      if (tail) calls.push(step(at, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: walked[T - 1].t, hasNext: 1, tail: 1 }));
-      return () => {
-        for (const call of calls) call();
-      };
-    }];
+/** The calls of a whole time loop are those of its steps one after the other, as in the twin. */
+function loopOf(phases: readonly FastKernel[], backward: boolean): FastKernel {
+  return (at, { T, B, H, reverse, hBase, tail }) => {
+    const steps = backward ? walkBack(T, reverse === 1, tail === 1) : walk(T, reverse === 1);
+    // A tail has no second phase.
+    const calls = steps.flatMap((step) => phases.slice(0, "tail" in step && step.tail ? 1 : 2).map((phase) => phase(at, { B, H, hBase, ...step })));
+    return () => {
+      for (const call of calls) call();
+    };
+  };
+}
+
+function loopKernels(steps: ReadonlyMap<string, FastKernel>): [string, FastKernel][] {
+  return ["forward", "backward"].flatMap((pass): [string, FastKernel][] => {
+    const backward = pass === "backward";
+    const twoPhase = ["first", "second"].map((phase) => steps.get(`two-phase-${pass}:gru-reset-before:${phase}`)!);
+    return [
+      ...cells.map(({ name }): [string, FastKernel] => [`loop-${pass}:${name}`, loopOf([steps.get(`step-${pass}:${name}`)!], backward)]),
+      [`loop-two-phase-${pass}:gru-reset-before`, loopOf(twoPhase, backward)],
+    ];
   });
 }
 
@@ -141,14 +150,11 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
-  const steps = stepKernels(exports, work);
+  const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
   return new Map<string, FastKernel>([
-    ["matmul-naive", product],
-    ["matmul-tiled", product],
-    ["matmul-small-m", product],
+    ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
     ...steps,
     ...loopKernels(steps),
-    ...twoPhaseKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
