@@ -1,4 +1,5 @@
 /** How the time loop of a recurrent layer becomes dispatches. */
+import { RnnError } from "../errors.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/recurrent-loop.ts";
@@ -25,6 +26,12 @@ export type Strategy = "loop" | "step";
  */
 export function chooseStrategy(units: number): Strategy {
   return units <= mostLoopUnits ? "loop" : "step";
+}
+
+/** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
+export function checkedStrategy(label: string, strategy: Strategy, units: number): Strategy {
+  if (strategy === "step" || units <= mostLoopUnits) return strategy;
+  throw new RnnError("limit", label, `strategy "loop" needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${units}; use "step"`);
 }
 
 /** What both passes share; shapes as in `kernels/recurrent-step.ts`. */

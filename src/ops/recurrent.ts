@@ -7,7 +7,7 @@
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
 import { biasGradient, matmul, productGradients } from "./linear.ts";
-import { chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
+import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 export interface RecurrentWeights {
@@ -78,7 +78,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   });
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
   const buffers: LayerBuffers = { T, B, H, reverse, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
-  const strategy = tape.strategy ?? chooseStrategy(H);
+  const strategy = checkedStrategy(label, tape.strategy ?? chooseStrategy(H), H);
   recordForward(recording, strategy, cell, buffers, forwardWeights, bias);
 
   const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);

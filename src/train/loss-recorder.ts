@@ -6,7 +6,7 @@ import type { CarriedStates } from "../session/carried-states.ts";
 import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { planFor, randomWords } from "../session/plan.ts";
-import type { Prepared, Session } from "../session/session.ts";
+import type { Lent, Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
@@ -24,7 +24,7 @@ export class LossRecorder {
   ) {}
 
   /** The recording for batches shaped like this one. */
-  prepare(batch: Batch): Promise<Prepared> {
+  prepare(batch: Batch): Promise<Lent> {
     const key = `${this.id} ${batch?.mask ? "mask" : ""}`;
     return this.session.prepare(key, this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);

@@ -7,7 +7,7 @@ import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkStrategy } from "../session/plan.ts";
-import { Session, type Prepared } from "../session/session.ts";
+import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "./breathe.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
@@ -97,6 +97,8 @@ export class Trainer {
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
+    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
+    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
     this.carried = new CarriedStates(options.backend);
@@ -169,10 +171,16 @@ export class Trainer {
       let count = 0;
       for (let i = 0; i < Math.min(batches, data.batches); i++) {
         const batch = data.batch(i, this.model.batchFirst);
-        const { program, context } = await recorder.prepare(batch);
+        const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
-        const { loss, normalizer } = await downloads as { loss: NumericArray; normalizer: NumericArray };
+        let values: Readonly<Record<string, NumericArray>>;
+        try {
+          const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
+          values = await downloads;
+        } finally {
+          release();
+        }
+        const { loss, normalizer } = values;
         // A mean is undone by its factor, so that batches count by their targets.
         sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
         count += normalizer[0];
@@ -222,14 +230,20 @@ export class Trainer {
   private async submit(): Promise<Pending> {
     const { step } = this;
     const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
-    const { program, context }: Prepared = await this.recorder.prepare(batch);
-    const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
-    await this.session.store.sync();
-    if (batch.startsSequence) this.carried.reset();
-    const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
-    this.session.store.changed();
-    this.step++;
-    return { step: this.step, tokens: batch.targets.data.length, downloads };
+    const { program, context, release } = await this.recorder.prepare(batch);
+    try {
+      const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
+      await this.session.store.sync();
+      if (batch.startsSequence) this.carried.reset();
+      const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
+      downloads.then(release, release);
+      this.session.store.changed();
+      this.step++;
+      return { step: this.step, tokens: batch.targets.data.length, downloads };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   private async report({ step, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {

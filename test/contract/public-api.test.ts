@@ -11,8 +11,8 @@ const values = [
   "squaredError", "stepDecay", "tensor", "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "Cotangents", "ErrorKind", "Evaluation", "Finding", "Loss", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "StateDict", "Tensor", "TensorFile", "TrainerOptions",
+  "Backend", "BackendOptions", "Batch", "Cotangents", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Loss", "ModelGradients", "ModelInputs", "ModelOutputs",
+  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "Tensor", "TensorFile", "TrainerOptions",
   "TrainingData", "VerifyOptions",
 ];
 
