@@ -1,5 +1,7 @@
-// `node scripts/run-ts.mjs scripts/print.ts`: prints the recording of one training step of a small character model,
-// as ARCHITECTURE.md shows it. Change the model here to see what another one records.
+// `node scripts/run-ts.mjs scripts/print.ts`: prints the recording of one training step of a small character model.
+// ARCHITECTURE.md shows it; with --write the present one takes the old one's place there. Change the model here to see
+// what another one records.
+import { readFileSync, writeFileSync } from "node:fs";
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
 import { print } from "../src/recording/recording.ts";
 import { CarriedStates } from "../src/session/carried-states.ts";
@@ -18,4 +20,9 @@ const session = Session.of(model, backend);
 const optimizer = new OptimizerState(sgd(), session, { clipNorm: 5, clipValue: 0 });
 const recorder = new LossRecorder(session, crossEntropy(), new CarriedStates(backend), true, optimizer);
 const { context } = await recorder.prepare({ input: ids, targets: ids, startsSequence: true });
-console.log(print(context.recording));
+const listing = print(context.recording);
+console.log(listing);
+if (process.argv.includes("--write")) {
+  const document = "ARCHITECTURE.md";
+  writeFileSync(document, readFileSync(document, "utf8").replace(/^( +0 copy [^]*?)^```$/m, () => `${listing}\n\`\`\``));
+}

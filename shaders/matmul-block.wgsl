@@ -4,18 +4,26 @@
 // apart, so that neighbouring threads read and write neighbouring vec4.
 override large: bool;
 
-fn storeRow(i: u32, m: u32, n: u32, sum: vec4<f32>) {
-  store(i, m, n, sum.x);
-  store(i, m, n + 1u, sum.y);
-  store(i, m, n + 2u, sum.z);
-  store(i, m, n + 3u, sum.w);
+// Four rows of bias: what the sums start from. Past the edge of C anything will do.
+fn biasBlock(n: u32) -> mat4x4<f32> {
+  if (params.useBias == 0u) { return mat4x4<f32>(); }
+  let row = vec4(bias[n], bias[n + 1u], bias[n + 2u], bias[n + 3u]);
+  return mat4x4(row, row, row, row);
 }
 
-fn storeBlock(i: u32, m: u32, n: u32, sum: mat4x4<f32>) {
-  storeRow(i, m, n, sum[0]);
-  storeRow(i, m + 1u, n, sum[1]);
-  storeRow(i, m + 2u, n, sum[2]);
-  storeRow(i, m + 3u, n, sum[3]);
+fn storeRow(i: u32, m: u32, n: u32, sum: vec4<f32>) {
+  if (m >= params.M) { return; }
+  let at = params.cOffset + i * params.cBatch + m * params.cRow + n;
+  var value = sum;
+  if (params.accumulate != 0u) { value += vec4(c[at], c[at + 1u], c[at + 2u], c[at + 3u]); }
+  if (n + 4u <= params.N) {
+    c[at] = value.x;
+    c[at + 1u] = value.y;
+    c[at + 2u] = value.z;
+    c[at + 3u] = value.w;
+    return;
+  }
+  for (var j = 0u; n + j < params.N; j++) { c[at + j] = value[j]; }
 }
 
 @compute @workgroup_size(8, 8)
@@ -25,26 +33,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let m = (group.y * 8u + local.y) * side;
   let n = group.x * 8u * side + local.x * 4u;
   if (m >= params.M || n >= params.N) { return; }
-  var sum00 = mat4x4<f32>();
-  var sum01 = mat4x4<f32>();
-  var sum10 = mat4x4<f32>();
-  var sum11 = mat4x4<f32>();
+  let a0 = startsOfA(i, m);
+  let a1 = startsOfA(i, m + 4u);
+  let b0 = startsOfB(i, n);
+  let b1 = startsOfB(i, n + 32u);
+  var sum00 = biasBlock(n);
+  var sum01 = biasBlock(n + 32u);
+  var sum10 = sum00;
+  var sum11 = sum01;
   for (var k = 0u; k < params.K; k += 4u) {
-    let a0 = blockOfA(i, m, k);
-    let b0 = blockOfB(i, k, n);
-    sum00 += b0 * a0;
+    let above = blockOfA(a0, k);
+    let left = blockOfB(b0, k);
+    sum00 += left * above;
     if (large) {
-      let b1 = blockOfB(i, k, n + 32u);
-      sum01 += b1 * a0;
-      let a1 = blockOfA(i, m + 4u, k);
-      sum10 += b0 * a1;
-      sum11 += b1 * a1;
+      let right = blockOfB(b1, k);
+      sum01 += right * above;
+      let below = blockOfA(a1, k);
+      sum10 += left * below;
+      sum11 += right * below;
     }
   }
-  storeBlock(i, m, n, sum00);
-  if (large) {
-    storeBlock(i, m, n + 32u, sum01);
-    storeBlock(i, m + 4u, n, sum10);
-    storeBlock(i, m + 4u, n + 32u, sum11);
-  }
+  // An array and a loop, for one copy of the store: unrolled, it takes a compiler longer than all the rest.
+  var sums = array(sum00, sum10, sum01, sum11);
+  for (var j = 0u; j < side * side / 4u; j++) { storeRow(i, m + j % side, n + j / side * 32u, sums[j / 4u][j % 4u]); }
 }

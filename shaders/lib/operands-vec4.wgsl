@@ -5,27 +5,38 @@
 override aAlongK: bool;
 override bAlongK: bool;
 
-fn fourOfA(i: u32, m: u32, k: u32) -> vec4<f32> { return a[(params.aOffset + i * params.aBatch + m * params.aRow + k * params.aColumn) / 4u]; }
-fn fourOfB(i: u32, k: u32, n: u32) -> vec4<f32> { return b[(params.bOffset + i * params.bBatch + k * params.bRow + n * params.bColumn) / 4u]; }
-
 // Past an edge the last row or column is read again: what comes of it is not stored. If K runs along neither
-// operand it may be any number, and past it A is zero.
-fn alongK(i: u32, m: u32, k: u32) -> vec4<f32> { return fourOfA(i, min(m, params.M - 1u), k); }
-fn acrossK(i: u32, m: u32, k: u32) -> vec4<f32> {
-  return select(vec4<f32>(), fourOfA(i, min(m, params.M - 4u), min(k, params.K - 1u)), k < params.K);
+// operand it may be any number, and past it A is zero. Indices are in vec4.
+fn startsOfA(i: u32, m: u32) -> vec4<u32> {
+  let first = params.aOffset + i * params.aBatch;
+  if (aAlongK) { return (first + min(vec4(m, m + 1u, m + 2u, m + 3u), vec4(params.M - 1u)) * params.aRow) / 4u; }
+  return vec4((first + min(m, params.M - 4u)) / 4u);
 }
 
-// Column r holds row m + r of A at the four k.
-fn blockOfA(i: u32, m: u32, k: u32) -> mat4x4<f32> {
-  if (aAlongK) { return mat4x4(alongK(i, m, k), alongK(i, m + 1u, k), alongK(i, m + 2u, k), alongK(i, m + 3u, k)); }
-  return transpose(mat4x4(acrossK(i, m, k), acrossK(i, m, k + 1u), acrossK(i, m, k + 2u), acrossK(i, m, k + 3u)));
+fn startsOfB(i: u32, n: u32) -> vec4<u32> {
+  let first = params.bOffset + i * params.bBatch;
+  if (bAlongK) { return (first + min(vec4(n, n + 1u, n + 2u, n + 3u), vec4(params.N - 1u)) * params.bColumn) / 4u; }
+  return vec4((first + min(n, params.N - 4u)) / 4u);
 }
 
-// Column r holds B at k + r in the four columns of C.
-fn blockOfB(i: u32, k: u32, n: u32) -> mat4x4<f32> {
-  let last = params.N - 1u;
-  if (bAlongK) { return transpose(mat4x4(fourOfB(i, k, min(n, last)), fourOfB(i, k, min(n + 1u, last)), fourOfB(i, k, min(n + 2u, last)), fourOfB(i, k, min(n + 3u, last)))); }
-  let column = min(n, params.N - 4u);
-  let end = params.K - 1u;
-  return mat4x4(fourOfB(i, k, column), fourOfB(i, min(k + 1u, end), column), fourOfB(i, min(k + 2u, end), column), fourOfB(i, min(k + 3u, end), column));
+// Column r holds row r of the block of A at four k.
+fn blockOfA(starts: vec4<u32>, k: u32) -> mat4x4<f32> {
+  if (aAlongK) {
+    let at = starts + k / 4u;
+    return mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]);
+  }
+  let four = vec4(k, k + 1u, k + 2u, k + 3u);
+  let at = starts + min(four, vec4(params.K - 1u)) * (params.aColumn / 4u);
+  let one = select(vec4<f32>(), vec4(1.0), four < vec4(params.K));
+  return transpose(mat4x4(a[at.x] * one.x, a[at.y] * one.y, a[at.z] * one.z, a[at.w] * one.w));
+}
+
+// Column r holds B at k + r in four columns of C.
+fn blockOfB(starts: vec4<u32>, k: u32) -> mat4x4<f32> {
+  if (bAlongK) {
+    let at = starts + k / 4u;
+    return transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]));
+  }
+  let at = starts + min(vec4(k, k + 1u, k + 2u, k + 3u), vec4(params.K - 1u)) * (params.bRow / 4u);
+  return mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]);
 }

@@ -15,13 +15,25 @@ export interface Prepared {
   readonly program: Program;
 }
 
-const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
+interface Abandoned {
+  readonly store: ParameterStore;
+  readonly prepared: Map<string, Promise<Prepared>>;
+}
 
-/** Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. */
-const abandoned = new FinalizationRegistry<{ store: ParameterStore; prepared: Map<string, Promise<Prepared>> }>(({ store, prepared }) => {
-  store.free();
-  for (const one of prepared.values()) one.then(({ program }) => program.free(), () => undefined);
-});
+/** The sessions of one backend. */
+class Sessions {
+  readonly byModel = new WeakMap<Module, Session>();
+  /**
+   * Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. One
+   * registry per backend, which dies with it: what a registry holds, a backend among it, lives as long as the model.
+   */
+  readonly abandoned = new FinalizationRegistry<Abandoned>(({ store, prepared }) => {
+    store.free();
+    for (const one of prepared.values()) one.then(({ program }) => program.free(), () => undefined);
+  });
+}
+
+const sessions = new WeakMap<Backend, Sessions>();
 
 export class Session {
   readonly store: ParameterStore;
@@ -37,12 +49,12 @@ export class Session {
   static of(model: Module, backend: Backend): Session {
     if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
     if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
-    let models = sessions.get(backend);
-    if (!models) sessions.set(backend, (models = new WeakMap()));
-    let session = models.get(model);
+    let known = sessions.get(backend);
+    if (!known) sessions.set(backend, (known = new Sessions()));
+    let session = known.byModel.get(model);
     if (!session) {
-      models.set(model, (session = new Session(model, backend)));
-      abandoned.register(model, { store: session.store, prepared: session.prepared });
+      known.byModel.set(model, (session = new Session(model, backend)));
+      known.abandoned.register(model, { store: session.store, prepared: session.prepared });
     }
     return session;
   }

@@ -39,7 +39,7 @@ describe("ARCHITECTURE.md", () => {
     expect(files.filter((file) => !linked.has(file)), "files that ARCHITECTURE.md does not explain").toEqual([]);
   });
 
-  it("shows what `node scripts/run-ts.mjs scripts/print.ts` prints (else: put that in its place, and check the numbers that the text names)", async () => {
+  it("shows what `node scripts/run-ts.mjs scripts/print.ts` prints (else: the same with --write, and a look at the numbers that the text names)", async () => {
     const program = join(root, "build", "tests", "print.mjs");
     await bundleProgram("scripts/print.ts", program);
     const printed = execFileSync(process.execPath, [program], { encoding: "utf8" });

@@ -12,7 +12,7 @@ const values = [
 ];
 const types = [
   "Backend", "BackendOptions", "Batch", "Cotangents", "ErrorKind", "Evaluation", "Finding", "Loss", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "SamplingOptions", "Schedule", "StateDict", "Tensor", "TensorFile", "TrainerOptions",
+  "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "StateDict", "Tensor", "TensorFile", "TrainerOptions",
   "TrainingData", "VerifyOptions",
 ];
 
