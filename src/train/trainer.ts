@@ -9,7 +9,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import { checkStrategy } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import { breathe } from "./breathe.ts";
+import { breathe } from "../session/breathe.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { OptimizerState } from "./optimizer-state.ts";
