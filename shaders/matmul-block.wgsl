@@ -41,17 +41,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var sum01 = biasBlock(n + 32u);
   var sum10 = sum00;
   var sum11 = sum01;
+  // Of the threads that share these rows of A, the first adds them up.
+  let addsThese = addsRows && n == 0u;
+  var rows0 = vec4<f32>();
+  var rows1 = vec4<f32>();
   for (var k = 0u; k < params.K; k += 4u) {
     let above = blockOfA(a0, k);
     let left = blockOfB(b0, k);
     sum00 += left * above;
+    if (addsThese) { rows0 += vec4(1.0) * above; }
     if (large) {
       let right = blockOfB(b1, k);
       sum01 += right * above;
       let below = blockOfA(a1, k);
       sum10 += left * below;
       sum11 += right * below;
+      if (addsThese) { rows1 += vec4(1.0) * below; }
     }
+  }
+  if (addsThese) {
+    storeSums(m, rows0);
+    if (large) { storeSums(m + 4u, rows1); }
   }
   // An array and a loop, for one copy of the store: unrolled, it takes a compiler longer than all the rest.
   var sums = array(sum00, sum10, sum01, sum11);

@@ -4,7 +4,7 @@
  * Strides make transposed operands, gate lanes and slices the same kernel: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
-import { defineKernel, type Arrays, type Params } from "./kernel.ts";
+import { defineKernel, type Arrays, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
   a: { access: "read", type: "f32", shape: "[batch, M, K] by strides" },
@@ -56,25 +56,45 @@ export const matmulSmallM = defineKernel({
  * is everything else, read element by element.
  */
 export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
-export const operands: readonly Operands[] = ["nn", "nt", "tn", "tt", "strided"];
 
 /** Elements of C that one thread adds up along either side. */
 const sideOf = (large: boolean): number => (large ? 8 : 4);
 
-function block(lie: Operands, large: boolean): typeof matmulNaive {
+function variant(lie: Operands, large: boolean, sums: "row-sums" | "no-row-sums") {
   const across = 8 * sideOf(large);
   const source = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
   const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
-  return defineKernel({
-    name: `matmul-block:${lie}-${large ? "large" : "small"}`, sources: ["lib/matmul", source, "matmul-block"],
-    constants: { ...orientation, large: large ? 1 : 0 }, bindings, params, twin,
-    workgroups: ({ M, N, batch }) => [Math.ceil(N / across), Math.ceil(M / across), batch],
-  });
+  return {
+    name: `matmul-block:${lie}-${large ? "large" : "small"}${sums === "row-sums" ? "-sums" : ""}`,
+    sources: ["lib/matmul", source, `lib/${sums}`, "matmul-block"],
+    constants: { ...orientation, large: large ? 1 : 0 },
+    params,
+    workgroups: ({ M, N, batch }: MatmulParams): Workgroups => [Math.ceil(N / across), Math.ceil(M / across), batch],
+  };
 }
 
-const blocks = new Map([true, false].flatMap((large) => operands.map((lie) => [`${lie} ${large}`, block(lie, large)] as const)));
+const block = (lie: Operands, large: boolean): typeof matmulNaive => defineKernel({ ...variant(lie, large, "no-row-sums"), bindings, twin });
+
+/** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
+const blockWithSums = (lie: Operands, large: boolean) => defineKernel({
+  ...variant(lie, large, "row-sums"),
+  bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
+  twin(arrays, p) {
+    twin(arrays, p);
+    for (let m = 0; m < p.M; m++) {
+      let sum = 0;
+      for (let k = 0; k < p.K; k++) sum += arrays.a[p.aOffset + m * p.aRow + k * p.aColumn];
+      arrays.sums[m] = p.accumulate ? arrays.sums[m] + sum : sum;
+    }
+  },
+});
+
+const variants = <T>(lies: readonly Operands[], make: (lie: Operands, large: boolean) => T) => new Map<string, T>([true, false].flatMap((large) => lies.map((lie) => [`${lie} ${large}`, make(lie, large)] as const)));
+const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
+const blocksWithSums = variants(["tn", "strided"], blockWithSums);
 /** All variants of the register-tiled product: how the operands lie, and whether a thread owns 8 x 8 of C or 4 x 4. */
 export const matmulBlocks = [...blocks.values()];
+export const matmulBlocksWithSums = [...blocksWithSums.values()];
 
 const fours = (...numbers: number[]): boolean => numbers.every((n) => n % 4 === 0);
 
@@ -92,7 +112,13 @@ export function operandsOf(p: MatmulParams): Operands {
  * them to keep a GPU busy; with very few rows and a long K, threads must share the sums.
  */
 export function chooseMatmul(p: MatmulParams): typeof matmulNaive {
-  if (p.M <= 4 && p.K >= 512) return matmulSmallM;
+  return p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p))!;
+}
+
+/** The same for a product with A = dYᵀ that adds up the columns of dY too. */
+export const chooseMatmulWithSums = (p: MatmulParams): ReturnType<typeof blockWithSums> => blocksWithSums.get(variantFor(p))!;
+
+function variantFor(p: MatmulParams): string {
   const threads = Math.ceil(p.M / 8) * Math.ceil(p.N / 8) * p.batch;
-  return blocks.get(`${operandsOf(p)} ${p.M > 4 && threads >= 512}`)!;
+  return `${operandsOf(p)} ${p.M > 4 && threads >= 512}`;
 }

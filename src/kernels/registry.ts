@@ -13,7 +13,7 @@ import { gradientNorm, gradientNormPartial } from "./gradient-norm.ts";
 import type { Kernel } from "./kernel.ts";
 import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError } from "./losses.ts";
 import { maskSteps } from "./mask-steps.ts";
-import { matmulBlocks, matmulNaive, matmulSmallM } from "./matmul.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
@@ -26,7 +26,7 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, stridedCopy,
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [

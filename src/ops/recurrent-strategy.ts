@@ -1,6 +1,7 @@
 /** How the time loop of a recurrent layer becomes dispatches. */
 import { RnnError } from "../errors.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
+import { columnSum } from "../kernels/column-sum.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/recurrent-loop.ts";
 import { stepBackward, stepForward, walk, walkBack } from "../kernels/recurrent-step.ts";
@@ -98,16 +99,17 @@ export function recordBackward(recording: Recording, strategy: Strategy, cell: R
 
 /**
  * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all T·B rows; for a
- * two-phase cell one per phase, since the candidate's operand is not h_{t-1}.
+ * two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
-export function recurrentProducts(recording: Recording, cell: RecurrentCell, { T, B, H, reverse, h, hBase, c }: LayerBuffers, recurrentSide: View, output: View, accumulate: 0 | 1): void {
+export function recurrentProducts(recording: Recording, cell: RecurrentCell, { T, B, H, reverse, h, hBase, c }: LayerBuffers, recurrentSide: View, { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View }): void {
   const G = cell.gateNames.length;
   const K = T * B;
   const previousStates = hBase + (reverse ? B * H : 0);
   if (!isTwoPhase(cell)) {
-    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate });
+    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate }, { sums });
     return;
   }
+  if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
   const operands = [{ view: h, offset: previousStates }, { view: c, offset: reverse ? 0 : B * H }];
   operands.forEach(({ view, offset }, phase) => {
     const lane = cell.gatePhases.indexOf(phase as 0 | 1);

@@ -6,7 +6,7 @@
  */
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
-import { biasGradient, matmul, productGradients } from "./linear.ts";
+import { matmul, productGradients, weightAndBias } from "./linear.ts";
 import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
@@ -71,7 +71,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   }
 
   const gates = recording.buffer(`${label}.gates`, [T, B, H, G]);
-  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, inputBias?.view);
+  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, { bias: inputBias?.view });
   const forwardWeights = recording.buffer(`${label}.weights.forward`, [H, H, G]);
   recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: forwardWeights }, {
     size0: H, size1: H * G, size2: 1, fromOffset: 0, from0: 1, from1: H, from2: 0, toOffset: 0, to0: H * G, to1: 1, to2: 0, accumulate: 0,
@@ -120,13 +120,9 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     /** One product each over all T·B rows: ∂L/∂U from the states before each step, ∂L/∂W and ∂L/∂x from the input. */
     function parameterGradients(): void {
       const recurrentSide = splitsRecurrentGradient ? dRecurrent : gates;
-      if (recurrentWeight.needsGradient) {
-        const { view, accumulate } = tape.share(recurrentWeight);
-        recurrentProducts(recording, cell, buffers, recurrentSide, view, accumulate);
-      }
-      biasGradient(tape, recurrentBias, recurrentSide, T * B, H * G);
-      biasGradient(tape, inputBias, gates, T * B, H * G);
-      productGradients(tape, x, inputWeight, gates, T * B);
+      const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, T * B);
+      if (place) recurrentProducts(recording, cell, buffers, recurrentSide, place);
+      productGradients(tape, x, inputWeight, inputBias, gates, T * B);
     }
   });
   return { y, finalH, finalC };

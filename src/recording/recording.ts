@@ -54,6 +54,8 @@ export function subview(view: View, offset: number, shape: Shape): View {
   return { buffer: view.buffer, offset: view.offset + offset, shape };
 }
 
+const overlap = (one: View, other: View): boolean => one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
+
 /** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
 export class Recording {
   readonly buffers: Buffer[] = [];
@@ -74,8 +76,10 @@ export class Recording {
       const view = views[name];
       if (view.buffer.type !== binding.type) throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
       if (view.offset % alignment !== 0) throw new RnnError("shape", kernel.name, `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`);
-      const clash = binding.access === "read_write" && Object.keys(kernel.bindings).find((other) => other !== name && views[other].buffer === view.buffer);
-      if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash}`);
+      const clash = binding.access === "read_write" && Object.entries(kernel.bindings).find(([other, { access }]) => (
+        other !== name && views[other].buffer === view.buffer && (access === "read" || overlap(view, views[other]))
+      ));
+      if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }
     this.commands.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
   }

@@ -53,9 +53,14 @@ function matmulCases(): KernelCase[] {
 }
 
 /** What lies along vec4 has sizes that are multiples of 4, the rest any. */
-function matmulBlockCases({ name }: Kernel): KernelCase[] {
+function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
   const lie = /:(\w+)-/.exec(name)![1];
-  if (lie === "strided") return matmulCases();
+  const cases = lie === "strided" ? matmulCases() : alignedCases(lie);
+  // Sums are those of a batch of one.
+  return "sums" in bindings ? cases.filter(({ params }) => params.batch === 1).map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } })) : cases;
+}
+
+function alignedCases(lie: string): KernelCase[] {
   const transposed = [lie[0] === "t", lie[1] === "t"] as const;
   const fours = { M: transposed[0], N: !transposed[1], K: !transposed[0] || transposed[1] };
   const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21]].map(([M, N, K]) => (

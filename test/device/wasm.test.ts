@@ -6,7 +6,7 @@ import { gru } from "../../src/kernels/cells/gru.ts";
 import { lstm } from "../../src/kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { matmulBlocks, matmulNaive, matmulSmallM, type MatmulParams } from "../../src/kernels/matmul.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
@@ -149,7 +149,15 @@ describe("matmul", () => {
     for (const [M, N, K] of [[67, 19, 521], [5, 263, 300], [131, 269, 259], [1, 1031, 257], [17, 1030, 257]]) await check(layout, M, N, K, { useBias: 1 });
   });
 
-  it("stands in for all three kernels of the contract", async () => {
+  it.each([0, 1])("adds up the columns of dY beside dYᵀ·x, accumulate %i", async (accumulate) => {
+    for (const kernel of matmulBlocksWithSums) {
+      const [M, N, K] = [37, 9, 21];
+      const params = { M, N, K, batch: 1, aOffset: 3, aBatch: 0, aRow: 1, aColumn: M, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate };
+      await expectTwin(kernel, { a: numbers(3 + M * K, 1), b: numbers(N * K, 2), bias: numbers(1, 3), c: numbers(M * N, 4), sums: numbers(M + 5, 5) }, params);
+    }
+  });
+
+  it("stands in for every kernel of the contract", async () => {
     for (const kernel of [matmulNaive, matmulSmallM, ...matmulBlocks]) await check("nn", 5, 6, 7, {}, kernel);
   });
 });

@@ -2,7 +2,8 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
-import { matmulBlocks, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
+import { RnnError } from "../../errors.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
 import { walk, walkBack } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
@@ -41,6 +42,21 @@ function matmulKernel({ matmul }: WasmExports): FastKernel {
 
 /** In the order of the numbers in `wasm/cells.ts`. */
 const cells = [{ name: "lstm", gates: 4 }, { name: "gru", gates: 3 }, { name: "rnn-tanh", gates: 1 }, { name: "rnn-relu", gates: 1 }];
+
+/** A is dYᵀ: its rows are the columns of a matrix that lies whole. */
+function matmulWithSums(exports: WasmExports): FastKernel {
+  const product = matmulKernel(exports);
+  return (at, p) => {
+    if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
+    const call = product(at, p);
+    const x = at.a + 4 * p.aOffset;
+    const { M, K, accumulate } = p;
+    return () => {
+      call();
+      exports.columnSum(x, at.sums, K, M, accumulate);
+    };
+  };
+}
 
 function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
   return cells.flatMap(({ name, gates }, cell): [string, FastKernel][] => {
@@ -153,6 +169,7 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
   const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
   return new Map<string, FastKernel>([
     ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
+    ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports)] as const),
     ...steps,
     ...loopKernels(steps),
     ["strided-copy", stridedCopyKernel(exports)],

@@ -22,9 +22,11 @@ import foldLib from "../../../shaders/lib/fold.wgsl";
 import gradientLib from "../../../shaders/lib/gradient.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
+import noRowSums from "../../../shaders/lib/no-row-sums.wgsl";
 import operandsStrided from "../../../shaders/lib/operands-strided.wgsl";
 import operandsVec4 from "../../../shaders/lib/operands-vec4.wgsl";
 import philoxLib from "../../../shaders/lib/philox.wgsl";
+import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
 import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
@@ -73,9 +75,11 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/gradient": gradientLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
+  "lib/no-row-sums": noRowSums,
   "lib/operands-strided": operandsStrided,
   "lib/operands-vec4": operandsVec4,
   "lib/philox": philoxLib,
+  "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
   "loss-normalizer": lossNormalizer,
