@@ -61,7 +61,8 @@ try {
     await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
     console.log(`\nwritten to ${values.json}`);
   }
-  const refused = report.absent.filter(({ kind }) => kind === "refused");
+  // That another library's numbers differ is its own affair; ours must not.
+  const refused = report.absent.filter(({ kind, library }) => kind === "refused" && library === "webgpu-rnn");
   if (refused.length > 0 || report.rows.length === 0) process.exitCode = 1;
 } catch (error) {
   console.error(`bench: ${error.message}`);

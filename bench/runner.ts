@@ -72,9 +72,13 @@ export async function runCases(plan: Plan, { libraries, ceilings, signal, report
       }
       say(`${caseName(of)}: timing`);
       const timings = await measure(admitted.map(({ subject }) => subject), plan.effort, () => breathe(signal));
-      admitted.forEach((one, i) => report({ kind: "row", row: rowOf(of, one, timings[i], ceilings) }));
+      for (const [i, one] of admitted.entries()) {
+        const onGpu = one.library.backend !== "webgpu" || timings[i].dispatches > 0;
+        if (onGpu) report({ kind: "row", row: rowOf(of, one, timings[i], ceilings) });
+        else absent("refused", one.library, "it dispatched nothing: it computed elsewhere");
+      }
     } finally {
-      for (const { subject } of admitted) await subject.free();
+      for (const { subject } of admitted) await release(subject);
     }
   }
 }
@@ -86,11 +90,20 @@ async function admit(library: Library, of: Case, problem: Problem): Promise<Admi
     subject = await library.prepare(of, problem);
     const { worst, problem: difference } = compare(await subject.check(), problem.expected, requiredOf(library, of, problem));
     if (difference === undefined) return { library, subject, worst };
-    await subject.free();
+    await release(subject);
     return `differs from the twin: ${difference}`;
   } catch (error) {
-    await subject?.free();
+    if (subject) await release(subject);
     return `failed: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);
+  }
+}
+
+/** A library that cannot clean up after itself is no reason to lose the other rows. */
+async function release(subject: Subject): Promise<void> {
+  try {
+    await subject.free();
+  } catch (error) {
+    console.error(error);
   }
 }
 

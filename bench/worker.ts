@@ -2,7 +2,7 @@
 import { findDevices, bench, type Devices, type Peers } from "./session.ts";
 import { browserName } from "./browser-name.ts";
 import type { Reply, Request } from "./messages.ts";
-import { loadPeers, peersInstalled } from "./peers-loader.ts";
+import { loadPeers, peersManifest } from "./peers-loader.ts";
 import { planFrom } from "./plan.ts";
 import { reportText } from "./table.ts";
 
@@ -24,10 +24,10 @@ async function handle(request: Request): Promise<void> {
 
 async function open(withPeers: boolean): Promise<void> {
   devices = await findDevices();
-  peers = withPeers ? await loadPeers() : { libraries: [], absent: [] };
+  peers = withPeers ? await loadPeers(devices.adapter) : { libraries: [], absent: [] };
   const { adapter, software, note, ours } = devices;
   const libraries = [...ours, ...peers.libraries].map(({ name, backend, adapter: of, version }) => ({ name, backend, adapter: of, version }));
-  reply({ kind: "opened", adapter, software, note, libraries, peersInstalled: await peersInstalled() });
+  reply({ kind: "opened", adapter, software, note, libraries, peersInstalled: (await peersManifest()).installed });
 }
 
 async function run({ options, machine, browser }: Request & { kind: "run" }): Promise<void> {
