@@ -1,5 +1,5 @@
 // One configuration for all tests under Node: contract tests need no GPU, node tests need files and
-// processes, device tests need an adapter and run in browsers too (test/browser/).
+// processes, device tests need an adapter and run in browsers too (test/browser/), page tests steer a browser (BROWSER).
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { wgslVitePlugin } from "./scripts/wgsl-plugin.mjs";
@@ -19,6 +19,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    projects: [project("contract"), project("node"), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
+    projects: [project("contract"), project("node"), project("pages", { testTimeout: 90_000 }), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
   },
 });

@@ -30,6 +30,11 @@ function npmCi() {
   });
 }
 
+async function bundlePeers(outdir) {
+  await bundle({ entryPoints: [join(folder, "peers", "peers.ts")], outdir, splitting: true, sourcemap: false, logLevel: "error" });
+  await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
+}
+
 /** Bundles the peers into `outdir`, if they are there or may be installed. Resolves to whether they are there. */
 export async function buildPeers(outdir, { install = false } = {}) {
   let reason = "the other libraries are not installed; `npm run bench -- --peers` does that";
@@ -38,12 +43,12 @@ export async function buildPeers(outdir, { install = false } = {}) {
       reason = `the other libraries could not be installed: ${error.message}`;
     });
   }
-  const installed = upToDate();
   await mkdir(outdir, { recursive: true });
-  if (installed) {
-    await bundle({ entryPoints: [join(folder, "peers", "peers.ts")], outdir, splitting: true, sourcemap: false, logLevel: "error" });
-    await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
-  }
+  const installed = upToDate() && await bundlePeers(outdir).then(() => true, (error) => {
+    // Half an installation must not take the page with it.
+    reason = `the other libraries cannot be bundled: ${error.message.split("\n")[0]}`;
+    return false;
+  });
   await writeFile(join(outdir, "manifest.json"), `${JSON.stringify(installed ? { installed } : { installed, reason })}\n`);
   return installed;
 }

@@ -1,7 +1,7 @@
 /** The best matrix product that a backend reaches in this very run: what the layers' speed is a share of. */
 import type { Backend, DeviceBuffer } from "../src/backend/backend.ts";
 import { defineKernel } from "../src/kernels/kernel.ts";
-import { matmulNaive, matmulTiled } from "../src/kernels/matmul.ts";
+import { chooseMatmul, type MatmulParams } from "../src/kernels/matmul.ts";
 import { Recording, type Buffer, type View } from "../src/recording/recording.ts";
 import wideSource from "./ceiling.wgsl";
 import type { Ceiling } from "./report.ts";
@@ -15,7 +15,7 @@ const wide = defineKernel({
   },
   params: { size: "u32" },
   workgroups: ({ size }) => [Math.ceil(size / 64), Math.ceil(size / 64), 1],
-  twin: () => undefined, // checked against matmul-tiled below
+  twin: () => undefined, // checked against the others below
 });
 
 /** To be given to the WebGPU backend, which knows only the package's own files. */
@@ -28,12 +28,16 @@ interface Candidate {
 
 /** The package's kernels on operands as recurrent layers have them (x·Wᵀ and dY·W), and on the GPU one that is for this only. */
 function candidates(backend: Backend): Candidate[] {
-  const own = (kernel: typeof matmulTiled): Candidate[] => [
-    { name: `${kernel.name} dY·W`, record: (recording, views, n) => recording.dispatch(kernel, views, { ...plain(n), bRow: n, bColumn: 1 }) },
-    { name: `${kernel.name} x·Wᵀ`, record: (recording, views, n) => recording.dispatch(kernel, views, { ...plain(n), bRow: 1, bColumn: n }) },
-  ];
-  if (backend.kind === "cpu") return own(matmulTiled);
-  return [{ name: wide.name, record: (recording, { a, b, c }, size) => recording.dispatch(wide, { a, b, c }, { size }) }, ...own(matmulTiled), ...own(matmulNaive)];
+  const own = (layout: string, strides: (n: number) => Pick<MatmulParams, "bRow" | "bColumn">): Candidate => ({
+    name: `matmul ${layout}`,
+    record: (recording, views, n) => {
+      const params = { ...plain(n), ...strides(n) };
+      recording.dispatch(chooseMatmul(params), views, params);
+    },
+  });
+  const both = [own("dY·W", (n) => ({ bRow: n, bColumn: 1 })), own("x·Wᵀ", (n) => ({ bRow: 1, bColumn: n }))];
+  if (backend.kind === "cpu") return both;
+  return [{ name: wide.name, record: (recording, { a, b, c }, size) => recording.dispatch(wide, { a, b, c }, { size }) }, ...both];
 }
 
 const plain = (n: number) => ({ M: n, N: n, K: n, batch: 1, aOffset: 0, aBatch: 0, aRow: n, aColumn: 1, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: n, useBias: 0, accumulate: 0 });

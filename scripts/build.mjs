@@ -1,8 +1,8 @@
 // `npm run build`: src/ to dist/.
-//   dist/index.js           ES modules; the WebGPU backend is a chunk of its own, loaded on demand
-//   dist/webgpu-rnn.min.js  everything in one minified file, for <script type="module">
+//   dist/index.js           the core; the WebGPU backend and the CPU's SIMD kernels are chunks, loaded on demand
+//   dist/webgpu-rnn.min.js  all of it in one file, for <script type="module">
 //   dist/types/             declarations
-// Prints the size that a page downloads.
+// Prints the sizes that a page downloads.
 import { execFile } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,19 +22,47 @@ async function declarations() {
   }
 }
 
-/** Builds everything and returns the minified file's size in bytes, gzipped. */
-export async function build() {
-  await rm(join(root, "dist"), { recursive: true, force: true });
-  const single = "dist/webgpu-rnn.min.js";
-  await Promise.all([
-    bundle({ entryPoints: { index: "src/index.ts" }, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]" }),
-    bundle({ entryPoints: ["src/index.ts"], outfile: single, minify: true }),
-    declarations(),
-  ]);
-  return { file: single, gzip: gzipSync(await readFile(join(root, single)), { level: 9 }).length };
+const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
+
+/**
+ * Bytes, gzipped: `core` is dist/index.js with every chunk it imports at once, `onDemand` each dynamically imported
+ * chunk, `single` the one file.
+ */
+async function sizes({ outputs }) {
+  const eager = new Set();
+  const onDemand = {};
+  const visit = (path) => {
+    if (eager.has(path)) return;
+    eager.add(path);
+    for (const { path: next, kind } of outputs[path].imports) {
+      if (kind === "import-statement") visit(next);
+    }
+  };
+  visit("dist/index.js");
+  for (const path of Object.keys(outputs).filter((p) => p.endsWith(".js") && !eager.has(p))) {
+    onDemand[path.replace(/^.*\/|-[A-Z0-9]+\.js$/g, "")] = gzipSize(await readFile(join(root, path)));
+  }
+  let core = 0;
+  for (const path of eager) core += gzipSize(await readFile(join(root, path)));
+  return { core, onDemand, single: gzipSize(await readFile(join(root, "dist/webgpu-rnn.min.js"))) };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { file, gzip } = await build();
-  console.log(`built dist/index.js, dist/types, ${file} (${(gzip / 1000).toFixed(1)} kB gzip)`);
+/** Builds everything and returns the sizes. */
+export async function build() {
+  await rm(join(root, "dist"), { recursive: true, force: true });
+  const [{ metafile }] = await Promise.all([
+    bundle({ entryPoints: { index: "src/index.ts" }, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]", minify: true, metafile: true }),
+    bundle({ entryPoints: ["src/index.ts"], outfile: "dist/webgpu-rnn.min.js", minify: true }),
+    declarations(),
+  ]);
+  return sizes(metafile);
 }
+
+/** The sizes in a line. */
+export function describeSizes({ core, onDemand, single }) {
+  const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+  const chunks = Object.entries(onDemand).map(([name, bytes]) => `${name} ${kB(bytes)}`).join(", ");
+  return `built dist/ (gzipped: core ${kB(core)}; on demand ${chunks}; all in one file ${kB(single)})`;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(describeSizes(await build()));

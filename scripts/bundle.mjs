@@ -1,4 +1,6 @@
 // The esbuild settings that the package, the pages, the browser tests and the command-line programs share.
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { wgslPlugin } from "./wgsl-plugin.mjs";
@@ -24,8 +26,14 @@ export function bundle({ minify = false, plugins = [], ...options }) {
 }
 
 /** Bundles a TypeScript program to run under Node; packages are loaded from node_modules as they are. */
-export function bundleProgram(entry, outfile) {
-  return bundle({ entryPoints: [entry], outfile, platform: "node", target: "node20", external: [], packages: "external", plugins: [ownNamePlugin] });
+export async function bundleProgram(entry, outfile) {
+  const options = { platform: "node", target: "node20", external: [], packages: "external", plugins: [ownNamePlugin] };
+  const { outputFiles } = await bundle({ entryPoints: [entry], outfile, sourcemap: "inline", write: false, ...options });
+  // The same program may be starting elsewhere, which must not read half a file.
+  const temporary = `${outfile}.${process.pid}.tmp`;
+  await mkdir(dirname(outfile), { recursive: true });
+  await writeFile(temporary, outputFiles[0].contents);
+  await rename(temporary, outfile);
 }
 
 /** `packages: "external"` would also leave out this package's own name, which means src/index.ts here. */

@@ -1,11 +1,12 @@
 // Bundles the pages: demo/ to build/site/, bench/ (when it has a page) to build/site/bench/. In each folder main.ts
 // and every worker*.ts are bundled under their own names, so that a page says
 // `new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`; all other files are copied, TypeScript left out.
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { buildPeers } from "../bench/build-peers.mjs";
 import { bundle, root } from "./bundle.mjs";
+import { mobyDick } from "./moby-dick.mjs";
 
 const pages = [
   { name: "demo", path: "" },
@@ -41,5 +42,7 @@ export async function buildPages() {
     await buildPage(name, join(folder, path));
     await also?.(join(folder, path));
   }));
+  // The text that the demo trains on if the visitor brings none.
+  await writeFile(join(folder, "moby-dick.txt"), mobyDick());
   return { folder, pages: present };
 }

@@ -1,7 +1,7 @@
 // `npm start`: builds the package and the pages, then serves them on localhost until Ctrl-C.
 //   npm start -- [--port N]      8080, or the next free one
 import { parseArgs } from "node:util";
-import { build } from "./build.mjs";
+import { build, describeSizes } from "./build.mjs";
 import { buildPages } from "./pages.mjs";
 import { serve } from "./serve.mjs";
 
@@ -12,8 +12,8 @@ if (!Number.isInteger(port) || port < 0 || port > 65535) {
   process.exit(2);
 }
 
-const [{ file, gzip }, { folder, pages }] = await Promise.all([build(), buildPages()]);
-console.log(`built dist/index.js, dist/types, ${file} (${(gzip / 1000).toFixed(1)} kB gzip)`);
+const [sizes, { folder, pages }] = await Promise.all([build(), buildPages()]);
+console.log(describeSizes(sizes));
 if (pages.length === 0) throw new Error("neither demo/index.html nor bench/index.html exists: there is nothing to serve");
 const { url } = await serve(folder, { port, search: true });
 console.log();

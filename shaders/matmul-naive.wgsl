@@ -6,11 +6,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let i = id.z;
   if (m >= params.M || n >= params.N) { return; }
   var sum = 0.0;
-  for (var k = 0u; k < params.K; k++) {
-    sum = fma(
-      a[params.aOffset + i * params.aBatch + m * params.aRow + k * params.aColumn],
-      b[params.bOffset + i * params.bBatch + k * params.bRow + n * params.bColumn],
-      sum);
-  }
+  for (var k = 0u; k < params.K; k++) { sum = fma(elementA(i, m, k), elementB(i, k, n), sum); }
   store(i, m, n, sum);
 }

@@ -8,12 +8,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let n = group.x * 8u + local.y;
   var sum = 0.0;
   if (n < params.N) {
-    for (var k = local.x; k < params.K; k += 8u) {
-      sum = fma(
-        a[params.aOffset + i * params.aBatch + m * params.aRow + k * params.aColumn],
-        b[params.bOffset + i * params.bBatch + k * params.bRow + n * params.bColumn],
-        sum);
-    }
+    for (var k = local.x; k < params.K; k += 8u) { sum = fma(elementA(i, m, k), elementB(i, k, n), sum); }
   }
   partial[local.y * 8u + local.x] = sum;
   workgroupBarrier();

@@ -16,6 +16,7 @@ export class RnnError extends Error {
   override readonly name = "RnnError";
 
   constructor(
+    /** What went wrong, for programs. */
     readonly kind: ErrorKind,
     /** The class, function or argument that refused. */
     readonly where: string,
@@ -37,10 +38,11 @@ export function show(value: unknown): string {
 
 /**
  * Refuses option names that are not in `known`, naming the nearest known one.
+ * @param needed whether there must be options at all
  * @throws RnnError `option`
  */
-export function checkOptionNames(where: string, options: unknown, known: readonly string[]): void {
-  if (options === undefined) return;
+export function checkOptionNames(where: string, options: unknown, known: readonly string[], { needed = false } = {}): void {
+  if (options === undefined && !needed) return;
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new RnnError("option", where, `options must be an object, got ${show(options)}`);
   }
@@ -75,6 +77,11 @@ export function checkNumber(
   const low = least === -Infinity ? "" : ` ${open ? "above" : "of at least"} ${least}`;
   const high = most === Infinity ? "" : `${low ? " and" : ""} at most ${most}`;
   throw new RnnError("option", where, `${name} must be a finite number${low}${high}, got ${show(value)}`);
+}
+
+/** @throws RnnError `option` unless `value` is a function */
+export function checkFunction(where: string, name: string, value: unknown): void {
+  if (typeof value !== "function") throw new RnnError("option", where, `${name} must be a function, got ${show(value)}`);
 }
 
 /** @throws RnnError `option` unless `value` is true or false */

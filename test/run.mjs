@@ -1,5 +1,5 @@
 // `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), Chromium
-// and Firefox (device tests). The last line is the sum: `N passed, N failed`.
+// and Firefox (device tests, page tests). The last line is the sum: `N passed, N failed`.
 //   npm test -- [--lane node|chromium|firefox]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -49,13 +49,22 @@ async function nodeLane() {
       files = files.filter((file) => !device.includes(file));
     } else console.log(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
   }
-  const counts = files.length > 0 ? await vitest(files, environment) : { passed: 0, failed: 0, skipped: 0 };
+  const counts = files.length > 0 ? await vitest("node", files, environment) : { passed: 0, failed: 0, skipped: 0 };
   return { ...counts, failed: counts.failed + broken, missing };
 }
 
+/** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
+async function browserLane(kind) {
+  const [device, pages] = [testFiles("device"), testFiles("pages")];
+  const inside = device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device) : { passed: 0, failed: 0, skipped: 0 };
+  if (inside.missing !== undefined || pages.length === 0) return inside;
+  const outside = await vitest(kind, pages, { BROWSER: kind });
+  return Object.fromEntries(["passed", "failed", "skipped"].map((name) => [name, inside[name] + outside[name]]));
+}
+
 /** Runs Vitest on exactly these files. A failed file or suite without a failed test in it counts as one failure. */
-async function vitest(files, environment) {
-  const report = join(root, "build", "reports", "node.json");
+async function vitest(lane, files, environment) {
+  const report = join(root, "build", "reports", `${lane}.json`);
   await mkdir(join(report, ".."), { recursive: true });
   await rm(report, { force: true });
   const args = ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
@@ -73,10 +82,9 @@ async function vitest(files, environment) {
 }
 
 async function runLane(lane) {
-  const device = testFiles("device");
-  if (lane !== "node" && device.length === 0 && filters.length > 0) return null;
-  if (lane === "node" && testFiles("contract", "node", "device").length === 0) return null;
-  return lane === "node" ? nodeLane() : runBrowserLane(lane, device);
+  const folders = lane === "node" ? ["contract", "node", "device"] : ["device", "pages"];
+  if (filters.length > 0 && testFiles(...folders).length === 0) return null;
+  return lane === "node" ? nodeLane() : browserLane(lane);
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };

@@ -1,4 +1,4 @@
-// Bindings, params and the store shared by the matmul kernels; strides are explained in src/kernels/matmul.ts.
+// Params, bias, result and the store shared by the matmul kernels; strides are explained in src/kernels/matmul.ts.
 struct Params {
   M: u32, N: u32, K: u32, batch: u32,
   aOffset: u32, aBatch: u32, aRow: u32, aColumn: u32,
@@ -6,8 +6,6 @@ struct Params {
   cOffset: u32, cBatch: u32, cRow: u32,
   useBias: u32, accumulate: u32,
 }
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;

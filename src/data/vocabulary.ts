@@ -1,11 +1,19 @@
 import { RnnError, show } from "../errors.ts";
+import { checkIds } from "../tensor/tensor.ts";
+
+function checkText(text: unknown): void {
+  if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
+}
 
 /** Characters (Unicode code points) and their ids, in the order given. */
 export class Vocabulary {
   private readonly ids: ReadonlyMap<string, number>;
 
-  /** @throws RnnError `data` if there are none or one is there twice */
+  /** @throws RnnError `data` if there are none, one is there twice or is no single character */
   constructor(readonly characters: readonly string[]) {
+    if (!Array.isArray(characters)) throw new RnnError("data", "Vocabulary", `characters must be a list, got ${show(characters)}`);
+    const other = characters.findIndex((c) => typeof c !== "string" || Array.from(c).length !== 1);
+    if (other >= 0) throw new RnnError("data", "Vocabulary", `characters must be single Unicode code points, got ${show(characters[other])} at index ${other}`);
     this.ids = new Map(characters.map((c, i) => [c, i]));
     if (characters.length === 0) throw new RnnError("data", "Vocabulary", "needs at least one character");
     if (this.ids.size !== characters.length) throw new RnnError("data", "Vocabulary", "has a character twice");
@@ -13,27 +21,37 @@ export class Vocabulary {
 
   /** The characters of a text, sorted, so that equal texts give equal ids. @throws RnnError `data` if it is empty */
   static of(text: string): Vocabulary {
-    if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
+    checkText(text);
     return new Vocabulary([...new Set(text)].sort());
   }
 
+  /** Number of characters. */
   get size(): number {
     return this.characters.length;
   }
 
   /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
   encode(text: string): Uint32Array {
-    return Uint32Array.from(Array.from(text), (c, i) => {
+    checkText(text);
+    // No array of characters in between: a text may have a hundred million.
+    const ids = new Uint32Array(text.length);
+    let count = 0;
+    for (const c of text) {
       const id = this.ids.get(c);
-      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${i} is not among the ${this.size} known characters`);
-      return id;
-    });
+      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${count} is not among the ${this.size} known characters`);
+      ids[count++] = id;
+    }
+    return ids.slice(0, count);
   }
 
+  /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
-    return Array.from(ids, (id) => this.characters[id] ?? "\ufffd").join("");
+    const list = Array.from(ids);
+    checkIds("Vocabulary", "ids", list, this.size);
+    return list.map((id) => this.characters[id]).join("");
   }
 
+  /** All characters in order, which `new Vocabulary([...text])` turns back. */
   toString(): string {
     return this.characters.join("");
   }

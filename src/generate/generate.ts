@@ -1,14 +1,17 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
-import type { Vocabulary } from "../data/vocabulary.ts";
-import { checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { Vocabulary } from "../data/vocabulary.ts";
+import { checkFunction, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
+import { breathe } from "../session/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import type { RunContext, RecordingPlan } from "../session/run-context.ts";
-import { randomWords, Session } from "../session/session.ts";
+import { randomWords } from "../session/plan.ts";
+import { Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
+/** How tokens are drawn, and how many. */
 export interface SamplingOptions {
   backend: Backend;
   /** Tokens to draw (default 100). */
@@ -33,7 +36,7 @@ const chunk = 32;
  * @throws RnnError `data` if the prompt is empty or has ids outside the model's, `option` for options out of range
  */
 export async function* generateTokens(model: Module, prompt: ArrayLike<number>, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "signal"]);
+  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "signal"], { needed: true });
   const length = checkInteger("generate", "length", options.length ?? 100, 0);
   const asked = checkNumber("generate", "temperature", options.temperature ?? 1, { least: 0 });
   // Dividing by less would overflow; the draw is the likeliest token by then anyway.
@@ -42,6 +45,7 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
   const seed = checkInteger("generate", "seed", options.seed ?? 0, 0);
   const session = Session.of(model, options.backend);
   if (model.idCount === undefined) throw new RnnError("option", "generate", "needs a model whose input is ids: one that starts with an Embedding");
+  if (typeof prompt?.length !== "number" || typeof prompt === "string") throw new RnnError("data", "generate", `prompt must be a list of ids, got ${show(prompt)}`);
   if (prompt.length === 0) throw new RnnError("data", "generate", "prompt must have at least one token");
   checkIds("generate", "prompt", prompt, model.idCount);
 
@@ -67,6 +71,8 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
       const { downloads } = await program.run(inputs, count);
       const history = (await downloads).history as Uint32Array;
       yield Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
+      // On the CPU nothing above has let the event loop run.
+      await breathe();
     }
   } finally {
     program.free();
@@ -100,8 +106,12 @@ const samplingStream = 0x73616d70;
  * @throws RnnError `data` if the prompt has a character outside the vocabulary
  */
 export async function generate(model: Module, options: SamplingOptions & { vocabulary: Vocabulary; prompt?: string; onText?: (text: string) => void }): Promise<string> {
+  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "signal", "vocabulary", "prompt", "onText"], { needed: true });
+  Session.of(model, options.backend);
+  if (!(options.vocabulary instanceof Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
   const { vocabulary, prompt = vocabulary.characters[0], onText, ...sampling } = options;
-  if (model.idCount !== vocabulary.size) throw new RnnError("option", "generate", `vocabulary must have the model's ${model.idCount} characters, got ${vocabulary.size}`);
+  if (onText !== undefined) checkFunction("generate", "onText", onText);
+  if (model.idCount !== undefined && model.idCount !== vocabulary.size) throw new RnnError("option", "generate", `vocabulary must have the model's ${model.idCount} characters, got ${vocabulary.size}`);
   let text = "";
   for await (const tokens of generateTokens(model, vocabulary.encode(prompt), sampling)) {
     const piece = vocabulary.decode(tokens);

@@ -4,32 +4,43 @@
  */
 import { RnnError, show } from "../errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { NumericArray, Tensor } from "../tensor/tensor.ts";
+import { checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
+/** What a safetensors file holds: tensors by name, and text by name. */
 export interface TensorFile {
   readonly tensors: Record<string, Tensor>;
   readonly metadata: Record<string, string>;
 }
 
+/** A tensor in the header, checked. */
 interface Entry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
+  readonly shape: readonly number[];
+  readonly reader: Reader;
+  /** Bytes [first, last) of the data. */
+  readonly first: number;
+  readonly last: number;
 }
 
-const dtypeOf = (data: NumericArray): string => (data instanceof Float32Array ? "F32" : data instanceof Float64Array ? "F64" : data instanceof Int32Array ? "I32" : "U32");
+const dtypes: Readonly<Record<string, string>> = { Float32Array: "F32", Float64Array: "F64", Int32Array: "I32", Uint32Array: "U32" };
 
 /** Longest header that is read; more is no safetensors file. */
 const mostHeader = 100_000_000;
 
-/** Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32. */
+/**
+ * Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32.
+ * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is no text
+ */
 export function encodeSafetensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header = new Map<string, unknown>([[metadataName, checkMetadata(metadata)]]);
+  const arrays: NumericArray[] = [];
   let offset = 0;
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, (offset += data.byteLength)] };
+  for (const [name, value] of Object.entries(tensors)) {
+    if (name === metadataName) throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
+    const { shape, data } = checkTensor("encodeSafetensors", `"${name}"`, value);
+    header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
+    arrays.push(data);
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(`{${[...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`);
   // Spaces at the end of the header align the data to 8 bytes.
   const headerLength = Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(8 + headerLength + offset);
@@ -37,11 +48,21 @@ export function encodeSafetensors(tensors: Readonly<Record<string, Tensor>>, met
   bytes.fill(0x20, 8, 8 + headerLength);
   bytes.set(json, 8);
   let at = 8 + headerLength;
-  for (const { data } of Object.values(tensors)) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  for (const { buffer, byteOffset, byteLength } of arrays) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += byteLength;
   }
   return bytes;
+}
+
+const metadataName = "__metadata__";
+
+function checkMetadata(metadata: unknown): Readonly<Record<string, string>> {
+  if (typeof metadata !== "object" || metadata === null) throw new RnnError("option", "encodeSafetensors", `metadata must be an object of texts, got ${show(metadata)}`);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") throw new RnnError("option", "encodeSafetensors", `metadata "${key}" must be a text, got ${show(value)}`);
+  }
+  return metadata as Readonly<Record<string, string>>;
 }
 
 /** Half-precision bits as a number: 1 sign, 5 exponent and 10 mantissa bits. */
@@ -52,15 +73,24 @@ function halfToNumber(bits: number): number {
   return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-/** How each dtype is read: bytes per element, and the array it becomes. */
-const readers: Record<string, { size: number; read: (view: DataView, count: number) => NumericArray }> = {
-  F64: { size: 8, read: (v, n) => Float64Array.from({ length: n }, (_, i) => v.getFloat64(i * 8, true)) },
-  F32: { size: 4, read: (v, n) => Float32Array.from({ length: n }, (_, i) => v.getFloat32(i * 4, true)) },
+/** Bytes per element, and how they become an array. */
+interface Reader {
+  readonly size: number;
+  read(view: DataView, count: number): NumericArray;
+}
+
+/** The bytes behind a view, as a buffer of their own. Every system that browsers and Node run on is little-endian, as the format is. */
+const copied = ({ buffer, byteOffset, byteLength }: DataView): ArrayBuffer => buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+
+/** How each dtype is read. */
+const readers: Readonly<Record<string, Reader>> = {
+  F64: { size: 8, read: (v) => new Float64Array(copied(v)) },
+  F32: { size: 4, read: (v) => new Float32Array(copied(v)) },
   F16: { size: 2, read: (v, n) => Float32Array.from({ length: n }, (_, i) => halfToNumber(v.getUint16(i * 2, true))) },
   BF16: { size: 2, read: (v, n) => new Float32Array(Uint32Array.from({ length: n }, (_, i) => v.getUint16(i * 2, true) << 16).buffer) },
   I64: { size: 8, read: (v, n) => Float64Array.from({ length: n }, (_, i) => Number(v.getBigInt64(i * 8, true))) },
-  I32: { size: 4, read: (v, n) => Int32Array.from({ length: n }, (_, i) => v.getInt32(i * 4, true)) },
-  U32: { size: 4, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint32(i * 4, true)) },
+  I32: { size: 4, read: (v) => new Int32Array(copied(v)) },
+  U32: { size: 4, read: (v) => new Uint32Array(copied(v)) },
   U8: { size: 1, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint8(i)) },
   BOOL: { size: 1, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint8(i)) },
 };
@@ -70,49 +100,77 @@ function fail(problem: string): never {
 }
 
 /**
- * Reads a file. F16 and BF16 become float32, I64 float64.
+ * Reads a file. F16 and BF16 become float32, I64 float64, U8 and BOOL uint32.
  * @throws RnnError `format` if the file is truncated or is no safetensors file, naming the tensor where there is one
  */
 export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
-  const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
+  const bytes = bytesOf(file);
   if (bytes.length < 8) fail(`the file must have at least 8 bytes, got ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = Number(view.getBigUint64(0, true));
   if (headerLength > mostHeader) fail("this is no safetensors file: its first eight bytes are not the length of a header");
-  if (8 + headerLength > bytes.length) fail(`the file is truncated or no safetensors file: its header of ${headerLength} bytes ends after the file's ${bytes.length}`);
-  const header = parseHeader(bytes.subarray(8, 8 + headerLength));
   const start = 8 + headerLength;
-  const tensors: Record<string, Tensor> = {};
-  const metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(header)) {
-    if (name === "__metadata__") Object.assign(metadata, value);
-    else tensors[name] = readTensor(name, value as Entry, view, start);
-  }
+  if (start > bytes.length) fail(`the file is truncated or no safetensors file: its header of ${headerLength} bytes ends after the file's ${bytes.length}`);
+  const header = parseHeader(bytes.subarray(8, start));
+  const metadata = readMetadata(header.get(metadataName));
+  header.delete(metadataName);
+  const entries = [...header].map(([name, value]) => [name, readEntry(name, value)] as const);
+  checkRanges(entries, bytes.length - start);
+  // Unlike assignment, this makes even "__proto__" a plain name.
+  const tensors = Object.fromEntries(entries.map(([name, { shape, reader, first, last }]) => {
+    const data = reader.read(new DataView(bytes.buffer, bytes.byteOffset + start + first, last - first), sizeOf(shape));
+    return [name, { shape, data }];
+  }));
   return { tensors, metadata };
 }
 
-function parseHeader(json: Uint8Array): Record<string, unknown> {
+function bytesOf(file: unknown): Uint8Array {
+  if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  // The name, unlike instanceof, is right for buffers from other windows, too.
+  if (Object.prototype.toString.call(file) === "[object ArrayBuffer]") return new Uint8Array(file as ArrayBuffer);
+  throw new RnnError("format", "safetensors", `the file must be a Uint8Array or ArrayBuffer, got ${show(file)}`);
+}
+
+function parseHeader(json: Uint8Array): Map<string, unknown> {
   try {
     const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
-    if (typeof header === "object" && header !== null && !Array.isArray(header)) return header as Record<string, unknown>;
+    if (typeof header === "object" && header !== null && !Array.isArray(header)) return new Map(Object.entries(header));
   } catch {
     // Said below.
   }
   return fail("this is no safetensors file: its header is not a JSON object");
 }
 
-function readTensor(name: string, entry: Partial<Entry> | null, view: DataView, start: number): Tensor {
-  const { dtype, shape, data_offsets: offsets } = entry ?? {};
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || !Array.isArray(offsets) || offsets.length !== 2) {
+function readMetadata(value: unknown): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value) || !Object.values(value).every((v) => typeof v === "string")) fail(`${metadataName} must be an object of texts`);
+  return Object.fromEntries(Object.entries(value as Record<string, string>));
+}
+
+const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+
+function readEntry(name: string, value: unknown): Entry {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+  if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     return fail(`"${name}" has no valid shape and data_offsets`);
   }
-  const reader = readers[String(dtype)] as (typeof readers)[string] | undefined;
-  if (!reader) return fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
-  const count = sizeOf(shape);
-  const [first, last] = offsets;
-  if (!Number.isSafeInteger(first) || first < 0 || last - first !== count * reader.size) {
-    return fail(`"${name}" of shape [${shape.join(", ")}] needs ${count * reader.size} bytes, its data_offsets give ${last - first}`);
+  if (!Object.hasOwn(readers, String(dtype))) fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
+  const reader = readers[String(dtype)];
+  const [first, last] = offsets as [number, number];
+  const size = sizeOf(shape) * reader.size;
+  if (last - first !== size) fail(`"${name}" of shape [${shape.join(", ")}] needs ${size} bytes, its data_offsets give ${last - first}`);
+  return { shape, reader, first, last };
+}
+
+/** Every byte of the data belongs to one tensor: no overlap, no gap, nothing missing or left over. */
+function checkRanges(entries: readonly (readonly [string, Entry])[], length: number): void {
+  let end = 0;
+  let before = "the header";
+  for (const [name, { first, last }] of [...entries].sort(([, a], [, b]) => a.first - b.first || a.last - b.last)) {
+    if (last > length) fail(`the file is truncated: "${name}" ends at byte ${last} of the data, which has ${length}`);
+    if (first !== end) fail(`"${name}" must start at byte ${end} of the data, where ${before} ends, but starts at ${first}`);
+    end = last;
+    before = `"${name}"`;
   }
-  if (start + last > view.byteLength) return fail(`the file is truncated: "${name}" ends at byte ${start + last}, the file at ${view.byteLength}`);
-  return { shape, data: reader.read(new DataView(view.buffer, view.byteOffset + start + first, last - first), count) };
+  if (end !== length) fail(`the data must end where ${before} does, at byte ${end}, but has ${length} bytes`);
 }

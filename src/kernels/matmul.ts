@@ -4,7 +4,7 @@
  * Strides make transposed operands, gate lanes and slices the same kernel: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
-import { defineKernel, type Arrays, type Params } from "./kernel.ts";
+import { defineKernel, type Arrays, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
   a: { access: "read", type: "f32", shape: "[batch, M, K] by strides" },
@@ -39,28 +39,86 @@ function twin({ a, b, bias, c }: Arrays<typeof bindings>, p: MatmulParams): void
   }
 }
 
-/** One thread per element of C: the oracle the other two are held to. */
+/** One thread per element of C: the oracle the others are held to. */
 export const matmulNaive = defineKernel({
-  name: "matmul-naive", sources: ["lib/matmul", "matmul-naive"], bindings, params, twin,
+  name: "matmul-naive", sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"], bindings, params, twin,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), Math.ceil(M / 8), batch],
 });
 
-/** Rows and columns of C per workgroup of the tiled kernel. */
-export const matmulTile = 32;
-
-/** A tile of C per workgroup through workgroup memory, four rows by one vec4 per thread. */
-export const matmulTiled = defineKernel({
-  name: "matmul-tiled", sources: ["lib/matmul", "matmul-tiled"], bindings, params, twin,
-  workgroups: ({ M, N, batch }) => [Math.ceil(N / matmulTile), Math.ceil(M / matmulTile), batch],
-});
-
-/** For few rows (token-by-token generation): eight columns per workgroup, eight threads share each sum over K. */
+/** For few rows and a long K: eight columns per workgroup, eight threads share each sum over K. */
 export const matmulSmallM = defineKernel({
-  name: "matmul-small-m", sources: ["lib/matmul", "matmul-small-m"], bindings, params, twin,
+  name: "matmul-small-m", sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"], bindings, params, twin,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), M, batch],
 });
 
-/** The kernel for a product of this shape. */
-export function chooseMatmul({ M }: Pick<MatmulParams, "M">): typeof matmulTiled {
-  return M <= 4 ? matmulSmallM : matmulTiled;
+/**
+ * How the operands lie: "n" is row-major as written, "t" transposed, first A and then B, both read in vec4; "strided"
+ * is everything else, read element by element.
+ */
+export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
+
+/** Elements of C that one thread adds up along either side. */
+const sideOf = (large: boolean): number => (large ? 8 : 4);
+
+function variant(lie: Operands, large: boolean, sums: "row-sums" | "no-row-sums") {
+  const across = 8 * sideOf(large);
+  const source = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
+  const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
+  return {
+    name: `matmul-block:${lie}-${large ? "large" : "small"}${sums === "row-sums" ? "-sums" : ""}`,
+    sources: ["lib/matmul", source, `lib/${sums}`, "matmul-block"],
+    constants: { ...orientation, large: large ? 1 : 0 },
+    params,
+    workgroups: ({ M, N, batch }: MatmulParams): Workgroups => [Math.ceil(N / across), Math.ceil(M / across), batch],
+  };
+}
+
+const block = (lie: Operands, large: boolean): typeof matmulNaive => defineKernel({ ...variant(lie, large, "no-row-sums"), bindings, twin });
+
+/** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
+const blockWithSums = (lie: Operands, large: boolean) => defineKernel({
+  ...variant(lie, large, "row-sums"),
+  bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
+  twin(arrays, p) {
+    twin(arrays, p);
+    for (let m = 0; m < p.M; m++) {
+      let sum = 0;
+      for (let k = 0; k < p.K; k++) sum += arrays.a[p.aOffset + m * p.aRow + k * p.aColumn];
+      arrays.sums[m] = p.accumulate ? arrays.sums[m] + sum : sum;
+    }
+  },
+});
+
+const variants = <T>(lies: readonly Operands[], make: (lie: Operands, large: boolean) => T) => new Map<string, T>([true, false].flatMap((large) => lies.map((lie) => [`${lie} ${large}`, make(lie, large)] as const)));
+const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
+const blocksWithSums = variants(["tn", "strided"], blockWithSums);
+/** All variants of the register-tiled product: how the operands lie, and whether a thread owns 8 x 8 of C or 4 x 4. */
+export const matmulBlocks = [...blocks.values()];
+export const matmulBlocksWithSums = [...blocksWithSums.values()];
+
+const fours = (...numbers: number[]): boolean => numbers.every((n) => n % 4 === 0);
+
+/** How the operands lie, as far as the kernels care. */
+export function operandsOf(p: MatmulParams): Operands {
+  const { M, N, K } = p;
+  if (!fours(p.aOffset, p.bOffset) || (p.batch > 1 && !fours(p.aBatch, p.bBatch))) return "strided";
+  const a = p.aColumn === 1 && fours(p.aRow, K) ? "n" : p.aRow === 1 && fours(p.aColumn, M) ? "t" : undefined;
+  const b = p.bColumn === 1 && fours(p.bRow, N) ? "n" : p.bRow === 1 && fours(p.bColumn, K) ? "t" : undefined;
+  return a && b ? `${a}${b}` : "strided";
+}
+
+/**
+ * The kernel for a product of this shape. Blocks of 8 x 8 need the fewest loads, but only a large C has enough of
+ * them to keep a GPU busy; with very few rows and a long K, threads must share the sums.
+ */
+export function chooseMatmul(p: MatmulParams): typeof matmulNaive {
+  return p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p))!;
+}
+
+/** The same for a product with A = dYᵀ that adds up the columns of dY too. */
+export const chooseMatmulWithSums = (p: MatmulParams): ReturnType<typeof blockWithSums> => blocksWithSums.get(variantFor(p))!;
+
+function variantFor(p: MatmulParams): string {
+  const threads = Math.ceil(p.M / 8) * Math.ceil(p.N / 8) * p.batch;
+  return `${operandsOf(p)} ${p.M > 4 && threads >= 512}`;
 }

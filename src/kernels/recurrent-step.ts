@@ -12,9 +12,36 @@ import { defineKernel, type Workgroups } from "./kernel.ts";
 const rowsPerThread = 4;
 export const stepGroups = ({ B, H }: { B: number; H: number }): Workgroups => [Math.ceil(H / 64), Math.ceil(B / rowsPerThread), 1];
 
+/** Where one step finds its states. */
+export interface StepSlots {
+  readonly t: number;
+  readonly previousSlot: number;
+  readonly currentSlot: number;
+}
+
+/** The steps in the order they are computed, with the slots of a [T+1, B, H] state buffer they read and write. */
+export function walk(T: number, reverse: boolean): StepSlots[] {
+  return Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
+}
+
+/** A step of BPTT: its slots, and the step whose gate gradients reach it. */
+export interface BackwardStep extends StepSlots {
+  readonly nextT: number;
+  readonly hasNext: 0 | 1;
+  readonly tail: 0 | 1;
+}
+
+/** The steps of BPTT in the order they are computed; with `tail` the product that reaches the initial state comes last. */
+export function walkBack(T: number, reverse: boolean, tail: boolean): BackwardStep[] {
+  const back = walk(T, reverse).reverse();
+  const steps = back.map((step, i): BackwardStep => ({ ...step, nextT: i ? back[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
+  if (tail) steps.push({ t: 0, previousSlot: 0, currentSlot: 0, nextT: back[T - 1].t, hasNext: 1, tail: 1 });
+  return steps;
+}
+
 const slots = { B: "u32", H: "u32", t: "u32", previousSlot: "u32", currentSlot: "u32", hBase: "u32" } as const;
 
-const forwardBindings = {
+export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "[T, B, H, G]; in: W·x + b_ih, out: activated gates" },
   weights: { access: "read", type: "f32", shape: "[H, H, G]: from unit k to the gates of unit j" },
   bias: { access: "read", type: "f32", shape: "[H, G]: b_hh" },
@@ -23,7 +50,7 @@ const forwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
 } as const;
 
-const backwardBindings = {
+export const backwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "[T, B, H, G]; in: activated gates, out: their gradient on the input side" },
   weights: { access: "read", type: "f32", shape: "[H, H, G]: [k, j] from unit j to the gates of unit k" },
   h: { access: "read", type: "f32", shape: "hBase + [T+1, B, H]" },
@@ -34,14 +61,15 @@ const backwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]" },
 } as const;
 
-function sourcesOf(cell: Cell, strategy: string): string[] {
+/** The WGSL files of a strategy joined to a cell. */
+export function cellSources(cell: Cell, strategy: string): string[] {
   return ["lib/activations", "lib/cell", `cells/${cell.shader}`, `recurrent/${strategy}`];
 }
 
 /** @see forwardBindings, and `shaders/recurrent/step-forward.wgsl` */
 export const stepForward = (cell: Cell) => defineKernel({
   name: `step-forward:${cell.name}`,
-  sources: sourcesOf(cell, "step-forward"),
+  sources: cellSources(cell, "step-forward"),
   constants: cell.constants,
   bindings: forwardBindings,
   params: slots,
@@ -82,7 +110,7 @@ export const stepForward = (cell: Cell) => defineKernel({
  */
 export const stepBackward = (cell: Cell) => defineKernel({
   name: `step-backward:${cell.name}`,
-  sources: sourcesOf(cell, "step-backward"),
+  sources: cellSources(cell, "step-backward"),
   constants: cell.constants,
   bindings: backwardBindings,
   params: { ...slots, nextT: "u32", hasNext: "u32", tail: "u32" },

@@ -13,8 +13,9 @@ import { gradientNorm, gradientNormPartial } from "./gradient-norm.ts";
 import type { Kernel } from "./kernel.ts";
 import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError } from "./losses.ts";
 import { maskSteps } from "./mask-steps.ts";
-import { matmulNaive, matmulSmallM, matmulTiled } from "./matmul.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
 import { advancePosition, sampleToken } from "./sample-token.ts";
@@ -25,10 +26,12 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulTiled, matmulSmallM, stridedCopy,
-  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy,
+  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
+    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33),
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,

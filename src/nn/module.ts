@@ -1,4 +1,4 @@
-import { checkInteger, RnnError } from "../errors.ts";
+import { checkInteger, RnnError, show } from "../errors.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";
@@ -86,8 +86,13 @@ export abstract class Module {
     this.own.set(name, parameter);
   }
 
-  protected addChild(name: string, child: Module): void {
-    if (!(child instanceof Module)) throw new RnnError("option", this.constructor.name, `"${name}" must be a module, got ${String(child)}`);
+  /** @param where names the caller in messages */
+  protected addChild(name: string, child: Module, where = this.constructor.name): void {
+    if (!(child instanceof Module)) throw new RnnError("option", where, `"${name}" must be a module, got ${show(child)}`);
+    const known = new Set(this.namedParameters().values());
+    if ([...child.namedParameters().values()].some((p) => known.has(p))) {
+      throw new RnnError("option", where, `"${name}" is in this model already; use another module, or compose() to call one twice`);
+    }
     this.childModules.set(name, child);
   }
 

@@ -21,7 +21,11 @@ export class Parameter {
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
   ) {
-    this.host = new Float32Array(sizeOf(shape));
+    try {
+      this.host = new Float32Array(sizeOf(shape));
+    } catch (cause) {
+      throw new RnnError("limit", "Parameter", `[${shape.join(", ")}] are more numbers than fit into memory`, { cause });
+    }
   }
 
   get size(): number {

@@ -1,4 +1,4 @@
-import { checkOptionNames, RnnError } from "../errors.ts";
+import { checkFunction, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
 import { Module } from "./module.ts";
@@ -7,11 +7,13 @@ import { Module } from "./module.ts";
  * Modules one behind the other. Given as a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; given
  * as an object, by its keys, which then are the prefixes of the parameter names.
  * With `seed` all parameters are drawn anew from it.
+ * @throws RnnError `option` if there is no module, one of them is none, or an option is unknown
  */
 export class Sequential extends Module {
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, options: { seed?: number } = {}) {
     super();
     checkOptionNames("Sequential", options, ["seed"]);
+    if (typeof modules !== "object" || modules === null) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}`);
     const entries = Object.entries(modules);
     if (entries.length === 0) throw new RnnError("option", "Sequential", "needs at least one module");
     for (const [name, module] of entries) this.addChild(name, module);
@@ -35,7 +37,7 @@ export type Calls<M> = { readonly [K in keyof M]: (x: Variable) => Variable };
 class Composition<M extends Readonly<Record<string, Module>>> extends Module {
   constructor(private readonly modules: M, private readonly connect: (calls: Calls<M>, input: Variable) => Variable, private readonly ids: number | undefined) {
     super();
-    for (const [name, module] of Object.entries(modules)) this.addChild(name, module);
+    for (const [name, module] of Object.entries(modules)) this.addChild(name, module, "compose");
   }
 
   override get idCount(): number | undefined {
@@ -57,6 +59,9 @@ export function compose<M extends Readonly<Record<string, Module>>>(
   modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, options: { seed?: number; idCount?: number } = {},
 ): Module {
   checkOptionNames("compose", options, ["seed", "idCount"]);
+  if (typeof modules !== "object" || modules === null) throw new RnnError("option", "compose", `modules must be an object of modules, got ${show(modules)}`);
+  checkFunction("compose", "connect", connect);
+  if (options.idCount !== undefined) checkInteger("compose", "idCount", options.idCount, 1);
   const model = new Composition(modules, connect, options.idCount ?? Object.values(modules)[0]?.idCount);
   if (options.seed !== undefined) model.initialize(options.seed);
   return model;

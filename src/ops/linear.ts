@@ -1,4 +1,4 @@
-import { chooseMatmul, type MatmulParams } from "../kernels/matmul.ts";
+import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../kernels/matmul.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -6,14 +6,32 @@ import type { Tape, Variable } from "./tape.ts";
 
 type Product = Pick<MatmulParams, "M" | "N" | "K"> & Partial<MatmulParams>;
 
-/** Records C = A·B with the kernel that suits the shape; params not given are those of plain row-major A and B. */
-export function matmul(recording: Recording, a: View, b: View, c: View, p: Product, bias?: View): void {
+/**
+ * Records C = A·B with the kernel that suits the shape; params not given are those of plain row-major A and B.
+ * @param sums given only with A = dYᵀ: gets the columns of dY added up
+ */
+export function matmul(recording: Recording, a: View, b: View, c: View, p: Product, { bias, sums }: { bias?: View; sums?: View } = {}): void {
   const params: MatmulParams = {
     batch: 1, aOffset: 0, aBatch: 0, aRow: p.K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: p.N, bColumn: 1,
     cOffset: 0, cBatch: 0, cRow: p.N, useBias: bias ? 1 : 0, accumulate: 0, ...p,
   };
   // Without a bias any readable buffer can stand in its place.
-  recording.dispatch(chooseMatmul(params), { a, b, bias: bias ?? b, c }, params);
+  const views = { a, b, bias: bias ?? b, c };
+  if (sums) recording.dispatch(chooseMatmulWithSums(params), { ...views, sums }, params);
+  else recording.dispatch(chooseMatmul(params), views, params);
+}
+
+/**
+ * Where the gradients of a weight and of its bias go when one product can write both; otherwise the bias's share is
+ * recorded here and `sums` left out.
+ */
+export function weightAndBias(tape: Tape, weight: Variable, bias: Variable | undefined, dy: View, rows: number): { view: View; accumulate: 0 | 1; sums?: View } | undefined {
+  const columns = weight.shape[0];
+  const accumulates = (v: Variable): boolean => v.gradient !== undefined;
+  const together = weight.needsGradient && bias?.needsGradient && accumulates(weight) === accumulates(bias);
+  if (!together) biasGradient(tape, bias, dy, rows, columns);
+  if (!weight.needsGradient) return undefined;
+  return { ...tape.share(weight), ...(together ? { sums: tape.share(bias).view } : {}) };
 }
 
 /** ∂L/∂b (+)= column sums of dy [rows, columns]. */
@@ -23,13 +41,11 @@ export function biasGradient(tape: Tape, bias: Variable | undefined, dy: View, r
   tape.recording.dispatch(columnSum, { x: dy, sums: view }, { rows, columns, accumulate });
 }
 
-/** ∂L/∂x (+)= dy·W and ∂L/∂W (+)= dyᵀ·x for y = x·Wᵀ; dy [rows, O], W [O, I], x [rows, I]. */
-export function productGradients(tape: Tape, x: Variable, weight: Variable, dy: View, rows: number): void {
+/** ∂L/∂x (+)= dy·W, ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b; dy [rows, O], W [O, I], x [rows, I]. */
+export function productGradients(tape: Tape, x: Variable, weight: Variable, bias: Variable | undefined, dy: View, rows: number): void {
   const [O, I] = weight.shape;
-  if (weight.needsGradient) {
-    const { view, accumulate } = tape.share(weight);
-    matmul(tape.recording, dy, x.view, view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, accumulate });
-  }
+  const place = weightAndBias(tape, weight, bias, dy, rows);
+  if (place) matmul(tape.recording, dy, x.view, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, accumulate: place.accumulate }, place);
   if (x.needsGradient) {
     const { view, accumulate } = tape.share(x);
     matmul(tape.recording, dy, weight.view, view, { M: rows, N: I, K: O, accumulate });
@@ -47,10 +63,7 @@ export function linear(tape: Tape, label: string, x: Variable, weight: Variable,
   const [O, I] = weight.shape;
   const rows = sizeOf(x.shape) / I;
   const y = tape.result(`${label}.y`, [...x.shape.slice(0, -1), O], [x, weight, bias]);
-  matmul(tape.recording, x.view, weight.view, y.view, { M: rows, N: O, K: I, bRow: 1, bColumn: I }, bias?.view);
-  tape.record([y], () => {
-    productGradients(tape, x, weight, y.gradient!, rows);
-    biasGradient(tape, bias, y.gradient!, rows, O);
-  });
+  matmul(tape.recording, x.view, weight.view, y.view, { M: rows, N: O, K: I, bRow: 1, bColumn: I }, { bias: bias?.view });
+  tape.record([y], () => productGradients(tape, x, weight, bias, y.gradient!, rows));
   return y;
 }

@@ -1,10 +1,10 @@
-/**
- * How the time loop of a recurrent layer becomes dispatches. Two strategies: one dispatch per step for cells that
- * need one recurrent product, two for those whose candidate needs a second (`TwoPhaseCell`).
- */
+/** How the time loop of a recurrent layer becomes dispatches. */
+import { RnnError } from "../errors.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
+import { columnSum } from "../kernels/column-sum.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
-import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/recurrent-loop.ts";
+import { stepBackward, stepForward, walk, walkBack } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { matmul } from "./linear.ts";
@@ -18,11 +18,21 @@ export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" 
   return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
 }
 
-/** Where one step finds its states in the [T+1, B, H] buffers. */
-export interface StepSlots {
-  readonly t: number;
-  readonly previousSlot: number;
-  readonly currentSlot: number;
+/** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
+export type Strategy = "loop" | "step";
+
+/**
+ * The strategy for a layer of H units: the loop where a workgroup can hold a layer, since a dispatch costs more than
+ * a step of a small one computes.
+ */
+export function chooseStrategy(units: number): Strategy {
+  return units <= mostLoopUnits ? "loop" : "step";
+}
+
+/** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
+export function checkedStrategy(label: string, strategy: Strategy, units: number): Strategy {
+  if (strategy === "step" || units <= mostLoopUnits) return strategy;
+  throw new RnnError("limit", label, `strategy "loop" needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${units}; use "step"`);
 }
 
 /** What both passes share; shapes as in `kernels/recurrent-step.ts`. */
@@ -30,6 +40,7 @@ export interface LayerBuffers {
   readonly T: number;
   readonly B: number;
   readonly H: number;
+  readonly reverse: boolean;
   readonly gates: View;
   readonly h: View;
   readonly hBase: number;
@@ -44,10 +55,16 @@ export interface BackwardBuffers {
   readonly dRecurrent: View;
 }
 
-export function recordForward(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, weights: View, bias: View, steps: readonly StepSlots[]): void {
-  const { B, H, hBase, gates, h, c, lengths } = buffers;
+export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, buffers: LayerBuffers, weights: View, bias: View): void {
+  const { T, B, H, reverse, hBase, gates, h, c, lengths } = buffers;
   const views = { gates, weights, bias, h, c, lengths };
-  for (const step of steps) {
+  if (strategy === "loop") {
+    const params = { T, B, H, reverse: reverse ? 1 : 0, hBase };
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, H), views, params);
+    else recording.dispatch(loopForward(cell, H, B), views, params);
+    return;
+  }
+  for (const step of walk(T, reverse)) {
     const params = { B, H, hBase, ...step };
     if (isTwoPhase(cell)) {
       recording.dispatch(twoPhaseForward(cell, 0), views, params);
@@ -58,44 +75,41 @@ export function recordForward(recording: Recording, cell: RecurrentCell, buffers
   }
 }
 
-/** Steps given in the order of the forward pass; recorded in reverse. */
-export function recordBackward(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, steps: readonly StepSlots[]): void {
-  steps.slice().reverse().forEach((step, i, all) => {
-    backwardStep(recording, cell, buffers, cotangents, step, { nextT: i ? all[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
-  });
-}
-
-/** The product that carries the gradient from the first step to the initial state; leaves it in `carry`. */
-export function recordTail(recording: Recording, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, steps: readonly StepSlots[]): void {
-  backwardStep(recording, cell, buffers, cotangents, { t: 0, previousSlot: 0, currentSlot: 0 }, { nextT: steps[0].t, hasNext: 1, tail: 1 });
-}
-
-function backwardStep(
-  recording: Recording, cell: RecurrentCell, { B, H, hBase, gates, h, c, lengths }: LayerBuffers, { weights, dy, carry, dRecurrent }: BackwardBuffers,
-  step: StepSlots, flags: { nextT: number; hasNext: number; tail: number },
-): void {
-  const params = { B, H, hBase, ...step, ...flags };
-  if (!isTwoPhase(cell)) {
-    recording.dispatch(stepBackward(cell), { gates, weights, h, c, dy, carry, dRecurrent, lengths }, params);
+/** With `tail` the product follows that carries the gradient from the first step to the initial state, into `carry`. */
+export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, tail: boolean): void {
+  const { T, B, H, reverse, hBase, gates, h, c, lengths } = buffers;
+  const { weights, dy, carry, dRecurrent } = cotangents;
+  const shared = { gates, weights, h, dy, carry, lengths };
+  if (strategy === "loop") {
+    const params = { T, B, H, reverse: reverse ? 1 : 0, hBase, tail: tail ? 1 : 0 };
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, H), shared, params);
+    else recording.dispatch(loopBackward(cell, H, B), { ...shared, c, dRecurrent }, params);
     return;
   }
-  const views = { gates, weights, h, dy, carry, lengths };
-  recording.dispatch(twoPhaseBackward(cell, 0), views, params);
-  if (!flags.tail) recording.dispatch(twoPhaseBackward(cell, 1), views, params);
+  for (const step of walkBack(T, reverse, tail)) {
+    const params = { B, H, hBase, ...step };
+    if (!isTwoPhase(cell)) {
+      recording.dispatch(stepBackward(cell), { ...shared, c, dRecurrent }, params);
+      continue;
+    }
+    recording.dispatch(twoPhaseBackward(cell, 0), shared, params);
+    if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1), shared, params);
+  }
 }
 
 /**
  * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all T·B rows; for a
- * two-phase cell one per phase, since the candidate's operand is not h_{t-1}.
+ * two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
-export function recurrentProducts(recording: Recording, cell: RecurrentCell, { T, B, H, h, hBase, c }: LayerBuffers, recurrentSide: View, output: View, reverse: boolean, accumulate: 0 | 1): void {
+export function recurrentProducts(recording: Recording, cell: RecurrentCell, { T, B, H, reverse, h, hBase, c }: LayerBuffers, recurrentSide: View, { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View }): void {
   const G = cell.gateNames.length;
   const K = T * B;
   const previousStates = hBase + (reverse ? B * H : 0);
   if (!isTwoPhase(cell)) {
-    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate });
+    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate }, { sums });
     return;
   }
+  if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
   const operands = [{ view: h, offset: previousStates }, { view: c, offset: reverse ? 0 : B * H }];
   operands.forEach(({ view, offset }, phase) => {
     const lane = cell.gatePhases.indexOf(phase as 0 | 1);

@@ -6,8 +6,8 @@
  */
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
-import { biasGradient, matmul, productGradients } from "./linear.ts";
-import { layoutOf, recordBackward, recordForward, recordTail, recurrentProducts, type LayerBuffers, type RecurrentCell, type StepSlots } from "./recurrent-strategy.ts";
+import { matmul, productGradients, weightAndBias } from "./linear.ts";
+import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 export interface RecurrentWeights {
@@ -39,11 +39,6 @@ export interface RecurrentResult {
   readonly finalC?: Variable;
 }
 
-/** The steps in the order they are computed, with the slots of a [T+1, B, H] state buffer they read and write. */
-function walk(T: number, reverse: boolean): StepSlots[] {
-  return Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
-}
-
 /** A [T+1, B, H] state buffer whose part after the first (or before the last) slot starts aligned. */
 function stateBuffer(tape: Tape, label: string, [T, B, H]: readonly number[], reverse: boolean, initial: Variable | undefined) {
   const size = B * H;
@@ -65,7 +60,6 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   const [T, B] = x.shape;
   const G = cell.gateNames.length;
   const H = recurrentWeight.shape[1];
-  const steps = walk(T, reverse);
   const sources = [x, inputWeight, recurrentWeight, inputBias, recurrentBias, initialH, initialC];
 
   const h = stateBuffer(tape, `${label}.h`, [T, B, H], reverse, initialH);
@@ -77,14 +71,15 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   }
 
   const gates = recording.buffer(`${label}.gates`, [T, B, H, G]);
-  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, inputBias?.view);
+  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, { bias: inputBias?.view });
   const forwardWeights = recording.buffer(`${label}.weights.forward`, [H, H, G]);
   recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: forwardWeights }, {
     size0: H, size1: H * G, size2: 1, fromOffset: 0, from0: 1, from1: H, from2: 0, toOffset: 0, to0: H * G, to1: 1, to2: 0, accumulate: 0,
   });
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
-  const buffers: LayerBuffers = { T, B, H, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
-  recordForward(recording, cell, buffers, forwardWeights, bias, steps);
+  const buffers: LayerBuffers = { T, B, H, reverse, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
+  const strategy = checkedStrategy(label, tape.strategy ?? chooseStrategy(H), H);
+  recordForward(recording, strategy, cell, buffers, forwardWeights, bias);
 
   const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);
   const finalH = tape.result(`${label}.final.h`, [B, H], sources, h.final);
@@ -106,14 +101,13 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     });
     const dRecurrent = recording.buffer(`${label}.dRecurrent`, splitsRecurrentGradient ? [T, B, H, G] : [G]);
     const cotangents = { weights: backwardWeights, dy, carry, dRecurrent };
-    recordBackward(recording, cell, buffers, cotangents, steps);
+    const wantsInitial = [initialH, initialC].some((v) => v?.needsGradient);
+    recordBackward(recording, strategy, cell, buffers, cotangents, wantsInitial);
     initialGradients();
     parameterGradients();
 
-    /** ∂L/∂h_0 needs one more product; ∂L/∂c_0 is what the carry holds then. */
+    /** ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end. */
     function initialGradients(): void {
-      if (!initialH?.needsGradient && !initialC?.needsGradient) return;
-      recordTail(recording, cell, buffers, cotangents, steps);
       [initialH, initialC].forEach((initial, lane) => {
         if (!initial?.needsGradient) return;
         const { view, accumulate } = tape.share(initial);
@@ -126,13 +120,9 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     /** One product each over all T·B rows: ∂L/∂U from the states before each step, ∂L/∂W and ∂L/∂x from the input. */
     function parameterGradients(): void {
       const recurrentSide = splitsRecurrentGradient ? dRecurrent : gates;
-      if (recurrentWeight.needsGradient) {
-        const { view, accumulate } = tape.share(recurrentWeight);
-        recurrentProducts(recording, cell, buffers, recurrentSide, view, reverse, accumulate);
-      }
-      biasGradient(tape, recurrentBias, recurrentSide, T * B, H * G);
-      biasGradient(tape, inputBias, gates, T * B, H * G);
-      productGradients(tape, x, inputWeight, gates, T * B);
+      const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, T * B);
+      if (place) recurrentProducts(recording, cell, buffers, recurrentSide, place);
+      productGradients(tape, x, inputWeight, inputBias, gates, T * B);
     }
   });
   return { y, finalH, finalC };

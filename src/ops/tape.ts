@@ -37,6 +37,8 @@ export class Tape {
     readonly recording: Recording,
     /** Whether `backward` will be called: ops keep what it needs. */
     readonly differentiates: boolean,
+    /** How recurrent layers loop over time; by default what suits their size. */
+    readonly strategy?: "loop" | "step",
   ) {}
 
   /** A value that comes from outside: an input or a parameter. */

@@ -54,6 +54,8 @@ export function subview(view: View, offset: number, shape: Shape): View {
   return { buffer: view.buffer, offset: view.offset + offset, shape };
 }
 
+const overlap = (one: View, other: View): boolean => one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
+
 /** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
 export class Recording {
   readonly buffers: Buffer[] = [];
@@ -74,8 +76,10 @@ export class Recording {
       const view = views[name];
       if (view.buffer.type !== binding.type) throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
       if (view.offset % alignment !== 0) throw new RnnError("shape", kernel.name, `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`);
-      const clash = binding.access === "read_write" && Object.keys(kernel.bindings).find((other) => other !== name && views[other].buffer === view.buffer);
-      if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash}`);
+      const clash = binding.access === "read_write" && Object.entries(kernel.bindings).find(([other, { access }]) => (
+        other !== name && views[other].buffer === view.buffer && (access === "read" || overlap(view, views[other]))
+      ));
+      if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }
     this.commands.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
   }
@@ -125,7 +129,10 @@ export function usesOf(command: Command): { reads: View[]; writes: View[] } {
 
 const printView = ({ buffer, offset, shape }: View): string => `${buffer.label}${offset ? `+${offset}` : ""}[${shape.join(", ")}]`;
 
-/** A listing for people: one line a command, with kernel, bindings and params; runs of one kernel over time are folded. */
+/**
+ * A listing for people: one line a command, with kernel, bindings and params in the contract's order; runs of one
+ * kernel over time are folded.
+ */
 export function print(recording: Recording): string {
   const lines: string[] = [];
   let last = "";
@@ -143,7 +150,8 @@ export function print(recording: Recording): string {
       lines.push(`${head} ${command.kind} ${what}`);
       return;
     }
-    const views = Object.entries(command.views).map(([name, view]) => `${name}=${printView(view)}`).join(" ");
+    const { bindings, params: paramTypes } = command.kernel;
+    const views = Object.keys(bindings).map((name) => `${name}=${printView(command.views[name])}`).join(" ");
     const same = `${command.kernel.name} ${views}`;
     if (same === last) {
       folded++;
@@ -152,7 +160,7 @@ export function print(recording: Recording): string {
     flush();
     last = same;
     const groups = command.kernel.workgroups(command.params).join("x");
-    const params = Object.entries(command.params).map(([k, v]) => `${k}:${v}`).join(" ");
+    const params = Object.keys(paramTypes).map((name) => `${name}:${command.params[name]}`).join(" ");
     lines.push(`${head} ${command.kernel.name} <${groups}> ${views} {${params}}`);
   });
   flush();

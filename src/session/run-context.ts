@@ -2,6 +2,7 @@ import { RnnError } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -23,6 +24,8 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
+  /** How recurrent layers loop over time; by default what suits their size. */
+  readonly strategy?: Strategy;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -52,7 +55,7 @@ export class RunContext implements ContextHost {
 
   constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan) {
     const { recording } = this;
-    this.tape = new Tape(recording, plan.differentiates);
+    this.tape = new Tape(recording, plan.differentiates, plan.strategy);
     this.training = plan.training;
     this.parameters = recording.buffer("parameters", [store.length], "external");
     this.gradients = recording.buffer("gradients", [store.length], "external");

@@ -1,52 +1,10 @@
-/** Where a model meets a backend: records per shape and mode, keeps what it has recorded, runs it. */
+/** Where a model meets a backend: records per shape and mode, keeps what it has recorded. */
 import type { Backend, DeviceBuffer, PrepareOptions, Program } from "../backend/backend.ts";
-import { checkOptionNames, RnnError, show } from "../errors.ts";
+import { RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
-import { checkFinite, checkIds, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { ParameterStore } from "./parameter-store.ts";
-import { batchOf, RunContext, type RecordingPlan, type StateSource } from "./run-context.ts";
-
-/** What a model is run on. Without a batch of rows of different lengths, `input` alone will do. */
-export interface ModelInputs {
-  /** Numbers, or ids if the model starts with an Embedding; [steps, batch, ·] unless the layers are batchFirst. */
-  input: Tensor;
-  /** Initial states by path, e.g. `h` and `c` of an LSTM, `rnn.h` inside a Sequential; zeros if left out. */
-  state?: Readonly<Record<string, Tensor>>;
-  /** Steps of each row of the batch, in any order; 0 is allowed. Outputs past a row's end are zero. */
-  lengths?: ArrayLike<number>;
-}
-
-export interface ModelOutputs {
-  output: Tensor<FloatArray>;
-  /** Final states by path. */
-  state: Record<string, Tensor<FloatArray>>;
-}
-
-/** Cotangents: ∂L/∂output and, where wanted, ∂L/∂(final state) by path. */
-export interface Cotangents {
-  output?: Tensor;
-  state?: Readonly<Record<string, Tensor>>;
-}
-
-export interface ModelGradients extends ModelOutputs {
-  gradients: {
-    /** By parameter name, in PyTorch's shapes. */
-    parameters: Record<string, Tensor<FloatArray>>;
-    /** Undefined if the input is ids. */
-    input?: Tensor<FloatArray>;
-    /** With respect to the initial states that were given. */
-    state: Record<string, Tensor<FloatArray>>;
-  };
-}
-
-export interface RunOptions {
-  backend: Backend;
-  /** Whether dropout is active (default false). */
-  training?: boolean;
-  /** Seed of the dropout masks (default 0). */
-  seed?: number;
-}
+import { RunContext, type RecordingPlan } from "./run-context.ts";
 
 /** Gives the memory behind an external buffer; asked once a recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
@@ -57,17 +15,47 @@ export interface Prepared {
   readonly program: Program;
 }
 
-const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
+/** A kept recording, lent to one caller. */
+export interface Lent extends Prepared {
+  /** To be called when the downloads have come: until then it is not freed. */
+  readonly release: () => void;
+}
 
-/** Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. */
-const abandoned = new FinalizationRegistry<{ store: ParameterStore; prepared: Map<string, Promise<Prepared>> }>(({ store, prepared }) => {
-  store.free();
-  for (const one of prepared.values()) one.then(({ program }) => program.free(), () => undefined);
-});
+interface Kept {
+  readonly made: Promise<Prepared>;
+  /** Callers it is lent to. */
+  users: number;
+  /** Nobody finds it any more; it is freed with its last user. */
+  dropped: boolean;
+}
+
+function freeOf({ made }: Kept): void {
+  made.then(({ program }) => program.free(), () => undefined);
+}
+
+interface Abandoned {
+  readonly store: ParameterStore;
+  readonly kept: Map<string, Kept>;
+}
+
+/** The sessions of one backend. */
+class Sessions {
+  readonly byModel = new WeakMap<Module, Session>();
+  /**
+   * Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. One
+   * registry per backend, which dies with it: what a registry holds, a backend among it, lives as long as the model.
+   */
+  readonly abandoned = new FinalizationRegistry<Abandoned>(({ store, kept }) => {
+    store.free();
+    for (const one of kept.values()) freeOf(one);
+  });
+}
+
+const sessions = new WeakMap<Backend, Sessions>();
 
 export class Session {
   readonly store: ParameterStore;
-  private readonly prepared = new Map<string, Promise<Prepared>>();
+  private readonly kept = new Map<string, Kept>();
   /** Recordings kept; a stream of ever new shapes must not fill the device. */
   private static readonly most = 16;
 
@@ -79,34 +67,42 @@ export class Session {
   static of(model: Module, backend: Backend): Session {
     if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
     if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
-    let models = sessions.get(backend);
-    if (!models) sessions.set(backend, (models = new WeakMap()));
-    let session = models.get(model);
+    let known = sessions.get(backend);
+    if (!known) sessions.set(backend, (known = new Sessions()));
+    let session = known.byModel.get(model);
     if (!session) {
-      models.set(model, (session = new Session(model, backend)));
-      abandoned.register(model, { store: session.store, prepared: session.prepared });
+      known.byModel.set(model, (session = new Session(model, backend)));
+      known.abandoned.register(model, { store: session.store, kept: session.kept });
     }
     return session;
   }
 
   /**
-   * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does.
+   * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does. It is the
+   * caller's until `release`.
    * @param memoryFor gives the memory behind the context's externals
    */
-  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Prepared> {
+  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
     const id = `${key} ${JSON.stringify(plan)}`;
-    const known = this.prepared.get(id);
-    if (known) {
-      // The latest used stands last; the first is the one to go.
-      this.prepared.delete(id);
-      this.prepared.set(id, known);
-      return known;
+    const kept = this.kept.get(id) ?? { made: this.make(plan, finish, memoryFor), users: 0, dropped: false };
+    // The latest used stands last; the first is the one to go.
+    this.kept.delete(id);
+    this.kept.set(id, kept);
+    kept.users++;
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      kept.users--;
+      if (kept.dropped && kept.users === 0) freeOf(kept);
+      this.evict();
+    };
+    try {
+      return { ...await kept.made, release };
+    } catch (error) {
+      if (this.kept.get(id) === kept) this.kept.delete(id);
+      throw error;
     }
-    const made = this.make(plan, finish, memoryFor);
-    this.prepared.set(id, made);
-    made.catch(() => this.prepared.delete(id));
-    await this.evict();
-    return made;
   }
 
   /** Records without keeping: for verification and for printing. */
@@ -122,160 +118,23 @@ export class Session {
     return { context, program };
   }
 
-  /** Frees the recordings whose key starts with `key`. */
+  /** Drops the recordings whose key starts with `key`. */
   forget(key: string): void {
-    for (const [id, old] of this.prepared) {
-      if (!id.startsWith(`${key} `)) continue;
-      this.prepared.delete(id);
-      old.then(({ program }) => program.free(), () => undefined);
+    for (const id of this.kept.keys()) if (id.startsWith(`${key} `)) this.drop(id);
+  }
+
+  /** Drops the recordings used longest ago, as far as nobody uses them now. */
+  private evict(): void {
+    for (const [id, { users }] of this.kept) {
+      if (this.kept.size <= Session.most) return;
+      if (users === 0) this.drop(id);
     }
   }
 
-  private async evict(): Promise<void> {
-    for (const [id, old] of [...this.prepared].slice(0, Math.max(0, this.prepared.size - Session.most))) {
-      this.prepared.delete(id);
-      (await old).program.free();
-    }
+  private drop(id: string): void {
+    const kept = this.kept.get(id)!;
+    this.kept.delete(id);
+    kept.dropped = true;
+    if (kept.users === 0) freeOf(kept);
   }
-}
-
-/** Checks inputs against the model and says how to record them. */
-export function planFor(model: Module, inputs: ModelInputs, options: { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
-  checkOptionNames("inputs", inputs, ["input", "state", "lengths"]);
-  const input = checkTensor("inputs", "input", inputs.input);
-  if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
-  else checkFinite("inputs", "input", input.data);
-  if (input.shape.some((n) => n === 0)) throw new RnnError("shape", "inputs", `input must have no dimension of size 0, got ${show([...input.shape])}`);
-  const data: Record<string, NumericArray> = { input: input.data };
-  const states: StateSource = { kind: "given", shapes: {} };
-  for (const [path, value] of Object.entries(inputs.state ?? {})) {
-    const state = checkTensor("inputs", `state "${path}"`, value);
-    checkFinite("inputs", `state "${path}"`, state.data);
-    (states.shapes as Record<string, readonly number[]>)[path] = state.shape;
-    data[`state.${path}`] = state.data;
-  }
-  if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
-  const plan: RecordingPlan = {
-    inputShape: input.shape, states, hasLengths: inputs.lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates,
-  };
-  return { plan, data };
-}
-
-function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly number[]): Uint32Array {
-  const batch = batchOf(model, shape);
-  const steps = shape[model.batchFirst ? 1 : 0];
-  if (lengths.length !== batch) throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${lengths.length}`);
-  checkIds("inputs", "lengths", lengths, steps + 1);
-  return Uint32Array.from(lengths);
-}
-
-/** Joins the downloads `<name>.<path>.<i>` into one tensor per state. */
-function joinStates(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, name: string, backend: Backend, wanted: (path: string) => boolean): Record<string, Tensor<FloatArray>> {
-  const result: Record<string, Tensor<FloatArray>> = {};
-  for (const [path, { shape }] of context.states) {
-    if (!wanted(path)) continue;
-    const data = backend.floats(shape.reduce((product, n) => product * n, 1));
-    for (let i = 0; i < shape[0]; i++) {
-      const part = downloads[`${name}.${path}.${i}`];
-      if (part) data.set(part, (i * data.length) / shape[0]);
-    }
-    result[path] = { shape, data };
-  }
-  return result;
-}
-
-/** The counter-based generator's key and counter for a seed and a step. */
-export function randomWords(seed: number, step: number): Uint32Array {
-  return Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, step >>> 0, Math.floor(step / 2 ** 32) >>> 0);
-}
-
-/** Downloads of a forward pass: output and final states. */
-function downloadOutputs(context: RunContext): void {
-  context.recording.download("output", context.output.view);
-  for (const [path, { final }] of context.states) final.forEach((v, i) => context.recording.download(`final.${path}.${i}`, v.view));
-}
-
-/**
- * Runs a model once.
- * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
- */
-export async function forward(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<ModelOutputs> {
-  checkOptionNames("forward", options, ["backend", "training", "seed"]);
-  const session = Session.of(model, options.backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: false });
-  const { context, program } = await session.prepare("forward", plan, downloadOutputs);
-  await session.store.sync();
-  const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
-  return outputsOf(context, await downloads, options.backend);
-}
-
-function outputsOf(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, backend: Backend): ModelOutputs {
-  return {
-    output: { shape: context.output.shape, data: downloads.output as FloatArray },
-    state: joinStates(context, downloads, "final", backend, () => true),
-  };
-}
-
-/**
- * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
- * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
- */
-export async function gradients(model: Module, inputs: ModelInputs | Tensor, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
-  checkOptionNames("gradients", options, ["backend", "training", "seed"]);
-  checkOptionNames("cotangents", cotangents, ["output", "state"]);
-  const { backend } = options;
-  const session = Session.of(model, backend);
-  const { plan, data } = planFor(model, "input" in inputs ? inputs : { input: inputs }, { training: options.training, differentiates: true });
-  const paths = Object.keys(cotangents.state ?? {}).sort();
-  const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
-  const { context, program } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
-  Object.assign(data, cotangentData(context, cotangents));
-  await session.store.sync();
-  const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
-  const values = await downloads;
-  const input = context.input.needsGradient ? { shape: context.input.shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(context.input.shape.reduce((p, n) => p * n, 1)) } : undefined;
-  return {
-    ...outputsOf(context, values, backend),
-    gradients: {
-      parameters: session.store.split(values.gradients),
-      input,
-      state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
-    },
-  };
-}
-
-function recordGradients(context: RunContext, cotangents: Cotangents): void {
-  const { recording, tape } = context;
-  // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
-  recording.clearFirst(context.gradients);
-  if (cotangents.output) tape.seed(context.output, recording.buffer("cotangent", context.output.shape, "input"));
-  for (const path of Object.keys(cotangents.state ?? {})) {
-    context.states.get(path)?.final.forEach((v, i) => tape.seed(v, recording.buffer(`cotangent.${path}.${i}`, v.shape, "input")));
-  }
-  tape.backward();
-  downloadOutputs(context);
-  recording.download("gradients", context.gradients);
-  if (context.input.gradient) recording.download("d.input", context.input.gradient);
-  for (const [path, { initial }] of context.states) {
-    initial?.forEach((v, i) => v.gradient && recording.download(`d.${path}.${i}`, v.gradient));
-  }
-}
-
-function cotangentData(context: RunContext, cotangents: Cotangents): Record<string, NumericArray> {
-  const data: Record<string, NumericArray> = {};
-  if (cotangents.output) {
-    const { data: values } = checkTensor("cotangents", "output", cotangents.output, context.output.shape);
-    checkFinite("cotangents", "output", values);
-    data.cotangent = values;
-  }
-  for (const [path, value] of Object.entries(cotangents.state ?? {})) {
-    const state = context.states.get(path);
-    if (!state) throw new RnnError("option", "cotangents", `this model has no state "${path}"`);
-    const { data: values } = checkTensor("cotangents", `state "${path}"`, value, state.shape);
-    checkFinite("cotangents", `state "${path}"`, values);
-    const size = values.length / state.shape[0];
-    for (let i = 0; i < state.shape[0]; i++) data[`cotangent.${path}.${i}`] = values.slice(i * size, (i + 1) * size);
-  }
-  return data;
 }

@@ -1,7 +1,9 @@
 import { RnnError, show } from "../errors.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
 
+/** Numbers with a fraction: float32 everywhere, float64 on the CPU backend where it is asked for. */
 export type FloatArray = Float32Array | Float64Array;
+/** The data of a tensor. */
 export type NumericArray = FloatArray | Int32Array | Uint32Array;
 
 /** A host tensor: row-major numbers and their shape. Plain data; nothing to dispose of. */
@@ -12,8 +14,16 @@ export interface Tensor<A extends NumericArray = NumericArray> {
 
 type Nested = number | readonly Nested[];
 
-function flatten(values: Nested): number[] {
-  return typeof values === "number" ? [values] : values.flatMap(flatten);
+/** Appends the numbers of `values`, which must have the sizes of `shape` from `depth` on. */
+function flatten(values: Nested, shape: Shape, depth: number, into: number[]): void {
+  if (depth === shape.length) {
+    if (typeof values !== "number") throw new RnnError("shape", "tensor", `values must be numbers in rows of equal depth, got ${show(values)} at depth ${depth}`);
+    into.push(values);
+  } else {
+    if (!Array.isArray(values)) throw new RnnError("shape", "tensor", `values must be numbers in rows of equal depth, got ${show(values)} at depth ${depth}`);
+    if (values.length !== shape[depth]) throw new RnnError("shape", "tensor", `rows must have equal lengths; the first one at depth ${depth} has ${shape[depth]}, another ${values.length}`);
+    for (const value of values as readonly Nested[]) flatten(value, shape, depth + 1, into);
+  }
 }
 
 /**
@@ -27,12 +37,12 @@ export function tensor(values: Nested | NumericArray, shape?: Shape): Tensor {
     found.push(level.length);
     if (level.length === 0) break;
   }
-  const flat = Float32Array.from(flatten(values));
-  if (sizeOf(found) !== flat.length) {
-    throw new RnnError("shape", "tensor", `rows must have equal lengths; the first ones give ${show(found)} but there are ${flat.length} numbers`);
-  }
-  return checkTensor("tensor", "values", { shape: shape ?? found, data: flat });
+  const flat: number[] = [];
+  flatten(values, found, 0, flat);
+  return checkTensor("tensor", "values", { shape: shape ?? found, data: Float32Array.from(flat) });
 }
+
+const arrayTypes = ["Float32Array", "Float64Array", "Int32Array", "Uint32Array"];
 
 /**
  * Checks that `value` is a tensor whose data fills its shape, and (if given) that the shape fits `pattern`.
@@ -40,8 +50,10 @@ export function tensor(values: Nested | NumericArray, shape?: Shape): Tensor {
  */
 export function checkTensor(where: string, name: string, value: unknown, pattern?: readonly (number | string)[]): Tensor {
   const { shape, data } = (value ?? {}) as Partial<Tensor>;
-  if (!Array.isArray(shape) || !ArrayBuffer.isView(data)) {
-    throw new RnnError("shape", where, `${name} must be a tensor { shape, data } with data in a typed array, got ${show(value)}`);
+  // The tag, unlike instanceof, is right for arrays from other windows, too.
+  if (!Array.isArray(shape) || data == null || !arrayTypes.includes(data[Symbol.toStringTag])) {
+    const got = Array.isArray(shape) ? `data in ${show(data)}` : show(value);
+    throw new RnnError("shape", where, `${name} must be a tensor { shape, data } with data in a ${arrayTypes.join(", ")}, got ${got}`);
   }
   if (pattern) checkShape(where, name, shape, pattern);
   if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || sizeOf(shape) !== data.length) {

@@ -1,13 +1,16 @@
 import type { Backend, Program } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
-import { checkNumber, checkOptionNames } from "../errors.ts";
+import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
-import { planFor, randomWords, Session, type ModelInputs } from "../session/session.ts";
+import { checkStrategy, planFor, randomWords, type ModelInputs } from "../session/plan.ts";
+import { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 
+/** What is checked, and how closely. */
 export interface VerifyOptions {
   /** The backend to be checked. */
   backend: Backend;
@@ -16,6 +19,8 @@ export interface VerifyOptions {
   rtol?: number;
   /** Whether dropout is active (default true, so that its kernels are checked too). */
   training?: boolean;
+  /** How recurrent layers loop over time (default: what suits their size). */
+  strategy?: Strategy;
 }
 
 /** One buffer after one command. */
@@ -33,6 +38,7 @@ export interface Finding {
   readonly twin?: number;
 }
 
+/** What `verify` has found. */
 export interface Report {
   /** Whether every element of every buffer after every command is within the tolerance. */
   readonly passed: boolean;
@@ -53,11 +59,13 @@ export interface Report {
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit the model
  */
 export async function verify(model: Module, inputs: ModelInputs, options: VerifyOptions): Promise<Report> {
-  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training"]);
+  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training", "strategy"], { needed: true });
   const atol = checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 });
   const rtol = checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 });
+  const training = checkBoolean("verify", "training", options.training ?? true);
+  const strategy = checkStrategy("verify", options.strategy);
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  const { plan, data } = planFor(model, inputs, { training: options.training ?? true, differentiates: true });
+  const { plan, data } = planFor(model, inputs, { training, differentiates: true, strategy });
   const device = await make(model, options.backend);
   const twin = await make(model, twins);
   const runInputs: Record<string, NumericArray> = { ...data, random: randomWords(1, 1) };
@@ -148,7 +156,7 @@ function makeReport(adapter: string, commands: number, compared: number, unsorte
   return {
     passed, adapter, commands, compared, findings,
     toString() {
-      const head = `${adapter}: ${passed ? "every buffer agrees with its twin" : `${bad.length} buffers differ from their twins`} (${commands} commands, ${compared} numbers)`;
+      const head = `${adapter}: ${passed ? "every buffer agrees with its twin" : bad.length === 1 ? "1 buffer differs from its twin" : `${bad.length} buffers differ from their twins`} (${commands} commands, ${compared} numbers)`;
       const lines = findings.map((f) => {
         const what = f.firstBadIndex < 0 ? "agrees" : `differs at index ${f.firstBadIndex}: ${f.device} on the device, ${f.twin} by the twin`;
         return `  ${f.kernel} -> ${f.buffer}: ${what}; worst difference ${f.worstDifference.toExponential(2)}`;

@@ -3,7 +3,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import { gradientNormGroups } from "../../src/kernels/gradient-norm.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+import { loopCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 export interface KernelCase {
   readonly params: Readonly<Record<string, number>>;
@@ -29,25 +29,47 @@ const lengths = [1, 63, 64, 65, 257];
 const tables = [[1, 1], [9, 7], [8, 8], [5, 65], [3, 256], [2, 257], [3, 520]] as const;
 const both = [0, 1] as const;
 
-function matmulCases(): KernelCase[] {
-  const sizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [5, 7, 64]] as const;
-  const plain = sizes.flatMap(([M, N, K]) => both.map((accumulate): KernelCase => ({
+/** Any sizes with 0 or 1 to read A, B transposed; gaps of 4 elements wherever strides allow one. */
+function matmulCase(M: number, N: number, K: number, [transposedA, transposedB]: readonly [boolean, boolean], { batch = 1, gap = 0, accumulate = 0 } = {}): KernelCase {
+  const [aRow, aColumn] = transposedA ? [1, M + gap] : [K + gap, 1];
+  const [bRow, bColumn] = transposedB ? [1, K + gap] : [N + gap, 1];
+  const aBatch = (transposedA ? K * aColumn : M * aRow) + gap;
+  const bBatch = (transposedB ? N * bColumn : K * bRow) + gap;
+  const cRow = N + gap;
+  return {
+    note: `${transposedA ? "t" : "n"}${transposedB ? "t" : "n"}`,
     params: {
-      M, N, K, batch: 1, aOffset: 0, aBatch: 0, aRow: K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1,
-      cOffset: 0, cBatch: 0, cRow: N, useBias: 1 - accumulate, accumulate,
+      M, N, K, batch, aOffset: 2 * gap, aBatch, aRow, aColumn, bOffset: gap, bBatch, bRow, bColumn,
+      cOffset: gap, cBatch: M * cRow + 1, cRow, useBias: 1 - accumulate, accumulate,
     },
-    arrays: { a: floats(M * K), b: floats(K * N), bias: floats(N), c: floats(M * N + spare) },
-  })));
-  const [M, N, K, batch] = [9, 35, 19, 3];
-  const strided: KernelCase = {
-    note: "batched, both operands transposed, C inside a wider matrix",
-    params: {
-      M, N, K, batch, aOffset: 3, aBatch: M * K, aRow: 1, aColumn: M, bOffset: 5, bBatch: N * K, bRow: 1, bColumn: K,
-      cOffset: 2, cBatch: M * (N + 4), cRow: N + 4, useBias: 1, accumulate: 1,
-    },
-    arrays: { a: floats(3 + batch * M * K), b: floats(5 + batch * N * K), bias: floats(N), c: floats(batch * M * (N + 4) + spare) },
+    arrays: { a: floats(2 * gap + batch * aBatch), b: floats(gap + batch * bBatch), bias: floats(N), c: floats(gap + batch * (M * cRow + 1) + spare) },
   };
-  return [...plain, strided];
+}
+
+function matmulCases(): KernelCase[] {
+  const sizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64]] as const;
+  const plain = sizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
+  return [...plain, matmulCase(9, 35, 19, [true, true], { batch: 3, gap: 3, accumulate: 1 })];
+}
+
+/** What lies along vec4 has sizes that are multiples of 4, the rest any. */
+function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
+  const lie = /:(\w+)-/.exec(name)![1];
+  const cases = lie === "strided" ? matmulCases() : alignedCases(lie);
+  // Sums are those of a batch of one.
+  return "sums" in bindings ? cases.filter(({ params }) => params.batch === 1).map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } })) : cases;
+}
+
+function alignedCases(lie: string): KernelCase[] {
+  const transposed = [lie[0] === "t", lie[1] === "t"] as const;
+  const fours = { M: transposed[0], N: !transposed[1], K: !transposed[0] || transposed[1] };
+  const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21]].map(([M, N, K]) => (
+    [fours.M ? Math.ceil(M / 4) * 4 : M, fours.N ? Math.ceil(N / 4) * 4 : N, fours.K ? Math.ceil(K / 4) * 4 : K] as const
+  ));
+  return [
+    ...sizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, transposed, { accumulate }))),
+    matmulCase(...sizes[1], transposed, { batch: 3, gap: 4, accumulate: 1 }),
+  ];
 }
 
 function stridedCopyCases(): KernelCase[] {
@@ -178,9 +200,10 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
-  "matmul-naive": matmulCases, "matmul-tiled": matmulCases, "matmul-small-m": matmulCases,
+  "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
   "strided-copy": stridedCopyCases,
-  "step-forward": stepCases, "step-backward": stepCases,
+  "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
+  "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),

@@ -34,7 +34,7 @@ function layerFor({ op, config }: RecurrentCase): Module {
   return new RNN(inputSize, hiddenSize, { ...options, nonlinearity: config.nonlinearity === "relu" ? "relu" : "tanh" });
 }
 
-async function check(c: RecurrentCase, on: Backend): Promise<void> {
+async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step"): Promise<void> {
   const tolerance = on.precision === "float64" ? tight : float32;
   const layer = layerFor(c);
   layer.loadStateDict(Object.fromEntries(Object.entries(c.weights).map(([name, w]) => [name, fixture(w)])));
@@ -43,7 +43,7 @@ async function check(c: RecurrentCase, on: Backend): Promise<void> {
   if (c.c0) state.c = fixture(c.c0);
   const cotangentState: Record<string, Tensor> = { h: fixture(c.cotangents.h_n) };
   if (c.cotangents.c_n) cotangentState.c = fixture(c.cotangents.c_n);
-  const result = await gradients(layer, { input: fixture(c.x), state, lengths: c.lengths ?? undefined }, { output: fixture(c.cotangents.y), state: cotangentState }, { backend: on });
+  const result = await gradients(layer, { input: fixture(c.x), state, lengths: c.lengths ?? undefined }, { output: fixture(c.cotangents.y), state: cotangentState }, { backend: on, strategy });
   expectClose("output", result.output.data, c.expected.y.data, tolerance);
   expectClose("h_n", result.state.h.data, c.expected.h_n.data, tolerance);
   if (c.expected.c_n) expectClose("c_n", result.state.c.data, c.expected.c_n.data, tolerance);
@@ -55,9 +55,11 @@ async function check(c: RecurrentCase, on: Backend): Promise<void> {
 
 const cases = recurrentCases as unknown as RecurrentCase[];
 
-describe.each([["cpu", "float64"], ["cpu", "float32"], ["webgpu", "float32"]] as const)("recurrent layers on %s in %s", (kind, precision) => {
+describe.each([
+  ["cpu", "float64", "step"], ["cpu", "float32", "loop"], ["webgpu", "float32", "loop"], ["webgpu", "float32", "step"],
+] as const)("recurrent layers on %s in %s, %s", (kind, precision, strategy) => {
   it.each(cases.map((c) => [c.case, c] as const))("agree with PyTorch on %s", async (_name, c) => {
-    await check(c, await backend(kind, precision));
+    await check(c, await backend(kind, precision), strategy);
   });
 });
 

@@ -45,3 +45,22 @@ export function twoPhaseCases(kernel: Kernel): KernelCase[] {
   const cases = layerCases(kernel, cell.gateNames.length);
   return kernel.name.endsWith("backward:" + cell.name + ":first") ? [...cases, tailOf(cases[2])] : cases;
 }
+
+/** Whole sequences, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */
+export function loopCases(kernel: Kernel): KernelCase[] {
+  const [, name, size] = kernel.name.split(":");
+  const G = [...cells, ...twoPhaseCells].find((cell) => cell.name === name)!.gateNames.length;
+  const most = Number(size.split("x")[0]);
+  const tails = "tail" in kernel.params ? [0, 1] : [0];
+  return ([[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]] as const).flatMap(([T, B, H]) => [0, 1].flatMap((reverse) => tails.map((tail): KernelCase => {
+    const hBase = reverse ? 0 : 13;
+    const states = (T + 1) * B * H;
+    const all: Record<string, NumericArray> = {
+      gates: floats(T * B * H * G + spare * G, 0, 1), weights: floats(H * H * G, -0.1, 0.1), bias: floats(H * G),
+      h: floats(hBase + states), c: floats(states), dy: floats(T * B * H), carry: floats((B * H + spare) * 2),
+      dRecurrent: floats(T * B * H * G), lengths: integers(B, T + 1),
+    };
+    const arrays = Object.fromEntries(Object.keys(kernel.bindings).map((binding) => [binding, all[binding]]));
+    return { note: reverse ? "reverse" : "forward", params: { T, B, H, reverse, hBase, ...("tail" in kernel.params ? { tail } : {}) }, arrays };
+  })));
+}

@@ -189,18 +189,18 @@ describe("verification", () => {
       const report = await verify(charModel(), { input: data.batch(0).input }, { backend: on });
       expect(report.passed).toBe(false);
       const bad = report.findings.filter((f) => f.firstBadIndex >= 0);
-      expect(new Set(bad.map((f) => f.kernel))).toEqual(new Set(["step-forward:lstm"]));
+      expect(new Set(bad.map((f) => f.kernel))).toEqual(new Set(["loop-forward:lstm:32x4"]));
       expect(bad[0].firstBadIndex).toBeGreaterThanOrEqual(0);
       expect(bad[0].worstDifference).toBeGreaterThan(1e-5);
-      expect(String(report)).toMatch(/step-forward:lstm -> 1\.l0\.\w+: differs at index \d+/);
+      expect(String(report)).toMatch(/loop-forward:lstm:32x4 -> 1\.l0\.\w+: differs at index \d+/);
     } finally {
       on.destroy();
     }
   });
 
   it("names a shader that does not compile, with line and source", async () => {
-    const on = await createBackend("webgpu", { shaders: { "matmul-tiled": "fn main() { nonsense }" } });
-    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(/matmul-tiled: shader does not compile here: .*nonsense/s);
+    const on = await createBackend("webgpu", { shaders: { "matmul-block": "fn main() { nonsense }" } });
+    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(/matmul-block:strided-small: shader does not compile here: .*nonsense/s);
     on.destroy();
   });
 });

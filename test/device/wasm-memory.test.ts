@@ -97,6 +97,15 @@ describe("a backend with WebAssembly kernels", () => {
     expect(await sum()).not.toBe(before);
   });
 
+  it("gives back what a program that does not fit has taken", async () => {
+    const backend = await CpuBackend.create();
+    const recording = new Recording();
+    const [x, y] = [recording.buffer("x", [1000]), recording.buffer("y", [1200 * mebibyte])];
+    recording.dispatch(activationForward, { x, y }, { length: 1000, kind: 1 });
+    await expect(backend.prepare(recording, new Map())).rejects.toThrow(/smaller batch/);
+    expect(backend.counters.bytes).toBe(0);
+  });
+
   it("uses freed memory again, cleared", async () => {
     const backend = await CpuBackend.create();
     const first = backend.createBuffer("first", "f32", mebibyte, new Float32Array(mebibyte).fill(3));

@@ -62,8 +62,8 @@ export class CpuBackend implements Backend {
     return Promise.resolve((buffer as CpuBuffer).array.slice(offset, offset + length));
   }
 
-  prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
-    return Promise.resolve(new CpuProgram(this, recording, externals, keepAll));
+  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
+    return new CpuProgram(this, recording, externals, keepAll);
   }
 
   destroy(): void {
@@ -77,6 +77,7 @@ export class CpuBackend implements Backend {
 
   /** The WebAssembly kernel that stands in for the twin of this name. @internal */
   fastKernel(name: string): FastKernel | undefined {
-    return this.fast.get(name);
+    // Numbers at the end tell workgroup sizes apart, which the CPU has none of.
+    return this.fast.get(name.replace(/:\d+x\d+$/, ""));
   }
 }

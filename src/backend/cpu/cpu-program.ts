@@ -19,17 +19,14 @@ export class CpuProgram implements Program {
   private generation = -1;
 
   constructor(private readonly backend: CpuBackend, readonly recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, keepAll: boolean) {
-    const plan = planMemory(recording, { share: !keepAll });
-    const shared = plan.slots.map(({ type, length }, i) => this.own(`transient.${i}`, type, length));
-    for (const buffer of recording.buffers) {
-      const slot = plan.slotOf.get(buffer);
-      const external = externals.get(buffer) as CpuBuffer | undefined;
-      if (buffer.role === "external" && !external) throw new RnnError("device", "CpuBackend", `no memory was given for ${buffer.label}`);
-      const memory = external ?? (slot === undefined ? this.own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
-      this.memory.set(buffer, memory);
-      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
+    try {
+      this.allocate(externals, keepAll);
+      this.bind();
+    } catch (error) {
+      // Too large: what was allocated so far must not be lost to a second try with a smaller batch.
+      this.free();
+      throw error;
     }
-    this.bind();
   }
 
   run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
@@ -54,6 +51,19 @@ export class CpuProgram implements Program {
 
   free(): void {
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
+  }
+
+  private allocate(externals: ReadonlyMap<Buffer, DeviceBuffer>, keepAll: boolean): void {
+    const plan = planMemory(this.recording, { share: !keepAll });
+    const shared = plan.slots.map(({ type, length }, i) => this.own(`transient.${i}`, type, length));
+    for (const buffer of this.recording.buffers) {
+      const slot = plan.slotOf.get(buffer);
+      const external = externals.get(buffer) as CpuBuffer | undefined;
+      if (buffer.role === "external" && !external) throw new RnnError("device", "CpuBackend", `no memory was given for ${buffer.label}`);
+      const memory = external ?? (slot === undefined ? this.own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
+      this.memory.set(buffer, memory);
+      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
+    }
   }
 
   private own(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {

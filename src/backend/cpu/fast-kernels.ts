@@ -2,6 +2,9 @@
  * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
  * A kernel that is not listed here runs as its twin.
  */
+import { RnnError } from "../../errors.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
+import { walk, walkBack } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -40,6 +43,21 @@ function matmulKernel({ matmul }: WasmExports): FastKernel {
 /** In the order of the numbers in `wasm/cells.ts`. */
 const cells = [{ name: "lstm", gates: 4 }, { name: "gru", gates: 3 }, { name: "rnn-tanh", gates: 1 }, { name: "rnn-relu", gates: 1 }];
 
+/** A is dYᵀ: its rows are the columns of a matrix that lies whole. */
+function matmulWithSums(exports: WasmExports): FastKernel {
+  const product = matmulKernel(exports);
+  return (at, p) => {
+    if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
+    const call = product(at, p);
+    const x = at.a + 4 * p.aOffset;
+    const { M, K, accumulate } = p;
+    return () => {
+      call();
+      exports.columnSum(x, at.sums, K, M, accumulate);
+    };
+  };
+}
+
 function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
   return cells.flatMap(({ name, gates }, cell): [string, FastKernel][] => {
     const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
@@ -56,6 +74,45 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
       );
     };
     return [[`step-forward:${name}`, forward], [`step-backward:${name}`, backward]];
+  });
+}
+
+/** The calls of a whole time loop are those of its steps one after the other, as in the twin. */
+function loopOf(phases: readonly FastKernel[], backward: boolean): FastKernel {
+  return (at, { T, B, H, reverse, hBase, tail }) => {
+    const steps = backward ? walkBack(T, reverse === 1, tail === 1) : walk(T, reverse === 1);
+    // A tail has no second phase.
+    const calls = steps.flatMap((step) => phases.slice(0, "tail" in step && step.tail ? 1 : 2).map((phase) => phase(at, { B, H, hBase, ...step })));
+    return () => {
+      for (const call of calls) call();
+    };
+  };
+}
+
+function loopKernels(steps: ReadonlyMap<string, FastKernel>): [string, FastKernel][] {
+  return ["forward", "backward"].flatMap((pass): [string, FastKernel][] => {
+    const backward = pass === "backward";
+    const twoPhase = ["first", "second"].map((phase) => steps.get(`two-phase-${pass}:gru-reset-before:${phase}`)!);
+    return [
+      ...cells.map(({ name }): [string, FastKernel] => [`loop-${pass}:${name}`, loopOf([steps.get(`step-${pass}:${name}`)!], backward)]),
+      [`loop-two-phase-${pass}:gru-reset-before`, loopOf(twoPhase, backward)],
+    ];
+  });
+}
+
+function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
+    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
+      work.reserve(4 * B * H * 3);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseForward(phase, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
+    };
+    const backward: FastKernel = (at, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) => {
+      work.reserve(4 * B * H);
+      const h = at.h + 4 * hBase;
+      return () => twoPhaseBackward(phase, at.gates, at.weights, h, at.dy, at.carry, at.lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+    };
+    return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
   });
 }
 
@@ -109,11 +166,12 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
+  const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
   return new Map<string, FastKernel>([
-    ["matmul-naive", product],
-    ["matmul-tiled", product],
-    ["matmul-small-m", product],
-    ...stepKernels(exports, work),
+    ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
+    ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports)] as const),
+    ...steps,
+    ...loopKernels(steps),
     ["strided-copy", stridedCopyKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],

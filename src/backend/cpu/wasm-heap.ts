@@ -7,7 +7,7 @@ const page = 65536;
 /** WebAssembly addresses have 32 bits. */
 const most = 2 ** 32;
 /** Kernels may load up to this many bytes past the end of a buffer; the lanes are thrown away, the load must not trap. */
-const spare = 64;
+const spare = 128;
 
 interface Gap {
   at: number;

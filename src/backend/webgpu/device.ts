@@ -38,12 +38,20 @@ function describe({ vendor, architecture, device, description }: GPUAdapterInfo)
   return [...new Set(words.split(/\s+/))].join(" ") || "unnamed adapter";
 }
 
+async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
+  try {
+    return await gpu.requestAdapter({ powerPreference: "high-performance" });
+  } catch (cause) {
+    throw new RnnError("device", "WebGPU", `the request for an adapter failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
 /**
  * @throws RnnError `device` if there is no WebGPU, no adapter, or the adapter gives no device
  */
 export async function findDevice(): Promise<FoundDevice> {
   const gpu = await findGpu();
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = await requestAdapter(gpu);
   if (!adapter) throw new RnnError("device", "WebGPU", "no adapter; the GPU or its driver may be blocklisted (see chrome://gpu or about:support)");
   const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
   try {

@@ -22,15 +22,23 @@ import foldLib from "../../../shaders/lib/fold.wgsl";
 import gradientLib from "../../../shaders/lib/gradient.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
+import noRowSums from "../../../shaders/lib/no-row-sums.wgsl";
+import operandsStrided from "../../../shaders/lib/operands-strided.wgsl";
+import operandsVec4 from "../../../shaders/lib/operands-vec4.wgsl";
 import philoxLib from "../../../shaders/lib/philox.wgsl";
+import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
 import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
 import lossSum from "../../../shaders/loss-sum.wgsl";
 import maskSteps from "../../../shaders/mask-steps.wgsl";
+import matmulBlock from "../../../shaders/matmul-block.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
-import matmulTiled from "../../../shaders/matmul-tiled.wgsl";
+import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
+import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
+import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
+import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
@@ -67,15 +75,23 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/gradient": gradientLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
+  "lib/no-row-sums": noRowSums,
+  "lib/operands-strided": operandsStrided,
+  "lib/operands-vec4": operandsVec4,
   "lib/philox": philoxLib,
+  "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
   "loss-normalizer": lossNormalizer,
   "loss-sum": lossSum,
   "mask-steps": maskSteps,
+  "matmul-block": matmulBlock,
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
-  "matmul-tiled": matmulTiled,
+  "recurrent/loop-backward": loopBackward,
+  "recurrent/loop-forward": loopForward,
+  "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
+  "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,

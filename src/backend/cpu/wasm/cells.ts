@@ -1,7 +1,7 @@
 // The arithmetic of four units of a cell: the functions of src/kernels/cells/, four at a time. Gates of a unit lie side
-// by side in memory, so they are turned into one vector per gate and back. Results go to pointers of their own: at the
-// end of a run of units the caller has them written elsewhere first (see recurrent-step.ts).
-import { column0, column1, column2, column3, madd } from "./lanes";
+// by side in memory, so they are turned into one vector per gate and back. `left` units are wanted: where it is less than
+// four, the others are computed from whatever follows and not stored.
+import { column0, column1, column2, column3, madd, storeFirst } from "./lanes";
 import { sigmoid, tanh } from "./functions";
 
 export const lstm: usize = 0;
@@ -16,115 +16,132 @@ export function gateCount(cell: usize): usize {
 
 /** 1 - x. */
 @inline
-function rest(x: v128): v128 {
+export function rest(x: v128): v128 {
   return f32x4.sub(f32x4.splat(1), x);
 }
 
 /** x (1 - x): the derivative of σ by its value. */
 @inline
-function slope(x: v128): v128 {
+export function slope(x: v128): v128 {
   return f32x4.mul(x, rest(x));
 }
 
 /** 1 - x²: the derivative of tanh by its value. */
 @inline
-function tanhSlope(x: v128): v128 {
+export function tanhSlope(x: v128): v128 {
   return f32x4.sub(f32x4.splat(1), f32x4.mul(x, x));
 }
 
 @inline
-function storeGates4(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+function storeGates4(to: usize, a: v128, b: v128, c: v128, d: v128, left: usize): void {
   v128.store(to, column0(a, b, c, d));
-  v128.store(to, column1(a, b, c, d), 16);
-  v128.store(to, column2(a, b, c, d), 32);
-  v128.store(to, column3(a, b, c, d), 48);
+  if (left > 1) v128.store(to, column1(a, b, c, d), 16);
+  if (left > 2) v128.store(to, column2(a, b, c, d), 32);
+  if (left > 3) v128.store(to, column3(a, b, c, d), 48);
 }
 
 /** `gates` holds x + r. */
-export function lstmForward(gates: usize, cPrevious: usize, gatesOut: usize, hOut: usize, cOut: usize): void {
+export function lstmForward(gates: usize, cPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   const i = sigmoid(column0(u0, u1, u2, u3));
   const f = sigmoid(column1(u0, u1, u2, u3));
   const g = tanh(column2(u0, u1, u2, u3));
   const o = sigmoid(column3(u0, u1, u2, u3));
   const c = madd(f, v128.load(cPrevious), f32x4.mul(i, g));
-  v128.store(cOut, c);
-  v128.store(hOut, f32x4.mul(o, tanh(c)));
-  storeGates4(gatesOut, i, f, g, o);
+  storeFirst(cOut, c, left);
+  storeFirst(hOut, f32x4.mul(o, tanh(c)), left);
+  storeGates4(gates, i, f, g, o, left);
 }
 
 // Three gates of four units, 12 numbers in three vectors a, b, c: lane g of unit u is number 3u + g.
 @inline
-function gate0(a: v128, b: v128, c: v128): v128 {
+export function gate0(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 0, 3, 6, 6), c, 0, 1, 2, 5);
 }
 @inline
-function gate1(a: v128, b: v128, c: v128): v128 {
+export function gate1(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 1, 4, 7, 7), c, 0, 1, 2, 6);
 }
 @inline
-function gate2(a: v128, b: v128, c: v128): v128 {
+export function gate2(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 2, 5, 5, 5), c, 0, 1, 4, 7);
 }
 
-@inline
-function storeGates3(to: usize, r: v128, z: v128, n: v128): void {
-  v128.store(to, v128.shuffle<f32>(v128.shuffle<f32>(r, z, 0, 4, 1, 1), n, 0, 1, 4, 2));
-  v128.store(to, v128.shuffle<f32>(v128.shuffle<f32>(z, n, 1, 5, 2, 2), r, 0, 1, 6, 2), 16);
-  v128.store(to, v128.shuffle<f32>(v128.shuffle<f32>(n, r, 2, 7, 3, 3), z, 0, 1, 7, 2), 32);
+/** Three numbers a unit: 4 units fill three vectors, fewer fill only the first of them. */
+export function storeGates3(to: usize, r: v128, z: v128, n: v128, left: usize): void {
+  const count = left * 3;
+  storeFirst(to, v128.shuffle<f32>(v128.shuffle<f32>(r, z, 0, 4, 1, 1), n, 0, 1, 4, 2), count);
+  if (count > 4) storeFirst(to + 16, v128.shuffle<f32>(v128.shuffle<f32>(z, n, 1, 5, 2, 2), r, 0, 1, 6, 2), count - 4);
+  if (count > 8) storeFirst(to + 32, v128.shuffle<f32>(v128.shuffle<f32>(n, r, 2, 7, 3, 3), z, 0, 1, 7, 2), count - 8);
 }
 
 /** `gates` holds x, `recurrent` the recurrent half. */
-export function gruForward(gates: usize, recurrent: usize, hPrevious: usize, gatesOut: usize, hOut: usize, cOut: usize): void {
+export function gruForward(gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
   const r0 = v128.load(recurrent), r1 = v128.load(recurrent, 16), r2 = v128.load(recurrent, 32);
   const r = sigmoid(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2)));
   const z = sigmoid(f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2)));
   const c = gate2(r0, r1, r2);
   const n = tanh(madd(r, c, gate2(x0, x1, x2)));
-  v128.store(cOut, c);
-  v128.store(hOut, madd(rest(z), n, f32x4.mul(z, v128.load(hPrevious))));
-  storeGates3(gatesOut, r, z, n);
+  storeFirst(cOut, c, left);
+  storeFirst(hOut, madd(rest(z), n, f32x4.mul(z, v128.load(hPrevious))), left);
+  storeGates3(gates, r, z, n, left);
 }
 
 /** `gates` holds x + r. */
-export function rnnForward(relu: bool, gates: usize, gatesOut: usize, hOut: usize): void {
+export function rnnForward(relu: bool, gates: usize, hOut: usize, left: usize): void {
   const x = v128.load(gates);
   // max(0, NaN) is NaN in the twin too.
   const h = relu ? f32x4.max(f32x4.splat(0), x) : tanh(x);
-  v128.store(gatesOut, h);
-  v128.store(hOut, h);
+  storeFirst(gates, h, left);
+  storeFirst(hOut, h, left);
 }
 
 /** Writes ∂L/∂(x + r) and returns ∂L/∂c_{t-1}. */
-export function lstmBackward(gates: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, gatesOut: usize): v128 {
+export function lstmBackward(gates: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, left: usize): v128 {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
   const tanhC = tanh(v128.load(cCurrent));
   const dcTotal = madd(f32x4.mul(dh, o), tanhSlope(tanhC), dc);
   storeGates4(
-    gatesOut,
+    gates,
     f32x4.mul(f32x4.mul(dcTotal, g), slope(i)),
     f32x4.mul(f32x4.mul(dcTotal, v128.load(cPrevious)), slope(f)),
     f32x4.mul(f32x4.mul(dcTotal, i), tanhSlope(g)),
     f32x4.mul(f32x4.mul(dh, tanhC), slope(o)),
+    left,
   );
   return f32x4.mul(dcTotal, f);
 }
 
 /** Writes the gradients of both sides and returns what reaches h_{t-1} past the product. */
-export function gruBackward(gates: usize, hPrevious: usize, c: usize, dh: v128, gatesOut: usize, recurrentOut: usize): v128 {
+export function gruBackward(gates: usize, hPrevious: usize, c: usize, dh: v128, recurrentOut: usize, left: usize): v128 {
   const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
   const r = gate0(g0, g1, g2), z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);
   const dn = f32x4.mul(f32x4.mul(dh, rest(z)), tanhSlope(n));
   const dr = f32x4.mul(f32x4.mul(dn, v128.load(c)), slope(r));
   const dz = f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z));
-  storeGates3(gatesOut, dr, dz, dn);
-  storeGates3(recurrentOut, dr, dz, f32x4.mul(dn, r));
+  storeGates3(gates, dr, dz, dn, left);
+  storeGates3(recurrentOut, dr, dz, f32x4.mul(dn, r), left);
   return f32x4.mul(dh, z);
 }
 
-export function rnnBackward(relu: bool, hCurrent: usize, dh: v128, gatesOut: usize): void {
+export function rnnBackward(relu: bool, hCurrent: usize, dh: v128, gates: usize, left: usize): void {
   const h = v128.load(hCurrent);
-  v128.store(gatesOut, relu ? v128.and(dh, f32x4.gt(h, f32x4.splat(0))) : f32x4.mul(dh, tanhSlope(h)));
+  storeFirst(gates, relu ? v128.and(dh, f32x4.gt(h, f32x4.splat(0))) : f32x4.mul(dh, tanhSlope(h)), left);
+}
+
+/** dh and dc of four units, which lie side by side: the first and the second of each pair. */
+@inline
+export function firstOfPairs(at: usize): v128 {
+  return v128.shuffle<f32>(v128.load(at), v128.load(at, 16), 0, 2, 4, 6);
+}
+@inline
+export function secondOfPairs(at: usize): v128 {
+  return v128.shuffle<f32>(v128.load(at), v128.load(at, 16), 1, 3, 5, 7);
+}
+@inline
+export function storePairs(to: usize, first: v128, second: v128, left: usize): void {
+  storeFirst(to, v128.shuffle<f32>(first, second, 0, 4, 1, 5), left << 1);
+  if (left > 2) storeFirst(to + 16, v128.shuffle<f32>(first, second, 2, 6, 3, 7), (left - 2) << 1);
 }

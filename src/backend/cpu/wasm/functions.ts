@@ -19,12 +19,12 @@ export function exp(x: v128): v128 {
   const n = f32x4.sub(shifted, rounder);
   // ln 2 in two parts, the first short enough that n times it is exact.
   const r = madd(n, f32x4.splat(2.1219444e-4), madd(n, f32x4.splat(-0.693359375), x));
-  let p = f32x4.splat(0.0013814467238262296);
-  p = madd(p, r, f32x4.splat(0.008368780836462975));
-  p = madd(p, r, f32x4.splat(0.04166839271783829));
-  p = madd(p, r, f32x4.splat(0.1666651964187622));
-  p = madd(p, r, f32x4.splat(0.4999999403953552));
-  p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
+  const square = f32x4.mul(r, r);
+  // Pairs first: the polynomial's latency, not its number of operations, is what costs.
+  const low = madd(f32x4.splat(0.1666651964187622), r, f32x4.splat(0.4999999403953552));
+  const high = madd(f32x4.splat(0.008368780836462975), r, f32x4.splat(0.04166839271783829));
+  let p = madd(madd(f32x4.splat(0.0013814467238262296), square, high), square, low);
+  p = f32x4.add(madd(p, square, r), f32x4.splat(1));
   return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(0x3f800000)));
 }
 

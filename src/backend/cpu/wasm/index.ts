@@ -7,3 +7,4 @@ export { columnSum, crossEntropy, softmaxBackward, softmaxForward } from "./rows
 export { activationBackward, activationForward, dropout, maskSteps } from "./elementwise";
 export { embeddingGather, embeddingScatter, stridedCopy } from "./copies";
 export { adam, gradientNormPartial, rmsprop, sgd } from "./optimizers";
+export { twoPhaseBackward, twoPhaseForward } from "./two-phase";

@@ -2,8 +2,8 @@
 //
 // One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
 // engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time; any other B is packed.
-// Loads may reach up to 28 bytes past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
-import { madd, sumsOf } from "./lanes";
+// Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
+import { column0, column1, column2, column3, madd, storeFirst, sumsOf, sumWith } from "./lanes";
 import { edgeTile, packedA, packedB } from "./scratch";
 
 /** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
@@ -32,9 +32,11 @@ export function product(
 ): void {
   // Packing B must be worth its while: with few rows, dot products read it as it lies.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
-  if (M < 3 && bColumn == 4) {
+  if (M < 4 && bColumn == 4) {
     const wide = N & ~31;
-    for (let m: usize = 0; m < M; m++) wideRow(K, wide, a + m * aRow, aColumn, b, bRow, c + m * cRow, bias, add);
+    for (let m: usize = 0; m < M; m++) {
+      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
+    }
     b += wide << 2;
     c += wide << 2;
     if (bias) bias += wide << 2;
@@ -85,7 +87,7 @@ function block(
 }
 
 /** 4 rows by 8 columns. Missing rows repeat the last one, missing columns are whatever follows; neither is stored. */
-function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
+export function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
   const whole = rows == 4 && columns == 8;
   let a1 = rows > 1 ? a + aRow : a, a2 = rows > 2 ? a1 + aRow : a1, a3 = rows > 3 ? a2 + aRow : a2;
   let c00 = f32x4.splat(0), c01 = c00;
@@ -144,33 +146,27 @@ function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool)
   }
 }
 
-/** One row of C over a multiple of 32 columns; bound by reading B once. */
-function wideRow(K: usize, N: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
-  for (let n: usize = 0; n < N; n += 32) {
-    const zero = f32x4.splat(0);
-    let c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
-    let from = a, at = b;
-    for (let k: usize = 0; k < K; k++) {
-      const s = v128.load32_splat(from);
-      c0 = madd(s, v128.load(at), c0);
-      c1 = madd(s, v128.load(at, 16), c1);
-      c2 = madd(s, v128.load(at, 32), c2);
-      c3 = madd(s, v128.load(at, 48), c3);
-      c4 = madd(s, v128.load(at, 64), c4);
-      c5 = madd(s, v128.load(at, 80), c5);
-      c6 = madd(s, v128.load(at, 96), c6);
-      c7 = madd(s, v128.load(at, 112), c7);
-      from += aColumn;
-      at += bRow;
-    }
-    storeQuarter(c, c0, c1, bias, add);
-    storeQuarter(c + 32, c2, c3, bias ? bias + 32 : 0, add);
-    storeQuarter(c + 64, c4, c5, bias ? bias + 64 : 0, add);
-    storeQuarter(c + 96, c6, c7, bias ? bias + 96 : 0, add);
-    b += 128;
-    c += 128;
-    if (bias) bias += 128;
+/** 1 row by 32 columns. A function of its own: inside a loop over tiles the compiler keeps the sums in memory, half as fast. */
+function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
+  const zero = f32x4.splat(0);
+  let c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
+  for (let k: usize = 0; k < K; k++) {
+    const s = v128.load32_splat(a);
+    c0 = madd(s, v128.load(b), c0);
+    c1 = madd(s, v128.load(b, 16), c1);
+    c2 = madd(s, v128.load(b, 32), c2);
+    c3 = madd(s, v128.load(b, 48), c3);
+    c4 = madd(s, v128.load(b, 64), c4);
+    c5 = madd(s, v128.load(b, 80), c5);
+    c6 = madd(s, v128.load(b, 96), c6);
+    c7 = madd(s, v128.load(b, 112), c7);
+    a += aColumn;
+    b += bRow;
   }
+  storeQuarter(c, c0, c1, bias, add);
+  storeQuarter(c + 32, c2, c3, bias ? bias + 32 : 0, add);
+  storeQuarter(c + 64, c4, c5, bias ? bias + 64 : 0, add);
+  storeQuarter(c + 96, c6, c7, bias ? bias + 96 : 0, add);
 }
 
 function storeQuarter(c: usize, x0: v128, x1: v128, bias: usize, add: bool): void {
@@ -183,34 +179,41 @@ function storeQuarter(c: usize, x0: v128, x1: v128, bias: usize, add: bool): voi
 
 /** Rows of A times rows of B, both contiguous along K: four columns at a time. */
 function dotProducts(a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize, aRow: usize, bColumn: usize, cRow: usize, add: bool): void {
-  const whole = (K & ~3) << 2;
-  for (let n: usize = 0; n < N; n += 4) {
-    const columns = min(N - n, 4);
+  for (let n: usize = 0; n < N << 2; n += 16) {
+    const columns = N - (n >> 2);
     const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
     for (let m: usize = 0; m < M; m++) {
-      const row = a + m * aRow;
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      for (let k: usize = 0; k < whole; k += 16) {
-        const x = v128.load(row + k);
-        s0 = madd(x, v128.load(b + k), s0);
-        s1 = madd(x, v128.load(b1 + k), s1);
-        s2 = madd(x, v128.load(b2 + k), s2);
-        s3 = madd(x, v128.load(b3 + k), s3);
-      }
-      let sums = sumsOf(s0, s1, s2, s3);
-      for (let k: usize = whole; k < K << 2; k += 4) {
-        let last = v128.load32_splat(b + k);
-        last = v128.load_lane<f32>(b1 + k, last, 1);
-        last = v128.load_lane<f32>(b2 + k, last, 2);
-        last = v128.load_lane<f32>(b3 + k, last, 3);
-        sums = madd(v128.load32_splat(row + k), last, sums);
-      }
-      if (bias) sums = f32x4.add(sums, v128.load(bias + (n << 2)));
-      v128.store(edgeTile, sums);
-      copyEdge(1, columns, c + m * cRow + (n << 2), cRow, add);
+      let sums = dotTile(K, a + m * aRow, b, b1, b2, b3);
+      if (bias) sums = f32x4.add(sums, v128.load(bias + n));
+      const to = c + m * cRow + n;
+      storeFirst(to, sumWith(to, sums, add), columns);
     }
     b += bColumn << 2;
   }
+}
+
+/** Inlined: as a call it is a quarter slower, other than `wideTile`, which has more sums than the compiler keeps in a loop. */
+@inline
+function dotTile(K: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize): v128 {
+  const whole = (K & ~3) << 2;
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  let k: usize = 0;
+  for (; k < whole; k += 16) {
+    const x = v128.load(a + k);
+    s0 = madd(x, v128.load(b0 + k), s0);
+    s1 = madd(x, v128.load(b1 + k), s1);
+    s2 = madd(x, v128.load(b2 + k), s2);
+    s3 = madd(x, v128.load(b3 + k), s3);
+  }
+  let sums = sumsOf(s0, s1, s2, s3);
+  for (; k < K << 2; k += 4) {
+    let last = v128.load32_splat(b0 + k);
+    last = v128.load_lane<f32>(b1 + k, last, 1);
+    last = v128.load_lane<f32>(b2 + k, last, 2);
+    last = v128.load_lane<f32>(b3 + k, last, 3);
+    sums = madd(v128.load32_splat(a + k), last, sums);
+  }
+  return sums;
 }
 
 /** Rows of A, four at a time, as [K][4]: rows of a transposed A lie side by side, so that this is a copy of vectors. */
@@ -234,24 +237,41 @@ function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize):
   }
 }
 
-/** Eight columns of B as [K][8]. */
+/** Eight columns of B as [K][8]; missing ones are whatever follows, or repeat the last. */
 export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  let k: usize = 0;
   if (bColumn == 4) {
-    for (let k: usize = 0; k < K; k++) {
+    for (; k < K; k++) {
       v128.store(to, v128.load(b));
       v128.store(to, v128.load(b, 16), 16);
       to += 32;
       b += bRow;
     }
-    return;
+  } else if (bRow == 4) {
+    const second = b + min(columns - 1, 4) * bColumn;
+    const whole = K & ~3;
+    packBlocks(to, b, bColumn, min(columns, 4), whole);
+    packBlocks(to + 16, second, bColumn, columns > 4 ? columns - 4 : 1, whole);
+    k = whole;
+    to += whole << 5;
+    b += whole << 2;
   }
-  for (let n: usize = 0; n < columns; n++) {
-    let at = to + (n << 2);
-    let from = b + n * bColumn;
-    for (let k: usize = 0; k < K; k++) {
-      store<f32>(at, load<f32>(from));
-      at += 32;
-      from += bRow;
-    }
+  for (; k < K; k++) {
+    for (let n: usize = 0; n < columns; n++) store<f32>(to + (n << 2), load<f32>(b + n * bColumn));
+    to += 32;
+    b += bRow;
+  }
+}
+
+/** Up to four columns that are contiguous along K, in blocks of 4 by 4 turned round. */
+function packBlocks(to: usize, b: usize, bColumn: usize, columns: usize, K: usize): void {
+  const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
+  for (let k: usize = 0; k < K << 2; k += 16) {
+    const c0 = v128.load(b + k), c1 = v128.load(b1 + k), c2 = v128.load(b2 + k), c3 = v128.load(b3 + k);
+    v128.store(to, column0(c0, c1, c2, c3));
+    v128.store(to, column1(c0, c1, c2, c3), 32);
+    v128.store(to, column2(c0, c1, c2, c3), 64);
+    v128.store(to, column3(c0, c1, c2, c3), 96);
+    to += 128;
   }
 }

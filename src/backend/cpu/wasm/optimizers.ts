@@ -3,12 +3,12 @@
 import { clamp } from "./functions";
 import { madd, storeFirst, sumOf } from "./lanes";
 
-/** src/kernels/gradient-norm.ts: group g sums the squares of blocks g, g + groups, … of 256. */
+/** src/kernels/gradient-norm.ts: group g sums the squares of blocks g, g + groups, … of 64. */
 export function gradientNormPartial(gradients: usize, partial: usize, length: usize, groups: usize): void {
   for (let group: usize = 0; group < groups; group++) {
     let sum = f32x4.splat(0);
-    for (let block = group << 8; block < length; block += groups << 8) {
-      const end = min(block + 256, length);
+    for (let block = group << 6; block < length; block += groups << 6) {
+      const end = min(block + 64, length);
       let i = block;
       for (; i + 4 <= end; i += 4) {
         const g = v128.load(gradients + (i << 2));

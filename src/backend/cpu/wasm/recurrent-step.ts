@@ -1,12 +1,11 @@
 // One time step of a recurrent layer: the contracts of src/kernels/recurrent-step.ts. Rows that are alive at step t lie
 // in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
-import { gateCount, gru, gruBackward, gruForward, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, rnnRelu } from "./cells";
+import { firstOfPairs, gateCount, gru, gruBackward, gruForward, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, rnnRelu, secondOfPairs, storePairs } from "./cells";
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
-import { lastUnits } from "./scratch";
 
 /** First row after `row` whose being alive at step t differs from that of `row`. */
-function endOfRun(lengths: usize, row: usize, B: usize, t: usize): usize {
+export function endOfRun(lengths: usize, row: usize, B: usize, t: usize): usize {
   const alive = t < load<u32>(lengths + (row << 2));
   do row++; while (row < B && t < load<u32>(lengths + (row << 2)) == alive);
   return row;
@@ -38,8 +37,11 @@ export function stepForward(
 
 function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize): void {
   const bytes = gateCount(cell) << 4;
-  for (; units >= 4; units -= 4) {
-    forwardFour(cell, gates, recurrent, hPrevious, cPrevious, gates, h, c);
+  for (let i: usize = 0; i < units; i += 4) {
+    const left = units - i;
+    if (cell == lstm) lstmForward(gates, cPrevious, h, c, left);
+    else if (cell == gru) gruForward(gates, recurrent, hPrevious, h, c, left);
+    else rnnForward(cell == rnnRelu, gates, h, left);
     gates += bytes;
     recurrent += bytes;
     hPrevious += 16;
@@ -47,18 +49,6 @@ function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize,
     h += 16;
     c += 16;
   }
-  if (units == 0) return;
-  forwardFour(cell, gates, recurrent, hPrevious, cPrevious, lastUnits, lastUnits + 64, lastUnits + 80);
-  memory.copy(gates, lastUnits, units * gateCount(cell) << 2);
-  memory.copy(h, lastUnits + 64, units << 2);
-  if (cell <= gru) memory.copy(c, lastUnits + 80, units << 2);
-}
-
-@inline
-function forwardFour(cell: usize, gates: usize, recurrent: usize, hPrevious: usize, cPrevious: usize, gatesOut: usize, h: usize, c: usize): void {
-  if (cell == lstm) lstmForward(gates, cPrevious, gatesOut, h, c);
-  else if (cell == gru) gruForward(gates, recurrent, hPrevious, gatesOut, h, c);
-  else rnnForward(cell == rnnRelu, gates, gatesOut, h);
 }
 
 /** `work`: room for [B, H] numbers. */
@@ -88,7 +78,7 @@ export function stepBackward(
   }
 }
 
-function addToCarry(carry: usize, dh: usize, units: usize): void {
+export function addToCarry(carry: usize, dh: usize, units: usize): void {
   for (let i: usize = 0; i < units; i++) {
     store<f32>(carry, load<f32>(carry) + load<f32>(dh));
     carry += 8;
@@ -96,12 +86,19 @@ function addToCarry(carry: usize, dh: usize, units: usize): void {
   }
 }
 
+/** `carry` holds dh and dc of each unit side by side. */
 function backwardUnits(
   cell: usize, units: usize, gates: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize, dRecurrent: usize,
 ): void {
   const bytes = gateCount(cell) << 4;
-  for (; units >= 4; units -= 4) {
-    backwardFour(cell, gates, hPrevious, h, cPrevious, c, product, dy, carry, gates, carry, dRecurrent);
+  for (let i: usize = 0; i < units; i += 4) {
+    const left = units - i;
+    const dh = f32x4.add(f32x4.add(firstOfPairs(carry), v128.load(product)), v128.load(dy));
+    let dhPrevious = f32x4.splat(0), dcPrevious = dhPrevious;
+    if (cell == lstm) dcPrevious = lstmBackward(gates, cPrevious, c, dh, secondOfPairs(carry), left);
+    else if (cell == gru) dhPrevious = gruBackward(gates, hPrevious, c, dh, dRecurrent, left);
+    else rnnBackward(cell == rnnRelu, h, dh, gates, left);
+    storePairs(carry, dhPrevious, dcPrevious, left);
     gates += bytes;
     dRecurrent += bytes;
     hPrevious += 16;
@@ -112,25 +109,4 @@ function backwardUnits(
     dy += 16;
     carry += 32;
   }
-  if (units == 0) return;
-  backwardFour(cell, gates, hPrevious, h, cPrevious, c, product, dy, carry, lastUnits, lastUnits + 64, lastUnits + 96);
-  memory.copy(gates, lastUnits, units * gateCount(cell) << 2);
-  memory.copy(carry, lastUnits + 64, units << 3);
-  if (cell == gru) memory.copy(dRecurrent, lastUnits + 96, units * 12);
-}
-
-/** `carry` holds dh and dc of each unit side by side. */
-@inline
-function backwardFour(
-  cell: usize, gates: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize,
-  gatesOut: usize, carryOut: usize, recurrentOut: usize,
-): void {
-  const carry0 = v128.load(carry), carry1 = v128.load(carry, 16);
-  const dh = f32x4.add(f32x4.add(v128.shuffle<f32>(carry0, carry1, 0, 2, 4, 6), v128.load(product)), v128.load(dy));
-  let dhPrevious = f32x4.splat(0), dcPrevious = dhPrevious;
-  if (cell == lstm) dcPrevious = lstmBackward(gates, cPrevious, c, dh, v128.shuffle<f32>(carry0, carry1, 1, 3, 5, 7), gatesOut);
-  else if (cell == gru) dhPrevious = gruBackward(gates, hPrevious, c, dh, gatesOut, recurrentOut);
-  else rnnBackward(cell == rnnRelu, h, dh, gatesOut);
-  v128.store(carryOut, v128.shuffle<f32>(dhPrevious, dcPrevious, 0, 4, 1, 5));
-  v128.store(carryOut, v128.shuffle<f32>(dhPrevious, dcPrevious, 2, 6, 3, 7), 16);
 }

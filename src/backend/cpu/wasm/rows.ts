@@ -6,27 +6,25 @@ import { inside, madd, storeFirst, sumOf, sumWith } from "./lanes";
 @external("env", "log")
 declare function log(x: f64): f64;
 
-/** src/kernels/column-sum.ts, 16 columns at a time. */
+/** src/kernels/column-sum.ts. */
 export function columnSum(x: usize, sums: usize, rows: usize, columns: usize, add: bool): void {
-  const row = columns << 2;
-  for (let column: usize = 0; column < columns; column += 16) {
-    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-    let at = x;
-    for (let r: usize = 0; r < rows; r++) {
-      s0 = f32x4.add(s0, v128.load(at));
-      s1 = f32x4.add(s1, v128.load(at, 16));
-      s2 = f32x4.add(s2, v128.load(at, 32));
-      s3 = f32x4.add(s3, v128.load(at, 48));
-      at += row;
-    }
-    const left = columns - column;
-    storeFirst(sums, sumWith(sums, s0, add), left);
-    if (left > 4) storeFirst(sums + 16, sumWith(sums + 16, s1, add), left - 4);
-    if (left > 8) storeFirst(sums + 32, sumWith(sums + 32, s2, add), left - 8);
-    if (left > 12) storeFirst(sums + 48, sumWith(sums + 48, s3, add), left - 12);
-    x += 64;
-    sums += 64;
+  for (let i: usize = 0; i < columns << 2; i += 64) sixteenSums(x + i, sums + i, rows, columns << 2, columns - (i >> 2), add);
+}
+
+/** A whole cache line of columns; a function of its own, see `wideTile` in matmul.ts. */
+function sixteenSums(x: usize, sums: usize, rows: usize, row: usize, left: usize, add: bool): void {
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (; rows > 0; rows--) {
+    s0 = f32x4.add(s0, v128.load(x));
+    s1 = f32x4.add(s1, v128.load(x, 16));
+    s2 = f32x4.add(s2, v128.load(x, 32));
+    s3 = f32x4.add(s3, v128.load(x, 48));
+    x += row;
   }
+  storeFirst(sums, sumWith(sums, s0, add), left);
+  if (left > 4) storeFirst(sums + 16, sumWith(sums + 16, s1, add), left - 4);
+  if (left > 8) storeFirst(sums + 32, sumWith(sums + 32, s2, add), left - 8);
+  if (left > 12) storeFirst(sums + 48, sumWith(sums + 48, s3, add), left - 12);
 }
 
 function greatestOf(x: usize, columns: usize): f32 {

@@ -2,8 +2,6 @@
 
 /** A register tile on its way to a C that is not whole: 4 rows by 8 columns. */
 export const edgeTile: usize = 64;
-/** Results of the last units of a run, when they are fewer than four: gates, states, gradients. */
-export const lastUnits: usize = 256;
 /** Part of A, at most 64 rows by 256. */
 export const packedA: usize = 1024;
 /** Part of B, at most 256 by 256. */

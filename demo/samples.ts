@@ -1,0 +1,67 @@
+/** What the network writes: the latest sample in full, the ones before it as a record of its progress. */
+import { block, button, byId, count, input, make, say } from "./dom.ts";
+import type { Reply, Sampling } from "./messages.ts";
+
+type Piece = Extract<Reply, { kind: "sample" }>;
+
+/** Samples kept on the page. */
+const most = 40;
+
+export class Samples {
+  private readonly list = block("samples");
+  private readonly problem = block("sample-problem");
+  /** Whether the visitor has chosen a beginning. */
+  private touched = false;
+  private current: { id: number; text: HTMLElement; article: HTMLElement } | undefined;
+
+  constructor(on: { change: (sampling: Sampling) => void; ask: (sampling: Sampling) => void }) {
+    for (const id of ["prompt", "temperature", "length"]) {
+      input(id).addEventListener("input", () => {
+        byId("temperature-value", HTMLOutputElement).value = this.sampling.temperature.toFixed(2).replace(/0$/, "");
+        if (Number.isInteger(this.sampling.length)) on.change(this.sampling);
+      });
+    }
+    input("prompt").addEventListener("input", () => (this.touched = true));
+    button("sample").addEventListener("click", () => {
+      this.complain("");
+      on.ask(this.sampling);
+    });
+  }
+
+  get sampling(): Sampling {
+    return { prompt: input("prompt").value, temperature: input("temperature").valueAsNumber, length: input("length").valueAsNumber };
+  }
+
+  /** A beginning that suits the text, unless the visitor has chosen one. */
+  suggest(text: string): void {
+    if (!this.touched) input("prompt").value = text.includes("The ") ? "The " : /\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0] ?? "";
+  }
+
+  complain(problem: string): void {
+    say(this.problem, problem);
+  }
+
+  clear(): void {
+    this.list.replaceChildren();
+    this.current = undefined;
+    this.complain("");
+  }
+
+  add(piece: Piece): void {
+    if (this.current?.id !== piece.id) this.begin(piece);
+    this.current!.text.append(piece.piece);
+    if (!piece.done) return;
+    this.complain(piece.leftOut === "" ? "" : `Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
+    this.current!.article.classList.remove("writing-now");
+  }
+
+  private begin({ id, step, loss, prompt, temperature }: Piece): void {
+    if (!this.current) this.list.replaceChildren();
+    const about = [`step ${count(step)}`, ...(loss === null ? [] : [`loss ${loss.toFixed(2)}`]), `temperature ${temperature}`].join(" · ");
+    const text = make("span");
+    const article = make("article", "sample writing-now", [make("h3", "", about), make("p", "", [make("span", "given", prompt), text])]);
+    this.list.prepend(article);
+    while (this.list.children.length > most) this.list.lastElementChild!.remove();
+    this.current = { id, text, article };
+  }
+}

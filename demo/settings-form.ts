@@ -1,0 +1,87 @@
+/** The form with the settings: presets, reading, locking. */
+import { byId, input } from "./dom.ts";
+import type { BackendChoice, Cell, Settings } from "./messages.ts";
+import { isLearningRate, labels, presets, type PresetName } from "./settings.ts";
+
+const numbers = ["embedding", "hidden", "layers", "batch", "window", "learningRate", "seed"] as const;
+
+export class SettingsForm {
+  private readonly preset = byId("preset", HTMLSelectElement);
+  /** Whether the visitor has chosen sizes; until then they follow the device. */
+  private touched = false;
+
+  constructor(on: { backend: (choice: BackendChoice) => void; learningRate: (value: number) => void }) {
+    this.preset.addEventListener("change", () => {
+      this.touched = true;
+      if (this.preset.value !== "custom") this.fill(this.preset.value as PresetName);
+    });
+    for (const name of numbers) {
+      input(name).addEventListener("input", () => {
+        if (name === "seed" || name === "learningRate") return;
+        this.touched = true;
+        this.preset.value = "custom";
+      });
+    }
+    input("learningRate").addEventListener("change", () => {
+      const { learningRate } = this.read();
+      input("learningRate").setAttribute("aria-invalid", String(!isLearningRate(learningRate)));
+      if (isLearningRate(learningRate)) on.learningRate(learningRate);
+    });
+    for (const radio of radios("backend")) radio.addEventListener("change", () => on.backend(this.backend));
+    byId("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
+    this.fill("small");
+  }
+
+  get backend(): BackendChoice {
+    return radios("backend").find((radio) => radio.checked)?.value as BackendChoice;
+  }
+
+  set backend(choice: BackendChoice) {
+    for (const radio of radios("backend")) radio.checked = radio.value === choice;
+  }
+
+  /** As typed; the worker checks. An empty field is NaN. */
+  read(): Settings {
+    const values = Object.fromEntries(numbers.map((name) => [name, input(name).valueAsNumber])) as Record<(typeof numbers)[number], number>;
+    return { cell: radios("cell").find((radio) => radio.checked)?.value as Cell, ...values };
+  }
+
+  /** Marks the field that a message of the library or of this page begins with. */
+  mark(message: string): void {
+    for (const name of numbers) input(name).setAttribute("aria-invalid", String(message.startsWith(`${labels[name]}:`)));
+  }
+
+  /** Shows the settings of a model. */
+  write(settings: Settings): void {
+    for (const name of numbers) input(name).value = String(settings[name]);
+    for (const radio of radios("cell")) radio.checked = radio.value === settings.cell;
+    const same = Object.entries(presets).find(([, preset]) => (Object.keys(preset) as (keyof typeof preset)[]).every((key) => preset[key] === settings[key]));
+    this.preset.value = same?.[0] ?? "custom";
+    this.touched = true;
+  }
+
+  /** Sizes that suit a device, unless the visitor has chosen already. */
+  suggest(name: PresetName): void {
+    if (!this.touched) this.fill(name);
+  }
+
+  /** While a model trains only its learning rate may change. */
+  lock(locked: boolean): void {
+    this.preset.disabled = locked;
+    for (const name of numbers) input(name).disabled = locked && name !== "learningRate";
+    for (const radio of radios("cell")) radio.disabled = locked;
+  }
+
+  lockBackend(locked: boolean): void {
+    for (const radio of radios("backend")) radio.disabled = locked;
+  }
+
+  private fill(name: PresetName): void {
+    this.preset.value = name;
+    for (const [key, value] of Object.entries(presets[name])) input(key).value = String(value);
+  }
+}
+
+function radios(name: string): HTMLInputElement[] {
+  return [...document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)];
+}

@@ -1,0 +1,69 @@
+// C = A·B in registers, without workgroup memory: a thread adds up 8 x 8 elements of C (4 x 4 if not `large`), four
+// k at a time. Blocks are mat4x4 whose columns are rows of A and of B, so that b * a is the block of A·B, and a
+// compiler sees 256 independent multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile
+// apart, so that neighbouring threads read and write neighbouring vec4.
+override large: bool;
+
+// Four rows of bias: what the sums start from. Past the edge of C anything will do.
+fn biasBlock(n: u32) -> mat4x4<f32> {
+  if (params.useBias == 0u) { return mat4x4<f32>(); }
+  let row = vec4(bias[n], bias[n + 1u], bias[n + 2u], bias[n + 3u]);
+  return mat4x4(row, row, row, row);
+}
+
+fn storeRow(i: u32, m: u32, n: u32, sum: vec4<f32>) {
+  if (m >= params.M) { return; }
+  let at = params.cOffset + i * params.cBatch + m * params.cRow + n;
+  var value = sum;
+  if (params.accumulate != 0u) { value += vec4(c[at], c[at + 1u], c[at + 2u], c[at + 3u]); }
+  if (n + 4u <= params.N) {
+    c[at] = value.x;
+    c[at + 1u] = value.y;
+    c[at + 2u] = value.z;
+    c[at + 3u] = value.w;
+    return;
+  }
+  for (var j = 0u; n + j < params.N; j++) { c[at + j] = value[j]; }
+}
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+  let i = group.z;
+  let side = select(4u, 8u, large);
+  let m = (group.y * 8u + local.y) * side;
+  let n = group.x * 8u * side + local.x * 4u;
+  if (m >= params.M || n >= params.N) { return; }
+  let a0 = startsOfA(i, m);
+  let a1 = startsOfA(i, m + 4u);
+  let b0 = startsOfB(i, n);
+  let b1 = startsOfB(i, n + 32u);
+  var sum00 = biasBlock(n);
+  var sum01 = biasBlock(n + 32u);
+  var sum10 = sum00;
+  var sum11 = sum01;
+  // Of the threads that share these rows of A, the first adds them up.
+  let addsThese = addsRows && n == 0u;
+  var rows0 = vec4<f32>();
+  var rows1 = vec4<f32>();
+  for (var k = 0u; k < params.K; k += 4u) {
+    let above = blockOfA(a0, k);
+    let left = blockOfB(b0, k);
+    sum00 += left * above;
+    if (addsThese) { rows0 += vec4(1.0) * above; }
+    if (large) {
+      let right = blockOfB(b1, k);
+      sum01 += right * above;
+      let below = blockOfA(a1, k);
+      sum10 += left * below;
+      sum11 += right * below;
+      if (addsThese) { rows1 += vec4(1.0) * below; }
+    }
+  }
+  if (addsThese) {
+    storeSums(m, rows0);
+    if (large) { storeSums(m + 4u, rows1); }
+  }
+  // An array and a loop, for one copy of the store: unrolled, it takes a compiler longer than all the rest.
+  var sums = array(sum00, sum10, sum01, sum11);
+  for (var j = 0u; j < side * side / 4u; j++) { storeRow(i, m + j % side, n + j / side * 32u, sums[j / 4u][j % 4u]); }
+}

@@ -1,0 +1,172 @@
+/** Running a model by itself: forward, or forward and backward. */
+import type { Backend } from "../backend/backend.ts";
+import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
+import type { Strategy } from "../ops/recurrent-strategy.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkStrategy, planFor, randomWords, type ModelInputs } from "./plan.ts";
+import type { RunContext } from "./run-context.ts";
+import { Session } from "./session.ts";
+
+/** What a forward pass gives. */
+export interface ModelOutputs {
+  /** In the input's order of steps and batch. */
+  output: Tensor<FloatArray>;
+  /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
+  state: Record<string, Tensor<FloatArray>>;
+}
+
+/** Cotangents: ∂L/∂output and, where wanted, ∂L/∂(final state) by path. */
+export interface Cotangents {
+  output?: Tensor;
+  state?: Readonly<Record<string, Tensor>>;
+}
+
+/** What a forward and backward pass gives. */
+export interface ModelGradients extends ModelOutputs {
+  gradients: {
+    /** By parameter name, in PyTorch's shapes. */
+    parameters: Record<string, Tensor<FloatArray>>;
+    /** Undefined if the input is ids. */
+    input?: Tensor<FloatArray>;
+    /** With respect to the initial states that were given. */
+    state: Record<string, Tensor<FloatArray>>;
+  };
+}
+
+/** How a model is run. */
+export interface RunOptions {
+  backend: Backend;
+  /** Whether dropout is active (default false). */
+  training?: boolean;
+  /** Seed of the dropout masks (default 0). */
+  seed?: number;
+  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
+  strategy?: Strategy;
+}
+
+function checkRunOptions(where: string, options: RunOptions): void {
+  checkOptionNames(where, options, ["backend", "training", "seed", "strategy"], { needed: true });
+  checkBoolean(where, "training", options.training ?? false);
+  checkInteger(where, "seed", options.seed ?? 0, 0);
+  checkStrategy(where, options.strategy);
+}
+
+/** A tensor by itself is the input. */
+function asInputs(inputs: ModelInputs | Tensor): ModelInputs {
+  return typeof inputs === "object" && inputs !== null && "input" in inputs ? inputs : { input: inputs };
+}
+
+/** Joins the downloads `<name>.<path>.<i>` into one tensor per state. */
+function joinStates(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, name: string, backend: Backend, wanted: (path: string) => boolean): Record<string, Tensor<FloatArray>> {
+  const result: Record<string, Tensor<FloatArray>> = {};
+  for (const [path, { shape }] of context.states) {
+    if (!wanted(path)) continue;
+    const data = backend.floats(shape.reduce((product, n) => product * n, 1));
+    for (let i = 0; i < shape[0]; i++) {
+      const part = downloads[`${name}.${path}.${i}`];
+      if (part) data.set(part, (i * data.length) / shape[0]);
+    }
+    result[path] = { shape, data };
+  }
+  return result;
+}
+
+/** Downloads of a forward pass: output and final states. */
+function downloadOutputs(context: RunContext): void {
+  context.recording.download("output", context.output.view);
+  for (const [path, { final }] of context.states) final.forEach((v, i) => context.recording.download(`final.${path}.${i}`, v.view));
+}
+
+/**
+ * Runs a model once.
+ * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
+ */
+export async function forward(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<ModelOutputs> {
+  checkRunOptions("forward", options);
+  const session = Session.of(model, options.backend);
+  const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: false });
+  const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
+  try {
+    await session.store.sync();
+    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    return outputsOf(context, await downloads, options.backend);
+  } finally {
+    release();
+  }
+}
+
+function outputsOf(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, backend: Backend): ModelOutputs {
+  return {
+    output: { shape: context.output.shape, data: downloads.output as FloatArray },
+    state: joinStates(context, downloads, "final", backend, () => true),
+  };
+}
+
+/**
+ * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
+ * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
+ */
+export async function gradients(model: Module, inputs: ModelInputs | Tensor, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
+  checkRunOptions("gradients", options);
+  checkOptionNames("cotangents", cotangents, ["output", "state"], { needed: true });
+  const { backend } = options;
+  const session = Session.of(model, backend);
+  const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: true });
+  const paths = Object.keys(cotangents.state ?? {}).sort();
+  const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
+  const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
+  try {
+    Object.assign(data, cotangentData(context, cotangents));
+    await session.store.sync();
+    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    const values = await downloads;
+    const { needsGradient, shape } = context.input;
+    return {
+      ...outputsOf(context, values, backend),
+      gradients: {
+        parameters: session.store.split(values.gradients),
+        input: needsGradient ? { shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) } : undefined,
+        state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
+      },
+    };
+  } finally {
+    release();
+  }
+}
+
+function recordGradients(context: RunContext, cotangents: Cotangents): void {
+  const { recording, tape } = context;
+  // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
+  recording.clearFirst(context.gradients);
+  if (cotangents.output) tape.seed(context.output, recording.buffer("cotangent", context.output.shape, "input"));
+  for (const path of Object.keys(cotangents.state ?? {})) {
+    context.states.get(path)?.final.forEach((v, i) => tape.seed(v, recording.buffer(`cotangent.${path}.${i}`, v.shape, "input")));
+  }
+  tape.backward();
+  downloadOutputs(context);
+  recording.download("gradients", context.gradients);
+  if (context.input.gradient) recording.download("d.input", context.input.gradient);
+  for (const [path, { initial }] of context.states) {
+    initial?.forEach((v, i) => v.gradient && recording.download(`d.${path}.${i}`, v.gradient));
+  }
+}
+
+function cotangentData(context: RunContext, cotangents: Cotangents): Record<string, NumericArray> {
+  const data: Record<string, NumericArray> = {};
+  if (cotangents.output) {
+    const { data: values } = checkTensor("cotangents", "output", cotangents.output, context.output.shape);
+    checkFinite("cotangents", "output", values);
+    data.cotangent = values;
+  }
+  for (const [path, value] of Object.entries(cotangents.state ?? {})) {
+    const state = context.states.get(path);
+    if (!state) throw new RnnError("option", "cotangents", `this model has no state "${path}"`);
+    const { data: values } = checkTensor("cotangents", `state "${path}"`, value, state.shape);
+    checkFinite("cotangents", `state "${path}"`, values);
+    const size = values.length / state.shape[0];
+    for (let i = 0; i < state.shape[0]; i++) data[`cotangent.${path}.${i}`] = values.slice(i * size, (i + 1) * size);
+  }
+  return data;
+}

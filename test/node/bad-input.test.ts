@@ -1,0 +1,290 @@
+// Whatever is wrong with an argument, the answer is an RnnError that names it, says what was expected and what came,
+// and comes before anything is recorded. (Training and checkpoints: trainer-bad-input.test.ts.)
+import { beforeAll, describe, expect, it } from "vitest";
+import * as rnn from "webgpu-rnn";
+import type { Backend, Module } from "webgpu-rnn";
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await rnn.createBackend("cpu");
+});
+
+/** For values that the types forbid: callers may be JavaScript. */
+const wrong = (value: unknown): never => value as never;
+
+type Case = readonly [name: string, call: () => unknown, kind: rnn.ErrorKind, message: string | RegExp];
+
+/** Fails unless the call is refused like that. */
+async function expectRefusal(call: () => unknown, kind: rnn.ErrorKind, message: string | RegExp): Promise<void> {
+  let error: unknown;
+  try {
+    await call();
+  } catch (caught) {
+    error = caught;
+  }
+  expect(error).toBeInstanceOf(rnn.RnnError);
+  const found = error as rnn.RnnError;
+  if (typeof message === "string") expect(found.message).toBe(message);
+  else expect(found.message).toMatch(message);
+  expect(found.kind).toBe(kind);
+}
+
+const refuses = (cases: readonly Case[]): void => {
+  it.each(cases)("%s", (_, call, kind, message) => expectRefusal(call, kind, message));
+};
+
+const numbers = (...shape: number[]): rnn.Tensor => ({ shape, data: Float32Array.from({ length: shape.reduce((p, n) => p * n, 1) }, (_, i) => Math.sin(i)) });
+const ids = (shape: number[], ...data: number[]): rnn.Tensor => ({ shape, data: Int32Array.from(data) });
+const characterModel = (): Module => new rnn.Sequential({ embedding: new rnn.Embedding(5, 3), rnn: new rnn.LSTM(3, 4), linear: new rnn.Linear(4, 5) });
+
+describe("createBackend refuses", () => {
+  refuses([
+    ["an unknown kind", () => rnn.createBackend(wrong("gpu")), "option", 'createBackend: kind must be "auto" or "cpu" or "webgpu", got "gpu"'],
+    ["an unknown option", () => rnn.createBackend("cpu", wrong({ precison: "float64" })), "option", 'createBackend: unknown option "precison"; did you mean "precision"?'],
+    ["an unknown precision", () => rnn.createBackend("cpu", { precision: wrong("float16") }), "option", 'createBackend: precision must be "float32" or "float64", got "float16"'],
+    ["float64 on WebGPU", () => rnn.createBackend("webgpu", { precision: "float64" }), "option", /^createBackend: precision must be "float32" on WebGPU/],
+    ["options that are none", () => rnn.createBackend("cpu", wrong(3)), "option", "createBackend: options must be an object, got 3"],
+  ]);
+});
+
+describe("layers refuse", () => {
+  const { LSTM, GRU, RNN, Linear, Embedding, Dropout, Sequential } = rnn;
+  refuses([
+    ["no sizes", () => new LSTM(wrong(undefined), wrong(undefined)), "option", "LSTM: inputSize must be an integer of at least 1, got undefined"],
+    ["a size of 0", () => new GRU(3, 0), "option", "GRU: hiddenSize must be an integer of at least 1, got 0"],
+    ["half a unit", () => new RNN(3, 2.5), "option", "RNN: hiddenSize must be an integer of at least 1, got 2.5"],
+    ["text for a size", () => new Linear(wrong("3"), 2), "option", 'Linear: inFeatures must be an integer of at least 1, got "3"'],
+    ["NaN for a size", () => new Linear(3, NaN), "option", "Linear: outFeatures must be an integer of at least 1, got NaN"],
+    ["negative ids", () => new Embedding(-1, 2), "option", "Embedding: numEmbeddings must be an integer of at least 1, got -1"],
+    ["infinite width", () => new Embedding(1, Infinity), "option", "Embedding: embeddingDim must be an integer of at least 1, got Infinity"],
+    ["an unknown option", () => new LSTM(3, 4, wrong({ layers: 2 })), "option", /^LSTM: unknown option "layers"; known options are numLayers, bias, batchFirst, /],
+    ["an option of another cell", () => new RNN(3, 4, wrong({ reset: "after" })), "option", /^RNN: unknown option "reset"/],
+    ["0 layers", () => new LSTM(3, 4, { numLayers: 0 }), "option", "LSTM: numLayers must be an integer of at least 1, got 0"],
+    ["text for a switch", () => new LSTM(3, 4, { bias: wrong("yes") }), "option", 'LSTM: bias must be true or false, got "yes"'],
+    ["1 for a switch", () => new GRU(3, 4, { batchFirst: wrong(1) }), "option", "GRU: batchFirst must be true or false, got 1"],
+    ["null for a switch", () => new GRU(3, 4, { bidirectional: wrong("no") }), "option", 'GRU: bidirectional must be true or false, got "no"'],
+    ["dropout above 1", () => new LSTM(3, 4, { numLayers: 2, dropout: 1.5 }), "option", "LSTM: dropout must be a finite number of at least 0 and at most 1, got 1.5"],
+    ["dropout with nothing to act between", () => new LSTM(3, 4, { dropout: 0.5 }), "option", /^LSTM: dropout acts between layers and needs numLayers of at least 2/],
+    ["an unknown reset", () => new GRU(3, 4, { reset: wrong("during") }), "option", 'GRU: reset must be "after" or "before", got "during"'],
+    ["an unknown nonlinearity", () => new RNN(3, 4, { nonlinearity: wrong("sigmoid") }), "option", 'RNN: nonlinearity must be "tanh" or "relu", got "sigmoid"'],
+    ["an unknown initialization", () => new RNN(3, 4, { recurrentInit: wrong("zeros") }), "option", 'RNN: recurrentInit must be "uniform" or "orthogonal", got "zeros"'],
+    ["a bias that is not there", () => new LSTM(3, 4, { forgetBias: 1, bias: false }), "option", "LSTM: forgetBias needs bias: true"],
+    ["NaN for a bias", () => new LSTM(3, 4, { forgetBias: NaN }), "option", "LSTM: forgetBias must be a finite number, got NaN"],
+    ["a negative seed", () => new LSTM(3, 4, { seed: -1 }), "option", "LSTM: seed must be an integer of at least 0, got -1"],
+    ["a fraction of a seed", () => new Embedding(3, 4, { seed: 0.5 }), "option", "Embedding: seed must be an integer of at least 0, got 0.5"],
+    ["a probability below 0", () => new Dropout(-0.1), "option", "Dropout: p must be a finite number of at least 0 and at most 1, got -0.1"],
+    ["a probability as text", () => new Dropout(wrong("0.5")), "option", 'Dropout: p must be a finite number of at least 0 and at most 1, got "0.5"'],
+    ["more than any memory holds", () => new Linear(1e9, 1e9), "limit", "Parameter: [1000000000, 1000000000] are more numbers than fit into memory"],
+    ["an empty list of modules", () => new Sequential([]), "option", "Sequential: needs at least one module"],
+    ["no modules", () => new Sequential(wrong(undefined)), "option", "Sequential: modules must be a list or an object of modules, got undefined"],
+    ["what is no module", () => new Sequential({ rnn: wrong(3) }), "option", 'Sequential: "rnn" must be a module, got 3'],
+    ["one module twice", () => {
+      const layer = new Linear(3, 3);
+      return new Sequential([layer, layer]);
+    }, "option", 'Sequential: "1" is in this model already; use another module, or compose() to call one twice'],
+    ["one module twice, further down", () => {
+      const layer = new Linear(3, 3);
+      return new Sequential({ a: new Sequential([layer]), b: new Sequential([new Linear(3, 3), layer]) });
+    }, "option", /^Sequential: "b" is in this model already/],
+    ["an unknown option of a list", () => new Sequential([new Linear(1, 1)], wrong({ sead: 1 })), "option", 'Sequential: unknown option "sead"; known options are seed'],
+    ["a composition of what is no module", () => rnn.compose({ a: wrong(null) }, (_, x) => x), "option", 'compose: "a" must be a module, got null'],
+    ["a composition without a function", () => rnn.compose({ a: new Linear(1, 1) }, wrong("a")), "option", 'compose: connect must be a function, got "a"'],
+  ]);
+});
+
+describe("losses refuse", () => {
+  refuses([
+    ["an unknown option", () => rnn.crossEntropy(wrong({ reductions: "mean" })), "option", 'crossEntropy: unknown option "reductions"; did you mean "reduction"?'],
+    ["an unknown reduction", () => rnn.crossEntropy({ reduction: wrong("none") }), "option", 'crossEntropy: reduction must be "mean" or "sum", got "none"'],
+    ["a fraction to ignore", () => rnn.crossEntropy({ ignoreIndex: 0.5 }), "option", /^crossEntropy: ignoreIndex must be an integer/],
+    ["an unknown reduction of squares", () => rnn.squaredError({ reduction: wrong("none") }), "option", 'squaredError: reduction must be "mean" or "sum" or "halfSum", got "none"'],
+    ["an unknown reduction of bits", () => rnn.binaryCrossEntropy({ reduction: wrong("halfSum") }), "option", 'binaryCrossEntropy: reduction must be "mean" or "sum", got "halfSum"'],
+  ]);
+});
+
+describe("optimisers and schedules refuse", () => {
+  const { sgd, adam, adamw, rmsprop, constant, stepDecay, cosine } = rnn;
+  refuses([
+    ["PyTorch's short name", () => adam(wrong({ lr: 0.1 })), "option", /^adam: unknown option "lr"; known options are learningRate, weightDecay, beta1, beta2, eps$/],
+    ["a negative learning rate", () => sgd({ learningRate: -1 }), "option", "sgd: learningRate must be a finite number of at least 0, got -1"],
+    ["NaN for a learning rate", () => adamw({ learningRate: NaN }), "option", "adamw: learningRate must be a finite number of at least 0, got NaN"],
+    ["text for a learning rate", () => rmsprop({ learningRate: wrong("0.1") }), "option", 'rmsprop: learningRate must be a finite number of at least 0, got "0.1"'],
+    ["a beta of 1", () => adam({ beta1: 1 }), "option", "adam: beta1 must be at least 0 and below 1, got 1"],
+    ["a negative beta", () => adam({ beta2: -0.1 }), "option", "adam: beta2 must be a finite number of at least 0, got -0.1"],
+    ["an eps of 0", () => adam({ eps: 0 }), "option", "adam: eps must be a finite number above 0, got 0"],
+    ["negative weight decay", () => adamw({ weightDecay: -1 }), "option", "adamw: weightDecay must be a finite number of at least 0, got -1"],
+    ["negative momentum", () => sgd({ momentum: -0.9 }), "option", "sgd: momentum must be a finite number of at least 0, got -0.9"],
+    ["Nesterov without momentum", () => sgd({ nesterov: true }), "option", "sgd: nesterov needs a momentum above 0 and no dampening"],
+    ["text for a switch", () => rmsprop({ centered: wrong("yes") }), "option", 'rmsprop: centered must be true or false, got "yes"'],
+    ["an infinite constant", () => constant(Infinity), "option", "constant: learningRate must be a finite number of at least 0, got Infinity"],
+    ["steps of no length", () => stepDecay({ learningRate: 1, stepSize: 0 }), "option", "stepDecay: stepSize must be an integer of at least 1, got 0"],
+    ["no options", () => stepDecay(wrong(undefined)), "option", "stepDecay: options must be an object, got undefined"],
+    ["no options for a cosine", () => cosine(wrong(undefined)), "option", "cosine: options must be an object, got undefined"],
+    ["a warm-up longer than all", () => cosine({ learningRate: 1, warmupSteps: 10, totalSteps: 10 }), "option", "cosine: totalSteps must be an integer of at least 11, got 10"],
+    ["an unknown option", () => cosine(wrong({ learningRate: 1, totalSteps: 10, min: 0 })), "option", 'cosine: unknown option "min"; did you mean "minimum"?'],
+  ]);
+});
+
+describe("tensor refuses", () => {
+  refuses([
+    ["rows of different lengths", () => rnn.tensor([[1, 2], [3]]), "shape", "tensor: rows must have equal lengths; the first one at depth 1 has 2, another 1"],
+    ["rows whose lengths only add up", () => rnn.tensor([[1, 2], [3], [4, 5, 6]]), "shape", "tensor: rows must have equal lengths; the first one at depth 1 has 2, another 1"],
+    ["numbers beside rows", () => rnn.tensor([[1, 2], 3]), "shape", "tensor: values must be numbers in rows of equal depth, got 3 at depth 1"],
+    ["rows beside numbers", () => rnn.tensor([1, [2]]), "shape", "tensor: values must be numbers in rows of equal depth, got [2] at depth 1"],
+    ["text", () => rnn.tensor(wrong("12")), "shape", 'tensor: values must be numbers in rows of equal depth, got "12" at depth 0'],
+    ["text inside", () => rnn.tensor(wrong([1, "2"])), "shape", 'tensor: values must be numbers in rows of equal depth, got "2" at depth 1'],
+    ["a shape that does not fit", () => rnn.tensor([1, 2, 3], [2, 2]), "shape", "tensor: values of shape [2, 2] must hold 4 numbers, got 3"],
+    ["a negative shape", () => rnn.tensor(Float32Array.of(1), [-1, -1]), "shape", "tensor: values of shape [-1, -1] must hold 1 numbers, got 1"],
+    ["bytes", () => rnn.tensor(wrong(Uint8Array.of(1))), "shape", "tensor: values must be a tensor { shape, data } with data in a Float32Array, Float64Array, Int32Array, Uint32Array, got data in a Uint8Array"],
+  ]);
+});
+
+describe("forward refuses", () => {
+  const lstm = (): Module => new rnn.LSTM(28, 4);
+  const run = (input: unknown, options: object = {}, model = lstm()) => () => rnn.forward(model, wrong(input), { backend, ...options });
+  refuses([
+    ["a wrong size", run(numbers(35, 16, 27)), "shape", "LSTM: input must be [steps, batch, 28], got [35, 16, 27]"],
+    ["a wrong rank", run(numbers(35, 28)), "shape", "LSTM: input must be [steps, batch, 28], got [35, 28]"],
+    ["a wrong rank, batch first", run(numbers(28), {}, new rnn.GRU(28, 4, { batchFirst: true })), "shape", "GRU: input must be [batch, steps, 28], got [28]"],
+    ["a wrong width", run(numbers(2, 3), {}, new rnn.Linear(4, 1)), "shape", "Linear: input must be [any, 4], got [2, 3]"],
+    ["no time steps", run(numbers(0, 16, 28)), "shape", "inputs: input must have no dimension of size 0, got [0, 16, 28]"],
+    ["no rows", run(numbers(3, 0, 28)), "shape", "inputs: input must have no dimension of size 0, got [3, 0, 28]"],
+    ["data that do not fill the shape", run({ shape: [2, 3, 28], data: new Float32Array(7) }), "shape", "inputs: input of shape [2, 3, 28] must hold 168 numbers, got 7"],
+    ["plain numbers", run({ input: [1, 2, 3] }), "shape", /^inputs: input must be a tensor \{ shape, data \} with data in a Float32Array.*, got \[1, 2, 3\]$/],
+    ["nothing", run(undefined), "shape", /^inputs: input must be a tensor .*, got undefined$/],
+    ["null", run(null), "shape", /^inputs: input must be a tensor .*, got null$/],
+    ["a number", run(3), "shape", /^inputs: input must be a tensor .*, got 3$/],
+    ["NaN", run({ shape: [1, 1, 28], data: new Float32Array(28).fill(NaN, 5) }), "data", "inputs: input must be finite numbers, got NaN at index 5"],
+    ["infinity", run({ shape: [1, 1, 28], data: new Float32Array(28).fill(-Infinity, 27) }), "data", "inputs: input must be finite numbers, got -Infinity at index 27"],
+    ["an id out of range", run(ids([1, 2], 1, 5), {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got 5 at index 1"],
+    ["a negative id", run(ids([1, 2], -1, 0), {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got -1 at index 0"],
+    ["a fraction of an id", run({ shape: [1, 1], data: Float32Array.of(0.5) }, {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got 0.5 at index 0"],
+    ["NaN for an id", run({ shape: [1, 1], data: Float32Array.of(NaN) }, {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got NaN at index 0"],
+    ["ids of a wrong rank", run(ids([3], 1, 2, 3), {}, characterModel()), "shape", "LSTM: input must be [steps, batch, 3], got [3, 3]"],
+    ["an unknown input", run({ input: numbers(1, 1, 28), hidden: 1 }), "option", 'inputs: unknown option "hidden"; known options are input, state, lengths'],
+    ["an unknown state", run({ input: numbers(1, 2, 28), state: { h0: numbers(1, 2, 4) } }), "option", 'state: this model has no state "h0"; its states are "h", "c"'],
+    ["a state of a wrong size", run({ input: numbers(1, 2, 28), state: { h: numbers(1, 3, 4) } }), "shape", 'state: "h" must be [1, 2, 4], got [1, 3, 4]'],
+    ["a state of a wrong rank", run({ input: numbers(1, 2, 28), state: { c: numbers(2, 4) } }), "shape", 'state: "c" must be [1, 2, 4], got [2, 4]'],
+    ["NaN in a state", run({ input: numbers(1, 1, 28), state: { h: { shape: [1, 1, 4], data: Float32Array.of(0, 0, NaN, 0) } } }), "data", 'inputs: state "h" must be finite numbers, got NaN at index 2'],
+    ["a state that is none", run({ input: numbers(1, 1, 28), state: { h: 3 } }), "shape", /^inputs: state "h" must be a tensor/],
+    ["too few lengths", run({ input: numbers(3, 2, 28), lengths: [1] }), "shape", "inputs: lengths must hold one number per row of the batch, 2, got 1"],
+    ["lengths beyond the steps", run({ input: numbers(3, 2, 28), lengths: [1, 4] }), "data", "inputs: lengths must be integers from 0 to 3, got 4 at index 1"],
+    ["lengths that are none", run({ input: numbers(3, 2, 28), lengths: 3 }), "shape", /^inputs: lengths must hold one number per row of the batch, 2, got undefined$/],
+    ["an unknown option", run(numbers(1, 1, 28), { train: true }), "option", 'forward: unknown option "train"; did you mean "training"?'],
+    ["text for a switch", run(numbers(1, 1, 28), { training: "yes" }), "option", 'forward: training must be true or false, got "yes"'],
+    ["an unknown strategy", run(numbers(1, 1, 28), { strategy: "fused" }), "option", 'forward: strategy must be "loop" or "step", got "fused"'],
+    ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
+    ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
+    ["a promise of a backend", () => rnn.forward(lstm(), numbers(1, 1, 28), { backend: wrong(rnn.createBackend("cpu")) }), "option", "backend: must come from createBackend, got a Promise"],
+    ["no options", () => rnn.forward(lstm(), numbers(1, 1, 28), wrong(undefined)), "option", "forward: options must be an object, got undefined"],
+    ["no model", () => rnn.forward(wrong(undefined), numbers(1, 1, 28), { backend }), "option", "model: must be a Module, got undefined"],
+  ]);
+});
+
+describe("gradients refuses", () => {
+  const run = (cotangents: unknown, options: object = {}) => () => rnn.gradients(new rnn.GRU(2, 3), numbers(4, 1, 2), wrong(cotangents), { backend, ...options });
+  refuses([
+    ["a wrong size", run({ output: numbers(4, 1, 2) }), "shape", "cotangents: output must be [4, 1, 3], got [4, 1, 2]"],
+    ["NaN", run({ output: { shape: [4, 1, 3], data: new Float32Array(12).fill(NaN, 3, 4) } }), "data", "cotangents: output must be finite numbers, got NaN at index 3"],
+    ["an unknown state", run({ state: { c: numbers(1, 1, 3) } }), "option", 'cotangents: this model has no state "c"'],
+    ["a state of a wrong size", run({ state: { h: numbers(1, 3) } }), "shape", 'cotangents: state "h" must be [1, 1, 3], got [1, 3]'],
+    ["an unknown name", run({ outputs: numbers(4, 1, 3) }), "option", 'cotangents: unknown option "outputs"; did you mean "output"?'],
+    ["nothing", run(undefined), "option", "cotangents: options must be an object, got undefined"],
+    ["an unknown option", run({}, { sed: 1 }), "option", 'gradients: unknown option "sed"; known options are backend, training, seed, strategy'],
+  ]);
+});
+
+describe("verify refuses", () => {
+  refuses([
+    ["a wrong size", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 3) }, { backend }), "shape", "RNN: input must be [steps, batch, 2], got [1, 1, 3]"],
+    ["a negative tolerance", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, { backend, atol: -1 }), "option", "verify: atol must be a finite number of at least 0, got -1"],
+    ["an unknown option", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong({ backend, tolerance: 1 })), "option", /^verify: unknown option "tolerance"/],
+    ["no options", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong(undefined)), "option", "verify: options must be an object, got undefined"],
+    ["no backend", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong({})), "option", "backend: must come from createBackend, got undefined"],
+    ["no inputs", () => rnn.verify(new rnn.RNN(2, 3), wrong(undefined), { backend }), "option", "inputs: options must be an object, got undefined"],
+  ]);
+});
+
+describe("generate refuses", () => {
+  const vocabulary = new rnn.Vocabulary(Array.from("abcde"));
+  const run = (options: object, model = characterModel()) => () => rnn.generate(model, wrong({ backend, vocabulary, prompt: "ab", length: 1, ...options }));
+  const tokens = (prompt: unknown, options: object = {}) => async () => {
+    for await (const piece of rnn.generateTokens(characterModel(), wrong(prompt), { backend, ...options })) expect.fail(`it drew ${piece.length} tokens`);
+  };
+  refuses([
+    ["a character that the model does not know", run({ prompt: "abx" }), "data", 'Vocabulary: "x" at position 2 is not among the 5 known characters'],
+    ["an empty prompt", run({ prompt: "" }), "data", "generate: prompt must have at least one token"],
+    ["a prompt that is no text", run({ prompt: 3 }), "data", "Vocabulary: text must be a string, got 3"],
+    ["another vocabulary", run({ vocabulary: new rnn.Vocabulary(["a"]) }), "option", "generate: vocabulary must have the model's 5 characters, got 1"],
+    ["no vocabulary", run({ vocabulary: undefined }), "option", "generate: vocabulary must be a Vocabulary, got undefined"],
+    ["a listener that cannot be called", run({ onText: "log" }), "option", 'generate: onText must be a function, got "log"'],
+    ["a negative length", run({ length: -1 }), "option", "generate: length must be an integer of at least 0, got -1"],
+    ["a fraction of a length", run({ length: 1.5 }), "option", "generate: length must be an integer of at least 0, got 1.5"],
+    ["a negative temperature", run({ temperature: -1 }), "option", "generate: temperature must be a finite number of at least 0, got -1"],
+    ["NaN for a temperature", run({ temperature: NaN }), "option", "generate: temperature must be a finite number of at least 0, got NaN"],
+    ["the likeliest 0", run({ topK: 0 }), "option", "generate: topK must be an integer of at least 1, got 0"],
+    ["a negative seed", run({ seed: -5 }), "option", "generate: seed must be an integer of at least 0, got -5"],
+    ["an unknown option", run({ maxLength: 3 }), "option", /^generate: unknown option "maxLength"/],
+    ["no backend", run({ backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
+    ["no options", () => rnn.generate(characterModel(), wrong(undefined)), "option", "generate: options must be an object, got undefined"],
+    ["no model", () => rnn.generate(wrong(null), { backend, vocabulary }), "option", "model: must be a Module, got null"],
+    ["a model that reads numbers", run({}, new rnn.LSTM(3, 5)), "option", "generate: needs a model whose input is ids: one that starts with an Embedding"],
+    ["a model that gives something else than logits", run({}, new rnn.Sequential([new rnn.Embedding(5, 3), new rnn.Linear(3, 4)])), "shape", /^generate: the model must give one logit per id, 5, got \[1, 1, 4\]$/],
+    ["ids out of range", tokens([1, 5]), "data", "generate: prompt must be integers from 0 to 4, got 5 at index 1"],
+    ["a fraction of an id", tokens([0.5]), "data", "generate: prompt must be integers from 0 to 4, got 0.5 at index 0"],
+    ["no ids", tokens([]), "data", "generate: prompt must have at least one token"],
+    ["ids that are none", tokens(undefined), "data", "generate: prompt must be a list of ids, got undefined"],
+  ]);
+});
+
+describe("a loss or an optimiser by itself refuses", () => {
+  const parameters = { w: numbers(2, 3) };
+  const steps = (gradients: unknown, options: object = {}) => () => rnn.optimizerSteps(rnn.sgd(), parameters, wrong(gradients), { backend, ...options });
+  refuses([
+    ["targets of a wrong size", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([3], 0, 1, 2) }, { backend }), "shape", "crossEntropy: targets must be [2], got [3]"],
+    ["a class out of range", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([2], 0, 3) }, { backend }), "data", "crossEntropy: targets must be integers from 0 to 2, got 3 at index 1"],
+    ["NaN in the prediction", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: { shape: [1], data: Float32Array.of(NaN) }, targets: numbers(1) }, { backend }), "data", "squaredError: prediction must be finite numbers, got NaN at index 0"],
+    ["infinity in a target", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: { shape: [1], data: Float32Array.of(Infinity) } }, { backend }), "data", "squaredError: targets must be finite numbers, got Infinity at index 0"],
+    ["a probability above 1", () => rnn.lossAndGradient(rnn.binaryCrossEntropy(), { prediction: numbers(2), targets: { shape: [2], data: Float32Array.of(1, 1.5) } }, { backend }), "data", "binaryCrossEntropy: targets must be from 0 to 1, got 1.5 at index 1"],
+    ["a mask of a wrong size", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(2), targets: numbers(2), mask: numbers(3) }, { backend }), "shape", "squaredError: mask must be [2], got [3]"],
+    ["a gradient of a wrong size", steps([{ w: numbers(3, 2) }]), "shape", 'optimizerSteps: gradient "w" of step 0 must be [2, 3], got [3, 2]'],
+    ["a missing gradient", steps([{ w: numbers(2, 3) }, {}]), "shape", /^optimizerSteps: gradient "w" of step 1 must be a tensor .*, got undefined$/],
+    ["an unknown option", steps([], { clip: 1 }), "option", 'optimizerSteps: unknown option "clip"; did you mean "clipNorm"?'],
+  ]);
+});
+
+describe("without WebGPU", () => {
+  /** Runs `act` where `navigator.gpu` is this. */
+  async function withGpu(gpu: unknown, act: () => Promise<void>): Promise<void> {
+    const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+    Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
+    try {
+      await act();
+    } finally {
+      if (before) Object.defineProperty(globalThis, "navigator", before);
+      else Reflect.deleteProperty(globalThis, "navigator");
+    }
+  }
+
+  it("a demand for it is an error that says so, and auto takes the CPU and says why", async () => {
+    await withGpu({ requestAdapter: () => Promise.resolve(null) }, async () => {
+      await expectRefusal(() => rnn.createBackend("webgpu"), "device", /^WebGPU: no adapter; /);
+      expect(await rnn.createBackend()).toMatchObject({ kind: "cpu", reason: expect.stringMatching(/^WebGPU: no adapter; /) as string });
+    });
+  });
+
+  it("an adapter that gives no device is an error that names it", async () => {
+    const adapter = { info: { vendor: "acme", architecture: "gpu9" }, limits: {}, features: new Set(), requestDevice: () => Promise.reject(new Error("busy")) };
+    await withGpu({ requestAdapter: () => Promise.resolve(adapter) }, async () => {
+      await expectRefusal(() => rnn.createBackend("webgpu"), "device", "WebGPU: the adapter acme gpu9 gave no device");
+      expect(await rnn.createBackend("auto")).toMatchObject({ kind: "cpu", reason: "WebGPU: the adapter acme gpu9 gave no device" });
+    });
+  });
+
+  it("an adapter that cannot be asked for is an error, too", async () => {
+    await withGpu({ requestAdapter: () => Promise.reject(new Error("no")) }, async () => {
+      await expectRefusal(() => rnn.createBackend("webgpu"), "device", /^WebGPU: /);
+      expect(await rnn.createBackend()).toMatchObject({ kind: "cpu" });
+    });
+  });
+});

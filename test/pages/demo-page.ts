@@ -1,0 +1,201 @@
+/** Opens the demo page in the browser that BROWSER names, and does with it what a visitor does. */
+import type { Browser, Page } from "puppeteer-core";
+import { launchBrowser } from "../../scripts/browsers.mjs";
+import { buildPages } from "../../scripts/pages.mjs";
+import { serve } from "../../scripts/serve.mjs";
+import type { Reply } from "../../demo/messages.ts";
+
+export const kind = process.env.BROWSER === "firefox" ? "firefox" : "chromium";
+
+/** What `spy` leaves in the page. */
+interface Spied {
+  /** Everything that workers have said. */
+  replies: Reply[];
+  workers: Worker[];
+  saved: { name: string; href: string }[];
+  /** Longest time, in ms, that the page's main thread did not come round. */
+  longestGap: number;
+}
+type SpiedWindow = typeof globalThis & { spied: Spied };
+
+/** Runs in the page before its own scripts: listens in on its worker, keeps downloads, watches the main thread. */
+function spy(): void {
+  const spied: Spied = { replies: [], workers: [], saved: [], longestGap: 0 };
+  (globalThis as SpiedWindow).spied = spied;
+  // Beside the page's worker stands code that does what drivers do: reset the device, compute wrongly, not be there.
+  const driver = `
+    const devices = [];
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...args) { const device = await request.apply(this, args); devices.push(device); return device; };
+    const misfortunes = {
+      reset() { devices.at(-1).destroy(); },
+      missing() { Object.defineProperty(navigator, "gpu", { value: undefined }); },
+      wrong() {
+        const compile = GPUDevice.prototype.createShaderModule;
+        GPUDevice.prototype.createShaderModule = function (module) { return compile.call(this, { ...module, code: module.code.replaceAll("1.0 + exp(", "1.001 + exp(") }); };
+      },
+    };
+    const channel = new BroadcastChannel("driver");
+    channel.onmessage = ({ data }) => { misfortunes[data](); channel.postMessage("done"); };`;
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      const code = `import ${JSON.stringify(String(url))};${driver}`;
+      super(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), options);
+      spied.workers.push(this);
+      this.addEventListener("message", ({ data }: MessageEvent<Reply>) => spied.replies.push(data));
+    }
+  };
+  HTMLAnchorElement.prototype.click = function () {
+    spied.saved.push({ name: this.download, href: this.href });
+  };
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    spied.longestGap = Math.max(spied.longestGap, now - last);
+    last = now;
+  }, 5);
+}
+
+export interface Losses {
+  readonly step: number;
+  readonly loss: number;
+}
+
+export class DemoPage {
+  /** Errors that the page has written to the console or thrown. */
+  readonly errors: string[] = [];
+
+  private constructor(readonly page: Page) {
+    page.on("console", (message) => message.type() === "error" && this.errors.push(message.text()));
+    page.on("pageerror", (error) => this.errors.push(String(error)));
+    page.setDefaultTimeout(40_000);
+  }
+
+  static async open(browser: Browser, url: string): Promise<DemoPage> {
+    const made = new DemoPage(await browser.newPage());
+    await made.page.evaluateOnNewDocument(spy);
+    await made.page.goto(url);
+    await made.waitForStatus("Ready");
+    return made;
+  }
+
+  text(id: string): Promise<string> {
+    return this.page.$eval(`#${id}`, (element) => (element as HTMLElement).innerText);
+  }
+
+  /** As a user's click; a scripted one, since Firefox' driver is slow at scrolling things into view. */
+  click(selector: string): Promise<void> {
+    return this.page.$eval(selector, (element) => (element as HTMLElement).click());
+  }
+
+  /** Clicks the button with this label among the notices. */
+  clickWay(label: string): Promise<void> {
+    return this.page.evaluate((wanted) => [...document.querySelectorAll<HTMLElement>("#notices button")].find((b) => b.textContent === wanted)!.click(), label);
+  }
+
+  fill(values: Readonly<Record<string, string | number>>): Promise<void> {
+    return this.page.evaluate((given) => {
+      for (const [id, value] of Object.entries(given)) {
+        const field = document.getElementById(id) as HTMLInputElement;
+        field.value = String(value);
+        for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+      }
+    }, values);
+  }
+
+  async choose(backend: "webgpu" | "cpu"): Promise<void> {
+    await this.click(`input[name="backend"][value="${backend}"]`);
+    await this.page.waitForFunction((wanted) => document.getElementById("device")!.dataset.backend === wanted, {}, backend);
+    await this.waitForStatus("Ready");
+  }
+
+  waitForStatus(wanted: string): Promise<unknown> {
+    return this.page.waitForFunction((word) => document.getElementById("status")!.textContent === word, {}, wanted);
+  }
+
+  waitForNotice(part: string): Promise<unknown> {
+    return this.page.waitForFunction((wanted) => document.getElementById("notices")!.innerText.includes(wanted), {}, part);
+  }
+
+  /** Waits until the losses up to and including `step` have come. */
+  async waitForStep(step: number): Promise<void> {
+    await this.page.waitForFunction((wanted) => (globalThis as SpiedWindow).spied.replies.some((r) => r.kind === "progress" && r.steps.at(-1)!.step >= wanted), {}, step);
+  }
+
+  /** All losses that the worker has reported since the page was opened. */
+  losses(): Promise<Losses[]> {
+    return this.page.evaluate(() => (globalThis as SpiedWindow).spied.replies.flatMap((r) => (r.kind === "progress" ? r.steps : [])));
+  }
+
+  async step(): Promise<number> {
+    return Number((await this.text("step")).replaceAll(",", ""));
+  }
+
+  /**
+   * The longest time that the main thread was busy, in the best of up to three seconds: training that blocks it blocks
+   * it in each of them, other programs on a loaded machine do not.
+   */
+  async calmestSecond(enough = 100): Promise<number> {
+    let least = Infinity;
+    for (let i = 0; i < 3 && least > enough; i++) {
+      await this.page.evaluate(() => ((globalThis as SpiedWindow).spied.longestGap = 0));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      least = Math.min(least, await this.page.evaluate(() => (globalThis as SpiedWindow).spied.longestGap));
+    }
+    return least;
+  }
+
+  /** Lets something happen to the worker's WebGPU. */
+  driver(misfortune: "reset" | "missing" | "wrong"): Promise<void> {
+    return this.page.evaluate((data) => new Promise<void>((resolve) => {
+      const channel = new BroadcastChannel("driver");
+      channel.onmessage = () => resolve();
+      channel.postMessage(data);
+    }), misfortune);
+  }
+
+  /** Lets the browser tell the page that its worker has died. */
+  killWorker(): Promise<void> {
+    return this.page.evaluate(() => void (globalThis as SpiedWindow).spied.workers.at(-1)!.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })));
+  }
+
+  /** Says something to the worker past the page. */
+  tellWorker(message: object): Promise<void> {
+    return this.page.evaluate((data) => (globalThis as SpiedWindow).spied.workers.at(-1)!.postMessage(data), message);
+  }
+
+  /** The last file that the page gave to download. */
+  async saved(): Promise<{ name: string; base64: string }> {
+    await this.page.waitForFunction(() => (globalThis as SpiedWindow).spied.saved.length > 0);
+    return this.page.evaluate(async () => {
+      const { name, href } = (globalThis as SpiedWindow).spied.saved.pop()!;
+      const bytes = new Uint8Array(await (await fetch(href)).arrayBuffer());
+      return { name, base64: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) };
+    });
+  }
+
+  upload({ name, base64 }: { name: string; base64: string }): Promise<void> {
+    return this.page.evaluate((fileName, data) => {
+      const files = new DataTransfer();
+      files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
+      const field = document.getElementById("upload") as HTMLInputElement;
+      field.files = files.files;
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    }, name, base64);
+  }
+}
+
+/** The page served, and a browser to open it with. */
+export async function serveDemo(): Promise<{ browser: Browser; url: string; close: () => Promise<void> }> {
+  const { folder } = await buildPages();
+  const server = await serve(folder);
+  const browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
+  return {
+    browser,
+    url: server.url,
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
