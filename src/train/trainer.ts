@@ -97,10 +97,10 @@ export class Trainer {
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
-    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
-    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
+    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
+    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.carried = new CarriedStates(options.backend);
     this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
     this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkStrategy("Trainer", options.strategy));
