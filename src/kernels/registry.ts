@@ -11,7 +11,7 @@ import { dropout } from "./dropout.ts";
 import { embeddingGather, embeddingScatter } from "./embedding.ts";
 import { gradientNorm, gradientNormPartial } from "./gradient-norm.ts";
 import type { Kernel } from "./kernel.ts";
-import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError } from "./losses.ts";
+import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "./losses.ts";
 import { maskSteps } from "./mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
@@ -34,7 +34,7 @@ export const kernels: readonly Kernel[] = [
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,
-  lossNormalizer, crossEntropy, binaryCrossEntropy, squaredError, lossSum,
+  crossEntropy, binaryCrossEntropy, squaredError, lossSum,
   gradientNormPartial, gradientNorm, sgd, rmsprop, adam,
   sampleToken, advancePosition,
 ];

@@ -156,8 +156,10 @@ export class Trainer {
         const batch = data.batch(i, this.model.batchFirst);
         const { program, context } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
-        const { loss, normalizer } = await downloads as { loss: NumericArray; normalizer: NumericArray };
+        const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0);
+        const { downloads } = await program.run(inputs);
+        const { normalizer } = inputs;
+        const { loss } = await downloads;
         // A mean is undone by its factor, so that batches count by their targets.
         sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
         count += normalizer[0];

@@ -29,7 +29,6 @@ import philoxLib from "../../../shaders/lib/philox.wgsl";
 import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
-import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
 import lossSum from "../../../shaders/loss-sum.wgsl";
 import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
@@ -80,7 +79,6 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
-  "loss-normalizer": lossNormalizer,
   "loss-sum": lossSum,
   "mask-steps": maskSteps,
   "matmul-block": matmulBlock,
