@@ -19,6 +19,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    projects: [project("contract"), project("node"), project("pages"), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
+    projects: [project("contract"), project("node"), project("pages", { testTimeout: 90_000 }), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
   },
 });

@@ -1,11 +1,11 @@
 /** The buttons that start and stop things: which are there in which state. */
-import { block, button } from "./dom.ts";
+import { block, button, say } from "./dom.ts";
 
 /** `empty`: no model yet; `starting`: waiting for the worker. */
 export type State = "loading" | "empty" | "starting" | "training" | "pausing" | "paused";
 
 const words: Readonly<Record<State, string>> = {
-  loading: "Loading…", empty: "Ready", starting: "Getting ready…", training: "Training", pausing: "Finishing this step…", paused: "Paused",
+  loading: "Loading…", empty: "Ready", starting: "Getting ready…", training: "Preparing the kernels…", pausing: "Finishing this step…", paused: "Paused",
 };
 
 export class Controls {
@@ -51,9 +51,15 @@ export class Controls {
     button("stop").hidden = !running && (!paused || this.unlocked);
     for (const id of ["sample", "download"]) button(id).disabled = state !== "training" && !paused;
     button("verify").disabled = state === "loading" || state === "starting" || this.isChecking;
-    block("status").textContent = this.unlocked ? "Stopped" : words[state];
+    say(block("status"), this.unlocked ? "Stopped" : words[state]);
     block("status").dataset.state = state;
     this.onChange(state);
+  }
+
+  /** Steps come; `seconds` is what one takes, NaN while that is not known. */
+  stepped(seconds: number): void {
+    const text = seconds > 1 ? `Training: ${seconds.toFixed(1)} s a step; a smaller network is quicker` : "Training";
+    if (this.state === "training") say(block("status"), text);
   }
 
   set checking(value: boolean) {

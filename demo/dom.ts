@@ -30,7 +30,8 @@ export function makeButton(label: string, onClick: () => void, className = ""): 
 
 /** Shows a message in an element that is hidden while there is none. */
 export function say(element: HTMLElement, message: string): void {
-  element.textContent = message;
+  // Set only if it changes, so that screen readers do not say it again and again.
+  if (element.textContent !== message) element.textContent = message;
   element.hidden = message === "";
 }
 

@@ -47,12 +47,15 @@ function send(request: Request): void {
 async function start(): Promise<void> {
   notices.clear();
   form.mark("");
+  const before = controls.state;
+  controls.set("starting");
   try {
     const chosen = await text.get();
-    controls.set("starting");
+    samples.suggest(chosen.text);
     send({ kind: "sampling", sampling: samples.sampling });
     send({ kind: "start", choice: form.backend, settings: form.read(), text: chosen });
   } catch (error) {
+    controls.set(before);
     notices.show("problem", "The text cannot be loaded", (error as Error).message);
   }
 }
@@ -67,6 +70,8 @@ function kill(): void {
 
 async function resume(): Promise<void> {
   notices.clear();
+  // While it was stopped other settings may have been chosen, for another model.
+  if (model) form.write({ ...model.settings, learningRate: form.read().learningRate });
   controls.set("starting");
   send({ kind: "sampling", sampling: samples.sampling });
   send({ kind: "resume", text: await text.get().catch(() => null) });
@@ -99,6 +104,7 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     const software = reply.adapter.includes("(software)");
     block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter;
     block("device-reason").textContent = reply.backend === "webgpu" && software ? `${reply.reason}; a software adapter, slower than the CPU itself` : reply.reason;
+    block("speed").textContent = "–";
     form.suggest(reply.backend === "webgpu" && !software ? "medium" : "small");
     if (controls.state !== "training") controls.set(model ? "paused" : "empty");
   },
@@ -109,17 +115,19 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
       chart.clear();
       samples.clear();
     }
+    const title = recovering ? "Back at the last copy" : `Opened ${reply.opened}`;
     recovering = false;
     if (model.step === 0) safeCopy = undefined;
-    form.write(model.settings);
+    // A model that has only moved to another backend leaves the form alone, where another may be in the making.
+    if (reply.opened !== null || model.step === 0) form.write(model.settings);
     block("parameters").textContent = compact(model.parameters);
     block("step").textContent = count(model.step);
     if (model.step === 0) for (const id of ["loss", "bits", "speed"]) block(id).textContent = "–";
     controls.set("paused");
     if (reply.opened === null) return;
     const { cell, hidden, layers } = model.settings;
-    const what = `${layers > 1 ? `${layers} layers of ` : ""}${cell.toUpperCase()} ${hidden}, ${count(model.step)} steps on “${model.textName}”.`;
-    notices.show("info", `Opened ${reply.opened}`, model.cannotTrain === null ? what : `${what} ${model.cannotTrain}`);
+    const what = `${layers > 1 ? `${layers} layers of ` : ""}${cell.toUpperCase()} ${hidden}, ${count(model.step)} ${model.step === 1 ? "step" : "steps"} on “${model.textName}”.`;
+    notices.show("info", title, model.cannotTrain === null ? what : `${what} ${model.cannotTrain}`);
   },
   state({ state }) {
     controls.set(state);
@@ -130,7 +138,9 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     block("step").textContent = count(steps[steps.length - 1].step);
     block("loss").textContent = loss.toFixed(3);
     block("bits").textContent = (loss / Math.LN2).toFixed(3);
-    block("speed").textContent = compact(charactersPerSecond);
+    const known = charactersPerSecond > 0 && model !== undefined;
+    if (known) block("speed").textContent = compact(charactersPerSecond);
+    controls.stepped(known ? (model!.settings.batch * model!.settings.window) / charactersPerSecond : NaN);
   },
   sample(reply) {
     samples.add(reply);

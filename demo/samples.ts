@@ -10,6 +10,8 @@ const most = 40;
 export class Samples {
   private readonly list = block("samples");
   private readonly problem = block("sample-problem");
+  /** Whether the visitor has chosen a beginning. */
+  private touched = false;
   private current: { id: number; text: HTMLElement; article: HTMLElement } | undefined;
 
   constructor(on: { change: (sampling: Sampling) => void; ask: (sampling: Sampling) => void }) {
@@ -19,6 +21,7 @@ export class Samples {
         if (Number.isInteger(this.sampling.length)) on.change(this.sampling);
       });
     }
+    input("prompt").addEventListener("input", () => (this.touched = true));
     button("sample").addEventListener("click", () => {
       this.complain("");
       on.ask(this.sampling);
@@ -27,6 +30,11 @@ export class Samples {
 
   get sampling(): Sampling {
     return { prompt: input("prompt").value, temperature: input("temperature").valueAsNumber, length: input("length").valueAsNumber };
+  }
+
+  /** A beginning that suits the text, unless the visitor has chosen one. */
+  suggest(text: string): void {
+    if (!this.touched) input("prompt").value = text.includes("The ") ? "The " : /\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0] ?? "";
   }
 
   complain(problem: string): void {

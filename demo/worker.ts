@@ -124,7 +124,6 @@ async function train(text: Text | null): Promise<void> {
   reply({ kind: "state", state: "training" });
   try {
     await run.train(text, control.signal, async (report) => {
-      speed.step();
       unsent.push(report);
       const began = performance.now();
       if (began - sent > progressEvery) send();
@@ -138,7 +137,8 @@ async function train(text: Text | null): Promise<void> {
         await writeSample(sampling, report.loss, control.signal);
         nextSample = performance.now() + Math.max(sampleEvery, 9 * (performance.now() - start));
       }
-      speed.leaveOut(performance.now() - began);
+      // Counted behind the first sample, which would make the first seconds look slow.
+      speed.step();
     });
     await sendCheckpoint(false);
   } catch (error) {

@@ -12,14 +12,17 @@ const pages = [
   { name: "bench", path: "bench/" },
 ];
 
-async function buildPage(name, outdir) {
+/** What lies in a page's folder for other purposes: programs, notes, and packages that pages do not need. */
+const notForPages = /\.(ts|mjs|js|md|py|wgsl)$|^(node_modules|peers|package(-lock)?\.json|\..*)$/;
+
+/** Bundles the page in the folder `name` into `outdir`. */
+export async function buildPage(name, outdir) {
   const source = join(root, name);
   const files = await readdir(source);
   const entries = files.filter((file) => /^(main|worker.*)\.ts$/.test(file));
   await mkdir(outdir, { recursive: true });
   for (const file of files) {
-    const code = [".ts", ".mjs", ".js", ".md"].includes(extname(file));
-    if (!code) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
+    if (!notForPages.test(file)) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
   await bundle({
     entryPoints: entries.map((file) => join(source, file)),

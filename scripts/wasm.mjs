@@ -1,9 +1,10 @@
 // `node scripts/wasm.mjs`: compiles src/backend/cpu/wasm/ (AssemblyScript) twice, with and without relaxed SIMD, into
-// src/backend/cpu/wasm-builds.ts. Run it after each change there; a contract test compares the two.
+// src/backend/cpu/wasm-builds.ts. Run it after each change there; tests find out when it was forgotten.
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { deflateSync } from "node:zlib";
 import { root } from "./bundle.mjs";
@@ -30,12 +31,22 @@ export async function buildWasm() {
   return { plain, relaxed };
 }
 
+/** Of everything that the builds are made from: the sources, and this file with its options. */
+export async function sourcesHash() {
+  const folder = join(root, "src/backend/cpu/wasm");
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".ts")).sort().map((name) => join(folder, name));
+  const hash = createHash("sha256");
+  for (const file of [...files, fileURLToPath(import.meta.url)]) hash.update(await readFile(file, "utf8"));
+  return hash.digest("hex");
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { plain, relaxed } = await buildWasm();
   // One stream for both: the second build differs little from the first, and then costs little.
   const packed = deflateSync(Buffer.concat([plain, relaxed]), { level: 9 });
   await writeFile(join(root, generated), [
     "// Made by scripts/wasm.mjs from src/backend/cpu/wasm/; not to be edited.",
+    `// sources: ${await sourcesHash()}`,
     `export const plainLength = ${plain.length};`,
     "/** The plain build and the relaxed one, joined, deflated (zlib) and in base64. */",
     `export const packed = "${packed.toString("base64")}";`,

@@ -16,6 +16,7 @@ export class RnnError extends Error {
   override readonly name = "RnnError";
 
   constructor(
+    /** What went wrong, for programs. */
     readonly kind: ErrorKind,
     /** The class, function or argument that refused. */
     readonly where: string,

@@ -82,7 +82,6 @@ export async function checkOutput(flag: string, path: string): Promise<Output> {
     const probe = temporaryBeside(real);
     await (await open(probe, "wx")).close();
     await rm(probe);
-    // Names too long show only when they are used; one that is only looked up is not too long.
     return { name, path: real, special: false };
   } catch (error) {
     if (error instanceof UserError) throw error;

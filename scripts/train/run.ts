@@ -56,7 +56,8 @@ function buildOptimizer({ optimizer, lr: learningRate }: Options): Optimizer {
 function buildData(text: string, { batch, length, validation }: Options, vocabulary: Vocabulary | undefined): { train: TextData; test?: TextData } {
   const characters = Array.from(text).length;
   const needed = batch * length + 1;
-  const kept = validation === 0 ? characters : Math.min(Math.floor(characters * (1 - validation)), Math.floor(characters * validation));
+  const forTraining = Math.floor(characters * (1 - validation));
+  const kept = validation === 0 ? characters : Math.min(forTraining, characters - forTraining);
   if (kept < needed) {
     const part = validation === 0 ? "" : `, of which --validation ${validation} leaves a part of ${kept}`;
     throw new UserError(`the text has ${characters} characters${part}, but --batch ${batch} and --length ${length} need at least ${needed}; use a longer text, or less of either`);

@@ -14,9 +14,10 @@ interface Outputs {
   json?: Output;
 }
 
-/** @throws UserError if an output cannot be written or would overwrite the text or the other output */
-async function checkOutputs({ out, json }: Partial<Options>, file: string | undefined): Promise<Outputs> {
+/** @throws UserError if an output cannot be written or would overwrite another file of this run */
+async function checkOutputs({ out, json, resume }: Partial<Options>, file: string | undefined): Promise<Outputs> {
   if (out !== undefined && json !== undefined && (await sameFile(out, json))) throw new UserError(`--out and --json name the same file, ${JSON.stringify(out)}`, 2);
+  if (json !== undefined && resume !== undefined && (await sameFile(json, resume))) throw new UserError(`--json would overwrite the file of --resume, ${JSON.stringify(resume)}`, 2);
   const result: Outputs = {};
   for (const [name, path] of [["out", out], ["json", json]] as const) {
     if (path === undefined) continue;

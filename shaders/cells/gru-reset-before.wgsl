@@ -1,10 +1,22 @@
 // Gated recurrent unit, reset before the recurrent product; equations in src/kernels/cells/gru-reset-before.ts.
 struct Gates { r: f32, z: f32, n: f32 }
 
-fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates {
+// Of the phase's lanes only.
+fn multiplyAdd(phase: u32, scale: f32, w: Gates, sum: Gates) -> Gates {
   if (phase == 0u) { return Gates(fma(scale, w.r, sum.r), fma(scale, w.z, sum.z), sum.n); }
   return Gates(sum.r, sum.z, fma(scale, w.n, sum.n));
 }
+fn dotGates(phase: u32, d: Gates, w: Gates) -> f32 {
+  if (phase == 0u) { return d.r * w.r + d.z * w.z; }
+  return d.n * w.n;
+}
+
+// In the backward pass of a step threads read the lanes of others while they write their own; these touch single lanes.
+fn lanesAt(phase: u32, at: u32) -> Gates {
+  if (phase == 0u) { return Gates(gates[at].r, gates[at].z, 0.0); }
+  return Gates(0.0, 0.0, gates[at].n);
+}
+fn storeSecond(at: u32, d: Gates) { gates[at].r = d.r; }
 
 fn firstForward(x: Gates, recurrent: Gates, hPrevious: f32) -> FirstForward {
   let r = sigmoid(x.r + recurrent.r);
@@ -15,13 +27,6 @@ fn secondForward(gates: Gates, recurrent: Gates, hPrevious: f32) -> SecondForwar
   let n = safeTanh(gates.n + recurrent.n);
   return SecondForward(Gates(gates.r, gates.z, n), (1.0 - gates.z) * n + gates.z * hPrevious);
 }
-
-// In the backward pass threads read the lanes of others while they write their own; these touch single lanes.
-fn dotGates(at: u32, w: Gates) -> f32 {
-  if (phase == 0u) { return gates[at].r * w.r + gates[at].z * w.z; }
-  return gates[at].n * w.n;
-}
-fn storeSecond(at: u32, d: Gates) { gates[at].r = d.r; }
 
 fn firstBackward(gates: Gates, hPrevious: f32, dh: f32) -> FirstBackward {
   let dz = dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);

@@ -1,5 +1,4 @@
 // What a two-phase cell hands to its strategy; see src/kernels/cells/two-phase-cell.ts.
-override phase: u32;
 struct FirstForward { gates: Gates, operand: f32 }
 struct SecondForward { gates: Gates, h: f32 }
 struct FirstBackward { gates: Gates, dhPrevious: f32, kept: f32 }

@@ -2,6 +2,7 @@
 // ∂L/∂h and ∂L/∂c of its unit in registers; the recurrent product reads all units' gate gradients of the step that
 // came after through workgroup memory.
 override threads: u32;
+override rows: u32;
 struct Params { T: u32, B: u32, H: u32, reverse: u32, hBase: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -55,7 +56,7 @@ fn storeCarry(row: u32, unit: u32, value: vec2<f32>) {
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
-  let row = group.x * 4u;
+  let row = group.x * rows;
   var step0 = Step(Gates(), loadCarry(row, unit));
   var step1 = Step(Gates(), loadCarry(row + 1u, unit));
   var step2 = Step(Gates(), loadCarry(row + 2u, unit));
@@ -64,16 +65,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Everyone has read what is overwritten here.
     workgroupBarrier();
     following[unit] = step0.dRecurrent;
-    following[256u + unit] = step1.dRecurrent;
-    following[512u + unit] = step2.dRecurrent;
-    following[768u + unit] = step3.dRecurrent;
+    if (rows > 1u) {
+      following[256u + unit] = step1.dRecurrent;
+      following[512u + unit] = step2.dRecurrent;
+      following[768u + unit] = step3.dRecurrent;
+    }
     workgroupBarrier();
     if (unit < params.H) {
       var sum = vec4<f32>();
       if (i > 0u) {
         for (var k = 0u; k < params.H; k++) {
           let w = weights[k * params.H + unit];
-          sum += vec4(dotGates(following[k], w), dotGates(following[256u + k], w), dotGates(following[512u + k], w), dotGates(following[768u + k], w));
+          sum.x += dotGates(following[k], w);
+          if (rows > 1u) {
+            sum.y += dotGates(following[256u + k], w);
+            sum.z += dotGates(following[512u + k], w);
+            sum.w += dotGates(following[768u + k], w);
+          }
         }
       }
       if (i == params.T) {
@@ -86,14 +94,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let previousSlot = select(t, t + 1u, params.reverse != 0u);
         let currentSlot = select(t + 1u, t, params.reverse != 0u);
         step0 = retreat(row, unit, t, previousSlot, currentSlot, sum.x, step0.carry);
-        step1 = retreat(row + 1u, unit, t, previousSlot, currentSlot, sum.y, step1.carry);
-        step2 = retreat(row + 2u, unit, t, previousSlot, currentSlot, sum.z, step2.carry);
-        step3 = retreat(row + 3u, unit, t, previousSlot, currentSlot, sum.w, step3.carry);
+        if (rows > 1u) {
+          step1 = retreat(row + 1u, unit, t, previousSlot, currentSlot, sum.y, step1.carry);
+          step2 = retreat(row + 2u, unit, t, previousSlot, currentSlot, sum.z, step2.carry);
+          step3 = retreat(row + 3u, unit, t, previousSlot, currentSlot, sum.w, step3.carry);
+        }
       }
     }
   }
   storeCarry(row, unit, step0.carry);
-  storeCarry(row + 1u, unit, step1.carry);
-  storeCarry(row + 2u, unit, step2.carry);
-  storeCarry(row + 3u, unit, step3.carry);
+  if (rows > 1u) {
+    storeCarry(row + 1u, unit, step1.carry);
+    storeCarry(row + 2u, unit, step2.carry);
+    storeCarry(row + 3u, unit, step3.carry);
+  }
 }

@@ -1,6 +1,7 @@
-// The whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch, a thread one
-// unit in all four; its own states stay in registers, those of the others come through workgroup memory.
+// The whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch (or one), a
+// thread one unit in all of them; its own states stay in registers, those of the others come through workgroup memory.
 override threads: u32;
+override rows: u32;
 struct Params { T: u32, B: u32, H: u32, reverse: u32, hBase: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -43,7 +44,7 @@ fn initial(row: u32, unit: u32, slot: u32) -> State {
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
-  let row = group.x * 4u;
+  let row = group.x * rows;
   let firstSlot = select(0u, params.T, params.reverse != 0u);
   var state0 = initial(row, unit, firstSlot);
   var state1 = initial(row + 1u, unit, firstSlot);
@@ -62,16 +63,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let w = weights[k * params.H + unit];
         let hk = shared_h[copy + k];
         sum0 = multiplyAdd(hk.x, w, sum0);
-        sum1 = multiplyAdd(hk.y, w, sum1);
-        sum2 = multiplyAdd(hk.z, w, sum2);
-        sum3 = multiplyAdd(hk.w, w, sum3);
+        if (rows > 1u) {
+          sum1 = multiplyAdd(hk.y, w, sum1);
+          sum2 = multiplyAdd(hk.z, w, sum2);
+          sum3 = multiplyAdd(hk.w, w, sum3);
+        }
       }
       let t = select(i, params.T - 1u - i, params.reverse != 0u);
       let slot = select(i + 1u, t, params.reverse != 0u);
       state0 = advance(row, unit, t, slot, sum0, state0);
-      state1 = advance(row + 1u, unit, t, slot, sum1, state1);
-      state2 = advance(row + 2u, unit, t, slot, sum2, state2);
-      state3 = advance(row + 3u, unit, t, slot, sum3, state3);
+      if (rows > 1u) {
+        state1 = advance(row + 1u, unit, t, slot, sum1, state1);
+        state2 = advance(row + 2u, unit, t, slot, sum2, state2);
+        state3 = advance(row + 3u, unit, t, slot, sum3, state3);
+      }
     }
   }
 }

@@ -2,6 +2,7 @@
 // one after t) times U, then the gradients of the candidate and of the gates that act on h directly. Phase 1: the
 // candidate's gradient of this step times U reaches the operand, and through it the remaining gates and h. A thread
 // owns one unit in four rows of the batch.
+override phase: u32;
 struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32, nextT: u32, hasNext: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -58,10 +59,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
       let w = weights[k * params.H + unit];
-      sum0 += dotGates(at0 + k, w);
-      sum1 += dotGates(at1 + k, w);
-      sum2 += dotGates(at2 + k, w);
-      sum3 += dotGates(at3 + k, w);
+      sum0 += dotGates(phase, lanesAt(phase, at0 + k), w);
+      sum1 += dotGates(phase, lanesAt(phase, at1 + k), w);
+      sum2 += dotGates(phase, lanesAt(phase, at2 + k), w);
+      sum3 += dotGates(phase, lanesAt(phase, at3 + k), w);
     }
   }
   finish(row, unit, sum0);

@@ -1,6 +1,7 @@
 // Half a time step of a cell whose candidate needs a recurrent product of its own. Phase 0 makes the gates from h
 // and leaves the candidate's operand in c; phase 1 makes the candidate from that, and the new state. A thread owns
 // one unit in four rows of the batch.
+override phase: u32;
 struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -54,10 +55,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   var sum3 = sum0;
   for (var k = 0u; k < params.H; k++) {
     let w = weights[k * params.H + unit];
-    sum0 = multiplyAdd(operand(at0 + k), w, sum0);
-    sum1 = multiplyAdd(operand(at1 + k), w, sum1);
-    sum2 = multiplyAdd(operand(at2 + k), w, sum2);
-    sum3 = multiplyAdd(operand(at3 + k), w, sum3);
+    sum0 = multiplyAdd(phase, operand(at0 + k), w, sum0);
+    sum1 = multiplyAdd(phase, operand(at1 + k), w, sum1);
+    sum2 = multiplyAdd(phase, operand(at2 + k), w, sum2);
+    sum3 = multiplyAdd(phase, operand(at3 + k), w, sum3);
   }
   finish(row, unit, sum0);
   finish(row + 1u, unit, sum1);

@@ -49,6 +49,7 @@ export interface PrepareOptions {
   readonly keepAll?: boolean;
 }
 
+/** A device that runs models: made by `createBackend`, handed to whatever computes. */
 export interface Backend {
   readonly kind: "cpu" | "webgpu";
   readonly precision: "float32" | "float64";
@@ -59,10 +60,24 @@ export interface Backend {
   readonly counters: Readonly<Counters>;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
+  /**
+   * Memory for `length` elements, zeros unless `data` is given.
+   * @throws RnnError `limit` if the device cannot hold or bind so large a buffer
+   */
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): DeviceBuffer;
+  /** Gives the memory back; the buffer may not be used afterwards. */
   free(buffer: DeviceBuffer): void;
+  /** Writes `data` from element `offset` on (default 0); runs submitted earlier do not see it, later ones do. */
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;
+  /**
+   * `length` elements from `offset` on (default: all), after everything submitted so far.
+   * @throws RnnError `device` if the device is lost
+   */
   read(buffer: DeviceBuffer, offset?: number, length?: number): Promise<NumericArray>;
+  /**
+   * Makes a recording ready to run; `externals` gives the memory of its external buffers.
+   * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it
+   */
   prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program>;
   /** Resolves when the device is gone, with the reason. Never resolves on the CPU. */
   readonly lost: Promise<Error>;

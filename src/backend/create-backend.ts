@@ -3,6 +3,7 @@ import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
 
+/** What `createBackend` can be told; each has a default. */
 export interface BackendOptions {
   /** Arithmetic of the CPU backend (default "float32"). "float64" is for checking gradients. */
   precision?: "float32" | "float64";
@@ -34,6 +35,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", op
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
     return CpuBackend.create({ precision, reason: "float64 exists on the CPU only" });
   }
+  if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
@@ -44,4 +46,10 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", op
     if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
     return CpuBackend.create({ wasm, reason: error.message });
   }
+}
+
+/** Known beforehand, without loading the WebGPU backend. */
+function browserWithoutGpu(): boolean {
+  const { navigator, process } = globalThis as { navigator?: object; process?: { versions?: { node?: string } } };
+  return navigator !== undefined && !("gpu" in navigator) && !process?.versions?.node;
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Batch, TrainingData } from "./batch.ts";
 import { Vocabulary } from "./vocabulary.ts";
 
@@ -27,8 +27,10 @@ export class TextData implements TrainingData {
     checkOptionNames("TextData", options, ["batch", "steps", "vocabulary"]);
     const batch = checkInteger("TextData", "batch", options.batch ?? 32, 1);
     const steps = checkInteger("TextData", "steps", options.steps ?? 64, 1);
-    if (typeof text !== "string" || text.length === 0) throw new RnnError("data", "TextData", "text must not be empty");
+    if (typeof text !== "string") throw new RnnError("data", "TextData", `text must be a string, got ${show(text)}`);
+    if (text === "") throw new RnnError("data", "TextData", "text must not be empty");
     const vocabulary = options.vocabulary ?? Vocabulary.of(text);
+    if (!(vocabulary instanceof Vocabulary)) throw new RnnError("option", "TextData", `vocabulary must be a Vocabulary, got ${show(vocabulary)}`);
     const tokens = vocabulary.encode(text);
     const needed = batch * steps + 1;
     if (tokens.length < needed) {
@@ -37,21 +39,25 @@ export class TextData implements TrainingData {
     return new TextData(vocabulary, tokens, batch, steps);
   }
 
-  /** Cuts off the last `fraction` of the text as data of its own, with the same vocabulary and window. */
+  /**
+   * Cuts off the last `fraction` (0 to 1) of the text as data of its own, with the same vocabulary and window.
+   * @throws RnnError `data` if a part is shorter than one window, `option` if the fraction is out of range
+   */
   split(fraction: number): { train: TextData; test: TextData } {
     checkNumber("TextData", "fraction", fraction, { least: 0, most: 1 });
     const cut = Math.floor(this.tokens.length * (1 - fraction));
     const part = (tokens: Uint32Array): TextData => {
       const data = new TextData(this.vocabulary, tokens, this.batchSize, this.steps);
-      if (data.batches === 0) throw new RnnError("data", "TextData", `a part of ${tokens.length} characters is shorter than one window of ${this.batchSize} x ${this.steps}`);
+      if (data.batches < 1) throw new RnnError("data", "TextData", `a fraction of ${fraction} leaves a part of ${tokens.length} characters, which is shorter than one window, ${this.batchSize} x ${this.steps} + 1`);
       return data;
     };
     return { train: part(this.tokens.subarray(0, cut)), test: part(this.tokens.subarray(cut)) };
   }
 
+  /** Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and the ids one character further on. */
   batch(step: number, batchFirst = false): Batch {
     const { batchSize: B, steps: T, tokens } = this;
-    const window = step % this.batches;
+    const window = checkInteger("TextData", "step", step, 0) % this.batches;
     const input = new Uint32Array(T * B);
     const targets = new Int32Array(T * B);
     for (let t = 0; t < T; t++) {

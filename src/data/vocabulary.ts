@@ -1,4 +1,5 @@
 import { RnnError, show } from "../errors.ts";
+import { checkIds } from "../tensor/tensor.ts";
 
 function checkText(text: unknown): void {
   if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
@@ -8,8 +9,11 @@ function checkText(text: unknown): void {
 export class Vocabulary {
   private readonly ids: ReadonlyMap<string, number>;
 
-  /** @throws RnnError `data` if there are none or one is there twice */
+  /** @throws RnnError `data` if there are none, one is there twice or is no single character */
   constructor(readonly characters: readonly string[]) {
+    if (!Array.isArray(characters)) throw new RnnError("data", "Vocabulary", `characters must be a list, got ${show(characters)}`);
+    const other = characters.findIndex((c) => typeof c !== "string" || Array.from(c).length !== 1);
+    if (other >= 0) throw new RnnError("data", "Vocabulary", `characters must be single Unicode code points, got ${show(characters[other])} at index ${other}`);
     this.ids = new Map(characters.map((c, i) => [c, i]));
     if (characters.length === 0) throw new RnnError("data", "Vocabulary", "needs at least one character");
     if (this.ids.size !== characters.length) throw new RnnError("data", "Vocabulary", "has a character twice");
@@ -21,6 +25,7 @@ export class Vocabulary {
     return new Vocabulary([...new Set(text)].sort());
   }
 
+  /** Number of characters. */
   get size(): number {
     return this.characters.length;
   }
@@ -39,10 +44,14 @@ export class Vocabulary {
     return ids.slice(0, count);
   }
 
+  /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
-    return Array.from(ids, (id) => this.characters[id] ?? "\ufffd").join("");
+    const list = Array.from(ids);
+    checkIds("Vocabulary", "ids", list, this.size);
+    return list.map((id) => this.characters[id]).join("");
   }
 
+  /** All characters in order, which `new Vocabulary([...text])` turns back. */
   toString(): string {
     return this.characters.join("");
   }

@@ -4,12 +4,14 @@ import { checkFunction, checkInteger, checkNumber, checkOptionNames, RnnError, s
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
+import { breathe } from "../session/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import type { RunContext, RecordingPlan } from "../session/run-context.ts";
 import { randomWords } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
+/** How tokens are drawn, and how many. */
 export interface SamplingOptions {
   backend: Backend;
   /** Tokens to draw (default 100). */
@@ -69,6 +71,8 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
       const { downloads } = await program.run(inputs, count);
       const history = (await downloads).history as Uint32Array;
       yield Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
+      // On the CPU nothing above has let the event loop run.
+      await breathe();
     }
   } finally {
     program.free();

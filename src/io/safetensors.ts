@@ -6,6 +6,7 @@ import { RnnError, show } from "../errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
+/** What a safetensors file holds: tensors by name, and text by name. */
 export interface TensorFile {
   readonly tensors: Record<string, Tensor>;
   readonly metadata: Record<string, string>;

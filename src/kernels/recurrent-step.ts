@@ -24,6 +24,21 @@ export function walk(T: number, reverse: boolean): StepSlots[] {
   return Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
 }
 
+/** A step of BPTT: its slots, and the step whose gate gradients reach it. */
+export interface BackwardStep extends StepSlots {
+  readonly nextT: number;
+  readonly hasNext: 0 | 1;
+  readonly tail: 0 | 1;
+}
+
+/** The steps of BPTT in the order they are computed; with `tail` the product that reaches the initial state comes last. */
+export function walkBack(T: number, reverse: boolean, tail: boolean): BackwardStep[] {
+  const back = walk(T, reverse).reverse();
+  const steps = back.map((step, i): BackwardStep => ({ ...step, nextT: i ? back[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
+  if (tail) steps.push({ t: 0, previousSlot: 0, currentSlot: 0, nextT: back[T - 1].t, hasNext: 1, tail: 1 });
+  return steps;
+}
+
 const slots = { B: "u32", H: "u32", t: "u32", previousSlot: "u32", currentSlot: "u32", hBase: "u32" } as const;
 
 export const forwardBindings = {

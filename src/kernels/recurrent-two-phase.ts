@@ -10,7 +10,7 @@ import { stepGroups } from "./recurrent-step.ts";
 
 const slots = { B: "u32", H: "u32", t: "u32", previousSlot: "u32", currentSlot: "u32", hBase: "u32" } as const;
 
-const forwardBindings = {
+export const twoPhaseForwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "[T, B, H, G]; in: W·x + b_ih, out: activated gates" },
   weights: { access: "read", type: "f32", shape: "[H, H, G]: from unit k to the gates of unit j" },
   bias: { access: "read", type: "f32", shape: "[H, G]: b_hh" },
@@ -19,7 +19,7 @@ const forwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
 } as const;
 
-const backwardBindings = {
+export const twoPhaseBackwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "[T, B, H, G]; in: activated gates, out: their gradient" },
   weights: { access: "read", type: "f32", shape: "[H, H, G]: [k, j] from unit j to the gates of unit k" },
   h: { access: "read", type: "f32", shape: "hBase + [T+1, B, H]" },
@@ -31,17 +31,20 @@ const backwardBindings = {
 export type Phase = 0 | 1;
 const phaseNames = ["first", "second"] as const;
 
+/** The WGSL files of a strategy joined to a two-phase cell. */
+export const twoPhaseSources = (cell: TwoPhaseCell, strategy: string): string[] => ["lib/activations", "lib/two-phase", `cells/${cell.shader}`, `recurrent/${strategy}`];
+
 const common = (cell: TwoPhaseCell, phase: Phase, strategy: string) => ({
   name: `${strategy}:${cell.name}:${phaseNames[phase]}`,
-  sources: ["lib/activations", "lib/two-phase", `cells/${cell.shader}`, `recurrent/${strategy}`],
+  sources: twoPhaseSources(cell, strategy),
   constants: { ...cell.constants, phase },
   workgroups: stepGroups,
 });
 
-/** @see forwardBindings, and `shaders/recurrent/two-phase-forward.wgsl` */
+/** @see twoPhaseForwardBindings, and `shaders/recurrent/two-phase-forward.wgsl` */
 export const twoPhaseForward = (cell: TwoPhaseCell, phase: Phase) => defineKernel({
   ...common(cell, phase, "two-phase-forward"),
-  bindings: forwardBindings,
+  bindings: twoPhaseForwardBindings,
   params: slots,
   twin({ gates, weights, bias, h, c, lengths }, { B, H, t, previousSlot, currentSlot, hBase }) {
     const G = cell.gateNames.length;
@@ -84,7 +87,7 @@ export const twoPhaseForward = (cell: TwoPhaseCell, phase: Phase) => defineKerne
  */
 export const twoPhaseBackward = (cell: TwoPhaseCell, phase: Phase) => defineKernel({
   ...common(cell, phase, "two-phase-backward"),
-  bindings: backwardBindings,
+  bindings: twoPhaseBackwardBindings,
   params: { ...slots, nextT: "u32", hasNext: "u32", tail: "u32" },
   twin({ gates, weights, h, dy, carry, lengths }, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) {
     const G = cell.gateNames.length;

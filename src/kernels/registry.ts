@@ -15,7 +15,8 @@ import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "./losse
 import { maskSteps } from "./mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
-import { loopBackward, loopForward } from "./recurrent-loop.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
+import { prepareLayer } from "./prepare-layer.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
 import { advancePosition, sampleToken } from "./sample-token.ts";
@@ -26,11 +27,12 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy,
-  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33), loopBackward(cell, 33)]),
-  loopForward(lstm, 256), loopBackward(lstm, 256),
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
+  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
+    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33),
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,

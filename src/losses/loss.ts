@@ -6,6 +6,7 @@ import type { View } from "../recording/recording.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkFinite, checkIds, type NumericArray } from "../tensor/tensor.ts";
 
+/** What a model is trained to make small; made by `crossEntropy`, `binaryCrossEntropy` or `squaredError`. */
 export interface Loss {
   readonly name: string;
   /** Element type of the targets' buffer: class indices or numbers. */
@@ -31,6 +32,7 @@ type Reduction = "mean" | "sum";
  * Softmax cross-entropy in nats on class indices, as PyTorch's `CrossEntropyLoss`: the mean (or sum) of
  * -ln softmax(logits)_target over targets that are not `ignoreIndex` (default -100), weighted by the mask.
  * Logits [..., classes], targets [...].
+ * @throws RnnError `option` if an option is unknown or out of range
  */
 export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
@@ -80,7 +82,11 @@ function elementLoss(name: string, reduction: Reduction, record: (tape: Tape, vi
   };
 }
 
-/** Binary cross-entropy on logits, as PyTorch's `BCEWithLogitsLoss`: targets in [0, 1], of the logits' shape. */
+/**
+ * Binary cross-entropy on logits, as PyTorch's `BCEWithLogitsLoss`: the mean (or sum) of
+ * -t ln σ(x) - (1 - t) ln(1 - σ(x)), weighted by the mask. Targets t in [0, 1], of the logits' shape.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Loss {
   checkOptionNames("binaryCrossEntropy", options, ["reduction"]);
   const reduction = checkChoice("binaryCrossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]);
@@ -90,7 +96,11 @@ export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Los
   });
 }
 
-/** Squared error: the "mean" of (y - t)² as PyTorch's `MSELoss` (default), its "sum", or "halfSum" ½Σ(y - t)². */
+/**
+ * Squared error: the "mean" of (y - t)² as PyTorch's `MSELoss` (default), its "sum", or "halfSum" ½Σ(y - t)²,
+ * weighted by the mask. Targets t of the prediction's shape.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export function squaredError(options: { reduction?: Reduction | "halfSum" } = {}): Loss {
   checkOptionNames("squaredError", options, ["reduction"]);
   const reduction = checkChoice("squaredError", "reduction", options.reduction ?? "mean", ["mean", "sum", "halfSum"]);

@@ -7,6 +7,8 @@ import { Module } from "./module.ts";
 /**
  * Sets each element to 0 with probability `p` and divides the others by 1 - p, in training only (Srivastava et al.
  * 2014). The mask comes from the counter-based generator: the same on both backends, and never stored.
+ * Any shape in, the same shape out.
+ * @throws RnnError `option` unless `p` is from 0 to 1
  */
 export class Dropout extends Module {
   constructor(readonly p = 0.5) {

@@ -8,7 +8,8 @@ import { Parameter } from "./parameter.ts";
 
 /**
  * A row of `weight` [numEmbeddings, embeddingDim] per id, as PyTorch's `nn.Embedding`; drawn from N(0, 1).
- * Input: ids of any shape. Output: [...shape, embeddingDim].
+ * Input: ids of any shape, from 0 to numEmbeddings - 1. Output: [...shape, embeddingDim].
+ * @throws RnnError `option` if an argument is unknown or out of range
  */
 export class Embedding extends Module {
   constructor(readonly numEmbeddings: number, readonly embeddingDim: number, options: { seed?: number } = {}) {

@@ -10,6 +10,7 @@ import { Parameter } from "./parameter.ts";
 /**
  * y = x·Wᵀ + b, as PyTorch's `nn.Linear`: `weight` [outFeatures, inFeatures] and `bias` [outFeatures], both drawn
  * from U(-1/√inFeatures, 1/√inFeatures). Input [..., inFeatures], output [..., outFeatures].
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class Linear extends Module {
   private readonly bias: boolean;

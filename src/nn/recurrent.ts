@@ -28,6 +28,7 @@ export interface RecurrentLayerOptions {
   bidirectional?: boolean;
   /** Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), or orthogonal blocks. */
   recurrentInit?: "uniform" | "orthogonal";
+  /** Of the first values, an integer of at least 0; any if left out. */
   seed?: number;
 }
 
@@ -131,8 +132,9 @@ abstract class RecurrentLayer extends Module {
 }
 
 /**
- * Elman network, as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh), g = tanh or ReLU.
- * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h`.
+ * Elman network (Elman 1990), as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh), g = tanh or ReLU.
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h` [numLayers·D, batch, hiddenSize].
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class RNN extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { nonlinearity?: "tanh" | "relu" } = {}) {
@@ -147,7 +149,8 @@ export class RNN extends RecurrentLayer {
  * r, z = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  h_t = (1 - z)⊙n + z⊙h_{t-1};
  * reset "after" (PyTorch, cuDNN, Keras' default):  n = tanh(W_n·x_t + b_in + r⊙(U_n·h_{t-1} + b_hn));
  * reset "before" (the paper, Keras reset_after=False, ONNX' default):  n = tanh(W_n·x_t + b_in + U_n·(r⊙h_{t-1}) + b_hn).
- * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h`.
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h` [numLayers·D, batch, hiddenSize].
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class GRU extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { reset?: "after" | "before" } = {}) {
@@ -158,10 +161,12 @@ export class GRU extends RecurrentLayer {
 }
 
 /**
- * Long short-term memory, as PyTorch's `nn.LSTM`; gates i f g o:
+ * Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), as PyTorch's `nn.LSTM`; gates i f g o:
  * i, f, o = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  g = tanh(…);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
  * `forgetBias` sets the forget gates' bias (Jozefowicz et al. 2015 advise 1).
- * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], states `h` and `c`.
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], states `h` and `c`, each
+ * [numLayers·D, batch, hiddenSize].
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class LSTM extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { forgetBias?: number } = {}) {

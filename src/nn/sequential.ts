@@ -7,6 +7,7 @@ import { Module } from "./module.ts";
  * Modules one behind the other. Given as a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; given
  * as an object, by its keys, which then are the prefixes of the parameter names.
  * With `seed` all parameters are drawn anew from it.
+ * @throws RnnError `option` if there is no module, one of them is none, or an option is unknown
  */
 export class Sequential extends Module {
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, options: { seed?: number } = {}) {

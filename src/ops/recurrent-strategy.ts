@@ -1,9 +1,10 @@
 /** How the time loop of a recurrent layer becomes dispatches. */
+import { RnnError } from "../errors.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
-import { loopBackward, loopForward, mostLoopUnits } from "../kernels/recurrent-loop.ts";
-import { stepBackward, stepForward, walk, type StepSlots } from "../kernels/recurrent-step.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/recurrent-loop.ts";
+import { stepBackward, stepForward, walk, walkBack } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { matmul } from "./linear.ts";
@@ -24,8 +25,14 @@ export type Strategy = "loop" | "step";
  * The strategy for a layer of H units: the loop where a workgroup can hold a layer, since a dispatch costs more than
  * a step of a small one computes.
  */
-export function chooseStrategy(cell: RecurrentCell, units: number): Strategy {
-  return !isTwoPhase(cell) && units <= mostLoopUnits ? "loop" : "step";
+export function chooseStrategy(units: number): Strategy {
+  return units <= mostLoopUnits ? "loop" : "step";
+}
+
+/** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
+export function checkedStrategy(label: string, strategy: Strategy, units: number): Strategy {
+  if (strategy === "step" || units <= mostLoopUnits) return strategy;
+  throw new RnnError("limit", label, `strategy "loop" needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${units}; use "step"`);
 }
 
 /** What both passes share; shapes as in `kernels/recurrent-step.ts`. */
@@ -51,8 +58,10 @@ export interface BackwardBuffers {
 export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, buffers: LayerBuffers, weights: View, bias: View): void {
   const { T, B, H, reverse, hBase, gates, h, c, lengths } = buffers;
   const views = { gates, weights, bias, h, c, lengths };
-  if (strategy === "loop" && !isTwoPhase(cell)) {
-    recording.dispatch(loopForward(cell, H), views, { T, B, H, reverse: reverse ? 1 : 0, hBase });
+  if (strategy === "loop") {
+    const params = { T, B, H, reverse: reverse ? 1 : 0, hBase };
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, H), views, params);
+    else recording.dispatch(loopForward(cell, H, B), views, params);
     return;
   }
   for (const step of walk(T, reverse)) {
@@ -69,30 +78,23 @@ export function recordForward(recording: Recording, strategy: Strategy, cell: Re
 /** With `tail` the product follows that carries the gradient from the first step to the initial state, into `carry`. */
 export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, buffers: LayerBuffers, cotangents: BackwardBuffers, tail: boolean): void {
   const { T, B, H, reverse, hBase, gates, h, c, lengths } = buffers;
-  if (strategy === "loop" && !isTwoPhase(cell)) {
+  const { weights, dy, carry, dRecurrent } = cotangents;
+  const shared = { gates, weights, h, dy, carry, lengths };
+  if (strategy === "loop") {
     const params = { T, B, H, reverse: reverse ? 1 : 0, hBase, tail: tail ? 1 : 0 };
-    recording.dispatch(loopBackward(cell, H), { gates, h, c, lengths, ...cotangents }, params);
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, H), shared, params);
+    else recording.dispatch(loopBackward(cell, H, B), { ...shared, c, dRecurrent }, params);
     return;
   }
-  const steps = walk(T, reverse).reverse();
-  steps.forEach((step, i) => {
-    backwardStep(recording, cell, buffers, cotangents, step, { nextT: i ? steps[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
-  });
-  if (tail) backwardStep(recording, cell, buffers, cotangents, { t: 0, previousSlot: 0, currentSlot: 0 }, { nextT: steps[T - 1].t, hasNext: 1, tail: 1 });
-}
-
-function backwardStep(
-  recording: Recording, cell: RecurrentCell, { B, H, hBase, gates, h, c, lengths }: LayerBuffers, { weights, dy, carry, dRecurrent }: BackwardBuffers,
-  step: StepSlots, flags: { nextT: number; hasNext: number; tail: number },
-): void {
-  const params = { B, H, hBase, ...step, ...flags };
-  if (!isTwoPhase(cell)) {
-    recording.dispatch(stepBackward(cell), { gates, weights, h, c, dy, carry, dRecurrent, lengths }, params);
-    return;
+  for (const step of walkBack(T, reverse, tail)) {
+    const params = { B, H, hBase, ...step };
+    if (!isTwoPhase(cell)) {
+      recording.dispatch(stepBackward(cell), { ...shared, c, dRecurrent }, params);
+      continue;
+    }
+    recording.dispatch(twoPhaseBackward(cell, 0), shared, params);
+    if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1), shared, params);
   }
-  const views = { gates, weights, h, dy, carry, lengths };
-  recording.dispatch(twoPhaseBackward(cell, 0), views, params);
-  if (!flags.tail) recording.dispatch(twoPhaseBackward(cell, 1), views, params);
 }
 
 /**

@@ -17,6 +17,7 @@ export interface OptimizerViews {
   readonly control: View;
 }
 
+/** An update rule with its options; made by `sgd`, `rmsprop`, `adam` or `adamw`. It has no state of its own. */
 export interface Optimizer {
   readonly name: string;
   readonly schedule: Schedule;
@@ -45,7 +46,11 @@ const fraction = (where: string, name: string, value: number): number => {
   return checkNumber(where, name, value, { least: 0 });
 };
 
-/** Stochastic gradient descent; learningRate 0.01, momentum 0, dampening 0, nesterov false, weightDecay 0. */
+/**
+ * Stochastic gradient descent; learningRate 0.01, momentum 0, dampening 0, nesterov false, weightDecay 0:
+ * v = momentum·v + (1 - dampening)·g;  θ -= learningRate·v, or learningRate·(g + momentum·v) with `nesterov`.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export function sgd(options: Common & { momentum?: number; dampening?: number; nesterov?: boolean } = {}): Optimizer {
   checkOptionNames("sgd", options, ["learningRate", "weightDecay", "momentum", "dampening", "nesterov"]);
   const schedule = scheduleOf("sgd", options.learningRate ?? 0.01);
@@ -65,7 +70,12 @@ export function sgd(options: Common & { momentum?: number; dampening?: number; n
   };
 }
 
-/** RMSprop; learningRate 0.01, alpha 0.99, eps 1e-8, momentum 0, centered false, weightDecay 0. */
+/**
+ * RMSprop (Hinton 2012; centred: Graves 2013); learningRate 0.01, alpha 0.99, eps 1e-8, momentum 0, centered false,
+ * weightDecay 0: s = alpha·s + (1 - alpha)·g²;  θ -= learningRate · g / (√s + eps), s less the square of the mean
+ * gradient if `centered`.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export function rmsprop(options: Common & { alpha?: number; eps?: number; momentum?: number; centered?: boolean } = {}): Optimizer {
   checkOptionNames("rmsprop", options, ["learningRate", "weightDecay", "alpha", "eps", "momentum", "centered"]);
   const schedule = scheduleOf("rmsprop", options.learningRate ?? 0.01);
@@ -109,8 +119,16 @@ function adamLike(where: string, options: AdamOptions, decoupled: 0 | 1, default
   };
 }
 
-/** Adam; learningRate 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0 (added to the gradient). */
+/**
+ * Adam (Kingma & Ba 2015); learningRate 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0 (added to the gradient):
+ * m = beta1·m + (1 - beta1)·g;  v = beta2·v + (1 - beta2)·g²;  θ -= learningRate · m̂ / (√v̂ + eps), both corrected for
+ * their start at 0.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export const adam = (options: AdamOptions = {}): Optimizer => adamLike("adam", options, 0, 0);
 
-/** AdamW: as Adam, but weightDecay (default 0.01) shrinks the parameters themselves. */
+/**
+ * AdamW (Loshchilov & Hutter 2019): as Adam, but weightDecay (default 0.01) shrinks the parameters themselves.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export const adamw = (options: AdamOptions = {}): Optimizer => adamLike("adamw", options, 1, 0.01);

@@ -4,12 +4,16 @@ import { checkInteger, checkNumber, checkOptionNames } from "../errors.ts";
 /** The learning rate of step `step`, counted from 0. */
 export type Schedule = (step: number) => number;
 
+/** The same learning rate at every step. @throws RnnError `option` if it is negative or not finite */
 export const constant = (learningRate: number): Schedule => {
   checkNumber("constant", "learningRate", learningRate, { least: 0 });
   return () => learningRate;
 };
 
-/** Multiplied by `gamma` (default 0.1) every `stepSize` steps, as PyTorch's `StepLR`. */
+/**
+ * Multiplied by `gamma` (default 0.1) every `stepSize` steps, as PyTorch's `StepLR`.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
 export function stepDecay(options: { learningRate: number; stepSize: number; gamma?: number }): Schedule {
   checkOptionNames("stepDecay", options, ["learningRate", "stepSize", "gamma"], { needed: true });
   const learningRate = checkNumber("stepDecay", "learningRate", options.learningRate, { least: 0 });
@@ -21,6 +25,7 @@ export function stepDecay(options: { learningRate: number; stepSize: number; gam
 /**
  * Linear warm-up over `warmupSteps` (default 0), then half a cosine down to `minimum` (default 0) at `totalSteps`,
  * where it stays (Loshchilov & Hutter 2017): minimum + ½(learningRate - minimum)(1 + cos(π·progress)).
+ * @throws RnnError `option` if an option is unknown or out of range
  */
 export function cosine(options: { learningRate: number; totalSteps: number; warmupSteps?: number; minimum?: number }): Schedule {
   checkOptionNames("cosine", options, ["learningRate", "totalSteps", "warmupSteps", "minimum"], { needed: true });

@@ -9,7 +9,10 @@ export interface MemoryPlan {
   readonly slotOf: ReadonlyMap<Buffer, number>;
 }
 
-/** First and last command that touches each transient buffer. */
+/**
+ * First and last command that touches each transient buffer. Downloads are handed over behind the last command,
+ * wherever they stand.
+ */
 export function lifetimes(recording: Recording): Map<Buffer, { first: number; last: number }> {
   const spans = new Map<Buffer, { first: number; last: number }>();
   recording.commands.forEach((command, index) => {
@@ -17,8 +20,9 @@ export function lifetimes(recording: Recording): Map<Buffer, { first: number; la
     for (const { buffer } of [...reads, ...writes]) {
       if (buffer.role !== "transient") continue;
       const span = spans.get(buffer);
-      if (span) span.last = index;
-      else spans.set(buffer, { first: index, last: index });
+      const last = command.kind === "download" ? recording.commands.length : index;
+      if (span) span.last = Math.max(span.last, last);
+      else spans.set(buffer, { first: index, last });
     }
   });
   return spans;

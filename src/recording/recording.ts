@@ -129,7 +129,10 @@ export function usesOf(command: Command): { reads: View[]; writes: View[] } {
 
 const printView = ({ buffer, offset, shape }: View): string => `${buffer.label}${offset ? `+${offset}` : ""}[${shape.join(", ")}]`;
 
-/** A listing for people: one line a command, with kernel, bindings and params; runs of one kernel over time are folded. */
+/**
+ * A listing for people: one line a command, with kernel, bindings and params in the contract's order; runs of one
+ * kernel over time are folded.
+ */
 export function print(recording: Recording): string {
   const lines: string[] = [];
   let last = "";
@@ -147,7 +150,8 @@ export function print(recording: Recording): string {
       lines.push(`${head} ${command.kind} ${what}`);
       return;
     }
-    const views = Object.entries(command.views).map(([name, view]) => `${name}=${printView(view)}`).join(" ");
+    const { bindings, params: paramTypes } = command.kernel;
+    const views = Object.keys(bindings).map((name) => `${name}=${printView(command.views[name])}`).join(" ");
     const same = `${command.kernel.name} ${views}`;
     if (same === last) {
       folded++;
@@ -156,7 +160,7 @@ export function print(recording: Recording): string {
     flush();
     last = same;
     const groups = command.kernel.workgroups(command.params).join("x");
-    const params = Object.entries(command.params).map(([k, v]) => `${k}:${v}`).join(" ");
+    const params = Object.keys(paramTypes).map((name) => `${name}:${command.params[name]}`).join(" ");
     lines.push(`${head} ${command.kernel.name} <${groups}> ${views} {${params}}`);
   });
   flush();

@@ -3,14 +3,17 @@ import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Strategy } from "../ops/recurrent-strategy.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { checkStrategy, planFor, randomWords, type ModelInputs } from "./plan.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
+/** What a forward pass gives. */
 export interface ModelOutputs {
+  /** In the input's order of steps and batch. */
   output: Tensor<FloatArray>;
-  /** Final states by path. */
+  /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
   state: Record<string, Tensor<FloatArray>>;
 }
 
@@ -20,6 +23,7 @@ export interface Cotangents {
   state?: Readonly<Record<string, Tensor>>;
 }
 
+/** What a forward and backward pass gives. */
 export interface ModelGradients extends ModelOutputs {
   gradients: {
     /** By parameter name, in PyTorch's shapes. */
@@ -31,6 +35,7 @@ export interface ModelGradients extends ModelOutputs {
   };
 }
 
+/** How a model is run. */
 export interface RunOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */
@@ -82,10 +87,14 @@ export async function forward(model: Module, inputs: ModelInputs | Tensor, optio
   checkRunOptions("forward", options);
   const session = Session.of(model, options.backend);
   const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: false });
-  const { context, program } = await session.prepare("forward", plan, downloadOutputs);
-  await session.store.sync();
-  const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
-  return outputsOf(context, await downloads, options.backend);
+  const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
+  try {
+    await session.store.sync();
+    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    return outputsOf(context, await downloads, options.backend);
+  } finally {
+    release();
+  }
 }
 
 function outputsOf(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, backend: Backend): ModelOutputs {
@@ -107,20 +116,24 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
   const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: true });
   const paths = Object.keys(cotangents.state ?? {}).sort();
   const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
-  const { context, program } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
-  Object.assign(data, cotangentData(context, cotangents));
-  await session.store.sync();
-  const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
-  const values = await downloads;
-  const input = context.input.needsGradient ? { shape: context.input.shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(context.input.shape.reduce((p, n) => p * n, 1)) } : undefined;
-  return {
-    ...outputsOf(context, values, backend),
-    gradients: {
-      parameters: session.store.split(values.gradients),
-      input,
-      state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
-    },
-  };
+  const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
+  try {
+    Object.assign(data, cotangentData(context, cotangents));
+    await session.store.sync();
+    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    const values = await downloads;
+    const { needsGradient, shape } = context.input;
+    return {
+      ...outputsOf(context, values, backend),
+      gradients: {
+        parameters: session.store.split(values.gradients),
+        input: needsGradient ? { shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) } : undefined,
+        state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
+      },
+    };
+  } finally {
+    release();
+  }
 }
 
 function recordGradients(context: RunContext, cotangents: Cotangents): void {

@@ -15,17 +15,47 @@ export interface Prepared {
   readonly program: Program;
 }
 
-const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
+/** A kept recording, lent to one caller. */
+export interface Lent extends Prepared {
+  /** To be called when the downloads have come: until then it is not freed. */
+  readonly release: () => void;
+}
 
-/** Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. */
-const abandoned = new FinalizationRegistry<{ store: ParameterStore; prepared: Map<string, Promise<Prepared>> }>(({ store, prepared }) => {
-  store.free();
-  for (const one of prepared.values()) one.then(({ program }) => program.free(), () => undefined);
-});
+interface Kept {
+  readonly made: Promise<Prepared>;
+  /** Callers it is lent to. */
+  users: number;
+  /** Nobody finds it any more; it is freed with its last user. */
+  dropped: boolean;
+}
+
+function freeOf({ made }: Kept): void {
+  made.then(({ program }) => program.free(), () => undefined);
+}
+
+interface Abandoned {
+  readonly store: ParameterStore;
+  readonly kept: Map<string, Kept>;
+}
+
+/** The sessions of one backend. */
+class Sessions {
+  readonly byModel = new WeakMap<Module, Session>();
+  /**
+   * Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. One
+   * registry per backend, which dies with it: what a registry holds, a backend among it, lives as long as the model.
+   */
+  readonly abandoned = new FinalizationRegistry<Abandoned>(({ store, kept }) => {
+    store.free();
+    for (const one of kept.values()) freeOf(one);
+  });
+}
+
+const sessions = new WeakMap<Backend, Sessions>();
 
 export class Session {
   readonly store: ParameterStore;
-  private readonly prepared = new Map<string, Promise<Prepared>>();
+  private readonly kept = new Map<string, Kept>();
   /** Recordings kept; a stream of ever new shapes must not fill the device. */
   private static readonly most = 16;
 
@@ -37,34 +67,42 @@ export class Session {
   static of(model: Module, backend: Backend): Session {
     if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
     if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
-    let models = sessions.get(backend);
-    if (!models) sessions.set(backend, (models = new WeakMap()));
-    let session = models.get(model);
+    let known = sessions.get(backend);
+    if (!known) sessions.set(backend, (known = new Sessions()));
+    let session = known.byModel.get(model);
     if (!session) {
-      models.set(model, (session = new Session(model, backend)));
-      abandoned.register(model, { store: session.store, prepared: session.prepared });
+      known.byModel.set(model, (session = new Session(model, backend)));
+      known.abandoned.register(model, { store: session.store, kept: session.kept });
     }
     return session;
   }
 
   /**
-   * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does.
+   * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does. It is the
+   * caller's until `release`.
    * @param memoryFor gives the memory behind the context's externals
    */
-  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Prepared> {
+  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
     const id = `${key} ${JSON.stringify(plan)}`;
-    const known = this.prepared.get(id);
-    if (known) {
-      // The latest used stands last; the first is the one to go.
-      this.prepared.delete(id);
-      this.prepared.set(id, known);
-      return known;
+    const kept = this.kept.get(id) ?? { made: this.make(plan, finish, memoryFor), users: 0, dropped: false };
+    // The latest used stands last; the first is the one to go.
+    this.kept.delete(id);
+    this.kept.set(id, kept);
+    kept.users++;
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      kept.users--;
+      if (kept.dropped && kept.users === 0) freeOf(kept);
+      this.evict();
+    };
+    try {
+      return { ...await kept.made, release };
+    } catch (error) {
+      if (this.kept.get(id) === kept) this.kept.delete(id);
+      throw error;
     }
-    const made = this.make(plan, finish, memoryFor);
-    this.prepared.set(id, made);
-    made.catch(() => this.prepared.delete(id));
-    await this.evict();
-    return made;
   }
 
   /** Records without keeping: for verification and for printing. */
@@ -80,19 +118,23 @@ export class Session {
     return { context, program };
   }
 
-  /** Frees the recordings whose key starts with `key`. */
+  /** Drops the recordings whose key starts with `key`. */
   forget(key: string): void {
-    for (const [id, old] of this.prepared) {
-      if (!id.startsWith(`${key} `)) continue;
-      this.prepared.delete(id);
-      old.then(({ program }) => program.free(), () => undefined);
+    for (const id of this.kept.keys()) if (id.startsWith(`${key} `)) this.drop(id);
+  }
+
+  /** Drops the recordings used longest ago, as far as nobody uses them now. */
+  private evict(): void {
+    for (const [id, { users }] of this.kept) {
+      if (this.kept.size <= Session.most) return;
+      if (users === 0) this.drop(id);
     }
   }
 
-  private async evict(): Promise<void> {
-    for (const [id, old] of [...this.prepared].slice(0, Math.max(0, this.prepared.size - Session.most))) {
-      this.prepared.delete(id);
-      (await old).program.free();
-    }
+  private drop(id: string): void {
+    const kept = this.kept.get(id)!;
+    this.kept.delete(id);
+    kept.dropped = true;
+    if (kept.users === 0) freeOf(kept);
   }
 }

@@ -1,7 +1,9 @@
 import { RnnError, show } from "../errors.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
 
+/** Numbers with a fraction: float32 everywhere, float64 on the CPU backend where it is asked for. */
 export type FloatArray = Float32Array | Float64Array;
+/** The data of a tensor. */
 export type NumericArray = FloatArray | Int32Array | Uint32Array;
 
 /** A host tensor: row-major numbers and their shape. Plain data; nothing to dispose of. */

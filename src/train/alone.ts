@@ -15,6 +15,7 @@ import { OptimizerState } from "./optimizer-state.ts";
 
 /**
  * The value of a loss and its gradient with respect to the prediction.
+ * @param inputs.targets in the loss's `targetShape`; `mask` (default all 1) has the same shape
  * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction
  */
 export async function lossAndGradient(
@@ -64,6 +65,7 @@ class Arrays extends Module {
  * Applies an optimiser to named arrays with given gradients.
  * @param gradients one set a step, by the names of `parameters`
  * @returns the parameters after each step
+ * @throws RnnError `option` for unknown options, `shape` if a gradient does not fit its parameter
  */
 export async function optimizerSteps(
   optimizer: Optimizer, parameters: Readonly<Record<string, Tensor>>, gradients: readonly Readonly<Record<string, Tensor>>[],

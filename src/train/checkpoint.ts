@@ -18,6 +18,8 @@ const format = "webgpu-rnn checkpoint 1";
 export function encodeCheckpoint({ parameters, optimizer, carried, step, seed, optimizerName, metadata }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, Tensor> = { ...parameters };
   for (const [name, value] of Object.entries(optimizer)) tensors[`optimizer.${name}`] = value;
+  const taken = ["format", "step", "seed", "optimizer"].find((key) => Object.hasOwn(metadata, key));
+  if (taken !== undefined) throw new RnnError("option", "checkpoint", `metadata cannot be named "${taken}", which the checkpoint itself uses`);
   for (const [label, data] of Object.entries(carried)) tensors[label] = { shape: [data.length], data };
   return encodeSafetensors(tensors, { ...metadata, format, step: String(step), seed: String(seed), optimizer: optimizerName });
 }

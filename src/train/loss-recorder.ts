@@ -5,9 +5,9 @@ import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { Strategy } from "../ops/recurrent-strategy.ts";
-import type { RunContext } from "../session/run-context.ts";
+import { RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { planFor, randomWords } from "../session/plan.ts";
-import type { Prepared, Session } from "../session/session.ts";
+import type { Lent, Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
@@ -25,15 +25,36 @@ export class LossRecorder {
   ) {}
 
   /** The recording for batches shaped like this one. */
-  prepare(batch: Batch): Promise<Prepared> {
-    const training = this.optimizer !== undefined;
-    checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"]);
-    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, strategy: this.strategy });
-    const states = this.carryState ? ({ kind: "carried" } as const) : ({ kind: "zero" } as const);
-    const key = `${this.id} ${batch.mask ? "mask" : ""}`;
-    return this.session.prepare(key, { ...plan, states, inputGradient: false }, (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
+  prepare(batch: Batch): Promise<Lent> {
+    const key = `${this.id} ${batch?.mask ? "mask" : ""}`;
+    return this.session.prepare(key, this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
     });
+  }
+
+  /**
+   * Checks what a checkpoint after `step` steps says is carried on to this batch.
+   * @throws RnnError `format` or `data`, naming the state
+   */
+  checkCarried(values: Readonly<Record<string, NumericArray>>, batch: Batch, step: number): void {
+    const { externals } = new RunContext(this.session.model, this.session.store, this.planOf(batch));
+    for (const [label, { shape }] of externals) {
+      // Nothing is carried before the first step.
+      if (step === 0 && !Object.hasOwn(values, label)) continue;
+      if (!Object.hasOwn(values, label)) throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
+      const { length } = values[label];
+      if (length !== sizeOf(shape)) throw new RnnError("format", "checkpoint", `"${label}" must hold ${sizeOf(shape)} numbers for this trainer's batches, got ${length}; keep the batch size`);
+      checkFinite("checkpoint", `"${label}"`, values[label]);
+    }
+    const unknown = Object.keys(values).find((label) => !externals.has(label));
+    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
+  }
+
+  private planOf(batch: Batch): RecordingPlan {
+    const training = this.optimizer !== undefined;
+    checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"], { needed: true });
+    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, strategy: this.strategy });
+    return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 
   /** Frees the recordings. */

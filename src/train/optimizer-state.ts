@@ -6,7 +6,7 @@ import type { Buffer, View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { FloatArray, Tensor } from "../tensor/tensor.ts";
+import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 
 /** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
 export class OptimizerState {
@@ -62,14 +62,18 @@ export class OptimizerState {
     return result;
   }
 
-  /** @throws RnnError `format` unless `values` are this optimiser's */
+  /** @throws RnnError `format` or `data` unless `values` are this optimiser's */
   check(values: Readonly<Record<string, Tensor>>): void {
     const expected = this.usedSlots().flatMap((slot) => [...this.session.store.places].map(([path, { parameter }]) => [`${slot}.${path}`, parameter.shape] as const));
     for (const [name, shape] of expected) {
       const value = values[name] as Tensor | undefined;
       if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
       if (value.shape.join() !== shape.join()) throw new RnnError("format", "checkpoint", `"optimizer.${name}" must be [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
+      checkFinite("checkpoint", `"optimizer.${name}"`, value.data);
     }
+    const known = new Set<string>(expected.map(([name]) => name));
+    const unknown = Object.keys(values).find((name) => !known.has(name));
+    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "optimizer.${unknown}", which this trainer's optimizer, with its options, does not keep`);
   }
 
   write(values: Readonly<Record<string, Tensor>>): void {

@@ -7,15 +7,17 @@ import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkStrategy } from "../session/plan.ts";
-import { Session, type Prepared } from "../session/session.ts";
+import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import { breathe } from "./breathe.ts";
+import { breathe } from "../session/breathe.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { OptimizerState } from "./optimizer-state.ts";
 
+/** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions {
   backend: Backend;
+  /** Where batches come from, e.g. `TextData`. */
   data: TrainingData;
   loss: Loss;
   optimizer: Optimizer;
@@ -31,6 +33,7 @@ export interface TrainerOptions {
   strategy?: Strategy;
 }
 
+/** How a training step went. */
 export interface Progress {
   /** Training steps done so far, this one included. */
   step: number;
@@ -38,11 +41,13 @@ export interface Progress {
   loss: number;
   /** Global norm of the gradients, before clipping. */
   gradientNorm: number;
+  /** Of this step, from the optimiser's schedule. */
   learningRate: number;
   /** Targets per second since `run` was called. */
   tokensPerSecond: number;
 }
 
+/** How good a model is on data, without training on them. */
 export interface Evaluation {
   /** Mean loss; nats per token for cross-entropy. */
   loss: number;
@@ -57,6 +62,13 @@ interface Pending {
   readonly step: number;
   readonly tokens: number;
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+}
+
+function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
+  if (typeof backend?.prepare !== "function") throw new RnnError("option", "Trainer", `backend must come from createBackend, got ${show(backend)}`);
+  if (typeof data?.batch !== "function") throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+  if (typeof loss?.record !== "function") throw new RnnError("option", "Trainer", `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  if (typeof optimizer?.record !== "function") throw new RnnError("option", "Trainer", `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
 /** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
@@ -77,15 +89,16 @@ export class Trainer {
   /** Where the present run began: its first parameters are never undone. */
   private firstStep = 0;
 
+  /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"]);
-    for (const name of ["backend", "data", "loss", "optimizer"] as const) {
-      if (typeof options[name] !== "object") throw new RnnError("option", "Trainer", `needs ${name}, got ${show(options[name])}`);
-    }
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"], { needed: true });
+    checkParts(options);
     const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
+    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
+    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
     this.carried = new CarriedStates(options.backend);
@@ -98,8 +111,11 @@ export class Trainer {
    * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
    * the last ones whose loss was finite, and carried states are zero.
    */
-  async *run({ steps, signal }: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
-    checkInteger("Trainer", "steps", steps, 0);
+  async *run(options: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
+    checkOptionNames("Trainer", options, ["steps", "signal"], { needed: true });
+    const { signal } = options;
+    const steps = checkInteger("Trainer", "steps", options.steps, 0);
+    if (signal !== undefined && typeof signal?.aborted !== "boolean") throw new RnnError("option", "Trainer", `signal must be an AbortSignal, got ${show(signal)}`);
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     this.running = true;
     const pending: Pending[] = [];
@@ -145,6 +161,7 @@ export class Trainer {
    */
   async evaluate(data: TrainingData = this.options.data, options: { batches?: number } = {}): Promise<Evaluation> {
     checkOptionNames("evaluate", options, ["batches"]);
+    if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
     const carried = new CarriedStates(this.backend);
     const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState);
@@ -154,12 +171,17 @@ export class Trainer {
       let count = 0;
       for (let i = 0; i < Math.min(batches, data.batches); i++) {
         const batch = data.batch(i, this.model.batchFirst);
-        const { program, context } = await recorder.prepare(batch);
+        const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
         const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0);
-        const { downloads } = await program.run(inputs);
+        let loss: NumericArray;
+        try {
+          const { downloads } = await program.run(inputs);
+          ({ loss } = await downloads);
+        } finally {
+          release();
+        }
         const { normalizer } = inputs;
-        const { loss } = await downloads;
         // A mean is undone by its factor, so that batches count by their targets.
         sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
         count += normalizer[0];
@@ -198,8 +220,10 @@ export class Trainer {
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
     const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
     this.optimizerState.check(checkpoint.optimizer);
+    this.recorder.checkCarried(checkpoint.carried, this.options.data.batch(checkpoint.step, this.model.batchFirst), checkpoint.step);
     this.model.loadStateDict(checkpoint.parameters);
     this.optimizerState.write(checkpoint.optimizer);
+    this.carried.reset();
     this.carried.write(checkpoint.carried);
     this.step = checkpoint.step;
   }
@@ -207,14 +231,20 @@ export class Trainer {
   private async submit(): Promise<Pending> {
     const { step } = this;
     const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
-    const { program, context }: Prepared = await this.recorder.prepare(batch);
-    const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
-    await this.session.store.sync();
-    if (batch.startsSequence) this.carried.reset();
-    const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
-    this.session.store.changed();
-    this.step++;
-    return { step: this.step, tokens: batch.targets.data.length, downloads };
+    const { program, context, release } = await this.recorder.prepare(batch);
+    try {
+      const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
+      await this.session.store.sync();
+      if (batch.startsSequence) this.carried.reset();
+      const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
+      downloads.then(release, release);
+      this.session.store.changed();
+      this.step++;
+      return { step: this.step, tokens: batch.targets.data.length, downloads };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   private async report({ step, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {

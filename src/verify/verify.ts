@@ -10,6 +10,7 @@ import { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 
+/** What is checked, and how closely. */
 export interface VerifyOptions {
   /** The backend to be checked. */
   backend: Backend;
@@ -37,6 +38,7 @@ export interface Finding {
   readonly twin?: number;
 }
 
+/** What `verify` has found. */
 export interface Report {
   /** Whether every element of every buffer after every command is within the tolerance. */
   readonly passed: boolean;
@@ -154,7 +156,7 @@ function makeReport(adapter: string, commands: number, compared: number, unsorte
   return {
     passed, adapter, commands, compared, findings,
     toString() {
-      const head = `${adapter}: ${passed ? "every buffer agrees with its twin" : `${bad.length} buffers differ from their twins`} (${commands} commands, ${compared} numbers)`;
+      const head = `${adapter}: ${passed ? "every buffer agrees with its twin" : bad.length === 1 ? "1 buffer differs from its twin" : `${bad.length} buffers differ from their twins`} (${commands} commands, ${compared} numbers)`;
       const lines = findings.map((f) => {
         const what = f.firstBadIndex < 0 ? "agrees" : `differs at index ${f.firstBadIndex}: ${f.device} on the device, ${f.twin} by the twin`;
         return `  ${f.kernel} -> ${f.buffer}: ${what}; worst difference ${f.worstDifference.toExponential(2)}`;

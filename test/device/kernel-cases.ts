@@ -89,6 +89,14 @@ function stridedCopyCases(): KernelCase[] {
   }));
 }
 
+const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns]) => ({
+  params: { H, G, backward, rows, columns },
+  arrays: {
+    weight: floats(H * G * H), forwardWeights: floats(H * H * G + spare), backwardWeights: floats(H * H * G + spare),
+    table: floats(3 * columns), ids: integers(Math.max(1, rows), 2), gathered: floats(rows * columns + spare),
+  },
+}));
+
 const activationCases = (names: readonly string[], withAccumulate: boolean): KernelCase[] => lengths.flatMap((length) => [0, 1, 2].map((kind) => {
   const arrays = Object.fromEntries(names.map((name) => [name, floats(length + spare, name === "x" ? -6 : -1, name === "x" ? 6 : 1)]));
   return { params: { length, kind, ...(withAccumulate ? { accumulate: length % 2 } : {}) }, arrays };
@@ -202,8 +210,9 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
-  "strided-copy": stridedCopyCases,
+  "strided-copy": stridedCopyCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
+  "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),

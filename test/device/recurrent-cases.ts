@@ -48,9 +48,9 @@ export function twoPhaseCases(kernel: Kernel): KernelCase[] {
 
 /** Whole sequences, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */
 export function loopCases(kernel: Kernel): KernelCase[] {
-  const [, name, threads] = kernel.name.split(":");
-  const G = cells.find((cell) => cell.name === name)!.gateNames.length;
-  const most = Number(threads);
+  const [, name, size] = kernel.name.split(":");
+  const G = [...cells, ...twoPhaseCells].find((cell) => cell.name === name)!.gateNames.length;
+  const most = Number(size.split("x")[0]);
   const tails = "tail" in kernel.params ? [0, 1] : [0];
   return ([[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]] as const).flatMap(([T, B, H]) => [0, 1].flatMap((reverse) => tails.map((tail): KernelCase => {
     const hBase = reverse ? 0 : 13;

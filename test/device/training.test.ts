@@ -189,10 +189,10 @@ describe("verification", () => {
       const report = await verify(charModel(), { input: data.batch(0).input }, { backend: on });
       expect(report.passed).toBe(false);
       const bad = report.findings.filter((f) => f.firstBadIndex >= 0);
-      expect(new Set(bad.map((f) => f.kernel))).toEqual(new Set(["loop-forward:lstm:32"]));
+      expect(new Set(bad.map((f) => f.kernel))).toEqual(new Set(["loop-forward:lstm:32x4"]));
       expect(bad[0].firstBadIndex).toBeGreaterThanOrEqual(0);
       expect(bad[0].worstDifference).toBeGreaterThan(1e-5);
-      expect(String(report)).toMatch(/loop-forward:lstm:32 -> 1\.l0\.\w+: differs at index \d+/);
+      expect(String(report)).toMatch(/loop-forward:lstm:32x4 -> 1\.l0\.\w+: differs at index \d+/);
     } finally {
       on.destroy();
     }

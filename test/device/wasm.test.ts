@@ -43,13 +43,17 @@ async function run(backend: CpuBackend, kernel: Kernel, arrays: Arrays, params: 
   return after;
 }
 
-/** Holds the kernel to its twin in every buffer, also where neither should have written. */
+const same = (a: NumericArray, b: NumericArray): boolean => a.every((value, i) => Object.is(value, b[i]));
+
+/** Holds the kernel to its twin in every buffer, also where neither should have written, and to itself bit for bit. */
 async function expectTwin(kernel: unknown, arrays: Arrays, params: Readonly<Record<string, number>>, tolerance = { atol: 1e-5, rtol: 1e-5 }): Promise<void> {
   const { name } = kernel as Kernel;
   expect(fast.fastKernel(name), `${name} has a WebAssembly version`).toBeDefined();
   const actual = await run(fast, kernel as Kernel, arrays, params);
+  const again = await run(fast, kernel as Kernel, arrays, params);
   const expected = await run(twins, kernel as Kernel, arrays, params);
   for (const binding of Object.keys(expected)) {
+    if (!same(actual[binding], again[binding])) expect.fail(`${name} ${JSON.stringify(params)} ${binding} differs from run to run`);
     expectClose(`${name} ${JSON.stringify(params)} ${binding}`, actual[binding], expected[binding], tolerance);
   }
 }

@@ -1,12 +1,30 @@
-// The README's first example is run as it stands, only shorter and on the CPU.
+// The examples of README.md and docs/ are run as they stand, only on the CPU and for fewer steps.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 
-const readme = join(root, "README.md");
 const text = "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse. ".repeat(25);
+const fixtures = join(root, "test", "fixtures", "pytorch-files");
+const folder = join(root, "build", "tests");
+
+interface Example {
+  readonly name: string;
+  readonly code: string;
+  /** The block of output behind it, if there is one. */
+  readonly output: string | undefined;
+}
+
+/** The ```ts blocks of a document, each with the heading it stands under. */
+function examplesOf(document: string): Example[] {
+  const whole = readFileSync(join(root, document), "utf8");
+  return [...whole.matchAll(/^```ts\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?/gms)].map(({ 1: code, 2: output, index }) => {
+    const heading = [...whole.slice(0, index).matchAll(/^#+ (.*)$/gm)].at(-1)?.[1] ?? "";
+    return { name: `${document}: ${heading}`, code, output };
+  });
+}
 
 /** Replaces what must be there. */
 function replaced(code: string, from: string | RegExp, to: string): string {
@@ -14,24 +32,76 @@ function replaced(code: string, from: string | RegExp, to: string): string {
   return code.replace(from, to);
 }
 
-describe.skipIf(!existsSync(readme))("the README's first example", () => {
-  const snippet = /^```ts\n(.*?)^```$/ms.exec(existsSync(readme) ? readFileSync(readme, "utf8") : "")?.[1] ?? "";
+interface Fixture {
+  readonly shape: number[];
+  readonly data: number[];
+}
+
+/** A GRU with the reset before the product, as tensorflow.js computed it. */
+const keras = JSON.parse(readFileSync(join(root, "test", "fixtures", "reset-before", "gru_reset_before_T5B4I6H17.json"), "utf8")) as {
+  layers: [{ weights: Fixture[] }]; x: Fixture; initialStates: [Fixture]; outputs: [Fixture];
+};
+/** As Python's tolist gives it. */
+const nested = ({ shape: [rows, columns], data }: Fixture): unknown => columns === undefined ? data : Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
+
+/** What examples take from around them: a text, and files by relative address. */
+const surroundings = `
+import { readFile as readFixture } from "node:fs/promises";
+const text = ${JSON.stringify(text)};
+const files = { "gru.json": ${JSON.stringify(JSON.stringify(keras.layers[0].weights.map(nested)))} };
+globalThis.fetch = async (name) => new Response(files[name] ?? (await readFixture(${JSON.stringify(fixtures)} + "/" + name)));
+`;
+
+/** Behind the example that converts Keras weights: whether the converted layer computes what the original did. */
+const kerasCheck = `
+const [x, h0, y] = ${JSON.stringify([keras.x, keras.initialStates[0], keras.outputs[0]])};
+const kerasResult = await forward(layer, { input: tensor(Float32Array.from(x.data), x.shape), state: { h: tensor(Float32Array.from(h0.data), [1, ...h0.shape]) } }, { backend: await createBackend("cpu") });
+console.log("greatest difference", Math.max(...y.data.map((v, i) => Math.abs(v - kerasResult.output.data[i]))));
+`;
+
+/** Runs a program under Node and returns what it prints. */
+async function run(name: string, code: string): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, name.toLowerCase().replace(/[^a-z0-9]+/g, "-"));
+  writeFileSync(`${file}.ts`, surroundings + code);
+  await bundleProgram(`${file}.ts`, `${file}.mjs`);
+  return execFileSync(process.execPath, [`${file}.mjs`], { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+}
+
+const readme = examplesOf("README.md");
+
+describe("the README's first example", () => {
+  const [{ code }] = readme;
 
   it("has at most fifteen lines", () => {
-    expect(snippet).not.toBe("");
-    expect(snippet.trim().split("\n").length).toBeLessThanOrEqual(15);
+    expect(code.trim().split("\n").length).toBeLessThanOrEqual(15);
   });
 
   it("trains a model and writes text", async () => {
-    const short = replaced(replaced(snippet, /createBackend\([^)]*\)/, 'createBackend("cpu")'), /steps: \d{3,}/, "steps: 2");
-    const folder = join(root, "build", "tests");
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "readme.ts"), `const text = ${JSON.stringify(text)};\n${short}`);
-    await bundleProgram(join(folder, "readme.ts"), join(folder, "readme.mjs"));
-    const lines = execFileSync(process.execPath, [join(folder, "readme.mjs")], { encoding: "utf8" }).split("\n");
+    const short = replaced(replaced(code, /createBackend\([^)]*\)/, 'createBackend("cpu")'), /steps: \d{3,}/, "steps: 2");
+    const lines = (await run("readme", short)).split("\n");
     for (const step of [1, 2]) expect(lines[step - 1]).toMatch(new RegExp(`^${step} \\d\\.\\d+$`));
     const sample = lines.slice(2).join("\n").trimEnd();
     expect(Array.from(sample).every((c) => text.includes(c))).toBe(true);
     expect(sample.length).toBeGreaterThan(150);
   }, 120_000);
+});
+
+describe("the other examples", () => {
+  it.each([...readme.slice(1), ...examplesOf("docs/weights.md"), ...examplesOf("docs/equations.md")].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
+    const usesKeras = code.includes("fromKeras");
+    const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
+    expect(printed).not.toBe("");
+    if (output !== undefined) expect(printed).toBe(output);
+    if (usesKeras) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
+  }, 60_000);
+
+  it("README.md: the single file in a page", () => {
+    const html = readFileSync(join(root, "README.md"), "utf8");
+    const script = /<script type="module">(.*?)<\/script>/s.exec(html)![1];
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, "page.mjs");
+    writeFileSync(file, replaced(replaced(script, "./webgpu-rnn.min.js", pathToFileURL(join(root, "dist", "webgpu-rnn.min.js")).href), "createBackend()", 'createBackend("cpu")'));
+    expect(execFileSync(process.execPath, [file], { encoding: "utf8" })).toMatch(/^cpu on CPU.*: \[ 2, 1, 3 \] Float32Array\(6\)/);
+  });
 });

@@ -68,7 +68,7 @@ export class DemoPage {
   private constructor(readonly page: Page) {
     page.on("console", (message) => message.type() === "error" && this.errors.push(message.text()));
     page.on("pageerror", (error) => this.errors.push(String(error)));
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(40_000);
   }
 
   static async open(browser: Browser, url: string): Promise<DemoPage> {
@@ -131,14 +131,18 @@ export class DemoPage {
     return Number((await this.text("step")).replaceAll(",", ""));
   }
 
-  /** The longest time that the main thread has been busy since the last call. */
-  longestGap(): Promise<number> {
-    return this.page.evaluate(() => {
-      const { spied } = globalThis as SpiedWindow;
-      const gap = spied.longestGap;
-      spied.longestGap = 0;
-      return gap;
-    });
+  /**
+   * The longest time that the main thread was busy, in the best of up to three seconds: training that blocks it blocks
+   * it in each of them, other programs on a loaded machine do not.
+   */
+  async calmestSecond(enough = 100): Promise<number> {
+    let least = Infinity;
+    for (let i = 0; i < 3 && least > enough; i++) {
+      await this.page.evaluate(() => ((globalThis as SpiedWindow).spied.longestGap = 0));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      least = Math.min(least, await this.page.evaluate(() => (globalThis as SpiedWindow).spied.longestGap));
+    }
+    return least;
   }
 
   /** Lets something happen to the worker's WebGPU. */
@@ -148,6 +152,11 @@ export class DemoPage {
       channel.onmessage = () => resolve();
       channel.postMessage(data);
     }), misfortune);
+  }
+
+  /** Lets the browser tell the page that its worker has died. */
+  killWorker(): Promise<void> {
+    return this.page.evaluate(() => void (globalThis as SpiedWindow).spied.workers.at(-1)!.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })));
   }
 
   /** Says something to the worker past the page. */

@@ -77,7 +77,7 @@ export class CpuBackend implements Backend {
 
   /** The WebAssembly kernel that stands in for the twin of this name. @internal */
   fastKernel(name: string): FastKernel | undefined {
-    // A number at the end tells workgroup sizes apart, which the CPU has none of.
-    return this.fast.get(name.replace(/:\d+$/, ""));
+    // Numbers at the end tell workgroup sizes apart, which the CPU has none of.
+    return this.fast.get(name.replace(/:\d+x\d+$/, ""));
   }
 }

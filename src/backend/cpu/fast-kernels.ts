@@ -4,7 +4,7 @@
  */
 import { RnnError } from "../../errors.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { walk } from "../../kernels/recurrent-step.ts";
+import { walk, walkBack } from "../../kernels/recurrent-step.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -77,18 +77,26 @@ function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace
   });
 }
 
-/** The time loop is the steps one after the other, here as in the twin. */
-function loopKernels(steps: readonly [string, FastKernel][]): [string, FastKernel][] {
-  return steps.map(([name, step]): [string, FastKernel] => {
-    const backward = name.startsWith("step-backward");
-    return [name.replace("step-", "loop-"), (at, { T, B, H, reverse, hBase, tail }) => {
-      const walked = backward ? walk(T, reverse === 1).reverse() : walk(T, reverse === 1);
-      const calls = walked.map((slots, i) => step(at, { B, H, hBase, ...slots, nextT: i ? walked[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 }));
-      if (tail) calls.push(step(at, { B, H, hBase, t: 0, previousSlot: 0, currentSlot: 0, nextT: walked[T - 1].t, hasNext: 1, tail: 1 }));
-      return () => {
-        for (const call of calls) call();
-      };
-    }];
+/** The calls of a whole time loop are those of its steps one after the other, as in the twin. */
+function loopOf(phases: readonly FastKernel[], backward: boolean): FastKernel {
+  return (at, { T, B, H, reverse, hBase, tail }) => {
+    const steps = backward ? walkBack(T, reverse === 1, tail === 1) : walk(T, reverse === 1);
+    // A tail has no second phase.
+    const calls = steps.flatMap((step) => phases.slice(0, "tail" in step && step.tail ? 1 : 2).map((phase) => phase(at, { B, H, hBase, ...step })));
+    return () => {
+      for (const call of calls) call();
+    };
+  };
+}
+
+function loopKernels(steps: ReadonlyMap<string, FastKernel>): [string, FastKernel][] {
+  return ["forward", "backward"].flatMap((pass): [string, FastKernel][] => {
+    const backward = pass === "backward";
+    const twoPhase = ["first", "second"].map((phase) => steps.get(`two-phase-${pass}:gru-reset-before:${phase}`)!);
+    return [
+      ...cells.map(({ name }): [string, FastKernel] => [`loop-${pass}:${name}`, loopOf([steps.get(`step-${pass}:${name}`)!], backward)]),
+      [`loop-two-phase-${pass}:gru-reset-before`, loopOf(twoPhase, backward)],
+    ];
   });
 }
 
@@ -132,6 +140,21 @@ function stridedCopyKernel({ stridedCopy }: WasmExports): FastKernel {
   };
 }
 
+/** Copies and a gather that have WebAssembly kernels of their own. */
+function prepareLayerKernel(exports: WasmExports): FastKernel {
+  const copy = stridedCopyKernel(exports);
+  return (at, { H, G, backward, rows, columns }) => {
+    const packed = { size0: H, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
+    const forward = copy({ input: at.weight, output: at.forwardWeights }, { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 });
+    const back = copy({ input: at.weight, output: at.backwardWeights }, { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 });
+    return () => {
+      forward();
+      if (backward) back();
+      if (rows) exports.embeddingGather(at.table, at.ids, at.gathered, rows, columns);
+    };
+  };
+}
+
 function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
   return [
     ["sgd", (at, p) => {
@@ -158,14 +181,14 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
   const product = matmulKernel(exports);
   const work = new WorkSpace(heap);
-  const steps = stepKernels(exports, work);
+  const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
   return new Map<string, FastKernel>([
     ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
     ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports)] as const),
     ...steps,
     ...loopKernels(steps),
-    ...twoPhaseKernels(exports, work),
     ["strided-copy", stridedCopyKernel(exports)],
+    ["prepare-layer", prepareLayerKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
     ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],

@@ -36,6 +36,9 @@ import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
 import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
+import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
+import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
+import prepareLayer from "../../../shaders/recurrent/prepare-layer.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
@@ -86,6 +89,9 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-small-m": matmulSmallM,
   "recurrent/loop-backward": loopBackward,
   "recurrent/loop-forward": loopForward,
+  "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
+  "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
+  "recurrent/prepare-layer": prepareLayer,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,

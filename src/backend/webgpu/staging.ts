@@ -77,8 +77,8 @@ export class Staging {
   }
 
   private async map({ buffer }: Loan): Promise<Record<string, NumericArray>> {
-    await this.backend.guard(buffer.mapAsync(GPUMapMode.READ));
-    const mapped = buffer.getMappedRange();
+    // Firefox may lose the device between a mapping and its range.
+    const mapped = await this.backend.guard(buffer.mapAsync(GPUMapMode.READ).then(() => buffer.getMappedRange()));
     const result: Record<string, NumericArray> = {};
     let at = 0;
     for (const { name, type, bytes } of this.sources) {

@@ -95,8 +95,8 @@ export class WebGpuBackend implements Backend {
     encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, offset * 4, staging, 0, length * 4);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await this.guard(staging.mapAsync(GPUMapMode.READ));
-      return new arrayTypes[buffer.type](staging.getMappedRange().slice(0));
+      const mapped = await this.guard(staging.mapAsync(GPUMapMode.READ).then(() => staging.getMappedRange().slice(0)));
+      return new arrayTypes[buffer.type](mapped);
     } finally {
       staging.destroy();
     }

@@ -1,13 +1,14 @@
 /**
  * A cell whose candidate needs a recurrent product of its own, with an operand that the gates must make first
- * (GRU with the reset inside: U_n·(r⊙h)). The strategy in `recurrent-two-phase.ts` runs a step as two dispatches:
+ * (GRU with the reset inside: U_n·(r⊙h)). A step has two phases, which `recurrent-two-phase.ts` runs as two dispatches
+ * and `recurrent-loop.ts` with barriers between them:
  *
  * - forward, phase 0: gates from U·h_{t-1}, and the operand; phase 1: the candidate from U·operand, and h_t
  * - backward, phase 0: from ∂L/∂h_t the gradients of the candidate and of what acts on h_t directly; phase 1: from
  *   ∂L/∂operand = Uᵀ·(the candidate's gradient) the rest
  *
- * The WGSL in `shaders/cells/` has the same functions, and `multiplyAdd`, `dotGates` and `storeSecond`, which touch
- * the lanes of one phase only.
+ * The WGSL in `shaders/cells/` has the same functions, and `multiplyAdd`, `dotGates`, `lanesAt` and `storeSecond`,
+ * which touch the lanes of one phase only.
  */
 import type { Gates } from "./cell.ts";
 

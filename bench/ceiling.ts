@@ -1,0 +1,95 @@
+/** The best matrix product that a backend reaches in this very run: what the layers' speed is a share of. */
+import type { Backend, DeviceBuffer } from "../src/backend/backend.ts";
+import { defineKernel } from "../src/kernels/kernel.ts";
+import { chooseMatmul, type MatmulParams } from "../src/kernels/matmul.ts";
+import { Recording, type Buffer, type View } from "../src/recording/recording.ts";
+import wideSource from "./ceiling.wgsl";
+import type { Ceiling } from "./report.ts";
+
+const wide = defineKernel({
+  name: "bench-matmul-wide", sources: ["bench/ceiling"],
+  bindings: {
+    a: { access: "read", type: "f32", shape: "[size, size]" },
+    b: { access: "read", type: "f32", shape: "[size, size]" },
+    c: { access: "read_write", type: "f32", shape: "[size, size]" },
+  },
+  params: { size: "u32" },
+  workgroups: ({ size }) => [Math.ceil(size / 64), Math.ceil(size / 64), 1],
+  twin: () => undefined, // checked against the others below
+});
+
+/** To be given to the WebGPU backend, which knows only the package's own files. */
+export const benchShaders = { "bench/ceiling": wideSource };
+
+interface Candidate {
+  readonly name: string;
+  readonly record: (recording: Recording, views: { a: View; b: View; bias: View; c: View }, n: number) => void;
+}
+
+/** The package's kernels on operands as recurrent layers have them (x·Wᵀ and dY·W), and on the GPU one that is for this only. */
+function candidates(backend: Backend): Candidate[] {
+  const own = (layout: string, strides: (n: number) => Pick<MatmulParams, "bRow" | "bColumn">): Candidate => ({
+    name: `matmul ${layout}`,
+    record: (recording, views, n) => {
+      const params = { ...plain(n), ...strides(n) };
+      recording.dispatch(chooseMatmul(params), views, params);
+    },
+  });
+  const both = [own("dY·W", (n) => ({ bRow: n, bColumn: 1 })), own("x·Wᵀ", (n) => ({ bRow: 1, bColumn: n }))];
+  if (backend.kind === "cpu") return both;
+  return [{ name: wide.name, record: (recording, { a, b, c }, size) => recording.dispatch(wide, { a, b, c }, { size }) }, ...both];
+}
+
+const plain = (n: number) => ({ M: n, N: n, K: n, batch: 1, aOffset: 0, aBatch: 0, aRow: n, aColumn: 1, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: n, useBias: 0, accumulate: 0 });
+
+/** GFLOP/s of one candidate, and the first rows of what it computed. */
+async function speedOf(backend: Backend, { record }: Candidate, n: number): Promise<{ gflops: number; start: ArrayLike<number> }> {
+  const recording = new Recording();
+  const memory = new Map<Buffer, DeviceBuffer>();
+  // Symmetric, so that both layouts give the same product.
+  const values = Float32Array.from({ length: n * n }, (_, i) => Math.sin(0.7 * ((Math.floor(i / n) * (i % n)) % 1009)));
+  const operand = (name: string): View => {
+    const view = recording.buffer(name, [n * n], "external");
+    memory.set(view.buffer, backend.createBuffer(`ceiling.${name}`, "f32", n * n, values));
+    return view;
+  };
+  const views = { a: operand("a"), b: operand("b"), bias: operand("bias"), c: operand("c") };
+  record(recording, views, n);
+  recording.download("start", { ...views.c, shape: [2 * n] });
+  const program = await backend.prepare(recording, memory);
+  try {
+    const time = async (repeat: number): Promise<number> => {
+      const started = performance.now();
+      await (await program.run({}, repeat)).downloads;
+      return performance.now() - started;
+    };
+    await time(1);
+    const repeat = Math.max(1, Math.min(200, Math.round(40 / Math.max(0.05, await time(1)))));
+    let best = Infinity;
+    for (let round = 0; round < 4; round++) best = Math.min(best, (await time(repeat)) / repeat);
+    return { gflops: (2 * n ** 3) / best / 1e6, start: (await (await program.run()).downloads).start };
+  } finally {
+    program.free();
+    for (const buffer of memory.values()) backend.free(buffer);
+  }
+}
+
+/** Tries all candidates, and larger sizes as long as they help. @throws Error if two candidates disagree */
+export async function findCeiling(backend: Backend, breathe: () => Promise<void>): Promise<Ceiling> {
+  const started = performance.now();
+  let best: Ceiling = { gflops: 0, what: "none" };
+  for (const n of [512, 1024, 2048, 4096]) {
+    const before = best.gflops;
+    let first: ArrayLike<number> | undefined;
+    for (const candidate of candidates(backend)) {
+      const { gflops, start } = await speedOf(backend, candidate, n);
+      first ??= start;
+      if (!Array.from(start).every((v, i) => Math.abs(v - first![i]) < 1e-3)) throw new Error(`${candidate.name} gives another product than the others`);
+      if (gflops > best.gflops) best = { gflops, what: `${candidate.name} ${n}³` };
+      await breathe();
+    }
+    // A larger product only fills larger devices; where it takes seconds, it has nothing to fill.
+    if (best.gflops < 1.2 * before || performance.now() - started > 1500) break;
+  }
+  return best;
+}

@@ -1,0 +1,102 @@
+/** Times subjects round robin, so that whatever else the machine does falls on all of them alike. */
+import { countGpuCalls } from "./gpu-calls.ts";
+import type { Subject } from "./library.ts";
+
+export interface Effort {
+  /** Seconds of timing that one row may take, warm-up apart (a single run may take longer). */
+  readonly seconds: number;
+  /** Samples a row at most, and at least. */
+  readonly most: number;
+  readonly least: number;
+}
+
+export const defaultEffort: Effort = { seconds: 3, most: 15, least: 3 };
+
+export interface Timing {
+  /** Milliseconds of each sample, per run. */
+  readonly samples: readonly number[];
+  /** The same without transfers, where the library offers it. */
+  readonly steady: readonly number[];
+  /** Of one run. */
+  readonly dispatches: number;
+  readonly submits: number;
+}
+
+/** A sample should last this long, so that the clock's steps and a read-back do not count for much. */
+const sampleMilliseconds = 60;
+
+interface Runner {
+  readonly subject: Subject;
+  readonly run: (times: number) => Promise<void>;
+  readonly samples: number[];
+  /** Runs a sample. */
+  times: number;
+  spent: number;
+}
+
+/**
+ * Times all subjects. Each is warmed up first; then, in rounds, each gives one sample, in an order that moves on from
+ * round to round.
+ * @param breathe called between samples; it may throw to end it all
+ */
+export async function measure(subjects: readonly Subject[], effort: Effort, breathe: () => Promise<void>): Promise<Timing[]> {
+  const counts: { dispatches: number; submits: number }[] = [];
+  const runners: Runner[] = [];
+  for (const subject of subjects) {
+    counts.push(await countRun(subject));
+    await breathe();
+    runners.push(await warmUp(subject, (times) => subject.run(times)));
+    await breathe();
+  }
+  await rounds(runners, effort, breathe);
+  const steady: Runner[] = [];
+  for (const subject of subjects) {
+    if (subject.steady) steady.push(await warmUp(subject, (times) => subject.steady!(times)));
+    await breathe();
+  }
+  await rounds(steady, { ...effort, seconds: effort.seconds / 2 }, breathe);
+  return runners.map(({ subject, samples }, i) => ({ samples, steady: steady.find((other) => other.subject === subject)?.samples ?? [], ...counts[i] }));
+}
+
+/** The first run, which is never timed: it may still compile. Also says what a run submits. */
+async function countRun(subject: Subject): Promise<{ dispatches: number; submits: number }> {
+  const { counters } = subject;
+  if (!counters) {
+    const { dispatches, submits } = await countGpuCalls(() => subject.run(1));
+    return { dispatches, submits };
+  }
+  const { dispatches, submits } = counters;
+  await subject.run(1);
+  return { dispatches: counters.dispatches - dispatches, submits: counters.submits - submits };
+}
+
+async function warmUp(subject: Subject, run: (times: number) => Promise<void>): Promise<Runner> {
+  const took = await time(() => run(1));
+  return { subject, run, samples: [], times: Math.min(100, Math.max(1, Math.round(sampleMilliseconds / Math.max(took, 0.01)))), spent: 0 };
+}
+
+async function rounds(runners: readonly Runner[], { seconds, most, least }: Effort, breathe: () => Promise<void>): Promise<void> {
+  for (let round = 0; round < most; round++) {
+    for (let i = 0; i < runners.length; i++) {
+      const runner = runners[(i + round) % runners.length];
+      const average = runner.spent / Math.max(1, runner.samples.length);
+      if (runner.samples.length >= least && runner.spent + average > 1000 * seconds) continue;
+      const took = await time(() => runner.run(runner.times));
+      runner.samples.push(took / runner.times);
+      runner.spent += took;
+      await breathe();
+    }
+  }
+}
+
+async function time(run: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await run();
+  return performance.now() - started;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,105 @@
+/** This package on one of its backends, as the bench measures it. */
+import { createBackend, forward, gradients, sgd, squaredError, type Backend, type Module, type Tensor, type Trainer } from "webgpu-rnn";
+import { planFor, randomWords } from "../src/session/plan.ts";
+import { Session } from "../src/session/session.ts";
+import type { Case } from "./cases.ts";
+import { benchShaders } from "./ceiling.ts";
+import type { Library, Subject } from "./library.ts";
+import { characterBatch, characterModel, characterOutcome, drawTokens, layerOf, trainerOf } from "./models.ts";
+import type { Outcome, Problem } from "./problem.ts";
+
+export async function ours(kind: "cpu" | "webgpu", backend?: Backend): Promise<Library & { readonly device: Backend }> {
+  const device = backend ?? await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
+  return {
+    name: "webgpu-rnn",
+    backend: kind,
+    adapter: device.adapter,
+    device,
+    refuses: () => undefined,
+    async prepare(of: Case, problem: Problem): Promise<Subject> {
+      switch (of.mode) {
+        case "forward": return forwardSubject(device, problem);
+        case "training": return trainingSubject(device, problem);
+        case "model":
+        case "generation": return characterSubject(device, of);
+      }
+    },
+  };
+}
+
+const inputTensor = ({ steps, batch, input, inputs }: Problem): Tensor => ({ shape: [steps, batch, input], data: inputs });
+
+async function forwardSubject(backend: Backend, problem: Problem): Promise<Subject> {
+  const model = loadedLayer(problem);
+  const x = inputTensor(problem);
+  const pass = (): Promise<Outcome> => forward(model, x, { backend }).then(({ output }) => ({ output: output.data as Float32Array }));
+  const { program, data } = await residentForward(model, backend, x);
+  return {
+    counters: backend.counters,
+    check: pass,
+    async run(times) {
+      for (let i = 0; i < times; i++) await pass();
+    },
+    async steady(times) {
+      await (await program.run(data, times)).downloads;
+    },
+    free: () => program.free(),
+  };
+}
+
+/** A forward pass whose input stays on the device and whose output stays there; the public `forward` brings both across. */
+async function residentForward(model: Module, backend: Backend, x: Tensor) {
+  const session = Session.of(model, backend);
+  const { plan, data } = planFor(model, { input: x }, { differentiates: false });
+  // Something small has to come back, so that the end can be waited for.
+  const { program } = await session.make(plan, ({ recording, states }) => recording.download("end", states.get("h")!.final[0].view));
+  await session.store.sync();
+  return { program, data: { ...data, random: randomWords(0, 0) } };
+}
+
+function trainingSubject(backend: Backend, problem: Problem): Subject {
+  const model = loadedLayer(problem);
+  const shape = [problem.steps, problem.batch, problem.hidden];
+  const batch = { input: inputTensor(problem), targets: { shape, data: problem.targets }, startsSequence: true };
+  // The norm is far below 5, so that clipping is done but changes nothing: the peers do not clip.
+  const trainer = trainerOf(model, backend, batch, squaredError(), sgd({ learningRate: problem.learningRate }));
+  return {
+    counters: backend.counters,
+    async check() {
+      const { output } = await forward(model, batch.input, { backend });
+      const cotangent = problem.targets.map((target, i) => (2 / problem.targets.length) * (output.data[i] - target));
+      const { gradients: { parameters } } = await gradients(model, batch.input, { output: { shape, data: cotangent } }, { backend });
+      const outcome: Outcome = { output: output.data as Float32Array };
+      for (const [name, { data }] of Object.entries(parameters)) outcome[`gradient ${name}`] = data as Float32Array;
+      await train(trainer, 1);
+      for (const [name, { data }] of Object.entries(await model.stateDict())) outcome[`updated ${name}`] = data as Float32Array;
+      return outcome;
+    },
+    run: (times) => train(trainer, times),
+    free: () => undefined,
+  };
+}
+
+function characterSubject(backend: Backend, of: Case): Subject {
+  const model = characterModel(of);
+  const trainer = of.mode === "model" ? trainerOf(model, backend, characterBatch(of)) : undefined;
+  return {
+    counters: backend.counters,
+    check: () => characterOutcome(of, backend, model, trainer),
+    async run(times) {
+      if (trainer) return train(trainer, times);
+      for (let i = 0; i < times; i++) await drawTokens(model, backend, of.steps);
+    },
+    free: () => undefined,
+  };
+}
+
+function loadedLayer(problem: Problem): Module {
+  const model = layerOf(problem.cell, problem);
+  model.loadStateDict(problem.weights);
+  return model;
+}
+
+async function train(trainer: Trainer, steps: number): Promise<void> {
+  for await (const _ of trainer.run({ steps }));
+}

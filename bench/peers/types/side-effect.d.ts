@@ -1,0 +1,2 @@
+/** Imported for what it does, not for what it exports. */
+export {};

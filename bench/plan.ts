@@ -1,0 +1,35 @@
+/** From what a user asks for, in words that can be sent to a worker, to a plan. */
+import { allCases, cells, defaultShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
+import { defaultEffort } from "./measure.ts";
+import type { Plan } from "./runner.ts";
+
+export interface PlanOptions {
+  /** A regular expression, matched with "library backend cell TxBxIxH mode". */
+  readonly only?: string;
+  /** "64x32x64x128"; all default shapes if left out. */
+  readonly shapes?: readonly string[];
+  readonly cells?: readonly string[];
+  readonly modes?: readonly string[];
+  /** Seconds of timing per row. */
+  readonly seconds?: number;
+}
+
+/** @throws Error in words if something is unknown */
+export function planFrom({ only, shapes, cells: cellNames, modes: modeNames, seconds = defaultEffort.seconds }: PlanOptions): Plan {
+  if (!(seconds > 0)) throw new Error(`seconds must be above 0, got ${seconds}`);
+  const wanted = {
+    cells: cellNames?.map((name) => oneOf<Cell>("cell", cells, name)),
+    modes: modeNames?.map((name) => oneOf<Mode>("mode", modes, name)),
+  };
+  return {
+    cases: allCases(shapes?.map(parseShape) ?? defaultShapes, wanted),
+    effort: { ...defaultEffort, seconds },
+    only: only === undefined ? undefined : new RegExp(only, "i"),
+  };
+}
+
+function oneOf<T extends string>(what: string, known: readonly T[], name: string): T {
+  const found = known.find((one) => one === name);
+  if (found === undefined) throw new Error(`"${name}" is no ${what}; known are ${known.join(", ")}`);
+  return found;
+}

@@ -1,0 +1,77 @@
+/** The numbers of a case, the same for every library, and what the twins make of them. */
+import { createBackend, forward, gradients, type Backend, type Tensor } from "webgpu-rnn";
+import { shapeName, type Case, type Cell, type Shape } from "./cases.ts";
+import { characterOutcome, layerOf } from "./models.ts";
+
+/** Arrays by name, e.g. `output`, `gradient weight_hh_l0`, `updated weight_hh_l0`. */
+export type Outcome = Record<string, Float32Array>;
+
+/** What a layer is given and must come to; of a whole character model only the latter, the rest being empty. */
+export interface Problem extends Shape {
+  readonly cell: Cell;
+  /** By PyTorch's names, in PyTorch's shapes and gate order. */
+  readonly weights: Readonly<Record<string, Tensor<Float32Array>>>;
+  /** [steps, batch, input]. */
+  readonly inputs: Float32Array;
+  /** [steps, batch, hidden]. */
+  readonly targets: Float32Array;
+  /** Such that one SGD step moves the weights by about a hundredth: enough to be seen, too little to diverge. */
+  readonly learningRate: number;
+  readonly expected: Outcome;
+}
+
+/** Numbers in [-1, 1) that differ from element to element and from seed to seed (Marsaglia's xorshift). */
+export function numbers(length: number, seed: number): Float32Array {
+  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  return Float32Array.from({ length }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 31 - 1;
+  });
+}
+
+function rms(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * values[i];
+  return Math.sqrt(sum / Math.max(1, values.length));
+}
+
+/** Makes problems with the twins, and keeps the last one, since the modes of a layer share it. */
+export class Problems {
+  private readonly twins: Promise<Backend> = createBackend("cpu", { wasm: false });
+  private latest: { readonly key: string; readonly problem: Promise<Problem> } | undefined;
+
+  of(wanted: Case): Promise<Problem> {
+    const layer = wanted.mode === "forward" || wanted.mode === "training";
+    const key = [wanted.cell, shapeName(wanted), layer ? "layer" : wanted.mode].join();
+    if (this.latest?.key !== key) this.latest = { key, problem: layer ? this.layer(wanted) : this.character(wanted) };
+    return this.latest.problem;
+  }
+
+  private async layer({ cell, steps, batch, input, hidden }: Case): Promise<Problem> {
+    const backend = await this.twins;
+    const shape = { steps, batch, input, hidden };
+    const model = layerOf(cell, shape);
+    const weights = await model.stateDict() as Record<string, Tensor<Float32Array>>;
+    const inputs = numbers(steps * batch * input, 1);
+    const targets = numbers(steps * batch * hidden, 2).map((v) => v / 2);
+    const x = { shape: [steps, batch, input], data: inputs };
+    const { output } = await forward(model, x, { backend });
+    // L = mean (y - target)²
+    const cotangent = targets.map((target, i) => (2 / targets.length) * (output.data[i] - target));
+    const { gradients: { parameters } } = await gradients(model, x, { output: { shape: output.shape, data: cotangent } }, { backend });
+    const learningRate = (0.01 * rms(weights.weight_hh_l0.data)) / rms(parameters.weight_hh_l0.data);
+    const expected: Outcome = { output: output.data as Float32Array };
+    for (const [name, { data }] of Object.entries(parameters)) {
+      expected[`gradient ${name}`] = data as Float32Array;
+      expected[`updated ${name}`] = weights[name].data.map((w, i) => w - learningRate * data[i]);
+    }
+    return { cell, ...shape, weights, inputs, targets, learningRate, expected };
+  }
+
+  private async character(wanted: Case): Promise<Problem> {
+    const expected = await characterOutcome(wanted, await this.twins);
+    return { ...wanted, weights: {}, inputs: new Float32Array(0), targets: new Float32Array(0), learningRate: 0, expected };
+  }
+}

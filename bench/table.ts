@@ -1,0 +1,47 @@
+/** The report as text for the terminal. */
+import { shapeName } from "./cases.ts";
+import type { Report, Row } from "./report.ts";
+
+const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+const columns: readonly [title: string, cell: (row: Row) => string][] = [
+  ["mode", (r) => r.mode],
+  ["cell", (r) => r.cell],
+  ["T x B x I x H", shapeName],
+  ["library", (r) => r.library],
+  ["backend", (r) => r.backend],
+  ["median ms", (r) => milliseconds(r.median_ms)],
+  ["min", (r) => milliseconds(r.min_ms)],
+  ["max", (r) => milliseconds(r.max_ms)],
+  ["steady", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
+  ["dispatches", (r) => String(r.dispatches)],
+  ["submits", (r) => String(r.submits)],
+  ["GFLOP/s", (r) => r.gflops.toPrecision(3)],
+  ["of matmul", (r) => (r.of_matmul === undefined ? "" : `${Math.round(100 * r.of_matmul)} %`)],
+];
+const leftColumns = 5;
+
+/** Aligned columns, a blank line between cases. */
+export function table(rows: readonly Row[]): string {
+  const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
+  const titles = columns.map(([title]) => title);
+  const widths = titles.map((title, i) => Math.max(title.length, ...cells.map((line) => line[i].length)));
+  const line = (texts: readonly string[]): string => texts.map((text, i) => (i < leftColumns ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join("  ").trimEnd();
+  const keyOf = (row: Row): string => [row.mode, row.cell, shapeName(row)].join();
+  const body = rows.flatMap((row, i) => [...(i > 0 && keyOf(row) !== keyOf(rows[i - 1]) ? [""] : []), line(cells[i])]);
+  return [line(titles), ...body].join("\n");
+}
+
+/** The whole report: where, what, what not, and what the numbers do not say. */
+export function reportText({ adapter, browser, machine, date, note, matmul, rows, absent }: Report): string {
+  const ceilings = Object.entries(matmul).map(([backend, { gflops, what }]) => `  ${backend}: ${gflops.toFixed(1)} GFLOP/s (${what})`);
+  const missing = absent.map(({ library, backend, case: of, kind, reason }) => `  ${kind}: ${library} ${backend}${of && ` ${of}`}: ${reason}`);
+  return [
+    `${browser}, ${machine}, ${date}`,
+    `WebGPU adapter: ${adapter}`,
+    note,
+    "", "Best matrix product of this run:", ...ceilings,
+    "", rows.length > 0 ? table(rows) : "no row was measured",
+    ...(missing.length > 0 ? ["", "Not measured:", ...missing] : []),
+  ].join("\n");
+}

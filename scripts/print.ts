@@ -1,0 +1,28 @@
+// `node scripts/run-ts.mjs scripts/print.ts`: prints the recording of one training step of a small character model.
+// ARCHITECTURE.md shows it; with --write the present one takes the old one's place there. Change the model here to see
+// what another one records.
+import { readFileSync, writeFileSync } from "node:fs";
+import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
+import { print } from "../src/recording/recording.ts";
+import { CarriedStates } from "../src/session/carried-states.ts";
+import { Session } from "../src/session/session.ts";
+import { LossRecorder } from "../src/train/loss-recorder.ts";
+import { OptimizerState } from "../src/train/optimizer-state.ts";
+import { crossEntropy, Embedding, Linear, LSTM, Sequential, sgd } from "webgpu-rnn";
+
+const [characters, steps, batch] = [10, 5, 4];
+const model = new Sequential({ embedding: new Embedding(characters, 8), rnn: new LSTM(8, 16), linear: new Linear(16, characters) });
+const ids = { shape: [steps, batch], data: new Uint32Array(steps * batch) };
+
+// What a Trainer does before its first step. A recording is the same on every backend.
+const backend = await CpuBackend.create();
+const session = Session.of(model, backend);
+const optimizer = new OptimizerState(sgd(), session, { clipNorm: 5, clipValue: 0 });
+const recorder = new LossRecorder(session, crossEntropy(), new CarriedStates(backend), true, optimizer);
+const { context } = await recorder.prepare({ input: ids, targets: ids, startsSequence: true });
+const listing = print(context.recording);
+console.log(listing);
+if (process.argv.includes("--write")) {
+  const document = "ARCHITECTURE.md";
+  writeFileSync(document, readFileSync(document, "utf8").replace(/^( +0 copy [^]*?)^```$/m, () => `${listing}\n\`\`\``));
+}
