@@ -173,14 +173,15 @@ export class Trainer {
         const batch = data.batch(i, this.model.batchFirst);
         const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        let values: Readonly<Record<string, NumericArray>>;
+        const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0);
+        let loss: NumericArray;
         try {
-          const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
-          values = await downloads;
+          const { downloads } = await program.run(inputs);
+          ({ loss } = await downloads);
         } finally {
           release();
         }
-        const { loss, normalizer } = values;
+        const { normalizer } = inputs;
         // A mean is undone by its factor, so that batches count by their targets.
         sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
         count += normalizer[0];
