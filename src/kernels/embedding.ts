@@ -32,7 +32,7 @@ export const embeddingScatter = defineKernel({
     dWeight: { access: "read_write", type: "f32", shape: "[V, E]" },
   },
   params: { rows: "u32", columns: "u32", vocabulary: "u32", accumulate: "u32" },
-  workgroups: ({ columns, vocabulary }) => rowGroups(vocabulary * Math.ceil(columns / 64)),
+  workgroups: ({ columns, vocabulary }) => rowGroups(vocabulary * Math.ceil(columns / 256)),
   twin({ dy, ids, dWeight }, { rows, columns, vocabulary, accumulate }) {
     if (!accumulate) dWeight.fill(0, 0, vocabulary * columns);
     for (let n = 0; n < rows; n++) {

@@ -135,7 +135,7 @@ const elementLossCases = (extra: Record<string, number>): KernelCase[] => length
   },
 }));
 
-const embeddingTables = [[1, 1, 1], [7, 63, 5], [2049, 3, 4], [13, 65, 31], [100, 130, 3]] as const;
+const embeddingTables = [[1, 1, 1], [7, 63, 5], [2049, 3, 4], [13, 65, 31], [100, 130, 3], [40, 300, 5]] as const;
 const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary]) => ({
   params: { rows, columns },
   arrays: { weight: floats(vocabulary * columns), ids: integers(rows, vocabulary - 1), y: floats(rows * columns + spare) },
