@@ -1,7 +1,7 @@
 // The bench page from beginning to end, in a real browser: `npm test` runs this once in each.
 import { join } from "node:path";
 import { mkdir, writeFile } from "node:fs/promises";
-import type { Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Report } from "../../bench/report.ts";
 import { launchBrowser } from "../../scripts/browsers.mjs";
@@ -12,7 +12,7 @@ import { kind } from "./demo-page.ts";
 
 describe(`the bench page in ${kind}`, () => {
   let server: Awaited<ReturnType<typeof serve>>;
-  let browser: Awaited<ReturnType<typeof launchBrowser>>;
+  let browser: Browser;
   let page: Page;
   let errors: string[];
 
@@ -22,7 +22,7 @@ describe(`the bench page in ${kind}`, () => {
     await mkdir(join(folder, "peers"), { recursive: true });
     await writeFile(join(folder, "peers", "manifest.json"), '{"installed":false,"reason":"not in this test"}');
     server = await serve(folder);
-    browser = await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" });
+    browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
   });
   afterAll(async () => {
     await browser.close();
