@@ -1,8 +1,13 @@
-/** The norm of all gradients in two dispatches, the scale that clips it, and whether the step may be taken at all. */
+/**
+ * The loss, the norm of all gradients, the scale that clips it, and whether the step may be taken at all: in one
+ * dispatch of one workgroup up to `mostInOneGroup` parameters, with partial sums by many workgroups before it beyond.
+ */
 import { defineKernel } from "./kernel.ts";
 
-/** Number of partial sums, and of workgroups, for a gradient of this length: at most 256, so that one workgroup can fold them. */
-export const gradientNormGroups = (length: number): number => Math.min(256, Math.max(1, Math.ceil(length / 1024)));
+/** Beyond this many gradients, reading them takes one workgroup longer than another dispatch costs. */
+export const mostInOneGroup = 2 ** 17;
+/** Number of partial sums, and of workgroups that make them. */
+export const normGroups = 256;
 
 /** partial_g = Σ gradients² over the blocks of 64 that fall to group g. */
 export const gradientNormPartial = defineKernel({
@@ -26,23 +31,29 @@ export const gradientNormPartial = defineKernel({
 });
 
 /**
- * norm = √Σ partial, and scale = min(1, maxNorm / (norm + 1e-6)) as in PyTorch's clip_grad_norm_, or 1 if maxNorm
- * is 0. `healthy` falls to 0 when the loss or the norm is NaN or infinite, and stays there until the host writes 1
- * again; the scale is then 0. Optimisers change nothing while it is 0, so the parameters survive for inspection.
+ * loss = factor · Σ losses; norm = √Σ values² (√Σ values if they are `squared` already), and
+ * scale = min(1, maxNorm / (norm + 1e-6)) as in PyTorch's clip_grad_norm_, or 1 if maxNorm is 0. `healthy` falls to 0
+ * when the loss or the norm is NaN or infinite, and stays there until the host writes 1 again; the scale is then 0.
+ * Optimisers change nothing while it is 0, so the parameters survive for inspection.
  */
 export const gradientNorm = defineKernel({
   name: "gradient-norm",
   sources: ["lib/finite", "lib/fold", "gradient-norm"],
   bindings: {
-    partial: { access: "read", type: "f32", shape: "[groups]" },
-    loss: { access: "read", type: "f32", shape: "[1]" },
+    values: { access: "read", type: "f32", shape: "[length], a multiple of 4: gradients, or sums of their squares" },
+    losses: { access: "read", type: "f32", shape: "[rows]" },
+    normalizer: { access: "read", type: "f32", shape: "[2]: Σ weights, factor" },
+    loss: { access: "read_write", type: "f32", shape: "[1]" },
     norm: { access: "read_write", type: "f32", shape: "[4]: norm, scale, healthy, 0" },
   },
-  params: { groups: "u32", maxNorm: "f32" },
+  params: { length: "u32", squared: "u32", rows: "u32", maxNorm: "f32" },
   workgroups: () => [1, 1, 1],
-  twin({ partial, loss, norm }, { groups, maxNorm }) {
+  twin({ values, losses, normalizer, loss, norm }, { length, squared, rows, maxNorm }) {
+    let lossSum = 0;
+    for (let row = 0; row < rows; row++) lossSum += losses[row];
+    loss[0] = normalizer[1] * lossSum;
     let sum = 0;
-    for (let group = 0; group < groups; group++) sum += partial[group];
+    for (let i = 0; i < length; i++) sum += squared ? values[i] : values[i] * values[i];
     // Through the array, so that it overflows where the shader's float32 does.
     norm[0] = sum;
     const total = norm[0];

@@ -1,39 +1,29 @@
 /**
- * Losses, forward and backward in one kernel, in three dispatches: `lossNormalizer` adds up the weights, a loss
- * kernel writes each row's loss and the gradient of the reported loss, `lossSum` adds up the losses.
+ * Losses, forward and backward in one kernel: it writes each row's loss and the gradient of the reported loss. Their sum
+ * is left to `lossSum`, or in a training step to `gradientNorm`, which is at hand anyway.
  *
  * Every row (element) has a weight, 0 for padding. A loss is not divided by anything in `losses`; the gradient is
  * already multiplied by the normaliser's scale.
  */
+import type { NumericArray } from "../tensor/tensor.ts";
 import { safeExp, sigmoid } from "./activations.ts";
 import { defineKernel, elementGroups, sharedRowGroups, type Workgroups } from "./kernel.ts";
 
 const single: Workgroups = [1, 1, 1];
 
 /**
- * [Σ weights, scale] over the rows whose target is not `ignoreIndex`; with `useTargets` 0 over all rows. The scale
- * is 1 for a sum (`mean` 0), else 1 / Σ weights, or 0 if no row counts: a batch of nothing but padding gives the
- * loss 0 rather than NaN.
+ * [Σ weights, scale] over the rows whose target is not `ignoreIndex` (all, if undefined). The scale is 1 for a sum,
+ * else 1 / Σ weights, or 0 if no row counts: a batch of nothing but padding gives the loss 0 rather than NaN.
+ * Targets and weights come from the host, so this is computed there.
  */
-export const lossNormalizer = defineKernel({
-  name: "loss-normalizer",
-  sources: ["lib/fold", "loss-normalizer"],
-  bindings: {
-    targets: { access: "read", type: "i32", shape: "[rows]; any buffer when useTargets is 0" },
-    weights: { access: "read", type: "f32", shape: "[rows]" },
-    normalizer: { access: "read_write", type: "f32", shape: "[2]: Σ weights, scale" },
-  },
-  params: { rows: "u32", ignoreIndex: "i32", useTargets: "u32", mean: "u32" },
-  workgroups: () => single,
-  twin({ targets, weights, normalizer }, { rows, ignoreIndex, useTargets, mean }) {
-    let sum = 0;
-    for (let row = 0; row < rows; row++) {
-      if (!useTargets || targets[row] !== ignoreIndex) sum += weights[row];
-    }
-    normalizer[0] = sum;
-    normalizer[1] = mean ? (sum === 0 ? 0 : 1 / sum) : 1;
-  },
-});
+export function normalizerOf(targets: NumericArray, weights: NumericArray | undefined, { ignoreIndex, mean }: { ignoreIndex?: number; mean: boolean }): Float64Array {
+  let sum = 0;
+  for (let row = 0; row < targets.length; row++) {
+    if (targets[row] !== ignoreIndex) sum += weights ? weights[row] : 1;
+  }
+  const scale = mean ? (sum === 0 ? 0 : 1 / sum) : 1;
+  return Float64Array.of(sum, scale);
+}
 
 /** The loss to report: scale · Σ losses, added up in a fixed order. */
 export const lossSum = defineKernel({

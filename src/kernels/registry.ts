@@ -11,11 +11,12 @@ import { dropout } from "./dropout.ts";
 import { embeddingGather, embeddingScatter } from "./embedding.ts";
 import { gradientNorm, gradientNormPartial } from "./gradient-norm.ts";
 import type { Kernel } from "./kernel.ts";
-import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError } from "./losses.ts";
+import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "./losses.ts";
 import { maskSteps } from "./mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
+import { prepareLayer } from "./prepare-layer.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
 import { advancePosition, sampleToken } from "./sample-token.ts";
@@ -26,7 +27,7 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy,
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
@@ -35,7 +36,7 @@ export const kernels: readonly Kernel[] = [
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,
-  lossNormalizer, crossEntropy, binaryCrossEntropy, squaredError, lossSum,
+  crossEntropy, binaryCrossEntropy, squaredError, lossSum,
   gradientNormPartial, gradientNorm, sgd, rmsprop, adam,
   sampleToken, advancePosition,
 ];

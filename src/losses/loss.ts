@@ -1,6 +1,6 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
 import { checkChoice, checkOptionNames, checkInteger, RnnError } from "../errors.ts";
-import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, lossNormalizer, lossSum, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
+import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -15,21 +15,18 @@ export interface Loss {
   targetShape(prediction: Shape): Shape;
   /** @throws RnnError `data` if the targets cannot be used */
   checkTargets(targets: NumericArray, prediction: Shape): void;
+  /** [Σ weights that count, factor of the sum of losses]; weights are 1 if left out. */
+  normalizer(targets: NumericArray, weights: NumericArray | undefined): Float64Array;
   /**
-   * Records the loss and seeds ∂L/∂prediction.
+   * Records the losses and seeds ∂L/∂prediction, with L = factor · Σ losses.
    * @param weights one per target; 0 leaves it out of the loss and of the mean
-   * @returns [1] the loss, and [2] the sum of weights that count and the factor they got
+   * @param normalizer [2], what `normalizer` gives for these targets and weights
+   * @returns the losses, one per target
    */
-  record(tape: Tape, prediction: Variable, targets: View, weights: View): { loss: View; normalizer: View };
+  record(tape: Tape, prediction: Variable, targets: View, weights: View, normalizer: View): View;
 }
 
 type Reduction = "mean" | "sum";
-
-function reduce(tape: Tape, losses: View, normalizer: View): { loss: View; normalizer: View } {
-  const loss = tape.recording.buffer("loss", [1]);
-  tape.recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
-  return { loss, normalizer };
-}
 
 /**
  * Softmax cross-entropy in nats on class indices, as PyTorch's `CrossEntropyLoss`: the mean (or sum) of
@@ -40,7 +37,7 @@ function reduce(tape: Tape, losses: View, normalizer: View): { loss: View; norma
 export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
   const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31));
-  const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean" ? 1 : 0;
+  const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean";
   return {
     name: "crossEntropy",
     targetType: "i32",
@@ -48,17 +45,16 @@ export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduct
     checkTargets(targets, prediction) {
       checkIds("crossEntropy", "targets", targets, prediction[prediction.length - 1], ignoreIndex);
     },
-    record(tape, prediction, targets, weights) {
+    normalizer: (targets, weights) => normalizerOf(targets, weights, { ignoreIndex, mean }),
+    record(tape, prediction, targets, weights, normalizer) {
       const { recording } = tape;
       const columns = prediction.shape[prediction.shape.length - 1];
       const rows = sizeOf(prediction.shape) / columns;
-      const normalizer = recording.buffer("loss.normalizer", [2]);
-      recording.dispatch(lossNormalizer, { targets, weights, normalizer }, { rows, ignoreIndex, useTargets: 1, mean });
       const losses = recording.buffer("loss.rows", [rows]);
       const dLogits = recording.buffer("d.logits", prediction.shape);
       recording.dispatch(crossEntropyKernel, { logits: prediction.view, targets, weights, normalizer, losses, dLogits }, { rows, columns, ignoreIndex });
       tape.seed(prediction, dLogits);
-      return reduce(tape, losses, normalizer);
+      return losses;
     },
   };
 }
@@ -72,19 +68,16 @@ function elementLoss(name: string, reduction: Reduction, record: (tape: Tape, vi
       checkFinite(name, "targets", targets);
       check?.(targets);
     },
-    record(tape, prediction, targets, weights) {
+    normalizer: (targets, weights) => normalizerOf(targets, weights, { mean: reduction === "mean" }),
+    record(tape, prediction, targets, weights, normalizer) {
       const { recording } = tape;
       const length = sizeOf(prediction.shape);
       checkShape(name, "weights", weights.shape, prediction.shape);
-      const normalizer = recording.buffer("loss.normalizer", [2]);
-      // The kernel does not look at the ids; any i32 buffer will do.
-      const ids = recording.buffer("loss.ids.unused", [1], "constant", "i32");
-      recording.dispatch(lossNormalizer, { targets: ids, weights, normalizer }, { rows: length, ignoreIndex: 0, useTargets: 0, mean: reduction === "mean" ? 1 : 0 });
       const losses = recording.buffer("loss.elements", prediction.shape);
       const dx = recording.buffer("d.prediction", prediction.shape);
       record(tape, { x: prediction.view, targets, weights, normalizer, losses, dx }, length);
       tape.seed(prediction, dx);
-      return reduce(tape, losses, normalizer);
+      return losses;
     },
   };
 }

@@ -3,7 +3,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /**
- * y_n = weight[ids_n].
+ * y_n = weight[ids_n], gathered only if an op wants the rows: a recurrent layer right behind it does not.
  * @param ids u32, any shape, below V
  * @param weight [V, E]
  * @returns [...shape of ids, E]
@@ -11,8 +11,9 @@ import type { Tape, Variable } from "./tape.ts";
 export function embedding(tape: Tape, label: string, ids: Variable, weight: Variable): Variable {
   const [vocabulary, columns] = weight.shape;
   const rows = sizeOf(ids.shape);
-  const y = tape.result(`${label}.y`, [...ids.shape, columns], [weight]);
-  tape.recording.dispatch(embeddingGather, { weight: weight.view, ids: ids.view, y: y.view }, { rows, columns });
+  const y = tape.gathered(`${label}.y`, [...ids.shape, columns], { table: weight, ids: ids.view }, (view) => {
+    tape.recording.dispatch(embeddingGather, { weight: weight.view, ids: ids.view, y: view }, { rows, columns });
+  });
   tape.record([y], () => {
     const { view, accumulate } = tape.share(weight);
     tape.recording.dispatch(embeddingScatter, { dy: y.gradient!, ids: ids.view, dWeight: view }, { rows, columns, vocabulary, accumulate });

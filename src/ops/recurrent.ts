@@ -6,7 +6,8 @@
  */
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
-import { matmul, productGradients, weightAndBias } from "./linear.ts";
+import { weightAndBias } from "./linear.ts";
+import { prepareLayer } from "./recurrent-input.ts";
 import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
@@ -70,12 +71,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
     else recording.clearFirst(cSlot(reverse ? T : 0));
   }
 
-  const gates = recording.buffer(`${label}.gates`, [T, B, H, G]);
-  matmul(recording, x.view, inputWeight.view, gates, { M: T * B, N: H * G, K: inputWeight.shape[1], bRow: 1, bColumn: inputWeight.shape[1] }, { bias: inputBias?.view });
-  const forwardWeights = recording.buffer(`${label}.weights.forward`, [H, H, G]);
-  recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: forwardWeights }, {
-    size0: H, size1: H * G, size2: 1, fromOffset: 0, from0: 1, from1: H, from2: 0, toOffset: 0, to0: H * G, to1: 1, to2: 0, accumulate: 0,
-  });
+  const { gates, forwardWeights, backwardWeights, inputGradients } = prepareLayer(tape, label, { x, ...weights }, lengths);
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
   const buffers: LayerBuffers = { T, B, H, reverse, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
   const strategy = checkedStrategy(label, tape.strategy ?? chooseStrategy(H), H);
@@ -94,10 +90,6 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
       recording.dispatch(stridedCopy, { input: final.gradient, output: carry }, {
         size0: B * H, size1: 1, size2: 1, fromOffset: 0, from0: 1, from1: 0, from2: 0, toOffset: lane, to0: 2, to1: 0, to2: 0, accumulate: 0,
       });
-    });
-    const backwardWeights = recording.buffer(`${label}.weights.backward`, [H, H, G]);
-    recording.dispatch(stridedCopy, { input: recurrentWeight.view, output: backwardWeights }, {
-      size0: H, size1: H, size2: G, fromOffset: 0, from0: G * H, from1: 1, from2: H, toOffset: 0, to0: H * G, to1: G, to2: 1, accumulate: 0,
     });
     const dRecurrent = recording.buffer(`${label}.dRecurrent`, splitsRecurrentGradient ? [T, B, H, G] : [G]);
     const cotangents = { weights: backwardWeights, dy, carry, dRecurrent };
@@ -122,7 +114,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
       const recurrentSide = splitsRecurrentGradient ? dRecurrent : gates;
       const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, T * B);
       if (place) recurrentProducts(recording, cell, buffers, recurrentSide, place);
-      productGradients(tape, x, inputWeight, inputBias, gates, T * B);
+      inputGradients(gates);
     }
   });
   return { y, finalH, finalC };

@@ -7,21 +7,46 @@ import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 
+/** Rows of a table by id: what a variable is that an embedding made. */
+export interface Gathered {
+  /** [V, E] */
+  readonly table: Variable;
+  /** u32, one per row. */
+  readonly ids: View;
+}
+
+interface VariableOptions {
+  readonly needsGradient: boolean;
+  /** Where the gradient shall go (a parameter's place in the flat gradient buffer); else a buffer is made. */
+  readonly gradientPlace?: View;
+  /** Set if an op can do without the rows themselves, as long as it passes the gradient to the table instead. */
+  readonly gathered?: Gathered;
+}
+
 /** A value on the device, and the place of its gradient once something has been propagated to it. */
 export class Variable {
   /** ∂L/∂(this); undefined until an op has written to it. */
   gradient: View | undefined;
+  readonly needsGradient: boolean;
+  readonly gradientPlace?: View;
+  readonly gathered?: Gathered;
+  private made: View | undefined;
 
-  constructor(
-    readonly label: string,
-    readonly view: View,
-    readonly needsGradient: boolean,
-    /** Where the gradient shall go (a parameter's place in the flat gradient buffer); else a buffer is made. */
-    readonly gradientPlace?: View,
-  ) {}
+  /** @param make records what computes the value; called when the first op asks for it */
+  constructor(readonly label: string, readonly shape: Shape, private readonly make: () => View, options: VariableOptions) {
+    this.needsGradient = options.needsGradient;
+    this.gradientPlace = options.gradientPlace;
+    this.gathered = options.gathered;
+  }
 
-  get shape(): Shape {
-    return this.view.shape;
+  get view(): View {
+    return (this.made ??= this.make());
+  }
+
+  /** For an op that computes the value itself, along with its own: the buffer to do it in, or undefined if it is there. */
+  unmade(recording: Recording): View | undefined {
+    if (this.made) return undefined;
+    return (this.made = recording.buffer(this.label, this.shape));
   }
 }
 
@@ -43,13 +68,26 @@ export class Tape {
 
   /** A value that comes from outside: an input or a parameter. */
   leaf(label: string, view: View, options: { needsGradient?: boolean; gradientPlace?: View } = {}): Variable {
-    return new Variable(label, view, this.differentiates && (options.needsGradient ?? false), options.gradientPlace);
+    return new Variable(label, view.shape, () => view, { ...options, needsGradient: this.differentiates && (options.needsGradient ?? false) });
   }
 
   /** A result of an op on `inputs`, in a buffer of its own unless `view` says where it lies. */
   result(label: string, shape: Shape, inputs: readonly (Variable | undefined)[], view?: View): Variable {
-    const needsGradient = this.differentiates && inputs.some((v) => v?.needsGradient);
-    return new Variable(label, view ?? this.recording.buffer(label, shape), needsGradient);
+    const place = view ?? this.recording.buffer(label, shape);
+    return new Variable(label, shape, () => place, { needsGradient: this.anyNeeds(inputs) });
+  }
+
+  /** Rows of a table that are gathered only if an op asks for them: `make` records that into a buffer of its own. */
+  gathered(label: string, shape: Shape, gathered: Gathered, make: (rows: View) => void): Variable {
+    return new Variable(label, shape, () => {
+      const rows = this.recording.buffer(label, shape);
+      make(rows);
+      return rows;
+    }, { needsGradient: this.anyNeeds([gathered.table]), gathered });
+  }
+
+  private anyNeeds(inputs: readonly (Variable | undefined)[]): boolean {
+    return this.differentiates && inputs.some((v) => v?.needsGradient);
   }
 
   /** Leaves the derivative of an op; called only if a gradient has reached one of `outputs`. */

@@ -1,7 +1,7 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/parameter.ts";
-import { align, subview, type View } from "../recording/recording.ts";
+import { align, alignment, subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 
 interface Place {
@@ -28,7 +28,7 @@ export class ParameterStore {
       offset += align(parameter.size);
     }
     this.places = places;
-    this.length = Math.max(offset, 1);
+    this.length = Math.max(offset, alignment);
     this.parameters = backend.createBuffer("parameters", "f32", this.length);
     this.gradients = backend.createBuffer("gradients", "f32", this.length);
   }

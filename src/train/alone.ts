@@ -1,6 +1,7 @@
 /** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { checkOptionNames, RnnError } from "../errors.ts";
+import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
@@ -31,12 +32,15 @@ export async function lossAndGradient(
   const recording = new Recording();
   const tape = new Tape(recording, true);
   const variable = tape.leaf("prediction", recording.buffer("prediction", prediction.shape, "input"), { needsGradient: true });
-  const recorded = loss.record(tape, variable, recording.buffer("targets", shape, "input", loss.targetType), recording.buffer("mask", shape, "input"));
-  recording.download("loss", recorded.loss);
+  const normalizer = recording.buffer("normalizer", [2], "input");
+  const losses = loss.record(tape, variable, recording.buffer("targets", shape, "input", loss.targetType), recording.buffer("mask", shape, "input"), normalizer);
+  const value = recording.buffer("loss", [1]);
+  recording.dispatch(lossSum, { losses, normalizer, loss: value }, { length: sizeOf(losses.shape) });
+  recording.download("loss", value);
   recording.download("gradient", variable.gradient!);
   const program = await backend.prepare(recording, new Map());
   try {
-    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask: mask.data });
+    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask: mask.data, normalizer: loss.normalizer(targets.data, mask.data) });
     const values = await downloads;
     return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray } };
   } finally {
@@ -80,8 +84,8 @@ export async function optimizerSteps(
     return view;
   };
   // A loss of its own kind: constant zero, which is finite.
-  const loss = recording.buffer("loss.zero", [1], "constant");
-  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, loss);
+  const zero = recording.buffer("loss.zero", [2], "constant");
+  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, zero, zero);
   const program = await backend.prepare(recording, memory);
   try {
     await state.begin();

@@ -1,5 +1,6 @@
 import type { Batch } from "../data/batch.ts";
 import { checkOptionNames, RnnError } from "../errors.ts";
+import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
@@ -66,13 +67,15 @@ export class LossRecorder {
     const shape = this.loss.targetShape(output.shape);
     const targets = recording.buffer("targets", shape, "input", this.loss.targetType);
     const weights = masked ? recording.buffer("mask", shape, "input") : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
-    const { loss, normalizer } = this.loss.record(tape, output, targets, weights);
-    recording.download("loss", loss);
+    const normalizer = recording.buffer("normalizer", [2], "input");
+    const losses = this.loss.record(tape, output, targets, weights, normalizer);
     if (this.optimizer) {
       tape.backward();
-      this.optimizer.record(context, loss);
+      this.optimizer.record(context, losses, normalizer);
     } else {
-      recording.download("normalizer", normalizer);
+      const loss = recording.buffer("loss", [1]);
+      recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
+      recording.download("loss", loss);
     }
     context.keepStates();
   }
@@ -91,5 +94,6 @@ export function batchInputs(model: Module, loss: Loss, outputShape: Shape, batch
     if (mask.data.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
     inputs.mask = mask.data;
   }
+  inputs.normalizer = loss.normalizer(targets.data, inputs.mask);
   return inputs;
 }

@@ -1,10 +1,11 @@
 import type { DeviceBuffer } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
-import { gradientNorm, gradientNormGroups, gradientNormPartial } from "../kernels/gradient-norm.ts";
+import { gradientNorm, gradientNormPartial, mostInOneGroup, normGroups } from "../kernels/gradient-norm.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { Buffer, View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 
 /** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
@@ -13,19 +14,25 @@ export class OptimizerState {
 
   constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: { clipNorm: number; clipValue: number }) {}
 
-  /** Records norm and update; downloads `norm`. */
-  record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, loss: View): void {
+  /** Records loss, norm and update; downloads `loss` and `norm`. */
+  record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, losses: View, normalizer: View): void {
     const { recording } = context;
     const { length } = this.session.store;
-    const groups = gradientNormGroups(length);
-    const partial = recording.buffer("norm.partial", [groups]);
     const norm = context.external("norm", [4]);
-    recording.dispatch(gradientNormPartial, { gradients: context.gradients, partial }, { length, groups });
-    recording.dispatch(gradientNorm, { partial, loss, norm }, { groups, maxNorm: this.clip.clipNorm });
+    const loss = recording.buffer("loss", [1]);
+    let values = context.gradients;
+    let squared = 0;
+    if (length > mostInOneGroup) {
+      values = recording.buffer("norm.partial", [normGroups]);
+      squared = 1;
+      recording.dispatch(gradientNormPartial, { gradients: context.gradients, partial: values }, { length, groups: normGroups });
+    }
+    recording.dispatch(gradientNorm, { values, losses, normalizer, loss, norm }, { length: sizeOf(values.shape), squared, rows: sizeOf(losses.shape), maxNorm: this.clip.clipNorm });
     const slots = this.optimizer.slots.map(({ name, used }) => context.external(`optimizer.${name}`, [used ? length : 1]));
     const lastGood = context.external("parameters.good", [length]);
     const control = recording.buffer("control", [4], "input");
     this.optimizer.record(recording, { parameters: context.parameters, gradients: context.gradients, lastGood, slots, norm, control }, length, this.clip.clipValue);
+    recording.download("loss", loss);
     recording.download("norm", norm);
   }
 

@@ -97,10 +97,10 @@ export class Trainer {
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
-    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
-    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
+    const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
+    if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.carried = new CarriedStates(options.backend);
     this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
     this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkStrategy("Trainer", options.strategy));
@@ -173,14 +173,15 @@ export class Trainer {
         const batch = data.batch(i, this.model.batchFirst);
         const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        let values: Readonly<Record<string, NumericArray>>;
+        const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0);
+        let loss: NumericArray;
         try {
-          const { downloads } = await program.run(batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0));
-          values = await downloads;
+          const { downloads } = await program.run(inputs);
+          ({ loss } = await downloads);
         } finally {
           release();
         }
-        const { loss, normalizer } = values;
+        const { normalizer } = inputs;
         // A mean is undone by its factor, so that batches count by their targets.
         sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
         count += normalizer[0];

@@ -1,7 +1,7 @@
 // The twins of losses, activations and softmax against PyTorch: values and gradients in float64.
 import { describe, expect, it } from "vitest";
 import { activationBackward, activationForward, activationKinds } from "../../src/kernels/activations.ts";
-import { binaryCrossEntropy, crossEntropy, lossNormalizer, lossSum, squaredError } from "../../src/kernels/losses.ts";
+import { binaryCrossEntropy, crossEntropy, lossSum, normalizerOf, squaredError } from "../../src/kernels/losses.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
 import lossCases from "../fixtures/pytorch/losses.json";
 import moduleCases from "../fixtures/pytorch/modules.json";
@@ -24,19 +24,19 @@ function expectClose(what: string, actual: ArrayLike<number>, expected: readonly
   expected.forEach((b, i) => expect(Math.abs(actual[i] - b), `${what}[${i}]: ${actual[i]}, PyTorch has ${b}`).toBeLessThan(1e-7 + 1e-7 * Math.abs(b)));
 }
 
-/** Losses, reported loss and gradient of a case, through the three kernels of a loss. */
+/** Losses, reported loss and gradient of a case, through the kernels of a loss. */
 function run(c: LossCase): { losses: Float64Array; loss: number; gradient: Float64Array } {
   const [rows, columns] = c.input.shape;
   const ofClasses = c.case.startsWith("cross_entropy");
   const count = ofClasses ? rows : rows * columns;
   const weights = new Float64Array(count).fill(1);
-  const normalizer = new Float64Array(2);
   const losses = new Float64Array(count);
   const gradient = new Float64Array(rows * columns);
   const input = Float64Array.from(c.input.data);
   const ignoreIndex = c.params.ignore_index ?? -100;
   const targets = ofClasses ? Int32Array.from(c.target.data) : new Int32Array(1);
-  lossNormalizer.twin({ targets, weights, normalizer }, { rows: count, ignoreIndex, useTargets: ofClasses ? 1 : 0, mean: c.params.reduction === "mean" ? 1 : 0 });
+  const mean = c.params.reduction === "mean";
+  const normalizer = ofClasses ? normalizerOf(targets, weights, { ignoreIndex, mean }) : normalizerOf(Float64Array.from(c.target.data), undefined, { mean });
   if (ofClasses) {
     crossEntropy.twin({ logits: input, targets, weights, normalizer, losses, dLogits: gradient }, { rows, columns, ignoreIndex });
   } else {
@@ -71,9 +71,7 @@ describe("losses", () => {
   });
 
   it("give 0, not NaN, for a mean over nothing", () => {
-    const normalizer = new Float64Array(2);
-    lossNormalizer.twin({ targets: Int32Array.of(-1, -1), weights: Float64Array.of(1, 1), normalizer }, { rows: 2, ignoreIndex: -1, useTargets: 1, mean: 1 });
-    expect([...normalizer]).toEqual([0, 0]);
+    expect([...normalizerOf(Int32Array.of(-1, -1), undefined, { ignoreIndex: -1, mean: true })]).toEqual([0, 0]);
   });
 });
 

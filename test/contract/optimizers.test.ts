@@ -3,7 +3,7 @@
 //   p = torch.nn.Parameter(initial); optimizer = torch.optim.X([p], **params)
 //   for grad in grads: p.grad = grad; optimizer.step()
 import { describe, expect, it } from "vitest";
-import { gradientNorm, gradientNormGroups, gradientNormPartial } from "../../src/kernels/gradient-norm.ts";
+import { gradientNorm, gradientNormPartial, normGroups } from "../../src/kernels/gradient-norm.ts";
 import { adam, rmsprop, sgd } from "../../src/kernels/optimizers.ts";
 import clipCases from "../fixtures/pytorch/clip.json";
 import optimizerCases from "../fixtures/pytorch/optimizers.json";
@@ -108,12 +108,15 @@ describe("clipping", () => {
   it.each(usable.map((c) => [c.case, c] as const))("scales as PyTorch does: %s", (_, c) => {
     const gradients = flat(c.grads);
     const length = gradients.length;
-    const groups = gradientNormGroups(length);
-    const partial = new Float64Array(groups);
+    const partial = new Float64Array(normGroups);
+    const loss = { losses: new Float64Array(1), normalizer: new Float64Array(2), loss: new Float64Array(1) };
     const norm = Float64Array.of(0, 0, 1, 0);
-    gradientNormPartial.twin({ gradients, partial }, { length, groups });
-    gradientNorm.twin({ partial, loss: Float64Array.of(1), norm }, { groups, maxNorm: c.max_norm });
+    const norm2 = norm.slice();
+    gradientNormPartial.twin({ gradients, partial }, { length, groups: normGroups });
+    gradientNorm.twin({ values: partial, ...loss, norm: norm2 }, { length: normGroups, squared: 1, rows: 1, maxNorm: c.max_norm });
+    gradientNorm.twin({ values: gradients, ...loss, norm }, { length, squared: 0, rows: 1, maxNorm: c.max_norm });
     expect(norm[0]).toBeCloseTo(c.totalNorm, 5);
+    norm.forEach((value, i) => expect(norm2[i]).toBeCloseTo(value, 10));
     const seen = seenBySgd(gradients, norm, 0);
     flat(c.clipped).forEach((expected, at) => expect(seen[at], `gradient ${at}`).toBeCloseTo(expected, 6));
   });
@@ -126,7 +129,9 @@ describe("clipping", () => {
 describe("gradientNorm", () => {
   const run = (partial: number[], loss: number, healthy: number): number[] => {
     const norm = Float64Array.of(0, 0, healthy, 0);
-    gradientNorm.twin({ partial: Float64Array.from(partial), loss: Float64Array.of(loss), norm }, { groups: partial.length, maxNorm: 0 });
+    const arrays = { values: Float64Array.from(partial), losses: Float64Array.of(loss), normalizer: Float64Array.of(1, 0.5), loss: new Float64Array(1), norm };
+    gradientNorm.twin(arrays, { length: partial.length, squared: 1, rows: 1, maxNorm: 0 });
+    expect(arrays.loss[0]).toBe(0.5 * loss);
     return [...norm];
   };
 

@@ -1,6 +1,6 @@
 // What each kernel is tried on: params and the contents of its buffers, at sizes around the tiles it works in.
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { gradientNormGroups } from "../../src/kernels/gradient-norm.ts";
+import { normGroups } from "../../src/kernels/gradient-norm.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { loopCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
@@ -46,18 +46,21 @@ function matmulCase(M: number, N: number, K: number, [transposedA, transposedB]:
   };
 }
 
+const matmulSizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64]] as const;
+
 function matmulCases(): KernelCase[] {
-  const sizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64]] as const;
-  const plain = sizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
+  const plain = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
   return [...plain, matmulCase(9, 35, 19, [true, true], { batch: 3, gap: 3, accumulate: 1 })];
 }
 
 /** What lies along vec4 has sizes that are multiples of 4, the rest any. */
 function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
   const lie = /:(\w+)-/.exec(name)![1];
-  const cases = lie === "strided" ? matmulCases() : alignedCases(lie);
-  // Sums are those of a batch of one.
-  return "sums" in bindings ? cases.filter(({ params }) => params.batch === 1).map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } })) : cases;
+  if (!("sums" in bindings)) return lie === "strided" ? matmulCases() : alignedCases(lie);
+  // Sums are those of a whole A = dYᵀ.
+  const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [true, false], { accumulate })));
+  const cases = lie === "strided" ? odd : alignedCases(lie).filter(({ params }) => params.batch === 1);
+  return cases.map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } }));
 }
 
 function alignedCases(lie: string): KernelCase[] {
@@ -85,6 +88,14 @@ function stridedCopyCases(): KernelCase[] {
     };
   }));
 }
+
+const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns]) => ({
+  params: { H, G, backward, rows, columns },
+  arrays: {
+    weight: floats(H * G * H), forwardWeights: floats(H * H * G + spare), backwardWeights: floats(H * H * G + spare),
+    table: floats(3 * columns), ids: integers(Math.max(1, rows), 2), gathered: floats(rows * columns + spare),
+  },
+}));
 
 const activationCases = (names: readonly string[], withAccumulate: boolean): KernelCase[] => lengths.flatMap((length) => [0, 1, 2].map((kind) => {
   const arrays = Object.fromEntries(names.map((name) => [name, floats(length + spare, name === "x" ? -6 : -1, name === "x" ? 6 : 1)]));
@@ -116,16 +127,6 @@ const crossEntropyCases = (): KernelCase[] => tables.map(([rows, columns]) => ({
   },
 }));
 
-const normalizerCases = (): KernelCase[] => [1, 255, 256, 257, 1031].flatMap((rows) => both.map((mean) => ({
-  params: { rows, ignoreIndex: -100, useTargets: rows % 2, mean },
-  arrays: { targets: rows % 2 ? targetsOf(rows, 9) : new Int32Array(1), weights: weightsWithZeros(rows), normalizer: floats(2 + spare) },
-})));
-const nothingCounts: KernelCase = {
-  note: "no row counts",
-  params: { rows: 3, ignoreIndex: -1, useTargets: 1, mean: 1 },
-  arrays: { targets: Int32Array.of(-1, -1, -1), weights: floats(3), normalizer: floats(2) },
-};
-
 const elementLossCases = (extra: Record<string, number>): KernelCase[] => lengths.map((length) => ({
   params: { length, ...extra },
   arrays: {
@@ -149,17 +150,25 @@ const columnSumCases = (): KernelCase[] => [[1, 1], [257, 1], [300, 2], [65, 3],
 })));
 
 const normPartialCases = (): KernelCase[] => [1, 1023, 1025, 70_001, 300_000].map((length) => {
-  const groups = gradientNormGroups(length);
+  const groups = length === 1 ? 1 : normGroups;
   return { params: { length, groups }, arrays: { gradients: floats(length), partial: floats(groups + spare) } };
 });
 
 const norm = (healthy: number): Float32Array => Float32Array.of(9, 9, healthy, 9);
+const normCase = (values: Float32Array, losses: Float32Array, rest: { squared?: number; maxNorm?: number; healthy?: number; note?: string }): KernelCase => ({
+  note: rest.note,
+  params: { length: values.length, squared: rest.squared ?? 1, rows: losses.length, maxNorm: rest.maxNorm ?? 1 },
+  arrays: { values, losses, normalizer: Float32Array.of(3, 0.37), loss: floats(1 + spare), norm: norm(rest.healthy ?? 1) },
+});
 const normCases = (): KernelCase[] => [
-  ...[1, 17, 255, 256].flatMap((groups) => [0, 0.5, 1e4].map((maxNorm) => ({ params: { groups, maxNorm }, arrays: { partial: floats(groups, 0, 3), loss: floats(1), norm: norm(1) } }))),
-  { note: "NaN loss", params: { groups: 2, maxNorm: 1 }, arrays: { partial: floats(2, 0, 1), loss: Float32Array.of(NaN), norm: norm(1) } },
-  { note: "infinite sum of squares", params: { groups: 2, maxNorm: 1 }, arrays: { partial: Float32Array.of(1, Infinity), loss: floats(1), norm: norm(1) } },
-  { note: "sum of squares that overflows", params: { groups: 2, maxNorm: 0 }, arrays: { partial: Float32Array.of(3e38, 3e38), loss: floats(1), norm: norm(1) } },
-  { note: "unhealthy before", params: { groups: 2, maxNorm: 1 }, arrays: { partial: floats(2, 0, 1), loss: floats(1), norm: norm(0) } },
+  ...[[4, 1], [64, 255], [1020, 256], [1028, 257], [70_016, 2003]].flatMap(([length, rows]) => [[0, 0], [1, 0.5], [0, 1e4]].map(([squared, maxNorm]) => (
+    normCase(floats(length, squared ? 0 : -2, 3), floats(rows), { squared, maxNorm })
+  ))),
+  normCase(floats(4, 0, 1), Float32Array.of(1, NaN), { note: "NaN loss" }),
+  normCase(Float32Array.of(1, Infinity, 0, 0), floats(1), { note: "infinite sum of squares" }),
+  normCase(Float32Array.of(3e38, 3e38, 0, 0), floats(1), { note: "sum of squares that overflows", maxNorm: 0 }),
+  normCase(Float32Array.of(3e30, 0, 0, 0), floats(1), { note: "square that overflows", squared: 0 }),
+  normCase(floats(4, 0, 1), floats(1), { note: "unhealthy before", healthy: 0 }),
 ];
 
 function optimizerCases(moments: readonly string[], variants: readonly Record<string, number>[]): KernelCase[] {
@@ -201,7 +210,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
-  "strided-copy": stridedCopyCases,
+  "strided-copy": stridedCopyCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
@@ -210,7 +219,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "softmax-forward": () => softmaxCases(false), "softmax-backward": () => softmaxCases(true),
   "dropout": dropoutCases, "mask-steps": maskCases, "column-sum": columnSumCases,
   "embedding-gather": gatherCases, "embedding-scatter": scatterCases,
-  "loss-normalizer": () => [...normalizerCases(), nothingCounts], "loss-sum": lossSumCases,
+  "loss-sum": lossSumCases,
   "cross-entropy": crossEntropyCases,
   "binary-cross-entropy": () => elementLossCases({}),
   "squared-error": () => [...elementLossCases({ factor: 1 }), ...elementLossCases({ factor: 0.5 })],

@@ -64,9 +64,13 @@ it("is used by default and can be turned off", () => {
   expect(twins.fastKernel("matmul-naive")).toBeUndefined();
 });
 
+/** Row sums of A are made for A = dYᵀ with dY whole, which is how the gradient of a weight comes; else they are refused. */
+const hasSums = (params: Readonly<Record<string, number>>): boolean => params.aRow === 1 && params.aColumn === params.M;
+
 // The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
 describe.each(kernels.filter(({ name }) => hasFastKernel.test(name)).map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
-  it.each(casesOf(kernel).map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
+  const cases = casesOf(kernel).filter(({ params }) => !kernel.name.endsWith("-sums") || hasSums(params));
+  it.each(cases.map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
     await expectTwin(kernel, arrays, params);
   });
 });

@@ -22,7 +22,7 @@ describe(`the bench page in ${kind}`, () => {
     await mkdir(join(folder, "peers"), { recursive: true });
     await writeFile(join(folder, "peers", "manifest.json"), '{"installed":false,"reason":"not in this test"}');
     server = await serve(folder);
-    browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
+    browser = await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" }) as Browser;
   });
   afterAll(async () => {
     await browser.close();

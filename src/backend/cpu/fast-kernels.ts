@@ -140,6 +140,21 @@ function stridedCopyKernel({ stridedCopy }: WasmExports): FastKernel {
   };
 }
 
+/** Copies and a gather that have WebAssembly kernels of their own. */
+function prepareLayerKernel(exports: WasmExports): FastKernel {
+  const copy = stridedCopyKernel(exports);
+  return (at, { H, G, backward, rows, columns }) => {
+    const packed = { size0: H, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
+    const forward = copy({ input: at.weight, output: at.forwardWeights }, { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 });
+    const back = copy({ input: at.weight, output: at.backwardWeights }, { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 });
+    return () => {
+      forward();
+      if (backward) back();
+      if (rows) exports.embeddingGather(at.table, at.ids, at.gathered, rows, columns);
+    };
+  };
+}
+
 function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
   return [
     ["sgd", (at, p) => {
@@ -173,6 +188,7 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
     ...steps,
     ...loopKernels(steps),
     ["strided-copy", stridedCopyKernel(exports)],
+    ["prepare-layer", prepareLayerKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
     ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],

@@ -29,7 +29,6 @@ import philoxLib from "../../../shaders/lib/philox.wgsl";
 import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
-import lossNormalizer from "../../../shaders/loss-normalizer.wgsl";
 import lossSum from "../../../shaders/loss-sum.wgsl";
 import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
@@ -39,6 +38,7 @@ import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
 import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
 import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
+import prepareLayer from "../../../shaders/recurrent/prepare-layer.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
@@ -82,7 +82,6 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
-  "loss-normalizer": lossNormalizer,
   "loss-sum": lossSum,
   "mask-steps": maskSteps,
   "matmul-block": matmulBlock,
@@ -92,6 +91,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "recurrent/loop-forward": loopForward,
   "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
   "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
+  "recurrent/prepare-layer": prepareLayer,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,

@@ -1,0 +1,35 @@
+import { defineKernel, elementGroups } from "./kernel.ts";
+
+/**
+ * What a recurrent layer needs copied before its first step. Its recurrent weights, [unit, gate] rows on the unit they
+ * come from, are packed for both passes (`forwardBindings` and `backwardBindings` in recurrent-step.ts say how). If
+ * the input is gathered, gathered_n = table[ids_n] for `rows` rows; else `rows` is 0.
+ */
+export const prepareLayer = defineKernel({
+  name: "prepare-layer",
+  sources: ["lib/linear-index", "recurrent/prepare-layer"],
+  bindings: {
+    weight: { access: "read", type: "f32", shape: "[H, G, H]" },
+    forwardWeights: { access: "read_write", type: "f32", shape: "[H, H, G]: from unit k to the gates of unit j" },
+    backwardWeights: { access: "read_write", type: "f32", shape: "[H, H, G]: [k, j] from unit j to the gates of unit k; unused when backward is 0" },
+    table: { access: "read", type: "f32", shape: "[V, columns]; any buffer when rows is 0" },
+    ids: { access: "read", type: "u32", shape: "[rows]; any buffer when rows is 0" },
+    gathered: { access: "read_write", type: "f32", shape: "[rows, columns]; any buffer when rows is 0" },
+  },
+  params: { H: "u32", G: "u32", backward: "u32", rows: "u32", columns: "u32" },
+  workgroups: ({ H, G, rows, columns }) => elementGroups(H * H * G + rows * columns),
+  twin({ weight, forwardWeights, backwardWeights, table, ids, gathered }, { H, G, backward, rows, columns }) {
+    for (let k = 0; k < H; k++) {
+      for (let j = 0; j < H; j++) {
+        for (let g = 0; g < G; g++) {
+          const at = (k * H + j) * G + g;
+          forwardWeights[at] = weight[(j * G + g) * H + k];
+          if (backward) backwardWeights[at] = weight[(k * G + g) * H + j];
+        }
+      }
+    }
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) gathered[row * columns + column] = table[ids[row] * columns + column];
+    }
+  },
+});
