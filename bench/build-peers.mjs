@@ -30,13 +30,19 @@ function npmCi() {
   });
 }
 
-async function bundlePeers(outdir) {
-  await bundle({ entryPoints: [join(folder, "peers", "peers.ts")], outdir, splitting: true, sourcemap: false, logLevel: "error" });
+/** Node takes the same code as pages, but modules of its own in place of what bundlers leave empty for pages. */
+const nodeSettings = {
+  platform: "node", target: "node20", mainFields: ["browser", "module", "main"], conditions: ["browser"], outExtension: { ".js": ".mjs" },
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+};
+
+async function bundlePeers(outdir, forNode) {
+  await bundle({ entryPoints: [join(folder, "peers", "peers.ts")], outdir, splitting: true, sourcemap: false, logLevel: "error", ...(forNode ? nodeSettings : {}) });
   await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
 }
 
 /** Bundles the peers into `outdir`, if they are there or may be installed. Resolves to whether they are there. */
-export async function buildPeers(outdir, { install = false } = {}) {
+export async function buildPeers(outdir, { install = false, forNode = false } = {}) {
   let reason = "the other libraries are not installed; `npm run bench -- --peers` does that";
   if (install && !upToDate()) {
     await npmCi().catch((error) => {
@@ -44,7 +50,7 @@ export async function buildPeers(outdir, { install = false } = {}) {
     });
   }
   await mkdir(outdir, { recursive: true });
-  const installed = upToDate() && await bundlePeers(outdir).then(() => true, (error) => {
+  const installed = upToDate() && await bundlePeers(outdir, forNode).then(() => true, (error) => {
     // Half an installation must not take the page with it.
     reason = `the other libraries cannot be bundled: ${error.message.split("\n")[0]}`;
     return false;

@@ -33,6 +33,12 @@ export const defaultShapes: readonly Shape[] = [
   { steps: 32, batch: 32, input: 256, hidden: 512 },
 ];
 
+/** Microseconds per step on a GPU, as papers give them: input as wide as the layer. The last is FlashRNN's. */
+export const gridShapes: readonly Shape[] = [
+  ...[64, 128, 256, 512, 1024].flatMap((hidden) => [1, 16, 32, 64].flatMap((batch) => [32, 100, 512].map((steps) => ({ steps, batch, input: hidden, hidden })))),
+  { steps: 1024, batch: 16, input: 768, hidden: 768 },
+];
+
 /** Symbols of the character model. */
 export const vocabularySize = 85;
 

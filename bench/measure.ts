@@ -22,8 +22,11 @@ export interface Timing {
   readonly submits: number;
 }
 
-/** A sample should last this long, so that the clock's steps and a read-back do not count for much. */
+/** A sample should last this long, so that the clock's steps do not count for much, … */
 const sampleMilliseconds = 60;
+/** … and this many times what a sample costs besides its runs: the read-back at its end takes 100 ms in Firefox. */
+const fixedShare = 5;
+const longestSample = 1000;
 
 interface Runner {
   readonly subject: Subject;
@@ -71,8 +74,17 @@ async function countRun(subject: Subject): Promise<{ dispatches: number; submits
 }
 
 async function warmUp(subject: Subject, run: (times: number) => Promise<void>): Promise<Runner> {
-  const took = await time(() => run(1));
-  return { subject, run, samples: [], times: Math.min(100, Math.max(1, Math.round(sampleMilliseconds / Math.max(took, 0.01)))), spent: 0 };
+  return { subject, run, samples: [], times: await timesPerSample(run), spent: 0 };
+}
+
+/** Runs per sample, from what one run and five in a row take. */
+async function timesPerSample(run: (times: number) => Promise<void>): Promise<number> {
+  const one = await time(() => run(1));
+  if (one > 300) return 1;
+  const five = await time(() => run(5));
+  const each = Math.max((five - one) / 4, 0.002);
+  const wanted = Math.max(sampleMilliseconds, fixedShare * Math.max(0, one - each));
+  return Math.max(1, Math.min(500, Math.round(Math.min(wanted, longestSample) / each)));
 }
 
 async function rounds(runners: readonly Runner[], { seconds, most, least }: Effort, breathe: () => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 /** From what a user asks for, in words that can be sent to a worker, to a plan. */
-import { allCases, cells, defaultShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
+import { allCases, cells, defaultShapes, gridShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
 import { defaultEffort } from "./measure.ts";
 import type { Plan } from "./runner.ts";
 
@@ -12,17 +12,19 @@ export interface PlanOptions {
   readonly modes?: readonly string[];
   /** Seconds of timing per row. */
   readonly seconds?: number;
+  /** The grid for GPUs instead: one LSTM layer over widths, batches and lengths, forward and training. */
+  readonly grid?: boolean;
 }
 
 /** @throws Error in words if something is unknown */
-export function planFrom({ only, shapes, cells: cellNames, modes: modeNames, seconds = defaultEffort.seconds }: PlanOptions): Plan {
+export function planFrom({ only, shapes, cells: cellNames, modes: modeNames, seconds = defaultEffort.seconds, grid = false }: PlanOptions): Plan {
   if (!(seconds > 0)) throw new Error(`seconds must be above 0, got ${seconds}`);
   const wanted = {
-    cells: cellNames?.map((name) => oneOf<Cell>("cell", cells, name)),
-    modes: modeNames?.map((name) => oneOf<Mode>("mode", modes, name)),
+    cells: (cellNames ?? (grid ? ["lstm"] : undefined))?.map((name) => oneOf<Cell>("cell", cells, name)),
+    modes: (modeNames ?? (grid ? ["forward", "training"] : undefined))?.map((name) => oneOf<Mode>("mode", modes, name)),
   };
   return {
-    cases: allCases(shapes?.map(parseShape) ?? defaultShapes, wanted),
+    cases: allCases(shapes?.map(parseShape) ?? (grid ? gridShapes : defaultShapes), wanted),
     effort: { ...defaultEffort, seconds },
     only: only === undefined ? undefined : new RegExp(only, "i"),
   };

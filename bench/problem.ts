@@ -1,6 +1,6 @@
 /** The numbers of a case, the same for every library, and what the twins make of them. */
 import { createBackend, forward, gradients, type Backend, type Tensor } from "webgpu-rnn";
-import { shapeName, type Case, type Cell, type Shape } from "./cases.ts";
+import { flopsOf, shapeName, type Case, type Cell, type Shape } from "./cases.ts";
 import { characterOutcome, layerOf } from "./models.ts";
 
 /** Arrays by name, e.g. `output`, `gradient weight_hh_l0`, `updated weight_hh_l0`. */
@@ -37,25 +37,44 @@ function rms(values: ArrayLike<number>): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
+/** Operations that the twins, about one in a nanosecond, may take for a check. */
+const checkBudget = 6e9;
+
+/** A case and the one it is checked by: the same with fewer steps, where all of them would take the twins minutes. */
+export interface Checked {
+  readonly timed: Problem;
+  readonly check: Problem;
+  readonly checkCase: Case;
+}
+
+/** As many steps as the twins can do in reasonable time, and at least three: the first, one behind it, the last. */
+export function checkSteps(of: Case): number {
+  // The reference runs forward once more than a training step does.
+  const perStep = (4 / 3) * flopsOf({ ...of, steps: 1, mode: of.mode === "forward" ? "training" : of.mode });
+  return Math.min(of.steps, Math.max(3, Math.floor(checkBudget / perStep)));
+}
+
 /** Makes problems with the twins, and keeps the last one, since the modes of a layer share it. */
 export class Problems {
   private readonly twins: Promise<Backend> = createBackend("cpu", { wasm: false });
   private latest: { readonly key: string; readonly problem: Promise<Problem> } | undefined;
 
-  of(wanted: Case): Promise<Problem> {
+  async of(wanted: Case): Promise<Checked> {
+    const checkCase = { ...wanted, steps: checkSteps(wanted) };
     const layer = wanted.mode === "forward" || wanted.mode === "training";
-    const key = [wanted.cell, shapeName(wanted), layer ? "layer" : wanted.mode].join();
-    if (this.latest?.key !== key) this.latest = { key, problem: layer ? this.layer(wanted) : this.character(wanted) };
-    return this.latest.problem;
+    const key = [checkCase.cell, shapeName(checkCase), layer ? "layer" : wanted.mode].join();
+    if (this.latest?.key !== key) this.latest = { key, problem: layer ? this.layer(checkCase) : this.character(checkCase) };
+    const check = await this.latest.problem;
+    if (checkCase.steps === wanted.steps) return { timed: check, check, checkCase };
+    return { timed: { ...check, ...(layer ? arraysOf(wanted) : {}), steps: wanted.steps, expected: {} }, check, checkCase };
   }
 
-  private async layer({ cell, steps, batch, input, hidden }: Case): Promise<Problem> {
+  private async layer(wanted: Case): Promise<Problem> {
     const backend = await this.twins;
-    const shape = { steps, batch, input, hidden };
-    const model = layerOf(cell, shape);
+    const { cell, steps, batch, input, hidden } = wanted;
+    const model = layerOf(cell, wanted);
     const weights = await model.stateDict() as Record<string, Tensor<Float32Array>>;
-    const inputs = numbers(steps * batch * input, 1);
-    const targets = numbers(steps * batch * hidden, 2).map((v) => v / 2);
+    const { inputs, targets } = arraysOf(wanted);
     const x = { shape: [steps, batch, input], data: inputs };
     const { output } = await forward(model, x, { backend });
     // L = mean (y - target)²
@@ -67,7 +86,7 @@ export class Problems {
       expected[`gradient ${name}`] = data as Float32Array;
       expected[`updated ${name}`] = weights[name].data.map((w, i) => w - learningRate * data[i]);
     }
-    return { cell, ...shape, weights, inputs, targets, learningRate, expected };
+    return { cell, steps, batch, input, hidden, weights, inputs, targets, learningRate, expected };
   }
 
   private async character(wanted: Case): Promise<Problem> {
@@ -75,3 +94,9 @@ export class Problems {
     return { ...wanted, weights: {}, inputs: new Float32Array(0), targets: new Float32Array(0), learningRate: 0, expected };
   }
 }
+
+/** Longer sequences begin as shorter ones do. */
+const arraysOf = ({ steps, batch, input, hidden }: Shape): Pick<Problem, "inputs" | "targets"> => ({
+  inputs: numbers(steps * batch * input, 1),
+  targets: numbers(steps * batch * hidden, 2).map((v) => v / 2),
+});

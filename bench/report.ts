@@ -27,8 +27,12 @@ export interface Row {
   readonly gflops: number;
   /** `gflops` as a share of the best matrix product of the same run on the same backend; ours only. */
   readonly of_matmul?: number;
+  /** Microseconds per time step, by `steady_ms` where there is one. */
+  readonly us_per_step: number;
   /** Greatest difference from the twin before the clock started, relative to |b| + rms b. */
   readonly worst_error: number;
+  /** Steps of that check: all, but for shapes that would keep the twins busy for minutes. */
+  readonly checked_steps: number;
 }
 
 /** A row that was not measured. */

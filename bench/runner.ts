@@ -3,7 +3,7 @@ import { caseName, flopsOf, type Case } from "./cases.ts";
 import { compare } from "./compare.ts";
 import { libraryName, type Library, type Subject } from "./library.ts";
 import { median, measure, type Effort, type Timing } from "./measure.ts";
-import { Problems, type Problem } from "./problem.ts";
+import { Problems, type Checked, type Problem } from "./problem.ts";
 import type { Absence, Ceiling, Row } from "./report.ts";
 
 export type Event =
@@ -39,6 +39,7 @@ interface Admitted {
   readonly library: Library;
   readonly subject: Subject;
   readonly worst: number;
+  readonly checkedSteps: number;
 }
 
 /** Whether the plan's pattern lets this library do this case. */
@@ -60,13 +61,13 @@ export async function runCases(plan: Plan, { libraries, ceilings, signal, report
     if (able.length === 0) continue;
     say(`${caseName(of)}: asking the twins`);
     await breathe(signal);
-    const problem = await problems.of(of);
+    const checked = await problems.of(of);
     const admitted: Admitted[] = [];
     try {
       for (const library of able) {
         await breathe(signal);
         say(`${caseName(of)}: checking ${libraryName(library)}`);
-        const result = await admit(library, of, problem);
+        const result = await admit(library, of, checked);
         if (typeof result === "string") absent("refused", library, result);
         else admitted.push(result);
       }
@@ -84,14 +85,20 @@ export async function runCases(plan: Plan, { libraries, ceilings, signal, report
 }
 
 /** Prepares and checks; the reason if it must not be timed. */
-async function admit(library: Library, of: Case, problem: Problem): Promise<Admitted | string> {
+async function admit(library: Library, of: Case, { timed, check, checkCase }: Checked): Promise<Admitted | string> {
   let subject: Subject | undefined;
   try {
-    subject = await library.prepare(of, problem);
-    const { worst, problem: difference } = compare(await subject.check(), problem.expected, requiredOf(library, of, problem));
-    if (difference === undefined) return { library, subject, worst };
-    await release(subject);
-    return `differs from the twin: ${difference}`;
+    subject = await library.prepare(checkCase, check);
+    const { worst, problem: difference } = compare(await subject.check(), check.expected, requiredOf(library, of, check));
+    if (difference !== undefined) {
+      await release(subject);
+      return `differs from the twin: ${difference}`;
+    }
+    if (timed !== check) {
+      await release(subject);
+      subject = await library.prepare(of, timed);
+    }
+    return { library, subject, worst, checkedSteps: checkCase.steps };
   } catch (error) {
     if (subject) await release(subject);
     return `failed: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);
@@ -112,7 +119,7 @@ function requiredOf(library: Library, of: Case, { expected }: Problem): readonly
   return of.mode === "forward" ? ["output"] : Object.keys(expected);
 }
 
-function rowOf(of: Case, { library, worst }: Admitted, { samples, steady, dispatches, submits }: Timing, ceilings: Readonly<Record<string, Ceiling>>): Row {
+function rowOf(of: Case, { library, worst, checkedSteps }: Admitted, { samples, steady, dispatches, submits }: Timing, ceilings: Readonly<Record<string, Ceiling>>): Row {
   const { cell, steps, input, hidden, mode } = of;
   const middle = median(samples);
   const gflops = flopsOf(of) / middle / 1e6;
@@ -125,7 +132,8 @@ function rowOf(of: Case, { library, worst }: Admitted, { samples, steady, dispat
     ...(steady.length > 0 ? { steady_ms: round(median(steady)) } : {}),
     dispatches, submits,
     gflops: round(gflops), ...(ceiling ? { of_matmul: round(gflops / ceiling.gflops) } : {}),
-    worst_error: worst,
+    us_per_step: round((1000 * (steady.length > 0 ? median(steady) : middle)) / steps),
+    worst_error: worst, checked_steps: checkedSteps,
   };
 }
 

@@ -14,6 +14,7 @@ const columns: readonly [title: string, cell: (row: Row) => string][] = [
   ["min", (r) => milliseconds(r.min_ms)],
   ["max", (r) => milliseconds(r.max_ms)],
   ["steady", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
+  ["µs/step", (r) => milliseconds(r.us_per_step)],
   ["dispatches", (r) => String(r.dispatches)],
   ["submits", (r) => String(r.submits)],
   ["GFLOP/s", (r) => r.gflops.toPrecision(3)],
@@ -36,10 +37,11 @@ export function table(rows: readonly Row[]): string {
 export function reportText({ adapter, browser, machine, date, note, matmul, rows, absent }: Report): string {
   const ceilings = Object.entries(matmul).map(([backend, { gflops, what }]) => `  ${backend}: ${gflops.toFixed(1)} GFLOP/s (${what})`);
   const missing = absent.map(({ library, backend, case: of, kind, reason }) => `  ${kind}: ${library} ${backend}${of && ` ${of}`}: ${reason}`);
+  const checks = rows.some(({ checked_steps: checked, steps }) => checked < steps) ? ["Cases too long for the twins were checked by their first steps (checked_steps in the JSON file)."] : [];
   return [
     `${browser}, ${machine}, ${date}`,
     `WebGPU adapter: ${adapter}`,
-    note,
+    note, ...checks,
     "", "Best matrix product of this run:", ...ceilings,
     "", rows.length > 0 ? table(rows) : "no row was measured",
     ...(missing.length > 0 ? ["", "Not measured:", ...missing] : []),

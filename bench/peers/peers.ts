@@ -16,8 +16,8 @@ const openers: Readonly<Record<string, () => Promise<Opener>>> = {
   "tfjs": async () => (await import("./tfjs.ts")).openTfjs,
   "jax-js": async () => {
     // Where it can, it computes on as many workers as there are cores, from its import on; here all have one thread.
-    const global = globalThis as { Worker?: unknown };
-    global.Worker = undefined;
+    // A setter that does nothing, since another library defines a Worker of its own under Node.
+    Object.defineProperty(globalThis, "Worker", { get: () => undefined, set: () => undefined, configurable: true });
     return (await import("./jax.ts")).openJax;
   },
   "gpu.js": async () => (await import("./gpujs.ts")).openGpujs,

@@ -10,7 +10,7 @@ import { allCases, flopsOf, parseShape } from "../../bench/cases.ts";
 import { compare } from "../../bench/compare.ts";
 import type { Library } from "../../bench/library.ts";
 import { ours } from "../../bench/ours.ts";
-import type { Outcome } from "../../bench/problem.ts";
+import { checkSteps, type Outcome } from "../../bench/problem.ts";
 import type { Report } from "../../bench/report.ts";
 import { runCases, type Event } from "../../bench/runner.ts";
 
@@ -66,7 +66,9 @@ describe("npm run bench", () => {
         expect(row.median_ms).toBeLessThanOrEqual(row.max_ms);
         expect(row.gflops).toBeGreaterThan(0);
         expect(row.of_matmul).toBeGreaterThan(0);
+        expect(row.us_per_step).toBeGreaterThan(0);
         expect(row.worst_error).toBeLessThan(1e-4);
+        expect(row.checked_steps).toBe(3);
       }
       expect(stdout).toContain(report.adapter);
     } finally {
@@ -116,6 +118,13 @@ describe("the check before the clock", () => {
 });
 
 describe("cases", () => {
+  it("are checked whole, or by their first steps where the twins would take minutes", () => {
+    const { steps, ...rest } = { steps: 512, batch: 64, input: 1024, hidden: 1024, cell: "lstm", mode: "training" } as const;
+    expect(checkSteps({ steps, ...rest })).toBe(3);
+    expect(checkSteps({ steps: 64, batch: 32, input: 64, hidden: 128, cell: "lstm", mode: "training" })).toBe(64);
+  });
+
+
   it("count the products of a layer by hand", () => {
     // 64 steps of a batch of 32: x·Wᵀ and h·Uᵀ forward; dG·U, dGᵀ·x and dGᵀ·h backward.
     const lstm = { steps: 64, batch: 32, input: 64, hidden: 128, cell: "lstm" } as const;
