@@ -46,9 +46,11 @@ export async function measure(subjects: readonly Subject[], effort: Effort, brea
   const counts: { dispatches: number; submits: number }[] = [];
   const runners: Runner[] = [];
   for (const subject of subjects) {
+    const started = performance.now();
     counts.push(await countRun(subject));
+    const slow = performance.now() - started > 3000;
     await breathe();
-    runners.push(await warmUp(subject, (times) => subject.run(times)));
+    runners.push(await warmUp(subject, (times) => subject.run(times), slow));
     await breathe();
   }
   await rounds(runners, effort, breathe);
@@ -73,8 +75,9 @@ async function countRun(subject: Subject): Promise<{ dispatches: number; submits
   return { dispatches: counters.dispatches - dispatches, submits: counters.submits - submits };
 }
 
-async function warmUp(subject: Subject, run: (times: number) => Promise<void>): Promise<Runner> {
-  return { subject, run, samples: [], times: await timesPerSample(run), spent: 0 };
+/** @param slow what takes seconds is warm after its first run, and one run is a sample */
+async function warmUp(subject: Subject, run: (times: number) => Promise<void>, slow = false): Promise<Runner> {
+  return { subject, run, samples: [], times: slow ? 1 : await timesPerSample(run), spent: 0 };
 }
 
 /** Runs per sample, from what one run and five in a row take. */

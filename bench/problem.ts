@@ -38,7 +38,7 @@ function rms(values: ArrayLike<number>): number {
 }
 
 /** Operations that the twins, about one in a nanosecond, may take for a check. */
-const checkBudget = 6e9;
+const checkBudget = 2e9;
 
 /** A case and the one it is checked by: the same with fewer steps, where all of them would take the twins minutes. */
 export interface Checked {

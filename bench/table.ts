@@ -4,13 +4,26 @@ import type { Report, Row } from "./report.ts";
 
 const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
-const columns: readonly [title: string, cell: (row: Row) => string][] = [
+/** How many times as long another library takes as ours does in the same place, GPU or CPU. */
+function ratioToOurs(row: Row, all: readonly Row[]): string {
+  const place = row.backend.startsWith("webgpu") ? "webgpu" : "cpu";
+  const own = all.find((other) => other.library === "webgpu-rnn" && other.backend === place && caseOf(other) === caseOf(row));
+  if (!own || row.library === "webgpu-rnn" || row.backend.startsWith("cuda")) return "";
+  const ratio = row.median_ms / own.median_ms;
+  return `${ratio >= 10 ? ratio.toFixed(0) : ratio.toPrecision(2)}x`;
+}
+
+const caseOf = (row: Row): string => [row.mode, row.cell, shapeName(row)].join();
+
+const columns: readonly [title: string, cell: (row: Row, all: readonly Row[]) => string][] = [
   ["mode", (r) => r.mode],
   ["cell", (r) => r.cell],
   ["T x B x I x H", shapeName],
   ["library", (r) => r.library],
   ["backend", (r) => r.backend],
   ["median ms", (r) => milliseconds(r.median_ms)],
+  // Above 1: ours is faster.
+  ["to ours", ratioToOurs],
   ["min", (r) => milliseconds(r.min_ms)],
   ["max", (r) => milliseconds(r.max_ms)],
   ["steady", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
@@ -24,12 +37,11 @@ const leftColumns = 5;
 
 /** Aligned columns, a blank line between cases. */
 export function table(rows: readonly Row[]): string {
-  const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
+  const cells = rows.map((row) => columns.map(([, cell]) => cell(row, rows)));
   const titles = columns.map(([title]) => title);
   const widths = titles.map((title, i) => Math.max(title.length, ...cells.map((line) => line[i].length)));
   const line = (texts: readonly string[]): string => texts.map((text, i) => (i < leftColumns ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join("  ").trimEnd();
-  const keyOf = (row: Row): string => [row.mode, row.cell, shapeName(row)].join();
-  const body = rows.flatMap((row, i) => [...(i > 0 && keyOf(row) !== keyOf(rows[i - 1]) ? [""] : []), line(cells[i])]);
+  const body = rows.flatMap((row, i) => [...(i > 0 && caseOf(row) !== caseOf(rows[i - 1]) ? [""] : []), line(cells[i])]);
   return [line(titles), ...body].join("\n");
 }
 
