@@ -8,8 +8,9 @@ import type { Library, Subject } from "./library.ts";
 import { characterBatch, characterModel, characterOutcome, drawTokens, layerOf, trainerOf } from "./models.ts";
 import type { Outcome, Problem } from "./problem.ts";
 
-export async function ours(kind: "cpu" | "webgpu", backend?: Backend): Promise<Library & { readonly device: Backend }> {
-  const device = backend ?? await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
+/** `device` is for the best matrix product; each case has a device of its own, which takes its memory with it. */
+export async function ours(kind: "cpu" | "webgpu"): Promise<Library & { readonly device: Backend }> {
+  const device = await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
   return {
     name: "webgpu-rnn",
     backend: kind,
@@ -17,25 +18,35 @@ export async function ours(kind: "cpu" | "webgpu", backend?: Backend): Promise<L
     device,
     refuses: () => undefined,
     async prepare(of: Case, problem: Problem): Promise<Subject> {
-      switch (of.mode) {
-        case "forward": return forwardSubject(device, problem);
-        case "training": return trainingSubject(device, problem);
-        case "model":
-        case "generation": return characterSubject(device, of);
+      const own = await createBackend(kind);
+      try {
+        const subject = await subjectOf(of, problem, own);
+        return { ...subject, counters: own.counters, free: () => own.destroy() };
+      } catch (error) {
+        own.destroy();
+        throw error;
       }
     },
   };
 }
 
+async function subjectOf(of: Case, problem: Problem, backend: Backend): Promise<Omit<Subject, "free">> {
+  switch (of.mode) {
+    case "forward": return forwardSubject(backend, problem);
+    case "training": return trainingSubject(backend, problem);
+    case "model":
+    case "generation": return characterSubject(backend, of);
+  }
+}
+
 const inputTensor = ({ steps, batch, input, inputs }: Problem): Tensor => ({ shape: [steps, batch, input], data: inputs });
 
-async function forwardSubject(backend: Backend, problem: Problem): Promise<Subject> {
+async function forwardSubject(backend: Backend, problem: Problem): Promise<Omit<Subject, "free">> {
   const model = loadedLayer(problem);
   const x = inputTensor(problem);
   const pass = (): Promise<Outcome> => forward(model, x, { backend }).then(({ output }) => ({ output: output.data as Float32Array }));
   const { program, data } = await residentForward(model, backend, x);
   return {
-    counters: backend.counters,
     check: pass,
     async run(times) {
       for (let i = 0; i < times; i++) await pass();
@@ -43,7 +54,6 @@ async function forwardSubject(backend: Backend, problem: Problem): Promise<Subje
     async steady(times) {
       await (await program.run(data, times)).downloads;
     },
-    free: () => program.free(),
   };
 }
 
@@ -57,14 +67,13 @@ async function residentForward(model: Module, backend: Backend, x: Tensor) {
   return { program, data: { ...data, random: randomWords(0, 0) } };
 }
 
-function trainingSubject(backend: Backend, problem: Problem): Subject {
+function trainingSubject(backend: Backend, problem: Problem): Omit<Subject, "free"> {
   const model = loadedLayer(problem);
   const shape = [problem.steps, problem.batch, problem.hidden];
   const batch = { input: inputTensor(problem), targets: { shape, data: problem.targets }, startsSequence: true };
   // The norm is far below 5, so that clipping is done but changes nothing: the peers do not clip.
   const trainer = trainerOf(model, backend, batch, squaredError(), sgd({ learningRate: problem.learningRate }));
   return {
-    counters: backend.counters,
     async check() {
       const { output } = await forward(model, batch.input, { backend });
       const cotangent = problem.targets.map((target, i) => (2 / problem.targets.length) * (output.data[i] - target));
@@ -76,21 +85,18 @@ function trainingSubject(backend: Backend, problem: Problem): Subject {
       return outcome;
     },
     run: (times) => train(trainer, times),
-    free: () => undefined,
   };
 }
 
-function characterSubject(backend: Backend, of: Case): Subject {
+function characterSubject(backend: Backend, of: Case): Omit<Subject, "free"> {
   const model = characterModel(of);
   const trainer = of.mode === "model" ? trainerOf(model, backend, characterBatch(of)) : undefined;
   return {
-    counters: backend.counters,
     check: () => characterOutcome(of, backend, model, trainer),
     async run(times) {
       if (trainer) return train(trainer, times);
       for (let i = 0; i < times; i++) await drawTokens(model, backend, of.steps);
     },
-    free: () => undefined,
   };
 }
 
