@@ -1,5 +1,5 @@
 /** How parameters get their first values; all draw from the counter-based generator, so a seed gives them again. */
-import { philox, uniformOf } from "../kernels/philox.ts";
+import { randomUniforms } from "../kernels/philox.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 
 /** Uniform numbers in [0, 1). */
@@ -8,15 +8,7 @@ export type Initializer = (shape: Shape, draw: Draw) => Float32Array;
 
 /** The stream of numbers of parameter `stream` under `seed`. */
 export function drawFrom(seed: number, stream: number): Draw {
-  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const;
-  return (count) => {
-    const result = new Float64Array(count);
-    for (let i = 0; i < count; i += 4) {
-      const words = philox([i / 4, stream, 0, 0], key);
-      for (let j = i; j < Math.min(i + 4, count); j++) result[j] = uniformOf(words[j - i]);
-    }
-    return result;
-  };
+  return (count) => randomUniforms(seed, stream, count);
 }
 
 /** U(-bound, bound). */

@@ -13,7 +13,7 @@ export class CarriedStates {
   readonly memoryFor = (label: string, { type, length }: Buffer): DeviceBuffer => {
     const known = this.buffers.get(label);
     if (known?.length === length) return known;
-    if (known) throw new RnnError("shape", label, `carries ${known.length} numbers, but this batch needs ${length}; keep the batch size, or make a new trainer or stream`);
+    if (known) throw new RnnError("shape", label, `carries ${known.length} numbers, but this batch needs ${length}; keep the batch size, or make a new trainer`);
     const made = this.backend.createBuffer(label, type, length);
     this.buffers.set(label, made);
     return made;

@@ -2,7 +2,6 @@ import type { Batch } from "../data/batch.ts";
 import { checkOptionNames, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
-import type { Module } from "../nn/module.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { RunContext, type RecordingPlan } from "../session/run-context.ts";
@@ -81,13 +80,12 @@ export class LossRecorder {
   }
 }
 
-/** Checks a batch against model and loss and names its arrays as the recording does. */
-export function batchInputs(model: Module, loss: Loss, outputShape: Shape, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
-  const { data } = planFor(model, { input: batch.input }, { differentiates: false });
+/** Checks a batch, whose input `prepare` has checked, against the loss and names its arrays as the recording does. */
+export function batchInputs(loss: Loss, outputShape: Shape, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
   const shape = loss.targetShape(outputShape);
   const targets = checkTensor(loss.name, "targets", batch.targets, shape);
   loss.checkTargets(targets.data, outputShape);
-  const inputs: Record<string, NumericArray> = { ...data, targets: targets.data, random: randomWords(seed, step) };
+  const inputs: Record<string, NumericArray> = { input: batch.input.data, targets: targets.data, random: randomWords(seed, step) };
   if (batch.mask) {
     const mask = checkTensor(loss.name, "mask", batch.mask, shape);
     checkFinite(loss.name, "mask", mask.data);

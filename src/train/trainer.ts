@@ -173,7 +173,7 @@ export class Trainer {
         const batch = data.batch(i, this.model.batchFirst);
         const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, 0);
+        const inputs = batchInputs(this.options.loss, context.output.shape, batch, this.seed, 0);
         let loss: NumericArray;
         try {
           const { downloads } = await program.run(inputs);
@@ -233,7 +233,7 @@ export class Trainer {
     const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
     const { program, context, release } = await this.recorder.prepare(batch);
     try {
-      const inputs = batchInputs(this.model, this.options.loss, context.output.shape, batch, this.seed, step);
+      const inputs = batchInputs(this.options.loss, context.output.shape, batch, this.seed, step);
       await this.session.store.sync();
       if (batch.startsSequence) this.carried.reset();
       const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });

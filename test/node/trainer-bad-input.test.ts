@@ -163,7 +163,7 @@ describe("a batch is refused with", () => {
   it("another size than the states that are carried", async () => {
     const two = [TextData.from(text, { batch: 3, steps: 5 }), TextData.from(text, { batch: 4, steps: 5 })];
     const trainer = trainerOf({ data: { batches: 9, batch: (step) => ({ ...two[step % 2].batch(step), startsSequence: false }) } });
-    expect(await refusal(() => losses(trainer, 2))).toMatchObject({ kind: "shape", message: "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the batch size, or make a new trainer or stream" });
+    expect(await refusal(() => losses(trainer, 2))).toMatchObject({ kind: "shape", message: "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the batch size, or make a new trainer" });
   });
 });
 
