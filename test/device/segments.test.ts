@@ -91,10 +91,10 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
     device.destroy();
   });
 
-  it("is about a third of the transient memory where gates are computed again", async () => {
+  it("is less than half the transient memory where gates are computed again", async () => {
     const device = await backend(kind);
     const wide = { shape: [64, 64, 16], data: new Float32Array(64 * 64 * 16) };
     const of = (recompute: boolean): number => plannedMemory(make(), wide, { backend: device, gradients: true, recompute }).transient;
-    expect(of(true) / of(false)).toBeLessThan(0.45);
+    expect(of(true) / of(false)).toBeLessThan(0.5);
   });
 });
