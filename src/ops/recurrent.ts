@@ -6,9 +6,10 @@
  */
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { align, subview, type View } from "../recording/recording.ts";
+import { chooseStrategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { prepareLayer } from "./recurrent-input.ts";
-import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
+import { checkedStrategy, isTwoPhase, layoutOf, recordBackward, recordForward, recurrentProducts, type LayerBuffers, type RecurrentCell } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 export interface RecurrentWeights {
@@ -74,7 +75,8 @@ export function recurrent(tape: Tape, label: string, x: Variable, weights: Recur
   const { gates, forwardWeights, backwardWeights, inputGradients } = prepareLayer(tape, label, { x, ...weights }, lengths);
   const bias = recurrentBias?.view ?? recording.buffer(`${label}.bias.none`, [H, G], "constant");
   const buffers: LayerBuffers = { T, B, H, reverse, gates, h: h.whole, hBase: h.base, c: cSlots, lengths };
-  const strategy = checkedStrategy(label, tape.strategy ?? chooseStrategy(H), H);
+  const shape = { T, B, H, G, phases: isTwoPhase(cell) ? 2 : 1, training: tape.differentiates };
+  const strategy = checkedStrategy(label, tape.strategy ?? chooseStrategy(shape, recording.profile), H);
   recordForward(recording, strategy, cell, buffers, forwardWeights, bias);
 
   const y = tape.result(`${label}.y`, [T, B, H], sources, h.outputs);

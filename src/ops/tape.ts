@@ -62,7 +62,7 @@ export class Tape {
     readonly recording: Recording,
     /** Whether `backward` will be called: ops keep what it needs. */
     readonly differentiates: boolean,
-    /** How recurrent layers loop over time; by default what suits their size. */
+    /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
     readonly strategy?: "loop" | "step",
   ) {}
 

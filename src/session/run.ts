@@ -2,7 +2,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { checkStrategy, planFor, randomWords, type ModelInputs } from "./plan.ts";

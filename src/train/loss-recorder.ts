@@ -3,7 +3,7 @@ import { checkOptionNames, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import { RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { planFor, randomWords } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";

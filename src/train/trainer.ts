@@ -3,7 +3,7 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { checkBoolean, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkStrategy } from "../session/plan.ts";

@@ -2,7 +2,7 @@ import type { Backend, Program } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
 import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { checkStrategy, planFor, randomWords, type ModelInputs } from "../session/plan.ts";

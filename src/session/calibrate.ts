@@ -1,0 +1,160 @@
+/** Measures a device, so that what computes the same in several ways is done in the way that is fastest there. */
+import type { Backend, Program } from "../backend/backend.ts";
+import { RnnError, show } from "../errors.ts";
+import { lstm } from "../kernels/cells/lstm.ts";
+import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
+import { recordBackward, recordForward, type RecurrentCell } from "../ops/recurrent-strategy.ts";
+import { Recording } from "../recording/recording.ts";
+
+const units = [32, 128, 256];
+const rows = [1, 4, 16, 64];
+/** Time steps of the layers that are run: enough that a loop's one dispatch hardly counts, fewer where a step is long. */
+const mostSteps = 16;
+const fewestSteps = 2;
+/** Milliseconds that a run takes at least, since host timers are coarse, and that all may take together. */
+const least = 3;
+const budget = 1200;
+const rounds = 3;
+
+const strategies = ["loop", "step"] as const;
+const passes = ["forward", "backward"] as const;
+type Pass = (typeof passes)[number];
+/** Microseconds per step of one layer. */
+type Times = Record<Pass, Record<Strategy, number>>;
+
+const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
+
+/**
+ * Measures the device of a backend and lets recordings made from then on go by the result, `backend.profile`; those
+ * made before stay as they are. Takes under a second where there is a GPU, besides compiling some 15 pipelines, and
+ * little more where a CPU stands in for one: what would take too long is taken in proportion to what was measured.
+ * A backend that has a profile returns it. On the CPU there is nothing to choose, and the result is undefined.
+ *
+ * A profile is plain JSON. Handed to `createBackend` the next time, it saves the measurement and repeats the choices.
+ * @throws RnnError `device` if the device is lost
+ */
+export async function calibrate(backend: Backend): Promise<DeviceProfile | undefined> {
+  if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "calibrate", `backend must come from createBackend, got ${show(backend)}`);
+  if (backend.kind === "cpu" || backend.profile) return backend.profile;
+  let measuring = underWay.get(backend);
+  if (!measuring) {
+    measuring = measure(backend).finally(() => underWay.delete(backend));
+    underWay.set(backend, measuring);
+  }
+  return (backend.profile = await measuring);
+}
+
+async function measure(backend: Backend): Promise<DeviceProfile> {
+  const clock = new Clock(backend);
+  await clock.measureLatency();
+  const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
+  const fixed = await clock.layer(1, 1, guess, guess);
+  const grid: Times[][] = units.map(() => []);
+  // From little to much work, so that what does not fit into the budget is what can be told from the rest.
+  const work = (H: number, B: number): number => H * H * Math.max(4, B);
+  const points = units.flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j }))).sort((one, other) => work(one.H, one.B) - work(other.H, other.B));
+  for (const { H, B, i, j } of points) {
+    const [near, more] = j > 0 ? [grid[i][j - 1], work(H, B) / work(H, rows[j - 1])] : i > 0 ? [grid[i - 1][j], work(H, B) / work(units[i - 1], B)] : [fixed, 1];
+    const inProportion = mapTimes(near, (time) => time * more);
+    grid[i][j] = clock.fits(inProportion) ? await clock.layer(H, B, near, inProportion) : inProportion;
+  }
+  const table = (pass: Pass) => ({ loop: grid.map((line) => line.map((times) => times[pass].loop)), step: grid.map((line) => line.map((times) => times[pass].step)) });
+  return { version: profileVersion, adapter: backend.adapter, units, rows, fixed, forward: table("forward"), backward: table("backward") };
+}
+
+function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Strategy) => number): Times {
+  const of = (pass: Pass) => ({ loop: change(times[pass].loop, pass, "loop"), step: change(times[pass].step, pass, "step") });
+  return { forward: of("forward"), backward: of("backward") };
+}
+
+/** The time loop of one layer by itself, over zeros: what a strategy is chosen for. */
+export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: RecurrentCell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
+  const recording = new Recording();
+  const G = cell.gateNames.length;
+  const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
+  const [gates, dRecurrent] = ["gates", "dRecurrent"].map((label) => recording.buffer(label, [T, B, H, G]));
+  const [h, c] = ["h", "c"].map((label) => recording.buffer(label, [T + 1, B, H]));
+  const weights = recording.buffer("weights", [H, H, G]);
+  const buffers = { T, B, H, reverse: false, gates, h, hBase: 0, c, lengths };
+  if (pass === "forward") {
+    recordForward(recording, strategy, cell, buffers, weights, recording.buffer("bias", [H, G]));
+  } else {
+    const cotangents = { weights, dy: recording.buffer("dy", [T, B, H]), carry: recording.buffer("carry", [B, H, 2]), dRecurrent };
+    // The tail makes as many products as there are steps; the last step by itself has none.
+    recordBackward(recording, strategy, cell, buffers, cotangents, true);
+  }
+  recording.download("end", { ...gates, shape: [1] });
+  return recording;
+}
+
+/** Milliseconds of a run, from the call until its end is known. */
+export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
+  const started = performance.now();
+  await (await program.run({}, repeat)).downloads;
+  return performance.now() - started;
+}
+
+/** Time steps of a layer whose steps take about this long. */
+function stepsFor({ forward, backward }: Times): number {
+  const longest = Math.max(...Object.values(forward), ...Object.values(backward));
+  return Math.max(fewestSteps, Math.min(mostSteps, Math.floor((least * 1000) / longest)));
+}
+
+/** How often something that takes about this long is done in one run. */
+const repeatsFor = (milliseconds: number): number => Math.min(256, Math.ceil(least / milliseconds));
+
+/** Times runs on the host, and counts what they have taken. */
+class Clock {
+  private spent = 0;
+  /** What a run takes besides its commands: the least of the shortest ones. */
+  private latency = 0;
+
+  constructor(private readonly backend: Backend) {}
+
+  async measureLatency(): Promise<void> {
+    const program = await this.backend.prepare(recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1 }), new Map());
+    this.latency = Infinity;
+    for (let i = 0; i < 8; i++) this.latency = Math.min(this.latency, await millisecondsOf(program, 1));
+    program.free();
+  }
+
+  /** Whether there is time left to measure a layer that takes about as long as `expected`. */
+  fits(expected: Times): boolean {
+    let runs = 0;
+    for (const pass of passes) for (const strategy of strategies) runs += Math.max(least, (expected[pass][strategy] * stepsFor(expected)) / 1000);
+    return this.spent + runs * rounds <= budget;
+  }
+
+  /** Times of a layer; both strategies in turns, so that both meet the same disturbances. It takes from `low` to `high`. */
+  async layer(H: number, B: number, low: Times, high: Times): Promise<Times> {
+    const T = stepsFor(high);
+    const runs = await Promise.all(passes.flatMap((pass) => strategies.map(async (strategy) => {
+      const program = await this.backend.prepare(recordTimeLoop({ cell: lstm, strategy, pass, T, B, H }), new Map());
+      return { pass, strategy, program, repeat: repeatsFor((low[pass][strategy] * T) / 1000) };
+    })));
+    const best = mapTimes(low, () => Infinity);
+    try {
+      // Not counted: a driver may compile only now.
+      for (const { program } of runs) await millisecondsOf(program, 1);
+      for (let round = 0; round < rounds; round++) {
+        for (const run of runs) {
+          const { pass, strategy, program, repeat } = run;
+          const one = (await this.time(program, repeat)) / repeat;
+          best[pass][strategy] = Math.min(best[pass][strategy], (one * 1000) / T);
+          run.repeat = repeatsFor(one);
+        }
+      }
+    } finally {
+      for (const { program } of runs) program.free();
+    }
+    return best;
+  }
+
+  /** Milliseconds of the commands alone. */
+  private async time(program: Program, repeat: number): Promise<number> {
+    const taken = await millisecondsOf(program, repeat);
+    this.spent += taken;
+    return Math.max(taken - this.latency, taken / 10);
+  }
+}

@@ -1,0 +1,77 @@
+/** Measuring a device, and whether recordings go by the result. */
+import { describe, expect, it } from "vitest";
+import { calibrate, createBackend, LSTM, type Backend, type DeviceProfile } from "webgpu-rnn";
+import { planFor } from "../../src/session/plan.ts";
+import { Session } from "../../src/session/session.ts";
+import { backend } from "./support.ts";
+
+/** The kernels that a forward pass of an LSTM of 16 units dispatches here. */
+async function kernelsOn(on: Backend, strategy?: "loop" | "step"): Promise<string[]> {
+  const input = { shape: [3, 2, 4], data: new Float32Array(24) };
+  const { plan } = planFor(new LSTM(4, 16, { seed: 1 }), { input }, { differentiates: false, strategy });
+  const { context, program } = await Session.of(new LSTM(4, 16, { seed: 1 }), on).make(plan, () => undefined);
+  program.free();
+  return context.recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel.name] : []));
+}
+
+const numbersIn = (value: unknown): unknown[] => (typeof value === "object" && value !== null ? Object.values(value).flatMap(numbersIn) : typeof value === "string" ? [] : [value]);
+
+function profileOf({ adapter }: Backend, loop: number, step: number): DeviceProfile {
+  const pass = { loop: [[loop]], step: [[step]] };
+  return { version: 1, adapter, units: [64], rows: [4], fixed: { forward: { loop, step }, backward: { loop, step } }, forward: pass, backward: pass };
+}
+
+describe("calibrate", () => {
+  it("measures finite, positive times once, and what it was spared fits the device again", async () => {
+    const on = await createBackend("webgpu");
+    expect(on.profile).toBeUndefined();
+    const [profile, same] = await Promise.all([calibrate(on), calibrate(on)]);
+    expect(same).toBe(profile);
+    expect(on.profile).toBe(profile);
+    const submits = on.counters.submits;
+    expect(await calibrate(on)).toBe(profile);
+    expect(on.counters.submits).toBe(submits);
+    const numbers = numbersIn(profile);
+    expect(numbers.length).toBeGreaterThan(20);
+    expect(numbers.filter((n) => !(typeof n === "number" && n > 0 && n < 1e9))).toEqual([]);
+    const bytes = on.counters.bytes;
+    on.destroy();
+    expect(bytes, "nothing of it stays in the device's memory").toBe(0);
+    const stored = JSON.parse(JSON.stringify(profile)) as DeviceProfile;
+    const next = await createBackend("webgpu", { profile: stored });
+    expect(next.profile).toEqual(profile);
+    next.destroy();
+  }, 120_000);
+
+  it("has nothing to measure on the CPU", async () => {
+    expect(await calibrate(await backend("cpu"))).toBeUndefined();
+  });
+
+  it("wants a backend", async () => {
+    await expect(calibrate({} as Backend)).rejects.toThrow("calibrate: backend must come from createBackend, got a Object");
+  });
+});
+
+describe("a profile", () => {
+  it("decides how a layer is recorded, and an explicit strategy overrules it", async () => {
+    const plain = await backend("webgpu");
+    for (const [loop, step, chosen, other] of [[1, 2, "loop", "step"], [2, 1, "step", "loop"]] as const) {
+      const on = await createBackend("webgpu", { profile: profileOf(plain, loop, step) });
+      expect((await kernelsOn(on)).filter((name) => name.includes("forward")).map((name) => name.split("-")[0])[0]).toBe(chosen);
+      expect((await kernelsOn(on, other)).filter((name) => name.includes("forward")).map((name) => name.split("-")[0])[0]).toBe(other);
+      on.destroy();
+    }
+  });
+
+  it("of another adapter is left aside", async () => {
+    const on = await createBackend("webgpu", { profile: { ...profileOf(await backend("webgpu"), 2, 1), adapter: "another" } });
+    expect(on.profile).toBeUndefined();
+    on.destroy();
+  });
+
+  it("that is none is refused on every backend", async () => {
+    for (const kind of ["cpu", "webgpu"] as const) {
+      await expect(createBackend(kind, { profile: { version: 1, adapter: "x" } as DeviceProfile })).rejects.toThrow("createBackend: profile must be what calibrate returned: units must hold");
+    }
+  });
+});
