@@ -25,6 +25,8 @@ export interface DeviceProfile {
   /** [units, rows] each. */
   readonly forward: StrategyTimes;
   readonly backward: StrategyTimes;
+  /** A product with a long K, by ascending number of 4 x 4 blocks in C: each block by one thread, or by sixteen that share K. */
+  readonly products: { readonly blocks: readonly number[]; readonly whole: readonly number[]; readonly split: readonly number[] };
 }
 
 export const profileVersion = 1;
@@ -44,10 +46,15 @@ export function checkProfile(where: string, value: unknown): void {
   const checkTimes = (name: string, times: unknown, length: number): void => {
     if (!Array.isArray(times) || times.length !== length || !times.every(isTime)) refuse(`${name} must hold ${length} positive numbers, got ${show(times)}`);
   };
-  for (const axis of ["units", "rows"] as const) {
-    checkTimes(axis, profile[axis], Array.isArray(profile[axis]) ? Math.max(1, profile[axis].length) : 1);
-    if (profile[axis].some((size, i) => i > 0 && size <= profile[axis][i - 1])) refuse(`${axis} must ascend, got ${show([...profile[axis]])}`);
-  }
+  const checkAxis = (name: string, axis: unknown): void => {
+    checkTimes(name, axis, Array.isArray(axis) ? Math.max(1, axis.length) : 1);
+    if ((axis as number[]).some((size, i, all) => i > 0 && size <= all[i - 1])) refuse(`${name} must ascend, got ${show(axis)}`);
+  };
+  checkAxis("units", profile.units);
+  checkAxis("rows", profile.rows);
+  checkAxis("products.blocks", profile.products?.blocks);
+  checkTimes("products.whole", profile.products.whole, profile.products.blocks.length);
+  checkTimes("products.split", profile.products.split, profile.products.blocks.length);
   for (const pass of ["forward", "backward"] as const) {
     for (const strategy of ["loop", "step"] as const) {
       checkTimes(`fixed.${pass}.${strategy}`, [profile.fixed?.[pass]?.[strategy]], 1);
@@ -57,3 +64,13 @@ export function checkProfile(where: string, value: unknown): void {
 }
 
 const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+
+/** The value at `x` of what is `ys` at the ascending `xs`: straight lines between logarithms. */
+export function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {
+  if (x <= xs[0] || xs.length === 1) return ys[0];
+  const after = xs.findIndex((one, i) => i > 0 && x <= one);
+  const i = after < 0 ? xs.length - 1 : after;
+  const slope = Math.log(ys[i] / ys[i - 1]) / Math.log(xs[i] / xs[i - 1]);
+  // Past the end time does not fall, whatever noise has made of the last two.
+  return ys[i] * (x / xs[i]) ** (after < 0 ? Math.max(0, slope) : slope);
+}

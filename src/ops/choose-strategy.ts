@@ -7,7 +7,7 @@
  * there; above it they go on as they rose last. Of an LSTM's step, what a step of one unit costs is taken as fixed
  * (dispatches, barriers), the rest as loads and products: one number of h and G weights for each pair of units.
  */
-import type { DeviceProfile } from "../kernels/device-profile.ts";
+import { interpolate, type DeviceProfile } from "../kernels/device-profile.ts";
 import { mostLoopUnits } from "../kernels/recurrent-loop.ts";
 
 /** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
@@ -78,14 +78,4 @@ function predict({ T, B, H, G, phases = 1, lanes = 1, training }: LayerShape, st
     return phases * fixed + Math.max(0, whole - fixed) * loads;
   };
   return (T * (step("forward") + (training ? step("backward") : 0))) / 1000;
-}
-
-/** The value at `x` of what is `ys` at the ascending `xs`: straight lines between logarithms. */
-function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {
-  if (x <= xs[0] || xs.length === 1) return ys[0];
-  const after = xs.findIndex((one, i) => i > 0 && x <= one);
-  const i = after < 0 ? xs.length - 1 : after;
-  const slope = Math.log(ys[i] / ys[i - 1]) / Math.log(xs[i] / xs[i - 1]);
-  // Past the end time does not fall, whatever noise has made of the last two.
-  return ys[i] * (x / xs[i]) ** (after < 0 ? Math.max(0, slope) : slope);
 }

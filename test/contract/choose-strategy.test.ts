@@ -9,6 +9,7 @@ const profile: DeviceProfile = {
   fixed: { forward: { loop: 2, step: 20 }, backward: { loop: 2, step: 20 } },
   forward: { loop: [[10, 20], [40, 160]], step: [[25, 30], [30, 40]] },
   backward: { loop: [[20, 40], [80, 320]], step: [[25, 30], [35, 60]] },
+  products: { blocks: [256], whole: [10], split: [20] },
 };
 const layer = (of: Partial<LayerShape>): LayerShape => ({ T: 100, B: 4, H: 64, G: 4, training: false, ...of });
 const predicted = (of: Partial<LayerShape>) => explainStrategy(layer(of), profile).milliseconds!;
@@ -92,6 +93,7 @@ describe("a profile handed in", () => {
     ["with too short a row", { ...profile, forward: { ...profile.forward, step: [[1, 2], [3]] } }, "forward.step at 256 units must hold 2 positive numbers, got [3]"],
     ["with a time of nothing", { ...profile, fixed: { ...profile.fixed, forward: { loop: 0, step: 1 } } }, "fixed.forward.loop must hold 1 positive numbers, got [0]"],
     ["with NaN, which JSON makes null", { ...profile, rows: [4, null] }, "rows must hold 2 positive numbers, got [4, null]"],
+    ["with fewer products than sizes", { ...profile, products: { ...profile.products, split: [] } }, "products.split must hold 1 positive numbers, got []"],
     ["in disorder", { ...profile, units: [256, 64] }, "units must ascend, got [256, 64]"],
   ])("is refused %s", (_, value, message) => {
     expect(check(value)).toThrow(`createBackend: profile must be what calibrate returned: ${message}; leave it out and calibrate again`);

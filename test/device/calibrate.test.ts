@@ -1,9 +1,9 @@
 /** Measuring a device, and whether recordings go by the result. */
 import { describe, expect, it } from "vitest";
-import { calibrate, createBackend, LSTM, type Backend, type DeviceProfile } from "webgpu-rnn";
+import { calibrate, createBackend, gradients, LSTM, type Backend, type DeviceProfile } from "webgpu-rnn";
 import { planFor } from "../../src/session/plan.ts";
 import { Session } from "../../src/session/session.ts";
-import { backend } from "./support.ts";
+import { backend, expectClose } from "./support.ts";
 
 /** The kernels that a forward pass of an LSTM of 16 units dispatches here. */
 async function kernelsOn(on: Backend, strategy?: "loop" | "step"): Promise<string[]> {
@@ -18,7 +18,7 @@ const numbersIn = (value: unknown): unknown[] => (typeof value === "object" && v
 
 function profileOf({ adapter }: Backend, loop: number, step: number): DeviceProfile {
   const pass = { loop: [[loop]], step: [[step]] };
-  return { version: 1, adapter, units: [64], rows: [4], fixed: { forward: { loop, step }, backward: { loop, step } }, forward: pass, backward: pass };
+  return { version: 1, adapter, units: [64], rows: [4], fixed: { forward: { loop, step }, backward: { loop, step } }, forward: pass, backward: pass, products: { blocks: [256], whole: [1], split: [2] } };
 }
 
 describe("calibrate", () => {
@@ -61,6 +61,28 @@ describe("a profile", () => {
       expect((await kernelsOn(on, other)).filter((name) => name.includes("forward")).map((name) => name.split("-")[0])[0]).toBe(other);
       on.destroy();
     }
+  });
+
+  it("decides whether a weight's gradient shares its sums, to the same values", async () => {
+    const plain = await backend("webgpu");
+    const profile = { ...profileOf(plain, 1, 2), products: { blocks: [4096], whole: [2], split: [1] } };
+    const on = await createBackend("webgpu", { profile });
+    const input = { shape: [70, 4, 12], data: Float32Array.from({ length: 70 * 48 }, (_, i) => Math.sin(i)) };
+    const cotangents = { output: { shape: [70, 4, 20], data: Float32Array.from({ length: 70 * 80 }, (_, i) => Math.cos(i)) } };
+    const of = async (on: Backend) => (await gradients(new LSTM(12, 20, { seed: 1 }), input, cotangents, { backend: on })).gradients.parameters;
+    const [whole, split, again] = [await of(plain), await of(on), await of(on)];
+    const { plan } = planFor(new LSTM(12, 20), { input }, { differentiates: true });
+    const { context, program } = await Session.of(new LSTM(12, 20), on).make(plan, ({ tape, output, recording }) => {
+      tape.seed(output, recording.buffer("dy", output.shape));
+      tape.backward();
+    });
+    program.free();
+    expect(context.recording.commands.filter((command) => command.kind === "dispatch" && command.kernel.name === "matmul-split:tn-sums")).toHaveLength(2);
+    for (const [name, { data }] of Object.entries(whole)) {
+      expectClose(name, split[name].data, data);
+      expect(again[name].data, `${name} in a second run`).toEqual(split[name].data);
+    }
+    on.destroy();
   });
 
   it("of another adapter is left aside", async () => {
