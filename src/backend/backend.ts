@@ -61,6 +61,8 @@ export interface Backend {
   readonly counters: Readonly<Counters>;
   /** What `calibrate` has measured here, or what `createBackend` was handed; recordings made from then on go by it. */
   profile: DeviceProfile | undefined;
+  /** Elements that one buffer can hold. */
+  readonly mostElements: number;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
   /**

@@ -6,7 +6,7 @@ import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import type { Strategy } from "../ops/choose-strategy.ts";
 import { recordBackward, recordForward, type RecurrentCell } from "../ops/recurrent-strategy.ts";
-import { Recording } from "../recording/recording.ts";
+import { Recording, type View } from "../recording/recording.ts";
 
 const units = [32, 128, 256];
 const rows = [1, 4, 16, 64];
@@ -106,19 +106,19 @@ function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Str
 export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: RecurrentCell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
   const recording = new Recording();
   const G = cell.gateNames.length;
+  const buffer = (label: string, ...shape: number[]): View => recording.buffer(label, shape);
+  const segment = { lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T };
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
-  const [gates, dRecurrent] = ["gates", "dRecurrent"].map((label) => recording.buffer(label, [T, B, H, G]));
-  const [h, c] = ["h", "c"].map((label) => recording.buffer(label, [T + 1, B, H]));
-  const weights = recording.buffer("weights", [H, H, G]);
-  const buffers = { T, B, H, reverse: false, gates, h, hBase: 0, c, lengths };
+  const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
+  const weights = buffer("weights", H + 1, H, G);
   if (pass === "forward") {
-    recordForward(recording, strategy, cell, buffers, weights, recording.buffer("bias", [H, G]));
+    recordForward(recording, strategy, cell, buffers, weights);
   } else {
-    const cotangents = { weights, dy: recording.buffer("dy", [T, B, H]), carry: recording.buffer("carry", [B, H, 2]), dRecurrent };
+    const cotangents = { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2), dRecurrent: buffer("dRecurrent", T, B, H, G) };
     // The tail makes as many products as there are steps; the last step by itself has none.
     recordBackward(recording, strategy, cell, buffers, cotangents, true);
   }
-  recording.download("end", { ...gates, shape: [1] });
+  recording.download("end", { ...buffers.gates, shape: [1] });
   return recording;
 }
 

@@ -27,6 +27,8 @@ export interface RecordingPlan {
   readonly inputGradient?: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: Strategy;
+  readonly recompute?: boolean;
+  readonly mostElements?: number;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -57,7 +59,7 @@ export class RunContext implements ContextHost {
   /** @param profile of the device it is recorded for */
   constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, profile?: DeviceProfile) {
     const recording = (this.recording = new Recording(profile));
-    this.tape = new Tape(recording, plan.differentiates, plan.strategy);
+    this.tape = new Tape(recording, plan);
     this.training = plan.training;
     this.parameters = recording.buffer("parameters", [store.length], "external");
     this.gradients = recording.buffer("gradients", [store.length], "external");
