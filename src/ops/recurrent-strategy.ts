@@ -8,26 +8,16 @@ import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, m
 import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
+import type { Strategy } from "./choose-strategy.ts";
 import { matmul } from "./linear.ts";
 
 export type RecurrentCell = Cell | TwoPhaseCell;
 
-const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
+export const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
 
 /** What decides which buffers a layer needs; see `Cell`. */
 export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient"> {
   return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
-}
-
-/** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
-export type Strategy = "loop" | "step";
-
-/**
- * The strategy for a layer of H units: the loop where a workgroup can hold a layer, since a dispatch costs more than
- * a step of a small one computes.
- */
-export function chooseStrategy(units: number): Strategy {
-  return units <= mostLoopUnits ? "loop" : "step";
 }
 
 /** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */

@@ -11,9 +11,10 @@ import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { chooseStrategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { laneInput, type RecurrentWeights } from "./recurrent-input.ts";
-import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { checkedStrategy, isTwoPhase, layoutOf, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** One direction of a layer. */
@@ -76,7 +77,8 @@ export function recurrent(tape: Tape, label: string, x: Variable, lanes: readonl
   const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
   // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
   const whole: Segment = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
-  const strategy = checkedStrategy(label, tape.options.strategy ?? chooseStrategy(H), H);
+  const shape = { T, B, H, G, phases: isTwoPhase(cell) ? 2 : 1, lanes: count, training: tape.differentiates };
+  const strategy = checkedStrategy(label, tape.options.strategy ?? chooseStrategy(shape, recording.profile), H);
 
   const h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(whole)) + hSize(whole)]);
   const c = usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);

@@ -59,7 +59,7 @@ interface Entry {
 export interface TapeOptions {
   /** Whether `backward` will be called: ops keep what it needs. */
   readonly differentiates: boolean;
-  /** How recurrent layers loop over time; by default what suits their size. */
+  /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: "loop" | "step";
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;

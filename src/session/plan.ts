@@ -1,7 +1,7 @@
 /** What a model is given, checked, and how it is to be recorded. */
 import { checkBoolean, checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import { checkFinite, checkIds, checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
 

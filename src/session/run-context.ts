@@ -1,8 +1,9 @@
+import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -24,10 +25,9 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
-  /** How recurrent layers loop over time; by default what suits their size. */
+  /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: Strategy;
   readonly recompute?: boolean;
-  readonly mostElements?: number;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -40,7 +40,7 @@ export interface RecordedState {
 
 /** Records a model's forward pass; whoever made it goes on with the tape. */
 export class RunContext implements ContextHost {
-  readonly recording = new Recording();
+  readonly recording: Recording;
   readonly tape: Tape;
   readonly training: boolean;
   readonly random: View;
@@ -55,9 +55,10 @@ export class RunContext implements ContextHost {
   private readonly variables = new Map<string, Variable>();
   private readonly initials = new Map<string, Variable[]>();
 
-  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan) {
-    const { recording } = this;
-    this.tape = new Tape(recording, plan);
+  /** @param device what of the backend decides between ways to compute the same */
+  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements }: Pick<Backend, "profile" | "mostElements">) {
+    const recording = (this.recording = new Recording(profile));
+    this.tape = new Tape(recording, { ...plan, mostElements });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
     this.random = recording.buffer("random", [4], "input", "u32");

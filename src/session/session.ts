@@ -106,9 +106,12 @@ export class Session {
     }
   }
 
-  /** Records without keeping: for verification and for printing. */
-  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions): Promise<Prepared> {
-    const context = this.record(plan, finish);
+  /**
+   * Records without keeping: for verification and for printing.
+   * @param suited the backend whose device decides between what computes the same (default: the session's)
+   */
+  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions, suited?: Backend): Promise<Prepared> {
+    const context = this.record(plan, finish, suited);
     const memory = new Map<Buffer, DeviceBuffer>();
     for (const [label, { buffer }] of context.externals) {
       const known = label === "parameters" || label === "gradients" ? this.store[label] : memoryFor?.(label, buffer);
@@ -120,8 +123,8 @@ export class Session {
   }
 
   /** Records, and makes nothing on the device. */
-  record(plan: RecordingPlan, finish: (context: RunContext) => void): RunContext {
-    const context = new RunContext(this.model, this.store, { mostElements: this.backend.mostElements, ...plan });
+  record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
+    const context = new RunContext(this.model, this.store, plan, suited);
     finish(context);
     return context;
   }
