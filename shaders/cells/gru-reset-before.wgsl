@@ -1,6 +1,11 @@
 // Gated recurrent unit, reset before the recurrent product; equations in src/kernels/cells/gru-reset-before.ts.
 struct Gates { r: f32, z: f32, n: f32 }
+alias HalfGates = vec2<u32>;
 
+fn fromHalf(w: HalfGates) -> Gates {
+  let rz = unpack2x16float(w.x);
+  return Gates(rz.x, rz.y, unpack2x16float(w.y).x);
+}
 // Of the phase's lanes only.
 fn multiplyAdd(phase: u32, scale: f32, w: Gates, sum: Gates) -> Gates {
   if (phase == 0u) { return Gates(fma(scale, w.r, sum.r), fma(scale, w.z, sum.z), sum.n); }

@@ -1,8 +1,13 @@
 // Gated recurrent unit, reset after the recurrent product; equations in src/kernels/cells/gru.ts.
 struct Gates { r: f32, z: f32, n: f32 }
+alias HalfGates = vec2<u32>;
 const splitsRecurrentGradient = true;
 const usesC = true;
 
+fn fromHalf(w: HalfGates) -> Gates {
+  let rz = unpack2x16float(w.x);
+  return Gates(rz.x, rz.y, unpack2x16float(w.y).x);
+}
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates {
   return Gates(fma(scale, w.r, sum.r), fma(scale, w.z, sum.z), fma(scale, w.n, sum.n));
 }

@@ -1,8 +1,10 @@
 // Long short-term memory; equations in src/kernels/cells/lstm.ts. Lanes of Gates: i f g o.
 alias Gates = vec4<f32>;
+alias HalfGates = vec2<u32>;
 const splitsRecurrentGradient = false;
 const usesC = true;
 
+fn fromHalf(w: HalfGates) -> Gates { return Gates(unpack2x16float(w.x), unpack2x16float(w.y)); }
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return fma(vec4(scale), w, sum); }
 fn dotGates(d: Gates, w: Gates) -> f32 { return dot(d, w); }
 

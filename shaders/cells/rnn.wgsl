@@ -1,9 +1,11 @@
 // Elman network; equations in src/kernels/cells/rnn.ts.
 override relu: bool = false;
 alias Gates = f32;
+alias HalfGates = u32;
 const splitsRecurrentGradient = false;
 const usesC = false;
 
+fn fromHalf(w: HalfGates) -> Gates { return unpack2x16float(w).x; }
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return fma(scale, w, sum); }
 fn dotGates(d: Gates, w: Gates) -> f32 { return d * w; }
 

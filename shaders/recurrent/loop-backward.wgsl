@@ -5,7 +5,7 @@ override threads: u32;
 override rows: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       var sum = vec4<f32>();
       if (i > 0u) {
         for (var k = 0u; k < params.H; k++) {
-          let w = weights[firstWeight + k * params.H + unit];
+          let w = weightAt(firstWeight + k * params.H + unit);
           sum.x += dotGates(following[k], w);
           if (rows > 1u) {
             sum.y += dotGates(following[256u + k], w);

@@ -4,7 +4,7 @@ override threads: u32;
 override rows: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
@@ -55,12 +55,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     shared_h[copy + unit] = vec4(state0.h, state1.h, state2.h, state3.h);
     workgroupBarrier();
     if (unit < params.H) {
-      var sum0 = weights[firstWeight + params.H * params.H + unit];
+      var sum0 = weightAt(firstWeight + params.H * params.H + unit);
       var sum1 = sum0;
       var sum2 = sum0;
       var sum3 = sum0;
       for (var k = 0u; k < params.H; k++) {
-        let w = weights[firstWeight + k * params.H + unit];
+        let w = weightAt(firstWeight + k * params.H + unit);
         let hk = shared_h[copy + k];
         sum0 = multiplyAdd(hk.x, w, sum0);
         if (rows > 1u) {

@@ -3,7 +3,7 @@
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> carry: array<vec2<f32>>;
@@ -54,7 +54,7 @@ fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
 fn products(phase: u32, firstWeight: u32, unit: u32) -> vec4<f32> {
   var sum = vec4<f32>();
   for (var k = 0u; k < params.H; k++) {
-    let w = weights[firstWeight + k * params.H + unit];
+    let w = weightAt(firstWeight + k * params.H + unit);
     sum += vec4(dotGates(phase, handed[k], w), dotGates(phase, handed[256u + k], w), dotGates(phase, handed[512u + k], w), dotGates(phase, handed[768u + k], w));
   }
   return sum;

@@ -3,7 +3,7 @@
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
@@ -64,12 +64,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum3 = Gates();
     var operand = vec4<f32>();
     if (unit < params.H) {
-      sum0 = weights[firstWeight + params.H * params.H + unit];
+      sum0 = weightAt(firstWeight + params.H * params.H + unit);
       sum1 = sum0;
       sum2 = sum0;
       sum3 = sum0;
       for (var k = 0u; k < params.H; k++) {
-        let w = weights[firstWeight + k * params.H + unit];
+        let w = weightAt(firstWeight + k * params.H + unit);
         let hk = states[k];
         sum0 = multiplyAdd(0u, hk.x, w, sum0);
         sum1 = multiplyAdd(0u, hk.y, w, sum1);
@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (unit < params.H) {
       for (var k = 0u; k < params.H; k++) {
-        let w = weights[firstWeight + k * params.H + unit];
+        let w = weightAt(firstWeight + k * params.H + unit);
         let q = operands[k];
         sum0 = multiplyAdd(1u, q.x, w, sum0);
         sum1 = multiplyAdd(1u, q.y, w, sum1);

@@ -4,7 +4,7 @@
 override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
@@ -49,12 +49,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let at1 = step.hPrevious + min(row + 1u, last) * params.H;
   let at2 = step.hPrevious + min(row + 2u, last) * params.H;
   let at3 = step.hPrevious + min(row + 3u, last) * params.H;
-  var sum0 = weights[firstWeight + params.H * params.H + unit];
+  var sum0 = weightAt(firstWeight + params.H * params.H + unit);
   var sum1 = sum0;
   var sum2 = sum0;
   var sum3 = sum0;
   for (var k = 0u; k < params.H; k++) {
-    let w = weights[firstWeight + k * params.H + unit];
+    let w = weightAt(firstWeight + k * params.H + unit);
     sum0 = multiplyAdd(h[at0 + k], w, sum0);
     sum1 = multiplyAdd(h[at1 + k], w, sum1);
     sum2 = multiplyAdd(h[at2 + k], w, sum2);
@@ -69,12 +69,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // The weights of inputs lie behind those of all lanes' states.
     let firstInput = laneStart(params.lanes + id.z - 1u, (params.H + 1u) * params.H);
     let below = stepAt(id.z - 1u, i).hCurrent;
-    x0 = weights[firstInput + params.H * params.H + unit];
+    x0 = weightAt(firstInput + params.H * params.H + unit);
     x1 = x0;
     x2 = x0;
     x3 = x0;
     for (var k = 0u; k < params.H; k++) {
-      let w = weights[firstInput + k * params.H + unit];
+      let w = weightAt(firstInput + k * params.H + unit);
       x0 = multiplyAdd(h[below + min(row, last) * params.H + k], w, x0);
       x1 = multiplyAdd(h[below + min(row + 1u, last) * params.H + k], w, x1);
       x2 = multiplyAdd(h[below + min(row + 2u, last) * params.H + k], w, x2);

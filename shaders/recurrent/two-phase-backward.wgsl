@@ -5,7 +5,7 @@
 override phase: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> carry: array<vec2<f32>>;
@@ -63,7 +63,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at2 = slot + min(row + 2u, last) * params.H;
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
-      let w = weights[firstWeight + k * params.H + unit];
+      let w = weightAt(firstWeight + k * params.H + unit);
       sum0 += dotGates(phase, lanesAt(phase, at0 + k), w);
       sum1 += dotGates(phase, lanesAt(phase, at1 + k), w);
       sum2 += dotGates(phase, lanesAt(phase, at2 + k), w);

@@ -4,7 +4,7 @@
 override phase: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
-@group(0) @binding(1) var<storage, read> weights: array<Gates>;
+@group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
@@ -48,12 +48,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let at1 = min(row + 1u, last) * params.H;
   let at2 = min(row + 2u, last) * params.H;
   let at3 = min(row + 3u, last) * params.H;
-  var sum0 = weights[firstWeight + params.H * params.H + unit];
+  var sum0 = weightAt(firstWeight + params.H * params.H + unit);
   var sum1 = sum0;
   var sum2 = sum0;
   var sum3 = sum0;
   for (var k = 0u; k < params.H; k++) {
-    let w = weights[firstWeight + k * params.H + unit];
+    let w = weightAt(firstWeight + k * params.H + unit);
     sum0 = multiplyAdd(phase, operand(step, at0 + k), w, sum0);
     sum1 = multiplyAdd(phase, operand(step, at1 + k), w, sum1);
     sum2 = multiplyAdd(phase, operand(step, at2 + k), w, sum2);

@@ -4,6 +4,7 @@
  */
 import { RnnError, show } from "../errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import { halfToNumber } from "../tensor/half.ts";
 import { checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** What a safetensors file holds: tensors by name, and text by name. */
@@ -63,14 +64,6 @@ function checkMetadata(metadata: unknown): Readonly<Record<string, string>> {
     if (typeof value !== "string") throw new RnnError("option", "encodeSafetensors", `metadata "${key}" must be a text, got ${show(value)}`);
   }
   return metadata as Readonly<Record<string, string>>;
-}
-
-/** Half-precision bits as a number: 1 sign, 5 exponent and 10 mantissa bits. */
-function halfToNumber(bits: number): number {
-  const exponent = (bits >> 10) & 31;
-  const mantissa = bits & 1023;
-  const magnitude = exponent === 31 ? (mantissa ? NaN : Infinity) : exponent ? (1 + mantissa / 1024) * 2 ** (exponent - 15) : mantissa * 2 ** -24;
-  return bits & 0x8000 ? -magnitude : magnitude;
 }
 
 /** Bytes per element, and how they become an array. */

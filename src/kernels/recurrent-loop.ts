@@ -7,7 +7,7 @@ import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 import { segmentParams } from "./recurrent-lanes.ts";
-import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward } from "./recurrent-step.ts";
+import { backwardBindings, cellSources, formName, forwardBindings, stepBackward, stepForward, withWeights, type KernelForm } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseBackwardBindings, twoPhaseForward, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
@@ -27,18 +27,18 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
 }
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
-const variant = (cell: Cell, strategy: string, units: number, batch: number) => ({
-  name: `${strategy}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}`,
-  sources: cellSources(cell, strategy),
+const variant = (cell: Cell, strategy: string, units: number, batch: number, form: KernelForm) => ({
+  name: `${strategy}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
+  sources: cellSources(cell, strategy, form),
   constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });
 
-export const loopForward = (cell: Cell, units: number, batch: number) => {
-  const step = stepForward(cell);
+export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => {
+  const step = stepForward(cell, form);
   return defineKernel({
-    ...variant(cell, "loop-forward", units, batch),
-    bindings: forwardBindings,
+    ...variant(cell, "loop-forward", units, batch, form),
+    bindings: withWeights(forwardBindings, form),
     params: segmentParams,
     twin(arrays, segment) {
       for (let i = 0; i < segment.steps; i++) step.twin(arrays, { ...segment, i });
@@ -47,11 +47,11 @@ export const loopForward = (cell: Cell, units: number, batch: number) => {
 };
 
 /** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
-export const loopBackward = (cell: Cell, units: number, batch: number) => {
-  const step = stepBackward(cell);
+export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => {
+  const step = stepBackward(cell, form);
   return defineKernel({
-    ...variant(cell, "loop-backward", units, batch),
-    bindings: backwardBindings,
+    ...variant(cell, "loop-backward", units, batch, form),
+    bindings: withWeights(backwardBindings, form),
     params: { ...segmentParams, tail: "u32" },
     twin(arrays, { tail, ...segment }) {
       for (const one of stepsBack(segment.steps, tail === 1)) step.twin(arrays, { ...segment, ...one });
@@ -60,19 +60,19 @@ export const loopBackward = (cell: Cell, units: number, batch: number) => {
 };
 
 /** Name and pipeline constants of a two-phase loop. */
-const twoPhaseVariant = (cell: TwoPhaseCell, strategy: string, units: number) => ({
-  name: `${strategy}:${cell.name}:${threadsFor(units)}x4`,
-  sources: twoPhaseSources(cell, strategy),
+const twoPhaseVariant = (cell: TwoPhaseCell, strategy: string, units: number, form: KernelForm) => ({
+  name: `${strategy}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
+  sources: twoPhaseSources(cell, strategy, form),
   constants: { ...cell.constants, threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });
 
 /** The same for cells whose candidate needs a product of its own; the twins run those of `recurrent-two-phase.ts`. */
-export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number) => {
-  const phases = [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)];
+export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number, form: KernelForm = {}) => {
+  const phases = [twoPhaseForward(cell, 0, form), twoPhaseForward(cell, 1, form)];
   return defineKernel({
-    ...twoPhaseVariant(cell, "loop-two-phase-forward", units),
-    bindings: twoPhaseForwardBindings,
+    ...twoPhaseVariant(cell, "loop-two-phase-forward", units, form),
+    bindings: withWeights(twoPhaseForwardBindings, form),
     params: segmentParams,
     twin(arrays, segment) {
       for (let i = 0; i < segment.steps; i++) for (const phase of phases) phase.twin(arrays, { ...segment, i });
@@ -80,11 +80,11 @@ export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number) => {
   });
 };
 
-export const loopTwoPhaseBackward = (cell: TwoPhaseCell, units: number) => {
-  const phases = [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)];
+export const loopTwoPhaseBackward = (cell: TwoPhaseCell, units: number, form: KernelForm = {}) => {
+  const phases = [twoPhaseBackward(cell, 0, form), twoPhaseBackward(cell, 1, form)];
   return defineKernel({
-    ...twoPhaseVariant(cell, "loop-two-phase-backward", units),
-    bindings: twoPhaseBackwardBindings,
+    ...twoPhaseVariant(cell, "loop-two-phase-backward", units, form),
+    bindings: withWeights(twoPhaseBackwardBindings, form),
     params: { ...segmentParams, tail: "u32" },
     twin(arrays, { tail, ...segment }) {
       for (const one of stepsBack(segment.steps, tail === 1)) {

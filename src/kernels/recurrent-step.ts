@@ -7,7 +7,9 @@
  * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
  */
 import type { Cell } from "./cells/cell.ts";
-import { defineKernel, type Workgroups } from "./kernel.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { fromHalves } from "./half-storage.ts";
+import { defineKernel, type Binding, type Workgroups } from "./kernel.ts";
 import { laneStart, segmentParams, stepAt } from "./recurrent-lanes.ts";
 
 /** Batch rows that one thread of the step kernels owns. */
@@ -33,27 +35,51 @@ export const backwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]" },
 } as const;
 
+/** What a recurrent kernel may differ in, besides strategy and cell. */
+export interface KernelForm {
+  /** The lanes are layers. */
+  readonly stacked?: boolean;
+  /** The weights are pairs of halves, a unit's gates in whole words; see `half-storage.ts`. */
+  readonly half?: boolean;
+}
+
+/** The ends of kernel names. */
+export const formName = ({ stacked, half }: KernelForm): string => `${stacked ? ":stacked" : ""}${half ? ":half" : ""}`;
+
+/** The bindings with weights of this form. */
+export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B => (
+  half ? { ...bindings, weights: { ...bindings.weights, type: "u32" } } : bindings
+);
+
+/** The weights as numbers, for twins. */
+export const weightNumbers = (weights: NumericArray, G: number, { half }: KernelForm): NumericArray => (half ? fromHalves(weights, G) : weights);
+
+/** The file that reads weights of this form. */
+export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
+
 /** The WGSL files of a strategy joined to a cell. */
-export function cellSources(cell: Cell, strategy: string): string[] {
-  return ["lib/activations", "lib/cell", "lib/lane", `cells/${cell.shader}`, `recurrent/${strategy}`];
+export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
+  return ["lib/activations", "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `recurrent/${strategy}`];
 }
 
 /** Name and pipeline constants. */
-const variant = (cell: Cell, strategy: string, stacked: boolean) => ({
-  name: `${strategy}:${cell.name}${stacked ? ":stacked" : ""}`,
-  sources: cellSources(cell, strategy),
-  constants: stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
+const variant = (cell: Cell, strategy: string, form: KernelForm) => ({
+  name: `${strategy}:${cell.name}${formName(form)}`,
+  sources: cellSources(cell, strategy, form),
+  constants: form.stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
   workgroups: stepGroups,
 });
 
 /** @see forwardBindings, and `shaders/recurrent/step-forward.wgsl` */
-export const stepForward = (cell: Cell, stacked = false) => defineKernel({
-  ...variant(cell, "step-forward", stacked),
-  bindings: forwardBindings,
+export const stepForward = (cell: Cell, form: KernelForm = {}) => defineKernel({
+  ...variant(cell, "step-forward", form),
+  bindings: withWeights(forwardBindings, form),
   params: { ...segmentParams, i: "u32" },
-  twin({ gates, weights, h, c, lengths }, { i, ...segment }) {
+  twin({ gates, weights: packed, h, c, lengths }, { i, ...segment }) {
     const { lanes, B, H } = segment;
+    const { stacked } = form;
     const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
     const r = new Array<number>(G);
     const x = new Array<number>(G);
     /** Σ_k operand_k · (weights from k to gate g) + bias. */
@@ -95,13 +121,15 @@ export const stepForward = (cell: Cell, stacked = false) => defineKernel({
  * segment, which `carry` holds. With `tail` 1 (and `i` 0) there is no step: only the product of the segment's first
  * step is added, which leaves in `carry` what reaches the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
  */
-export const stepBackward = (cell: Cell, stacked = false) => defineKernel({
-  ...variant(cell, "step-backward", stacked),
-  bindings: backwardBindings,
+export const stepBackward = (cell: Cell, form: KernelForm = {}) => defineKernel({
+  ...variant(cell, "step-backward", form),
+  bindings: withWeights(backwardBindings, form),
   params: { ...segmentParams, i: "u32", tail: "u32" },
-  twin({ gates, weights, h, c, dy, carry, dRecurrent, lengths }, { i, tail, ...segment }) {
+  twin({ gates, weights: packed, h, c, dy, carry, dRecurrent, lengths }, { i, tail, ...segment }) {
     const { lanes, B, H, steps } = segment;
+    const { stacked } = form;
     const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
     const following = cell.splitsRecurrentGradient ? dRecurrent : gates;
     for (let lane = 0; lane < lanes; lane++) {
       const own = stacked && !tail ? i - lane : i;

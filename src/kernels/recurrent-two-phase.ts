@@ -7,7 +7,7 @@
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 import { defineKernel } from "./kernel.ts";
 import { laneStart, segmentParams, stepAt } from "./recurrent-lanes.ts";
-import { forwardBindings, stepGroups } from "./recurrent-step.ts";
+import { formName, forwardBindings, stepGroups, weightNumbers, weightsSource, withWeights, type KernelForm } from "./recurrent-step.ts";
 
 export const twoPhaseForwardBindings = {
   ...forwardBindings,
@@ -27,23 +27,24 @@ export type Phase = 0 | 1;
 const phaseNames = ["first", "second"] as const;
 
 /** The WGSL files of a strategy joined to a two-phase cell. */
-export const twoPhaseSources = (cell: TwoPhaseCell, strategy: string): string[] => ["lib/activations", "lib/two-phase", "lib/lane", `cells/${cell.shader}`, `recurrent/${strategy}`];
+export const twoPhaseSources = (cell: TwoPhaseCell, strategy: string, form: KernelForm): string[] => ["lib/activations", "lib/two-phase", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `recurrent/${strategy}`];
 
-const common = (cell: TwoPhaseCell, phase: Phase, strategy: string) => ({
-  name: `${strategy}:${cell.name}:${phaseNames[phase]}`,
-  sources: twoPhaseSources(cell, strategy),
+const common = (cell: TwoPhaseCell, phase: Phase, strategy: string, form: KernelForm) => ({
+  name: `${strategy}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
+  sources: twoPhaseSources(cell, strategy, form),
   constants: { ...cell.constants, phase },
   workgroups: stepGroups,
 });
 
 /** @see twoPhaseForwardBindings, and `shaders/recurrent/two-phase-forward.wgsl` */
-export const twoPhaseForward = (cell: TwoPhaseCell, phase: Phase) => defineKernel({
-  ...common(cell, phase, "two-phase-forward"),
-  bindings: twoPhaseForwardBindings,
+export const twoPhaseForward = (cell: TwoPhaseCell, phase: Phase, form: KernelForm = {}) => defineKernel({
+  ...common(cell, phase, "two-phase-forward", form),
+  bindings: withWeights(twoPhaseForwardBindings, form),
   params: { ...segmentParams, i: "u32" },
-  twin({ gates, weights, h, c, lengths }, { i, ...segment }) {
+  twin({ gates, weights: packed, h, c, lengths }, { i, ...segment }) {
     const { lanes, B, H } = segment;
     const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
     const recurrent = new Array<number>(G);
     for (let lane = 0; lane < lanes; lane++) {
       const step = stepAt(segment, lane, i);
@@ -80,13 +81,14 @@ export const twoPhaseForward = (cell: TwoPhaseCell, phase: Phase) => defineKerne
 });
 
 /** BPTT of half a step; `i` and `tail` as in `stepBackward` (a tail has no phase 1). */
-export const twoPhaseBackward = (cell: TwoPhaseCell, phase: Phase) => defineKernel({
-  ...common(cell, phase, "two-phase-backward"),
-  bindings: twoPhaseBackwardBindings,
+export const twoPhaseBackward = (cell: TwoPhaseCell, phase: Phase, form: KernelForm = {}) => defineKernel({
+  ...common(cell, phase, "two-phase-backward", form),
+  bindings: withWeights(twoPhaseBackwardBindings, form),
   params: { ...segmentParams, i: "u32", tail: "u32" },
-  twin({ gates, weights, h, dy, carry, lengths }, { i, tail, ...segment }) {
+  twin({ gates, weights: packed, h, dy, carry, lengths }, { i, tail, ...segment }) {
     const { lanes, B, H, steps } = segment;
     const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
     for (let lane = 0; lane < lanes; lane++) {
       const step = stepAt(segment, lane, i);
       const w = laneStart(lane, H * H) * G;

@@ -10,6 +10,7 @@ import { columnSum } from "./column-sum.ts";
 import { dropout } from "./dropout.ts";
 import { embeddingGather, embeddingScatter } from "./embedding.ts";
 import { gradientNorm, gradientNormPartial } from "./gradient-norm.ts";
+import { fromHalf, toHalf } from "./half-storage.ts";
 import type { Kernel } from "./kernel.ts";
 import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "./losses.ts";
 import { maskSteps } from "./mask-steps.ts";
@@ -29,11 +30,12 @@ export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
-  stepForward(gru, true), stepBackward(gru, true), stepForward(lstm, true), stepBackward(lstm, true),
+  stepForward(gru, { stacked: true }), stepBackward(gru, { stacked: true }), stepForward(lstm, { stacked: true, half: true }), stepBackward(lstm, { stacked: true, half: true }),
+  toHalf, fromHalf, stepForward(rnnTanh, { half: true }), stepBackward(gru, { half: true }), loopForward(gru, 33, 4, { half: true }), loopBackward(lstm, 33, 4, { half: true }),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
-    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33),
+    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33, { half: true }), twoPhaseForward(cell, 1, { half: true }),
   ]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,

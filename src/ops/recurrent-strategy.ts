@@ -5,7 +5,7 @@ import { columnSum } from "../kernels/column-sum.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "../kernels/recurrent-lanes.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits, stepsBack } from "../kernels/recurrent-loop.ts";
-import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
+import { stepBackward, stepForward, type KernelForm } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Strategy } from "./choose-strategy.ts";
@@ -43,44 +43,44 @@ export interface BackwardBuffers {
 }
 
 /** Stacked layers begin one step after each other. */
-const dispatchesOf = ({ steps, lanes }: Segment, stacked: boolean): number => steps + (stacked ? lanes - 1 : 0);
+const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
-/** @param stacked the lanes are layers; see `kernels/recurrent-step.ts` */
-export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View, stacked = false): void {
+
+export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View, form: KernelForm = {}): void {
   const views = { ...buffers, weights };
   if (strategy === "loop") {
-    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, segment.H), views, segment);
-    else recording.dispatch(loopForward(cell, segment.H, segment.B), views, segment);
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
+    else recording.dispatch(loopForward(cell, segment.H, segment.B, form), views, segment);
     return;
   }
-  for (let i = 0; i < dispatchesOf(segment, stacked); i++) {
+  for (let i = 0; i < dispatchesOf(segment, form); i++) {
     const params = { ...segment, i };
     if (isTwoPhase(cell)) {
-      recording.dispatch(twoPhaseForward(cell, 0), views, params);
-      recording.dispatch(twoPhaseForward(cell, 1), views, params);
+      recording.dispatch(twoPhaseForward(cell, 0, form), views, params);
+      recording.dispatch(twoPhaseForward(cell, 1, form), views, params);
     } else {
-      recording.dispatch(stepForward(cell, stacked), views, params);
+      recording.dispatch(stepForward(cell, form), views, params);
     }
   }
 }
 
 /** With `tail` the product follows that carries the gradient from the segment's first step further, into `carry`. */
-export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, stacked = false): void {
+export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, form: KernelForm = {}): void {
   const shared = { ...buffers, ...cotangents };
   if (strategy === "loop") {
     const params = { ...segment, tail: tail ? 1 : 0 };
-    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, segment.H), shared, params);
-    else recording.dispatch(loopBackward(cell, segment.H, segment.B), { ...shared, c, dRecurrent }, params);
+    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, segment.H, form), shared, params);
+    else recording.dispatch(loopBackward(cell, segment.H, segment.B, form), { ...shared, c, dRecurrent }, params);
     return;
   }
-  for (const step of stepsBack(dispatchesOf(segment, stacked), tail)) {
+  for (const step of stepsBack(dispatchesOf(segment, form), tail)) {
     const params = { ...segment, ...step };
     if (!isTwoPhase(cell)) {
-      recording.dispatch(stepBackward(cell, stacked), { ...shared, c, dRecurrent }, params);
+      recording.dispatch(stepBackward(cell, form), { ...shared, c, dRecurrent }, params);
       continue;
     }
-    recording.dispatch(twoPhaseBackward(cell, 0), shared, params);
-    if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1), shared, params);
+    recording.dispatch(twoPhaseBackward(cell, 0, form), shared, params);
+    if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1, form), shared, params);
   }
 }
 

@@ -9,6 +9,8 @@
 import { RnnError } from "../errors.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../kernels/recurrent-lanes.ts";
+import type { KernelForm } from "../kernels/recurrent-step.ts";
+import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -45,17 +47,21 @@ export interface RecurrentResult {
   readonly finalC?: Variable;
 }
 
-/** With `recompute` a layer keeps the gates of an eighth of its steps at a time, but of no fewer than this. */
-const leastRecomputed = 8;
+/** Where gates are computed again or kept in half precision, those of an eighth of the steps exist at a time, or of this many. */
+const leastTogether = 8;
+
+/** Whether gates do not stay as they are until the backward pass. */
+const parts = ({ recompute, halves, differentiates }: Tape["options"]): boolean => differentiates && (recompute === true || halves === true);
 
 /**
  * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
  * @throws RnnError `limit` if not even one step fits
  */
-function segmentsOf(label: string, T: number, gatesPerStep: number, { recompute, mostElements = Infinity }: Tape["options"]): { first: number; steps: number }[] {
+function segmentsOf(label: string, T: number, gatesPerStep: number, options: Tape["options"]): { first: number; steps: number }[] {
+  const { mostElements = Infinity } = options;
   const fitting = Math.floor(mostElements / gatesPerStep);
   if (fitting < 1) throw new RnnError("limit", label, `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`);
-  const most = Math.min(fitting, recompute ? Math.max(leastRecomputed, Math.ceil(T / 8)) : T);
+  const most = Math.min(fitting, parts(options) ? Math.max(leastTogether, Math.ceil(T / 8)) : T);
   // Of nearly equal size.
   const steps = Math.ceil(T / Math.ceil(T / most));
   return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));
@@ -76,8 +82,8 @@ function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }
 
 /** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
 export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: LayerSize, layers: number): boolean {
-  const { strategy, sharesSteps, recompute, mostElements = Infinity } = tape.options;
-  if (layers === 1 || isTwoPhase(cell) || recompute) return false;
+  const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
+  if (layers === 1 || isTwoPhase(cell) || parts(tape.options)) return false;
   if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
   return strategy === "wavefront" || (strategy === undefined && sharesSteps === true && strategyFor(tape, label, cell, size, 1) === "step");
 }
@@ -92,6 +98,14 @@ function laneBuffer(recording: Recording, label: string, lanes: number, shape: S
   const size = sizeOf(shape) / width;
   const whole = recording.buffer(label, lanes === 1 ? shape : [(laneStart(lanes - 1, size) + size) * width]);
   return { whole, of: (lane) => subview(whole, laneStart(lane, size) * width, shape) };
+}
+
+/** A segment as it was computed. */
+interface Computed extends SegmentBuffers {
+  /** One lane's gates. */
+  readonly lane: (n: number) => View;
+  /** The gates again, if they do not stay where they are. */
+  readonly restore?: () => Computed;
 }
 
 /** @param x [T, B, I] */
@@ -111,6 +125,8 @@ class RecurrentOp {
   private readonly forwardWeights: LaneBuffer;
   private readonly backwardWeights: LaneBuffer;
   private readonly inputs: readonly LaneInput[];
+  private readonly form: KernelForm;
+  private readonly halfWeights: { forward?: View; backward?: View } = {};
 
   constructor(private readonly tape: Tape, private readonly label: string, private readonly x: Variable, private readonly lanes: readonly Lane[], private readonly options: RecurrentOptions) {
     const { cell, stacked } = options;
@@ -126,9 +142,10 @@ class RecurrentOp {
     this.strategy = stacked ? "step" : strategyFor(tape, label, cell, this.whole, count);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
-    const parts = stacked ? 2 * count - 1 : count;
-    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, parts, [H + 1, H, this.G], this.G);
-    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, parts, tape.differentiates ? [H, H, this.G] : [this.G], this.G);
+    this.form = { stacked, half: tape.options.halves };
+    const matrices = stacked ? 2 * count - 1 : count;
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [H + 1, H, this.G], this.G);
+    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [H, H, this.G] : [this.G], this.G);
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
   }
 
@@ -189,32 +206,58 @@ class RecurrentOp {
   }
 
   /** Gates and states of a segment, from its inputs and the states before it. */
-  private compute(name: string, part: { first: number; steps: number }): SegmentBuffers & { lane: (n: number) => View } {
-    const { whole: { B, H, lanes: count }, options: { cell, lengths, stacked } } = this;
+  private compute(name: string, part: { first: number; steps: number }): Computed {
+    const { tape, options: { cell, lengths } } = this;
     const segment = { ...this.whole, ...part };
-    const gates = laneBuffer(this.recording, `${this.label}.${name}`, count, [part.steps, B, H, this.G], this.G);
+    const gates = this.gatesBuffer(name, part.steps);
     this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
     const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
-    recordForward(this.recording, this.strategy, cell, buffers, this.forwardWeights.whole, stacked);
-    return { ...buffers, lane: gates.of };
+    recordForward(this.recording, this.strategy, cell, buffers, this.packed("forward"), this.form);
+    const computed = { ...buffers, lane: gates.of };
+    if (!parts(tape.options) || this.segments.length === 1) return computed;
+    if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part) };
+    const halves = this.halves(`${name}.half`, gates.whole, 2);
+    return { ...computed, restore: () => {
+      const again = this.gatesBuffer(name, part.steps);
+      this.recording.dispatch(fromHalf, { x: halves, y: again.whole }, { length: sizeOf(again.whole.shape), width: 2 });
+      return { ...buffers, gates: again.whole, lane: again.of };
+    } };
   }
 
-  private differentiate(computed: readonly ReturnType<RecurrentOp["compute"]>[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
-    const { tape, recording, lanes, segments, whole: { B, H, lanes: count }, options: { cell, stacked } } = this;
+  private gatesBuffer(name: string, steps: number): LaneBuffer {
+    const { B, H, lanes } = this.whole;
+    return laneBuffer(this.recording, `${this.label}.${name}`, lanes, [steps, B, H, this.G], this.G);
+  }
+
+  /** `x` in half precision. */
+  private halves(name: string, x: View, width: number): View {
+    const length = sizeOf(x.shape);
+    const y = this.recording.buffer(`${this.label}.${name}`, [halfLength(length, width)], "transient", "u32");
+    this.recording.dispatch(toHalf, { x, y }, { length, width });
+    return y;
+  }
+
+  /** The weights that a pass reads, once the inputs have packed them. */
+  private packed(pass: "forward" | "backward"): View {
+    const { whole } = pass === "forward" ? this.forwardWeights : this.backwardWeights;
+    return this.form.half ? (this.halfWeights[pass] ??= this.halves(`weights.${pass}.half`, whole, this.G)) : whole;
+  }
+
+  private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
+    const { tape, recording, lanes, whole: { B, H, lanes: count }, options: { cell } } = this;
     const { splitsRecurrentGradient } = layoutOf(cell);
     const carry = laneBuffer(recording, `${this.label}.carry`, count, [B, H, 2], 2);
     recording.clearFirst(carry.whole);
     results.forEach(({ finalH, finalC }, n) => [finalH, finalC].forEach((final, half) => {
       if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
     }));
-    const cotangents = { weights: this.backwardWeights.whole, dy: this.outputGradient(results, dy), carry: carry.whole };
+    const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
     const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
-    for (let s = segments.length - 1; s >= 0; s--) {
-      const again = tape.options.recompute && segments.length > 1;
-      const { lane: gatesOf, ...buffers } = again ? this.compute("gates.again", segments[s]) : computed[s];
+    for (let s = computed.length - 1; s >= 0; s--) {
+      const { lane: gatesOf, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
       const { segment } = buffers;
       const dRecurrent = laneBuffer(recording, `${this.label}.dRecurrent`, count, splitsRecurrentGradient ? [segment.steps, B, H, this.G] : [this.G], this.G);
-      recordBackward(recording, this.strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial, stacked);
+      recordBackward(recording, this.strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial, this.form);
       lanes.forEach(({ weights: { recurrentWeight, recurrentBias } }, n) => {
         const recurrentSide = splitsRecurrentGradient ? dRecurrent.of(n) : gatesOf(n);
         const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, segment.steps * B);

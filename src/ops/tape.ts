@@ -66,6 +66,8 @@ export interface TapeOptions {
   readonly sharesSteps?: boolean;
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;
+  /** Whether recurrent layers keep weights and gates in half precision. */
+  readonly halves?: boolean;
   /** The most elements that one buffer may hold on the device (default: any number). */
   readonly mostElements?: number;
 }

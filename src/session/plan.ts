@@ -27,14 +27,21 @@ export interface LayerOptions {
    * sequence at a time: about a third of the memory for one more forward pass (default false).
    */
   recompute?: boolean;
+  /**
+   * How recurrent weights are read in each step, and how gates are kept for the backward pass (default "float32").
+   * "float16" halves what is loaded and kept; parameters, states, sums and gradients stay float32. What is rounded has
+   * 11 significant bits; weights must be below 65504. For GPUs: the CPU computes it by its slow twins.
+   */
+  storage?: "float32" | "float16";
 }
 
-export const layerOptionNames = ["strategy", "recompute"];
+export const layerOptionNames = ["strategy", "recompute", "storage"];
 
 /** @throws RnnError `option` */
-export function checkLayerOptions(where: string, { strategy, recompute }: LayerOptions): LayerOptions {
+export function checkLayerOptions(where: string, { strategy, recompute, storage }: LayerOptions): LayerOptions {
+  if (storage !== undefined) checkChoice(where, "storage", storage, ["float32", "float16"]);
   if (strategy !== undefined) checkChoice<StrategyOption>(where, "strategy", strategy, ["loop", "step", "wavefront"]);
-  return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false) };
+  return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false), storage };
 }
 
 /** Checks inputs against the model and says how to record them. */
@@ -55,7 +62,7 @@ export function planFor(model: Module, inputs: ModelInputs, options: LayerOption
   if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
   const plan: RecordingPlan = {
     inputShape: input.shape, states, hasLengths: inputs.lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute,
+    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute, storage: options.storage,
   };
   return { plan, data };
 }

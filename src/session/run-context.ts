@@ -28,6 +28,7 @@ export interface RecordingPlan {
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyOption;
   readonly recompute?: boolean;
+  readonly storage?: "float32" | "float16";
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -58,7 +59,7 @@ export class RunContext implements ContextHost {
   /** @param device what of the backend decides between ways to compute the same */
   constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind }: Pick<Backend, "profile" | "mostElements" | "kind">) {
     const recording = (this.recording = new Recording(profile));
-    this.tape = new Tape(recording, { ...plan, mostElements, sharesSteps: kind === "webgpu" });
+    this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
     this.random = recording.buffer("random", [4], "input", "u32");

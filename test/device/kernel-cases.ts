@@ -1,4 +1,5 @@
 // What each kernel is tried on: params and the contents of its buffers, at sizes around the tiles it works in.
+import { halfLength } from "../../src/kernels/half-storage.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { normGroups } from "../../src/kernels/gradient-norm.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
@@ -203,6 +204,16 @@ const maskCases = (): KernelCase[] => [[1, 1, 1], [5, 3, 7], [4, 2, 64]].flatMap
   params: { T, B, H, accumulate }, arrays: { x: floats(T * B * H), lengths: integers(B, T), y: floats(T * B * H + spare) },
 })));
 
+/** Halves of every size, subnormal ones and those on the way between two, and beyond the largest. */
+const halfNumbers = (length: number): Float32Array => floats(length).map((x, i) => [x, x * 1e-6, x * 7e4, Math.round(x * 4096) / 2048, 0][i % 5]);
+const halfSizes = [[1, 1], [5, 2], [300, 2], [63, 3], [40, 4], [7, 1]] as const;
+const toHalfCases = (): KernelCase[] => halfSizes.map(([length, width]) => ({
+  params: { length, width }, arrays: { x: halfNumbers(length), y: new Uint32Array(halfLength(length, width) + spare).fill(7) },
+}));
+const fromHalfCases = (): KernelCase[] => halfSizes.map(([length, width]) => ({
+  params: { length, width }, arrays: { x: integers(halfLength(length, width), 0x3bff).map((x, i) => x | (integers(i + 1, 0x3bff)[i] << 16)), y: floats(length + spare) },
+}));
+
 const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) => ({
   params: { length }, arrays: { losses: floats(length, 0, 2), normalizer: Float32Array.of(3, 0.37), loss: floats(1 + spare) },
 }));
@@ -210,7 +221,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases, "matmul-split": matmulBlockCases,
-  "strided-copy": stridedCopyCases, "prepare-layer": prepareLayerCases,
+  "strided-copy": stridedCopyCases, "to-half": toHalfCases, "from-half": fromHalfCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,

@@ -1,6 +1,7 @@
 // What the kernels of one recurrent step are tried on.
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
+import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
 import { hSize, laneStart, stepAt, type Segment } from "../../src/kernels/recurrent-lanes.ts";
 import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
 import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
@@ -24,6 +25,11 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
     dy: floats(laneStart(lanes, T * B * H)), carry: floats((laneStart(lanes, B * H) + spare) * 2),
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G), lengths,
   };
+  if (kernel.bindings.weights.type === "u32") {
+    const words = new Uint32Array(halfLength(all.weights.length, G));
+    toHalf.twin({ x: all.weights, y: words }, { length: all.weights.length, width: G });
+    all.weights = words;
+  }
   return Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]]));
 }
 
@@ -53,9 +59,9 @@ function stackedCases(kernel: Kernel, G: number): KernelCase[] {
 }
 
 export function stepCases(kernel: Kernel): KernelCase[] {
-  const [, name, stacked] = kernel.name.split(":");
+  const [, name, ...form] = kernel.name.split(":");
   const cell = cells.find((one) => one.name === name)!;
-  if (stacked) {
+  if (form.includes("stacked")) {
     const cases = stackedCases(kernel, cell.gateNames.length);
     return "tail" in kernel.params ? [...cases, tailOf(cases[4])] : cases;
   }
@@ -66,7 +72,7 @@ export function stepCases(kernel: Kernel): KernelCase[] {
 export function twoPhaseCases(kernel: Kernel): KernelCase[] {
   const cell = twoPhaseCells.find(({ name }) => kernel.name.includes(`:${name}:`))!;
   const cases = layerCases(kernel, cell.gateNames.length);
-  return kernel.name.endsWith("backward:" + cell.name + ":first") ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
+  return kernel.name.includes("backward:" + cell.name + ":first") ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
 }
 
 /** Whole sequences and parts, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */

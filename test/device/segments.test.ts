@@ -1,6 +1,6 @@
 // A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
 import { describe, expect, it } from "vitest";
-import { createBackend, Embedding, forward, gradients, GRU, LSTM, plannedMemory, RNN, RnnError, Sequential, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
+import { createBackend, Embedding, forward, gradients, GRU, LSTM, plannedMemory, RNN, RnnError, Sequential, type Backend, type LayerOptions, type ModelGradients, type Module } from "webgpu-rnn";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
@@ -26,7 +26,18 @@ function compare(actual: ModelGradients, expected: ModelGradients): void {
   for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
 }
 
-function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" | "wavefront" } = {}): Promise<ModelGradients> {
+/** Norm of the difference over norm of what is expected. */
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0;
+  let whole = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i] - expected[i]) ** 2;
+    whole += expected[i] ** 2;
+  }
+  return Math.sqrt(difference / whole);
+}
+
+function run(model: Module, backend: Backend, options: LayerOptions = {}): Promise<ModelGradients> {
   const ids = model.idCount !== undefined;
   const D = model instanceof Sequential ? 1 : (model as LSTM).directions * (model as LSTM).numLayers;
   const width = model instanceof Sequential ? H : H * (model as LSTM).directions;
@@ -62,6 +73,20 @@ describe.each(kinds)("in parts on %s", (kind) => {
     const actual = await run(make(), device, { recompute: true });
     compare(actual, expected);
     expect(actual.output.data).toEqual(expected.output.data);
+  });
+
+  it.each(models)("%s keeps weights and gates in half precision, accurate to a thousandth", async (_, make) => {
+    const device = await backend(kind);
+    const expected = await run(make(), device);
+    for (const strategy of ["loop", "step"] as const) {
+      const actual = await run(make(), device, { storage: "float16", strategy });
+      expect(actual.output.data, "it has an effect").not.toEqual(expected.output.data);
+      // Halves have 11 bits: each number is off by at most 2^-11 = 0.0005 of itself.
+      expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-3);
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters)) {
+        expect(relativeError(actual.gradients.parameters[path].data, data), `gradient of ${path}`).toBeLessThan(2e-3);
+      }
+    }
   });
 
   it.each([

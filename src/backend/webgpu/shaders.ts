@@ -13,6 +13,7 @@ import crossEntropy from "../../../shaders/cross-entropy.wgsl";
 import dropout from "../../../shaders/dropout.wgsl";
 import embeddingGather from "../../../shaders/embedding-gather.wgsl";
 import embeddingScatter from "../../../shaders/embedding-scatter.wgsl";
+import fromHalf from "../../../shaders/from-half.wgsl";
 import gradientNorm from "../../../shaders/gradient-norm.wgsl";
 import gradientNormPartial from "../../../shaders/gradient-norm-partial.wgsl";
 import activationsLib from "../../../shaders/lib/activations.wgsl";
@@ -30,6 +31,8 @@ import philoxLib from "../../../shaders/lib/philox.wgsl";
 import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
+import weightsFloat from "../../../shaders/lib/weights-float.wgsl";
+import weightsHalf from "../../../shaders/lib/weights-half.wgsl";
 import lossSum from "../../../shaders/loss-sum.wgsl";
 import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
@@ -52,6 +55,7 @@ import softmaxBackward from "../../../shaders/softmax-backward.wgsl";
 import softmaxForward from "../../../shaders/softmax-forward.wgsl";
 import squaredError from "../../../shaders/squared-error.wgsl";
 import stridedCopy from "../../../shaders/strided-copy.wgsl";
+import toHalf from "../../../shaders/to-half.wgsl";
 
 export const shaders: Readonly<Record<string, string>> = {
   "activation-backward": activationBackward,
@@ -68,6 +72,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "dropout": dropout,
   "embedding-gather": embeddingGather,
   "embedding-scatter": embeddingScatter,
+  "from-half": fromHalf,
   "gradient-norm": gradientNorm,
   "gradient-norm-partial": gradientNormPartial,
   "lib/activations": activationsLib,
@@ -85,6 +90,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/two-phase": twoPhaseLib,
+  "lib/weights-float": weightsFloat,
+  "lib/weights-half": weightsHalf,
   "loss-sum": lossSum,
   "mask-steps": maskSteps,
   "matmul-block": matmulBlock,
@@ -107,4 +114,5 @@ export const shaders: Readonly<Record<string, string>> = {
   "softmax-forward": softmaxForward,
   "squared-error": squaredError,
   "strided-copy": stridedCopy,
+  "to-half": toHalf,
 };

@@ -1,0 +1,27 @@
+/** IEEE 754 half precision: 1 sign bit, 5 of exponent, 10 of mantissa. */
+
+const bits = new Uint32Array(1);
+const float = new Float32Array(bits.buffer);
+
+export function halfToNumber(half: number): number {
+  const exponent = (half >> 10) & 31;
+  const mantissa = half & 1023;
+  const magnitude = exponent === 31 ? (mantissa ? NaN : Infinity) : exponent ? (1 + mantissa / 1024) * 2 ** (exponent - 15) : mantissa * 2 ** -24;
+  return half & 0x8000 ? -magnitude : magnitude;
+}
+
+/** Rounds to the nearest, ties to even; what exceeds 65504 by half a step becomes infinity. */
+export function numberToHalf(value: number): number {
+  float[0] = value;
+  const sign = (bits[0] >>> 16) & 0x8000;
+  const magnitude = bits[0] & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Below 2^-14 neighbours are 2^-24 apart, as float32's are above 0.5: the sum is rounded as it should be.
+    float[0] = Math.abs(value) + 0.5;
+    return sign | (bits[0] - 0x3f000000);
+  }
+  // Rounded at the 13 bits that are dropped; a carry goes into the exponent, where it belongs.
+  return sign | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
+}

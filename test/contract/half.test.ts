@@ -1,0 +1,30 @@
+// Half precision: every value there and back, and rounding to the nearest.
+import { expect, it } from "vitest";
+import { fromHalves, halfLength, toHalf } from "../../src/kernels/half-storage.ts";
+import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
+
+it("every half is itself again, apart from the many NaNs", () => {
+  const wrong = Array.from({ length: 65536 }, (_, half) => half).filter((half) => !Number.isNaN(halfToNumber(half)) && numberToHalf(halfToNumber(half)) !== half);
+  expect(wrong).toEqual([]);
+  expect(halfToNumber(numberToHalf(NaN))).toBeNaN();
+});
+
+it("what lies between two halves goes to the nearer one, in the middle to the even one", () => {
+  for (let half = 0; half < 0x7c00; half++) {
+    const [low, high] = [halfToNumber(half), half === 0x7bff ? 65536 : halfToNumber(half + 1)];
+    const middle = (low + high) / 2;
+    expect(numberToHalf(Math.fround(low + (middle - low) * 0.99)), `above ${low}`).toBe(half);
+    expect(numberToHalf(Math.fround(high - (high - middle) * 0.99)), `below ${high}`).toBe(half + 1);
+    expect(numberToHalf(-middle), `-${middle}`).toBe(0x8000 | (half % 2 === 0 ? half : half + 1));
+  }
+});
+
+it("groups of numbers start at whole words", () => {
+  const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7);
+  for (const width of [1, 2, 3, 4]) {
+    const y = new Uint32Array(halfLength(x.length, width));
+    toHalf.twin({ x, y }, { length: x.length, width });
+    expect([...fromHalves(y, width)].slice(0, x.length)).toEqual([...x]);
+  }
+  expect(halfLength(7, 3)).toBe(6);
+});
