@@ -20,8 +20,9 @@ export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts"
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice } from "./ops/choose-strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
-export type { ModelInputs } from "./session/plan.ts";
-export { forward, gradients, type Cotangents, type ModelGradients, type ModelOutputs, type RunOptions } from "./session/run.ts";
+export type { MemoryUse } from "./session/memory.ts";
+export type { LayerOptions, ModelInputs } from "./session/plan.ts";
+export { forward, gradients, plannedMemory, type Cotangents, type ModelGradients, type ModelOutputs, type RunOptions } from "./session/run.ts";
 export type { Shape } from "./tensor/shape.ts";
 export { tensor, type FloatArray, type NumericArray, type Tensor } from "./tensor/tensor.ts";
 export { lossAndGradient, optimizerSteps } from "./train/alone.ts";
