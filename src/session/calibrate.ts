@@ -15,8 +15,9 @@ const steps = 16;
 /** Milliseconds that a run takes at least, since host timers are coarse, and that all may take together. */
 const least = 3;
 const budget = 1500;
-/** Runs of which the best counts; long ones suffer less from what else goes on. */
-const roundsFor = (milliseconds: number): number => (milliseconds > 3 * least ? 2 : 3);
+/** Runs of each, of which the best counts: until the best two agree within a tenth, or that many. */
+const fewestRounds = 2;
+const mostRounds = 8;
 
 /** C of the products that are run, and their K: gradients of the weights of small and middling layers. */
 const products = [{ M: 128, N: 32 }, { M: 512, N: 128 }];
@@ -65,7 +66,9 @@ async function measure(backend: Backend): Promise<DeviceProfile> {
     // Some of the smaller layer's time is fixed, so that the larger one takes less than in proportion.
     grid[i][j] = clock.fits(mapTimes(near, (time) => time * Math.sqrt(more))) ? await clock.layer(H, B, near) : inProportion;
   }
-  const table = (pass: Pass) => ({ loop: grid.map((line) => line.map((times) => times[pass].loop)), step: grid.map((line) => line.map((times) => times[pass].step)) });
+  // What else goes on can only add: no layer takes longer than a larger one.
+  const cleaned = (pass: Pass, strategy: Strategy) => grid.map((line, i) => line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))));
+  const table = (pass: Pass) => ({ loop: cleaned(pass, "loop"), step: cleaned(pass, "step") });
   return { version: profileVersion, adapter: backend.adapter, units, rows, fixed, forward: table("forward"), backward: table("backward"), products: await productTimes(clock) };
 }
 
@@ -152,7 +155,7 @@ class Clock {
     let ahead = 0;
     mapTimes(expected, (time) => {
       const run = Math.max(least, (time * steps) / 1000);
-      return (ahead += run * roundsFor(run));
+      return (ahead += run * fewestRounds);
     });
     return this.spent + ahead <= budget;
   }
@@ -167,23 +170,22 @@ class Clock {
   /** Milliseconds of each recording, the best of runs in turns; `about` is the least to be expected of each. */
   async best(recordings: readonly Recording[], about: readonly number[]): Promise<number[]> {
     const programs = await Promise.all(recordings.map((recording) => this.backend.prepare(recording, new Map())));
-    const best = programs.map(() => Infinity);
-    const repeats = about.map(repeatsFor);
+    const runs = programs.map((program, i) => ({ program, repeat: repeatsFor(about[i]), times: [] as number[] }));
+    const agree = ({ times: [best, second] }: { times: number[] }): boolean => second !== undefined && second <= best * 1.1;
     try {
       // Not counted: a driver may compile only now.
-      for (const program of programs) await millisecondsOf(program, 1);
-      for (let round = 0; round < 3; round++) {
-        for (const [i, program] of programs.entries()) {
-          if (round > 0 && round >= roundsFor(best[i])) continue;
-          const one = (await this.time(program, repeats[i])) / repeats[i];
-          best[i] = Math.min(best[i], one);
-          repeats[i] = repeatsFor(one);
+      for (const { program } of runs) await millisecondsOf(program, 1);
+      for (let round = 0; round < mostRounds && (round < fewestRounds || this.spent < budget); round++) {
+        for (const run of runs.filter((one) => !agree(one))) {
+          run.times.push((await this.time(run.program, run.repeat)) / run.repeat);
+          run.times.sort((one, other) => one - other);
+          run.repeat = repeatsFor(run.times[0]);
         }
       }
     } finally {
       for (const program of programs) program.free();
     }
-    return best;
+    return runs.map(({ times }) => times[0]);
   }
 
   /** Milliseconds of the commands alone. */
