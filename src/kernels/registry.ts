@@ -1,5 +1,6 @@
 /** Every kernel, for the tests and tools that walk them all: a strategy appears once per cell. */
 import { activationBackward, activationForward } from "./activations.ts";
+import { binary } from "./binary.ts";
 import type { Cell } from "./cells/cell.ts";
 import { gruResetBefore } from "./cells/gru-reset-before.ts";
 import { gru } from "./cells/gru.ts";
@@ -27,7 +28,7 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [

@@ -89,6 +89,17 @@ function stridedCopyCases(): KernelCase[] {
   }));
 }
 
+/** Operands repeated along none, some or all indices. */
+const binaryCases = (): KernelCase[] => [[1, 1, 1, 1], [2, 3, 5, 7], [1, 1, 3, 65]].flatMap(([size0, size1, size2, size3]) => both.flatMap((kind) => (
+  [[[1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 0, 1], [1, 0, 1, 1]], [[0, 0, 0, 0], [0, 0, 0, 1]]].map(([repeatsA, repeatsB], i): KernelCase => {
+    const strides = [size1 * size2 * size3, size2 * size3, size3, 1];
+    const [a0, a1, a2, a3] = strides.map((stride, index) => stride * repeatsA[index]);
+    const [b0, b1, b2, b3] = strides.map((stride, index) => stride * repeatsB[index]);
+    const size = size0 * strides[0];
+    return { params: { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3, kind, accumulate: i % 2 }, arrays: { a: floats(size), b: floats(size), y: floats(size + spare) } };
+  })
+)));
+
 const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns]) => ({
   params: { H, G, backward, rows, columns },
   arrays: {
@@ -210,7 +221,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
-  "strided-copy": stridedCopyCases, "prepare-layer": prepareLayerCases,
+  "strided-copy": stridedCopyCases, "binary": binaryCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,

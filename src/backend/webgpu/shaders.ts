@@ -3,6 +3,7 @@ import activationBackward from "../../../shaders/activation-backward.wgsl";
 import activationForward from "../../../shaders/activation-forward.wgsl";
 import adam from "../../../shaders/adam.wgsl";
 import advancePosition from "../../../shaders/advance-position.wgsl";
+import binary from "../../../shaders/binary.wgsl";
 import binaryCrossEntropy from "../../../shaders/binary-cross-entropy.wgsl";
 import cellGru from "../../../shaders/cells/gru.wgsl";
 import cellGruResetBefore from "../../../shaders/cells/gru-reset-before.wgsl";
@@ -56,6 +57,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "activation-forward": activationForward,
   "adam": adam,
   "advance-position": advancePosition,
+  "binary": binary,
   "binary-cross-entropy": binaryCrossEntropy,
   "cells/gru": cellGru,
   "cells/gru-reset-before": cellGruResetBefore,
