@@ -1,5 +1,6 @@
 // `npm run build`: src/ to dist/.
-//   dist/index.js           the core (other entry points lie beside it, and share its chunks); the WebGPU backend and the CPU's SIMD kernels are chunks, loaded on demand
+//   dist/index.js           the core  the WebGPU backend and the CPU's SIMD kernels are chunks, loaded on demand
+//   dist/full.js            the core and more, in further chunks
 //   dist/webgpu-rnn.min.js  all of it in one file, for <script type="module">
 //   dist/types/             declarations
 // Prints the sizes that a page downloads.
@@ -25,13 +26,12 @@ async function declarations() {
 const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 /**
- * Bytes, gzipped: `core` is dist/index.js with every chunk it imports at once, `more` what each other entry point adds
+ * Bytes, gzipped: `core` is dist/index.js with every chunk it imports at once, `more` what dist/full.js adds
  * to that, `onDemand` each dynamically imported chunk, `single` the one file.
  */
 async function sizes({ outputs }) {
   const eager = new Set();
   const onDemand = {};
-  const more = {};
   const visit = (path) => {
     if (eager.has(path)) return;
     eager.add(path);
@@ -46,12 +46,9 @@ async function sizes({ outputs }) {
   };
   visit("dist/index.js");
   const core = await sizeOf(eager);
-  const known = new Set(eager);
-  for (const name of Object.keys(entryPoints).filter((n) => n !== "index")) {
-    visit(`dist/${name}.js`);
-    more[name] = await sizeOf([...eager].filter((path) => !known.has(path)));
-    for (const path of eager) known.add(path);
-  }
+  const ofCore = new Set(eager);
+  visit("dist/full.js");
+  const more = await sizeOf([...eager].filter((path) => !ofCore.has(path)));
   for (const path of Object.keys(outputs).filter((p) => p.endsWith(".js") && !eager.has(p))) {
     onDemand[path.replace(/^.*\/|-[A-Z0-9]+\.js$/g, "")] = gzipSize(await readFile(join(root, path)));
   }
@@ -63,7 +60,7 @@ export async function build() {
   await rm(join(root, "dist"), { recursive: true, force: true });
   const [{ metafile }] = await Promise.all([
     bundle({ entryPoints, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]", minify: true, metafile: true }),
-    bundle({ entryPoints: ["src/index.ts"], outfile: "dist/webgpu-rnn.min.js", minify: true }),
+    bundle({ entryPoints: [entryPoints.full], outfile: "dist/webgpu-rnn.min.js", minify: true }),
     declarations(),
   ]);
   return sizes(metafile);
@@ -73,7 +70,7 @@ export async function build() {
 export function describeSizes({ core, more, onDemand, single }) {
   const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
   const list = (parts) => Object.entries(parts).map(([name, bytes]) => `${name} ${kB(bytes)}`).join(", ");
-  return `built dist/ (gzipped: core ${kB(core)}; besides it ${list(more)}; on demand ${list(onDemand)}; all in one file ${kB(single)})`;
+  return `built dist/ (gzipped: core ${kB(core)}; full ${kB(more)} more; on demand ${list(onDemand)}; all in one file ${kB(single)})`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(describeSizes(await build()));

@@ -8,7 +8,7 @@ import { wgslPlugin } from "./wgsl-plugin.mjs";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** The package's entry points: the file in dist/ and the source behind it. */
-export const entryPoints = { index: "src/index.ts", ops: "src/nn/ops.ts" };
+export const entryPoints = { index: "src/index.ts", full: "src/full.ts" };
 
 /** Bundles for browsers (and, for the package itself, Node): ES modules, WGSL as text. */
 export function bundle({ minify = false, plugins = [], ...options }) {

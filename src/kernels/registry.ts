@@ -7,6 +7,7 @@ import { gru } from "./cells/gru.ts";
 import { lstm } from "./cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "./cells/rnn.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
+import { chooseTokens } from "./choose-tokens.ts";
 import { columnSum } from "./column-sum.ts";
 import { dropout } from "./dropout.ts";
 import { embeddingGather, embeddingScatter } from "./embedding.ts";
@@ -39,5 +40,5 @@ export const kernels: readonly Kernel[] = [
   embeddingGather, embeddingScatter,
   crossEntropy, binaryCrossEntropy, squaredError, lossSum,
   gradientNormPartial, gradientNorm, sgd, rmsprop, adam,
-  sampleToken, advancePosition,
+  sampleToken, advancePosition, chooseTokens,
 ];

@@ -1,5 +1,5 @@
 /**
- * `webgpu-rnn/ops`, an entry point of its own: differentiable operations for modules of one's own. Each takes the context first, checks its operands, records its
+ * `ops` in webgpu-rnn/full: differentiable operations for modules of one's own. Each takes the context first, checks its operands, records its
  * forward pass and leaves its derivative. Axes count from 0, or from the end if negative.
  */
 import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";

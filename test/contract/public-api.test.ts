@@ -16,6 +16,11 @@ const types = [
   "TrainingData", "Variable", "VerifyOptions",
 ];
 
+const language = {
+  values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
+  types: ["AttentionMemory", "BeamSearchOptions", "DecoderOptions", "Hypothesis", "RowProbabilities", "Score", "Sentence", "Seq2SeqOptions"],
+};
+
 const parsed = new Map<string, ts.SourceFile>();
 function parse(url: URL): ts.SourceFile {
   const source = parsed.get(url.href) ?? ts.createSourceFile(fileURLToPath(url), readFileSync(url, "utf8"), ts.ScriptTarget.Latest, true);
@@ -63,6 +68,7 @@ function isExplained({ name, from }: Export): boolean {
 
 describe("the public interface", () => {
   const all = exportsOf(new URL("../../src/index.ts", import.meta.url));
+  const ofLanguage = exportsOf(new URL("../../src/language/index.ts", import.meta.url));
   const ofOps = declaredIn(new URL("../../src/nn/ops.ts", import.meta.url));
 
   it("is the list in this test; change both, and CHANGELOG.md", () => {
@@ -70,11 +76,21 @@ describe("the public interface", () => {
     expect(all.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(types);
   });
 
-  it("has these operations in webgpu-rnn/ops", () => {
+  it("has these operations in `ops`", () => {
     expect(ofOps.map(({ name }) => name).sort()).toEqual(operations);
   });
 
+  it("is all in webgpu-rnn/full", () => {
+    const reexports = parse(new URL("../../src/full.ts", import.meta.url)).statements.map((statement) => statement.getText());
+    expect(reexports).toEqual(['export * from "./index.ts";', 'export * from "./language/index.ts";', 'export * as ops from "./nn/ops.ts";']);
+  });
+
+  it("has these names for sentences", () => {
+    expect(ofLanguage.filter((e) => !e.isType).map((e) => e.name).sort()).toEqual(language.values);
+    expect(ofLanguage.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(language.types);
+  });
+
   it("is explained, name by name, where it is declared", () => {
-    expect([...all, ...ofOps].filter((e) => !isExplained(e)).map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`)).toEqual([]);
+    expect([...all, ...ofLanguage, ...ofOps].filter((e) => !isExplained(e)).map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`)).toEqual([]);
   });
 });

@@ -210,6 +210,12 @@ const sampleCases = (): KernelCase[] => [[1, 1], [2, 3], [3, 63], [5, 100], [2, 
   },
 })));
 
+const chooseCases = (): KernelCase[] => [[1, 0, 0.5], [7, 3, 0], [66, 5, 1], [65, 0, 0.3]].map(([rows, offset, rate]) => ({
+  note: `rate ${rate}`,
+  params: { rows, offset, stream: 7 },
+  arrays: { given: integers(offset + rows, 9), drawn: integers(rows, 9).map((id) => id + 10), rate: Float32Array.of(rate), random: Uint32Array.of(3, 4, 5, 6), tokens: integers(rows + spare, 9) },
+}));
+
 const maskCases = (): KernelCase[] => [[1, 1, 1], [5, 3, 7], [4, 2, 64]].flatMap(([T, B, H]) => both.map((accumulate) => ({
   params: { T, B, H, accumulate }, arrays: { x: floats(T * B * H), lengths: integers(B, T), y: floats(T * B * H + spare) },
 })));
@@ -249,7 +255,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
     { beta1: 0.8, beta2: 0.95, eps: 1e-6, weightDecay: 0.1, decoupled: 0, clipValue: 0.4 },
     { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, decoupled: 1, clipValue: 0 },
   ]),
-  "sample-token": sampleCases,
+  "sample-token": sampleCases, "choose-tokens": chooseCases,
   "advance-position": () => [{ params: { by: 3 }, arrays: { position: Uint32Array.of(0xfffffff0, 1) } }],
 };
 

@@ -1,7 +1,6 @@
 /** The public operations: values against plain loops on both backends, derivatives against finite differences in float64. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, jacobian, Module, normal, Parameter, ReLU, Sigmoid, Softmax, Tanh, tensor, type Context, type Tensor, type Variable } from "webgpu-rnn";
-import * as ops from "webgpu-rnn/ops";
+import { forward, gradients, jacobian, Module, normal, ops, Parameter, ReLU, Sigmoid, Softmax, Tanh, tensor, type Context, type Tensor, type Variable } from "webgpu-rnn/full";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

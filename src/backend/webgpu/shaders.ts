@@ -9,6 +9,7 @@ import cellGru from "../../../shaders/cells/gru.wgsl";
 import cellGruResetBefore from "../../../shaders/cells/gru-reset-before.wgsl";
 import cellLstm from "../../../shaders/cells/lstm.wgsl";
 import cellRnn from "../../../shaders/cells/rnn.wgsl";
+import chooseTokens from "../../../shaders/choose-tokens.wgsl";
 import columnSum from "../../../shaders/column-sum.wgsl";
 import crossEntropy from "../../../shaders/cross-entropy.wgsl";
 import dropout from "../../../shaders/dropout.wgsl";
@@ -63,6 +64,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "cells/gru-reset-before": cellGruResetBefore,
   "cells/lstm": cellLstm,
   "cells/rnn": cellRnn,
+  "choose-tokens": chooseTokens,
   "column-sum": columnSum,
   "cross-entropy": crossEntropy,
   "dropout": dropout,

@@ -1,0 +1,7 @@
+/**
+ * webgpu-rnn/full: everything. The core, the operations for modules of one's own, and what works with sentences:
+ * batches of different lengths, their probability, encoders and decoders with attention.
+ */
+export * from "./index.ts";
+export * from "./language/index.ts";
+export * as ops from "./nn/ops.ts";
