@@ -161,7 +161,7 @@ describe("forward refuses", () => {
     ["a fraction of an id", run({ shape: [1, 1], data: Float32Array.of(0.5) }, {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got 0.5 at index 0"],
     ["NaN for an id", run({ shape: [1, 1], data: Float32Array.of(NaN) }, {}, characterModel()), "data", "inputs: input must be integers from 0 to 4, got NaN at index 0"],
     ["ids of a wrong rank", run(ids([3], 1, 2, 3), {}, characterModel()), "shape", "LSTM: input must be [steps, batch, 3], got [3, 3]"],
-    ["an unknown input", run({ input: numbers(1, 1, 28), hidden: 1 }), "option", 'inputs: unknown option "hidden"; known options are input, state, lengths'],
+    ["an unknown input", run({ input: numbers(1, 1, 28), hidden: 1 }), "option", 'inputs: unknown option "hidden"; known options are input, state, lengths, further'],
     ["an unknown state", run({ input: numbers(1, 2, 28), state: { h0: numbers(1, 2, 4) } }), "option", 'state: this model has no state "h0"; its states are "h", "c"'],
     ["a state of a wrong size", run({ input: numbers(1, 2, 28), state: { h: numbers(1, 3, 4) } }), "shape", 'state: "h" must be [1, 2, 4], got [1, 3, 4]'],
     ["a state of a wrong rank", run({ input: numbers(1, 2, 28), state: { c: numbers(2, 4) } }), "shape", 'state: "c" must be [1, 2, 4], got [2, 4]'],

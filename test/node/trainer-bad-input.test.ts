@@ -132,7 +132,7 @@ describe("a batch is refused with", () => {
     ["a mask of a wrong size", { mask: filled([3, 1], 1) }, "shape", "squaredError: mask must be [3, 1, 1], got [3, 1]"],
     ["a mask that leaves nothing", { mask: filled([3, 1, 1], 0) }, "data", "squaredError: mask must leave at least one target"],
     ["NaN in the mask", { mask: filled([3, 1, 1], NaN) }, "data", "squaredError: mask must be finite numbers, got NaN at index 0"],
-    ["an unknown part", wrong({ weights: 1 }), "option", 'batch: unknown option "weights"; known options are input, targets, mask, startsSequence'],
+    ["an unknown part", wrong({ weights: 1 }), "option", 'batch: unknown option "weights"; known options are input, further, lengths, targets, mask, startsSequence'],
   ])("%s: the run stops before the step, with the parameters of the one before", async (_, change, kind, message) => {
     const model = new Linear(2, 1, { seed: 1 });
     const bad = new Trainer(model, { backend, data: regression((step) => (step === 2 ? change : {})), loss: squaredError(), optimizer: sgd() });
