@@ -1,4 +1,5 @@
 import { checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
@@ -13,6 +14,8 @@ export interface BackendOptions {
   shaders?: WebGpuOptions["shaders"];
   /** A GPUDevice of the caller's for the WebGPU backend. */
   device?: WebGpuOptions["device"];
+  /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
+  profile?: WebGpuOptions["profile"];
 }
 
 /**
@@ -26,10 +29,11 @@ export interface BackendOptions {
  */
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", options: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  checkOptionNames("createBackend", options, ["precision", "wasm", "shaders", "device"]);
+  checkOptionNames("createBackend", options, ["precision", "wasm", "shaders", "device", "profile"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, wasm = true } = options;
+  const { shaders, device, profile, wasm = true } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
+  if (profile !== undefined) checkProfile("createBackend", profile);
   if (kind === "cpu") return CpuBackend.create({ precision, wasm });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
@@ -38,7 +42,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", op
   if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
-    const backend = await WebGpuBackend.create({ shaders, device, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
+    const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
     if (kind === "webgpu" || !backend.software) return backend;
     backend.destroy();
     return await CpuBackend.create({ wasm, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });

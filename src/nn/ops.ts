@@ -3,6 +3,7 @@
  * forward pass and leaves its derivative. Axes count from 0, or from the end if negative.
  */
 import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { alignment } from "../kernels/kernel.ts";
 import { activation, softmax as softmaxOp, type ActivationName } from "../ops/activation.ts";
 import { broadcastShape, combined, mostProducts, sum as sumOp } from "../ops/elementwise.ts";
 import { embedding as embeddingOp } from "../ops/embedding.ts";
@@ -10,7 +11,6 @@ import { concat as concatOp, maskSteps, permute as permuteOp, slice as sliceOp }
 import { linear as linearOp } from "../ops/linear.ts";
 import { product } from "../ops/product.ts";
 import { Variable } from "../ops/tape.ts";
-import { alignment } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkTensor, type Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";

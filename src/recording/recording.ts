@@ -3,7 +3,8 @@
  * here knows a device; backends interpret it (CPU) or encode it anew for each submit (WebGPU).
  */
 import { RnnError } from "../errors.ts";
-import type { Bindings, ElementType, Kernel, Params, ParamTypes } from "../kernels/kernel.ts";
+import type { DeviceProfile } from "../kernels/device-profile.ts";
+import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -46,10 +47,6 @@ export type Command =
   | { readonly kind: "clear"; readonly view: View }
   | { readonly kind: "download"; readonly name: string; readonly view: View };
 
-/** Elements to which bound views are aligned: 256 bytes, WebGPU's default offset alignment. */
-export const alignment = 64;
-export const align = (length: number): number => Math.ceil(length / alignment) * alignment;
-
 /** The part of `view` that starts `offset` elements in. */
 export function subview(view: View, offset: number, shape: Shape): View {
   return { buffer: view.buffer, offset: view.offset + offset, shape };
@@ -69,6 +66,9 @@ export class Recording {
   readonly commands: Command[] = [];
   private readonly labels = new Map<string, number>();
   private prologue = 0;
+
+  /** @param profile what is known of the device it is for, where ops choose between kernels that compute the same */
+  constructor(readonly profile?: DeviceProfile) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     const seen = this.labels.get(label) ?? 0;

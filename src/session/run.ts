@@ -3,10 +3,10 @@ import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
-import { checkStrategy, planFor, type ModelInputs } from "./plan.ts";
+import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "./plan.ts";
+import type { MemoryUse } from "./memory.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
@@ -41,21 +41,19 @@ export interface ModelGradients extends ModelOutputs {
 }
 
 /** How a model is run. */
-export interface RunOptions {
+export interface RunOptions extends LayerOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */
   training?: boolean;
   /** Seed of the dropout masks (default 0). */
   seed?: number;
-  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
-  strategy?: Strategy;
 }
 
 function checkRunOptions(where: string, options: RunOptions): void {
-  checkOptionNames(where, options, ["backend", "training", "seed", "strategy"], { needed: true });
+  checkOptionNames(where, options, ["backend", "training", "seed", ...layerOptionNames], { needed: true });
   checkBoolean(where, "training", options.training ?? false);
   checkInteger(where, "seed", options.seed ?? 0, 0);
-  checkStrategy(where, options.strategy);
+  checkLayerOptions(where, options);
 }
 
 /** A tensor by itself is the input. */
@@ -143,6 +141,21 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
   } finally {
     release();
   }
+}
+
+/**
+ * Bytes that `forward`, or with `gradients: true` the function `gradients`, will take on the backend's device for such
+ * inputs. Nothing is allocated. A trainer has its own `plannedMemory`.
+ * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
+ */
+export function plannedMemory(model: Module, inputs: ModelInputs | Tensor, { gradients: differentiates = false, ...options }: RunOptions & { gradients?: boolean }): MemoryUse {
+  checkRunOptions("plannedMemory", options);
+  checkBoolean("plannedMemory", "gradients", differentiates);
+  const { plan } = planFor(model, asInputs(inputs), { ...options, differentiates });
+  return Session.of(model, options.backend).plannedMemory(plan, (context) => {
+    if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() } });
+    else downloadOutputs(context);
+  });
 }
 
 function recordGradients(context: RunContext, cotangents: Cotangents): void {

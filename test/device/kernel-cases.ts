@@ -46,7 +46,7 @@ function matmulCase(M: number, N: number, K: number, [transposedA, transposedB]:
   };
 }
 
-const matmulSizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64]] as const;
+const matmulSizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64], [9, 18, 131]] as const;
 
 function matmulCases(): KernelCase[] {
   const plain = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
@@ -55,7 +55,7 @@ function matmulCases(): KernelCase[] {
 
 /** What lies along vec4 has sizes that are multiples of 4, the rest any. */
 function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
-  const lie = /:(\w+)-/.exec(name)![1];
+  const lie = /:(\w+)/.exec(name)![1];
   if (!("sums" in bindings)) return lie === "strided" ? matmulCases() : alignedCases(lie);
   // Sums are those of a whole A = dYᵀ.
   const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [true, false], { accumulate })));
@@ -66,7 +66,7 @@ function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
 function alignedCases(lie: string): KernelCase[] {
   const transposed = [lie[0] === "t", lie[1] === "t"] as const;
   const fours = { M: transposed[0], N: !transposed[1], K: !transposed[0] || transposed[1] };
-  const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21]].map(([M, N, K]) => (
+  const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21], [12, 9, 131]].map(([M, N, K]) => (
     [fours.M ? Math.ceil(M / 4) * 4 : M, fours.N ? Math.ceil(N / 4) * 4 : N, fours.K ? Math.ceil(K / 4) * 4 : K] as const
   ));
   return [
@@ -100,11 +100,11 @@ const binaryCases = (): KernelCase[] => [[1, 1, 1, 1], [2, 3, 5, 7], [1, 1, 3, 6
   })
 )));
 
-const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns]) => ({
-  params: { H, G, backward, rows, columns },
+const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns], i) => ({
+  params: { H, G, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
   arrays: {
-    weight: floats(H * G * H), forwardWeights: floats(H * H * G + spare), backwardWeights: floats(H * H * G + spare),
-    table: floats(3 * columns), ids: integers(Math.max(1, rows), 2), gathered: floats(rows * columns + spare),
+    weight: floats(H * G * H), bias: floats(H * G), forwardWeights: floats((H + 1) * H * G + spare), backwardWeights: floats(H * H * G + spare),
+    table: floats(3 * columns), ids: integers(Math.max(1, rows + i), 2), gathered: floats(rows * columns + spare),
   },
 }));
 
@@ -147,13 +147,13 @@ const elementLossCases = (extra: Record<string, number>): KernelCase[] => length
 }));
 
 const embeddingTables = [[1, 1, 1], [7, 63, 5], [2049, 3, 4], [13, 65, 31], [100, 130, 3], [40, 300, 5]] as const;
-const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary]) => ({
-  params: { rows, columns },
-  arrays: { weight: floats(vocabulary * columns), ids: integers(rows, vocabulary - 1), y: floats(rows * columns + spare) },
+const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary], firstId) => ({
+  params: { rows, columns, firstId },
+  arrays: { weight: floats(vocabulary * columns), ids: integers(firstId + rows, vocabulary - 1), y: floats(rows * columns + spare) },
 }));
 const scatterCases = (): KernelCase[] => embeddingTables.flatMap(([rows, columns, vocabulary]) => both.map((accumulate) => ({
-  params: { rows, columns, vocabulary, accumulate },
-  arrays: { dy: floats(rows * columns), ids: integers(rows, vocabulary - 1), dWeight: floats(vocabulary * columns + spare) },
+  params: { rows, columns, vocabulary, accumulate, firstId: 3 * accumulate },
+  arrays: { dy: floats(rows * columns), ids: integers(3 * accumulate + rows, vocabulary - 1), dWeight: floats(vocabulary * columns + spare) },
 })));
 
 const columnSumCases = (): KernelCase[] => [[1, 1], [257, 1], [300, 2], [65, 3], [31, 15], [17, 16], [129, 17], [40, 131]].flatMap(([rows, columns]) => both.map((accumulate) => ({
@@ -226,7 +226,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
-  "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
+  "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases, "matmul-split": matmulBlockCases,
   "strided-copy": stridedCopyCases, "binary": binaryCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,

@@ -22,6 +22,7 @@ import cellLib from "../../../shaders/lib/cell.wgsl";
 import finiteLib from "../../../shaders/lib/finite.wgsl";
 import foldLib from "../../../shaders/lib/fold.wgsl";
 import gradientLib from "../../../shaders/lib/gradient.wgsl";
+import laneLib from "../../../shaders/lib/lane.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
 import noRowSums from "../../../shaders/lib/no-row-sums.wgsl";
@@ -36,6 +37,7 @@ import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
+import matmulSplit from "../../../shaders/matmul-split.wgsl";
 import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
 import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
@@ -77,6 +79,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/finite": finiteLib,
   "lib/fold": foldLib,
   "lib/gradient": gradientLib,
+  "lib/lane": laneLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
   "lib/no-row-sums": noRowSums,
@@ -91,6 +94,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-block": matmulBlock,
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
+  "matmul-split": matmulSplit,
   "recurrent/loop-backward": loopBackward,
   "recurrent/loop-forward": loopForward,
   "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
