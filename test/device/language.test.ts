@@ -211,6 +211,21 @@ describe("encoder and decoder", () => {
     expect(cpu).not.toEqual(given);
   });
 
+  it("go on from a checkpoint bit for bit, draws included", async () => {
+    const on = await backend("cpu");
+    const make = (): Trainer => new Trainer(makeModel({ scheduledSampling: (step) => step / 10, seed: 5 }), { backend: on, data: pairs, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), seed: 6 });
+    const losses = async (trainer: Trainer): Promise<number[]> => {
+      const result: number[] = [];
+      for await (const { loss } of trainer.run({ steps: 4 })) result.push(loss);
+      return result;
+    };
+    const first = make();
+    await losses(first);
+    const second = make();
+    second.restore(await first.checkpoint());
+    expect(await losses(second)).toEqual(await losses(first));
+  });
+
   it("do not see what is past a source's end", async () => {
     const on = await backend("cpu");
     const model = makeModel();
