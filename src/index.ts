@@ -22,7 +22,7 @@ export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./ops/tape.ts";
-export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice } from "./ops/choose-strategy.ts";
+export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice, type StrategyOption } from "./ops/choose-strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";

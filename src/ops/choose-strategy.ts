@@ -14,6 +14,12 @@ import { mostLoopUnits } from "../kernels/recurrent-loop.ts";
 export type Strategy = "loop" | "step";
 
 /**
+ * What may be asked for. "wavefront" is "step", where stacked layers share their dispatches: T+L-1 of them for L layers
+ * instead of T·L. Layers that cannot (bidirectional ones, with dropout between them, with two phases) take "step".
+ */
+export type StrategyOption = Strategy | "wavefront";
+
+/**
  * So many times the step's predicted time the loop may take and still be chosen: what lies within the error of a short
  * measurement shall not make the choice, and the results' last digits, differ from one calibration to the next.
  */

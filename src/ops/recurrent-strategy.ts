@@ -42,26 +42,30 @@ export interface BackwardBuffers {
   readonly dRecurrent: View;
 }
 
-export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View): void {
+/** Stacked layers begin one step after each other. */
+const dispatchesOf = ({ steps, lanes }: Segment, stacked: boolean): number => steps + (stacked ? lanes - 1 : 0);
+
+/** @param stacked the lanes are layers; see `kernels/recurrent-step.ts` */
+export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View, stacked = false): void {
   const views = { ...buffers, weights };
   if (strategy === "loop") {
     if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, segment.H), views, segment);
     else recording.dispatch(loopForward(cell, segment.H, segment.B), views, segment);
     return;
   }
-  for (let i = 0; i < segment.steps; i++) {
+  for (let i = 0; i < dispatchesOf(segment, stacked); i++) {
     const params = { ...segment, i };
     if (isTwoPhase(cell)) {
       recording.dispatch(twoPhaseForward(cell, 0), views, params);
       recording.dispatch(twoPhaseForward(cell, 1), views, params);
     } else {
-      recording.dispatch(stepForward(cell), views, params);
+      recording.dispatch(stepForward(cell, stacked), views, params);
     }
   }
 }
 
 /** With `tail` the product follows that carries the gradient from the segment's first step further, into `carry`. */
-export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean): void {
+export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, stacked = false): void {
   const shared = { ...buffers, ...cotangents };
   if (strategy === "loop") {
     const params = { ...segment, tail: tail ? 1 : 0 };
@@ -69,10 +73,10 @@ export function recordBackward(recording: Recording, strategy: Strategy, cell: R
     else recording.dispatch(loopBackward(cell, segment.H, segment.B), { ...shared, c, dRecurrent }, params);
     return;
   }
-  for (const step of stepsBack(segment.steps, tail)) {
+  for (const step of stepsBack(dispatchesOf(segment, stacked), tail)) {
     const params = { ...segment, ...step };
     if (!isTwoPhase(cell)) {
-      recording.dispatch(stepBackward(cell), { ...shared, c, dRecurrent }, params);
+      recording.dispatch(stepBackward(cell, stacked), { ...shared, c, dRecurrent }, params);
       continue;
     }
     recording.dispatch(twoPhaseBackward(cell, 0), shared, params);

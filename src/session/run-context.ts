@@ -3,7 +3,7 @@ import { RnnError } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/choose-strategy.ts";
+import type { StrategyOption } from "../ops/choose-strategy.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -29,7 +29,7 @@ export interface RecordingPlan {
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
-  readonly strategy?: Strategy;
+  readonly strategy?: StrategyOption;
   readonly recompute?: boolean;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
@@ -63,9 +63,9 @@ export class RunContext implements ContextHost {
   private readonly schedules = new Map<string, (step: number) => number>();
 
   /** @param device what of the backend decides between ways to compute the same */
-  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements }: Pick<Backend, "profile" | "mostElements">) {
+  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind }: Pick<Backend, "profile" | "mostElements" | "kind">) {
     const recording = (this.recording = new Recording(profile));
-    this.tape = new Tape(recording, { ...plan, mostElements });
+    this.tape = new Tape(recording, { ...plan, mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
     this.random = recording.buffer("random", [4], "input", "u32");

@@ -199,6 +199,14 @@ describe("encoder and decoder", () => {
     for (const [name, { data }] of Object.entries(whole.gradients.parameters)) expectClose(name, steps.gradients.parameters[name].data, data);
   });
 
+  it.each(kinds)("compute the same by every strategy, with layers on each other, on %s", async (kind) => {
+    const inputs = inputsOf();
+    const run = async (strategy: "loop" | "step", model: Seq2Seq) => gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true, strategy });
+    const [loop, step] = [await run("loop", makeModel({ cell: "lstm" })), await run("step", makeModel({ cell: "lstm", scheduledSampling: () => 0 }))];
+    expectClose("output", step.output.data, loop.output.data);
+    for (const [name, { data }] of Object.entries(loop.gradients.parameters)) expectClose(name, step.gradients.parameters[name].data, data);
+  });
+
   it("draw the same tokens on both backends, other ones at other steps, and go on from them", async () => {
     const losses = async (on: Backend, rate: number): Promise<number[]> => {
       const trainer = new Trainer(makeModel({ scheduledSampling: (step) => (step < 2 ? rate : 1) }), { backend: on, data: pairs, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), seed: 4 });

@@ -26,7 +26,7 @@ function compare(actual: ModelGradients, expected: ModelGradients): void {
   for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
 }
 
-function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" } = {}): Promise<ModelGradients> {
+function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" | "wavefront" } = {}): Promise<ModelGradients> {
   const ids = model.idCount !== undefined;
   const D = model instanceof Sequential ? 1 : (model as LSTM).directions * (model as LSTM).numLayers;
   const width = model instanceof Sequential ? H : H * (model as LSTM).directions;
@@ -62,6 +62,14 @@ describe.each(kinds)("in parts on %s", (kind) => {
     const actual = await run(make(), device, { recompute: true });
     compare(actual, expected);
     expect(actual.output.data).toEqual(expected.output.data);
+  });
+
+  it.each([
+    ["LSTM", () => new LSTM(I, H, { seed: 1, numLayers: 3 })], ["GRU without biases", () => new GRU(I, H, { seed: 1, numLayers: 2, bias: false })],
+    ["RNN behind a projected embedding", () => new Sequential({ embedding: new Embedding(6, I), rnn: new RNN(I, H, { numLayers: 1 }) }, { seed: 1 })],
+  ] as const)("stacked layers of %s walk a wavefront", async (_, make) => {
+    const device = await backend(kind);
+    compare(await run(make(), device, { strategy: "wavefront" }), await run(make(), device, { strategy: "loop" }));
   });
 
   it("refuses a batch of which not even one step fits", async () => {
