@@ -1,7 +1,8 @@
 // One configuration for all tests under Node: contract tests need no GPU, node tests need files and
 // processes, device tests need an adapter and run in browsers too (test/browser/), page tests steer a browser (BROWSER).
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { entryPoints, root } from "./scripts/bundle.mjs";
 import { wgslVitePlugin } from "./scripts/wgsl-plugin.mjs";
 
 const project = (name: string, settings: Record<string, unknown> = {}) => ({
@@ -11,7 +12,9 @@ const project = (name: string, settings: Record<string, unknown> = {}) => ({
 
 export default defineConfig({
   plugins: [wgslVitePlugin()],
-  resolve: { alias: { "webgpu-rnn": fileURLToPath(new URL("./src/index.ts", import.meta.url)) } },
+  resolve: {
+    alias: Object.entries(entryPoints).map(([name, file]) => ({ find: new RegExp(`^webgpu-rnn${name === "index" ? "" : `/${name}`}$`), replacement: join(root, file) })),
+  },
   test: {
     // A child process per file: Dawn is a native addon, and worker threads would share one copy of it.
     pool: "forks",

@@ -1,6 +1,7 @@
 /** This package on one of its backends, as the bench measures it. */
 import { calibrate, createBackend, forward, gradients, sgd, squaredError, type Backend, type Module, type Tensor, type Trainer } from "webgpu-rnn";
-import { planFor, randomWords } from "../src/session/plan.ts";
+import { planFor } from "../src/session/plan.ts";
+import { randomWords } from "../src/session/run-context.ts";
 import { Session } from "../src/session/session.ts";
 import type { Case } from "./cases.ts";
 import { benchShaders } from "./ceiling.ts";

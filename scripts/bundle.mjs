@@ -1,11 +1,14 @@
 // The esbuild settings that the package, the pages, the browser tests and the command-line programs share.
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { wgslPlugin } from "./wgsl-plugin.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The package's entry points: the file in dist/ and the source behind it. */
+export const entryPoints = { index: "src/index.ts", full: "src/full.ts" };
 
 /** Bundles for browsers (and, for the package itself, Node): ES modules, WGSL as text. */
 export function bundle({ minify = false, plugins = [], ...options }) {
@@ -36,10 +39,10 @@ export async function bundleProgram(entry, outfile) {
   await rename(temporary, outfile);
 }
 
-/** `packages: "external"` would also leave out this package's own name, which means src/index.ts here. */
+/** `packages: "external"` would also leave out this package's own name, which means the sources here. */
 const ownNamePlugin = {
   name: "own-name",
   setup(build) {
-    build.onResolve({ filter: /^webgpu-rnn$/ }, () => ({ path: fileURLToPath(new URL("../src/index.ts", import.meta.url)) }));
+    build.onResolve({ filter: /^webgpu-rnn(\/|$)/ }, ({ path }) => ({ path: join(root, entryPoints[path.split("/")[1] ?? "index"]) }));
   },
 };

@@ -4,6 +4,10 @@ import type { Tensor } from "../tensor/tensor.ts";
 export interface Batch {
   /** Ids [steps, batch] or numbers [steps, batch, features]; batch first if the model's layers are. */
   readonly input: Tensor;
+  /** Further inputs by path, of a model that has some. */
+  readonly further?: Readonly<Record<string, Tensor>>;
+  /** Steps of each row of the batch, if they differ; the mask or the targets leave out what is past a row's end. */
+  readonly lengths?: ArrayLike<number>;
   /** Class indices or numbers, shaped as the loss wants them for the model's output. */
   readonly targets: Tensor;
   /** One weight per target; 0 leaves it out. All 1 if left out. */
@@ -16,6 +20,8 @@ export interface Batch {
 export interface TrainingData {
   /** Number of different batches; after these they come again. */
   readonly batches: number;
+  /** Whether batches go on where those before ended (default true); if not, they may differ in the number of rows. */
+  readonly carriesState?: boolean;
   /** @param batchFirst whether the model wants [batch, steps, ·] instead of [steps, batch, ·] */
   batch(step: number, batchFirst: boolean): Batch;
 }

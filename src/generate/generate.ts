@@ -6,8 +6,7 @@ import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import { breathe } from "../session/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
-import type { RunContext, RecordingPlan } from "../session/run-context.ts";
-import { randomWords } from "../session/plan.ts";
+import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
@@ -22,6 +21,8 @@ export interface SamplingOptions {
   topK?: number;
   /** The same seed draws the same tokens (default 0). */
   seed?: number;
+  /** Ends the generation when it is drawn, e.g. the end of a sentence; it is not in the result. */
+  stop?: number;
   /** Ends the generation after the tokens on their way. */
   signal?: AbortSignal;
 }
@@ -36,7 +37,7 @@ const chunk = 32;
  * @throws RnnError `data` if the prompt is empty or has ids outside the model's, `option` for options out of range
  */
 export async function* generateTokens(model: Module, prompt: ArrayLike<number>, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "signal"], { needed: true });
+  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
   const length = checkInteger("generate", "length", options.length ?? 100, 0);
   const asked = checkNumber("generate", "temperature", options.temperature ?? 1, { least: 0 });
   // Dividing by less would overflow; the draw is the likeliest token by then anyway.
@@ -48,6 +49,7 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
   if (typeof prompt?.length !== "number" || typeof prompt === "string") throw new RnnError("data", "generate", `prompt must be a list of ids, got ${show(prompt)}`);
   if (prompt.length === 0) throw new RnnError("data", "generate", "prompt must have at least one token");
   checkIds("generate", "prompt", prompt, model.idCount);
+  if (options.stop !== undefined) checkIds("generate", "stop", [options.stop], model.idCount);
 
   const { backend } = options;
   const carried = new CarriedStates(backend);
@@ -70,7 +72,10 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
       const count = Math.min(chunk, length - done);
       const { downloads } = await program.run(inputs, count);
       const history = (await downloads).history as Uint32Array;
-      yield Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
+      const drawn = Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
+      const end = options.stop === undefined ? -1 : drawn.indexOf(options.stop);
+      yield end < 0 ? drawn : drawn.slice(0, end);
+      if (end >= 0) return;
       // On the CPU nothing above has let the event loop run.
       await breathe();
     }
@@ -99,17 +104,20 @@ function recordToken(context: RunContext, vocabulary: number): void {
 const samplingStream = 0x73616d70;
 
 /**
- * Draws text from a character model.
+ * Draws text from a character model, `length` characters or up to the first `stop`.
  * @example await generate(model, { backend, vocabulary, prompt: "Call me", length: 200, temperature: 0.8 })
  * @param options.prompt text that comes before (default the first character of the vocabulary); it is not in the result
  * @param options.onText called with each piece as it comes
  * @throws RnnError `data` if the prompt has a character outside the vocabulary
  */
-export async function generate(model: Module, options: SamplingOptions & { vocabulary: Vocabulary; prompt?: string; onText?: (text: string) => void }): Promise<string> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "signal", "vocabulary", "prompt", "onText"], { needed: true });
+export async function generate(model: Module, options: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void }): Promise<string> {
+  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"], { needed: true });
   Session.of(model, options.backend);
   if (!(options.vocabulary instanceof Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
-  const { vocabulary, prompt = vocabulary.characters[0], onText, ...sampling } = options;
+  const { vocabulary, prompt = vocabulary.characters[0], stop: end, onText, ...rest } = options;
+  const stop = end === undefined ? undefined : vocabulary.encode(end);
+  if (stop !== undefined && stop.length !== 1) throw new RnnError("option", "generate", `stop must be one character, got ${show(end)}`);
+  const sampling: SamplingOptions = { ...rest, stop: stop?.[0] };
   if (onText !== undefined) checkFunction("generate", "onText", onText);
   if (model.idCount !== undefined && model.idCount !== vocabulary.size) throw new RnnError("option", "generate", `vocabulary must have the model's ${model.idCount} characters, got ${vocabulary.size}`);
   let text = "";

@@ -1,11 +1,13 @@
 /** Every kernel, for the tests and tools that walk them all: a strategy appears once per cell. */
 import { activationBackward, activationForward } from "./activations.ts";
+import { binary } from "./binary.ts";
 import type { Cell } from "./cells/cell.ts";
 import { gruResetBefore } from "./cells/gru-reset-before.ts";
 import { gru } from "./cells/gru.ts";
 import { lstm } from "./cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "./cells/rnn.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
+import { chooseTokens } from "./choose-tokens.ts";
 import { columnSum } from "./column-sum.ts";
 import { dropout } from "./dropout.ts";
 import { embeddingGather, embeddingScatter } from "./embedding.ts";
@@ -28,7 +30,7 @@ export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   stepForward(gru, { stacked: true }), stepBackward(gru, { stacked: true }), stepForward(lstm, { stacked: true, half: true }), stepBackward(lstm, { stacked: true, half: true }),
   toHalf, fromHalf, stepForward(rnnTanh, { half: true }), stepBackward(gru, { half: true }), loopForward(gru, 33, 4, { half: true }), loopBackward(lstm, 33, 4, { half: true }),
@@ -41,5 +43,5 @@ export const kernels: readonly Kernel[] = [
   embeddingGather, embeddingScatter,
   crossEntropy, binaryCrossEntropy, squaredError, lossSum,
   gradientNormPartial, gradientNorm, sgd, rmsprop, adam,
-  sampleToken, advancePosition,
+  sampleToken, advancePosition, chooseTokens,
 ];

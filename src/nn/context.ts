@@ -12,16 +12,32 @@ export interface ContextHost {
   /** [B] u32 steps of each row, or undefined if all rows are whole. */
   readonly lengths: View | undefined;
   parameter(path: string): Variable;
+  /** The further input given for `path`, if there is one. */
+  further(path: string): Variable | undefined;
+  /** Hands a value besides the output to the host. */
+  emit(path: string, value: Variable): void;
+  /** [1]: what `schedule` says for the step. */
+  scheduled(label: string, schedule: (step: number) => number): View;
   /** The initial state given for `path`, one variable of shape[1..] per index of shape[0]; undefined for zeros. */
   initialState(path: string, shape: Shape): Variable[] | undefined;
   finalState(path: string, shape: Shape, values: Variable[]): void;
+}
+
+/** What a module may decide for the modules inside it; what is left out stays as it is. */
+export interface Scope {
+  /** False: all rows are whole, though those of the model's input may not be. */
+  readonly lengths?: false;
+  /** Gives the initial states by name, one variable [batch, units] a layer and direction; undefined for zeros. */
+  readonly initialState?: (name: string, shape: Shape) => Variable[] | undefined;
+  /** Gets the final states. */
+  readonly finalState?: (name: string, shape: Shape, values: Variable[]) => void;
 }
 
 /** A module's view of the recording in progress: the host's services under the module's own path. */
 export class Context {
   private static streams = new WeakMap<ContextHost, number>();
 
-  constructor(private readonly host: ContextHost, readonly path = "") {}
+  constructor(private readonly host: ContextHost, readonly path = "", private readonly scope: Scope = {}) {}
 
   get tape(): Tape {
     return this.host.tape;
@@ -33,12 +49,17 @@ export class Context {
     return this.host.random;
   }
   get lengths(): View | undefined {
-    return this.host.lengths;
+    return this.scope.lengths === false ? undefined : this.host.lengths;
+  }
+
+  /** This context with other lengths or states for the modules inside. */
+  within(scope: Scope): Context {
+    return new Context(this.host, this.path, { ...this.scope, ...scope });
   }
 
   /** The context of a child module. */
   child(name: string): Context {
-    return new Context(this.host, `${this.path}${name}.`);
+    return new Context(this.host, `${this.path}${name}.`, this.scope);
   }
 
   /** A label for a buffer of this module: `<path>.<name>`. */
@@ -50,12 +71,30 @@ export class Context {
     return this.host.parameter(this.path + name);
   }
 
+  /** An input besides the first, which the module has named in `furtherInputs`; undefined if it was not given. */
+  further(name: string): Variable | undefined {
+    return this.host.further(this.path + name);
+  }
+
+  /** Hands out a value besides the output, which `forward` gives by this module's path and `name`. */
+  emit(name: string, value: Variable): void {
+    this.host.emit(this.path + name, value);
+  }
+
+  /** A number that changes from step to step of a training, as a [1] view. */
+  scheduled(name: string, schedule: (step: number) => number): View {
+    return this.host.scheduled(this.path + name, schedule);
+  }
+
   initialState(name: string, shape: Shape): Variable[] | undefined {
-    return this.host.initialState(this.path + name, shape);
+    const { initialState } = this.scope;
+    return initialState ? initialState(name, shape) : this.host.initialState(this.path + name, shape);
   }
 
   finalState(name: string, shape: Shape, values: Variable[]): void {
-    this.host.finalState(this.path + name, shape, values);
+    const { finalState } = this.scope;
+    if (finalState) finalState(name, shape, values);
+    else this.host.finalState(this.path + name, shape, values);
   }
 
   /** A stream number of the random generator that nobody else in this recording has. */

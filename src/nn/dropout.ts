@@ -18,6 +18,6 @@ export class Dropout extends Module {
 
   forward(context: Context, x: Variable): Variable {
     if (!context.training || this.p === 0) return x;
-    return dropout(context.tape, context.path + "dropout", x, { p: this.p, random: context.random, stream: context.randomStream() });
+    return dropout(context.tape, context.label("dropout"), x, { p: this.p, random: context.random, stream: context.randomStream() });
   }
 }

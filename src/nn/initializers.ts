@@ -4,6 +4,7 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 
 /** Uniform numbers in [0, 1). */
 export type Draw = (count: number) => Float64Array;
+/** Makes the first values of a parameter of this shape. */
 export type Initializer = (shape: Shape, draw: Draw) => Float32Array;
 
 /** The stream of numbers of parameter `stream` under `seed`. */

@@ -27,6 +27,11 @@ export abstract class Module {
     return undefined;
   }
 
+  /** Inputs besides the first, by path: the number of ids, or undefined for numbers. Those of the modules inside. */
+  get furtherInputs(): Readonly<Record<string, number | undefined>> {
+    return Object.fromEntries([...this.childModules].flatMap(([child, module]) => Object.entries(module.furtherInputs).map(([name, ids]) => [`${child}.${name}`, ids])));
+  }
+
   /** Whether the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
   get batchFirst(): boolean {
     return [...this.childModules.values()].some((child) => child.batchFirst);

@@ -4,7 +4,7 @@ import { gruResetBefore } from "../kernels/cells/gru-reset-before.ts";
 import { lstm } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
-import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
+import { concat, maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentResult } from "../ops/recurrent.ts";
 import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -111,7 +111,7 @@ abstract class RecurrentLayer extends Module {
   forward(context: Context, input: Variable): Variable {
     checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
     const { tape } = context;
-    let x = this.batchFirst ? swapFirstTwo(tape, context.label("input.time"), input) : input;
+    let x = this.batchFirst ? permute(tape, context.label("input.time"), input, [1, 0, 2]) : input;
     const [T, B] = x.shape;
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = [this.numLayers * this.directions, B, this.hiddenSize];
@@ -140,11 +140,11 @@ abstract class RecurrentLayer extends Module {
       }
       const lanes = lanesOf(layer);
       const outputs = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
-      x = outputs.length === 1 ? outputs[0] : concatLast(tape, context.label(`l${layer}.both`), outputs);
+      x = outputs.length === 1 ? outputs[0] : concat(tape, context.label(`l${layer}.both`), outputs, 2);
     }
     context.finalState("h", stateShape, hN);
     if (cN.length > 0) context.finalState("c", stateShape, cN);
-    return this.batchFirst ? swapFirstTwo(tape, context.label("output.batch"), x) : x;
+    return this.batchFirst ? permute(tape, context.label("output.batch"), x, [1, 0, 2]) : x;
   }
 }
 

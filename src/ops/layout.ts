@@ -1,8 +1,8 @@
 /** Ops that move elements about: strided copies one way, the same strides turned round for the gradient. */
 import { maskSteps as maskStepsKernel } from "../kernels/mask-steps.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
-import type { View } from "../recording/recording.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { bindable, type View } from "../recording/recording.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** Sizes of the index space, and the stride of each index on either side. */
@@ -15,9 +15,11 @@ interface Layout {
 }
 
 function copy(tape: Tape, input: View, output: View, { sizes, from, to, fromOffset = 0, toOffset = 0 }: Layout, accumulate: 0 | 1): void {
-  tape.recording.dispatch(stridedCopy, { input, output }, {
+  // Final states lie where a layer left them, which need not be where a binding may start.
+  const source = bindable(input);
+  tape.recording.dispatch(stridedCopy, { input: source.view, output }, {
     size0: sizes[0], size1: sizes[1], size2: sizes[2],
-    fromOffset, from0: from[0], from1: from[1], from2: from[2],
+    fromOffset: source.before + fromOffset, from0: from[0], from1: from[1], from2: from[2],
     toOffset, to0: to[0], to1: to[1], to2: to[2], accumulate,
   });
 }
@@ -37,24 +39,84 @@ function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly V
   return y;
 }
 
-/** [A, B, F] -> [B, A, F]. */
-export function swapFirstTwo(tape: Tape, label: string, x: Variable): Variable {
-  const [A, B, F] = x.shape;
-  return rearranged(tape, label, [B, A, F], [x], [{ sizes: [A, B, F], from: [B * F, F, 1], to: [F, A * F, 1] }]);
+/** A shape as [what comes before `axis`, `axis`, what comes after it]. */
+export function around(shape: Shape, axis: number): [outer: number, size: number, inner: number] {
+  return [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
 }
 
-/** Joins variables of equal leading sizes [N, M, F_i] along the last: [N, M, ΣF_i]. */
-export function concatLast(tape: Tape, label: string, parts: readonly Variable[]): Variable {
-  const [N, M] = parts[0].shape;
-  const F = parts.reduce((sum, p) => sum + p.shape[2], 0);
+const withAxis = (shape: Shape, axis: number, size: number): Shape => shape.map((n, i) => (i === axis ? size : n));
+
+/** Joins variables that differ in the size of `axis` only. */
+export function concat(tape: Tape, label: string, parts: readonly Variable[], axis: number): Variable {
+  const total = parts.reduce((sum, p) => sum + p.shape[axis], 0);
   let toOffset = 0;
   const layouts = parts.map((part): Layout => {
-    const width = part.shape[2];
-    const layout: Layout = { sizes: [N, M, width], from: [M * width, width, 1], to: [M * F, F, 1], toOffset };
-    toOffset += width;
+    const [outer, size, inner] = around(part.shape, axis);
+    const layout: Layout = { sizes: [outer, size, inner], from: [size * inner, inner, 1], to: [total * inner, inner, 1], toOffset };
+    toOffset += size * inner;
     return layout;
   });
-  return rearranged(tape, label, [N, M, F], parts, layouts);
+  return rearranged(tape, label, withAxis(parts[0].shape, axis, total), parts, layouts);
+}
+
+/** Indices [start, end) of `axis`. */
+export function slice(tape: Tape, label: string, x: Variable, axis: number, start: number, end: number): Variable {
+  const [outer, size, inner] = around(x.shape, axis);
+  const kept = end - start;
+  const shape = withAxis(x.shape, axis, kept);
+  const y = tape.result(label, shape, [x]);
+  const layout: Layout = { sizes: [outer, kept, inner], from: [size * inner, inner, 1], to: [kept * inner, inner, 1], fromOffset: start * inner };
+  copy(tape, x.view, y.view, layout, 0);
+  tape.record([y], () => {
+    // The first share must reach every element: what is not in the slice gets 0.
+    if (!x.gradient) fillGradient(tape, x);
+    copy(tape, y.gradient!, tape.share(x).view, turned(layout), 1);
+  });
+  return y;
+}
+
+/** ∂L/∂x = 0, for ops whose share does not reach all of x. */
+function fillGradient(tape: Tape, x: Variable): void {
+  const zero = tape.recording.buffer("zero", [1], "constant");
+  const { view } = tape.share(x);
+  copy(tape, zero, view, { sizes: [1, 1, sizeOf(x.shape)], from: [0, 0, 0], to: [0, 0, 1] }, 0);
+}
+
+/** Neighbouring axes that stay neighbours, as one. */
+function groupsOf(axes: readonly number[]): number[][] {
+  const groups: number[][] = [];
+  for (const axis of axes) {
+    const last = groups.at(-1);
+    if (last && last.at(-1) === axis - 1) last.push(axis);
+    else groups.push([axis]);
+  }
+  return groups;
+}
+
+/** Puts axis `axes[i]` of x at place i. */
+export function permute(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
+  const groups = groupsOf(axes);
+  if (groups.length === 1) return x;
+  if (groups.length > 3) return permuteByMoves(tape, label, x, axes);
+  const sizeOfGroup = (group: readonly number[]): number => sizeOf(group.map((axis) => x.shape[axis]));
+  const sizes = [...groups.map(sizeOfGroup), 1];
+  const from = [...groups.map((group) => sizeOf(x.shape.slice(group.at(-1)! + 1))), 0];
+  const to = sizes.map((_, i) => sizeOf(sizes.slice(i + 1)));
+  const three = (list: readonly number[]): [number, number, number] => [list[0], list[1], list[2]];
+  return rearranged(tape, label, axes.map((axis) => x.shape[axis]), [x], [{ sizes: three(sizes), from: three(from), to: three(to) }]);
+}
+
+/** A copy has three indices; what needs more is done by bringing the axes to the front, last one first. */
+function permuteByMoves(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
+  let order = axes.map((_, i) => i);
+  let y = x;
+  for (const axis of [...axes].reverse()) {
+    const at = order.indexOf(axis);
+    const move = [at, ...order.keys()].filter((place, i) => i === 0 || place !== at);
+    y = permute(tape, label, y, move);
+    order = move.map((place) => order[place]);
+  }
+  return y;
 }
 
 /** Zeros where a row has ended: x [T, B, H], lengths [B] u32. */

@@ -26,15 +26,16 @@ interface VariableOptions {
 
 /** A value on the device, and the place of its gradient once something has been propagated to it. */
 export class Variable {
-  /** ∂L/∂(this); undefined until an op has written to it. */
-  gradient: View | undefined;
   readonly needsGradient: boolean;
   readonly gradientPlace?: View;
   readonly gathered?: Gathered;
   private made: View | undefined;
 
-  /** @param make records what computes the value; called when the first op asks for it */
-  constructor(readonly label: string, readonly shape: Shape, private readonly make: () => View, options: VariableOptions) {
+  /**
+   * @param make records what computes the value; called when the first op asks for it
+   * @param place of the gradient; the same object in variables that are one value in different shapes
+   */
+  constructor(readonly label: string, readonly shape: Shape, private readonly make: () => View, options: VariableOptions, private readonly place: { view?: View } = {}) {
     this.needsGradient = options.needsGradient;
     this.gradientPlace = options.gradientPlace;
     this.gathered = options.gathered;
@@ -42,6 +43,21 @@ export class Variable {
 
   get view(): View {
     return (this.made ??= this.make());
+  }
+
+  /** ∂L/∂(this); undefined until an op has written to it. */
+  get gradient(): View | undefined {
+    const { view } = this.place;
+    return view && { ...view, shape: this.shape };
+  }
+  set gradient(view: View | undefined) {
+    this.place.view = view;
+  }
+
+  /** The same numbers in another shape of as many: nothing is copied, and the gradient is shared. */
+  reshaped(shape: Shape): Variable {
+    const { needsGradient, gradientPlace } = this;
+    return new Variable(this.label, shape, () => ({ ...this.view, shape }), { needsGradient, gradientPlace: gradientPlace && { ...gradientPlace, shape } }, this.place);
   }
 
   /** For an op that computes the value itself, along with its own: the buffer to do it in, or undefined if it is there. */

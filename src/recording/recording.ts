@@ -5,6 +5,7 @@
 import { RnnError } from "../errors.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
+import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 
@@ -51,6 +52,12 @@ export function subview(view: View, offset: number, shape: Shape): View {
   return { buffer: view.buffer, offset: view.offset + offset, shape };
 }
 
+/** The least part of the buffer that holds `view` and may be bound, and the elements that it has before the view. */
+export function bindable({ buffer, offset, shape }: View): { view: View; before: number } {
+  const before = offset % alignment;
+  return { view: { buffer, offset: offset - before, shape: [before + sizeOf(shape)] }, before };
+}
+
 const overlap = (one: View, other: View): boolean => one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
 
 /** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
@@ -90,9 +97,18 @@ export class Recording {
 
   /**
    * A copy (or clear) before the first dispatch, wherever it is asked for: between dispatches it would end the
-   * compute pass. `to` must not be written by anything recorded so far.
+   * compute pass. `to` must not be written by anything recorded so far. What this recording itself computes is copied
+   * where it stands, by a dispatch.
    */
   copyFirst(from: View, to: View): void {
+    if (from.buffer.role === "transient") {
+      const [source, target] = [bindable(from), bindable(to)];
+      this.dispatch(stridedCopy, { input: source.view, output: target.view }, {
+        size0: 1, size1: 1, size2: sizeOf(from.shape), fromOffset: source.before, from0: 0, from1: 0, from2: 1,
+        toOffset: target.before, to0: 0, to1: 0, to2: 1, accumulate: 0,
+      });
+      return;
+    }
     this.commands.splice(this.prologue++, 0, { kind: "copy", from, to });
   }
 

@@ -13,6 +13,8 @@ export interface ModelInputs {
   state?: Readonly<Record<string, Tensor>>;
   /** Steps of each row of the batch, in any order; 0 is allowed. Outputs past a row's end are zero. */
   lengths?: ArrayLike<number>;
+  /** Further inputs by path, of a model that has some (`furtherInputs`). */
+  further?: Readonly<Record<string, Tensor>>;
 }
 
 /** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
@@ -46,7 +48,7 @@ export function checkLayerOptions(where: string, { strategy, recompute, storage 
 
 /** Checks inputs against the model and says how to record them. */
 export function planFor(model: Module, inputs: ModelInputs, options: LayerOptions & { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
-  checkOptionNames("inputs", inputs, ["input", "state", "lengths"], { needed: true });
+  checkOptionNames("inputs", inputs, ["input", "state", "lengths", "further"], { needed: true });
   const input = checkTensor("inputs", "input", inputs.input);
   if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
   else checkFinite("inputs", "input", input.data);
@@ -60,11 +62,25 @@ export function planFor(model: Module, inputs: ModelInputs, options: LayerOption
     data[`state.${path}`] = state.data;
   }
   if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
+  const further = checkFurther(model, inputs.further ?? {});
+  for (const [path, tensor] of Object.entries(further)) data[`further.${path}`] = tensor.data;
   const plan: RecordingPlan = {
-    inputShape: input.shape, states, hasLengths: inputs.lengths !== undefined,
+    inputShape: input.shape, further: Object.fromEntries(Object.entries(further).map(([path, { shape }]) => [path, shape])), states, hasLengths: inputs.lengths !== undefined,
     training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute, storage: options.storage,
   };
   return { plan, data };
+}
+
+function checkFurther(model: Module, given: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const known = model.furtherInputs;
+  checkOptionNames("inputs", given, Object.keys(known));
+  return Object.fromEntries(Object.entries(given).map(([path, value]) => {
+    const tensor = checkTensor("inputs", `further "${path}"`, value);
+    const ids = known[path];
+    if (ids === undefined) checkFinite("inputs", `further "${path}"`, tensor.data);
+    else checkIds("inputs", `further "${path}"`, tensor.data, ids);
+    return [path, tensor];
+  }));
 }
 
 function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly number[]): Uint32Array {
@@ -73,9 +89,4 @@ function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly
   if (lengths.length !== batch) throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${lengths.length}`);
   checkIds("inputs", "lengths", lengths, steps + 1);
   return Uint32Array.from(lengths);
-}
-
-/** The counter-based generator's key and counter for a seed and a step. */
-export function randomWords(seed: number, step: number): Uint32Array {
-  return Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, step >>> 0, Math.floor(step / 2 ** 32) >>> 0);
 }

@@ -7,6 +7,7 @@ import type { StrategyOption } from "../ops/choose-strategy.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
 import type { ParameterStore } from "./parameter-store.ts";
 
 /**
@@ -19,6 +20,8 @@ export type StateSource = { kind: "zero" } | { kind: "given"; shapes: Readonly<R
 
 export interface RecordingPlan {
   readonly inputShape: Shape;
+  /** Shapes of the further inputs, by path. */
+  readonly further?: Readonly<Record<string, Shape>>;
   readonly states: StateSource;
   readonly hasLengths: boolean;
   /** Whether dropout is active. */
@@ -51,10 +54,14 @@ export class RunContext implements ContextHost {
   readonly input: Variable;
   readonly output: Variable;
   readonly states = new Map<string, RecordedState>();
+  /** Further inputs and values besides the output, by path. */
+  readonly furtherInputs = new Map<string, Variable>();
+  readonly emitted = new Map<string, Variable>();
   /** Buffers that outlive the recording, by label; whoever prepares it has the memory. */
   readonly externals = new Map<string, View>();
   private readonly variables = new Map<string, Variable>();
   private readonly initials = new Map<string, Variable[]>();
+  private readonly schedules = new Map<string, (step: number) => number>();
 
   /** @param device what of the backend decides between ways to compute the same */
   constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind }: Pick<Backend, "profile" | "mostElements" | "kind">) {
@@ -67,6 +74,11 @@ export class RunContext implements ContextHost {
     const type = ids ? "u32" : "f32";
     const input = plan.inputStays ? this.external("input", plan.inputShape, type) : recording.buffer("input", plan.inputShape, "input", type);
     this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
+    for (const [path, shape] of Object.entries(plan.further ?? {})) {
+      const numbers = model.furtherInputs[path] === undefined;
+      const view = recording.buffer(`further.${path}`, shape, "input", numbers ? "f32" : "u32");
+      this.furtherInputs.set(path, this.tape.leaf(path, view, { needsGradient: (plan.inputGradient ?? false) && numbers }));
+    }
     this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
     this.output = model.forward(new Context(this), this.input);
     this.checkStates();
@@ -90,6 +102,25 @@ export class RunContext implements ContextHost {
       const carried = this.externals.get(carriedLabel(path));
       if (carried) final.forEach((v, i) => this.recording.copy(v.view, sliceOf(carried, shape, i)));
     }
+  }
+
+  further(path: string): Variable | undefined {
+    return this.furtherInputs.get(path);
+  }
+
+  emit(path: string, value: Variable): void {
+    this.emitted.set(path, value);
+  }
+
+  scheduled(label: string, schedule: (step: number) => number): View {
+    const view = this.recording.buffer(label, [1], "input");
+    this.schedules.set(view.buffer.label, schedule);
+    return view;
+  }
+
+  /** What the host writes before the run of a step, besides what it is given. */
+  stepInputs(seed: number, step: number): Record<string, NumericArray> {
+    return { random: randomWords(seed, step), ...Object.fromEntries([...this.schedules].map(([label, schedule]) => [label, Float64Array.of(schedule(step))])) };
   }
 
   parameter(path: string): Variable {
@@ -147,4 +178,9 @@ export function sliceOf(whole: View, shape: Shape, i: number): View {
 /** Rows of the batch in an input of this shape. */
 export function batchOf(model: Module, inputShape: Shape): number {
   return inputShape[model.batchFirst ? 0 : 1];
+}
+
+/** The counter-based generator's key and counter for a seed and a step. */
+export function randomWords(seed: number, step: number): Uint32Array {
+  return Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, step >>> 0, Math.floor(step / 2 ** 32) >>> 0);
 }

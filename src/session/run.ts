@@ -2,9 +2,10 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
+import type { Variable } from "../ops/tape.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
-import { checkLayerOptions, layerOptionNames, planFor, randomWords, type LayerOptions, type ModelInputs } from "./plan.ts";
+import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "./plan.ts";
 import type { MemoryUse } from "./memory.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
@@ -15,6 +16,8 @@ export interface ModelOutputs {
   output: Tensor<FloatArray>;
   /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
   state: Record<string, Tensor<FloatArray>>;
+  /** What modules hand out besides, by path (an attention's weights, say). */
+  further: Record<string, Tensor<FloatArray>>;
 }
 
 /** Cotangents: ∂L/∂output and, where wanted, ∂L/∂(final state) by path. */
@@ -30,6 +33,8 @@ export interface ModelGradients extends ModelOutputs {
     parameters: Record<string, Tensor<FloatArray>>;
     /** Undefined if the input is ids. */
     input?: Tensor<FloatArray>;
+    /** By path, for further inputs that are numbers. */
+    further: Record<string, Tensor<FloatArray>>;
     /** With respect to the initial states that were given. */
     state: Record<string, Tensor<FloatArray>>;
   };
@@ -74,6 +79,7 @@ function joinStates(context: RunContext, downloads: Readonly<Record<string, Nume
 /** Downloads of a forward pass: output and final states. */
 function downloadOutputs(context: RunContext): void {
   context.recording.download("output", context.output.view);
+  for (const [path, { view }] of context.emitted) context.recording.download(`emitted.${path}`, view);
   for (const [path, { final }] of context.states) final.forEach((v, i) => context.recording.download(`final.${path}.${i}`, v.view));
 }
 
@@ -88,7 +94,7 @@ export async function forward(model: Module, inputs: ModelInputs | Tensor, optio
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
     await session.store.sync();
-    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -99,6 +105,7 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
   return {
     output: { shape: context.output.shape, data: downloads.output as FloatArray },
     state: joinStates(context, downloads, "final", backend, () => true),
+    further: Object.fromEntries([...context.emitted].map(([path, { shape }]) => [path, { shape, data: downloads[`emitted.${path}`] as FloatArray }])),
   };
 }
 
@@ -118,14 +125,16 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
   try {
     Object.assign(data, cotangentData(context, cotangents));
     await session.store.sync();
-    const { downloads } = await program.run({ ...data, random: randomWords(options.seed ?? 0, 0) });
+    const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
     const values = await downloads;
-    const { needsGradient, shape } = context.input;
+    const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
+    const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);
     return {
       ...outputsOf(context, values, backend),
       gradients: {
         parameters: session.store.split(values.gradients),
-        input: needsGradient ? { shape, data: (values["d.input"] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) } : undefined,
+        input: context.input.needsGradient ? gradientOf("input", context.input) : undefined,
+        further: Object.fromEntries(further.map(([path, variable]) => [path, gradientOf(`further.${path}`, variable)])),
         state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
       },
     };
@@ -161,6 +170,7 @@ function recordGradients(context: RunContext, cotangents: Cotangents): void {
   downloadOutputs(context);
   recording.download("gradients", context.gradients);
   if (context.input.gradient) recording.download("d.input", context.input.gradient);
+  for (const [path, { gradient }] of context.furtherInputs) if (gradient) recording.download(`d.further.${path}`, gradient);
   for (const [path, { initial }] of context.states) {
     initial?.forEach((v, i) => v.gradient && recording.download(`d.${path}.${i}`, v.gradient));
   }

@@ -5,9 +5,9 @@ import type { Loss } from "../losses/loss.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
-import { planFor, randomWords, type LayerOptions } from "../session/plan.ts";
+import { planFor, type LayerOptions } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";
-import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
 
@@ -56,8 +56,8 @@ export class LossRecorder {
 
   private planOf(batch: Batch): RecordingPlan {
     const training = this.optimizer !== undefined;
-    checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"], { needed: true });
-    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, ...this.layerOptions });
+    checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
+    const { plan } = planFor(this.session.model, { input: batch.input, lengths: batch.lengths, further: batch.further }, { training, differentiates: training, ...this.layerOptions });
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 
@@ -80,17 +80,20 @@ export class LossRecorder {
       const loss = recording.buffer("loss", [1]);
       recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
       recording.download("loss", loss);
+      recording.download("losses", losses);
     }
     context.keepStates();
   }
 }
 
 /** Checks a batch, whose input `prepare` has checked, against the loss and names its arrays as the recording does. */
-export function batchInputs(loss: Loss, outputShape: Shape, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
-  const shape = loss.targetShape(outputShape);
+export function batchInputs(loss: Loss, context: RunContext, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
+  const shape = loss.targetShape(context.output.shape);
   const targets = checkTensor(loss.name, "targets", batch.targets, shape);
-  loss.checkTargets(targets.data, outputShape);
-  const inputs: Record<string, NumericArray> = { input: batch.input.data, targets: targets.data, random: randomWords(seed, step) };
+  loss.checkTargets(targets.data, context.output.shape);
+  const inputs: Record<string, NumericArray> = { input: batch.input.data, targets: targets.data, ...context.stepInputs(seed, step) };
+  if (batch.lengths) inputs.lengths = Uint32Array.from(batch.lengths);
+  for (const [path, { data }] of Object.entries(batch.further ?? {})) inputs[`further.${path}`] = data;
   if (batch.mask) {
     const mask = checkTensor(loss.name, "mask", batch.mask, shape);
     checkFinite(loss.name, "mask", mask.data);

@@ -25,7 +25,7 @@ export interface TrainerOptions extends LayerOptions {
   clipNorm?: number;
   /** Each gradient is clipped to ±clipValue. */
   clipValue?: number;
-  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true). */
+  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true, unless the data says otherwise). */
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
@@ -93,7 +93,7 @@ export class Trainer {
     checkParts(options);
     const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
-    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? true);
+    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
@@ -167,7 +167,7 @@ export class Trainer {
     if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
     const carried = new CarriedStates(this.backend);
-    const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState);
+    const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState && data.carriesState !== false);
     try {
       await this.session.store.sync();
       let sum = 0;
@@ -176,7 +176,7 @@ export class Trainer {
         const batch = data.batch(i, this.model.batchFirst);
         const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
-        const inputs = batchInputs(this.options.loss, context.output.shape, batch, this.seed, 0);
+        const inputs = batchInputs(this.options.loss, context, batch, this.seed, 0);
         let loss: NumericArray;
         try {
           const { downloads } = await program.run(inputs);
@@ -236,7 +236,7 @@ export class Trainer {
     const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
     const { program, context, release } = await this.recorder.prepare(batch);
     try {
-      const inputs = batchInputs(this.options.loss, context.output.shape, batch, this.seed, step);
+      const inputs = batchInputs(this.options.loss, context, batch, this.seed, step);
       await this.session.store.sync();
       if (batch.startsSequence) this.carried.reset();
       const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });

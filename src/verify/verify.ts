@@ -4,8 +4,8 @@ import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
-import { checkLayerOptions, layerOptionNames, planFor, randomWords, type LayerOptions, type ModelInputs } from "../session/plan.ts";
-import { Session } from "../session/session.ts";
+import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "../session/plan.ts";
+import { Session, type Prepared } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 
@@ -65,7 +65,7 @@ export async function verify(model: Module, inputs: ModelInputs, options: Verify
   const { plan, data } = planFor(model, inputs, { training, differentiates: true, ...layerOptions });
   const device = await make(model, options.backend);
   const twin = await make(model, twins);
-  const runInputs: Record<string, NumericArray> = { ...data, random: randomWords(1, 1) };
+  const runInputs: Record<string, NumericArray> = { ...data, ...device.context.stepInputs(1, 1) };
   try {
     const { commands } = device.program.recording;
     for (const [label, length] of device.cotangents) runInputs[label] = cotangent(length);
@@ -90,12 +90,12 @@ export async function verify(model: Module, inputs: ModelInputs, options: Verify
     twin.program.free();
   }
 
-  async function make(of: Module, on: Backend): Promise<{ program: Program; cotangents: [string, number][] }> {
+  async function make(of: Module, on: Backend): Promise<Prepared & { cotangents: [string, number][] }> {
     const session = Session.of(of, on);
     const cotangents: [string, number][] = [];
-    const { program } = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true }, options.backend);
+    const prepared = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true }, options.backend);
     await session.store.sync();
-    return { program, cotangents };
+    return { ...prepared, cotangents };
   }
 
   async function compare(index: number, command: Command, view: View, twinView: View): Promise<Finding> {

@@ -28,6 +28,8 @@ const mayImport: Record<string, readonly string[]> = {
   train: [...session, "io", "data"],
   generate: [...session, "data"],
   verify: session,
+  language: [...session, "train", "data"],
+  full: ["index", "language", "nn", "session"],
   index: [...session, "train", "generate", "io", "data", "verify"],
 };
 

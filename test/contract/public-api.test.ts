@@ -5,16 +5,21 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 const values = [
-  "Dropout", "Embedding", "GRU", "LSTM", "Linear", "LogSoftmax", "Module", "RNN", "ReLU", "RnnError", "Sequential", "Sigmoid", "Softmax", "Tanh",
+  "Dropout", "Embedding", "GRU", "LSTM", "Linear", "LogSoftmax", "Module", "Parameter", "RNN", "ReLU", "RnnError", "Sequential", "Sigmoid", "Softmax", "Tanh",
   "TextData", "Trainer", "Vocabulary", "adam", "adamw", "binaryCrossEntropy", "calibrate", "chooseStrategy", "compose", "constant", "cosine", "createBackend", "crossEntropy",
-  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "lossAndGradient", "optimizerSteps", "plannedMemory", "rmsprop", "sgd",
-  "squaredError", "stepDecay", "tensor", "verify",
+  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "lossAndGradient", "normal", "optimizerSteps", "orthogonal", "plannedMemory", "rmsprop", "sgd",
+  "squaredError", "stepDecay", "tensor", "uniform", "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "Cotangents", "DeviceProfile", "ErrorKind", "Evaluation", "Finding", "FloatArray", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "ModelGradients", "ModelInputs", "ModelOutputs",
+  "Backend", "BackendOptions", "Batch", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "ModelGradients", "ModelInputs", "ModelOutputs",
   "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
-  "TrainingData", "VerifyOptions",
+  "TrainingData", "Variable", "VerifyOptions",
 ];
+
+const language = {
+  values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
+  types: ["AttentionMemory", "BeamSearchOptions", "DecoderOptions", "Hypothesis", "RowProbabilities", "Score", "Sentence", "Seq2SeqOptions"],
+};
 
 const parsed = new Map<string, ts.SourceFile>();
 function parse(url: URL): ts.SourceFile {
@@ -37,6 +42,20 @@ function exportsOf(url: URL): Export[] {
   });
 }
 
+const operations = [
+  "add", "concat", "constant", "dropout", "embedding", "lengthMask", "linear", "matmul", "mean", "multiply", "permute", "relu", "reshape", "scale", "sigmoid", "slice",
+  "softmax", "sum", "tanh",
+];
+
+/** What a module declares for export itself. */
+function declaredIn(url: URL): Export[] {
+  return parse(url).statements.flatMap((statement): Export[] => {
+    if (!ts.canHaveModifiers(statement) || !ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
+    const names = ts.isVariableStatement(statement) ? statement.declarationList.declarations.map((d) => d.name.getText()) : [(statement as ts.FunctionDeclaration).name!.text];
+    return names.map((name) => ({ name, isType: false, from: url }));
+  });
+}
+
 /** Whether the declaration of this name has a comment of its own before it. */
 function isExplained({ name, from }: Export): boolean {
   const source = parse(from);
@@ -49,13 +68,29 @@ function isExplained({ name, from }: Export): boolean {
 
 describe("the public interface", () => {
   const all = exportsOf(new URL("../../src/index.ts", import.meta.url));
+  const ofLanguage = exportsOf(new URL("../../src/language/index.ts", import.meta.url));
+  const ofOps = declaredIn(new URL("../../src/nn/ops.ts", import.meta.url));
 
   it("is the list in this test; change both, and CHANGELOG.md", () => {
     expect(all.filter((e) => !e.isType).map((e) => e.name).sort()).toEqual(values);
     expect(all.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(types);
   });
 
+  it("has these operations in `ops`", () => {
+    expect(ofOps.map(({ name }) => name).sort()).toEqual(operations);
+  });
+
+  it("is all in webgpu-rnn/full", () => {
+    const reexports = parse(new URL("../../src/full.ts", import.meta.url)).statements.map((statement) => statement.getText());
+    expect(reexports).toEqual(['export * from "./index.ts";', 'export * from "./language/index.ts";', 'export * as ops from "./nn/ops.ts";', 'export { jacobian } from "./session/jacobian.ts";']);
+  });
+
+  it("has these names for sentences", () => {
+    expect(ofLanguage.filter((e) => !e.isType).map((e) => e.name).sort()).toEqual(language.values);
+    expect(ofLanguage.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(language.types);
+  });
+
   it("is explained, name by name, where it is declared", () => {
-    expect(all.filter((e) => !isExplained(e)).map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`)).toEqual([]);
+    expect([...all, ...exportsOf(new URL("../../src/full.ts", import.meta.url)), ...ofLanguage, ...ofOps].filter((e) => !isExplained(e)).map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`)).toEqual([]);
   });
 });

@@ -90,6 +90,17 @@ function stridedCopyCases(): KernelCase[] {
   }));
 }
 
+/** Operands repeated along none, some or all indices. */
+const binaryCases = (): KernelCase[] => [[1, 1, 1, 1], [2, 3, 5, 7], [1, 1, 3, 65]].flatMap(([size0, size1, size2, size3]) => both.flatMap((kind) => (
+  [[[1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 0, 1], [1, 0, 1, 1]], [[0, 0, 0, 0], [0, 0, 0, 1]]].map(([repeatsA, repeatsB], i): KernelCase => {
+    const strides = [size1 * size2 * size3, size2 * size3, size3, 1];
+    const [a0, a1, a2, a3] = strides.map((stride, index) => stride * repeatsA[index]);
+    const [b0, b1, b2, b3] = strides.map((stride, index) => stride * repeatsB[index]);
+    const size = size0 * strides[0];
+    return { params: { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3, kind, accumulate: i % 2 }, arrays: { a: floats(size), b: floats(size), y: floats(size + spare) } };
+  })
+)));
+
 const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns], i) => ({
   params: { H, G, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
   arrays: {
@@ -200,6 +211,12 @@ const sampleCases = (): KernelCase[] => [[1, 1], [2, 3], [3, 63], [5, 100], [2, 
   },
 })));
 
+const chooseCases = (): KernelCase[] => [[1, 0, 0.5], [7, 3, 0], [66, 5, 1], [65, 0, 0.3]].map(([rows, offset, rate]) => ({
+  note: `rate ${rate}`,
+  params: { rows, offset, stream: 7 },
+  arrays: { given: integers(offset + rows, 9), drawn: integers(rows, 9).map((id) => id + 10), rate: Float32Array.of(rate), random: Uint32Array.of(3, 4, 5, 6), tokens: integers(rows + spare, 9) },
+}));
+
 const maskCases = (): KernelCase[] => [[1, 1, 1], [5, 3, 7], [4, 2, 64]].flatMap(([T, B, H]) => both.map((accumulate) => ({
   params: { T, B, H, accumulate }, arrays: { x: floats(T * B * H), lengths: integers(B, T), y: floats(T * B * H + spare) },
 })));
@@ -221,7 +238,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases, "matmul-split": matmulBlockCases,
-  "strided-copy": stridedCopyCases, "to-half": toHalfCases, "from-half": fromHalfCases, "prepare-layer": prepareLayerCases,
+  "strided-copy": stridedCopyCases, "to-half": toHalfCases, "from-half": fromHalfCases, "binary": binaryCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
@@ -249,7 +266,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
     { beta1: 0.8, beta2: 0.95, eps: 1e-6, weightDecay: 0.1, decoupled: 0, clipValue: 0.4 },
     { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, decoupled: 1, clipValue: 0 },
   ]),
-  "sample-token": sampleCases,
+  "sample-token": sampleCases, "choose-tokens": chooseCases,
   "advance-position": () => [{ params: { by: 3 }, arrays: { position: Uint32Array.of(0xfffffff0, 1) } }],
 };
 

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 /** Not the kernels of a few numbers, nor those that no large model is slow in. */
-const hasFastKernel = /^(?!.*(naive|sample|advance|normalizer|loss-sum|gradient-norm$|binary|squared))/;
+const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared))/;
 
 type Arrays = Record<string, NumericArray>;
 

@@ -3,11 +3,13 @@ import activationBackward from "../../../shaders/activation-backward.wgsl";
 import activationForward from "../../../shaders/activation-forward.wgsl";
 import adam from "../../../shaders/adam.wgsl";
 import advancePosition from "../../../shaders/advance-position.wgsl";
+import binary from "../../../shaders/binary.wgsl";
 import binaryCrossEntropy from "../../../shaders/binary-cross-entropy.wgsl";
 import cellGru from "../../../shaders/cells/gru.wgsl";
 import cellGruResetBefore from "../../../shaders/cells/gru-reset-before.wgsl";
 import cellLstm from "../../../shaders/cells/lstm.wgsl";
 import cellRnn from "../../../shaders/cells/rnn.wgsl";
+import chooseTokens from "../../../shaders/choose-tokens.wgsl";
 import columnSum from "../../../shaders/column-sum.wgsl";
 import crossEntropy from "../../../shaders/cross-entropy.wgsl";
 import dropout from "../../../shaders/dropout.wgsl";
@@ -62,11 +64,13 @@ export const shaders: Readonly<Record<string, string>> = {
   "activation-forward": activationForward,
   "adam": adam,
   "advance-position": advancePosition,
+  "binary": binary,
   "binary-cross-entropy": binaryCrossEntropy,
   "cells/gru": cellGru,
   "cells/gru-reset-before": cellGruResetBefore,
   "cells/lstm": cellLstm,
   "cells/rnn": cellRnn,
+  "choose-tokens": chooseTokens,
   "column-sum": columnSum,
   "cross-entropy": crossEntropy,
   "dropout": dropout,

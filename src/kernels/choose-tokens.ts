@@ -1,0 +1,29 @@
+import { defineKernel, elementGroups } from "./kernel.ts";
+import { philox, uniformOf } from "./philox.ts";
+
+/**
+ * Scheduled sampling (Bengio et al. 2015): each row of the batch goes on from the token that was drawn with probability
+ * rate, else from the one that is given. The coin of a row is Philox with the key random[0..1] and the counter
+ * (row / 4, stream, random[2], random[3]).
+ */
+export const chooseTokens = defineKernel({
+  name: "choose-tokens",
+  sources: ["lib/linear-index", "lib/philox", "choose-tokens"],
+  bindings: {
+    given: { access: "read", type: "u32", shape: "[rows], from `offset` on" },
+    drawn: { access: "read", type: "u32", shape: "[rows]" },
+    rate: { access: "read", type: "f32", shape: "[1]" },
+    random: { access: "read", type: "u32", shape: "[4]: seed low, seed high, step low, step high" },
+    tokens: { access: "read_write", type: "u32", shape: "[rows]" },
+  },
+  params: { rows: "u32", offset: "u32", stream: "u32" },
+  workgroups: ({ rows }) => elementGroups(rows),
+  twin({ given, drawn, rate, random, tokens }, { rows, offset, stream }) {
+    // The shader's rate is a float32, and one coin decided otherwise is another token, not a rounding error.
+    const threshold = Math.fround(rate[0]);
+    for (let row = 0; row < rows; row++) {
+      const words = philox([row >>> 2, stream, random[2], random[3]], [random[0], random[1]]);
+      tokens[row] = uniformOf(words[row & 3]) < threshold ? drawn[row] : given[offset + row];
+    }
+  },
+});

@@ -1,0 +1,135 @@
+/** Sentences (any sequences of ids) of different lengths as batches: filled up to one length, with what is filler left out. */
+import type { Batch, TrainingData } from "../data/batch.ts";
+import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkIds, type Tensor } from "../tensor/tensor.ts";
+
+/** Ids of a sentence, without the one that marks its end. */
+export type Sentence = ArrayLike<number>;
+
+/** The target that `crossEntropy` leaves out by default. */
+const left = -100;
+/** Steps are a multiple of this, so that a few recordings do for all batches. */
+const grain = 4;
+const anyId = 2 ** 32;
+
+/** @throws RnnError `data` unless these are sentences */
+export function checkSentences(where: string, name: string, sentences: readonly Sentence[]): void {
+  if (!Array.isArray(sentences) || sentences.length === 0) throw new RnnError("data", where, `${name} must be a list of at least one sentence, got ${show(sentences)}`);
+  sentences.forEach((sentence: Sentence, i) => {
+    if (typeof sentence?.length !== "number" || typeof sentence === "string") throw new RnnError("data", where, `${name} must be lists of ids, got ${show(sentence)} at index ${i}`);
+    checkIds(where, `${name} ${i}`, sentence, anyId);
+  });
+}
+
+/** Rows of different lengths as [steps, rows] (or rows first), with `filler` behind their ends. */
+export function padded<A extends Uint32Array | Int32Array>(rows: readonly Sentence[], steps: number, batchFirst: boolean, filler: number, make: (length: number) => A): Tensor<A> {
+  const data = make(steps * rows.length).fill(filler) as A;
+  rows.forEach((row, b) => {
+    for (let t = 0; t < row.length; t++) data[batchFirst ? b * steps + t : t * rows.length + b] = row[t];
+  });
+  return { shape: batchFirst ? [rows.length, steps] : [steps, rows.length], data };
+}
+
+/** Steps for rows of these lengths. */
+export const stepsFor = (rows: readonly Sentence[]): number => Math.ceil(Math.max(1, ...rows.map(({ length }) => length)) / grain) * grain;
+
+const idsOf = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length);
+
+/** What a model of the next token reads, which begins with `end`, and what it is to say, which ends with it. */
+export function shifted(sentences: readonly Sentence[], end: number, batchFirst: boolean): { input: Tensor; targets: Tensor; lengths: number[] } {
+  const steps = stepsFor(sentences.map(({ length }) => ({ length: length + 1 })));
+  return {
+    input: padded(sentences.map((s) => [end, ...Array.from(s)]), steps, batchFirst, end, idsOf),
+    targets: padded(sentences.map((s) => [...Array.from(s), end]), steps, batchFirst, left, (length) => new Int32Array(length)),
+    lengths: sentences.map(({ length }) => length + 1),
+  };
+}
+
+/** Ids as an input of a model, each row with its length. */
+export function source(sentences: readonly Sentence[], batchFirst: boolean): { input: Tensor; lengths: number[] } {
+  return { input: padded(sentences, stepsFor(sentences), batchFirst, 0, idsOf), lengths: sentences.map(({ length }) => length) };
+}
+
+/** Indices in groups of `batch` whose lengths are near each other, so that little is filler. */
+export function grouped(lengths: readonly number[], batch: number): number[][] {
+  const order = [...lengths.keys()].sort((a, b) => lengths[a] - lengths[b] || a - b);
+  return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) => order.slice(i * batch, (i + 1) * batch));
+}
+
+/** The group of a step: each once a round, and long ones mixed among short ones. */
+export function groupOf(groups: readonly number[][], step: number): number[] {
+  const count = groups.length;
+  // A stride near the golden section visits all groups if it has no divisor in common with their number.
+  let stride = Math.max(1, Math.round(count * 0.618));
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  while (divisor(stride, count) !== 1) stride++;
+  return groups[(step * stride) % count];
+}
+
+/**
+ * One batch of whole sentences for a model of the next token: each begins with `end` as the token before it and is to
+ * end with it. Targets past a row's end are left out.
+ */
+export function sentenceBatch(sentences: readonly Sentence[], { end, batchFirst = false }: { end: number; batchFirst?: boolean }): Batch {
+  checkSentences("sentenceBatch", "sentences", sentences);
+  checkInteger("sentenceBatch", "end", end, 0);
+  return { ...shifted(sentences, end, batchFirst), startsSequence: true };
+}
+
+/** Sentences as training data for a model of the next token; batches are of sentences of similar lengths. */
+export class SentenceData implements TrainingData {
+  readonly carriesState = false;
+  readonly batches: number;
+  private readonly groups: number[][];
+  private readonly end: number;
+
+  /**
+   * @param options.end id that marks the end of a sentence, and stands before its first token
+   * @param options.batch sentences side by side (default 32)
+   * @throws RnnError `data` if there is no sentence or one is none, `option` if an option is unknown or out of range
+   */
+  constructor(private readonly sentences: readonly Sentence[], options: { end: number; batch?: number }) {
+    checkOptionNames("SentenceData", options, ["end", "batch"], { needed: true });
+    checkSentences("SentenceData", "sentences", sentences);
+    this.end = checkInteger("SentenceData", "end", options.end, 0);
+    this.groups = grouped(sentences.map(({ length }) => length), checkInteger("SentenceData", "batch", options.batch ?? 32, 1));
+    this.batches = this.groups.length;
+  }
+
+  /** The batch of a step. */
+  batch(step: number, batchFirst = false): Batch {
+    return { ...shifted(groupOf(this.groups, step).map((i) => this.sentences[i]), this.end, batchFirst), startsSequence: true };
+  }
+}
+
+/** Pairs of source and target as training data for a `Seq2Seq`; batches are of pairs of similar lengths. */
+export class PairData implements TrainingData {
+  readonly carriesState = false;
+  readonly batches: number;
+  private readonly groups: number[][];
+  private readonly end: number;
+
+  /**
+   * @param options.end id among the targets that marks their end, and stands before their first token
+   * @param options.batch pairs side by side (default 32)
+   * @throws RnnError `data` if there is no pair or not as many targets as sources, `option` as for `SentenceData`
+   */
+  constructor(private readonly sources: readonly Sentence[], private readonly targets: readonly Sentence[], options: { end: number; batch?: number }) {
+    checkOptionNames("PairData", options, ["end", "batch"], { needed: true });
+    checkSentences("PairData", "sources", sources);
+    checkSentences("PairData", "targets", targets);
+    if (sources.length !== targets.length) throw new RnnError("data", "PairData", `there must be a target for each of the ${sources.length} sources, got ${targets.length}`);
+    this.end = checkInteger("PairData", "end", options.end, 0);
+    // By the source's length first: the target's mostly follows it.
+    const most = 1 + Math.max(...targets.map(({ length }) => length));
+    this.groups = grouped(sources.map(({ length }, i) => length * most + targets[i].length), checkInteger("PairData", "batch", options.batch ?? 32, 1));
+    this.batches = this.groups.length;
+  }
+
+  /** The batch of a step: the sources as input, what the decoder reads as the further input `target`. */
+  batch(step: number, batchFirst = false): Batch {
+    const group = groupOf(this.groups, step);
+    const { input: target, targets } = shifted(group.map((i) => this.targets[i]), this.end, batchFirst);
+    return { ...source(group.map((i) => this.sources[i]), batchFirst), further: { target }, targets, startsSequence: true };
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * `ops` in webgpu-rnn/full: differentiable operations for modules of one's own. Each takes the context first, checks its operands, records its
+ * forward pass and leaves its derivative. Axes count from 0, or from the end if negative.
+ */
+import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { alignment } from "../kernels/kernel.ts";
+import { activation, softmax as softmaxOp, type ActivationName } from "../ops/activation.ts";
+import { broadcastShape, combined, mostProducts, sum as sumOp } from "../ops/elementwise.ts";
+import { embedding as embeddingOp } from "../ops/embedding.ts";
+import { concat as concatOp, maskSteps, permute as permuteOp, slice as sliceOp } from "../ops/layout.ts";
+import { linear as linearOp } from "../ops/linear.ts";
+import { product } from "../ops/product.ts";
+import { Variable } from "../ops/tape.ts";
+import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkTensor, type Tensor } from "../tensor/tensor.ts";
+import type { Context } from "./context.ts";
+import { Dropout } from "./dropout.ts";
+
+const words = (shape: Shape): string => `[${shape.join(", ")}]`;
+
+/** Checks that `x` is a variable of numbers; one that no kernel can bind as it lies (a final state) is copied. */
+function operand(context: Context, where: string, name: string, x: unknown): Variable {
+  if (!(x instanceof Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
+  if (x.view.buffer.type !== "f32") throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
+  return x.view.offset % alignment === 0 || x.shape.length === 0 ? x : sliceOp(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
+}
+
+function axisOf(where: string, shape: Shape, axis: number): number {
+  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length) throw new RnnError("shape", where, `axis must be an integer from ${-shape.length} to ${shape.length - 1} for ${words(shape)}, got ${show(axis)}`);
+  return axis < 0 ? axis + shape.length : axis;
+}
+
+/** A value that is the same in every run; no gradient goes to it. */
+export function constant(context: Context, value: Tensor): Variable {
+  const { shape, data } = checkTensor("ops.constant", "value", value);
+  const type = data instanceof Uint32Array || data instanceof Int32Array ? "u32" : "f32";
+  const view = context.tape.recording.buffer(context.label("constant"), shape, "constant", type, data);
+  return context.tape.leaf(context.label("constant"), view);
+}
+
+function combine(context: Context, name: "add" | "multiply", first: Variable, second: Variable): Variable {
+  const where = `ops.${name}`;
+  const [a, b] = [operand(context, where, "a", first), operand(context, where, "b", second)];
+  const shape = broadcastShape(a.shape, b.shape);
+  if (!shape) throw new RnnError("shape", where, `a and b must have sizes that are equal or 1, axis by axis from the last, got ${words(a.shape)} and ${words(b.shape)}`);
+  return combined(context.tape, context.label(name), name, a, b, shape);
+}
+
+/** a + b. Axes are aligned at the last one; where one operand lacks an axis or has size 1 there, it is repeated. */
+export const add = (context: Context, a: Variable, b: Variable): Variable => combine(context, "add", a, b);
+
+/** a⊙b, element by element, with operands repeated as in `add`. */
+export const multiply = (context: Context, a: Variable, b: Variable): Variable => combine(context, "multiply", a, b);
+
+/** factor·x. */
+export function scale(context: Context, x: Variable, factor: number): Variable {
+  checkNumber("ops.scale", "factor", factor);
+  return multiply(context, x, constant(context, { shape: [1], data: Float64Array.of(factor) }));
+}
+
+/**
+ * A·B over the last two axes: [..., M, K]·[..., K, N] gives [..., M, N]. The axes before are equal, or b is one matrix
+ * for all of a. `transposeA` and `transposeB` say that an operand lies as [..., K, M] or [..., N, K].
+ */
+export function matmul(context: Context, first: Variable, second: Variable, { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {}): Variable {
+  const where = "ops.matmul";
+  const [a, b] = [operand(context, where, "a", first), operand(context, where, "b", second)];
+  const refuse = (what: string): RnnError => new RnnError("shape", where, `${what}, got ${words(a.shape)}${transposeA ? " transposed" : ""} and ${words(b.shape)}${transposeB ? " transposed" : ""}`);
+  if (a.shape.length < 2 || b.shape.length < 2) throw refuse("a and b must have at least two axes");
+  const [M, K] = matrixOf(a.shape, transposeA);
+  const [rows, N] = matrixOf(b.shape, transposeB);
+  if (K !== rows) throw refuse("a must have as many columns as b has rows");
+  const before = a.shape.slice(0, -2);
+  // One matrix for the whole batch: the batch is more rows of the same product.
+  const joined = b.shape.length === 2 && !transposeA;
+  if (!joined && !sameShape(before, b.shape.slice(0, -2))) throw refuse("a and b must have the same axes before the last two (b may have none if a is not transposed)");
+  const batch = joined ? 1 : sizeOf(before);
+  if (batch > mostProducts) throw new RnnError("limit", where, `takes at most ${mostProducts} products at once, got ${batch}`);
+  return product(context.tape, context.label("matmul"), a, b, { batch, M: joined ? sizeOf(before) * M : M, N, K }, { transposeA, transposeB }, [...before, M, N]);
+}
+
+function matrixOf(shape: Shape, transposed: boolean): [number, number] {
+  const [last, before] = [shape[shape.length - 1], shape[shape.length - 2]];
+  return transposed ? [last, before] : [before, last];
+}
+
+/** Joins variables along `axis`, the only one in which their sizes may differ. */
+export function concat(context: Context, parts: readonly Variable[], axis: number): Variable {
+  const where = "ops.concat";
+  if (!Array.isArray(parts) || parts.length === 0) throw new RnnError("option", where, `parts must be a list of at least one Variable, got ${show(parts)}`);
+  const operands = parts.map((part, i) => operand(context, where, `part ${i}`, part));
+  const [{ shape }] = operands;
+  const at = axisOf(where, shape, axis);
+  const other = operands.find((part) => part.shape.length !== shape.length || part.shape.some((n, i) => i !== at && n !== shape[i]));
+  if (other) throw new RnnError("shape", where, `parts must be equal in all axes but ${at}, got ${words(shape)} and ${words(other.shape)}`);
+  return concatOp(context.tape, context.label("concat"), operands, at);
+}
+
+/** Indices [start, end) of `axis`. */
+export function slice(context: Context, x: Variable, axis: number, start: number, end: number): Variable {
+  const where = "ops.slice";
+  const from = operand(context, where, "x", x);
+  const at = axisOf(where, from.shape, axis);
+  checkInteger(where, "start", start, 0);
+  checkInteger(where, "end", end, start + 1);
+  if (end > from.shape[at]) throw new RnnError("shape", where, `end must be at most ${from.shape[at]}, the size of axis ${at} of ${words(from.shape)}, got ${end}`);
+  return sliceOp(context.tape, context.label("slice"), from, at, start, end);
+}
+
+/** Puts axis `axes[i]` at place i. */
+export function permute(context: Context, x: Variable, axes: readonly number[]): Variable {
+  const where = "ops.permute";
+  const from = operand(context, where, "x", x);
+  const complete = Array.isArray(axes) && axes.length === from.shape.length && [...axes as number[]].sort((a, b) => a - b).every((axis, i) => axis === i);
+  if (!complete) throw new RnnError("shape", where, `axes must name each axis of ${words(from.shape)} once, got ${show(axes)}`);
+  return permuteOp(context.tape, context.label("permute"), from, axes);
+}
+
+/** The same numbers in another shape; nothing is copied. */
+export function reshape(context: Context, x: Variable, shape: Shape): Variable {
+  const from = operand(context, "ops.reshape", "x", x);
+  if (!Array.isArray(shape) || sizeOf(shape) !== sizeOf(from.shape)) throw new RnnError("shape", "ops.reshape", `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(shape)}`);
+  return from.reshaped(shape);
+}
+
+const elementWise = (context: Context, name: ActivationName, x: Variable): Variable => activation(context.tape, context.label(name), operand(context, `ops.${name}`, "x", x), name);
+
+/** σ(x) = 1 / (1 + e^-x), derivative σ(1 - σ). */
+export const sigmoid = (context: Context, x: Variable): Variable => elementWise(context, "sigmoid", x);
+
+/** tanh(x), derivative 1 - tanh². */
+export const tanh = (context: Context, x: Variable): Variable => elementWise(context, "tanh", x);
+
+/** max(0, x), derivative [x > 0]. */
+export const relu = (context: Context, x: Variable): Variable => elementWise(context, "relu", x);
+
+/**
+ * y_i = e^{x_i} / Σ_j e^{x_j} over the last axis; ∂y_i/∂x_j = y_i ([i = j] - y_j).
+ * @param options.mask 1 for what takes part and 0 for what does not, repeated as in `add`; a row of zeros gives zeros
+ */
+export function softmax(context: Context, x: Variable, { mask }: { mask?: Variable } = {}): Variable {
+  const from = operand(context, "ops.softmax", "x", x);
+  if (from.shape.length === 0) throw new RnnError("shape", "ops.softmax", "x must have at least one axis, got []");
+  if (!mask) return softmaxOp(context.tape, context.label("softmax"), from);
+  const fits = broadcastShape(from.shape, operand(context, "ops.softmax", "mask", mask).shape);
+  if (!fits || !sameShape(fits, from.shape)) throw new RnnError("shape", "ops.softmax", `mask must have sizes that are those of x or 1, axis by axis from the last, got ${words(mask.shape)} for ${words(from.shape)}`);
+  // -1e30 loses against any score; the product makes exact zeros of what is left, and of rows without any part.
+  const penalty = scale(context, add(context, mask, constant(context, { shape: [1], data: Float64Array.of(-1) })), 1e30);
+  const shares = softmaxOp(context.tape, context.label("softmax"), add(context, from, penalty));
+  return multiply(context, shares, mask);
+}
+
+/** [B, steps]: 1 for the steps that a row has by the inputs' `lengths`, 0 past its end; undefined if all rows are whole. */
+export function lengthMask(context: Context, steps: number): Variable | undefined {
+  checkInteger("ops.lengthMask", "steps", steps, 1);
+  const { lengths, tape } = context;
+  if (!lengths) return undefined;
+  const [B] = lengths.shape;
+  const ones = constant(context, { shape: [steps, B, 1], data: new Float32Array(steps * B).fill(1) });
+  return permuteOp(tape, context.label("mask"), maskSteps(tape, context.label("mask.steps"), ones, lengths).reshaped([steps, B]), [1, 0]);
+}
+
+function reduce(context: Context, name: "sum" | "mean", x: Variable, axis: number): Variable {
+  const from = operand(context, `ops.${name}`, "x", x);
+  const at = axisOf(`ops.${name}`, from.shape, axis);
+  return sumOp(context.tape, context.label(name), from, at, name === "sum" ? 1 : 1 / from.shape[at]);
+}
+
+/** Σ over `axis`, which goes. */
+export const sum = (context: Context, x: Variable, axis: number): Variable => reduce(context, "sum", x, axis);
+
+/** The mean over `axis`, which goes. */
+export const mean = (context: Context, x: Variable, axis: number): Variable => reduce(context, "mean", x, axis);
+
+/** x⊙mask / (1 - p) in training, with a mask that is 0 with probability p; else x. See `Dropout`. */
+export const dropout = (context: Context, x: Variable, p: number): Variable => new Dropout(p).forward(context, operand(context, "ops.dropout", "x", x));
+
+/** x·Wᵀ + b: x [..., I], weight [O, I], bias [O] if there is one. */
+export function linear(context: Context, x: Variable, weight: Variable, bias?: Variable): Variable {
+  const where = "ops.linear";
+  const [from, W, b] = [operand(context, where, "x", x), operand(context, where, "weight", weight), bias && operand(context, where, "bias", bias)];
+  const [O, I] = W.shape;
+  if (W.shape.length !== 2) throw new RnnError("shape", where, `weight must be [outFeatures, inFeatures], got ${words(W.shape)}`);
+  if (from.shape.at(-1) !== I) throw new RnnError("shape", where, `x must have ${I} features in its last axis, got ${words(from.shape)}`);
+  if (b && !sameShape(b.shape, [O])) throw new RnnError("shape", where, `bias must be [${O}], got ${words(b.shape)}`);
+  return linearOp(context.tape, context.label("linear"), from, W, b);
+}
+
+/** Row `ids_n` of `weight` [V, E] for each id: ids [...] gives [..., E]. Ids must be below V. */
+export function embedding(context: Context, ids: Variable, weight: Variable): Variable {
+  const where = "ops.embedding";
+  const table = operand(context, where, "weight", weight);
+  if (!(ids instanceof Variable) || ids.view.buffer.type !== "u32") throw new RnnError("data", where, `ids must be a Variable of ids, got ${ids instanceof Variable ? `numbers (${ids.label})` : show(ids)}`);
+  if (table.shape.length !== 2) throw new RnnError("shape", where, `weight must be [ids, features], got ${words(table.shape)}`);
+  return embeddingOp(context.tape, context.label("embedding"), ids, table);
+}
