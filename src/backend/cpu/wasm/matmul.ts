@@ -10,6 +10,8 @@ import { edgeTile, packedA, packedB } from "./scratch";
 const depth: usize = 256;
 /** Columns of C per pass; with `depth` the size of the packed part of B. */
 const width: usize = 256;
+/** Columns of B that are packed together: two cache lines of a row. */
+export const packedAtOnce: usize = 32;
 /** Rows of C per pass; with `depth` the size of the packed part of A. */
 const height: usize = 64;
 
@@ -62,7 +64,7 @@ function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
 ): void {
-  const packs = bColumn != 4 || (M >= 16 && bRow >= 4096);
+  const packs = bColumn != 4 || (M >= 16 && bRow >= 2048);
   const packsA = aColumn != 4 && N > 8;
   for (let m: usize = 0; m < M; m += height) {
     const rows = min(M - m, height);
@@ -70,8 +72,8 @@ function block(
     for (let n: usize = 0; n < N; n += 8) {
       const panel = packs ? packedB + ((n * depth) << 2) : b + (n << 2);
       const columns = min(N - n, 8);
-      // Packed just before its first use, so that it is read from the first-level cache.
-      if (packs && m == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, columns, K);
+      // Packed just before their first use, so that they are read from the nearest cache.
+      if (packs && m == 0 && n % packedAtOnce == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, min(N - n, packedAtOnce), K);
       const panelRow: usize = packs ? 32 : bRow;
       const panelBias = bias ? bias + (n << 2) : 0;
       let to = c + (n << 2);
@@ -216,38 +218,60 @@ function dotTile(K: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize)
   return sums;
 }
 
-/** Rows of A, four at a time, as [K][4]: rows of a transposed A lie side by side, so that this is a copy of vectors. */
+/** Rows of A, four at a time, as [K][4]. Rows of a transposed A lie side by side: a cache line of them at once. */
 function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize): void {
+  if (aRow == 4) {
+    for (let r: usize = 0; r < rows; r += 16) copyGroups(packedA + ((r * depth) << 2), depth << 4, a + (r << 2), aColumn, min(rows - r, 16), 4, K);
+    return;
+  }
   for (let r: usize = 0; r < rows; r += 4) {
     let to = packedA + ((r * depth) << 2);
     let from = a + r * aRow;
     const left = rows - r;
     const a1: usize = left > 1 ? aRow : 0, a2: usize = left > 2 ? aRow << 1 : a1, a3: usize = left > 3 ? aRow * 3 : a2;
     for (let k: usize = 0; k < K; k++) {
-      if (aRow == 4) v128.store(to, v128.load(from));
-      else {
-        store<f32>(to, load<f32>(from));
-        store<f32>(to, load<f32>(from + a1), 4);
-        store<f32>(to, load<f32>(from + a2), 8);
-        store<f32>(to, load<f32>(from + a3), 12);
-      }
+      store<f32>(to, load<f32>(from));
+      store<f32>(to, load<f32>(from + a1), 4);
+      store<f32>(to, load<f32>(from + a2), 8);
+      store<f32>(to, load<f32>(from + a3), 12);
       to += 16;
       from += aColumn;
     }
   }
 }
 
-/** Eight columns of B as [K][8]; missing ones are whatever follows, or repeat the last. */
+/**
+ * Columns of B, eight at a time, as [K][8], panels `depth` steps apart; missing columns are whatever follows, or repeat
+ * the last.
+ */
 export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
-  let k: usize = 0;
-  if (bColumn == 4) {
-    for (; k < K; k++) {
-      v128.store(to, v128.load(b));
-      v128.store(to, v128.load(b, 16), 16);
-      to += 32;
-      b += bRow;
+  if (bColumn == 4) return copyGroups(to, depth << 5, b, bRow, columns, 8, K);
+  for (let n: usize = 0; n < columns; n += 8) packPanel(to + ((n * depth) << 2), b + n * bColumn, bRow, bColumn, min(columns - n, 8), K);
+}
+
+/**
+ * Splits K rows of `columns` numbers into groups of 4 or 8, each group as [K][size] at `apart` bytes from the last. The
+ * groups go side by side: rows are often a power of two apart, so that they evict each other from the cache, and what
+ * of a line is not used at once has to be fetched again.
+ */
+function copyGroups(to: usize, apart: usize, from: usize, row: usize, columns: usize, size: usize, K: usize): void {
+  const bytes = columns << 2, group = size << 2;
+  for (let k: usize = 0; k < K; k++) {
+    let target = to;
+    for (let i: usize = 0; i < bytes; i += group) {
+      v128.store(target, v128.load(from + i));
+      if (size == 8) v128.store(target, v128.load(from + i, 16), 16);
+      target += apart;
     }
-  } else if (bRow == 4) {
+    to += group;
+    from += row;
+  }
+}
+
+/** Up to eight columns of B that do not lie side by side. */
+function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  let k: usize = 0;
+  if (bRow == 4) {
     const second = b + min(columns - 1, 4) * bColumn;
     const whole = K & ~3;
     packBlocks(to, b, bColumn, min(columns, 4), whole);
