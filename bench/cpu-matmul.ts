@@ -41,9 +41,9 @@ function product(what: string, layout: "x·Wᵀ" | "dY·W" | "dYᵀ·x", M: numb
 function loops(cell: Cell, T: number, B: number, H: number): Row[] {
   const G = cell.gateNames.length;
   const states = (T + 1) * B * H;
-  const sizes = { gates: T * B * H * G, weights: H * H * G, bias: H * G, h: states, c: states, lengths: B, dy: T * B * H, carry: 2 * B * H, dRecurrent: T * B * H * G };
-  const forwards = Array.from({ length: T }, (_, t) => ({ B, H, t, previousSlot: t, currentSlot: t + 1, hBase: 0 }));
-  const backwards = forwards.map((slots) => ({ ...slots, nextT: slots.t + 1, hasNext: slots.t + 1 < T ? 1 : 0, tail: 0 })).reverse();
+  const sizes = { gates: T * B * H * G, weights: (H + 1) * H * G, h: states, c: states, lengths: B, dy: T * B * H, carry: 2 * B * H, dRecurrent: T * B * H * G };
+  const forwards = Array.from({ length: T }, (_, i) => ({ lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T, i }));
+  const backwards = forwards.map((params) => ({ ...params, tail: 0 })).reverse();
   const name = `${cell.name} T=${T} B=${B} H=${H}`;
   const flops = 2 * T * B * H * H * G;
   return [

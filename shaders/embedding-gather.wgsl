@@ -1,5 +1,5 @@
-// y_n = weight[ids_n], element by element.
-struct Params { rows: u32, columns: u32 }
+// y_n = weight[ids_{firstId+n}], element by element.
+struct Params { rows: u32, columns: u32, firstId: u32 }
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -9,5 +9,5 @@ struct Params { rows: u32, columns: u32 }
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let i = linearIndex(group, groups, thread);
   if (i >= params.rows * params.columns) { return; }
-  y[i] = weight[ids[i / params.columns] * params.columns + i % params.columns];
+  y[i] = weight[ids[params.firstId + i / params.columns] * params.columns + i % params.columns];
 }

@@ -1,7 +1,7 @@
-// dWeight[v] (+)= Σ dy_n over the rows n with ids_n = v. A workgroup owns 256 columns of one row v of dWeight, so
+// dWeight[v] (+)= Σ dy_n over the rows n with ids_{firstId+n} = v. A workgroup owns 256 columns of one row v of dWeight, so
 // no two write the same element. Its threads first mark which of 2048 ids are v, a word of 32 bits each; then each
 // thread walks the marks, which are few, and adds up four columns, 64 apart.
-struct Params { rows: u32, columns: u32, vocabulary: u32, accumulate: u32 }
+struct Params { rows: u32, columns: u32, vocabulary: u32, accumulate: u32, firstId: u32 }
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read_write> dWeight: array<f32>;
@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     for (var bit = 0u; bit < 32u; bit++) {
       // Neighbouring threads read neighbouring ids.
       let n = first + bit * 64u + thread;
-      if (n < params.rows) { word |= select(0u, 1u << bit, ids[n] == v); }
+      if (n < params.rows) { word |= select(0u, 1u << bit, ids[params.firstId + n] == v); }
     }
     marks[thread] = word;
     workgroupBarrier();

@@ -1,14 +1,13 @@
-// The whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch (or one), a
-// thread one unit in all of them; its own states stay in registers, those of the others come through workgroup memory.
+// The whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch (or one) in one lane,
+// a thread one unit in all of them; its own states stay in registers, those of the others come through workgroup memory.
 override threads: u32;
 override rows: u32;
-struct Params { T: u32, B: u32, H: u32, reverse: u32, hBase: u32 }
+struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
-@group(0) @binding(2) var<storage, read> bias: array<Gates>;
-@group(0) @binding(3) var<storage, read_write> h: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
-@group(0) @binding(5) var<storage, read> lengths: array<u32>;
+@group(0) @binding(2) var<storage, read_write> h: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // h of the four rows by unit, for even and for odd steps: with two copies one barrier a step is enough.
@@ -16,51 +15,52 @@ var<workgroup> shared_h: array<vec4<f32>, 512>;
 
 struct State { h: f32, c: f32 }
 
-// One row of one step; t and slot are the same for all threads.
-fn advance(row: u32, unit: u32, t: u32, slot: u32, r: Gates, before: State) -> State {
+// One row of one step, which is the same for all threads.
+fn advance(row: u32, unit: u32, step: Step, r: Gates, before: State) -> State {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
-  let current = slot * params.B * params.H + cell;
   var after = before;
   // A row that has ended (or, in reverse, not begun) keeps its state.
-  if (t < lengths[row]) {
-    let at = t * params.B * params.H + cell;
+  if (step.t < lengths[row]) {
+    let at = step.gates + cell;
     let out = cellForward(gates[at], r, before.h, before.c);
     gates[at] = out.gates;
     after = State(out.h, out.c);
   }
-  h[params.hBase + current] = after.h;
-  if (usesC) { c[current] = after.c; }
+  h[step.hCurrent + cell] = after.h;
+  if (usesC) { c[step.cCurrent + cell] = after.c; }
   return after;
 }
 
-fn initial(row: u32, unit: u32, slot: u32) -> State {
+fn initial(row: u32, unit: u32, step: Step) -> State {
   if (row >= params.B || unit >= params.H) { return State(); }
-  let at = (slot * params.B + row) * params.H + unit;
+  let cell = row * params.H + unit;
   var cInitial = 0.0;
-  if (usesC) { cInitial = c[at]; }
-  return State(h[params.hBase + at], cInitial);
+  if (usesC) { cInitial = c[step.cPrevious + cell]; }
+  return State(h[step.hPrevious + cell], cInitial);
 }
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
   let row = group.x * rows;
-  let firstSlot = select(0u, params.T, params.reverse != 0u);
-  var state0 = initial(row, unit, firstSlot);
-  var state1 = initial(row + 1u, unit, firstSlot);
-  var state2 = initial(row + 2u, unit, firstSlot);
-  var state3 = initial(row + 3u, unit, firstSlot);
-  for (var i = 0u; i < params.T; i++) {
+  let lane = group.z;
+  let firstWeight = laneStart(lane, (params.H + 1u) * params.H);
+  let before = stepAt(lane, 0u);
+  var state0 = initial(row, unit, before);
+  var state1 = initial(row + 1u, unit, before);
+  var state2 = initial(row + 2u, unit, before);
+  var state3 = initial(row + 3u, unit, before);
+  for (var i = 0u; i < params.steps; i++) {
     let copy = (i & 1u) * 256u;
     shared_h[copy + unit] = vec4(state0.h, state1.h, state2.h, state3.h);
     workgroupBarrier();
     if (unit < params.H) {
-      var sum0 = bias[unit];
+      var sum0 = weights[firstWeight + params.H * params.H + unit];
       var sum1 = sum0;
       var sum2 = sum0;
       var sum3 = sum0;
       for (var k = 0u; k < params.H; k++) {
-        let w = weights[k * params.H + unit];
+        let w = weights[firstWeight + k * params.H + unit];
         let hk = shared_h[copy + k];
         sum0 = multiplyAdd(hk.x, w, sum0);
         if (rows > 1u) {
@@ -69,13 +69,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           sum3 = multiplyAdd(hk.w, w, sum3);
         }
       }
-      let t = select(i, params.T - 1u - i, params.reverse != 0u);
-      let slot = select(i + 1u, t, params.reverse != 0u);
-      state0 = advance(row, unit, t, slot, sum0, state0);
+      let step = stepAt(lane, i);
+      state0 = advance(row, unit, step, sum0, state0);
       if (rows > 1u) {
-        state1 = advance(row + 1u, unit, t, slot, sum1, state1);
-        state2 = advance(row + 2u, unit, t, slot, sum2, state2);
-        state3 = advance(row + 3u, unit, t, slot, sum3, state3);
+        state1 = advance(row + 1u, unit, step, sum1, state1);
+        state2 = advance(row + 2u, unit, step, sum2, state2);
+        state3 = advance(row + 3u, unit, step, sum3, state3);
       }
     }
   }

@@ -1,7 +1,7 @@
 // BPTT of a two-phase cell's layer in one dispatch; tiles as in loop-forward. Each step has two products: of the
 // gates' gradients of the step that came after, then of the candidate's gradient of this one.
 override threads: u32;
-struct Params { T: u32, B: u32, H: u32, reverse: u32, hBase: u32, tail: u32 }
+struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
@@ -16,44 +16,45 @@ var<workgroup> handed: array<Gates, 1024>;
 // One row of a thread's unit: its gates (activated or gradients), and what reaches the step before.
 struct Row { gates: Gates, dh: f32, kept: f32 }
 
-fn load(row: u32, unit: u32) -> Row {
+fn carryAt(lane: u32, row: u32, unit: u32) -> u32 { return laneStart(lane, params.B * params.H) + row * params.H + unit; }
+
+fn load(lane: u32, row: u32, unit: u32) -> Row {
   if (row >= params.B || unit >= params.H) { return Row(); }
-  let carried = carry[row * params.H + unit];
+  let carried = carry[carryAt(lane, row, unit)];
   return Row(Gates(), carried.x, carried.y);
 }
 
-fn store(row: u32, unit: u32, value: Row) {
-  if (row < params.B && unit < params.H) { carry[row * params.H + unit] = vec2(value.dh, value.kept); }
+fn store(lane: u32, row: u32, unit: u32, value: Row) {
+  if (row < params.B && unit < params.H) { carry[carryAt(lane, row, unit)] = vec2(value.dh, value.kept); }
 }
 
 fn activeAt(row: u32, t: u32) -> bool { return row < params.B && t < lengths[min(row, params.B - 1u)]; }
 
-fn first(row: u32, unit: u32, t: u32, previousSlot: u32, product: f32, before: Row) -> Row {
+fn first(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   let dh = product + before.dh;
-  if (!activeAt(row, t)) { return Row(Gates(), dh, before.kept); }
+  if (!activeAt(row, step.t)) { return Row(Gates(), dh, before.kept); }
   let cell = row * params.H + unit;
-  let at = t * params.B * params.H + cell;
-  let out = firstBackward(gates[at], h[params.hBase + previousSlot * params.B * params.H + cell], dh + dy[at]);
+  let out = firstBackward(gates[step.gates + cell], h[step.hPrevious + cell], dh + dy[step.dy + cell]);
   return Row(out.gates, out.dhPrevious, out.kept);
 }
 
-fn second(row: u32, unit: u32, t: u32, previousSlot: u32, product: f32, before: Row) -> Row {
+fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
-  let at = t * params.B * params.H + cell;
-  if (!activeAt(row, t)) {
+  let at = step.gates + cell;
+  if (!activeAt(row, step.t)) {
     gates[at] = Gates();
     return before;
   }
-  let out = secondBackward(before.gates, h[params.hBase + previousSlot * params.B * params.H + cell], product, before.kept);
+  let out = secondBackward(before.gates, h[step.hPrevious + cell], product, before.kept);
   gates[at] = out.gates;
   return Row(out.gates, before.dh + out.dhPrevious, 0.0);
 }
 
-fn products(phase: u32, unit: u32) -> vec4<f32> {
+fn products(phase: u32, firstWeight: u32, unit: u32) -> vec4<f32> {
   var sum = vec4<f32>();
   for (var k = 0u; k < params.H; k++) {
-    let w = weights[k * params.H + unit];
+    let w = weights[firstWeight + k * params.H + unit];
     sum += vec4(dotGates(phase, handed[k], w), dotGates(phase, handed[256u + k], w), dotGates(phase, handed[512u + k], w), dotGates(phase, handed[768u + k], w));
   }
   return sum;
@@ -62,17 +63,17 @@ fn products(phase: u32, unit: u32) -> vec4<f32> {
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
   let row = group.x * 4u;
+  let lane = group.z;
+  let firstWeight = laneStart(lane, params.H * params.H);
   let within = unit < params.H;
-  var row0 = load(row, unit);
-  var row1 = load(row + 1u, unit);
-  var row2 = load(row + 2u, unit);
-  var row3 = load(row + 3u, unit);
+  var row0 = load(lane, row, unit);
+  var row1 = load(lane, row + 1u, unit);
+  var row2 = load(lane, row + 2u, unit);
+  var row3 = load(lane, row + 3u, unit);
   // Two halves a step; a tail is a first half without a step.
-  for (var half = 0u; half < 2u * params.T + params.tail; half++) {
+  for (var half = 0u; half < 2u * params.steps + params.tail; half++) {
     let i = half / 2u;
     let phase = half % 2u;
-    let t = select(params.T - 1u - i, i, params.reverse != 0u);
-    let previousSlot = select(t, t + 1u, params.reverse != 0u);
     // Everyone has read what is overwritten here.
     workgroupBarrier();
     handed[unit] = row0.gates;
@@ -80,28 +81,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     handed[512u + unit] = row2.gates;
     handed[768u + unit] = row3.gates;
     workgroupBarrier();
-    if (within && i == params.T) {
-      let product = products(0u, unit);
+    if (within && i == params.steps) {
+      let product = products(0u, firstWeight, unit);
       row0.dh += product.x;
       row1.dh += product.y;
       row2.dh += product.z;
       row3.dh += product.w;
     } else if (within && phase == 0u) {
-      let product = products(0u, unit);
-      row0 = first(row, unit, t, previousSlot, product.x, row0);
-      row1 = first(row + 1u, unit, t, previousSlot, product.y, row1);
-      row2 = first(row + 2u, unit, t, previousSlot, product.z, row2);
-      row3 = first(row + 3u, unit, t, previousSlot, product.w, row3);
+      let step = stepAt(lane, params.steps - 1u - i);
+      let product = products(0u, firstWeight, unit);
+      row0 = first(row, unit, step, product.x, row0);
+      row1 = first(row + 1u, unit, step, product.y, row1);
+      row2 = first(row + 2u, unit, step, product.z, row2);
+      row3 = first(row + 3u, unit, step, product.w, row3);
     } else if (within) {
-      let product = products(1u, unit);
-      row0 = second(row, unit, t, previousSlot, product.x, row0);
-      row1 = second(row + 1u, unit, t, previousSlot, product.y, row1);
-      row2 = second(row + 2u, unit, t, previousSlot, product.z, row2);
-      row3 = second(row + 3u, unit, t, previousSlot, product.w, row3);
+      let step = stepAt(lane, params.steps - 1u - i);
+      let product = products(1u, firstWeight, unit);
+      row0 = second(row, unit, step, product.x, row0);
+      row1 = second(row + 1u, unit, step, product.y, row1);
+      row2 = second(row + 2u, unit, step, product.z, row2);
+      row3 = second(row + 3u, unit, step, product.w, row3);
     }
   }
-  store(row, unit, row0);
-  store(row + 1u, unit, row1);
-  store(row + 2u, unit, row2);
-  store(row + 3u, unit, row3);
+  store(lane, row, unit, row0);
+  store(lane, row + 1u, unit, row1);
+  store(lane, row + 2u, unit, row2);
+  store(lane, row + 3u, unit, row3);
 }

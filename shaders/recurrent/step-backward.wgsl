@@ -1,6 +1,6 @@
-// One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step that came after t, then the
-// gates' gradients. A thread owns one unit in four rows of the batch.
-struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32, nextT: u32, hasNext: u32, tail: u32 }
+// One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step of the segment that came after t, then
+// the gates' gradients. A thread owns one unit in four rows of the batch.
+struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
@@ -16,36 +16,35 @@ fn nextGradient(at: u32) -> Gates {
   return gates[at];
 }
 
-fn finish(row: u32, unit: u32, product: f32) {
+fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
-  let carried = carry[cell];
+  let reach = laneStart(lane, params.B * params.H) + cell;
+  let carried = carry[reach];
   var dh = product + carried.x;
   if (params.tail != 0u) {
-    carry[cell] = vec2(dh, carried.y);
+    carry[reach] = vec2(dh, carried.y);
     return;
   }
-  let at = params.t * params.B * params.H + cell;
+  let at = step.gates + cell;
   // A row that has ended passes its gradient on; its gates had no part in it.
-  if (params.t >= lengths[row]) {
-    carry[cell] = vec2(dh, carried.y);
+  if (step.t >= lengths[row]) {
+    carry[reach] = vec2(dh, carried.y);
     gates[at] = Gates();
     if (splitsRecurrentGradient) { dRecurrent[at] = Gates(); }
     return;
   }
-  dh += dy[at];
-  let previous = params.previousSlot * params.B * params.H + cell;
-  let current = params.currentSlot * params.B * params.H + cell;
+  dh += dy[step.dy + cell];
   var cPrevious = 0.0;
   var cCurrent = 0.0;
   if (usesC) {
-    cPrevious = c[previous];
-    cCurrent = c[current];
+    cPrevious = c[step.cPrevious + cell];
+    cCurrent = c[step.cCurrent + cell];
   }
-  let out = cellBackward(gates[at], h[params.hBase + previous], h[params.hBase + current], cPrevious, cCurrent, dh, carried.y);
+  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y);
   gates[at] = out.dGates;
   if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
-  carry[cell] = vec2(out.dhPrevious, out.dcPrevious);
+  carry[reach] = vec2(out.dhPrevious, out.dcPrevious);
 }
 
 @compute @workgroup_size(64)
@@ -53,27 +52,30 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let unit = id.x;
   if (unit >= params.H) { return; }
   let row = id.y * 4u;
+  let lane = id.z;
   var sum0 = 0.0;
   var sum1 = 0.0;
   var sum2 = 0.0;
   var sum3 = 0.0;
-  if (params.hasNext != 0u) {
+  if (params.tail != 0u || params.i + 1u < params.steps) {
+    let firstWeight = laneStart(lane, params.H * params.H);
     let last = params.B - 1u;
-    let slot = params.nextT * params.B * params.H;
+    let slot = stepAt(lane, select(params.i + 1u, 0u, params.tail != 0u)).gates;
     let at0 = slot + min(row, last) * params.H;
     let at1 = slot + min(row + 1u, last) * params.H;
     let at2 = slot + min(row + 2u, last) * params.H;
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
-      let w = weights[k * params.H + unit];
+      let w = weights[firstWeight + k * params.H + unit];
       sum0 += dotGates(nextGradient(at0 + k), w);
       sum1 += dotGates(nextGradient(at1 + k), w);
       sum2 += dotGates(nextGradient(at2 + k), w);
       sum3 += dotGates(nextGradient(at3 + k), w);
     }
   }
-  finish(row, unit, sum0);
-  finish(row + 1u, unit, sum1);
-  finish(row + 2u, unit, sum2);
-  finish(row + 3u, unit, sum3);
+  let step = stepAt(lane, params.i);
+  finish(lane, step, row, unit, sum0);
+  finish(lane, step, row + 1u, unit, sum1);
+  finish(lane, step, row + 2u, unit, sum2);
+  finish(lane, step, row + 3u, unit, sum3);
 }

@@ -3,7 +3,7 @@
 // candidate's gradient of this step times U reaches the operand, and through it the remaining gates and h. A thread
 // owns one unit in four rows of the batch.
 override phase: u32;
-struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBase: u32, nextT: u32, hasNext: u32, tail: u32 }
+struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
@@ -12,33 +12,34 @@ struct Params { B: u32, H: u32, t: u32, previousSlot: u32, currentSlot: u32, hBa
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn finish(row: u32, unit: u32, product: f32) {
+fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
-  let at = params.t * params.B * params.H + cell;
-  let previous = params.hBase + params.previousSlot * params.B * params.H + cell;
-  let carried = carry[cell];
+  let at = step.gates + cell;
+  let previous = step.hPrevious + cell;
+  let reach = laneStart(lane, params.B * params.H) + cell;
+  let carried = carry[reach];
   if (phase != 0u) {
-    if (params.t >= lengths[row]) { return; }
+    if (step.t >= lengths[row]) { return; }
     let out = secondBackward(gates[at], h[previous], product, carried.y);
     storeSecond(at, out.gates);
-    carry[cell] = vec2(carried.x + out.dhPrevious, 0.0);
+    carry[reach] = vec2(carried.x + out.dhPrevious, 0.0);
     return;
   }
   let dh = product + carried.x;
   if (params.tail != 0u) {
-    carry[cell] = vec2(dh, carried.y);
+    carry[reach] = vec2(dh, carried.y);
     return;
   }
   // A row that has ended passes its gradient on; its gates had no part in it.
-  if (params.t >= lengths[row]) {
-    carry[cell] = vec2(dh, carried.y);
+  if (step.t >= lengths[row]) {
+    carry[reach] = vec2(dh, carried.y);
     gates[at] = Gates();
     return;
   }
-  let out = firstBackward(gates[at], h[previous], dh + dy[at]);
+  let out = firstBackward(gates[at], h[previous], dh + dy[step.dy + cell]);
   gates[at] = out.gates;
-  carry[cell] = vec2(out.dhPrevious, out.kept);
+  carry[reach] = vec2(out.dhPrevious, out.kept);
 }
 
 @compute @workgroup_size(64)
@@ -46,27 +47,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let unit = id.x;
   if (unit >= params.H) { return; }
   let row = id.y * 4u;
+  let lane = id.z;
+  let step = stepAt(lane, params.i);
   var sum0 = 0.0;
   var sum1 = 0.0;
   var sum2 = 0.0;
   var sum3 = 0.0;
-  if (phase != 0u || params.hasNext != 0u) {
+  if (phase != 0u || params.tail != 0u || params.i + 1u < params.steps) {
+    let firstWeight = laneStart(lane, params.H * params.H);
     let last = params.B - 1u;
-    let slot = select(params.t, params.nextT, phase == 0u) * params.B * params.H;
+    let own = phase != 0u || params.tail != 0u;
+    let slot = stepAt(lane, select(params.i + 1u, params.i, own)).gates;
     let at0 = slot + min(row, last) * params.H;
     let at1 = slot + min(row + 1u, last) * params.H;
     let at2 = slot + min(row + 2u, last) * params.H;
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
-      let w = weights[k * params.H + unit];
+      let w = weights[firstWeight + k * params.H + unit];
       sum0 += dotGates(phase, lanesAt(phase, at0 + k), w);
       sum1 += dotGates(phase, lanesAt(phase, at1 + k), w);
       sum2 += dotGates(phase, lanesAt(phase, at2 + k), w);
       sum3 += dotGates(phase, lanesAt(phase, at3 + k), w);
     }
   }
-  finish(row, unit, sum0);
-  finish(row + 1u, unit, sum1);
-  finish(row + 2u, unit, sum2);
-  finish(row + 3u, unit, sum3);
+  finish(lane, step, row, unit, sum0);
+  finish(lane, step, row + 1u, unit, sum1);
+  finish(lane, step, row + 2u, unit, sum2);
+  finish(lane, step, row + 3u, unit, sum3);
 }

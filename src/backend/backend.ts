@@ -58,6 +58,8 @@ export interface Backend {
   /** Why this backend was chosen, in words. */
   readonly reason: string;
   readonly counters: Readonly<Counters>;
+  /** Elements that one buffer can hold. */
+  readonly mostElements: number;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
   /**

@@ -1,26 +1,26 @@
 /** Rows of a table by id, and the gradient of the table. Letters: N ids, V rows and E columns of the table. */
 import { defineKernel, elementGroups, rowGroups } from "./kernel.ts";
 
-/** y_n = weight[ids_n]. Ids must be below V. */
+/** y_n = weight[ids_{firstId+n}]. Ids must be below V. */
 export const embeddingGather = defineKernel({
   name: "embedding-gather",
   sources: ["lib/linear-index", "embedding-gather"],
   bindings: {
     weight: { access: "read", type: "f32", shape: "[V, E]" },
-    ids: { access: "read", type: "u32", shape: "[N]" },
+    ids: { access: "read", type: "u32", shape: "[firstId + N]" },
     y: { access: "read_write", type: "f32", shape: "[N, E]" },
   },
-  params: { rows: "u32", columns: "u32" },
+  params: { rows: "u32", columns: "u32", firstId: "u32" },
   workgroups: ({ rows, columns }) => elementGroups(rows * columns),
-  twin({ weight, ids, y }, { rows, columns }) {
+  twin({ weight, ids, y }, { rows, columns, firstId }) {
     for (let n = 0; n < rows; n++) {
-      for (let column = 0; column < columns; column++) y[n * columns + column] = weight[ids[n] * columns + column];
+      for (let column = 0; column < columns; column++) y[n * columns + column] = weight[ids[firstId + n] * columns + column];
     }
   },
 });
 
 /**
- * dWeight_v (+)= Σ_n [ids_n = v] dy_n. The shader turns the loops inside out: a row of dWeight looks for its ids,
+ * dWeight_v (+)= Σ_n [ids_{firstId+n} = v] dy_n. The shader turns the loops inside out: a row of dWeight looks for its ids,
  * because float atomics do not exist and would add in a different order each time.
  */
 export const embeddingScatter = defineKernel({
@@ -28,15 +28,15 @@ export const embeddingScatter = defineKernel({
   sources: ["lib/linear-index", "embedding-scatter"],
   bindings: {
     dy: { access: "read", type: "f32", shape: "[N, E]" },
-    ids: { access: "read", type: "u32", shape: "[N]" },
+    ids: { access: "read", type: "u32", shape: "[firstId + N]" },
     dWeight: { access: "read_write", type: "f32", shape: "[V, E]" },
   },
-  params: { rows: "u32", columns: "u32", vocabulary: "u32", accumulate: "u32" },
+  params: { rows: "u32", columns: "u32", vocabulary: "u32", accumulate: "u32", firstId: "u32" },
   workgroups: ({ columns, vocabulary }) => rowGroups(vocabulary * Math.ceil(columns / 256)),
-  twin({ dy, ids, dWeight }, { rows, columns, vocabulary, accumulate }) {
+  twin({ dy, ids, dWeight }, { rows, columns, vocabulary, accumulate, firstId }) {
     if (!accumulate) dWeight.fill(0, 0, vocabulary * columns);
     for (let n = 0; n < rows; n++) {
-      for (let column = 0; column < columns; column++) dWeight[ids[n] * columns + column] += dy[n * columns + column];
+      for (let column = 0; column < columns; column++) dWeight[ids[firstId + n] * columns + column] += dy[n * columns + column];
     }
   },
 });

@@ -45,6 +45,10 @@ export function defineKernel<const B extends Bindings, const P extends ParamType
   return { ...kernel, sources: kernel.sources ?? [kernel.name] };
 }
 
+/** Elements to which bound views are aligned: 256 bytes, WebGPU's default offset alignment. */
+export const alignment = 64;
+export const align = (length: number): number => Math.ceil(length / alignment) * alignment;
+
 /** Threads of a workgroup in the element-wise kernels (`@workgroup_size(64)`). */
 export const elementGroup = 64;
 

@@ -1,12 +1,13 @@
 /**
- * The whole time loop of a recurrent layer in one dispatch, for at most `mostLoopUnits` units:
- * a workgroup owns four rows of the batch (or one), a thread one unit. The twins run the twins of one step T times, which is
- * what these kernels must equal. Letters, slots and bindings are those of `recurrent-step.ts`.
+ * The whole time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units:
+ * a workgroup owns four rows of the batch (or one) in one lane, a thread one unit. The twins run the twins of one step
+ * for each step, which is what these kernels must equal. Letters, lanes and bindings are those of `recurrent-step.ts`.
  */
 import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
-import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward, walk, walkBack } from "./recurrent-step.ts";
+import { segmentParams } from "./recurrent-lanes.ts";
+import { backwardBindings, cellSources, forwardBindings, stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseBackwardBindings, twoPhaseForward, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
@@ -14,12 +15,16 @@ export const mostLoopUnits = 256;
 
 /** Rows of the batch per workgroup: four share each weight that is loaded, a batch of one has nothing to share. */
 const rowsFor = (batch: number): 1 | 4 => (batch === 1 ? 1 : 4);
-const groupsOf = (rows: number) => ({ B }: { B: number }): Workgroups => [Math.ceil(B / rows), 1, 1];
+const groupsOf = (rows: number) => ({ B, lanes }: { B: number; lanes: number }): Workgroups => [Math.ceil(B / rows), 1, lanes];
 
 /** Threads of a workgroup: one per unit, in whole subgroups. */
 const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
 
-const params = { T: "u32", B: "u32", H: "u32", reverse: "u32", hBase: "u32" } as const;
+/** The steps of BPTT in the order they are computed; with `tail` what reaches the segment before comes last. */
+export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 1 }[] {
+  const back = Array.from({ length: steps }, (_, n) => ({ i: steps - 1 - n, tail: 0 as const }));
+  return tail ? [...back, { i: 0, tail: 1 }] : back;
+}
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 const variant = (cell: Cell, strategy: string, units: number, batch: number) => ({
@@ -34,22 +39,22 @@ export const loopForward = (cell: Cell, units: number, batch: number) => {
   return defineKernel({
     ...variant(cell, "loop-forward", units, batch),
     bindings: forwardBindings,
-    params,
-    twin(arrays, { T, B, H, reverse, hBase }) {
-      for (const slots of walk(T, reverse === 1)) step.twin(arrays, { B, H, hBase, ...slots });
+    params: segmentParams,
+    twin(arrays, segment) {
+      for (let i = 0; i < segment.steps; i++) step.twin(arrays, { ...segment, i });
     },
   });
 };
 
-/** With `tail` 1 the loop ends with the product that leaves ∂L/∂h_0 and ∂L/∂c_0 in `carry`. */
+/** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
 export const loopBackward = (cell: Cell, units: number, batch: number) => {
   const step = stepBackward(cell);
   return defineKernel({
     ...variant(cell, "loop-backward", units, batch),
     bindings: backwardBindings,
-    params: { ...params, tail: "u32" },
-    twin(arrays, { T, B, H, reverse, hBase, tail }) {
-      for (const slots of walkBack(T, reverse === 1, tail === 1)) step.twin(arrays, { B, H, hBase, ...slots });
+    params: { ...segmentParams, tail: "u32" },
+    twin(arrays, { tail, ...segment }) {
+      for (const one of stepsBack(segment.steps, tail === 1)) step.twin(arrays, { ...segment, ...one });
     },
   });
 };
@@ -68,9 +73,9 @@ export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number) => {
   return defineKernel({
     ...twoPhaseVariant(cell, "loop-two-phase-forward", units),
     bindings: twoPhaseForwardBindings,
-    params,
-    twin(arrays, { T, B, H, reverse, hBase }) {
-      for (const slots of walk(T, reverse === 1)) for (const phase of phases) phase.twin(arrays, { B, H, hBase, ...slots });
+    params: segmentParams,
+    twin(arrays, segment) {
+      for (let i = 0; i < segment.steps; i++) for (const phase of phases) phase.twin(arrays, { ...segment, i });
     },
   });
 };
@@ -80,11 +85,11 @@ export const loopTwoPhaseBackward = (cell: TwoPhaseCell, units: number) => {
   return defineKernel({
     ...twoPhaseVariant(cell, "loop-two-phase-backward", units),
     bindings: twoPhaseBackwardBindings,
-    params: { ...params, tail: "u32" },
-    twin(arrays, { T, B, H, reverse, hBase, tail }) {
-      for (const step of walkBack(T, reverse === 1, tail === 1)) {
-        phases[0].twin(arrays, { B, H, hBase, ...step });
-        if (!step.tail) phases[1].twin(arrays, { B, H, hBase, ...step });
+    params: { ...segmentParams, tail: "u32" },
+    twin(arrays, { tail, ...segment }) {
+      for (const one of stepsBack(segment.steps, tail === 1)) {
+        phases[0].twin(arrays, { ...segment, ...one });
+        if (!one.tail) phases[1].twin(arrays, { ...segment, ...one });
       }
     },
   });

@@ -5,7 +5,7 @@ import { lstm } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
 import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
-import { recurrent } from "../ops/recurrent.ts";
+import { recurrent, type Lane } from "../ops/recurrent.ts";
 import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
@@ -111,17 +111,23 @@ abstract class RecurrentLayer extends Module {
       if (layer > 0 && this.dropout > 0 && context.training) {
         x = dropout(tape, context.label(`l${layer}.dropout`), x, { p: this.dropout, random: context.random, stream: context.randomStream() });
       }
-      const outputs = this.suffixes(layer).map((suffix, direction) => {
+      const lanes = this.suffixes(layer).map((suffix, direction): Lane => {
         const index = layer * this.directions + direction;
-        const result = recurrent(tape, context.label(suffix), x, {
-          inputWeight: context.parameter(`weight_ih_${suffix}`),
-          recurrentWeight: context.parameter(`weight_hh_${suffix}`),
-          inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
-          recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
-        }, { cell: this.cell, reverse: direction === 1, initialH: h0?.[index], initialC: c0?.[index], lengths });
-        hN.push(result.finalH);
-        if (result.finalC) cN.push(result.finalC);
-        return context.lengths ? maskSteps(tape, context.label(`${suffix}.masked`), result.y, lengths) : result.y;
+        return {
+          label: context.label(suffix), reverse: direction === 1, initialH: h0?.[index], initialC: c0?.[index],
+          weights: {
+            inputWeight: context.parameter(`weight_ih_${suffix}`),
+            recurrentWeight: context.parameter(`weight_hh_${suffix}`),
+            inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
+            recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+          },
+        };
+      });
+      const results = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths });
+      const outputs = results.map(({ y, finalH, finalC }, direction) => {
+        hN.push(finalH);
+        if (finalC) cN.push(finalC);
+        return context.lengths ? maskSteps(tape, `${lanes[direction].label}.masked`, y, lengths) : y;
       });
       x = outputs.length === 1 ? outputs[0] : concatLast(tape, context.label(`l${layer}.both`), outputs);
     }

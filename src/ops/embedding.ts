@@ -12,11 +12,11 @@ export function embedding(tape: Tape, label: string, ids: Variable, weight: Vari
   const [vocabulary, columns] = weight.shape;
   const rows = sizeOf(ids.shape);
   const y = tape.gathered(`${label}.y`, [...ids.shape, columns], { table: weight, ids: ids.view }, (view) => {
-    tape.recording.dispatch(embeddingGather, { weight: weight.view, ids: ids.view, y: view }, { rows, columns });
+    tape.recording.dispatch(embeddingGather, { weight: weight.view, ids: ids.view, y: view }, { rows, columns, firstId: 0 });
   });
   tape.record([y], () => {
     const { view, accumulate } = tape.share(weight);
-    tape.recording.dispatch(embeddingScatter, { dy: y.gradient!, ids: ids.view, dWeight: view }, { rows, columns, vocabulary, accumulate });
+    tape.recording.dispatch(embeddingScatter, { dy: y.gradient!, ids: ids.view, dWeight: view }, { rows, columns, vocabulary, accumulate, firstId: 0 });
   });
   return y;
 }

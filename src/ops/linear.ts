@@ -41,15 +41,20 @@ export function biasGradient(tape: Tape, bias: Variable | undefined, dy: View, r
   tape.recording.dispatch(columnSum, { x: dy, sums: view }, { rows, columns, accumulate });
 }
 
-/** ∂L/∂x (+)= dy·W, ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b; dy [rows, O], W [O, I], x [rows, I]. */
-export function productGradients(tape: Tape, x: Variable, weight: Variable, bias: Variable | undefined, dy: View, rows: number): void {
+/**
+ * ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b, over `rows` rows; dy [rows, O], W [O, I], x [≥ rows, I].
+ * @param firstRow the first of x's rows that had a part in y
+ */
+export function weightGradients(tape: Tape, x: Variable, weight: Variable, bias: Variable | undefined, dy: View, rows: number, firstRow = 0): void {
   const [O, I] = weight.shape;
   const place = weightAndBias(tape, weight, bias, dy, rows);
-  if (place) matmul(tape.recording, dy, x.view, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, accumulate: place.accumulate }, place);
-  if (x.needsGradient) {
-    const { view, accumulate } = tape.share(x);
-    matmul(tape.recording, dy, weight.view, view, { M: rows, N: I, K: O, accumulate });
-  }
+  if (place) matmul(tape.recording, dy, x.view, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, bOffset: firstRow * I, accumulate: place.accumulate }, place);
+}
+
+/** ∂L/∂x (+)= dy·W for y = x·Wᵀ, over `rows` rows of x from `firstRow` on; `to` as `Tape.share` gave it for x. */
+export function inputGradient(tape: Tape, weight: Variable, dy: View, rows: number, to: { view: View; accumulate: 0 | 1 }, firstRow = 0): void {
+  const [O, I] = weight.shape;
+  matmul(tape.recording, dy, weight.view, to.view, { M: rows, N: I, K: O, cOffset: firstRow * I, accumulate: to.accumulate });
 }
 
 /**
@@ -64,6 +69,9 @@ export function linear(tape: Tape, label: string, x: Variable, weight: Variable,
   const rows = sizeOf(x.shape) / I;
   const y = tape.result(`${label}.y`, [...x.shape.slice(0, -1), O], [x, weight, bias]);
   matmul(tape.recording, x.view, weight.view, y.view, { M: rows, N: O, K: I, bRow: 1, bColumn: I }, { bias: bias?.view });
-  tape.record([y], () => productGradients(tape, x, weight, bias, y.gradient!, rows));
+  tape.record([y], () => {
+    weightGradients(tape, x, weight, bias, y.gradient!, rows);
+    if (x.needsGradient) inputGradient(tape, weight, y.gradient!, rows, tape.share(x));
+  });
   return y;
 }

@@ -1,29 +1,26 @@
-/** The part of a recurrent layer before its first step: projected inputs and packed weights, and their way back. */
-import { embeddingScatter } from "../kernels/embedding.ts";
-import { prepareLayer as prepareLayerKernel } from "../kernels/prepare-layer.ts";
+/** The part of a recurrent layer before its recurrence: projected inputs and packed weights, and their way back. */
+import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
+import { prepareLayer } from "../kernels/prepare-layer.ts";
 import type { View } from "../recording/recording.ts";
-import { matmul, productGradients } from "./linear.ts";
+import { inputGradient, matmul, weightGradients } from "./linear.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
 
-/** Letters as in recurrent.ts. */
-export interface LayerInput {
-  /** [T, B, I] */
-  readonly x: Variable;
-  /** W [H·G, I] and b_ih [H·G] */
+/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G]; both biases or none. Letters as in recurrent.ts. */
+export interface RecurrentWeights {
   readonly inputWeight: Variable;
-  readonly inputBias?: Variable;
-  /** U [H·G, H] */
   readonly recurrentWeight: Variable;
+  readonly inputBias?: Variable;
+  readonly recurrentBias?: Variable;
 }
 
-export interface PreparedLayer {
-  /** [T, B, H, G]: W·x + b_ih */
-  readonly gates: View;
-  /** [H, H, G] each; see `kernels/prepare-layer.ts`. */
-  readonly forwardWeights: View;
-  readonly backwardWeights: View;
-  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x from the gradient of `gates`. */
-  readonly inputGradients: (dGates: View) => void;
+/** What one lane's weights and inputs are to the time loop. */
+export interface LaneInput {
+  /** Records W·x + b_ih of `steps` steps from step `first` on, into [steps, B, H, G]; packs the weights when first called. */
+  readonly project: (to: View, first: number, steps: number) => void;
+  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x of these steps, from the gradient of what `project` made. */
+  readonly collect: (dGates: View, first: number, steps: number) => void;
+  /** To be called when all steps have been collected. */
+  readonly finish: () => void;
 }
 
 /**
@@ -34,44 +31,85 @@ function tableOf(x: Variable, rows: number): Gathered | undefined {
   return x.gathered && x.gathered.table.shape[0] * 2 <= rows ? x.gathered : undefined;
 }
 
-/** @param anyIds some u32 buffer, to be bound where there are no ids */
-export function prepareLayer(tape: Tape, label: string, { x, inputWeight, inputBias, recurrentWeight }: LayerInput, anyIds: View): PreparedLayer {
+/**
+ * @param x [T, B, I]
+ * @param shareInput `tape.share` of x, asked once if x needs a gradient
+ * @param packed where the lane's weights go; see `kernels/prepare-layer.ts`
+ * @param anyIds some u32 buffer, to be bound where there are no ids
+ */
+export function laneInput(
+  tape: Tape, label: string, x: Variable, shareInput: () => ReturnType<Tape["share"]>,
+  weights: RecurrentWeights, packed: { forward: View; backward: View }, anyIds: View,
+): LaneInput {
+  const { inputWeight, inputBias, recurrentWeight, recurrentBias } = weights;
   const { recording } = tape;
   const [T, B] = x.shape;
   const [columns, I] = inputWeight.shape;
   const H = recurrentWeight.shape[1];
   const G = columns / H;
   const gathered = tableOf(x, T * B);
-  const source = gathered?.table ?? x;
-  const rows = gathered ? source.shape[0] : T * B;
-  const gates = recording.buffer(`${label}.gates`, [T, B, H, G]);
-  const forwardWeights = recording.buffer(`${label}.weights.forward`, [H, H, G]);
-  const backwardWeights = recording.buffer(`${label}.weights.backward`, tape.differentiates ? [H, H, G] : [1]);
-  const project = (output: View): void => {
-    matmul(recording, source.view, inputWeight.view, output, { M: rows, N: columns, K: I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
+  const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
+    matmul(recording, input, inputWeight.view, to, { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
   };
   /** Packs the weights, and gathers rows of a table on the way. */
-  const copy = (gather?: { table: View; ids: View; to: View; width: number }): void => {
-    const views = { weight: recurrentWeight.view, forwardWeights, backwardWeights, table: gather?.table ?? recurrentWeight.view, ids: gather?.ids ?? anyIds, gathered: gather?.to ?? gates };
-    recording.dispatch(prepareLayerKernel, views, { H, G, backward: tape.differentiates ? 1 : 0, rows: gather ? T * B : 0, columns: gather?.width ?? 1 });
+  const pack = (gather?: { table: View; ids: View; to: View; width: number; rows: number; firstId: number }): void => {
+    recording.dispatch(prepareLayer, {
+      weight: recurrentWeight.view, bias: recurrentBias?.view ?? recurrentWeight.view, forwardWeights: packed.forward, backwardWeights: packed.backward,
+      table: gather?.table ?? recurrentWeight.view, ids: gather?.ids ?? anyIds, gathered: gather?.to ?? recording.buffer(`${label}.gathered.none`, [1]),
+    }, {
+      H, G, useBias: recurrentBias ? 1 : 0, backward: tape.differentiates ? 1 : 0,
+      rows: gather?.rows ?? 0, columns: gather?.width ?? 1, firstId: gather?.firstId ?? 0,
+    });
   };
-  if (gathered) {
-    const projected = recording.buffer(`${label}.projected`, [rows, columns]);
-    project(projected);
-    copy({ table: projected, ids: gathered.ids, to: gates, width: columns });
-  } else {
-    const to = x.gathered && x.unmade(recording);
-    copy(to && { table: x.gathered.table.view, ids: x.gathered.ids, to, width: I });
-    project(gates);
+  return gathered ? fromTable(gathered) : fromRows();
+
+  function fromTable({ table, ids }: Gathered): LaneInput {
+    const rows = table.shape[0];
+    let projected: View | undefined;
+    let dProjected: View | undefined;
+    return {
+      project(to, first, steps) {
+        const gather = { rows: steps * B, firstId: first * B };
+        if (projected) {
+          recording.dispatch(embeddingGather, { weight: projected, ids, y: to }, { columns, ...gather });
+          return;
+        }
+        projected = recording.buffer(`${label}.projected`, [rows, columns]);
+        multiply(table.view, projected, rows, 0);
+        pack({ table: projected, ids, to, width: columns, ...gather });
+      },
+      collect(dGates, first, steps) {
+        const accumulate = dProjected ? 1 : 0;
+        dProjected ??= recording.buffer(`${label}.d.projected`, [rows, H, G]);
+        recording.dispatch(embeddingScatter, { dy: dGates, ids, dWeight: dProjected }, { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B });
+      },
+      finish() {
+        weightGradients(tape, table, inputWeight, inputBias, dProjected!, rows);
+        if (table.needsGradient) inputGradient(tape, inputWeight, dProjected!, rows, tape.share(table));
+      },
+    };
   }
 
-  const inputGradients = (dGates: View): void => {
-    let dProjected = dGates;
-    if (gathered) {
-      dProjected = recording.buffer(`${label}.d.projected`, [rows, H, G]);
-      recording.dispatch(embeddingScatter, { dy: dGates, ids: gathered.ids, dWeight: dProjected }, { rows: T * B, columns, vocabulary: rows, accumulate: 0 });
-    }
-    productGradients(tape, source, inputWeight, inputBias, dProjected, rows);
-  };
-  return { gates, forwardWeights, backwardWeights, inputGradients };
+  function fromRows(): LaneInput {
+    let isPacked = false;
+    let dx: ReturnType<Tape["share"]> | undefined;
+    return {
+      project(to, first, steps) {
+        if (!isPacked) {
+          const rows = x.gathered && x.unmade(recording);
+          pack(rows && { table: x.gathered.table.view, ids: x.gathered.ids, to: rows, width: I, rows: T * B, firstId: 0 });
+          isPacked = true;
+        }
+        multiply(x.view, to, steps * B, first * B);
+      },
+      collect(dGates, first, steps) {
+        weightGradients(tape, x, inputWeight, inputBias, dGates, steps * B, first * B);
+        if (!x.needsGradient) return;
+        // Each segment has its own rows of dx: whether they add to something does not change from one to the next.
+        dx ??= shareInput();
+        inputGradient(tape, inputWeight, dGates, steps * B, dx, first * B);
+      },
+      finish: () => undefined,
+    };
+  }
 }

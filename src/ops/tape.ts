@@ -55,26 +55,36 @@ interface Entry {
   readonly vjp: () => void;
 }
 
+/** How a tape is to be recorded. */
+export interface TapeOptions {
+  /** Whether `backward` will be called: ops keep what it needs. */
+  readonly differentiates: boolean;
+  /** How recurrent layers loop over time; by default what suits their size. */
+  readonly strategy?: "loop" | "step";
+  /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
+  readonly recompute?: boolean;
+  /** The most elements that one buffer may hold on the device (default: any number). */
+  readonly mostElements?: number;
+}
+
 export class Tape {
   private readonly entries: Entry[] = [];
 
-  constructor(
-    readonly recording: Recording,
-    /** Whether `backward` will be called: ops keep what it needs. */
-    readonly differentiates: boolean,
-    /** How recurrent layers loop over time; by default what suits their size. */
-    readonly strategy?: "loop" | "step",
-  ) {}
+  constructor(readonly recording: Recording, readonly options: TapeOptions) {}
+
+  get differentiates(): boolean {
+    return this.options.differentiates;
+  }
 
   /** A value that comes from outside: an input or a parameter. */
   leaf(label: string, view: View, options: { needsGradient?: boolean; gradientPlace?: View } = {}): Variable {
     return new Variable(label, view.shape, () => view, { ...options, needsGradient: this.differentiates && (options.needsGradient ?? false) });
   }
 
-  /** A result of an op on `inputs`, in a buffer of its own unless `view` says where it lies. */
-  result(label: string, shape: Shape, inputs: readonly (Variable | undefined)[], view?: View): Variable {
+  /** A result of an op on `inputs`, in a buffer of its own unless `view` says where it lies; so with its gradient. */
+  result(label: string, shape: Shape, inputs: readonly (Variable | undefined)[], view?: View, gradientPlace?: View): Variable {
     const place = view ?? this.recording.buffer(label, shape);
-    return new Variable(label, shape, () => place, { needsGradient: this.anyNeeds(inputs) });
+    return new Variable(label, shape, () => place, { needsGradient: this.anyNeeds(inputs), gradientPlace });
   }
 
   /** Rows of a table that are gathered only if an op asks for them: `make` records that into a buffer of its own. */

@@ -3,7 +3,7 @@
  * here knows a device; backends interpret it (CPU) or encode it anew for each submit (WebGPU).
  */
 import { RnnError } from "../errors.ts";
-import type { Bindings, ElementType, Kernel, Params, ParamTypes } from "../kernels/kernel.ts";
+import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 
@@ -44,10 +44,6 @@ export type Command =
   | { readonly kind: "copy"; readonly from: View; readonly to: View }
   | { readonly kind: "clear"; readonly view: View }
   | { readonly kind: "download"; readonly name: string; readonly view: View };
-
-/** Elements to which bound views are aligned: 256 bytes, WebGPU's default offset alignment. */
-export const alignment = 64;
-export const align = (length: number): number => Math.ceil(length / alignment) * alignment;
 
 /** The part of `view` that starts `offset` elements in. */
 export function subview(view: View, offset: number, shape: Shape): View {

@@ -1,7 +1,8 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/parameter.ts";
-import { align, alignment, subview, type View } from "../recording/recording.ts";
+import { align, alignment } from "../kernels/kernel.ts";
+import { subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 
 interface Place {

@@ -1,5 +1,5 @@
 /** What a model is given, checked, and how it is to be recorded. */
-import { checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { checkFinite, checkIds, checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
@@ -15,8 +15,27 @@ export interface ModelInputs {
   lengths?: ArrayLike<number>;
 }
 
+/** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
+export interface LayerOptions {
+  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
+  strategy?: Strategy;
+  /**
+   * Keep only the states of each step for the backward pass and compute the gates anew from them, an eighth of the
+   * sequence at a time: about a third of the memory for one more forward pass (default false).
+   */
+  recompute?: boolean;
+}
+
+export const layerOptionNames = ["strategy", "recompute"];
+
+/** @throws RnnError `option` */
+export function checkLayerOptions(where: string, { strategy, recompute }: LayerOptions): LayerOptions {
+  if (strategy !== undefined) checkChoice<Strategy>(where, "strategy", strategy, ["loop", "step"]);
+  return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false) };
+}
+
 /** Checks inputs against the model and says how to record them. */
-export function planFor(model: Module, inputs: ModelInputs, options: { training?: boolean; differentiates: boolean; strategy?: Strategy }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
+export function planFor(model: Module, inputs: ModelInputs, options: LayerOptions & { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
   checkOptionNames("inputs", inputs, ["input", "state", "lengths"], { needed: true });
   const input = checkTensor("inputs", "input", inputs.input);
   if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
@@ -33,14 +52,9 @@ export function planFor(model: Module, inputs: ModelInputs, options: { training?
   if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
   const plan: RecordingPlan = {
     inputShape: input.shape, states, hasLengths: inputs.lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy,
+    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute,
   };
   return { plan, data };
-}
-
-/** @throws RnnError `option` */
-export function checkStrategy(where: string, strategy: unknown): Strategy | undefined {
-  return strategy === undefined ? undefined : checkChoice<Strategy>(where, "strategy", strategy, ["loop", "step"]);
 }
 
 function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly number[]): Uint32Array {

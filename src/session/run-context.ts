@@ -26,6 +26,8 @@ export interface RecordingPlan {
   readonly inputGradient?: boolean;
   /** How recurrent layers loop over time; by default what suits their size. */
   readonly strategy?: Strategy;
+  readonly recompute?: boolean;
+  readonly mostElements?: number;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -55,7 +57,7 @@ export class RunContext implements ContextHost {
 
   constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan) {
     const { recording } = this;
-    this.tape = new Tape(recording, plan.differentiates, plan.strategy);
+    this.tape = new Tape(recording, plan);
     this.training = plan.training;
     this.parameters = recording.buffer("parameters", [store.length], "external");
     this.gradients = recording.buffer("gradients", [store.length], "external");

@@ -2,10 +2,9 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
-import { checkStrategy, planFor, randomWords, type ModelInputs } from "./plan.ts";
+import { checkLayerOptions, layerOptionNames, planFor, randomWords, type LayerOptions, type ModelInputs } from "./plan.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
@@ -36,21 +35,19 @@ export interface ModelGradients extends ModelOutputs {
 }
 
 /** How a model is run. */
-export interface RunOptions {
+export interface RunOptions extends LayerOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */
   training?: boolean;
   /** Seed of the dropout masks (default 0). */
   seed?: number;
-  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
-  strategy?: Strategy;
 }
 
 function checkRunOptions(where: string, options: RunOptions): void {
-  checkOptionNames(where, options, ["backend", "training", "seed", "strategy"], { needed: true });
+  checkOptionNames(where, options, ["backend", "training", "seed", ...layerOptionNames], { needed: true });
   checkBoolean(where, "training", options.training ?? false);
   checkInteger(where, "seed", options.seed ?? 0, 0);
-  checkStrategy(where, options.strategy);
+  checkLayerOptions(where, options);
 }
 
 /** A tensor by itself is the input. */

@@ -107,7 +107,7 @@ export class Session {
 
   /** Records without keeping: for verification and for printing. */
   async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions): Promise<Prepared> {
-    const context = new RunContext(this.model, this.store, plan);
+    const context = new RunContext(this.model, this.store, { mostElements: this.backend.mostElements, ...plan });
     finish(context);
     const memory = new Map<Buffer, DeviceBuffer>([[context.parameters.buffer, this.store.parameters], [context.gradients.buffer, this.store.gradients]]);
     for (const [label, { buffer }] of context.externals) {

@@ -30,7 +30,7 @@ export async function lossAndGradient(
   checkFinite(loss.name, "mask", mask.data);
   loss.checkTargets(targets.data, prediction.shape);
   const recording = new Recording();
-  const tape = new Tape(recording, true);
+  const tape = new Tape(recording, { differentiates: true });
   const variable = tape.leaf("prediction", recording.buffer("prediction", prediction.shape, "input"), { needsGradient: true });
   const normalizer = recording.buffer("normalizer", [2], "input");
   const losses = loss.record(tape, variable, recording.buffer("targets", shape, "input", loss.targetType), recording.buffer("mask", shape, "input"), normalizer);

@@ -3,9 +3,8 @@ import { checkOptionNames, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { RunContext, type RecordingPlan } from "../session/run-context.ts";
-import { planFor, randomWords } from "../session/plan.ts";
+import { planFor, randomWords, type LayerOptions } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
@@ -20,7 +19,7 @@ export class LossRecorder {
 
   constructor(
     private readonly session: Session, private readonly loss: Loss, private readonly carried: CarriedStates,
-    private readonly carryState: boolean, private readonly optimizer?: OptimizerState, private readonly strategy?: Strategy,
+    private readonly carryState: boolean, private readonly optimizer?: OptimizerState, private readonly layerOptions: LayerOptions = {},
   ) {}
 
   /** The recording for batches shaped like this one. */
@@ -52,7 +51,7 @@ export class LossRecorder {
   private planOf(batch: Batch): RecordingPlan {
     const training = this.optimizer !== undefined;
     checkOptionNames("batch", batch, ["input", "targets", "mask", "startsSequence"], { needed: true });
-    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, strategy: this.strategy });
+    const { plan } = planFor(this.session.model, { input: batch.input }, { training, differentiates: training, ...this.layerOptions });
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 

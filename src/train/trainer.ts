@@ -3,10 +3,9 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { checkBoolean, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
-import { checkStrategy } from "../session/plan.ts";
+import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "../session/breathe.ts";
@@ -15,7 +14,7 @@ import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { OptimizerState } from "./optimizer-state.ts";
 
 /** What a `Trainer` needs; the first four have no default. */
-export interface TrainerOptions {
+export interface TrainerOptions extends LayerOptions {
   backend: Backend;
   /** Where batches come from, e.g. `TextData`. */
   data: TrainingData;
@@ -29,8 +28,6 @@ export interface TrainerOptions {
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
-  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
-  strategy?: Strategy;
 }
 
 /** How a training step went. */
@@ -91,7 +88,7 @@ export class Trainer {
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "strategy"], { needed: true });
+    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
     checkParts(options);
     const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
     const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
@@ -103,7 +100,7 @@ export class Trainer {
     if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.carried = new CarriedStates(options.backend);
     this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
-    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkStrategy("Trainer", options.strategy));
+    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkLayerOptions("Trainer", options));
   }
 
   /**

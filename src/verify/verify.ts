@@ -2,16 +2,15 @@ import type { Backend, Program } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
 import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
-import { checkStrategy, planFor, randomWords, type ModelInputs } from "../session/plan.ts";
+import { checkLayerOptions, layerOptionNames, planFor, randomWords, type LayerOptions, type ModelInputs } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 
 /** What is checked, and how closely. */
-export interface VerifyOptions {
+export interface VerifyOptions extends LayerOptions {
   /** The backend to be checked. */
   backend: Backend;
   /** Allowed: |device - twin| <= atol + rtol·|twin| (defaults 1e-5 and 1e-4). */
@@ -19,8 +18,6 @@ export interface VerifyOptions {
   rtol?: number;
   /** Whether dropout is active (default true, so that its kernels are checked too). */
   training?: boolean;
-  /** How recurrent layers loop over time (default: what suits their size). */
-  strategy?: Strategy;
 }
 
 /** One buffer after one command. */
@@ -59,13 +56,13 @@ export interface Report {
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit the model
  */
 export async function verify(model: Module, inputs: ModelInputs, options: VerifyOptions): Promise<Report> {
-  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training", "strategy"], { needed: true });
+  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training", ...layerOptionNames], { needed: true });
   const atol = checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 });
   const rtol = checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 });
   const training = checkBoolean("verify", "training", options.training ?? true);
-  const strategy = checkStrategy("verify", options.strategy);
+  const layerOptions = checkLayerOptions("verify", options);
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  const { plan, data } = planFor(model, inputs, { training, differentiates: true, strategy });
+  const { plan, data } = planFor(model, inputs, { training, differentiates: true, ...layerOptions });
   const device = await make(model, options.backend);
   const twin = await make(model, twins);
   const runInputs: Record<string, NumericArray> = { ...data, random: randomWords(1, 1) };
@@ -96,7 +93,8 @@ export async function verify(model: Module, inputs: ModelInputs, options: Verify
   async function make(of: Module, on: Backend): Promise<{ program: Program; cotangents: [string, number][] }> {
     const session = Session.of(of, on);
     const cotangents: [string, number][] = [];
-    const { program } = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true });
+    // Both record what suits the device.
+    const { program } = await session.make({ ...plan, mostElements: options.backend.mostElements }, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true });
     await session.store.sync();
     return { program, cotangents };
   }

@@ -25,6 +25,7 @@ interface Inputs {
 type AnyCell = Cell | TwoPhaseCell;
 
 const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell;
+const segmentOf = (reverse: boolean) => ({ lanes: 1, T, B, H, reverse: reverse ? 1 : 0, hBase: 0, first: 0, steps: T });
 const stepsOf = (reverse: boolean) => Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
 
 function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, h0, c0 }: Inputs) {
@@ -35,8 +36,9 @@ function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, h0, c0 }: 
   h.set(h0, first * B * H);
   if (!isTwoPhase(cell) && cell.hasMemory) c.set(c0, first * B * H);
   const kernels = isTwoPhase(cell) ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
-  for (const step of stepsOf(reverse)) {
-    for (const kernel of kernels) kernel.twin({ gates, weights, bias, h, c, lengths }, { B, H, hBase: 0, ...step });
+  const withBias = Float64Array.of(...weights, ...bias);
+  for (let i = 0; i < T; i++) {
+    for (const kernel of kernels) kernel.twin({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
   }
   return { gates, h, c };
 }
@@ -68,10 +70,8 @@ function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dc
   const kernels = isTwoPhase(cell) ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
   const arrays = { gates, weights, h, c, dy, carry, dRecurrent, lengths };
   const steps = stepsOf(reverse).reverse();
-  steps.forEach((step, i) => {
-    for (const kernel of kernels) kernel.twin(arrays, { B, H, hBase: 0, ...step, nextT: i ? steps[i - 1].t : 0, hasNext: i ? 1 : 0, tail: 0 });
-  });
-  kernels[0].twin(arrays, { B, H, hBase: 0, t: 0, previousSlot: 0, currentSlot: 0, nextT: steps[T - 1].t, hasNext: 1, tail: 1 });
+  for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) kernel.twin(arrays, { ...segmentOf(reverse), i, tail: 0 });
+  kernels[0].twin(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
 
   const recurrentSide = !isTwoPhase(cell) && cell.splitsRecurrentGradient ? dRecurrent : gates;
   const d: Inputs = {

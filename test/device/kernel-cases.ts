@@ -89,11 +89,11 @@ function stridedCopyCases(): KernelCase[] {
   }));
 }
 
-const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns]) => ({
-  params: { H, G, backward, rows, columns },
+const prepareLayerCases = (): KernelCase[] => [[1, 1, 0, 1, 1], [7, 4, 5, 1, 28], [33, 3, 0, 0, 1], [16, 4, 70, 1, 5], [5, 1, 13, 0, 64]].map(([H, G, rows, backward, columns], i) => ({
+  params: { H, G, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
   arrays: {
-    weight: floats(H * G * H), forwardWeights: floats(H * H * G + spare), backwardWeights: floats(H * H * G + spare),
-    table: floats(3 * columns), ids: integers(Math.max(1, rows), 2), gathered: floats(rows * columns + spare),
+    weight: floats(H * G * H), bias: floats(H * G), forwardWeights: floats((H + 1) * H * G + spare), backwardWeights: floats(H * H * G + spare),
+    table: floats(3 * columns), ids: integers(Math.max(1, rows + i), 2), gathered: floats(rows * columns + spare),
   },
 }));
 
@@ -136,13 +136,13 @@ const elementLossCases = (extra: Record<string, number>): KernelCase[] => length
 }));
 
 const embeddingTables = [[1, 1, 1], [7, 63, 5], [2049, 3, 4], [13, 65, 31], [100, 130, 3], [40, 300, 5]] as const;
-const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary]) => ({
-  params: { rows, columns },
-  arrays: { weight: floats(vocabulary * columns), ids: integers(rows, vocabulary - 1), y: floats(rows * columns + spare) },
+const gatherCases = (): KernelCase[] => embeddingTables.map(([rows, columns, vocabulary], firstId) => ({
+  params: { rows, columns, firstId },
+  arrays: { weight: floats(vocabulary * columns), ids: integers(firstId + rows, vocabulary - 1), y: floats(rows * columns + spare) },
 }));
 const scatterCases = (): KernelCase[] => embeddingTables.flatMap(([rows, columns, vocabulary]) => both.map((accumulate) => ({
-  params: { rows, columns, vocabulary, accumulate },
-  arrays: { dy: floats(rows * columns), ids: integers(rows, vocabulary - 1), dWeight: floats(vocabulary * columns + spare) },
+  params: { rows, columns, vocabulary, accumulate, firstId: 3 * accumulate },
+  arrays: { dy: floats(rows * columns), ids: integers(3 * accumulate + rows, vocabulary - 1), dWeight: floats(vocabulary * columns + spare) },
 })));
 
 const columnSumCases = (): KernelCase[] => [[1, 1], [257, 1], [300, 2], [65, 3], [31, 15], [17, 16], [129, 17], [40, 131]].flatMap(([rows, columns]) => both.map((accumulate) => ({

@@ -7,6 +7,7 @@ import { lstm } from "../../src/kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../../src/kernels/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM, type MatmulParams } from "../../src/kernels/matmul.ts";
+import { hSize, laneStart, type Segment } from "../../src/kernels/recurrent-lanes.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
@@ -189,39 +190,46 @@ describe.each([lstm, gru, rnnTanh, rnnRelu])("one step of $name", (cell) => {
   const hBase = 11;
 
   /** Weights small enough that gates do not saturate, whatever H is. */
-  function layer(B: number, H: number, lengths: ArrayLike<number>): Arrays {
+  function layer(segment: Segment, lengths: ArrayLike<number>): Arrays {
+    const { lanes, B, H, steps } = segment;
     return {
-      gates: numbers(T * B * H * G, 1, 2), weights: numbers(H * H * G, 2, 2 / Math.sqrt(H)), bias: numbers(H * G, 3),
-      h: numbers(hBase + (T + 1) * B * H, 4), c: numbers((T + 1) * B * H, 5, 2), lengths: Uint32Array.from(lengths),
-      dy: numbers(T * B * H, 6), carry: numbers(B * H * 2, 7), dRecurrent: numbers(T * B * H * G, 8),
+      gates: numbers(laneStart(lanes, steps * B * H) * G, 1, 2), weights: numbers(laneStart(lanes, (H + 1) * H) * G, 2, 2 / Math.sqrt(H)),
+      h: numbers(laneStart(lanes, hSize(segment)), 4), c: numbers(laneStart(lanes, (T + 1) * B * H), 5, 2), lengths: Uint32Array.from(lengths),
+      dy: numbers(laneStart(lanes, T * B * H), 6), carry: numbers(laneStart(lanes, B * H) * 2, 7), dRecurrent: numbers(laneStart(lanes, steps * B * H) * G, 8),
     };
   }
+  const whole = { T, hBase, first: 0, steps: T };
+  const forwards = { ...whole, lanes: 1, reverse: 0 };
+  const bothWays = { T, hBase, first: 1, steps: 2, lanes: 2, reverse: 2 };
 
   const shapes = [[1, 1], [2, 3], [3, 4], [4, 5], [5, 8], [7, 9], [8, 31], [17, 33], [33, 16], [1, 67], [16, 257]];
 
   it.each(shapes)("goes forward, B=%i H=%i", async (B, H) => {
-    const { gates, weights, bias, h, c, lengths } = layer(B, H, new Array<number>(B).fill(T));
-    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase });
-    await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths }, { B, H, t: 2, previousSlot: 3, currentSlot: 2, hBase });
+    for (const lanes of [forwards, { ...forwards, reverse: 1 }, bothWays]) {
+      const segment = { ...lanes, B, H };
+      const { gates, weights, h, c, lengths } = layer(segment, new Array<number>(B).fill(T));
+      await expectTwin(stepForward(cell), { gates, weights, h, c, lengths }, { ...segment, i: 1 });
+    }
   });
 
   it.each(shapes)("goes backward, B=%i H=%i", async (B, H) => {
-    const { bias: _, ...arrays } = layer(B, H, new Array<number>(B).fill(T));
-    // Gates are activated ones here, between -1 and 1.
-    arrays.gates = numbers(T * B * H * G, 1);
-    for (const [hasNext, tail] of [[0, 0], [1, 0], [1, 1]]) {
-      await expectTwin(stepBackward(cell), arrays, { B, H, t: 1, previousSlot: 1, currentSlot: 2, hBase, nextT: 2, hasNext, tail });
+    for (const [lanes, i, tail] of [[forwards, 2, 0], [forwards, 1, 0], [forwards, 0, 1], [{ ...forwards, reverse: 1 }, 0, 0], [bothWays, 0, 0], [bothWays, 0, 1]] as const) {
+      const segment = { ...lanes, B, H };
+      const arrays = layer(segment, new Array<number>(B).fill(T));
+      // Gates are activated ones here, between -1 and 1.
+      arrays.gates = numbers(arrays.gates.length, 1);
+      await expectTwin(stepBackward(cell), arrays, { ...segment, i, tail });
     }
   });
 
   it("leaves rows that have ended as they were", async () => {
     const lengths = [3, 1, 0, 2, 2, 3, 1];
     for (const H of [1, 5, 8]) {
-      const { bias, ...arrays } = layer(lengths.length, H, lengths);
-      const slots = { B: lengths.length, H, t: 1, previousSlot: 1, currentSlot: 2, hBase };
+      const segment = { ...forwards, B: lengths.length, H };
+      const arrays = layer(segment, lengths);
       const { gates, weights, h, c } = arrays;
-      await expectTwin(stepForward(cell), { gates, weights, bias, h, c, lengths: arrays.lengths }, slots);
-      await expectTwin(stepBackward(cell), { ...arrays, gates: numbers(gates.length, 1) }, { ...slots, nextT: 2, hasNext: 1, tail: 0 });
+      await expectTwin(stepForward(cell), { gates, weights, h, c, lengths: arrays.lengths }, { ...segment, i: 1 });
+      await expectTwin(stepBackward(cell), { ...arrays, gates: numbers(gates.length, 1) }, { ...segment, i: 1, tail: 0 });
     }
   });
 });

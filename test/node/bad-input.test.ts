@@ -172,6 +172,7 @@ describe("forward refuses", () => {
     ["lengths that are none", run({ input: numbers(3, 2, 28), lengths: 3 }), "shape", /^inputs: lengths must hold one number per row of the batch, 2, got undefined$/],
     ["an unknown option", run(numbers(1, 1, 28), { train: true }), "option", 'forward: unknown option "train"; did you mean "training"?'],
     ["text for a switch", run(numbers(1, 1, 28), { training: "yes" }), "option", 'forward: training must be true or false, got "yes"'],
+    ["recompute that is no boolean", run(numbers(1, 1, 28), { recompute: 1 }), "option", 'forward: recompute must be true or false, got 1'],
     ["an unknown strategy", run(numbers(1, 1, 28), { strategy: "fused" }), "option", 'forward: strategy must be "loop" or "step", got "fused"'],
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
@@ -190,7 +191,7 @@ describe("gradients refuses", () => {
     ["a state of a wrong size", run({ state: { h: numbers(1, 3) } }), "shape", 'cotangents: state "h" must be [1, 1, 3], got [1, 3]'],
     ["an unknown name", run({ outputs: numbers(4, 1, 3) }), "option", 'cotangents: unknown option "outputs"; did you mean "output"?'],
     ["nothing", run(undefined), "option", "cotangents: options must be an object, got undefined"],
-    ["an unknown option", run({}, { sed: 1 }), "option", 'gradients: unknown option "sed"; known options are backend, training, seed, strategy'],
+    ["an unknown option", run({}, { sed: 1 }), "option", 'gradients: unknown option "sed"; known options are backend, training, seed, strategy, recompute'],
   ]);
 });
 

@@ -4,7 +4,8 @@
  */
 import { RnnError } from "../../errors.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { walk, walkBack } from "../../kernels/recurrent-step.ts";
+import { cStart, firstInTime, hStart, isReversed, laneStart, type Segment } from "../../kernels/recurrent-lanes.ts";
+import { stepsBack } from "../../kernels/recurrent-loop.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -58,31 +59,63 @@ function matmulWithSums(exports: WasmExports): FastKernel {
   };
 }
 
+/** Byte addresses of one lane's numbers, such that the kernels find the segment's gates by the step's own number. */
+function laneOf(at: Addresses, p: Params, lane: number, G: number) {
+  const { B, H } = p;
+  const segment = p as Segment;
+  const gates = 4 * G * (laneStart(lane, p.steps * B * H) - firstInTime(lane, segment) * B * H);
+  return {
+    gates: at.gates + gates, dRecurrent: at.dRecurrent + gates,
+    h: at.h + 4 * hStart(lane, segment), c: at.c + 4 * cStart(lane, segment), dy: at.dy + 4 * laneStart(lane, p.T * B * H),
+    carry: at.carry + 8 * laneStart(lane, B * H), lengths: at.lengths,
+    forwardWeights: at.weights + 4 * G * laneStart(lane, (H + 1) * H), backwardWeights: at.weights + 4 * G * laneStart(lane, H * H),
+  };
+}
+
+/** Where a step finds its states, and the step whose gates' gradients reach it. */
+function slotsOf({ T, first, steps, reverse, i, tail }: Params, lane: number) {
+  const reversed = isReversed(reverse, lane);
+  const t = reversed ? T - 1 - first - i : first + i;
+  const next = tail ? 0 : 1;
+  return {
+    t, previousSlot: reversed ? t + 1 : t, currentSlot: reversed ? t : t + 1,
+    nextT: reversed ? t - next : t + next, hasNext: tail || i + 1 < steps ? 1 : 0,
+  };
+}
+
+/** The calls of all lanes, one after the other. */
+const everyLane = (lanes: number, call: (lane: number) => () => void): (() => void) => {
+  const calls = Array.from({ length: lanes }, (_, lane) => call(lane));
+  return lanes === 1 ? calls[0] : () => calls.forEach((one) => one());
+};
+
 function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
-  return cells.flatMap(({ name, gates }, cell): [string, FastKernel][] => {
-    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
-      work.reserve(4 * B * H * gates);
-      const h = at.h + 4 * hBase;
-      return () => stepForward(cell, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
-    };
-    const backward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase, nextT, hasNext, tail }) => {
+  return cells.flatMap(({ name, gates: G }, cell): [string, FastKernel][] => {
+    const forward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+      const { B, H } = p;
+      work.reserve(4 * B * H * G);
+      const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, lane, G);
+      const { t, previousSlot, currentSlot } = slotsOf(p, lane);
+      const bias = forwardWeights + 4 * H * H * G;
+      return () => stepForward(cell, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot);
+    });
+    const backward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+      const { B, H, tail } = p;
       work.reserve(4 * B * H);
-      const h = at.h + 4 * hBase;
-      return () => stepBackward(
-        cell, at.gates, at.weights, h, at.c, at.dy, at.carry, at.dRecurrent, at.lengths, work.address,
-        B, H, t, previousSlot, currentSlot, nextT, hasNext, tail,
-      );
-    };
+      const { gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, lane, G);
+      const { t, previousSlot, currentSlot, nextT, hasNext } = slotsOf(p, lane);
+      return () => stepBackward(cell, gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths, work.address, B, H, t, previousSlot, currentSlot, nextT, hasNext, tail);
+    });
     return [[`step-forward:${name}`, forward], [`step-backward:${name}`, backward]];
   });
 }
 
 /** The calls of a whole time loop are those of its steps one after the other, as in the twin. */
 function loopOf(phases: readonly FastKernel[], backward: boolean): FastKernel {
-  return (at, { T, B, H, reverse, hBase, tail }) => {
-    const steps = backward ? walkBack(T, reverse === 1, tail === 1) : walk(T, reverse === 1);
+  return (at, { tail, ...segment }) => {
+    const steps = backward ? stepsBack(segment.steps, tail === 1) : Array.from({ length: segment.steps }, (_, i) => ({ i, tail: 0 }));
     // A tail has no second phase.
-    const calls = steps.flatMap((step) => phases.slice(0, "tail" in step && step.tail ? 1 : 2).map((phase) => phase(at, { B, H, hBase, ...step })));
+    const calls = steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).map((phase) => phase(at, { ...segment, ...step })));
     return () => {
       for (const call of calls) call();
     };
@@ -101,17 +134,23 @@ function loopKernels(steps: ReadonlyMap<string, FastKernel>): [string, FastKerne
 }
 
 function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+  const G = 3;
   return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
-    const forward: FastKernel = (at, { B, H, t, previousSlot, currentSlot, hBase }) => {
-      work.reserve(4 * B * H * 3);
-      const h = at.h + 4 * hBase;
-      return () => twoPhaseForward(phase, at.gates, at.weights, at.bias, h, at.c, at.lengths, work.address, B, H, t, previousSlot, currentSlot);
-    };
-    const backward: FastKernel = (at, { B, H, t, previousSlot, hBase, nextT, hasNext, tail }) => {
+    const forward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+      const { B, H } = p;
+      work.reserve(4 * B * H * G);
+      const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, lane, G);
+      const { t, previousSlot, currentSlot } = slotsOf(p, lane);
+      const bias = forwardWeights + 4 * H * H * G;
+      return () => twoPhaseForward(phase, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot);
+    });
+    const backward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+      const { B, H, tail } = p;
       work.reserve(4 * B * H);
-      const h = at.h + 4 * hBase;
-      return () => twoPhaseBackward(phase, at.gates, at.weights, h, at.dy, at.carry, at.lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
-    };
+      const { gates, backwardWeights, h, dy, carry, lengths } = laneOf(at, p, lane, G);
+      const { t, previousSlot, nextT, hasNext } = slotsOf(p, lane);
+      return () => twoPhaseBackward(phase, gates, backwardWeights, h, dy, carry, lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+    });
     return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
   });
 }
@@ -143,14 +182,17 @@ function stridedCopyKernel({ stridedCopy }: WasmExports): FastKernel {
 /** Copies and a gather that have WebAssembly kernels of their own. */
 function prepareLayerKernel(exports: WasmExports): FastKernel {
   const copy = stridedCopyKernel(exports);
-  return (at, { H, G, backward, rows, columns }) => {
+  return (at, { H, G, useBias, backward, rows, columns, firstId }) => {
     const packed = { size0: H, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
     const forward = copy({ input: at.weight, output: at.forwardWeights }, { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 });
     const back = copy({ input: at.weight, output: at.backwardWeights }, { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 });
+    const last = at.forwardWeights + 4 * H * H * G;
     return () => {
       forward();
+      // The sum of one row, or of none.
+      exports.columnSum(at.bias, last, useBias, H * G, 0);
       if (backward) back();
-      if (rows) exports.embeddingGather(at.table, at.ids, at.gathered, rows, columns);
+      if (rows) exports.embeddingGather(at.table, at.ids + 4 * firstId, at.gathered, rows, columns);
     };
   };
 }
@@ -197,8 +239,8 @@ export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string,
     ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
     ["dropout", (at, { length, stream, p, accumulate }) => () => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
     ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
-    ["embedding-gather", direct(exports.embeddingGather, ["weight", "ids", "y"], ["rows", "columns"])],
-    ["embedding-scatter", direct(exports.embeddingScatter, ["dy", "ids", "dWeight"], ["rows", "columns", "vocabulary", "accumulate"])],
+    ["embedding-gather", (at, { rows, columns, firstId }) => () => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)],
+    ["embedding-scatter", (at, p) => () => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
     ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
     ...optimizerKernels(exports),
   ]);

@@ -20,6 +20,7 @@ import cellLib from "../../../shaders/lib/cell.wgsl";
 import finiteLib from "../../../shaders/lib/finite.wgsl";
 import foldLib from "../../../shaders/lib/fold.wgsl";
 import gradientLib from "../../../shaders/lib/gradient.wgsl";
+import laneLib from "../../../shaders/lib/lane.wgsl";
 import linearIndex from "../../../shaders/lib/linear-index.wgsl";
 import matmulLib from "../../../shaders/lib/matmul.wgsl";
 import noRowSums from "../../../shaders/lib/no-row-sums.wgsl";
@@ -73,6 +74,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/finite": finiteLib,
   "lib/fold": foldLib,
   "lib/gradient": gradientLib,
+  "lib/lane": laneLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
   "lib/no-row-sums": noRowSums,

@@ -55,6 +55,11 @@ export class WebGpuBackend implements Backend {
     return new WebGpuBackend(found, options);
   }
 
+  get mostElements(): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.device.limits;
+    return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4);
+  }
+
   floats(length: number): FloatArray {
     return new Float32Array(length);
   }

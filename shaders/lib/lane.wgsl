@@ -1,0 +1,25 @@
+// A lane is one of the directions that a dispatch runs side by side (z of the grid), a segment the steps that it runs,
+// `first` the number of steps before them. Each lane's share of a buffer starts at a multiple of 64 elements.
+// src/kernels/recurrent-lanes.ts has the same arithmetic.
+
+// Where the numbers of one step start in each buffer; row · H + unit is to be added.
+struct Step { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }
+
+fn laneStart(lane: u32, size: u32) -> u32 { return lane * ((size + 63u) / 64u * 64u); }
+fn isReversed(lane: u32) -> bool { return ((params.reverse >> lane) & 1u) != 0u; }
+
+// The i-th step of the segment, in the order of computation. i = steps gives the slots after its last step.
+fn stepAt(lane: u32, i: u32) -> Step {
+  let size = params.B * params.H;
+  let reversed = isReversed(lane);
+  let done = params.first + i;
+  let t = select(done, params.T - 1u - done, reversed);
+  let local = select(i, params.steps - 1u - i, reversed);
+  let before = select(t, t + 1u, reversed) * size;
+  let after = select(t + 1u, t, reversed) * size;
+  let h = laneStart(lane, params.hBase + (params.T + 1u) * size) + select(params.hBase, 0u, reversed);
+  let c = laneStart(lane, (params.T + 1u) * size);
+  return Step(
+    t, laneStart(lane, params.steps * size) + local * size, h + before, h + after, c + before, c + after,
+    laneStart(lane, params.T * size) + t * size);
+}

@@ -1,0 +1,73 @@
+// A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
+import { describe, expect, it } from "vitest";
+import { Embedding, GRU, gradients, LSTM, RNN, RnnError, Sequential, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+
+const [T, B, I, H] = [21, 3, 5, 6];
+const lengths = [21, 4, 13];
+
+/** The same backend, as if its buffers held no more than this. */
+function withBuffersOf(elements: number, device: Backend): Backend {
+  return new Proxy(device, { get: (target, name) => {
+    if (name === "mostElements") return elements;
+    const value: unknown = Reflect.get(target, name, target);
+    return typeof value === "function" ? value.bind(target) as unknown : value;
+  } });
+}
+
+function compare(actual: ModelGradients, expected: ModelGradients): void {
+  expectClose("output", actual.output.data, expected.output.data);
+  for (const [path, { data }] of Object.entries(expected.state)) expectClose(path, actual.state[path].data, data);
+  for (const [path, { data }] of Object.entries(expected.gradients.parameters)) {
+    expect(data.some((x) => x !== 0), path).toBe(true);
+    expectClose(`gradient of ${path}`, actual.gradients.parameters[path].data, data);
+  }
+  if (expected.gradients.input) expectClose("gradient of the input", actual.gradients.input!.data, expected.gradients.input.data);
+  for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
+}
+
+function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" } = {}): Promise<ModelGradients> {
+  const ids = model.idCount !== undefined;
+  const D = model instanceof Sequential ? 1 : (model as LSTM).directions * (model as LSTM).numLayers;
+  const width = model instanceof Sequential ? H : H * (model as LSTM).directions;
+  const path = model instanceof Sequential ? "rnn.h" : "h";
+  return gradients(model, {
+    input: ids ? { shape: [T, B], data: Uint32Array.from(numbers(T * B, 1), (x) => Math.floor((x + 1) * 3)) } : { shape: [T, B, I], data: numbers(T * B * I, 1) },
+    state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 2) } },
+    lengths,
+  }, {
+    output: { shape: [T, B, width], data: numbers(T * B * width, 3) }, state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 4) } },
+  }, { backend, ...options });
+}
+
+const models: [string, () => Module][] = [
+  ["LSTM", () => new LSTM(I, H, { seed: 1 })],
+  ["two-layer bidirectional LSTM", () => new LSTM(I, H, { seed: 1, numLayers: 2, bidirectional: true })],
+  ["bidirectional GRU", () => new GRU(I, H, { seed: 1, bidirectional: true })],
+  ["bidirectional GRU with the reset before", () => new GRU(I, H, { seed: 1, bidirectional: true, reset: "before" })],
+  ["RNN", () => new RNN(I, H, { seed: 1, bias: false })],
+  ["LSTM behind a projected embedding", () => new Sequential({ embedding: new Embedding(6, I), rnn: new LSTM(I, H) }, { seed: 1 })],
+];
+
+describe.each(kinds)("in parts on %s", (kind) => {
+  it.each(models)("%s keeps its gates by segment", async (_, make) => {
+    const device = await backend(kind);
+    const expected = await run(make(), device);
+    for (const strategy of ["loop", "step"] as const) compare(await run(make(), withBuffersOf(8 * 64 * 4, device), { strategy }), expected);
+  });
+
+  it.each(models)("%s computes its gates again, with the same outputs to the bit", async (_, make) => {
+    const device = await backend(kind);
+    const expected = await run(make(), device);
+    const actual = await run(make(), device, { recompute: true });
+    compare(actual, expected);
+    expect(actual.output.data).toEqual(expected.output.data);
+  });
+
+  it("refuses a batch of which not even one step fits", async () => {
+    const device = withBuffersOf(70, await backend(kind));
+    const failure = await run(new LSTM(I, H), device).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(RnnError);
+    expect((failure as RnnError).message).toBe("l0: the gates of one step are 72 numbers, more than the 70 that fit a buffer of this device; use a smaller batch");
+  });
+});
