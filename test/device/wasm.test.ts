@@ -119,8 +119,8 @@ describe("σ and tanh", () => {
     const H = 8;
     const B = Math.floor(sweep.length / (4 * H));
     const states = (): Float32Array => new Float32Array(2 * B * H);
-    const arrays = { gates: sweep.slice(0, B * H * 4), weights: new Float32Array(H * H * 4), bias: new Float32Array(H * 4), h: states(), c: states(), lengths: new Uint32Array(B).fill(1) };
-    const { gates } = await run(fast, stepForward(lstm), arrays, { B, H, t: 0, previousSlot: 0, currentSlot: 1, hBase: 0 });
+    const arrays = { gates: sweep.slice(0, B * H * 4), weights: new Float32Array((H + 1) * H * 4), h: states(), c: states(), lengths: new Uint32Array(B).fill(1) };
+    const { gates } = await run(fast, stepForward(lstm), arrays, { T: 1, B, H, first: 0, steps: 1, hBase: 0, lanes: 1, reverse: 0, i: 0 });
     for (let i = 0; i < gates.length; i++) {
       const exact = i % 4 === 2 ? Math.tanh(sweep[i]) : 1 / (1 + Math.exp(-sweep[i]));
       if (!(Math.abs(gates[i] - exact) <= 4.5e-7)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);

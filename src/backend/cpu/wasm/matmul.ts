@@ -34,17 +34,6 @@ export function product(
 ): void {
   // Packing B must be worth its while: with few rows, dot products read it as it lies.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
-  if (M < 4 && bColumn == 4) {
-    const wide = N & ~31;
-    for (let m: usize = 0; m < M; m++) {
-      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
-    }
-    b += wide << 2;
-    c += wide << 2;
-    if (bias) bias += wide << 2;
-    N -= wide;
-    if (N == 0) return;
-  }
   let k: usize = 0;
   do {
     const count = min(K - k, depth);
@@ -64,6 +53,17 @@ function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
 ): void {
+  // Sums go as in `tile`, bit for bit: threads may cut what is one block into some with fewer rows.
+  if (M < 4 && bColumn == 4) {
+    const wide = N & ~31;
+    for (let m: usize = 0; m < M; m++) {
+      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
+    }
+    b += wide << 2;
+    c += wide << 2;
+    if (bias) bias += wide << 2;
+    N -= wide;
+  }
   const packs = bColumn != 4 || (M >= 16 && bRow >= 2048);
   const packsA = aColumn != 4 && N > 8;
   for (let m: usize = 0; m < M; m += height) {
@@ -150,8 +150,11 @@ function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool)
 
 /** 1 row by 32 columns. A function of its own: inside a loop over tiles the compiler keeps the sums in memory, half as fast. */
 function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
-  const zero = f32x4.splat(0);
-  let c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+  if (bias) {
+    c0 = v128.load(bias), c1 = v128.load(bias, 16), c2 = v128.load(bias, 32), c3 = v128.load(bias, 48);
+    c4 = v128.load(bias, 64), c5 = v128.load(bias, 80), c6 = v128.load(bias, 96), c7 = v128.load(bias, 112);
+  }
   for (let k: usize = 0; k < K; k++) {
     const s = v128.load32_splat(a);
     c0 = madd(s, v128.load(b), c0);
@@ -165,18 +168,10 @@ function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: 
     a += aColumn;
     b += bRow;
   }
-  storeQuarter(c, c0, c1, bias, add);
-  storeQuarter(c + 32, c2, c3, bias ? bias + 32 : 0, add);
-  storeQuarter(c + 64, c4, c5, bias ? bias + 64 : 0, add);
-  storeQuarter(c + 96, c6, c7, bias ? bias + 96 : 0, add);
-}
-
-function storeQuarter(c: usize, x0: v128, x1: v128, bias: usize, add: bool): void {
-  if (bias) {
-    x0 = f32x4.add(x0, v128.load(bias));
-    x1 = f32x4.add(x1, v128.load(bias, 16));
-  }
-  storeRow(c, x0, x1, add);
+  storeRow(c, c0, c1, add);
+  storeRow(c + 32, c2, c3, add);
+  storeRow(c + 64, c4, c5, add);
+  storeRow(c + 96, c6, c7, add);
 }
 
 /** Rows of A times rows of B, both contiguous along K: four columns at a time. */
