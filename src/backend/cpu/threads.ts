@@ -12,6 +12,9 @@ const shareable = ["matmul", "stepForward", "stepBackward"];
  */
 const boxWords = 3 + 256 * 24;
 
+/** How often a thread looks for an answer or a request before it sleeps: some ten microseconds. */
+const looks = 20_000;
+
 /**
  * What a thread runs, as text, since a bundle has no file of its own for it. It looks a while before it sleeps: the next
  * request is often near.
@@ -22,7 +25,7 @@ const source = `async function work({ module, memory, scratch, box: at, names },
   const calls = names.map((name) => exports[name]);
   ready();
   for (let seen = 0; ; ) {
-    for (let i = 0; i < 20000 && Atomics.load(box, 0) === seen; i++);
+    for (let i = 0; i < ${looks} && Atomics.load(box, 0) === seen; i++);
     Atomics.wait(box, 0, seen);
     seen = Atomics.load(box, 0);
     if (seen === -1) return;
@@ -36,6 +39,7 @@ const source = `async function work({ module, memory, scratch, box: at, names },
     } catch {
       Atomics.store(box, 1, -1);
     }
+    Atomics.notify(box, 1);
   }
 }
 `;
@@ -48,6 +52,7 @@ interface Thread {
 export class Threads implements Workforce {
   private requests = 0;
   private ended = false;
+  private readonly maySleep = maySleepHere();
 
   private constructor(private readonly exports: WasmExports, private readonly others: readonly Thread[]) {}
 
@@ -107,14 +112,24 @@ export class Threads implements Workforce {
     }
   }
 
-  /** Looks until all have answered: a page's main thread may not sleep, and its own part takes as long as theirs. */
+  /** Until all have answered. A page's main thread may not sleep, and goes on looking. */
   private await(count: number): void {
-    for (let i = 0; i < count; i++) {
-      for (let answer = 0; answer !== this.requests; ) {
-        answer = Atomics.load(this.others[i].box, 1);
+    for (const { box } of this.others.slice(0, count)) {
+      let answer = Atomics.load(box, 1);
+      for (let i = 0; answer !== this.requests; i++) {
         if (answer === -1) throw new RnnError("device", "CpuBackend", "a thread has failed; make a new backend");
+        if (i >= looks && this.maySleep) Atomics.wait(box, 1, answer);
+        answer = Atomics.load(box, 1);
       }
     }
+  }
+}
+
+function maySleepHere(): boolean {
+  try {
+    return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1) === "not-equal";
+  } catch {
+    return false;
   }
 }
 
