@@ -1,5 +1,5 @@
 /** This package on one of its backends, as the bench measures it. */
-import { createBackend, forward, gradients, sgd, squaredError, type Backend, type Module, type Tensor, type Trainer } from "webgpu-rnn";
+import { calibrate, createBackend, forward, gradients, sgd, squaredError, type Backend, type Module, type Tensor, type Trainer } from "webgpu-rnn";
 import { planFor, randomWords } from "../src/session/plan.ts";
 import { Session } from "../src/session/session.ts";
 import type { Case } from "./cases.ts";
@@ -11,6 +11,7 @@ import type { Outcome, Problem } from "./problem.ts";
 /** `device` is for the best matrix product; each case has a device of its own, which takes its memory with it. */
 export async function ours(kind: "cpu" | "webgpu"): Promise<Library & { readonly device: Backend }> {
   const device = await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
+  const profile = await calibrate(device);
   return {
     name: "webgpu-rnn",
     backend: kind,
@@ -18,7 +19,7 @@ export async function ours(kind: "cpu" | "webgpu"): Promise<Library & { readonly
     device,
     refuses: () => undefined,
     async prepare(of: Case, problem: Problem): Promise<Subject> {
-      const own = await createBackend(kind);
+      const own = await createBackend(kind, { profile });
       try {
         const subject = await subjectOf(of, problem, own);
         return { ...subject, counters: own.counters, free: () => own.destroy() };

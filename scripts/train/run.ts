@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import {
   adam, adamw, createBackend, crossEntropy, decodeSafetensors, Dropout, Embedding, generate, GRU, Linear, LSTM, RNN, RnnError, rmsprop, Sequential, sgd,
-  TextData, Trainer, Vocabulary, type Backend, type Module, type Optimizer,
+  TextData, Trainer, Vocabulary, type Backend, type MemoryUse, type Module, type Optimizer,
 } from "webgpu-rnn";
 import { keep, type Options } from "./options.ts";
 import { UserError } from "./user-error.ts";
@@ -122,6 +122,11 @@ export class Run {
     } finally {
       this.seconds = (performance.now() - started) / 1000;
     }
+  }
+
+  /** Of a training step on the device. */
+  plannedMemory(): MemoryUse {
+    return this.trainer.plannedMemory();
   }
 
   checkpoint(): Promise<Uint8Array> {

@@ -1,5 +1,7 @@
 // One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step of the segment that came after t, then
-// the gates' gradients. A thread owns one unit in four rows of the batch.
+// the gates' gradients. A thread owns one unit in four rows of the batch. Stacked, the lanes are layers: each is a step
+// behind the one above, whose gradient reaches it by way of W instead of dy.
+override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -34,7 +36,8 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
     if (splitsRecurrentGradient) { dRecurrent[at] = Gates(); }
     return;
   }
-  dh += dy[step.dy + cell];
+  if (!stacked) { dh += dy[step.dy + cell]; }
+  else if (lane + 1u == params.lanes) { dh += dy[step.t * params.B * params.H + cell]; }
   var cPrevious = 0.0;
   var cCurrent = 0.0;
   if (usesC) {
@@ -53,14 +56,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (unit >= params.H) { return; }
   let row = id.y * 4u;
   let lane = id.z;
+  var i = params.i;
+  if (stacked && params.tail == 0u) {
+    if (i < lane || i - lane >= params.steps) { return; }
+    i -= lane;
+  }
+  let last = params.B - 1u;
   var sum0 = 0.0;
   var sum1 = 0.0;
   var sum2 = 0.0;
   var sum3 = 0.0;
-  if (params.tail != 0u || params.i + 1u < params.steps) {
+  if (params.tail != 0u || i + 1u < params.steps) {
     let firstWeight = laneStart(lane, params.H * params.H);
-    let last = params.B - 1u;
-    let slot = stepAt(lane, select(params.i + 1u, 0u, params.tail != 0u)).gates;
+    let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates;
     let at0 = slot + min(row, last) * params.H;
     let at1 = slot + min(row + 1u, last) * params.H;
     let at2 = slot + min(row + 2u, last) * params.H;
@@ -73,7 +81,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       sum3 += dotGates(nextGradient(at3 + k), w);
     }
   }
-  let step = stepAt(lane, params.i);
+  if (stacked && params.tail == 0u && lane + 1u < params.lanes) {
+    let firstInput = laneStart(params.lanes + lane, params.H * params.H);
+    let above = stepAt(lane + 1u, i).gates;
+    for (var k = 0u; k < params.H; k++) {
+      let w = weights[firstInput + k * params.H + unit];
+      sum0 += dotGates(gates[above + min(row, last) * params.H + k], w);
+      sum1 += dotGates(gates[above + min(row + 1u, last) * params.H + k], w);
+      sum2 += dotGates(gates[above + min(row + 2u, last) * params.H + k], w);
+      sum3 += dotGates(gates[above + min(row + 3u, last) * params.H + k], w);
+    }
+  }
+  let step = stepAt(lane, i);
   finish(lane, step, row, unit, sum0);
   finish(lane, step, row + 1u, unit, sum1);
   finish(lane, step, row + 2u, unit, sum2);

@@ -1,5 +1,7 @@
 // One time step of a recurrent layer: recurrent product, gates and new state. A thread owns one unit in four
-// rows of the batch, so that each weight it loads is used four times.
+// rows of the batch, so that each weight it loads is used four times. Stacked, the lanes are layers: each is a step
+// behind the one below, whose new state is its input.
+override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
 @group(0) @binding(1) var<storage, read> weights: array<Gates>;
@@ -8,7 +10,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn finish(step: Step, row: u32, unit: u32, r: Gates) {
+fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let hPrevious = h[step.hPrevious + cell];
@@ -21,7 +23,9 @@ fn finish(step: Step, row: u32, unit: u32, r: Gates) {
   let at = step.gates + cell;
   var cPrevious = 0.0;
   if (usesC) { cPrevious = c[step.cPrevious + cell]; }
-  let out = cellForward(gates[at], r, hPrevious, cPrevious);
+  var x = projected;
+  if (!above) { x = gates[at]; }
+  let out = cellForward(x, r, hPrevious, cPrevious);
   gates[at] = out.gates;
   h[step.hCurrent + cell] = out.h;
   if (usesC) { c[step.cCurrent + cell] = out.c; }
@@ -32,7 +36,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let unit = id.x;
   if (unit >= params.H) { return; }
   let row = id.y * 4u;
-  let step = stepAt(id.z, params.i);
+  var i = params.i;
+  if (stacked) {
+    if (i < id.z || i - id.z >= params.steps) { return; }
+    i -= id.z;
+  }
+  let step = stepAt(id.z, i);
   let firstWeight = laneStart(id.z, (params.H + 1u) * params.H);
   // Rows past the batch read the last one; their sums are dropped by finish.
   let last = params.B - 1u;
@@ -51,8 +60,29 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     sum2 = multiplyAdd(h[at2 + k], w, sum2);
     sum3 = multiplyAdd(h[at3 + k], w, sum3);
   }
-  finish(step, row, unit, sum0);
-  finish(step, row + 1u, unit, sum1);
-  finish(step, row + 2u, unit, sum2);
-  finish(step, row + 3u, unit, sum3);
+  var x0 = Gates();
+  var x1 = Gates();
+  var x2 = Gates();
+  var x3 = Gates();
+  let above = stacked && id.z > 0u;
+  if (above) {
+    // The weights of inputs lie behind those of all lanes' states.
+    let firstInput = laneStart(params.lanes + id.z - 1u, (params.H + 1u) * params.H);
+    let below = stepAt(id.z - 1u, i).hCurrent;
+    x0 = weights[firstInput + params.H * params.H + unit];
+    x1 = x0;
+    x2 = x0;
+    x3 = x0;
+    for (var k = 0u; k < params.H; k++) {
+      let w = weights[firstInput + k * params.H + unit];
+      x0 = multiplyAdd(h[below + min(row, last) * params.H + k], w, x0);
+      x1 = multiplyAdd(h[below + min(row + 1u, last) * params.H + k], w, x1);
+      x2 = multiplyAdd(h[below + min(row + 2u, last) * params.H + k], w, x2);
+      x3 = multiplyAdd(h[below + min(row + 3u, last) * params.H + k], w, x3);
+    }
+  }
+  finish(step, row, unit, sum0, above, x0);
+  finish(step, row + 1u, unit, sum1, above, x1);
+  finish(step, row + 2u, unit, sum2, above, x2);
+  finish(step, row + 3u, unit, sum3, above, x3);
 }

@@ -1,4 +1,5 @@
 /** What a device must do for the rest of the package; implemented by `cpu/` and `webgpu/`. */
+import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import type { Buffer, Recording } from "../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
@@ -58,6 +59,8 @@ export interface Backend {
   /** Why this backend was chosen, in words. */
   readonly reason: string;
   readonly counters: Readonly<Counters>;
+  /** What `calibrate` has measured here, or what `createBackend` was handed; recordings made from then on go by it. */
+  profile: DeviceProfile | undefined;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
   /** A float array of this backend's precision. */

@@ -1,4 +1,5 @@
 import { checkChoice, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
@@ -18,6 +19,8 @@ export interface BackendOptions {
   shaders?: WebGpuOptions["shaders"];
   /** A GPUDevice of the caller's for the WebGPU backend. */
   device?: WebGpuOptions["device"];
+  /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
+  profile?: WebGpuOptions["profile"];
 }
 
 /**
@@ -31,12 +34,13 @@ export interface BackendOptions {
  */
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", options: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  checkOptionNames("createBackend", options, ["precision", "wasm", "threads", "shaders", "device"]);
+  checkOptionNames("createBackend", options, ["precision", "wasm", "threads", "shaders", "device", "profile"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, wasm = true, threads = 1 } = options;
+  const { shaders, device, profile, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
   checkInteger("createBackend", "threads", threads, 1);
   if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
+  if (profile !== undefined) checkProfile("createBackend", profile);
   if (kind === "cpu") return CpuBackend.create({ precision, wasm, threads });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
@@ -45,7 +49,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", op
   if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, threads, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
-    const backend = await WebGpuBackend.create({ shaders, device, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
+    const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
     if (kind === "webgpu" || !backend.software) return backend;
     backend.destroy();
     return await CpuBackend.create({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });

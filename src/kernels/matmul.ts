@@ -4,6 +4,7 @@
  * Strides make transposed operands, gate lanes and slices the same kernel: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
+import { interpolate, type DeviceProfile } from "./device-profile.ts";
 import { defineKernel, type Arrays, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
@@ -57,27 +58,35 @@ export const matmulSmallM = defineKernel({
  */
 export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
 
-/** Elements of C that one thread adds up along either side. */
-const sideOf = (large: boolean): number => (large ? 8 : 4);
+/**
+ * What of C a thread adds up: a block of 8 x 8 ("large") or of 4 x 4 ("small"), or of 4 x 4 together with fifteen
+ * others, each of them over a share of K ("split").
+ */
+type Tile = "large" | "small" | "split";
+const tiles: readonly Tile[] = ["large", "small", "split"];
 
-function variant(lie: Operands, large: boolean, sums: "row-sums" | "no-row-sums") {
-  const across = 8 * sideOf(large);
-  const source = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
+/** Rows and columns of C that a workgroup makes. */
+const sideOf = (tile: Tile): number => ({ large: 64, small: 32, split: 8 })[tile];
+
+function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
+  const side = sideOf(tile);
+  const operands = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
   const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
+  const [shader, detail, size]: [string, string, Record<string, number>] = tile === "split" ? ["matmul-split", lie, {}] : ["matmul-block", `${lie}-${tile}`, { large: tile === "large" ? 1 : 0 }];
   return {
-    name: `matmul-block:${lie}-${large ? "large" : "small"}${sums === "row-sums" ? "-sums" : ""}`,
-    sources: ["lib/matmul", source, `lib/${sums}`, "matmul-block"],
-    constants: { ...orientation, large: large ? 1 : 0 },
+    name: `${shader}:${detail}${sums === "row-sums" ? "-sums" : ""}`,
+    sources: ["lib/matmul", operands, `lib/${sums}`, shader],
+    constants: { ...orientation, ...size },
     params,
-    workgroups: ({ M, N, batch }: MatmulParams): Workgroups => [Math.ceil(N / across), Math.ceil(M / across), batch],
+    workgroups: ({ M, N, batch }: MatmulParams): Workgroups => [Math.ceil(N / side), Math.ceil(M / side), batch],
   };
 }
 
-const block = (lie: Operands, large: boolean): typeof matmulNaive => defineKernel({ ...variant(lie, large, "no-row-sums"), bindings, twin });
+const block = (lie: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(lie, tile, "no-row-sums"), bindings, twin });
 
 /** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
-const blockWithSums = (lie: Operands, large: boolean) => defineKernel({
-  ...variant(lie, large, "row-sums"),
+const blockWithSums = (lie: Operands, tile: Tile) => defineKernel({
+  ...variant(lie, tile, "row-sums"),
   bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
   twin(arrays, p) {
     twin(arrays, p);
@@ -89,10 +98,10 @@ const blockWithSums = (lie: Operands, large: boolean) => defineKernel({
   },
 });
 
-const variants = <T>(lies: readonly Operands[], make: (lie: Operands, large: boolean) => T) => new Map<string, T>([true, false].flatMap((large) => lies.map((lie) => [`${lie} ${large}`, make(lie, large)] as const)));
+const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile) => T) => new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));
 const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
 const blocksWithSums = variants(["tn", "strided"], blockWithSums);
-/** All variants of the register-tiled product: how the operands lie, and whether a thread owns 8 x 8 of C or 4 x 4. */
+/** All variants of the register-tiled product, by how the operands lie and by tile. */
 export const matmulBlocks = [...blocks.values()];
 export const matmulBlocksWithSums = [...blocksWithSums.values()];
 
@@ -107,18 +116,36 @@ export function operandsOf(p: MatmulParams): Operands {
   return a && b ? `${a}${b}` : "strided";
 }
 
+/** What `calibrate` holds against the choice for the same product. */
+export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`${operandsOf(p)} split`)!;
+
 /**
  * The kernel for a product of this shape. Blocks of 8 x 8 need the fewest loads, but only a large C has enough of
- * them to keep a GPU busy; with very few rows and a long K, threads must share the sums.
+ * them to keep a GPU busy; with very few rows and a long K, threads must share the sums. Whether they had better share
+ * them wherever C has few blocks differs from device to device, so that is done only where a profile says so.
  */
-export function chooseMatmul(p: MatmulParams): typeof matmulNaive {
-  return p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p))!;
+export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile): typeof matmulNaive {
+  return p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, profile))!;
 }
 
 /** The same for a product with A = dYᵀ that adds up the columns of dY too. */
-export const chooseMatmulWithSums = (p: MatmulParams): ReturnType<typeof blockWithSums> => blocksWithSums.get(variantFor(p))!;
+export const chooseMatmulWithSums = (p: MatmulParams, profile?: DeviceProfile): ReturnType<typeof blockWithSums> => blocksWithSums.get(variantFor(p, profile))!;
 
-function variantFor(p: MatmulParams): string {
-  const threads = Math.ceil(p.M / 8) * Math.ceil(p.N / 8) * p.batch;
-  return `${operandsOf(p)} ${p.M > 4 && threads >= 512}`;
+const variantFor = (p: MatmulParams, profile: DeviceProfile | undefined): string => `${operandsOf(p)} ${tileFor(p, profile)}`;
+
+/** K from which sharing it can pay: a thread then has four blocks of it. */
+const leastSplitK = 256;
+
+function tileFor({ M, N, K, batch }: MatmulParams, profile: DeviceProfile | undefined): Tile {
+  if (profile && K >= leastSplitK && splitPays(profile, blocksOf(M, N) * batch)) return "split";
+  const threads = Math.ceil(M / 8) * Math.ceil(N / 8) * batch;
+  return M > 4 && threads >= 512 ? "large" : "small";
+}
+
+/** Blocks of 4 x 4 in C. */
+export const blocksOf = (M: number, N: number): number => Math.ceil(M / 4) * Math.ceil(N / 4);
+
+/** Up to the largest C that was measured. */
+function splitPays({ products: { blocks: measured, whole, split } }: DeviceProfile, count: number): boolean {
+  return count <= measured[measured.length - 1] && interpolate(measured, split, count) < interpolate(measured, whole, count);
 }

@@ -1,6 +1,10 @@
 /**
  * One time step of a recurrent layer in one dispatch, forward and backward, for any single-phase cell. Lanes, segments
  * and letters as in recurrent-lanes.ts; `i` counts the steps of the segment in the order of computation.
+ *
+ * Stacked (the wavefront), the lanes are not directions but layers of H inputs, all forwards: dispatch i computes step
+ * i - l of layer l, for T+L-1 dispatches in all, forward with i ascending and backward with i descending. A layer above
+ * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
  */
 import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
@@ -12,7 +16,7 @@ export const stepGroups = ({ lanes, B, H }: { lanes: number; B: number; H: numbe
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
-  weights: { access: "read", type: "f32", shape: "lanes of [H+1, H, G]: from unit k to the gates of unit j; last b_hh" },
+  weights: { access: "read", type: "f32", shape: "lanes of [H+1, H, G]: from unit k to the gates of unit j; last b_hh; stacked, then so W and b_ih of all layers but the first" },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
@@ -20,10 +24,10 @@ export const forwardBindings = {
 
 export const backwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient on the input side" },
-  weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k" },
+  weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k; stacked, then so W of all layers but the first" },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
-  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]" },
+  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]; stacked, of the last only" },
   carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh and dc that reach the step before" },
   dRecurrent: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; unused unless the cell splits it from the input side" },
   lengths: { access: "read", type: "u32", shape: "[B]" },
@@ -34,22 +38,37 @@ export function cellSources(cell: Cell, strategy: string): string[] {
   return ["lib/activations", "lib/cell", "lib/lane", `cells/${cell.shader}`, `recurrent/${strategy}`];
 }
 
+/** Name and pipeline constants. */
+const variant = (cell: Cell, strategy: string, stacked: boolean) => ({
+  name: `${strategy}:${cell.name}${stacked ? ":stacked" : ""}`,
+  sources: cellSources(cell, strategy),
+  constants: stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
+  workgroups: stepGroups,
+});
+
 /** @see forwardBindings, and `shaders/recurrent/step-forward.wgsl` */
-export const stepForward = (cell: Cell) => defineKernel({
-  name: `step-forward:${cell.name}`,
-  sources: cellSources(cell, "step-forward"),
-  constants: cell.constants,
+export const stepForward = (cell: Cell, stacked = false) => defineKernel({
+  ...variant(cell, "step-forward", stacked),
   bindings: forwardBindings,
   params: { ...segmentParams, i: "u32" },
-  workgroups: stepGroups,
   twin({ gates, weights, h, c, lengths }, { i, ...segment }) {
     const { lanes, B, H } = segment;
     const G = cell.gateNames.length;
     const r = new Array<number>(G);
     const x = new Array<number>(G);
+    /** Σ_k operand_k · (weights from k to gate g) + bias. */
+    const project = (firstWeight: number, from: number, unit: number, to: number[]): void => {
+      for (let g = 0; g < G; g++) {
+        let sum = weights[firstWeight + (H * H + unit) * G + g];
+        for (let k = 0; k < H; k++) sum += h[from + k] * weights[firstWeight + (k * H + unit) * G + g];
+        to[g] = sum;
+      }
+    };
     for (let lane = 0; lane < lanes; lane++) {
-      const step = stepAt(segment, lane, i);
-      const w = laneStart(lane, (H + 1) * H) * G;
+      const own = stacked ? i - lane : i;
+      if (own < 0 || own >= segment.steps) continue;
+      const step = stepAt(segment, lane, own);
+      const below = stacked && lane > 0 ? stepAt(segment, lane - 1, own).hCurrent : undefined;
       for (let row = 0; row < B; row++) {
         for (let unit = 0; unit < H; unit++) {
           const at = row * H + unit;
@@ -58,12 +77,9 @@ export const stepForward = (cell: Cell) => defineKernel({
             if (cell.usesC) c[step.cCurrent + at] = c[step.cPrevious + at];
             continue;
           }
-          for (let g = 0; g < G; g++) {
-            let sum = weights[w + (H * H + unit) * G + g];
-            for (let k = 0; k < H; k++) sum += h[step.hPrevious + row * H + k] * weights[w + (k * H + unit) * G + g];
-            r[g] = sum;
-            x[g] = gates[(step.gates + at) * G + g];
-          }
+          project(laneStart(lane, (H + 1) * H) * G, step.hPrevious + row * H, unit, r);
+          if (below === undefined) for (let g = 0; g < G; g++) x[g] = gates[(step.gates + at) * G + g];
+          else project(laneStart(lanes + lane - 1, (H + 1) * H) * G, below + row * H, unit, x);
           const out = cell.forward(x, r, h[step.hPrevious + at], cell.usesC ? c[step.cPrevious + at] : 0);
           for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
           h[step.hCurrent + at] = out.h;
@@ -79,20 +95,21 @@ export const stepForward = (cell: Cell) => defineKernel({
  * segment, which `carry` holds. With `tail` 1 (and `i` 0) there is no step: only the product of the segment's first
  * step is added, which leaves in `carry` what reaches the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
  */
-export const stepBackward = (cell: Cell) => defineKernel({
-  name: `step-backward:${cell.name}`,
-  sources: cellSources(cell, "step-backward"),
-  constants: cell.constants,
+export const stepBackward = (cell: Cell, stacked = false) => defineKernel({
+  ...variant(cell, "step-backward", stacked),
   bindings: backwardBindings,
   params: { ...segmentParams, i: "u32", tail: "u32" },
-  workgroups: stepGroups,
   twin({ gates, weights, h, c, dy, carry, dRecurrent, lengths }, { i, tail, ...segment }) {
     const { lanes, B, H, steps } = segment;
     const G = cell.gateNames.length;
     const following = cell.splitsRecurrentGradient ? dRecurrent : gates;
     for (let lane = 0; lane < lanes; lane++) {
-      const step = stepAt(segment, lane, i);
-      const from = tail ? step.gates : i + 1 < steps ? stepAt(segment, lane, i + 1).gates : undefined;
+      const own = stacked && !tail ? i - lane : i;
+      if (own < 0 || own >= steps) continue;
+      const step = stepAt(segment, lane, own);
+      const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
+      const above = stacked && !tail && lane + 1 < lanes ? stepAt(segment, lane + 1, own).gates : undefined;
+      const v = laneStart(lanes + lane, H * H) * G;
       const w = laneStart(lane, H * H) * G;
       const carried = laneStart(lane, B * H);
       for (let row = 0; row < B; row++) {
@@ -103,6 +120,11 @@ export const stepBackward = (cell: Cell) => defineKernel({
           if (from !== undefined) {
             for (let k = 0; k < H; k++) {
               for (let g = 0; g < G; g++) dh += following[(from + row * H + k) * G + g] * weights[w + (k * H + unit) * G + g];
+            }
+          }
+          if (above !== undefined) {
+            for (let k = 0; k < H; k++) {
+              for (let g = 0; g < G; g++) dh += gates[(above + row * H + k) * G + g] * weights[v + (k * H + unit) * G + g];
             }
           }
           if (tail) {
@@ -116,9 +138,10 @@ export const stepBackward = (cell: Cell) => defineKernel({
             if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = 0;
             continue;
           }
+          const fromOutput = !stacked ? dy[step.dy + at] : lane + 1 === lanes ? dy[step.t * B * H + at] : 0;
           const out = cell.backward(
             Array.from(gates.subarray(saved, saved + G)), h[step.hPrevious + at], h[step.hCurrent + at],
-            cell.usesC ? c[step.cPrevious + at] : 0, cell.usesC ? c[step.cCurrent + at] : 0, dh + dy[step.dy + at], carry[reach + 1],
+            cell.usesC ? c[step.cPrevious + at] : 0, cell.usesC ? c[step.cCurrent + at] : 0, dh + fromOutput, carry[reach + 1],
           );
           for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
           if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = out.dRecurrent[g];

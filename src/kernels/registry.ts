@@ -29,6 +29,7 @@ export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, prepareLayer,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  stepForward(gru, true), stepBackward(gru, true), stepForward(lstm, true), stepBackward(lstm, true),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),

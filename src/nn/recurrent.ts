@@ -5,7 +5,7 @@ import { lstm } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
 import { concatLast, maskSteps, swapFirstTwo } from "../ops/layout.ts";
-import { recurrent, type Lane } from "../ops/recurrent.ts";
+import { canStack, recurrent, type Lane, type RecurrentResult } from "../ops/recurrent.ts";
 import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
@@ -96,6 +96,18 @@ abstract class RecurrentLayer extends Module {
     return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
   }
 
+  private laneOf(context: Context, suffix: string, direction: number, initialH: Variable | undefined, initialC: Variable | undefined): Lane {
+    return {
+      label: context.label(suffix), reverse: direction === 1, initialH, initialC,
+      weights: {
+        inputWeight: context.parameter(`weight_ih_${suffix}`),
+        recurrentWeight: context.parameter(`weight_hh_${suffix}`),
+        inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
+        recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+      },
+    };
+  }
+
   forward(context: Context, input: Variable): Variable {
     checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
     const { tape } = context;
@@ -107,28 +119,27 @@ abstract class RecurrentLayer extends Module {
     const c0 = this.cell.hasMemory ? context.initialState("c", stateShape) : undefined;
     const hN: Variable[] = [];
     const cN: Variable[] = [];
-    for (let layer = 0; layer < this.numLayers; layer++) {
-      if (layer > 0 && this.dropout > 0 && context.training) {
+    const lanesOf = (layer: number): Lane[] => this.suffixes(layer).map((suffix, direction) => this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], c0?.[layer * this.directions + direction]));
+    const keep = ({ y, finalH, finalC }: RecurrentResult, label: string): Variable => {
+      hN.push(finalH);
+      if (finalC) cN.push(finalC);
+      return context.lengths ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
+    };
+    const dropsOut = this.dropout > 0 && context.training;
+    const stacked = this.directions === 1 && !dropsOut && canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
+    if (stacked) {
+      const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
+      const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, stacked });
+      hN.push(...results.slice(0, -1).map(({ finalH }) => finalH));
+      cN.push(...results.slice(0, -1).flatMap(({ finalC }) => finalC ?? []));
+      x = keep(results[results.length - 1], layers[layers.length - 1].label);
+    }
+    for (let layer = 0; layer < this.numLayers && !stacked; layer++) {
+      if (layer > 0 && dropsOut) {
         x = dropout(tape, context.label(`l${layer}.dropout`), x, { p: this.dropout, random: context.random, stream: context.randomStream() });
       }
-      const lanes = this.suffixes(layer).map((suffix, direction): Lane => {
-        const index = layer * this.directions + direction;
-        return {
-          label: context.label(suffix), reverse: direction === 1, initialH: h0?.[index], initialC: c0?.[index],
-          weights: {
-            inputWeight: context.parameter(`weight_ih_${suffix}`),
-            recurrentWeight: context.parameter(`weight_hh_${suffix}`),
-            inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
-            recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
-          },
-        };
-      });
-      const results = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths });
-      const outputs = results.map(({ y, finalH, finalC }, direction) => {
-        hN.push(finalH);
-        if (finalC) cN.push(finalC);
-        return context.lengths ? maskSteps(tape, `${lanes[direction].label}.masked`, y, lengths) : y;
-      });
+      const lanes = lanesOf(layer);
+      const outputs = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
       x = outputs.length === 1 ? outputs[0] : concatLast(tape, context.label(`l${layer}.both`), outputs);
     }
     context.finalState("h", stateShape, hN);

@@ -17,8 +17,8 @@ export function matmul(recording: Recording, a: View, b: View, c: View, p: Produ
   };
   // Without a bias any readable buffer can stand in its place.
   const views = { a, b, bias: bias ?? b, c };
-  if (sums) recording.dispatch(chooseMatmulWithSums(params), { ...views, sums }, params);
-  else recording.dispatch(chooseMatmul(params), views, params);
+  if (sums) recording.dispatch(chooseMatmulWithSums(params, recording.profile), { ...views, sums }, params);
+  else recording.dispatch(chooseMatmul(params, recording.profile), views, params);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "../kernels/prepare-layer.ts";
 import type { View } from "../recording/recording.ts";
-import { inputGradient, matmul, weightGradients } from "./linear.ts";
+import { inputGradient, matmul, weightAndBias, weightGradients } from "./linear.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
 
 /** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G]; both biases or none. Letters as in recurrent.ts. */
@@ -31,36 +31,45 @@ function tableOf(x: Variable, rows: number): Gathered | undefined {
   return x.gathered && x.gathered.table.shape[0] * 2 <= rows ? x.gathered : undefined;
 }
 
+/** Where a lane's weights go; see `kernels/prepare-layer.ts`. */
+export interface PackedWeights {
+  readonly forward: View;
+  readonly backward: View;
+}
+
+/** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
+function pack(
+  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: PackedWeights, anyIds: View,
+  gather?: { table: View; ids: View; to: View; width: number; rows: number; firstId: number },
+): void {
+  const [columns, H] = weight.shape;
+  tape.recording.dispatch(prepareLayer, {
+    weight: weight.view, bias: bias?.view ?? weight.view, forwardWeights: packed.forward, backwardWeights: packed.backward,
+    table: gather?.table ?? weight.view, ids: gather?.ids ?? anyIds, gathered: gather?.to ?? tape.recording.buffer(`${label}.gathered.none`, [1]),
+  }, {
+    H, G: columns / H, useBias: bias ? 1 : 0, backward: tape.differentiates ? 1 : 0,
+    rows: gather?.rows ?? 0, columns: gather?.width ?? 1, firstId: gather?.firstId ?? 0,
+  });
+}
+
 /**
+ * A lane whose input is projected for all steps before the first.
  * @param x [T, B, I]
  * @param shareInput `tape.share` of x, asked once if x needs a gradient
- * @param packed where the lane's weights go; see `kernels/prepare-layer.ts`
  * @param anyIds some u32 buffer, to be bound where there are no ids
  */
 export function laneInput(
-  tape: Tape, label: string, x: Variable, shareInput: () => ReturnType<Tape["share"]>,
-  weights: RecurrentWeights, packed: { forward: View; backward: View }, anyIds: View,
+  tape: Tape, label: string, x: Variable, shareInput: () => ReturnType<Tape["share"]>, weights: RecurrentWeights, packed: PackedWeights, anyIds: View,
 ): LaneInput {
   const { inputWeight, inputBias, recurrentWeight, recurrentBias } = weights;
   const { recording } = tape;
   const [T, B] = x.shape;
   const [columns, I] = inputWeight.shape;
-  const H = recurrentWeight.shape[1];
-  const G = columns / H;
   const gathered = tableOf(x, T * B);
   const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
     matmul(recording, input, inputWeight.view, to, { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
   };
-  /** Packs the weights, and gathers rows of a table on the way. */
-  const pack = (gather?: { table: View; ids: View; to: View; width: number; rows: number; firstId: number }): void => {
-    recording.dispatch(prepareLayer, {
-      weight: recurrentWeight.view, bias: recurrentBias?.view ?? recurrentWeight.view, forwardWeights: packed.forward, backwardWeights: packed.backward,
-      table: gather?.table ?? recurrentWeight.view, ids: gather?.ids ?? anyIds, gathered: gather?.to ?? recording.buffer(`${label}.gathered.none`, [1]),
-    }, {
-      H, G, useBias: recurrentBias ? 1 : 0, backward: tape.differentiates ? 1 : 0,
-      rows: gather?.rows ?? 0, columns: gather?.width ?? 1, firstId: gather?.firstId ?? 0,
-    });
-  };
+  const packRecurrent = (gather?: Parameters<typeof pack>[6]): void => pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, gather);
   return gathered ? fromTable(gathered) : fromRows();
 
   function fromTable({ table, ids }: Gathered): LaneInput {
@@ -76,11 +85,11 @@ export function laneInput(
         }
         projected = recording.buffer(`${label}.projected`, [rows, columns]);
         multiply(table.view, projected, rows, 0);
-        pack({ table: projected, ids, to, width: columns, ...gather });
+        packRecurrent({ table: projected, ids, to, width: columns, ...gather });
       },
       collect(dGates, first, steps) {
         const accumulate = dProjected ? 1 : 0;
-        dProjected ??= recording.buffer(`${label}.d.projected`, [rows, H, G]);
+        dProjected ??= recording.buffer(`${label}.d.projected`, [rows, columns]);
         recording.dispatch(embeddingScatter, { dy: dGates, ids, dWeight: dProjected }, { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B });
       },
       finish() {
@@ -97,7 +106,7 @@ export function laneInput(
       project(to, first, steps) {
         if (!isPacked) {
           const rows = x.gathered && x.unmade(recording);
-          pack(rows && { table: x.gathered.table.view, ids: x.gathered.ids, to: rows, width: I, rows: T * B, firstId: 0 });
+          packRecurrent(rows && { table: x.gathered.table.view, ids: x.gathered.ids, to: rows, width: I, rows: T * B, firstId: 0 });
           isPacked = true;
         }
         multiply(x.view, to, steps * B, first * B);
@@ -112,4 +121,26 @@ export function laneInput(
       finish: () => undefined,
     };
   }
+}
+
+/**
+ * A lane whose kernels take its input, step by step, from the lane below: there is nothing to project, W is packed as U is.
+ * @param below the states of the lane below after each step, [T, B, H]
+ */
+export function stackedInput(
+  tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
+  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: PackedWeights }, rows: number, anyIds: View,
+): LaneInput {
+  const [columns, H] = inputWeight.shape;
+  return {
+    project() {
+      pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+      pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
+    },
+    collect(dGates) {
+      const place = weightAndBias(tape, inputWeight, inputBias, dGates, rows);
+      if (place) matmul(tape.recording, dGates, below.view, place.view, { M: columns, N: H, K: rows, aRow: 1, aColumn: columns, bOffset: below.offset, accumulate: place.accumulate }, place);
+    },
+    finish: () => undefined,
+  };
 }

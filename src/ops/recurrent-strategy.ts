@@ -8,26 +8,16 @@ import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, m
 import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
+import type { Strategy } from "./choose-strategy.ts";
 import { matmul } from "./linear.ts";
 
 export type RecurrentCell = Cell | TwoPhaseCell;
 
-const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
+export const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
 
 /** What decides which buffers a layer needs; see `Cell`. */
 export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient"> {
   return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
-}
-
-/** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
-export type Strategy = "loop" | "step";
-
-/**
- * The strategy for a layer of H units: the loop where a workgroup can hold a layer, since a dispatch costs more than
- * a step of a small one computes.
- */
-export function chooseStrategy(units: number): Strategy {
-  return units <= mostLoopUnits ? "loop" : "step";
 }
 
 /** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
@@ -52,26 +42,30 @@ export interface BackwardBuffers {
   readonly dRecurrent: View;
 }
 
-export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View): void {
+/** Stacked layers begin one step after each other. */
+const dispatchesOf = ({ steps, lanes }: Segment, stacked: boolean): number => steps + (stacked ? lanes - 1 : 0);
+
+/** @param stacked the lanes are layers; see `kernels/recurrent-step.ts` */
+export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View, stacked = false): void {
   const views = { ...buffers, weights };
   if (strategy === "loop") {
     if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, segment.H), views, segment);
     else recording.dispatch(loopForward(cell, segment.H, segment.B), views, segment);
     return;
   }
-  for (let i = 0; i < segment.steps; i++) {
+  for (let i = 0; i < dispatchesOf(segment, stacked); i++) {
     const params = { ...segment, i };
     if (isTwoPhase(cell)) {
       recording.dispatch(twoPhaseForward(cell, 0), views, params);
       recording.dispatch(twoPhaseForward(cell, 1), views, params);
     } else {
-      recording.dispatch(stepForward(cell), views, params);
+      recording.dispatch(stepForward(cell, stacked), views, params);
     }
   }
 }
 
 /** With `tail` the product follows that carries the gradient from the segment's first step further, into `carry`. */
-export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean): void {
+export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, stacked = false): void {
   const shared = { ...buffers, ...cotangents };
   if (strategy === "loop") {
     const params = { ...segment, tail: tail ? 1 : 0 };
@@ -79,10 +73,10 @@ export function recordBackward(recording: Recording, strategy: Strategy, cell: R
     else recording.dispatch(loopBackward(cell, segment.H, segment.B), { ...shared, c, dRecurrent }, params);
     return;
   }
-  for (const step of stepsBack(segment.steps, tail)) {
+  for (const step of stepsBack(dispatchesOf(segment, stacked), tail)) {
     const params = { ...segment, ...step };
     if (!isTwoPhase(cell)) {
-      recording.dispatch(stepBackward(cell), { ...shared, c, dRecurrent }, params);
+      recording.dispatch(stepBackward(cell, stacked), { ...shared, c, dRecurrent }, params);
       continue;
     }
     recording.dispatch(twoPhaseBackward(cell, 0), shared, params);

@@ -1,9 +1,10 @@
 /**
- * A recurrent layer over a whole sequence, in one direction or in both at once, as one differentiable op.
+ * A recurrent layer over a whole sequence, in one direction or in both at once, or several stacked layers, as one
+ * differentiable op.
  *
  * Letters: T steps, B rows of the batch, I inputs, H units, G gates. Gates of a unit lie side by side, so the rows of
- * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files. Lanes (directions)
- * and segments (parts of the sequence) are those of `kernels/recurrent-lanes.ts`.
+ * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files. Lanes (directions or
+ * layers) and segments (parts of the sequence) are those of `kernels/recurrent-lanes.ts`.
  */
 import { RnnError } from "../errors.ts";
 import { align } from "../kernels/kernel.ts";
@@ -11,12 +12,13 @@ import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
-import { laneInput, type RecurrentWeights } from "./recurrent-input.ts";
-import { checkedStrategy, chooseStrategy, layoutOf, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
+import { checkedStrategy, isTwoPhase, layoutOf, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
-/** One direction of a layer. */
+/** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
   readonly label: string;
   readonly weights: RecurrentWeights;
@@ -31,10 +33,12 @@ export interface RecurrentOptions {
   readonly cell: RecurrentCell;
   /** [B] u32: steps of each row. */
   readonly lengths: View;
+  /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
+  readonly stacked?: boolean;
 }
 
 export interface RecurrentResult {
-  /** [T, B, H]; rows past their length repeat their last state. */
+  /** [T, B, H]; rows past their length repeat their last state. Of stacked layers only the last one's may be used. */
   readonly y: Variable;
   /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
@@ -57,110 +61,183 @@ function segmentsOf(label: string, T: number, gatesPerStep: number, { recompute,
   return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));
 }
 
+interface LayerSize {
+  readonly T: number;
+  readonly B: number;
+  readonly H: number;
+}
+
+function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }: LayerSize, lanes: number): Strategy {
+  const { strategy } = tape.options;
+  const shape = { T, B, H, G: cell.gateNames.length, phases: isTwoPhase(cell) ? 2 : 1, lanes, training: tape.differentiates };
+  if (strategy === "wavefront") return "step";
+  return checkedStrategy(label, strategy ?? chooseStrategy(shape, tape.recording.profile), H);
+}
+
+/** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
+export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: LayerSize, layers: number): boolean {
+  const { strategy, sharesSteps, recompute, mostElements = Infinity } = tape.options;
+  if (layers === 1 || isTwoPhase(cell) || recompute) return false;
+  if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
+  return strategy === "wavefront" || (strategy === undefined && sharesSteps === true && strategyFor(tape, label, cell, size, 1) === "step");
+}
+
 /** A buffer with a share for each lane of `size` units of `width` numbers; one lane's has its own shape. */
-function laneBuffer(recording: Recording, label: string, lanes: number, shape: Shape, width = 1): { whole: View; of: (lane: number) => View } {
+interface LaneBuffer {
+  readonly whole: View;
+  readonly of: (lane: number) => View;
+}
+
+function laneBuffer(recording: Recording, label: string, lanes: number, shape: Shape, width = 1): LaneBuffer {
   const size = sizeOf(shape) / width;
   const whole = recording.buffer(label, lanes === 1 ? shape : [(laneStart(lanes - 1, size) + size) * width]);
   return { whole, of: (lane) => subview(whole, laneStart(lane, size) * width, shape) };
 }
 
 /** @param x [T, B, I] */
-export function recurrent(tape: Tape, label: string, x: Variable, lanes: readonly Lane[], { cell, lengths }: RecurrentOptions): RecurrentResult[] {
-  const { recording } = tape;
-  const { hasMemory, usesC, splitsRecurrentGradient } = layoutOf(cell);
-  const [T, B] = x.shape;
-  const G = cell.gateNames.length;
-  const H = lanes[0].weights.recurrentWeight.shape[1];
-  const size = B * H;
-  const count = lanes.length;
-  const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
-  // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
-  const whole: Segment = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
-  const strategy = checkedStrategy(label, tape.options.strategy ?? chooseStrategy(H), H);
+export function recurrent(tape: Tape, label: string, x: Variable, lanes: readonly Lane[], options: RecurrentOptions): RecurrentResult[] {
+  return new RecurrentOp(tape, label, x, lanes, options).record();
+}
 
-  const h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(whole)) + hSize(whole)]);
-  const c = usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
-  const hSlot = (lane: number, slot: number): View => subview(h, hStart(lane, whole) + slot * size, [B, H]);
-  const cSlot = (lane: number, slot: number): View => subview(c, cStart(lane, whole) + slot * size, [B, H]);
-  lanes.forEach(({ reverse, initialH, initialC }, n) => {
-    const first = reverse ? T : 0;
-    setFirst(recording, initialH, hSlot(n, first));
-    if (hasMemory) setFirst(recording, initialC, cSlot(n, first));
-  });
+/** The buffers of one op, its forward commands and its vector-Jacobian product. */
+class RecurrentOp {
+  private readonly recording: Recording;
+  /** The whole sequence. */
+  private readonly whole: Segment;
+  private readonly segments: readonly { first: number; steps: number }[];
+  private readonly strategy: Strategy;
+  private readonly h: View;
+  private readonly c: View;
+  private readonly forwardWeights: LaneBuffer;
+  private readonly backwardWeights: LaneBuffer;
+  private readonly inputs: readonly LaneInput[];
 
-  const forwardWeights = laneBuffer(recording, `${label}.weights.forward`, count, [H + 1, H, G], G);
-  const backwardWeights = laneBuffer(recording, `${label}.weights.backward`, count, tape.differentiates ? [H, H, G] : [G], G);
-  const segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * G, tape.options);
-  const inputs = lanes.map((lane, n) => laneInput(tape, lane.label, x, shareInput, lane.weights, { forward: forwardWeights.of(n), backward: backwardWeights.of(n) }, lengths));
+  constructor(private readonly tape: Tape, private readonly label: string, private readonly x: Variable, private readonly lanes: readonly Lane[], private readonly options: RecurrentOptions) {
+    const { cell, stacked } = options;
+    const recording = (this.recording = tape.recording);
+    const [T, B] = x.shape;
+    const H = lanes[0].weights.recurrentWeight.shape[1];
+    const size = B * H;
+    const count = lanes.length;
+    const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
+    // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
+    this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
+    this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
+    this.strategy = stacked ? "step" : strategyFor(tape, label, cell, this.whole, count);
+    this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
+    this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
+    const parts = stacked ? 2 * count - 1 : count;
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, parts, [H + 1, H, this.G], this.G);
+    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, parts, tape.differentiates ? [H, H, this.G] : [this.G], this.G);
+    this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
+  }
+
+  private get G(): number {
+    return this.options.cell.gateNames.length;
+  }
+
+  private inputOf({ label, weights }: Lane, n: number): LaneInput {
+    const { tape, x, whole, options: { lengths, stacked } } = this;
+    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part) });
+    if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
+    const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
+    return stackedInput(tape, label, below, weights, { recurrent: packed(n), input: packed(whole.lanes + n - 1) }, whole.T * whole.B, lengths);
+  }
+
+  /** Segments of lanes that go against each other meet in x in any order: they can only add to its gradient. */
+  private shareInput(): ReturnType<Tape["share"]> {
+    const place = this.tape.share(this.x);
+    if (place.accumulate === 1 || this.lanes.length === 1 || this.segments.length === 1) return place;
+    this.recording.clearFirst(place.view);
+    return { ...place, accumulate: 1 };
+  }
+
+  private hSlot(lane: number, slot: number): View {
+    const { B, H } = this.whole;
+    return subview(this.h, hStart(lane, this.whole) + slot * B * H, [B, H]);
+  }
+
+  private cSlot(lane: number, slot: number): View {
+    const { B, H } = this.whole;
+    return subview(this.c, cStart(lane, this.whole) + slot * B * H, [B, H]);
+  }
+
+  record(): RecurrentResult[] {
+    const { tape, recording, whole: { T, B, H, lanes: count }, options: { cell, stacked } } = this;
+    const { hasMemory } = layoutOf(cell);
+    this.lanes.forEach(({ reverse, initialH, initialC }, n) => {
+      const first = reverse ? T : 0;
+      setFirst(recording, initialH, this.hSlot(n, first));
+      if (hasMemory) setFirst(recording, initialC, this.cSlot(n, first));
+    });
+    const computed = this.segments.map((part) => this.compute("gates", part));
+    const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
+    const results = this.lanes.map((lane, n): RecurrentResult => {
+      // What is below a stacked layer is the first one's input.
+      const sources = [this.x, ...this.lanes.flatMap(({ weights, initialH, initialC }) => [...Object.values(weights) as (Variable | undefined)[], initialH, initialC])];
+      const last = lane.reverse ? 0 : T;
+      const outputs = subview(this.hSlot(n, lane.reverse ? 0 : 1), 0, [T, B, H]);
+      return {
+        y: tape.result(`${lane.label}.y`, [T, B, H], sources, outputs, dy?.of(n)),
+        finalH: tape.result(`${lane.label}.final.h`, [B, H], sources, this.hSlot(n, last)),
+        finalC: hasMemory ? tape.result(`${lane.label}.final.c`, [B, H], sources, this.cSlot(n, last)) : undefined,
+      };
+    });
+    const outputs = results.flatMap(({ y, finalH, finalC }) => (finalC ? [y, finalH, finalC] : [y, finalH]));
+    tape.record(outputs, () => this.differentiate(computed, results, dy));
+    return results;
+  }
 
   /** Gates and states of a segment, from its inputs and the states before it. */
-  const compute = (name: string, part: { first: number; steps: number }): SegmentBuffers & { lane: (n: number) => View } => {
-    const segment = { ...whole, ...part };
-    const gates = laneBuffer(recording, `${label}.${name}`, count, [part.steps, B, H, G], G);
-    inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
-    const buffers = { segment, gates: gates.whole, h, c, lengths };
-    recordForward(recording, strategy, cell, buffers, forwardWeights.whole);
+  private compute(name: string, part: { first: number; steps: number }): SegmentBuffers & { lane: (n: number) => View } {
+    const { whole: { B, H, lanes: count }, options: { cell, lengths, stacked } } = this;
+    const segment = { ...this.whole, ...part };
+    const gates = laneBuffer(this.recording, `${this.label}.${name}`, count, [part.steps, B, H, this.G], this.G);
+    this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
+    const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
+    recordForward(this.recording, this.strategy, cell, buffers, this.forwardWeights.whole, stacked);
     return { ...buffers, lane: gates.of };
-  };
-  const computed = segments.map((part) => compute("gates", part));
+  }
 
-  const dy = count > 1 && tape.differentiates ? laneBuffer(recording, `${label}.dy`, count, [T, B, H]) : undefined;
-  const results = lanes.map((lane, n): RecurrentResult => {
-    const sources = [x, ...Object.values(lane.weights) as (Variable | undefined)[], lane.initialH, lane.initialC];
-    const last = lane.reverse ? 0 : T;
-    return {
-      y: tape.result(`${lane.label}.y`, [T, B, H], sources, subview(h, hStart(n, whole) + (lane.reverse ? 0 : size), [T, B, H]), dy?.of(n)),
-      finalH: tape.result(`${lane.label}.final.h`, [B, H], sources, hSlot(n, last)),
-      finalC: hasMemory ? tape.result(`${lane.label}.final.c`, [B, H], sources, cSlot(n, last)) : undefined,
-    };
-  });
-
-  const outputs = results.flatMap(({ y, finalH, finalC }) => (finalC ? [y, finalH, finalC] : [y, finalH]));
-  tape.record(outputs, () => {
-    const carry = laneBuffer(recording, `${label}.carry`, count, [B, H, 2], 2);
+  private differentiate(computed: readonly ReturnType<RecurrentOp["compute"]>[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
+    const { tape, recording, lanes, segments, whole: { B, H, lanes: count }, options: { cell, stacked } } = this;
+    const { splitsRecurrentGradient } = layoutOf(cell);
+    const carry = laneBuffer(recording, `${this.label}.carry`, count, [B, H, 2], 2);
     recording.clearFirst(carry.whole);
     results.forEach(({ finalH, finalC }, n) => [finalH, finalC].forEach((final, half) => {
-      if (final?.gradient) copyHalf(recording, final.gradient, carry.of(n), size, { to: half });
+      if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
     }));
-    const cotangents = { weights: backwardWeights.whole, dy: outputGradient(), carry: carry.whole };
+    const cotangents = { weights: this.backwardWeights.whole, dy: this.outputGradient(results, dy), carry: carry.whole };
     const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
     for (let s = segments.length - 1; s >= 0; s--) {
       const again = tape.options.recompute && segments.length > 1;
-      const { lane: gatesOf, ...buffers } = again ? compute("gates.again", segments[s]) : computed[s];
+      const { lane: gatesOf, ...buffers } = again ? this.compute("gates.again", segments[s]) : computed[s];
       const { segment } = buffers;
-      const dRecurrent = laneBuffer(recording, `${label}.dRecurrent`, count, splitsRecurrentGradient ? [segment.steps, B, H, G] : [G], G);
-      recordBackward(recording, strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial);
+      const dRecurrent = laneBuffer(recording, `${this.label}.dRecurrent`, count, splitsRecurrentGradient ? [segment.steps, B, H, this.G] : [this.G], this.G);
+      recordBackward(recording, this.strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial, stacked);
       lanes.forEach(({ weights: { recurrentWeight, recurrentBias } }, n) => {
         const recurrentSide = splitsRecurrentGradient ? dRecurrent.of(n) : gatesOf(n);
         const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, segment.steps * B);
         if (place) recurrentProducts(recording, cell, buffers, n, recurrentSide, place);
-        inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
+        this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }
-    for (const input of inputs) input.finish();
+    for (const input of this.inputs) input.finish();
     // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
     lanes.forEach(({ initialH, initialC }, n) => [initialH, initialC].forEach((initial, half) => {
       if (!initial?.needsGradient) return;
       const { view, accumulate } = tape.share(initial);
-      copyHalf(recording, carry.of(n), view, size, { from: half, accumulate });
+      copyElements(recording, carry.of(n), view, B * H, { from: 2, fromOffset: half, accumulate });
     }));
-  });
-  return results;
-
-  /** Segments of lanes that go against each other meet in x in any order: they can only add to its gradient. */
-  function shareInput(): ReturnType<Tape["share"]> {
-    const place = tape.share(x);
-    if (place.accumulate === 1 || count === 1 || segments.length === 1) return place;
-    recording.clearFirst(place.view);
-    return { ...place, accumulate: 1 };
   }
 
-  /** ∂L/∂y of all lanes in one buffer. */
-  function outputGradient(): View {
-    if (!dy) return results[0].y.gradient ?? recording.buffer(`${label}.dy.none`, [T, B, H], "constant");
+  /** ∂L/∂y of all lanes in one buffer; of stacked layers, of the last one. */
+  private outputGradient(results: readonly RecurrentResult[], dy: LaneBuffer | undefined): View {
+    const { recording, whole: { T, B, H } } = this;
+    if (!dy) return results[results.length - 1].y.gradient ?? recording.buffer(`${this.label}.dy.none`, [T, B, H], "constant");
     results.forEach(({ y }, n) => {
       if (!y.gradient) recording.clearFirst(dy.of(n));
-      else if (y.gradient.buffer !== dy.whole.buffer) copyElements(recording, y.gradient, dy.of(n), T * size, { from: 1, to: 1 });
+      else if (y.gradient.buffer !== dy.whole.buffer) copyElements(recording, y.gradient, dy.of(n), T * B * H, {});
     });
     return dy.whole;
   }
@@ -171,11 +248,10 @@ function setFirst(recording: Recording, initial: Variable | undefined, slot: Vie
   else recording.clearFirst(slot);
 }
 
-/** Copies all of a state from or to its half (0: h, 1: c) of the carry. */
-function copyHalf(recording: Recording, input: View, output: View, size: number, { from, to, accumulate = 0 }: { from?: number; to?: number; accumulate?: 0 | 1 }): void {
-  copyElements(recording, input, output, size, { from: from === undefined ? 1 : 2, fromOffset: from, to: to === undefined ? 1 : 2, toOffset: to, accumulate });
-}
-
-function copyElements(recording: Recording, input: View, output: View, count: number, { from, to, fromOffset = 0, toOffset = 0, accumulate = 0 }: { from: number; to: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 }): void {
+/** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
+function copyElements(
+  recording: Recording, input: View, output: View, count: number,
+  { from = 1, to = 1, fromOffset = 0, toOffset = 0, accumulate = 0 }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
+): void {
   recording.dispatch(stridedCopy, { input, output }, { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate });
 }

@@ -6,6 +6,7 @@
 import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
+import type { StrategyOption } from "./choose-strategy.ts";
 
 /** Rows of a table by id: what a variable is that an embedding made. */
 export interface Gathered {
@@ -59,8 +60,10 @@ interface Entry {
 export interface TapeOptions {
   /** Whether `backward` will be called: ops keep what it needs. */
   readonly differentiates: boolean;
-  /** How recurrent layers loop over time; by default what suits their size. */
-  readonly strategy?: "loop" | "step";
+  /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
+  readonly strategy?: StrategyOption;
+  /** Whether layers that loop by steps share them with the layers below unless asked not to: on a GPU, which a step leaves half idle. */
+  readonly sharesSteps?: boolean;
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;
   /** The most elements that one buffer may hold on the device (default: any number). */

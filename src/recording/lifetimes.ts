@@ -13,7 +13,7 @@ export interface MemoryPlan {
  * First and last command that touches each transient buffer. Downloads are handed over behind the last command,
  * wherever they stand.
  */
-export function lifetimes(recording: Recording): Map<Buffer, { first: number; last: number }> {
+export function lifetimes(recording: Recording): Map<Buffer, Span> {
   const spans = new Map<Buffer, { first: number; last: number }>();
   recording.commands.forEach((command, index) => {
     const { reads, writes } = usesOf(command);
@@ -28,26 +28,26 @@ export function lifetimes(recording: Recording): Map<Buffer, { first: number; la
   return spans;
 }
 
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
 /**
- * Greedy by first use: a buffer takes the free piece of memory it fits best, else a new one.
+ * Greedy by size: the largest buffers get memory first, and each other one the smallest piece that is free all the time
+ * it lives. (By first use, a small buffer that lives long would keep a large piece from those that come after it.)
  * With `share` false each buffer has its own, so that all can be looked at after a run.
  */
 export function planMemory(recording: Recording, { share }: { share: boolean }): MemoryPlan {
-  const slots: { type: ElementType; length: number }[] = [];
-  const freeAfter: number[] = [];
+  const slots: { type: ElementType; length: number; taken: Span[] }[] = [];
   const slotOf = new Map<Buffer, number>();
-  const spans = [...lifetimes(recording)].sort((a, b) => a[1].first - b[1].first);
-  for (const [buffer, { first, last }] of spans) {
-    let best = -1;
-    if (share) {
-      for (let i = 0; i < slots.length; i++) {
-        const fits = freeAfter[i] < first && slots[i].type === buffer.type && slots[i].length >= buffer.length;
-        if (fits && (best < 0 || slots[i].length < slots[best].length)) best = i;
-      }
-    }
-    if (best < 0) best = slots.push({ type: buffer.type, length: buffer.length }) - 1;
-    freeAfter[best] = last;
-    slotOf.set(buffer, best);
+  const spans = [...lifetimes(recording)];
+  if (share) spans.sort(([a], [b]) => b.length - a.length);
+  for (const [buffer, span] of spans) {
+    // Slots were made in the order of their sizes: the last that is free is the smallest.
+    const free = share ? slots.findLastIndex(({ type, taken }) => type === buffer.type && taken.every(({ first, last }) => last < span.first || span.last < first)) : -1;
+    if (free >= 0) slots[free].taken.push(span);
+    slotOf.set(buffer, free >= 0 ? free : slots.push({ type: buffer.type, length: buffer.length, taken: [span] }) - 1);
   }
-  return { slots, slotOf };
+  return { slots: slots.map(({ type, length }) => ({ type, length })), slotOf };
 }

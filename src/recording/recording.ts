@@ -3,6 +3,7 @@
  * here knows a device; backends interpret it (CPU) or encode it anew for each submit (WebGPU).
  */
 import { RnnError } from "../errors.ts";
+import type { DeviceProfile } from "../kernels/device-profile.ts";
 import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -58,6 +59,9 @@ export class Recording {
   readonly commands: Command[] = [];
   private readonly labels = new Map<string, number>();
   private prologue = 0;
+
+  /** @param profile what is known of the device it is for, where ops choose between kernels that compute the same */
+  constructor(readonly profile?: DeviceProfile) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     const seen = this.labels.get(label) ?? 0;

@@ -14,12 +14,11 @@ interface Place {
   version: number;
 }
 
-/** A model's parameters on one backend: one flat buffer, and one as long for their gradients. */
+/** A model's parameters on one backend: one flat buffer, and one as long for their gradients; made when asked for. */
 export class ParameterStore {
   readonly places: ReadonlyMap<string, Place>;
   readonly length: number;
-  readonly parameters: DeviceBuffer;
-  readonly gradients: DeviceBuffer;
+  private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
 
   constructor(model: Module, private readonly backend: Backend) {
     const places = new Map<string, Place>();
@@ -30,8 +29,20 @@ export class ParameterStore {
     }
     this.places = places;
     this.length = Math.max(offset, alignment);
-    this.parameters = backend.createBuffer("parameters", "f32", this.length);
-    this.gradients = backend.createBuffer("gradients", "f32", this.length);
+  }
+
+  get parameters(): DeviceBuffer {
+    return this.bufferOf("parameters");
+  }
+
+  get gradients(): DeviceBuffer {
+    return this.bufferOf("gradients");
+  }
+
+  private bufferOf(name: "parameters" | "gradients"): DeviceBuffer {
+    const made = this.buffers.get(name) ?? this.backend.createBuffer(name, "f32", this.length);
+    this.buffers.set(name, made);
+    return made;
   }
 
   /** Uploads what has changed elsewhere since the last run. */
@@ -76,7 +87,7 @@ export class ParameterStore {
   }
 
   free(): void {
-    this.backend.free(this.parameters);
-    this.backend.free(this.gradients);
+    for (const buffer of this.buffers.values()) this.backend.free(buffer);
+    this.buffers.clear();
   }
 }

@@ -1,7 +1,7 @@
 /** What a model is given, checked, and how it is to be recorded. */
 import { checkBoolean, checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { StrategyOption } from "../ops/choose-strategy.ts";
 import { checkFinite, checkIds, checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
 
@@ -17,8 +17,11 @@ export interface ModelInputs {
 
 /** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
 export interface LayerOptions {
-  /** One dispatch for a layer's whole time loop, or one for each step (default: what suits its size). */
-  strategy?: Strategy;
+  /**
+   * One dispatch for a layer's whole time loop, or one for each step, in a "wavefront" shared by stacked layers where
+   * they can (default: what suits sizes and device).
+   */
+  strategy?: StrategyOption;
   /**
    * Keep only the states of each step for the backward pass and compute the gates anew from them, an eighth of the
    * sequence at a time: about a third of the memory for one more forward pass (default false).
@@ -30,7 +33,7 @@ export const layerOptionNames = ["strategy", "recompute"];
 
 /** @throws RnnError `option` */
 export function checkLayerOptions(where: string, { strategy, recompute }: LayerOptions): LayerOptions {
-  if (strategy !== undefined) checkChoice<Strategy>(where, "strategy", strategy, ["loop", "step"]);
+  if (strategy !== undefined) checkChoice<StrategyOption>(where, "strategy", strategy, ["loop", "step", "wavefront"]);
   return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false) };
 }
 

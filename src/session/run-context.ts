@@ -1,8 +1,9 @@
+import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import type { Strategy } from "../ops/recurrent-strategy.ts";
+import type { StrategyOption } from "../ops/choose-strategy.ts";
 import { Tape, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -24,10 +25,9 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
-  /** How recurrent layers loop over time; by default what suits their size. */
-  readonly strategy?: Strategy;
+  /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
+  readonly strategy?: StrategyOption;
   readonly recompute?: boolean;
-  readonly mostElements?: number;
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
@@ -40,27 +40,27 @@ export interface RecordedState {
 
 /** Records a model's forward pass; whoever made it goes on with the tape. */
 export class RunContext implements ContextHost {
-  readonly recording = new Recording();
+  readonly recording: Recording;
   readonly tape: Tape;
   readonly training: boolean;
   readonly random: View;
   readonly lengths: View | undefined;
+  /** All parameters in one buffer. */
   readonly parameters: View;
-  readonly gradients: View;
   readonly input: Variable;
   readonly output: Variable;
   readonly states = new Map<string, RecordedState>();
-  /** Buffers that outlive the recording, by label, apart from parameters and gradients; whoever prepares it has the memory. */
+  /** Buffers that outlive the recording, by label; whoever prepares it has the memory. */
   readonly externals = new Map<string, View>();
   private readonly variables = new Map<string, Variable>();
   private readonly initials = new Map<string, Variable[]>();
 
-  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan) {
-    const { recording } = this;
-    this.tape = new Tape(recording, plan);
+  /** @param device what of the backend decides between ways to compute the same */
+  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind }: Pick<Backend, "profile" | "mostElements" | "kind">) {
+    const recording = (this.recording = new Recording(profile));
+    this.tape = new Tape(recording, { ...plan, mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
-    this.parameters = recording.buffer("parameters", [store.length], "external");
-    this.gradients = recording.buffer("gradients", [store.length], "external");
+    this.parameters = this.external("parameters", [store.length]);
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
     const type = ids ? "u32" : "f32";
@@ -69,6 +69,11 @@ export class RunContext implements ContextHost {
     this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
     this.output = model.forward(new Context(this), this.input);
     this.checkStates();
+  }
+
+  /** As long as the parameters. Only a recording that differentiates has it. */
+  get gradients(): View {
+    return this.externals.get("gradients") ?? this.external("gradients", [this.store.length]);
   }
 
   /** A buffer that outlives the recording. */
@@ -90,7 +95,7 @@ export class RunContext implements ContextHost {
     let variable = this.variables.get(path);
     if (!variable) {
       if (!this.store.places.has(path)) throw new RnnError("option", path, "is not a parameter of this model");
-      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: true, gradientPlace: this.store.viewOf(path, this.gradients) });
+      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: true, gradientPlace: this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined });
       this.variables.set(path, variable);
     }
     return variable;

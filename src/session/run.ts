@@ -5,6 +5,7 @@ import type { Module } from "../nn/module.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { checkLayerOptions, layerOptionNames, planFor, randomWords, type LayerOptions, type ModelInputs } from "./plan.ts";
+import type { MemoryUse } from "./memory.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
@@ -131,6 +132,21 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
   } finally {
     release();
   }
+}
+
+/**
+ * Bytes that `forward`, or with `gradients: true` the function `gradients`, will take on the backend's device for such
+ * inputs. Nothing is allocated. A trainer has its own `plannedMemory`.
+ * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
+ */
+export function plannedMemory(model: Module, inputs: ModelInputs | Tensor, { gradients: differentiates = false, ...options }: RunOptions & { gradients?: boolean }): MemoryUse {
+  checkRunOptions("plannedMemory", options);
+  checkBoolean("plannedMemory", "gradients", differentiates);
+  const { plan } = planFor(model, asInputs(inputs), { ...options, differentiates });
+  return Session.of(model, options.backend).plannedMemory(plan, (context) => {
+    if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() } });
+    else downloadOutputs(context);
+  });
 }
 
 function recordGradients(context: RunContext, cotangents: Cotangents): void {

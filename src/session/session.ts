@@ -3,6 +3,7 @@ import type { Backend, DeviceBuffer, PrepareOptions, Program } from "../backend/
 import { RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
+import { memoryOf, type MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
@@ -105,17 +106,32 @@ export class Session {
     }
   }
 
-  /** Records without keeping: for verification and for printing. */
-  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions): Promise<Prepared> {
-    const context = new RunContext(this.model, this.store, { mostElements: this.backend.mostElements, ...plan });
-    finish(context);
-    const memory = new Map<Buffer, DeviceBuffer>([[context.parameters.buffer, this.store.parameters], [context.gradients.buffer, this.store.gradients]]);
+  /**
+   * Records without keeping: for verification and for printing.
+   * @param suited the backend whose device decides between what computes the same (default: the session's)
+   */
+  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions, suited?: Backend): Promise<Prepared> {
+    const context = this.record(plan, finish, suited);
+    const memory = new Map<Buffer, DeviceBuffer>();
     for (const [label, { buffer }] of context.externals) {
-      if (!memoryFor) throw new RnnError("device", label, "has no memory");
-      memory.set(buffer, memoryFor(label, buffer));
+      const known = label === "parameters" || label === "gradients" ? this.store[label] : memoryFor?.(label, buffer);
+      if (!known) throw new RnnError("device", label, "has no memory");
+      memory.set(buffer, known);
     }
     const program = await this.backend.prepare(context.recording, memory, options);
     return { context, program };
+  }
+
+  /** Records, and makes nothing on the device. */
+  record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
+    const context = new RunContext(this.model, this.store, plan, suited);
+    finish(context);
+    return context;
+  }
+
+  /** What the recording will take on the device. */
+  plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void): MemoryUse {
+    return memoryOf(this.record(plan, finish).recording, this.backend.precision === "float64" ? 8 : 4);
   }
 
   /** Drops the recordings whose key starts with `key`. */

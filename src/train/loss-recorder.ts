@@ -3,7 +3,8 @@ import { checkOptionNames, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
-import { RunContext, type RecordingPlan } from "../session/run-context.ts";
+import type { MemoryUse } from "../session/memory.ts";
+import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planFor, randomWords, type LayerOptions } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -30,13 +31,18 @@ export class LossRecorder {
     });
   }
 
+  plannedMemory(batch: Batch): MemoryUse {
+    return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined));
+  }
+
   /**
    * Checks what a checkpoint after `step` steps says is carried on to this batch.
    * @throws RnnError `format` or `data`, naming the state
    */
   checkCarried(values: Readonly<Record<string, NumericArray>>, batch: Batch, step: number): void {
-    const { externals } = new RunContext(this.session.model, this.session.store, this.planOf(batch));
-    for (const [label, { shape }] of externals) {
+    const { externals } = this.session.record(this.planOf(batch), () => undefined);
+    const carried = new Map([...externals].filter(([label]) => label.startsWith("carried.")));
+    for (const [label, { shape }] of carried) {
       // Nothing is carried before the first step.
       if (step === 0 && !Object.hasOwn(values, label)) continue;
       if (!Object.hasOwn(values, label)) throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
@@ -44,7 +50,7 @@ export class LossRecorder {
       if (length !== sizeOf(shape)) throw new RnnError("format", "checkpoint", `"${label}" must hold ${sizeOf(shape)} numbers for this trainer's batches, got ${length}; keep the batch size`);
       checkFinite("checkpoint", `"${label}"`, values[label]);
     }
-    const unknown = Object.keys(values).find((label) => !externals.has(label));
+    const unknown = Object.keys(values).find((label) => !carried.has(label));
     if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
   }
 

@@ -6,6 +6,7 @@ import type { Module } from "../nn/module.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
+import type { MemoryUse } from "../session/memory.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "../session/breathe.ts";
@@ -150,6 +151,11 @@ export class Trainer {
         this.running = false;
       }
     }
+  }
+
+  /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
+  plannedMemory(): MemoryUse {
+    return this.recorder.plannedMemory(this.options.data.batch(this.step, this.model.batchFirst));
   }
 
   /**

@@ -93,8 +93,7 @@ export async function verify(model: Module, inputs: ModelInputs, options: Verify
   async function make(of: Module, on: Backend): Promise<{ program: Program; cotangents: [string, number][] }> {
     const session = Session.of(of, on);
     const cotangents: [string, number][] = [];
-    // Both record what suits the device.
-    const { program } = await session.make({ ...plan, mostElements: options.backend.mostElements }, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true });
+    const { program } = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true }, options.backend);
     await session.store.sync();
     return { program, cotangents };
   }

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { shaders } from "../../src/backend/webgpu/shaders.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { chooseMatmul, type MatmulParams } from "../../src/kernels/matmul.ts";
+import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
+import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
@@ -54,10 +55,11 @@ describe("the registry", () => {
 });
 
 describe("the choice of a matrix product", () => {
-  const chosen = (M: number, N: number, K: number, strides: Partial<MatmulParams> = {}): string => chooseMatmul({
+  const product = (M: number, N: number, K: number, strides: Partial<MatmulParams> = {}): MatmulParams => ({
     M, N, K, batch: 1, aOffset: 0, aBatch: 0, aRow: K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1,
     cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides,
-  }).name;
+  });
+  const chosen = (...of: Parameters<typeof product>): string => chooseMatmul(product(...of)).name;
   const transposedB = (K: number): Partial<MatmulParams> => ({ bRow: 1, bColumn: K });
   const transposedA = (M: number): Partial<MatmulParams> => ({ aRow: 1, aColumn: M });
 
@@ -74,6 +76,23 @@ describe("the choice of a matrix product", () => {
     ["one row", chosen(1, 512, 128, transposedB(128)), "matmul-block:nt-small"],
     ["one row, long K", chosen(1, 4096, 1024, transposedB(1024)), "matmul-small-m"],
   ])("%s", (_, name, expected) => {
+    expect(name).toBe(expected);
+  });
+
+  /** Shared sums pay in a C of 256 blocks, not in one of 4096; the curves meet at 1024. */
+  const profile = { products: { blocks: [256, 4096], whole: [20, 40], split: [10, 80] } } as unknown as DeviceProfile;
+  const onDevice = (M: number, N: number, K: number): string => chooseMatmul(product(M, N, K, transposedA(M)), profile).name;
+
+  it.each([
+    ["a small C and a long K", onDevice(128, 32, 2048), "matmul-split:tn"],
+    ["a smaller C than was measured", onDevice(16, 16, 256), "matmul-split:tn"],
+    ["up to where the measured times meet", onDevice(128, 124, 2048), "matmul-split:tn"],
+    ["not beyond", onDevice(128, 132, 2048), "matmul-block:tn-small"],
+    ["not in a larger C than was measured", onDevice(1024, 512, 2048), "matmul-block:tn-large"],
+    ["not for a short K", onDevice(128, 32, 255), "matmul-block:tn-small"],
+    ["for strided operands too", onDevice(85, 32, 2048), "matmul-split:strided"],
+    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), profile).name, "matmul-split:tn-sums"],
+  ])("shares K where a profile says that it pays: %s", (_, name, expected) => {
     expect(name).toBe(expected);
   });
 });

@@ -32,3 +32,12 @@ it("what is downloaded keeps its memory to the end of the run, since the host ge
   });
   expect(slotsOf(recording)).toEqual([0, 1, 2, 1]);
 });
+
+it("a small buffer that lives long does not keep a large piece of memory", () => {
+  const recording = new Recording();
+  const input = recording.buffer("x", [64], "input");
+  const views = ["early", "small", "late"].map((name) => recording.buffer(name, [name === "small" ? 4 : 64]));
+  for (const y of views) recording.dispatch(activationForward, { x: input, y }, { length: y.buffer.length, kind: 0 });
+  recording.download("small", views[1]);
+  expect(planMemory(recording, { share: true }).slots.map(({ length }) => length)).toEqual([64, 4]);
+});

@@ -6,13 +6,13 @@ import { describe, expect, it } from "vitest";
 
 const values = [
   "Dropout", "Embedding", "GRU", "LSTM", "Linear", "LogSoftmax", "Module", "RNN", "ReLU", "RnnError", "Sequential", "Sigmoid", "Softmax", "Tanh",
-  "TextData", "Trainer", "Vocabulary", "adam", "adamw", "binaryCrossEntropy", "compose", "constant", "cosine", "createBackend", "crossEntropy",
-  "decodeSafetensors", "encodeSafetensors", "forward", "generate", "generateTokens", "gradients", "lossAndGradient", "optimizerSteps", "rmsprop", "sgd",
+  "TextData", "Trainer", "Vocabulary", "adam", "adamw", "binaryCrossEntropy", "calibrate", "chooseStrategy", "compose", "constant", "cosine", "createBackend", "crossEntropy",
+  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "lossAndGradient", "optimizerSteps", "plannedMemory", "rmsprop", "sgd",
   "squaredError", "stepDecay", "tensor", "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "Cotangents", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Loss", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "Tensor", "TensorFile", "TrainerOptions",
+  "Backend", "BackendOptions", "Batch", "Cotangents", "DeviceProfile", "ErrorKind", "Evaluation", "Finding", "FloatArray", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "ModelGradients", "ModelInputs", "ModelOutputs",
+  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
   "TrainingData", "VerifyOptions",
 ];
 

@@ -46,7 +46,7 @@ function matmulCase(M: number, N: number, K: number, [transposedA, transposedB]:
   };
 }
 
-const matmulSizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64]] as const;
+const matmulSizes = [[1, 1, 1], [31, 33, 16], [32, 32, 17], [33, 31, 15], [4, 65, 37], [65, 67, 6], [5, 7, 64], [9, 18, 131]] as const;
 
 function matmulCases(): KernelCase[] {
   const plain = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
@@ -55,7 +55,7 @@ function matmulCases(): KernelCase[] {
 
 /** What lies along vec4 has sizes that are multiples of 4, the rest any. */
 function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
-  const lie = /:(\w+)-/.exec(name)![1];
+  const lie = /:(\w+)/.exec(name)![1];
   if (!("sums" in bindings)) return lie === "strided" ? matmulCases() : alignedCases(lie);
   // Sums are those of a whole A = dYᵀ.
   const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [true, false], { accumulate })));
@@ -66,7 +66,7 @@ function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
 function alignedCases(lie: string): KernelCase[] {
   const transposed = [lie[0] === "t", lie[1] === "t"] as const;
   const fours = { M: transposed[0], N: !transposed[1], K: !transposed[0] || transposed[1] };
-  const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21]].map(([M, N, K]) => (
+  const sizes = [[1, 1, 1], [9, 35, 19], [33, 31, 15], [32, 32, 64], [63, 65, 4], [67, 130, 21], [12, 9, 131]].map(([M, N, K]) => (
     [fours.M ? Math.ceil(M / 4) * 4 : M, fours.N ? Math.ceil(N / 4) * 4 : N, fours.K ? Math.ceil(K / 4) * 4 : K] as const
   ));
   return [
@@ -209,7 +209,7 @@ const lossSumCases = (): KernelCase[] => [1, 255, 256, 257, 2003].map((length) =
 
 /** Cases by the stem of the kernel's name. */
 const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
-  "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases,
+  "matmul-naive": matmulCases, "matmul-small-m": matmulCases, "matmul-block": matmulBlockCases, "matmul-split": matmulBlockCases,
   "strided-copy": stridedCopyCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,

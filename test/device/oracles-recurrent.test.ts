@@ -34,7 +34,7 @@ function layerFor({ op, config }: RecurrentCase): Module {
   return new RNN(inputSize, hiddenSize, { ...options, nonlinearity: config.nonlinearity === "relu" ? "relu" : "tanh" });
 }
 
-async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step"): Promise<void> {
+async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step" | "wavefront"): Promise<void> {
   const tolerance = on.precision === "float64" ? tight : float32;
   const layer = layerFor(c);
   layer.loadStateDict(Object.fromEntries(Object.entries(c.weights).map(([name, w]) => [name, fixture(w)])));
@@ -56,7 +56,7 @@ async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step"): 
 const cases = recurrentCases as unknown as RecurrentCase[];
 
 describe.each([
-  ["cpu", "float64", "step"], ["cpu", "float32", "loop"], ["webgpu", "float32", "loop"], ["webgpu", "float32", "step"],
+  ["cpu", "float64", "wavefront"], ["cpu", "float32", "step"], ["cpu", "float32", "loop"], ["webgpu", "float32", "loop"], ["webgpu", "float32", "wavefront"],
 ] as const)("recurrent layers on %s in %s, %s", (kind, precision, strategy) => {
   it.each(cases.map((c) => [c.case, c] as const))("agree with PyTorch on %s", async (_name, c) => {
     await check(c, await backend(kind, precision), strategy);

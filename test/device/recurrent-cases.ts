@@ -19,7 +19,7 @@ const lanesOf = (T: number) => [
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
   const all: Record<string, NumericArray> = {
-    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1), weights: floats(laneStart(lanes, (H + 1) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
+    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1), weights: floats(laneStart(2 * lanes - 1, (H + 1) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare), c: floats(laneStart(lanes, (T + 1) * B * H) + spare),
     dy: floats(laneStart(lanes, T * B * H)), carry: floats((laneStart(lanes, B * H) + spare) * 2),
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G), lengths,
@@ -44,8 +44,21 @@ function tailOf({ params, arrays }: KernelCase): KernelCase {
   return { note: "tail", params: { ...params, i: 0, tail: 1 }, arrays };
 }
 
+/** Three layers, of which not all have a step to compute at the ends of the sequence. */
+function stackedCases(kernel: Kernel, G: number): KernelCase[] {
+  return sizes.flatMap(([T, B, H]) => [0, 1, T + 1].map((i): KernelCase => {
+    const segment = { lanes: 3, T, B, H, reverse: 0, hBase: 13, first: 0, steps: T };
+    return { note: "stacked", params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) }, arrays: layer(kernel, G, segment, integers(B, T + 1)) };
+  }));
+}
+
 export function stepCases(kernel: Kernel): KernelCase[] {
-  const cell = cells.find(({ name }) => kernel.name.endsWith(`:${name}`))!;
+  const [, name, stacked] = kernel.name.split(":");
+  const cell = cells.find((one) => one.name === name)!;
+  if (stacked) {
+    const cases = stackedCases(kernel, cell.gateNames.length);
+    return "tail" in kernel.params ? [...cases, tailOf(cases[4])] : cases;
+  }
   const cases = layerCases(kernel, cell.gateNames.length);
   return "tail" in kernel.params ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
 }

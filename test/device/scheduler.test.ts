@@ -1,6 +1,6 @@
 /** What a training step costs besides arithmetic: submits, dispatches, objects created, memory held. */
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, Embedding, generate, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
+import { adam, crossEntropy, Embedding, generate, gradients, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
 import { backend, kinds } from "./support.ts";
 
 const text = "It is not down in any map; true places never are. ".repeat(20);
@@ -54,6 +54,29 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
       createCommandEncoder: done, beginComputePass: done, submit: done, dispatchWorkgroups: dispatches * done,
     });
     await run.return();
+  });
+});
+
+describe("stacked layers and directions share dispatches", () => {
+  it.each([
+    ["two directions", { bidirectional: true }, "step", 8], ["two directions", { bidirectional: true }, "loop", 1],
+    ["three layers", { numLayers: 3 }, "wavefront", 8 + 2], ["three layers, one after another", { numLayers: 3 }, "step", 3 * 8],
+  ] as const)("%s (%o) by %s: %i each way over 8 steps", async (_, options, strategy, each) => {
+    const on = await backend("webgpu");
+    const model = new LSTM(4, 16, { seed: 1, ...options });
+    const names: string[] = [];
+    const spy = new Proxy(on, { get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name !== "prepare") return typeof value === "function" ? value.bind(target) as unknown : value;
+      return (recording: { commands: { kernel?: { name: string } }[] }, ...rest: unknown[]) => {
+        names.push(...recording.commands.flatMap(({ kernel }) => kernel?.name ?? []));
+        return (value as (...args: unknown[]) => unknown).call(target, recording, ...rest);
+      };
+    } });
+    const width = options === undefined || !("bidirectional" in options) ? 16 : 32;
+    await gradients(model, { input: { shape: [8, 2, 4], data: new Float32Array(64) } }, { output: { shape: [8, 2, width], data: new Float32Array(16 * width) } }, { backend: spy, strategy });
+    expect(names.filter((name) => /(step|loop)-forward/.test(name))).toHaveLength(each);
+    expect(names.filter((name) => /(step|loop)-backward/.test(name))).toHaveLength(each);
   });
 });
 

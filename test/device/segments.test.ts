@@ -1,6 +1,6 @@
 // A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
 import { describe, expect, it } from "vitest";
-import { Embedding, GRU, gradients, LSTM, RNN, RnnError, Sequential, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
+import { createBackend, Embedding, forward, gradients, GRU, LSTM, plannedMemory, RNN, RnnError, Sequential, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
@@ -26,7 +26,7 @@ function compare(actual: ModelGradients, expected: ModelGradients): void {
   for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
 }
 
-function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" } = {}): Promise<ModelGradients> {
+function run(model: Module, backend: Backend, options: { recompute?: boolean; strategy?: "loop" | "step" | "wavefront" } = {}): Promise<ModelGradients> {
   const ids = model.idCount !== undefined;
   const D = model instanceof Sequential ? 1 : (model as LSTM).directions * (model as LSTM).numLayers;
   const width = model instanceof Sequential ? H : H * (model as LSTM).directions;
@@ -64,10 +64,45 @@ describe.each(kinds)("in parts on %s", (kind) => {
     expect(actual.output.data).toEqual(expected.output.data);
   });
 
+  it.each([
+    ["LSTM", () => new LSTM(I, H, { seed: 1, numLayers: 3 })], ["GRU without biases", () => new GRU(I, H, { seed: 1, numLayers: 2, bias: false })],
+    ["RNN behind a projected embedding", () => new Sequential({ embedding: new Embedding(6, I), rnn: new RNN(I, H, { numLayers: 1 }) }, { seed: 1 })],
+  ] as const)("stacked layers of %s walk a wavefront", async (_, make) => {
+    const device = await backend(kind);
+    compare(await run(make(), device, { strategy: "wavefront" }), await run(make(), device, { strategy: "loop" }));
+  });
+
   it("refuses a batch of which not even one step fits", async () => {
     const device = withBuffersOf(70, await backend(kind));
     const failure = await run(new LSTM(I, H), device).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RnnError);
     expect((failure as RnnError).message).toBe("l0: the gates of one step are 72 numbers, more than the 70 that fit a buffer of this device; use a smaller batch");
+  });
+});
+
+describe.each(kinds)("the memory planned on %s", (kind) => {
+  const input = { shape: [64, 4, 16], data: new Float32Array(64 * 4 * 16) };
+  const make = (): LSTM => new LSTM(16, 24, { seed: 1, numLayers: 3 });
+
+  it.each([{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }])("is what is allocated: %o", async (options) => {
+    const device = await createBackend(kind);
+    const model = make();
+    const planned = plannedMemory(model, input, { backend: device, ...options });
+    expect(device.counters.bytes).toBe(0);
+    if (options.gradients) await gradients(model, input, { output: { shape: [64, 4, 24], data: new Float32Array(64 * 4 * 24) } }, { backend: device, recompute: options.recompute });
+    else await forward(model, input, { backend: device });
+    expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
+    // WebGPU has besides a ring of eight buffers to read results back.
+    const most = kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
+    expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
+    expect(device.counters.bytes).toBeLessThanOrEqual(most);
+    device.destroy();
+  });
+
+  it("is less than half the transient memory where gates are computed again", async () => {
+    const device = await backend(kind);
+    const wide = { shape: [64, 64, 16], data: new Float32Array(64 * 64 * 16) };
+    const of = (recompute: boolean): number => plannedMemory(make(), wide, { backend: device, gradients: true, recompute }).transient;
+    expect(of(true) / of(false)).toBeLessThan(0.5);
   });
 });

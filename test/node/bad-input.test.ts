@@ -176,7 +176,7 @@ describe("forward refuses", () => {
     ["an unknown option", run(numbers(1, 1, 28), { train: true }), "option", 'forward: unknown option "train"; did you mean "training"?'],
     ["text for a switch", run(numbers(1, 1, 28), { training: "yes" }), "option", 'forward: training must be true or false, got "yes"'],
     ["recompute that is no boolean", run(numbers(1, 1, 28), { recompute: 1 }), "option", 'forward: recompute must be true or false, got 1'],
-    ["an unknown strategy", run(numbers(1, 1, 28), { strategy: "fused" }), "option", 'forward: strategy must be "loop" or "step", got "fused"'],
+    ["an unknown strategy", run(numbers(1, 1, 28), { strategy: "fused" }), "option", 'forward: strategy must be "loop", "step" or "wavefront", got "fused"'],
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
     ["a promise of a backend", () => rnn.forward(lstm(), numbers(1, 1, 28), { backend: wrong(rnn.createBackend("cpu")) }), "option", "backend: must come from createBackend, got a Promise"],

@@ -22,6 +22,8 @@ export interface CpuOptions {
 export class CpuBackend implements Backend {
   readonly kind = "cpu";
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
+  /** Both strategies run the same kernels here, so there is nothing to measure. */
+  readonly profile = undefined;
   /** Memory is what limits a buffer here, and the allocation says so. */
   readonly mostElements = Infinity;
   readonly lost = new Promise<Error>(() => undefined);

@@ -35,6 +35,7 @@ import maskSteps from "../../../shaders/mask-steps.wgsl";
 import matmulBlock from "../../../shaders/matmul-block.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
+import matmulSplit from "../../../shaders/matmul-split.wgsl";
 import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
 import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
@@ -89,6 +90,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-block": matmulBlock,
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
+  "matmul-split": matmulSplit,
   "recurrent/loop-backward": loopBackward,
   "recurrent/loop-forward": loopForward,
   "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,

@@ -1,5 +1,6 @@
 /** Runs recordings on a WebGPU device. */
 import { RnnError } from "../../errors.ts";
+import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
@@ -18,6 +19,8 @@ export interface WebGpuOptions {
   shaders?: Readonly<Record<string, string>>;
   /** A device of the caller's instead of a new one. */
   device?: GPUDevice;
+  /** What `calibrate` returned earlier, perhaps through JSON. */
+  profile?: DeviceProfile;
 }
 
 export const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
@@ -32,6 +35,7 @@ export class WebGpuBackend implements Backend {
   readonly adapter: string;
   readonly software: boolean;
   readonly reason: string;
+  profile: DeviceProfile | undefined;
   private failure: RnnError | undefined;
   private destroyed = false;
 
@@ -40,6 +44,7 @@ export class WebGpuBackend implements Backend {
     this.adapter = found.adapter;
     this.software = found.software;
     this.reason = options.reason ?? "asked for";
+    this.profile = options.profile && profileFits(options.profile, this.adapter) ? options.profile : undefined;
     this.pipelines = new Pipelines(this.device, this.counters, options.shaders ?? {});
     this.lost = this.device.lost.then(({ message, reason }) => {
       const why = this.destroyed ? "it was destroyed by this program" : `${reason || "unknown reason"}: ${message}`;

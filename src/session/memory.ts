@@ -1,0 +1,24 @@
+/** What a recording will take on its device, known before anything is allocated. */
+import { planMemory } from "../recording/lifetimes.ts";
+import type { Recording } from "../recording/recording.ts";
+
+/** Bytes on the device. Left out are some kilobytes of params, and what the host needs to read results back. */
+export interface MemoryUse {
+  /** What outlives a run: parameters; in training their gradients, the optimiser's state, carried states. */
+  kept: number;
+  /** Inputs, targets and constants. */
+  inputs: number;
+  /** Values within a run; those never alive at the same time share memory. */
+  transient: number;
+  total: number;
+}
+
+/** @param floatBytes 4, or 8 on a float64 backend */
+export function memoryOf(recording: Recording, floatBytes: number): MemoryUse {
+  const bytes = ({ type, length }: { type: string; length: number }): number => length * (type === "f32" ? floatBytes : 4);
+  const sum = (pieces: readonly { type: string; length: number }[]): number => pieces.reduce((total, piece) => total + bytes(piece), 0);
+  const kept = sum(recording.buffers.filter(({ role }) => role === "external"));
+  const inputs = sum(recording.buffers.filter(({ role }) => role === "input" || role === "constant"));
+  const transient = sum(planMemory(recording, { share: true }).slots);
+  return { kept, inputs, transient, total: kept + inputs + transient };
+}
