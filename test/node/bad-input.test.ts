@@ -42,6 +42,9 @@ describe("createBackend refuses", () => {
     ["an unknown kind", () => rnn.createBackend(wrong("gpu")), "option", 'createBackend: kind must be "auto" or "cpu" or "webgpu", got "gpu"'],
     ["an unknown option", () => rnn.createBackend("cpu", wrong({ precison: "float64" })), "option", 'createBackend: unknown option "precison"; did you mean "precision"?'],
     ["an unknown precision", () => rnn.createBackend("cpu", { precision: wrong("float16") }), "option", 'createBackend: precision must be "float32" or "float64", got "float16"'],
+    ["half a thread", () => rnn.createBackend("cpu", { threads: 1.5 }), "option", "createBackend: threads must be an integer of at least 1, got 1.5"],
+    ["threads without WebAssembly", () => rnn.createBackend("cpu", { threads: 2, wasm: false }), "option", "createBackend: threads must be 1 with wasm: false, got 2; only the WebAssembly kernels have threads"],
+    ["threads in float64", () => rnn.createBackend("cpu", { threads: 2, precision: "float64" }), "option", 'createBackend: threads must be 1 with precision: "float64", got 2; only the WebAssembly kernels have threads'],
     ["float64 on WebGPU", () => rnn.createBackend("webgpu", { precision: "float64" }), "option", /^createBackend: precision must be "float32" on WebGPU/],
     ["options that are none", () => rnn.createBackend("cpu", wrong(3)), "option", "createBackend: options must be an object, got 3"],
   ]);

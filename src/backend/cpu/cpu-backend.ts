@@ -1,8 +1,10 @@
 /** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
+import { RnnError } from "../../errors.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
+import { alone, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
 import { fastKernels, type FastKernel } from "./fast-kernels.ts";
@@ -12,6 +14,8 @@ export interface CpuOptions {
   precision?: "float32" | "float64";
   /** Use the WebAssembly SIMD kernels where the engine has them (default true). False: the twins, for comparison. */
   wasm?: boolean;
+  /** Threads that compute, the caller's among them (default 1); more need the WebAssembly kernels. */
+  threads?: number;
   reason?: string;
 }
 
@@ -29,16 +33,23 @@ export class CpuBackend implements Backend {
     readonly precision: "float32" | "float64",
     readonly adapter: string,
     readonly reason: string,
-    private readonly kernels: WasmKernels | undefined,
+    private readonly kernels?: WasmKernels,
+    private readonly threads?: Workforce,
   ) {
-    this.fast = kernels ? fastKernels(kernels) : new Map<string, FastKernel>();
+    this.fast = kernels && threads ? fastKernels(kernels, threads) : new Map<string, FastKernel>();
   }
 
-  static async create({ precision = "float32", wasm = true, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
-    if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason, undefined);
-    const loaded = wasm ? await loadWasmKernels() : "wasm: false";
-    if (typeof loaded === "string") return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason, undefined);
-    return new CpuBackend(precision, `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}`, reason, loaded);
+  /** @throws RnnError `device` if there cannot be several threads here */
+  static async create({ precision = "float32", wasm = true, threads = 1, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
+    if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
+    if (threads > 1) checkSharing();
+    const loaded = wasm ? await loadWasmKernels(threads > 1) : "wasm: false";
+    if (typeof loaded === "string") {
+      if (threads > 1) throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
+      return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);
+    }
+    const adapter = `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}${threads > 1 ? `, ${threads} threads` : ""}`;
+    return new CpuBackend(precision, adapter, reason, loaded, threads > 1 ? await startThreads(loaded, threads) : alone(loaded.exports));
   }
 
   floats(length: number): FloatArray {
@@ -72,6 +83,7 @@ export class CpuBackend implements Backend {
 
   destroy(): void {
     // Memory goes with the last reference to it.
+    this.threads?.end();
   }
 
   /** Changes when every typed array over this backend's memory has become invalid. @internal */
@@ -84,4 +96,18 @@ export class CpuBackend implements Backend {
     // Numbers at the end tell workgroup sizes apart, which the CPU has none of.
     return this.fast.get(name.replace(/:\d+x\d+$/, ""));
   }
+}
+
+/** Memory is shared between threads only in pages that let no foreign page into their process. */
+function checkSharing(): void {
+  const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
+  if (typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false) return;
+  const problem = 'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
+  throw new RnnError("device", "CpuBackend", `${problem}; send both, or use threads: 1`);
+}
+
+async function startThreads(kernels: WasmKernels, count: number): Promise<Workforce> {
+  // A chunk of its own: most pages have one thread.
+  const { Threads } = await import("./threads.ts");
+  return Threads.start(kernels, count);
 }

@@ -6,6 +6,7 @@ import { RnnError } from "../../errors.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, type Segment } from "../../kernels/recurrent-lanes.ts";
 import { stepsBack } from "../../kernels/recurrent-loop.ts";
+import type { Call, Workforce } from "./calls.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
@@ -27,17 +28,27 @@ class WorkSpace {
     this.heap.free(this.address);
     this.address = this.heap.allocate(bytes);
     this.bytes = bytes;
+    // Calls hold the address as a number.
+    this.heap.generation++;
   }
 }
 
-function matmulKernel({ matmul }: WasmExports): FastKernel {
+/** Multiplications below which asking another thread takes longer than the work. */
+const worthSharing = 2 ** 18;
+
+function matmulKernel(threads: Workforce): FastKernel {
   return (at, p) => {
     const a = at.a + 4 * p.aOffset;
     const b = at.b + 4 * p.bOffset;
     const c = at.c + 4 * p.cOffset;
     const bias = p.useBias ? at.bias : 0;
     const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate } = p;
-    return () => matmul(a, b, bias, c, M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate);
+    // Parts of 16 rows: a cache line of a transposed A, and enough that bits do not depend on their number.
+    const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
+    return threads.parallel(M, least, (first, end) => [{
+      name: "matmul",
+      args: [a + 4 * first * aRow, b, bias, c + 4 * first * cRow, end - first, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate],
+    }]);
   };
 }
 
@@ -45,8 +56,7 @@ function matmulKernel({ matmul }: WasmExports): FastKernel {
 const cells = [{ name: "lstm", gates: 4 }, { name: "gru", gates: 3 }, { name: "rnn-tanh", gates: 1 }, { name: "rnn-relu", gates: 1 }];
 
 /** A is dYᵀ: its rows are the columns of a matrix that lies whole. */
-function matmulWithSums(exports: WasmExports): FastKernel {
-  const product = matmulKernel(exports);
+function matmulWithSums(exports: WasmExports, product: FastKernel): FastKernel {
   return (at, p) => {
     if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
     const call = product(at, p);
@@ -83,73 +93,71 @@ function slotsOf({ T, first, steps, reverse, i, tail }: Params, lane: number) {
   };
 }
 
-/** The calls of all lanes, one after the other. */
-const everyLane = (lanes: number, call: (lane: number) => () => void): (() => void) => {
-  const calls = Array.from({ length: lanes }, (_, lane) => call(lane));
-  return lanes === 1 ? calls[0] : () => calls.forEach((one) => one());
-};
+/** The calls of a step for the rows from `first` up to `end`. */
+type StepCalls = (at: Addresses, p: Params, first: number, end: number) => Call[];
 
-function stepKernels({ stepForward, stepBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
-  return cells.flatMap(({ name, gates: G }, cell): [string, FastKernel][] => {
-    const forward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+/** The calls of all lanes, one after the other. */
+const everyLane = (lanes: number, call: (lane: number) => Call): Call[] => Array.from({ length: lanes }, (_, lane) => call(lane));
+
+function stepCalls(work: WorkSpace): [string, StepCalls][] {
+  return cells.flatMap(({ name, gates: G }, cell): [string, StepCalls][] => {
+    const forward: StepCalls = (at, p, first, end) => everyLane(p.lanes, (lane) => {
       const { B, H } = p;
       work.reserve(4 * B * H * G);
       const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, lane, G);
       const { t, previousSlot, currentSlot } = slotsOf(p, lane);
       const bias = forwardWeights + 4 * H * H * G;
-      return () => stepForward(cell, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot);
+      return { name: "stepForward", args: [cell, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot, first, end] };
     });
-    const backward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+    const backward: StepCalls = (at, p, first, end) => everyLane(p.lanes, (lane) => {
       const { B, H, tail } = p;
       work.reserve(4 * B * H);
       const { gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, lane, G);
       const { t, previousSlot, currentSlot, nextT, hasNext } = slotsOf(p, lane);
-      return () => stepBackward(cell, gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths, work.address, B, H, t, previousSlot, currentSlot, nextT, hasNext, tail);
+      const args = [cell, gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths, work.address, B, H, t, previousSlot, currentSlot, nextT, hasNext, tail, first, end];
+      return { name: "stepBackward", args };
     });
     return [[`step-forward:${name}`, forward], [`step-backward:${name}`, backward]];
   });
 }
 
 /** The calls of a whole time loop are those of its steps one after the other, as in the twin. */
-function loopOf(phases: readonly FastKernel[], backward: boolean): FastKernel {
-  return (at, { tail, ...segment }) => {
+function loopOf(phases: readonly StepCalls[], backward: boolean): StepCalls {
+  return (at, { tail, ...segment }, first, end) => {
     const steps = backward ? stepsBack(segment.steps, tail === 1) : Array.from({ length: segment.steps }, (_, i) => ({ i, tail: 0 }));
     // A tail has no second phase.
-    const calls = steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).map((phase) => phase(at, { ...segment, ...step })));
-    return () => {
-      for (const call of calls) call();
-    };
+    return steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).flatMap((phase) => phase(at, { ...segment, ...step }, first, end)));
   };
 }
 
-function loopKernels(steps: ReadonlyMap<string, FastKernel>): [string, FastKernel][] {
-  return ["forward", "backward"].flatMap((pass): [string, FastKernel][] => {
+function loopCalls(steps: ReadonlyMap<string, StepCalls>): [string, StepCalls][] {
+  return ["forward", "backward"].flatMap((pass): [string, StepCalls][] => {
     const backward = pass === "backward";
     const twoPhase = ["first", "second"].map((phase) => steps.get(`two-phase-${pass}:gru-reset-before:${phase}`)!);
     return [
-      ...cells.map(({ name }): [string, FastKernel] => [`loop-${pass}:${name}`, loopOf([steps.get(`step-${pass}:${name}`)!], backward)]),
+      ...cells.map(({ name }): [string, StepCalls] => [`loop-${pass}:${name}`, loopOf([steps.get(`step-${pass}:${name}`)!], backward)]),
       [`loop-two-phase-${pass}:gru-reset-before`, loopOf(twoPhase, backward)],
     ];
   });
 }
 
-function twoPhaseKernels({ twoPhaseForward, twoPhaseBackward }: WasmExports, work: WorkSpace): [string, FastKernel][] {
+function twoPhaseCalls(work: WorkSpace): [string, StepCalls][] {
   const G = 3;
-  return ["first", "second"].flatMap((name, phase): [string, FastKernel][] => {
-    const forward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+  return ["first", "second"].flatMap((name, phase): [string, StepCalls][] => {
+    const forward: StepCalls = (at, p) => everyLane(p.lanes, (lane) => {
       const { B, H } = p;
       work.reserve(4 * B * H * G);
       const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, lane, G);
       const { t, previousSlot, currentSlot } = slotsOf(p, lane);
       const bias = forwardWeights + 4 * H * H * G;
-      return () => twoPhaseForward(phase, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot);
+      return { name: "twoPhaseForward", args: [phase, gates, forwardWeights, bias, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot] };
     });
-    const backward: FastKernel = (at, p) => everyLane(p.lanes, (lane) => {
+    const backward: StepCalls = (at, p) => everyLane(p.lanes, (lane) => {
       const { B, H, tail } = p;
       work.reserve(4 * B * H);
       const { gates, backwardWeights, h, dy, carry, lengths } = laneOf(at, p, lane, G);
       const { t, previousSlot, nextT, hasNext } = slotsOf(p, lane);
-      return () => twoPhaseBackward(phase, gates, backwardWeights, h, dy, carry, lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail);
+      return { name: "twoPhaseBackward", args: [phase, gates, backwardWeights, h, dy, carry, lengths, work.address, B, H, t, previousSlot, nextT, hasNext, tail] };
     });
     return [[`two-phase-forward:gru-reset-before:${name}`, forward], [`two-phase-backward:gru-reset-before:${name}`, backward]];
   });
@@ -220,15 +228,24 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
   ];
 }
 
-export function fastKernels({ exports, heap }: WasmKernels): ReadonlyMap<string, FastKernel> {
-  const product = matmulKernel(exports);
-  const work = new WorkSpace(heap);
-  const steps = new Map([...stepKernels(exports, work), ...twoPhaseKernels(exports, work)]);
+/** Steps and loops, a thread owning rows of the batch. */
+function recurrentKernels(threads: Workforce, work: WorkSpace): [string, FastKernel][] {
+  const steps = new Map([...stepCalls(work), ...twoPhaseCalls(work)]);
+  return [...steps, ...loopCalls(steps)].map(([name, callsOf]): [string, FastKernel] => [name, (at, p) => {
+    const { B, H } = p;
+    const steps = name.startsWith("loop") ? p.steps : 1;
+    const shared = !name.includes("two-phase") && steps * B * H * H >= worthSharing;
+    // Four rows are what bits do not depend on; a tile has them too.
+    return threads.parallel(B, shared ? 4 : B, (first, end) => callsOf(at, p, first, end));
+  }]);
+}
+
+export function fastKernels({ exports, heap }: WasmKernels, threads: Workforce): ReadonlyMap<string, FastKernel> {
+  const product = matmulKernel(threads);
   return new Map<string, FastKernel>([
     ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
-    ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports)] as const),
-    ...steps,
-    ...loopKernels(steps),
+    ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports, product)] as const),
+    ...recurrentKernels(threads, new WorkSpace(heap)),
     ["strided-copy", stridedCopyKernel(exports)],
     ["prepare-layer", prepareLayerKernel(exports)],
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],

@@ -4,9 +4,10 @@ import { WasmHeap } from "./wasm-heap.ts";
 type Call = (...args: number[]) => void;
 
 /** The exports of `wasm/index.ts`. */
-export type WasmExports = Readonly<Record<string, Call>> & { readonly heapStart: unknown };
+export type WasmExports = Readonly<Record<string, Call>> & { readonly scratchBytes: unknown };
 
 export interface WasmKernels {
+  readonly module: WebAssembly.Module;
   readonly exports: WasmExports;
   readonly heap: WasmHeap;
   /** With fused multiply-add. */
@@ -32,11 +33,21 @@ export async function wasmBuilds(): Promise<{ plain: Uint8Array<ArrayBuffer>; re
   return { plain: both.slice(0, plainLength), relaxed: both.slice(plainLength) };
 }
 
-async function compile(): Promise<Compiled | string> {
+/** The same module over a memory that threads can share: its import of the memory says so in one bit. */
+function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const mark = [...new TextEncoder().encode("memory"), 2, 1];
+  const at = bytes.findIndex((_, i) => mark.every((byte, k) => bytes[i + k] === byte)) + mark.length - 1;
+  const changed = bytes.slice();
+  changed[at] = 3;
+  return changed;
+}
+
+async function compile(shared: boolean): Promise<Compiled | string> {
   if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
   if (typeof DecompressionStream === "undefined") return "this engine has no DecompressionStream";
   try {
-    const { plain, relaxed } = await wasmBuilds();
+    const builds = await wasmBuilds();
+    const { plain, relaxed } = shared ? { plain: sharing(builds.plain), relaxed: sharing(builds.relaxed) } : builds;
     const fused = WebAssembly.validate(relaxed);
     if (!fused && !WebAssembly.validate(plain)) return "this engine has no WebAssembly SIMD";
     return { module: await WebAssembly.compile(fused ? relaxed : plain), relaxed: fused };
@@ -46,14 +57,18 @@ async function compile(): Promise<Compiled | string> {
   }
 }
 
-let compiled: Promise<Compiled | string> | undefined;
+const compiled = new Map<boolean, Promise<Compiled | string>>();
 
-/** Kernels over a memory of their own, or the reason why this engine has none. */
-export async function loadWasmKernels(): Promise<WasmKernels | string> {
-  const found = await (compiled ??= compile());
+/** Kernels over a memory of their own, `shared` with threads or not; or the reason why this engine has none. */
+export async function loadWasmKernels(shared: boolean): Promise<WasmKernels | string> {
+  const compiling = compiled.get(shared) ?? compile(shared);
+  compiled.set(shared, compiling);
+  const found = await compiling;
   if (typeof found === "string") return found;
-  const memory = new WebAssembly.Memory({ initial: 16 });
-  const { exports } = await WebAssembly.instantiate(found.module, { env: { memory, log: Math.log } });
+  // The most is what the module declares.
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+  const { exports } = await WebAssembly.instantiate(found.module, { env: { memory, scratch: 0, log: Math.log } });
   const kernels = exports as unknown as WasmExports;
-  return { exports: kernels, heap: new WasmHeap(memory, (kernels.heapStart as WebAssembly.Global).value as number), relaxed: found.relaxed };
+  const heap = new WasmHeap(memory, (kernels.scratchBytes as WebAssembly.Global).value as number);
+  return { module: found.module, exports: kernels, heap, relaxed: found.relaxed };
 }

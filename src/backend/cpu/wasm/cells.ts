@@ -2,7 +2,7 @@
 // by side in memory, so they are turned into one vector per gate and back. `left` units are wanted: where it is less than
 // four, the others are computed from whatever follows and not stored.
 import { column0, column1, column2, column3, madd, storeFirst } from "./lanes";
-import { sigmoid, tanh } from "./functions";
+import { gate, tanh } from "./functions";
 
 export const lstm: usize = 0;
 export const gru: usize = 1;
@@ -43,10 +43,10 @@ function storeGates4(to: usize, a: v128, b: v128, c: v128, d: v128, left: usize)
 /** `gates` holds x + r. */
 export function lstmForward(gates: usize, cPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
-  const i = sigmoid(column0(u0, u1, u2, u3));
-  const f = sigmoid(column1(u0, u1, u2, u3));
+  const i = gate(column0(u0, u1, u2, u3));
+  const f = gate(column1(u0, u1, u2, u3));
   const g = tanh(column2(u0, u1, u2, u3));
-  const o = sigmoid(column3(u0, u1, u2, u3));
+  const o = gate(column3(u0, u1, u2, u3));
   const c = madd(f, v128.load(cPrevious), f32x4.mul(i, g));
   storeFirst(cOut, c, left);
   storeFirst(hOut, f32x4.mul(o, tanh(c)), left);
@@ -79,8 +79,8 @@ export function storeGates3(to: usize, r: v128, z: v128, n: v128, left: usize): 
 export function gruForward(gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
   const r0 = v128.load(recurrent), r1 = v128.load(recurrent, 16), r2 = v128.load(recurrent, 32);
-  const r = sigmoid(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2)));
-  const z = sigmoid(f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2)));
+  const r = gate(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2)));
+  const z = gate(f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2)));
   const c = gate2(r0, r1, r2);
   const n = tanh(madd(r, c, gate2(x0, x1, x2)));
   storeFirst(cOut, c, left);

@@ -1,7 +1,7 @@
 // dh [B, H] = Σ_{k,g} dG[row, k, g] · weights[k, unit, g]: the product of backpropagation through time.
 import { gate0, gate1, gate2 } from "./cells";
 import { madd, storeFirst, sumsOf } from "./lanes";
-import { packColumns, product, tile as matrixTile } from "./matmul";
+import { packColumns, packedAtOnce, product, tile as matrixTile } from "./matmul";
 import { packedB } from "./scratch";
 
 /** Units k per pass: what the packed panel holds. */
@@ -92,8 +92,9 @@ function fourGates(next: usize, weights: usize, dh: usize, B: usize, H: usize): 
   for (let k: usize = 0; k < H; k += depth) {
     const count = min(H - k, depth);
     for (let unit: usize = 0; unit < H; unit += 2) {
-      const panel = packs ? packedB : weights + (unit << 4);
-      if (packs) packColumns(panel, weights + (unit << 4), row, 4, 8, count);
+      const place = (unit << 2) % packedAtOnce;
+      const panel = packs ? packedB + ((place * depth) << 2) : weights + (unit << 4);
+      if (packs && place == 0) packColumns(packedB, weights + (unit << 4), row, 4, min((H - unit) << 2, packedAtOnce), count);
       for (let r: usize = 0; r < B; r += 4) {
         tile(count, next + r * row, row, min(B - r, 4), panel, packs ? 32 : row, dh + ((r * H + unit) << 2), H << 2, H - unit > 1, k > 0);
       }

@@ -10,6 +10,8 @@ import { edgeTile, packedA, packedB } from "./scratch";
 const depth: usize = 256;
 /** Columns of C per pass; with `depth` the size of the packed part of B. */
 const width: usize = 256;
+/** Columns of B that are packed together: two cache lines of a row. */
+export const packedAtOnce: usize = 32;
 /** Rows of C per pass; with `depth` the size of the packed part of A. */
 const height: usize = 64;
 
@@ -32,17 +34,6 @@ export function product(
 ): void {
   // Packing B must be worth its while: with few rows, dot products read it as it lies.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
-  if (M < 4 && bColumn == 4) {
-    const wide = N & ~31;
-    for (let m: usize = 0; m < M; m++) {
-      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
-    }
-    b += wide << 2;
-    c += wide << 2;
-    if (bias) bias += wide << 2;
-    N -= wide;
-    if (N == 0) return;
-  }
   let k: usize = 0;
   do {
     const count = min(K - k, depth);
@@ -62,7 +53,18 @@ function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
 ): void {
-  const packs = bColumn != 4 || (M >= 16 && bRow >= 4096);
+  // Sums go as in `tile`, bit for bit: threads may cut what is one block into some with fewer rows.
+  if (M < 4 && bColumn == 4) {
+    const wide = N & ~31;
+    for (let m: usize = 0; m < M; m++) {
+      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
+    }
+    b += wide << 2;
+    c += wide << 2;
+    if (bias) bias += wide << 2;
+    N -= wide;
+  }
+  const packs = bColumn != 4 || (M >= 16 && bRow >= 2048);
   const packsA = aColumn != 4 && N > 8;
   for (let m: usize = 0; m < M; m += height) {
     const rows = min(M - m, height);
@@ -70,8 +72,8 @@ function block(
     for (let n: usize = 0; n < N; n += 8) {
       const panel = packs ? packedB + ((n * depth) << 2) : b + (n << 2);
       const columns = min(N - n, 8);
-      // Packed just before its first use, so that it is read from the first-level cache.
-      if (packs && m == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, columns, K);
+      // Packed just before their first use, so that they are read from the nearest cache.
+      if (packs && m == 0 && n % packedAtOnce == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, min(N - n, packedAtOnce), K);
       const panelRow: usize = packs ? 32 : bRow;
       const panelBias = bias ? bias + (n << 2) : 0;
       let to = c + (n << 2);
@@ -148,8 +150,11 @@ function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool)
 
 /** 1 row by 32 columns. A function of its own: inside a loop over tiles the compiler keeps the sums in memory, half as fast. */
 function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
-  const zero = f32x4.splat(0);
-  let c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+  if (bias) {
+    c0 = v128.load(bias), c1 = v128.load(bias, 16), c2 = v128.load(bias, 32), c3 = v128.load(bias, 48);
+    c4 = v128.load(bias, 64), c5 = v128.load(bias, 80), c6 = v128.load(bias, 96), c7 = v128.load(bias, 112);
+  }
   for (let k: usize = 0; k < K; k++) {
     const s = v128.load32_splat(a);
     c0 = madd(s, v128.load(b), c0);
@@ -163,18 +168,10 @@ function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: 
     a += aColumn;
     b += bRow;
   }
-  storeQuarter(c, c0, c1, bias, add);
-  storeQuarter(c + 32, c2, c3, bias ? bias + 32 : 0, add);
-  storeQuarter(c + 64, c4, c5, bias ? bias + 64 : 0, add);
-  storeQuarter(c + 96, c6, c7, bias ? bias + 96 : 0, add);
-}
-
-function storeQuarter(c: usize, x0: v128, x1: v128, bias: usize, add: bool): void {
-  if (bias) {
-    x0 = f32x4.add(x0, v128.load(bias));
-    x1 = f32x4.add(x1, v128.load(bias, 16));
-  }
-  storeRow(c, x0, x1, add);
+  storeRow(c, c0, c1, add);
+  storeRow(c + 32, c2, c3, add);
+  storeRow(c + 64, c4, c5, add);
+  storeRow(c + 96, c6, c7, add);
 }
 
 /** Rows of A times rows of B, both contiguous along K: four columns at a time. */
@@ -216,38 +213,60 @@ function dotTile(K: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize)
   return sums;
 }
 
-/** Rows of A, four at a time, as [K][4]: rows of a transposed A lie side by side, so that this is a copy of vectors. */
+/** Rows of A, four at a time, as [K][4]. Rows of a transposed A lie side by side: a cache line of them at once. */
 function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize): void {
+  if (aRow == 4) {
+    for (let r: usize = 0; r < rows; r += 16) copyGroups(packedA + ((r * depth) << 2), depth << 4, a + (r << 2), aColumn, min(rows - r, 16), 4, K);
+    return;
+  }
   for (let r: usize = 0; r < rows; r += 4) {
     let to = packedA + ((r * depth) << 2);
     let from = a + r * aRow;
     const left = rows - r;
     const a1: usize = left > 1 ? aRow : 0, a2: usize = left > 2 ? aRow << 1 : a1, a3: usize = left > 3 ? aRow * 3 : a2;
     for (let k: usize = 0; k < K; k++) {
-      if (aRow == 4) v128.store(to, v128.load(from));
-      else {
-        store<f32>(to, load<f32>(from));
-        store<f32>(to, load<f32>(from + a1), 4);
-        store<f32>(to, load<f32>(from + a2), 8);
-        store<f32>(to, load<f32>(from + a3), 12);
-      }
+      store<f32>(to, load<f32>(from));
+      store<f32>(to, load<f32>(from + a1), 4);
+      store<f32>(to, load<f32>(from + a2), 8);
+      store<f32>(to, load<f32>(from + a3), 12);
       to += 16;
       from += aColumn;
     }
   }
 }
 
-/** Eight columns of B as [K][8]; missing ones are whatever follows, or repeat the last. */
+/**
+ * Columns of B, eight at a time, as [K][8], panels `depth` steps apart; missing columns are whatever follows, or repeat
+ * the last.
+ */
 export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
-  let k: usize = 0;
-  if (bColumn == 4) {
-    for (; k < K; k++) {
-      v128.store(to, v128.load(b));
-      v128.store(to, v128.load(b, 16), 16);
-      to += 32;
-      b += bRow;
+  if (bColumn == 4) return copyGroups(to, depth << 5, b, bRow, columns, 8, K);
+  for (let n: usize = 0; n < columns; n += 8) packPanel(to + ((n * depth) << 2), b + n * bColumn, bRow, bColumn, min(columns - n, 8), K);
+}
+
+/**
+ * Splits K rows of `columns` numbers into groups of 4 or 8, each group as [K][size] at `apart` bytes from the last. The
+ * groups go side by side: rows are often a power of two apart, so that they evict each other from the cache, and what
+ * of a line is not used at once has to be fetched again.
+ */
+function copyGroups(to: usize, apart: usize, from: usize, row: usize, columns: usize, size: usize, K: usize): void {
+  const bytes = columns << 2, group = size << 2;
+  for (let k: usize = 0; k < K; k++) {
+    let target = to;
+    for (let i: usize = 0; i < bytes; i += group) {
+      v128.store(target, v128.load(from + i));
+      if (size == 8) v128.store(target, v128.load(from + i, 16), 16);
+      target += apart;
     }
-  } else if (bRow == 4) {
+    to += group;
+    from += row;
+  }
+}
+
+/** Up to eight columns of B that do not lie side by side. */
+function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  let k: usize = 0;
+  if (bRow == 4) {
     const second = b + min(columns - 1, 4) * bColumn;
     const whole = K & ~3;
     packBlocks(to, b, bColumn, min(columns, 4), whole);

@@ -1,37 +1,40 @@
 // One time step of a recurrent layer: the contracts of src/kernels/recurrent-step.ts. Rows that are alive at step t lie
 // in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
+// A call does the rows from `first` up to `end`: threads share the batch. Bits are the same however it is cut, as long as
+// no part has fewer than four rows.
 import { firstOfPairs, gateCount, gru, gruBackward, gruForward, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, rnnRelu, secondOfPairs, storePairs } from "./cells";
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
 
-/** First row after `row` whose being alive at step t differs from that of `row`. */
-export function endOfRun(lengths: usize, row: usize, B: usize, t: usize): usize {
+/** First row after `row` whose being alive at step t differs from that of `row`, at most `end`. */
+export function endOfRun(lengths: usize, row: usize, end: usize, t: usize): usize {
   const alive = t < load<u32>(lengths + (row << 2));
-  do row++; while (row < B && t < load<u32>(lengths + (row << 2)) == alive);
+  do row++; while (row < end && t < load<u32>(lengths + (row << 2)) == alive);
   return row;
 }
 
 /** `work`: room for [B, H·G] numbers. */
 export function stepForward(
   cell: usize, gates: usize, weights: usize, bias: usize, h: usize, c: usize, lengths: usize, work: usize,
-  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize,
+  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
-  for (let row: usize = 0; row < B; ) {
-    const end = endOfRun(lengths, row, B, t);
-    const units = (end - row) * H;
+  for (let row = first; row < end; ) {
+    const next = endOfRun(lengths, row, end, t);
+    const units = (next - row) * H;
     const previous = (previousSlot * B + row) * H << 2, current = (currentSlot * B + row) * H << 2;
     if (t < load<u32>(lengths + (row << 2))) {
       const at = gates + ((t * B + row) * H * G << 2);
       const width = H * G;
       // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
-      product(h + previous, weights, bias, cell == gru ? work : at, end - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
-      forwardUnits(cell, units, at, work, h + previous, c + previous, h + current, c + current);
+      const recurrent = cell == gru ? work + (row * width << 2) : at;
+      product(h + previous, weights, bias, recurrent, next - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
+      forwardUnits(cell, units, at, recurrent, h + previous, c + previous, h + current, c + current);
     } else {
       memory.copy(h + current, h + previous, units << 2);
       if (cell <= gru) memory.copy(c + current, c + previous, units << 2);
     }
-    row = end;
+    row = next;
   }
 }
 
@@ -54,16 +57,17 @@ function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize,
 /** `work`: room for [B, H] numbers. */
 export function stepBackward(
   cell: usize, gates: usize, weights: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
-  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, nextT: usize, hasNext: bool, tail: bool,
+  B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, nextT: usize, hasNext: bool, tail: bool, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
   const size = B * H << 2;
-  if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + nextT * size * G, weights, work, B, H, G);
-  else memory.fill(work, 0, size);
-  if (tail) return addToCarry(carry, work, B * H);
-  for (let row: usize = 0; row < B; ) {
-    const end = endOfRun(lengths, row, B, t);
-    const units = (end - row) * H;
+  const from = first * H << 2;
+  if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + (nextT * size + from) * G, weights, work + from, end - first, H, G);
+  else memory.fill(work + from, 0, (end - first) * H << 2);
+  if (tail) return addToCarry(carry + (from << 1), work + from, (end - first) * H);
+  for (let row = first; row < end; ) {
+    const next = endOfRun(lengths, row, end, t);
+    const units = (next - row) * H;
     const at = row * H << 2;
     const saved = (t * size + at) * G;
     const previous = previousSlot * size + at, current = currentSlot * size + at;
@@ -74,7 +78,7 @@ export function stepBackward(
       memory.fill(gates + saved, 0, (units << 2) * G);
       if (cell == gru) memory.fill(dRecurrent + saved, 0, (units << 2) * G);
     }
-    row = end;
+    row = next;
   }
 }
 

@@ -1,0 +1,184 @@
+/** Shares the rows of a kernel among threads, each with an instance of the kernels over the one memory. */
+import { RnnError } from "../../errors.ts";
+import { inTurn, type Call, type CallsOf, type Workforce } from "./calls.ts";
+import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
+
+/** Kernels that other threads can be asked for; these know them by their place in this list. */
+const shareable = ["matmul", "stepForward", "stepBackward"];
+
+/**
+ * A thread's box, in 32-bit words: the number of the last request (-1: it shall end), of the last answer (-1: it
+ * failed), how many calls the request has, and these: name, count of arguments, arguments.
+ */
+const boxWords = 3 + 256 * 24;
+
+/** How often a thread looks for an answer or a request before it sleeps: some ten microseconds. */
+const looks = 20_000;
+
+/**
+ * What a thread runs, as text, since a bundle has no file of its own for it. It looks a while before it sleeps: the next
+ * request is often near.
+ */
+const source = `async function work({ module, memory, scratch, box: at, names }, ready) {
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log } });
+  const box = new Int32Array(memory.buffer, at, ${boxWords});
+  const calls = names.map((name) => exports[name]);
+  ready();
+  for (let seen = 0; ; ) {
+    for (let i = 0; i < ${looks} && Atomics.load(box, 0) === seen; i++);
+    Atomics.wait(box, 0, seen);
+    seen = Atomics.load(box, 0);
+    if (seen === -1) return;
+    try {
+      for (let i = box[2], at = 3; i > 0; i--) {
+        const start = at + 2, end = start + box[at + 1];
+        calls[box[at]](...box.subarray(start, end));
+        at = end;
+      }
+      Atomics.store(box, 1, seen);
+    } catch {
+      Atomics.store(box, 1, -1);
+    }
+    Atomics.notify(box, 1);
+  }
+}
+`;
+
+interface Thread {
+  readonly box: Int32Array;
+  readonly end: () => unknown;
+}
+
+export class Threads implements Workforce {
+  private requests = 0;
+  private ended = false;
+  private readonly maySleep = maySleepHere();
+
+  private constructor(private readonly exports: WasmExports, private readonly others: readonly Thread[]) {}
+
+  /** `count` threads, the caller's among them. @throws RnnError `device` if others cannot be started here */
+  static async start(kernels: WasmKernels, count: number): Promise<Threads> {
+    const { exports, heap: { memory }, heap, module } = kernels;
+    const scratchBytes = (exports.scratchBytes as WebAssembly.Global).value as number;
+    const started = await Promise.allSettled(Array.from({ length: count - 1 }, async () => {
+      const box = heap.allocate(4 * boxWords);
+      const end = await startWorker({ module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
+      return { box: new Int32Array(memory.buffer, box, boxWords), end };
+    }));
+    const others = started.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const failed = started.find((one) => one.status === "rejected");
+    if (failed) {
+      for (const { end } of others) end();
+      throw new RnnError("device", "CpuBackend", `a thread could not be started: ${(failed.reason as Error).message}; use threads: 1`, { cause: failed.reason });
+    }
+    return new Threads(exports, others);
+  }
+
+  parallel(rows: number, least: number, callsOf: CallsOf): () => void {
+    const units = Math.max(1, Math.floor(rows / least));
+    const parts = Math.min(units, this.others.length + 1);
+    const starts = Array.from({ length: parts + 1 }, (_, i) => i === parts ? rows : Math.floor((i * units) / parts) * least);
+    const [own, ...theirs] = starts.slice(1).map((end, i) => callsOf(starts[i], end));
+    const call = inTurn(this.exports, own);
+    if (theirs.length === 0) return () => call();
+    const requests = requestsOf(theirs);
+    return () => {
+      for (const { messages, first, end } of requests) {
+        this.ask(messages);
+        call(first, Math.min(end, own.length));
+        this.await(messages.length);
+      }
+    };
+  }
+
+  end(): void {
+    this.ended = true;
+    for (const { box, end } of this.others) {
+      // Chromium waits two seconds before it ends a thread that sleeps.
+      Atomics.store(box, 0, -1);
+      Atomics.notify(box, 0);
+      end();
+    }
+  }
+
+  private ask(messages: readonly Int32Array[]): void {
+    if (this.ended) throw new RnnError("device", "CpuBackend", "its threads have ended, since destroy() was called; make a new backend");
+    this.requests = (this.requests % 0x3fffffff) + 1;
+    for (const [i, message] of messages.entries()) {
+      const { box } = this.others[i];
+      box.set(message, 2);
+      Atomics.store(box, 0, this.requests);
+      Atomics.notify(box, 0);
+    }
+  }
+
+  /** Until all have answered. A page's main thread may not sleep, and goes on looking. */
+  private await(count: number): void {
+    for (const { box } of this.others.slice(0, count)) {
+      let answer = Atomics.load(box, 1);
+      for (let i = 0; answer !== this.requests; i++) {
+        if (answer === -1) throw new RnnError("device", "CpuBackend", "a thread has failed; make a new backend");
+        if (i >= looks && this.maySleep) Atomics.wait(box, 1, answer);
+        answer = Atomics.load(box, 1);
+      }
+    }
+  }
+}
+
+function maySleepHere(): boolean {
+  try {
+    return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1) === "not-equal";
+  } catch {
+    return false;
+  }
+}
+
+interface Request {
+  /** The calls of each part that it comprises, from `first` up to `end`. */
+  readonly first: number;
+  readonly end: number;
+  /** For each thread, its box from the count of calls on. */
+  readonly messages: readonly Int32Array[];
+}
+
+/** What does not fit into a box goes in several requests. */
+function requestsOf(parts: readonly (readonly Call[])[]): Request[] {
+  const most = 256;
+  const length = Math.max(...parts.map((calls) => calls.length));
+  return Array.from({ length: Math.ceil(length / most) }, (_, i) => {
+    const first = i * most;
+    const messages = parts.map((calls) => {
+      const some = calls.slice(first, first + most);
+      return Int32Array.from([some.length, ...some.flatMap(({ name, args }) => [shareable.indexOf(name), args.length, ...args])]);
+    });
+    return { first, end: first + most, messages };
+  });
+}
+
+/** Resolves, once the thread is ready for requests, to the function that ends it. */
+async function startWorker(data: object): Promise<() => unknown> {
+  if (typeof Worker === "undefined") {
+    const { Worker: NodeWorker } = await import("node:worker_threads");
+    const text = `const { workerData, parentPort } = require("node:worker_threads");\n${source}work(workerData, () => parentPort.postMessage(0));`;
+    const worker = new NodeWorker(text, { eval: true, workerData: data });
+    await new Promise((ready, fail) => worker.once("message", ready).once("error", fail));
+    // A program ends when it has nothing else to do.
+    worker.unref();
+    return () => worker.terminate();
+  }
+  const url = URL.createObjectURL(new Blob([`${source}onmessage = ({ data }) => work(data, () => postMessage(0));`], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  try {
+    await new Promise((ready, fail) => {
+      worker.onmessage = ready;
+      worker.onerror = (event) => fail(new Error(event.message || "the page's content security policy must allow worker-src blob:"));
+      worker.postMessage(data);
+    });
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+  return () => worker.terminate();
+}

@@ -1,0 +1,102 @@
+// Several threads of the CPU backend: the same bits as one, whatever their number.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createBackend, GRU, gradients, LSTM, RNN, RnnError, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
+import { Threads } from "../../src/backend/cpu/threads.ts";
+import { loadWasmKernels, type WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
+import { numbers } from "./support.ts";
+
+const counts = [1, 2, 3];
+const backends = new Map<number, Backend>();
+
+beforeAll(async () => {
+  for (const threads of counts) backends.set(threads, await createBackend("cpu", { threads }));
+});
+afterAll(() => {
+  for (const backend of backends.values()) backend.destroy();
+});
+
+function run(model: Module, [T, B, I, H]: readonly number[], backend: Backend, lengths?: number[]): Promise<ModelGradients> {
+  const width = H * ((model as LSTM).directions ?? 1);
+  const input = { shape: [T, B, I], data: numbers(T * B * I, 1) };
+  return gradients(model, { input, lengths }, { output: { shape: [T, B, width], data: numbers(T * B * width, 2) } }, { backend });
+}
+
+/** Everything that came out, by name. */
+const flat = ({ output, state, gradients: { parameters, input } }: ModelGradients): [string, ArrayLike<number>][] =>
+  Object.entries({ output, ...state, input: input!, ...parameters }).map(([name, { data }]) => [name, data]);
+
+describe("a layer forward and backward", () => {
+  const models: [string, readonly number[], (I: number, H: number) => Module, boolean][] = [
+    ["LSTM", [12, 13, 24, 64], (I, H) => new LSTM(I, H, { seed: 1 }), false],
+    ["LSTM, rows of different lengths", [12, 13, 24, 64], (I, H) => new LSTM(I, H, { seed: 1 }), true],
+    ["LSTM, one step a dispatch", [3, 37, 40, 260], (I, H) => new LSTM(I, H, { seed: 1 }), false],
+    ["LSTM, both directions", [12, 8, 24, 64], (I, H) => new LSTM(I, H, { seed: 1, bidirectional: true }), true],
+    ["GRU", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1 }), false],
+    ["GRU, one step a dispatch", [3, 18, 24, 260], (I, H) => new GRU(I, H, { seed: 1 }), true],
+    ["GRU, reset before", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1, reset: "before" }), false],
+    ["RNN", [20, 13, 24, 70], (I, H) => new RNN(I, H, { seed: 1 }), true],
+    ["RNN, more steps than one request holds", [600, 9, 5, 32], (I, H) => new RNN(I, H, { seed: 1 }), false],
+  ];
+
+  it.each(models)("has the same bits with 1, 2 and 3 threads: %s", async (_, shape, make, varied) => {
+    const [T, B, I, H] = shape;
+    const lengths = varied ? Array.from({ length: B }, (_, row) => (row * 5) % (T + 1)) : undefined;
+    const expected = flat(await run(make(I, H), shape, backends.get(1)!, lengths));
+    expect(expected.every(([, data]) => Array.from(data).some((x) => x !== 0))).toBe(true);
+    for (const threads of counts.slice(1)) {
+      for (const [i, [name, data]] of flat(await run(make(I, H), shape, backends.get(threads)!, lengths)).entries()) {
+        const at = Array.from(data).findIndex((value, k) => !Object.is(value, expected[i][1][k]));
+        if (at >= 0) expect.fail(`${name}[${at}] is ${data[at]} with ${threads} threads, ${expected[i][1][at]} with one`);
+      }
+    }
+  });
+});
+
+describe("threads", () => {
+  let kernels: WasmKernels;
+  beforeAll(async () => {
+    const loaded = await loadWasmKernels(true);
+    if (typeof loaded === "string") throw new Error(loaded);
+    kernels = loaded;
+  });
+
+  /** A fill of rows [first, end) with a product of `size` by 1, by the kernel that all threads know. */
+  const fill = (at: number, one: number) => (first: number, end: number) => [{ name: "matmul", args: [at + 4 * first, one, 0, at + 4 * first, end - first, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0] }];
+
+  it("share rows in parts of at least so many, each row once", async () => {
+    const threads = await Threads.start(kernels, 3);
+    const at = kernels.heap.allocate(400);
+    const shares = (rows: number, least: number): number[][] => {
+      const parts: number[][] = [];
+      const call = threads.parallel(rows, least, (first, end) => {
+        parts.push([first, end]);
+        return fill(at, at)(first, end);
+      });
+      const memory = new Float32Array(kernels.heap.memory.buffer, at, 100);
+      memory.fill(7);
+      call();
+      // A product over nothing is 0.
+      expect([...memory]).toEqual(Array.from({ length: 100 }, (_, i) => (i < rows ? 0 : 7)));
+      return parts;
+    };
+    expect(shares(100, 4)).toEqual([[0, 32], [32, 64], [64, 100]]);
+    expect(shares(11, 4)).toEqual([[0, 4], [4, 11]]);
+    expect(shares(7, 4)).toEqual([[0, 7]]);
+    expect(shares(5, 5)).toEqual([[0, 5]]);
+    threads.end();
+  });
+
+  it("that have failed or ended are an error, not a wait without end", async () => {
+    const threads = await Threads.start(kernels, 2);
+    const beyond = 2 ** 32 - 4096;
+    const bad = threads.parallel(8, 4, (first, end) => (first === 0 ? [] : fill(beyond, 0)(first, end)));
+    expect(bad).toThrow(RnnError);
+    threads.end();
+    expect(bad).toThrow(/destroy\(\) was called/);
+  });
+
+  it("are named by the backend", () => {
+    expect(backends.get(1)!.adapter).not.toContain("threads");
+    expect(backends.get(3)!.adapter).toMatch(/^CPU, WASM SIMD( \(relaxed\))?, 3 threads$/);
+  });
+});
