@@ -1,4 +1,6 @@
 // Gated recurrent unit, reset before the recurrent product; equations in src/kernels/cells/gru-reset-before.ts.
+// As in gru.wgsl.
+override updateSign: f32 = 1.0;
 struct Gates { r: f32, z: f32, n: f32 }
 alias HalfGates = vec2<u32>;
 
@@ -25,7 +27,7 @@ fn storeSecond(at: u32, d: Gates) { gates[at].r = d.r; }
 
 fn firstForward(x: Gates, recurrent: Gates, hPrevious: f32) -> FirstForward {
   let r = sigmoid(x.r + recurrent.r);
-  return FirstForward(Gates(r, sigmoid(x.z + recurrent.z), x.n), r * hPrevious);
+  return FirstForward(Gates(r, sigmoid(updateSign * (x.z + recurrent.z)), x.n), r * hPrevious);
 }
 
 fn secondForward(gates: Gates, recurrent: Gates, hPrevious: f32) -> SecondForward {
@@ -34,7 +36,7 @@ fn secondForward(gates: Gates, recurrent: Gates, hPrevious: f32) -> SecondForwar
 }
 
 fn firstBackward(gates: Gates, hPrevious: f32, dh: f32) -> FirstBackward {
-  let dz = dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
+  let dz = updateSign * dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
   let dn = dh * (1.0 - gates.z) * (1.0 - gates.n * gates.n);
   return FirstBackward(Gates(gates.r, dz, dn), dh * gates.z, 0.0);
 }

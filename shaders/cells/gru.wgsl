@@ -1,4 +1,7 @@
 // Gated recurrent unit, reset after the recurrent product; equations in src/kernels/cells/gru.ts.
+override hasReset: bool = true;
+// -1 where the update gate at 1 writes: z keeps, and 1 - σ(a) = σ(-a).
+override updateSign: f32 = 1.0;
 struct Gates { r: f32, z: f32, n: f32 }
 alias HalfGates = vec2<u32>;
 const splitsRecurrentGradient = true;
@@ -14,8 +17,9 @@ fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates {
 fn dotGates(d: Gates, w: Gates) -> f32 { return d.r * w.r + d.z * w.z + d.n * w.n; }
 
 fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
-  let r = sigmoid(x.r + recurrent.r);
-  let z = sigmoid(x.z + recurrent.z);
+  var r = 1.0;
+  if (hasReset) { r = sigmoid(x.r + recurrent.r); }
+  let z = sigmoid(updateSign * (x.z + recurrent.z));
   let n = safeTanh(x.n + r * recurrent.n);
   return CellForward(Gates(r, z, n), (1.0 - z) * n + z * hPrevious, recurrent.n);
 }
@@ -23,6 +27,6 @@ fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> Ce
 fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
   let dn = dh * (1.0 - gates.z) * (1.0 - gates.n * gates.n);
   let dr = dn * c * gates.r * (1.0 - gates.r);
-  let dz = dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
+  let dz = updateSign * dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
   return CellBackward(Gates(dr, dz, dn), Gates(dr, dz, dn * gates.r), dh * gates.z, 0.0);
 }

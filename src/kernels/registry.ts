@@ -2,8 +2,8 @@
 import { activationBackward, activationForward } from "./activations.ts";
 import { binary } from "./binary.ts";
 import type { Cell } from "./cells/cell.ts";
-import { gruResetBefore } from "./cells/gru-reset-before.ts";
-import { gru } from "./cells/gru.ts";
+import { gruResetBefore, gruResetBeforeCell } from "./cells/gru-reset-before.ts";
+import { gru, gruCell } from "./cells/gru.ts";
 import { lstm } from "./cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "./cells/rnn.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
@@ -26,8 +26,8 @@ import { advancePosition, sampleToken } from "./sample-token.ts";
 import { softmaxBackward, softmaxForward } from "./softmax.ts";
 import { stridedCopy } from "./strided-copy.ts";
 
-export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, lstm];
-export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore];
+export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, gruCell({ reset: true, updateGate: "writes" }), gruCell({ reset: false, updateGate: "writes" }), lstm];
+export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore, gruResetBeforeCell("writes")];
 
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer,
@@ -36,9 +36,9 @@ export const kernels: readonly Kernel[] = [
   toHalf, fromHalf, stepForward(rnnTanh, { half: true }), stepBackward(gru, { half: true }), loopForward(gru, 33, 4, { half: true }), loopBackward(lstm, 33, 4, { half: true }),
   loopForward(lstm, 256, 4), loopBackward(lstm, 256, 4), loopForward(lstm, 33, 1), loopBackward(gru, 33, 1),
   ...twoPhaseCells.flatMap((cell) => [
-    twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1),
-    loopTwoPhaseForward(cell, 33), loopTwoPhaseBackward(cell, 33, { half: true }), twoPhaseForward(cell, 1, { half: true }),
+    twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1), loopTwoPhaseForward(cell, 33),
   ]),
+  loopTwoPhaseBackward(gruResetBefore, 33, { half: true }), twoPhaseForward(gruResetBefore, 1, { half: true }),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,
   crossEntropy, binaryCrossEntropy, squaredError, lossSum,

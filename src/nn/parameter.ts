@@ -20,6 +20,8 @@ export class Parameter {
     readonly initializer: Initializer,
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
+    /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
+    private readonly lanes: readonly number[] = Array.from({ length: gates }, (_, gate) => gate),
   ) {
     try {
       this.host = new Float32Array(sizeOf(shape));
@@ -30,6 +32,14 @@ export class Parameter {
 
   get size(): number {
     return this.host.length;
+  }
+
+  get deviceShape(): Shape {
+    return [(this.shape[0] / this.gates) * this.lanes.length, ...this.shape.slice(1)];
+  }
+
+  get deviceSize(): number {
+    return (this.size / this.gates) * this.lanes.length;
   }
 
   /** Host values in file order, fetched from the device if training has changed them there. */
@@ -67,14 +77,17 @@ export class Parameter {
   }
 
   private permute(values: FloatArray, back: boolean): FloatArray {
-    const result = values.slice();
-    if (this.gates === 1) return result;
+    const { lanes } = this;
+    if (lanes.length === 1) return values.slice();
+    const size = back ? this.size : this.deviceSize;
+    const result = values instanceof Float64Array ? new Float64Array(size) : new Float32Array(size);
     const units = this.shape[0] / this.gates;
     const width = this.size / this.shape[0];
     for (let unit = 0; unit < units; unit++) {
-      for (let gate = 0; gate < this.gates; gate++) {
-        const fileRow = gate * units + unit;
-        const deviceRow = unit * this.gates + gate;
+      for (let lane = 0; lane < lanes.length; lane++) {
+        if (lanes[lane] < 0) continue;
+        const fileRow = lanes[lane] * units + unit;
+        const deviceRow = unit * lanes.length + lane;
         const [from, to] = back ? [deviceRow, fileRow] : [fileRow, deviceRow];
         result.set(values.subarray(from * width, (from + 1) * width), to * width);
       }

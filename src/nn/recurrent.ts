@@ -1,6 +1,6 @@
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
-import { gru } from "../kernels/cells/gru.ts";
-import { gruResetBefore } from "../kernels/cells/gru-reset-before.ts";
+import { gruCell, type UpdateGate } from "../kernels/cells/gru.ts";
+import { gruResetBeforeCell } from "../kernels/cells/gru-reset-before.ts";
 import { lstm } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
@@ -72,22 +72,24 @@ abstract class RecurrentLayer extends Module {
 
   private addParameters(recurrentInit: "uniform" | "orthogonal", gateBias: { gate: string; value: number } | undefined): void {
     const H = this.hiddenSize;
-    const G = this.cell.gateNames.length;
+    const { gateNames, parameterGates = gateNames } = this.cell;
+    const G = parameterGates.length;
+    const lanes = gateNames.map((name) => parameterGates.indexOf(name));
     const base = uniform(1 / Math.sqrt(H));
     // A gate's bias is the sum of two; the first takes the whole value.
     const biasRows = (value: number): Initializer => {
       if (!gateBias) return base;
-      const first = this.cell.gateNames.indexOf(gateBias.gate) * H;
+      const first = parameterGates.indexOf(gateBias.gate) * H;
       return withRows(base, first, first + H, value);
     };
     for (let layer = 0; layer < this.numLayers; layer++) {
       const inputs = layer === 0 ? this.inputSize : H * this.directions;
       for (const suffix of this.suffixes(layer)) {
-        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], base, G));
-        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrentInit === "orthogonal" ? orthogonal(G) : base, G));
+        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], base, G, lanes));
+        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrentInit === "orthogonal" ? orthogonal(G) : base, G, lanes));
         if (!this.bias) continue;
-        this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G));
-        this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G));
+        this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G, lanes));
+        this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G, lanes));
       }
     }
   }
@@ -165,15 +167,18 @@ export class RNN extends RecurrentLayer {
  * Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`; gates r z n:
  * r, z = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  h_t = (1 - z)⊙n + z⊙h_{t-1};
  * reset "after" (PyTorch, cuDNN, Keras' default):  n = tanh(W_n·x_t + b_in + r⊙(U_n·h_{t-1} + b_hn));
- * reset "before" (the paper, Keras reset_after=False, ONNX' default):  n = tanh(W_n·x_t + b_in + U_n·(r⊙h_{t-1}) + b_hn).
+ * reset "before" (the paper, Keras reset_after=False, ONNX' default):  n = tanh(W_n·x_t + b_in + U_n·(r⊙h_{t-1}) + b_hn);
+ * reset "none" (the simplified unit of many notes; gates z n):  n = tanh(W_n·x_t + b_in + U_n·h_{t-1} + b_hn).
+ * updateGate "keeps" is that h_t; with "writes" the gate at 1 takes the new value, as Γ_u does:  h_t = z⊙n + (1 - z)⊙h_{t-1}.
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h` [numLayers·D, batch, hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class GRU extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { reset?: "after" | "before" } = {}) {
-    checkOptionNames("GRU", options, [...commonOptions, "reset"]);
-    const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before"]);
-    super("GRU", inputSize, hiddenSize, reset === "after" ? gru : gruResetBefore, options);
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {}) {
+    checkOptionNames("GRU", options, [...commonOptions, "reset", "updateGate"]);
+    const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
+    const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
+    super("GRU", inputSize, hiddenSize, reset === "before" ? gruResetBeforeCell(updateGate) : gruCell({ reset: reset === "after", updateGate }), options);
   }
 }
 

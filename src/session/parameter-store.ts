@@ -25,7 +25,7 @@ export class ParameterStore {
     let offset = 0;
     for (const [path, parameter] of model.namedParameters()) {
       places.set(path, { path, parameter, offset, version: -1 });
-      offset += align(parameter.size);
+      offset += align(parameter.deviceSize);
     }
     this.places = places;
     this.length = Math.max(offset, alignment);
@@ -68,20 +68,20 @@ export class ParameterStore {
   async pull(): Promise<void> {
     const flat = (await this.backend.read(this.parameters)) as FloatArray;
     for (const { parameter, offset } of this.places.values()) {
-      if (parameter.newest === this) parameter.pulled(flat.slice(offset, offset + parameter.size));
+      if (parameter.newest === this) parameter.pulled(flat.slice(offset, offset + parameter.deviceSize));
     }
   }
 
   /** The part of a view on the whole flat buffer that belongs to `path`, in device order. */
   viewOf(path: string, flat: View): View {
     const { offset, parameter } = this.places.get(path)!;
-    return subview(flat, offset, parameter.shape);
+    return subview(flat, offset, parameter.deviceShape);
   }
 
   /** Splits a flat host array (gradients, or an optimiser's state) into tensors by name, in file order. */
   split(flat: NumericArray): Record<string, Tensor<FloatArray>> {
     return Object.fromEntries([...this.places.values()].map(({ path, parameter, offset }) => {
-      const data = parameter.fromDevice(flat.slice(offset, offset + parameter.size) as FloatArray);
+      const data = parameter.fromDevice(flat.slice(offset, offset + parameter.deviceSize) as FloatArray);
       return [path, { shape: parameter.shape, data }];
     }));
   }

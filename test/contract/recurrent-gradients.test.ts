@@ -118,6 +118,15 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
     const { x } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
     const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
     expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
-    expect([...x].every((d, i) => !used(i) || d !== 0 || cell.name === "rnn-relu")).toBe(true);
+    const { gateNames, parameterGates = gateNames } = cell;
+    expect([...x].every((d, i) => !used(i) || d !== 0 || cell.name === "rnn-relu" || !parameterGates.includes(gateNames[i % G]))).toBe(true);
+  });
+
+  it("gives gates without parameters a gradient of exactly 0", () => {
+    const { gateNames, parameterGates = gateNames } = cell;
+    const G = gateNames.length;
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const { x, weights, bias } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
+    for (const gradient of [x, weights, bias]) expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
   });
 });

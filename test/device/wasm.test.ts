@@ -23,8 +23,11 @@ beforeAll(async () => {
   twins = await CpuBackend.create({ wasm: false });
 });
 
-/** Not the kernels of a few numbers, nor those that no large model is slow in. */
-const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared))/;
+/**
+ * Not the kernels of a few numbers, nor those that no large model is slow in; nor forms that only a GPU gains from, and
+ * variants of cells, which run as their twins.
+ */
+const hasFastKernel = /^(?!.*(half|stacked|-writes|lstm-|naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared))/;
 
 type Arrays = Record<string, NumericArray>;
 

@@ -32,6 +32,8 @@ export interface Cell {
   /** Values of the shader's `override` constants that make this variant. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly gateNames: readonly string[];
+  /** Those of a variant that have parameters, in the order of a file's rows (default: all); the others' are zeros on the device. */
+  readonly parameterGates?: readonly string[];
   /** Whether c is a state carried from step to step (LSTM) rather than a by-product. */
   readonly hasMemory: boolean;
   /** Whether c is used at all. */

@@ -1,28 +1,43 @@
 import { safeTanh, sigmoid } from "../activations.ts";
 import type { Cell } from "./cell.ts";
 
+/** What the update gate does at 1: "keeps" the old state, or "writes" the candidate. */
+export type UpdateGate = "keeps" | "writes";
+
+/** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a). */
+export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
+
 /**
  * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN:
  * r, z = σ(x + r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
- * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs.
+ * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset r = 1, whose own gradient is 0; where the
+ * update gate writes, z = σ(-(x + r)).
  */
-export const gru: Cell = {
-  name: "gru",
-  shader: "gru",
-  gateNames: ["r", "z", "n"],
-  hasMemory: false,
-  usesC: true,
-  splitsRecurrentGradient: true,
-  forward(x, recurrent, hPrevious) {
-    const r = sigmoid(x[0] + recurrent[0]);
-    const z = sigmoid(x[1] + recurrent[1]);
-    const n = safeTanh(x[2] + r * recurrent[2]);
-    return { gates: [r, z, n], h: (1 - z) * n + z * hPrevious, c: recurrent[2] };
-  },
-  backward([r, z, n], hPrevious, _h, _cPrevious, c, dh) {
-    const dn = dh * (1 - z) * (1 - n * n);
-    const dr = dn * c * r * (1 - r);
-    const dz = dh * (hPrevious - n) * z * (1 - z);
-    return { dGates: [dr, dz, dn], dRecurrent: [dr, dz, dn * r], dhPrevious: dh * z, dcPrevious: 0 };
-  },
-};
+export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: UpdateGate }): Cell {
+  const sign = updateSign(updateGate);
+  return {
+    name: `gru${reset ? "" : "-no-reset"}${sign < 0 ? "-writes" : ""}`,
+    shader: "gru",
+    constants: { hasReset: reset ? 1 : 0, updateSign: sign },
+    gateNames: ["r", "z", "n"],
+    parameterGates: reset ? undefined : ["z", "n"],
+    hasMemory: false,
+    usesC: true,
+    splitsRecurrentGradient: true,
+    forward(x, recurrent, hPrevious) {
+      const r = reset ? sigmoid(x[0] + recurrent[0]) : 1;
+      const z = sigmoid(sign * (x[1] + recurrent[1]));
+      const n = safeTanh(x[2] + r * recurrent[2]);
+      return { gates: [r, z, n], h: (1 - z) * n + z * hPrevious, c: recurrent[2] };
+    },
+    backward([r, z, n], hPrevious, _h, _cPrevious, c, dh) {
+      const dn = dh * (1 - z) * (1 - n * n);
+      const dr = dn * c * r * (1 - r);
+      const dz = sign * dh * (hPrevious - n) * z * (1 - z);
+      return { dGates: [dr, dz, dn], dRecurrent: [dr, dz, dn * r], dhPrevious: dh * z, dcPrevious: 0 };
+    },
+  };
+}
+
+/** PyTorch's. */
+export const gru = gruCell({ reset: true, updateGate: "keeps" });

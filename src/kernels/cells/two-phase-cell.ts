@@ -19,6 +19,8 @@ export interface TwoPhaseCell {
   /** Values of the shader's `override` constants that make this variant. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly gateNames: readonly string[];
+  /** As in `Cell`. */
+  readonly parameterGates?: readonly string[];
   /** A two-phase cell carries h alone: the buffer c holds the candidate's operand. */
   readonly hasMemory: false;
   /** The phase whose recurrent product each gate takes part in; those of phase 0 come first. */

@@ -1,0 +1,81 @@
+/** Variants of the cells: gradients, every strategy on both backends, and what each is equal to with other weights. */
+import { describe, expect, it } from "vitest";
+import { forward, gradients, GRU, type ModelInputs, type Module, type Tensor } from "webgpu-rnn";
+import { checkGradients } from "./gradient-check.ts";
+import { backend, expectClose, numbers } from "./support.ts";
+
+const [T, B, I, H] = [4, 3, 2, 3];
+const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
+
+type LayerOptions = { numLayers?: number; bidirectional?: boolean; seed?: number };
+const variants: Record<string, (options: LayerOptions) => Module> = {
+  "GRU without a reset": (options) => new GRU(I, H, { ...options, reset: "none" }),
+  "GRU whose update gate writes": (options) => new GRU(I, H, { ...options, updateGate: "writes" }),
+  "GRU without a reset whose update gate writes": (options) => new GRU(I, H, { ...options, reset: "none", updateGate: "writes" }),
+  "GRU with the reset before whose update gate writes": (options) => new GRU(I, H, { ...options, reset: "before", updateGate: "writes" }),
+};
+const names = Object.keys(variants);
+
+/** States of `lanes` layers or directions. */
+function inputsOf(model: string, lanes: number, lengths?: number[]): ModelInputs {
+  const state: Record<string, Tensor> = { h: tensor([lanes, B, H], 4) };
+  if (model.startsWith("LSTM")) state.c = tensor([lanes, B, H], 5);
+  return { input: tensor([T, B, I], 3), state, lengths };
+}
+
+describe("gradients in float64 agree with finite differences", () => {
+  it.each(names)("%s, two layers, both directions, rows of different lengths", async (name) => {
+    await checkGradients(variants[name]({ numLayers: 2, bidirectional: true, seed: 1 }), inputsOf(name, 4, [2, 4, 1]));
+  });
+});
+
+describe.each(["cpu", "webgpu"] as const)("on %s", (kind) => {
+  it.each(names.flatMap((name) => (["loop", "step", "wavefront"] as const).map((strategy) => [name, strategy] as const)))("%s gives the twins' values by %s", async (name, strategy) => {
+    const model = variants[name]({ numLayers: 2, seed: 2 });
+    const inputs = inputsOf(name, 2, [4, 2, 3]);
+    const cotangents = { output: tensor([T, B, H], 6), state: { h: tensor([2, B, H], 7) } };
+    const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
+    const found = await gradients(model, inputs, cotangents, { backend: await backend(kind), strategy });
+    expectClose("output", found.output.data, expected.output.data);
+    expectClose("d.input", found.gradients.input!.data, expected.gradients.input!.data);
+    for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
+  });
+});
+
+/** Rows of gate-major arrays, one block of H rows a gate: `change` gets and gives the blocks. */
+async function withBlocks(model: Module, gates: number, change: (blocks: Float64Array[], name: string) => Float64Array[]): Promise<Record<string, Tensor>> {
+  return Object.fromEntries(Object.entries(await model.stateDict()).map(([name, { shape, data }]) => {
+    const size = data.length / gates;
+    const blocks = change(Array.from({ length: gates }, (_, gate) => Float64Array.from(data.subarray(gate * size, (gate + 1) * size))), name);
+    return [name, { shape: [blocks.length * H, ...shape.slice(1)], data: Float64Array.from(blocks.flatMap((block) => [...block])) }];
+  }));
+}
+
+async function expectSame(one: Module, other: Module, inputs: ModelInputs): Promise<void> {
+  const on = await backend("cpu", "float64");
+  const [a, b] = [await forward(one, inputs, { backend: on }), await forward(other, inputs, { backend: on })];
+  expectClose("output", a.output.data, b.output.data, { atol: 1e-12, rtol: 0 });
+}
+
+describe("a variant of the GRU equals PyTorch's", () => {
+  it.each(["after", "before"] as const)("with the opposite update gate where it writes, reset %s", async (reset) => {
+    const writes = new GRU(I, H, { reset, updateGate: "writes", seed: 3 });
+    const keeps = new GRU(I, H, { reset });
+    keeps.loadStateDict(await withBlocks(writes, 3, ([r, z, n]) => [r, z.map((w) => -w), n]));
+    await expectSame(writes, keeps, inputsOf("GRU", 1));
+  });
+
+  it("with a reset gate that stands at 1 where there is none", async () => {
+    const none = new GRU(I, H, { reset: "none", seed: 4 });
+    const after = new GRU(I, H);
+    after.loadStateDict(await withBlocks(none, 2, ([z, n], name) => [z.map(() => (name.startsWith("bias") ? 20 : 0)), z, n]));
+    await expectSame(none, after, inputsOf("GRU", 1));
+  });
+});
+
+it("has only the parameters that its equations name", async () => {
+  const model = new GRU(I, H, { reset: "none", seed: 1 });
+  const dict = await model.stateDict();
+  expect(Object.entries(dict).map(([name, { shape }]) => `${name} ${shape.join("x")}`)).toEqual([`weight_ih_l0 ${2 * H}x${I}`, `weight_hh_l0 ${2 * H}x${H}`, `bias_ih_l0 ${2 * H}`, `bias_hh_l0 ${2 * H}`]);
+  expect(model.parameterCount).toBe(2 * H * (I + H + 2));
+});
