@@ -221,8 +221,8 @@ const maskCases = (): KernelCase[] => [[1, 1, 1], [5, 3, 7], [4, 2, 64]].flatMap
   params: { T, B, H, accumulate }, arrays: { x: floats(T * B * H), lengths: integers(B, T), y: floats(T * B * H + spare) },
 })));
 
-/** Halves of every size, subnormal ones and those on the way between two, and beyond the largest. */
-const halfNumbers = (length: number): Float32Array => floats(length).map((x, i) => [x, x * 1e-6, x * 7e4, Math.round(x * 4096) / 2048, 0][i % 5]);
+/** Halves of every size, subnormal ones and those on the way between two; not beyond the largest, where WGSL leaves the result open. */
+const halfNumbers = (length: number): Float32Array => floats(length).map((x, i) => [x, x * 1e-6, x * 6.5e4, Math.round(x * 4096) / 2048, 0][i % 5]);
 const halfSizes = [[1, 1], [5, 2], [300, 2], [63, 3], [40, 4], [7, 1]] as const;
 const toHalfCases = (): KernelCase[] => halfSizes.map(([length, width]) => ({
   params: { length, width }, arrays: { x: halfNumbers(length), y: new Uint32Array(halfLength(length, width) + spare).fill(7) },
