@@ -1,8 +1,10 @@
 /**
- * webgpu-rnn/full: everything. The core, the operations for modules of one's own, Jacobians, and what works with sentences:
- * batches of different lengths, their probability, encoders and decoders with attention.
+ * webgpu-rnn/full: everything. The core, the operations for modules of one's own, Jacobians, losses and optimisers by
+ * themselves, and what works with sentences: batches of different lengths, their probability, encoders and decoders
+ * with attention.
  */
 export * from "./index.ts";
 export * from "./language/index.ts";
 export * as ops from "./nn/ops.ts";
 export { jacobian } from "./session/jacobian.ts";
+export { lossAndGradient, optimizerSteps } from "./train/alone.ts";
