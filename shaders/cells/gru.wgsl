@@ -5,6 +5,7 @@ override updateSign: f32 = 1.0;
 struct Gates { r: f32, z: f32, n: f32 }
 alias HalfGates = vec2<u32>;
 const splitsRecurrentGradient = true;
+const hasPeepholes = false;
 const usesC = true;
 
 fn fromHalf(w: HalfGates) -> Gates {
@@ -16,7 +17,7 @@ fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates {
 }
 fn dotGates(d: Gates, w: Gates) -> f32 { return d.r * w.r + d.z * w.z + d.n * w.n; }
 
-fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
+fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32, peepholes: Gates) -> CellForward {
   var r = 1.0;
   if (hasReset) { r = sigmoid(x.r + recurrent.r); }
   let z = sigmoid(updateSign * (x.z + recurrent.z));
@@ -24,7 +25,7 @@ fn cellForward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> Ce
   return CellForward(Gates(r, z, n), (1.0 - z) * n + z * hPrevious, recurrent.n);
 }
 
-fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
+fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, peepholes: Gates) -> CellBackward {
   let dn = dh * (1.0 - gates.z) * (1.0 - gates.n * gates.n);
   let dr = dn * c * gates.r * (1.0 - gates.r);
   let dz = updateSign * dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);

@@ -3,19 +3,20 @@ override relu: bool = false;
 alias Gates = f32;
 alias HalfGates = u32;
 const splitsRecurrentGradient = false;
+const hasPeepholes = false;
 const usesC = false;
 
 fn fromHalf(w: HalfGates) -> Gates { return unpack2x16float(w).x; }
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return fma(scale, w, sum); }
 fn dotGates(d: Gates, w: Gates) -> f32 { return d * w; }
 
-fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
+fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Gates) -> CellForward {
   var h = x + r;
   if (relu) { h = max(h, 0.0); } else { h = safeTanh(h); }
   return CellForward(h, h, 0.0);
 }
 
-fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
+fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, peepholes: Gates) -> CellBackward {
   var d = dh;
   if (relu) { d *= select(0.0, 1.0, h > 0.0); } else { d *= 1.0 - h * h; }
   return CellBackward(d, d, 0.0, 0.0);

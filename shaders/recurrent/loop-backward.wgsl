@@ -19,7 +19,7 @@ var<workgroup> following: array<Gates, 1024>;
 
 struct Row { dRecurrent: Gates, carry: vec2<f32> }
 
-fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>) -> Row {
+fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, peepholes: Gates) -> Row {
   if (row >= params.B) { return Row(); }
   let cell = row * params.H + unit;
   let at = step.gates + cell;
@@ -37,7 +37,7 @@ fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>) ->
     cPrevious = c[step.cPrevious + cell];
     cCurrent = c[step.cCurrent + cell];
   }
-  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y);
+  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, peepholes);
   gates[at] = out.dGates;
   if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
   return Row(out.dRecurrent, vec2(out.dhPrevious, out.dcPrevious));
@@ -58,7 +58,8 @@ fn storeCarry(lane: u32, row: u32, unit: u32, value: vec2<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
   let row = group.x * rows;
   let lane = group.z;
-  let firstWeight = laneStart(lane, params.H * params.H);
+  let firstWeight = backwardMatrix(lane);
+  let peepholes = peepholesAt(firstWeight + params.H * params.H + min(unit, params.H - 1u));
   var row0 = loadRow(lane, row, unit);
   var row1 = loadRow(lane, row + 1u, unit);
   var row2 = loadRow(lane, row + 2u, unit);
@@ -93,11 +94,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         row3.carry.x += sum.w;
       } else {
         let step = stepAt(lane, params.steps - 1u - i);
-        row0 = retreat(row, unit, step, sum.x, row0.carry);
+        row0 = retreat(row, unit, step, sum.x, row0.carry, peepholes);
         if (rows > 1u) {
-          row1 = retreat(row + 1u, unit, step, sum.y, row1.carry);
-          row2 = retreat(row + 2u, unit, step, sum.z, row2.carry);
-          row3 = retreat(row + 3u, unit, step, sum.w, row3.carry);
+          row1 = retreat(row + 1u, unit, step, sum.y, row1.carry, peepholes);
+          row2 = retreat(row + 2u, unit, step, sum.z, row2.carry, peepholes);
+          row3 = retreat(row + 3u, unit, step, sum.w, row3.carry, peepholes);
         }
       }
     }

@@ -16,14 +16,14 @@ var<workgroup> shared_h: array<vec4<f32>, 512>;
 struct State { h: f32, c: f32 }
 
 // One row of one step, which is the same for all threads.
-fn advance(row: u32, unit: u32, step: Step, r: Gates, before: State) -> State {
+fn advance(row: u32, unit: u32, step: Step, r: Gates, before: State, peepholes: Gates) -> State {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   var after = before;
   // A row that has ended (or, in reverse, not begun) keeps its state.
   if (step.t < lengths[row]) {
     let at = step.gates + cell;
-    let out = cellForward(gates[at], r, before.h, before.c);
+    let out = cellForward(gates[at], r, before.h, before.c, peepholes);
     gates[at] = out.gates;
     after = State(out.h, out.c);
   }
@@ -44,7 +44,8 @@ fn initial(row: u32, unit: u32, step: Step) -> State {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
   let row = group.x * rows;
   let lane = group.z;
-  let firstWeight = laneStart(lane, (params.H + 1u) * params.H);
+  let firstWeight = forwardMatrix(lane);
+  let peepholes = peepholesAt(firstWeight + (params.H + 1u) * params.H + min(unit, params.H - 1u));
   let before = stepAt(lane, 0u);
   var state0 = initial(row, unit, before);
   var state1 = initial(row + 1u, unit, before);
@@ -70,11 +71,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
       }
       let step = stepAt(lane, i);
-      state0 = advance(row, unit, step, sum0, state0);
+      state0 = advance(row, unit, step, sum0, state0, peepholes);
       if (rows > 1u) {
-        state1 = advance(row + 1u, unit, step, sum1, state1);
-        state2 = advance(row + 2u, unit, step, sum2, state2);
-        state3 = advance(row + 3u, unit, step, sum3, state3);
+        state1 = advance(row + 1u, unit, step, sum1, state1, peepholes);
+        state2 = advance(row + 2u, unit, step, sum2, state2, peepholes);
+        state3 = advance(row + 3u, unit, step, sum3, state3, peepholes);
       }
     }
   }

@@ -18,7 +18,7 @@ fn nextGradient(at: u32) -> Gates {
   return gates[at];
 }
 
-fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
+fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, peepholes: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let reach = laneStart(lane, params.B * params.H) + cell;
@@ -44,7 +44,7 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
     cPrevious = c[step.cPrevious + cell];
     cCurrent = c[step.cCurrent + cell];
   }
-  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y);
+  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, peepholes);
   gates[at] = out.dGates;
   if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
   carry[reach] = vec2(out.dhPrevious, out.dcPrevious);
@@ -62,12 +62,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     i -= lane;
   }
   let last = params.B - 1u;
+  let firstWeight = backwardMatrix(lane);
   var sum0 = 0.0;
   var sum1 = 0.0;
   var sum2 = 0.0;
   var sum3 = 0.0;
   if (params.tail != 0u || i + 1u < params.steps) {
-    let firstWeight = laneStart(lane, params.H * params.H);
     let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates;
     let at0 = slot + min(row, last) * params.H;
     let at1 = slot + min(row + 1u, last) * params.H;
@@ -82,7 +82,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
   }
   if (stacked && params.tail == 0u && lane + 1u < params.lanes) {
-    let firstInput = laneStart(params.lanes + lane, params.H * params.H);
+    let firstInput = backwardMatrix(params.lanes + lane);
     let above = stepAt(lane + 1u, i).gates;
     for (var k = 0u; k < params.H; k++) {
       let w = weightAt(firstInput + k * params.H + unit);
@@ -93,8 +93,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
   }
   let step = stepAt(lane, i);
-  finish(lane, step, row, unit, sum0);
-  finish(lane, step, row + 1u, unit, sum1);
-  finish(lane, step, row + 2u, unit, sum2);
-  finish(lane, step, row + 3u, unit, sum3);
+  let peepholes = peepholesAt(firstWeight + params.H * params.H + unit);
+  finish(lane, step, row, unit, sum0, peepholes);
+  finish(lane, step, row + 1u, unit, sum1, peepholes);
+  finish(lane, step, row + 2u, unit, sum2, peepholes);
+  finish(lane, step, row + 3u, unit, sum3, peepholes);
 }

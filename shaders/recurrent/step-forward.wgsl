@@ -10,7 +10,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gates) {
+fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gates, peepholes: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let hPrevious = h[step.hPrevious + cell];
@@ -25,7 +25,7 @@ fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gat
   if (usesC) { cPrevious = c[step.cPrevious + cell]; }
   var x = projected;
   if (!above) { x = gates[at]; }
-  let out = cellForward(x, r, hPrevious, cPrevious);
+  let out = cellForward(x, r, hPrevious, cPrevious, peepholes);
   gates[at] = out.gates;
   h[step.hCurrent + cell] = out.h;
   if (usesC) { c[step.cCurrent + cell] = out.c; }
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     i -= id.z;
   }
   let step = stepAt(id.z, i);
-  let firstWeight = laneStart(id.z, (params.H + 1u) * params.H);
+  let firstWeight = forwardMatrix(id.z);
   // Rows past the batch read the last one; their sums are dropped by finish.
   let last = params.B - 1u;
   let at0 = step.hPrevious + min(row, last) * params.H;
@@ -67,7 +67,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let above = stacked && id.z > 0u;
   if (above) {
     // The weights of inputs lie behind those of all lanes' states.
-    let firstInput = laneStart(params.lanes + id.z - 1u, (params.H + 1u) * params.H);
+    let firstInput = forwardMatrix(params.lanes + id.z - 1u);
     let below = stepAt(id.z - 1u, i).hCurrent;
     x0 = weightAt(firstInput + params.H * params.H + unit);
     x1 = x0;
@@ -81,8 +81,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       x3 = multiplyAdd(h[below + min(row + 3u, last) * params.H + k], w, x3);
     }
   }
-  finish(step, row, unit, sum0, above, x0);
-  finish(step, row + 1u, unit, sum1, above, x1);
-  finish(step, row + 2u, unit, sum2, above, x2);
-  finish(step, row + 3u, unit, sum3, above, x3);
+  let peepholes = peepholesAt(firstWeight + (params.H + 1u) * params.H + unit);
+  finish(step, row, unit, sum0, above, x0, peepholes);
+  finish(step, row + 1u, unit, sum1, above, x1, peepholes);
+  finish(step, row + 2u, unit, sum2, above, x2, peepholes);
+  finish(step, row + 3u, unit, sum3, above, x3, peepholes);
 }

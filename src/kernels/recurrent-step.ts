@@ -6,7 +6,7 @@
  * i - l of layer l, for T+L-1 dispatches in all, forward with i ascending and backward with i descending. A layer above
  * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
  */
-import type { Cell } from "./cells/cell.ts";
+import type { Cell, Gates } from "./cells/cell.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { fromHalves } from "./half-storage.ts";
 import { defineKernel, type Binding, type Workgroups } from "./kernel.ts";
@@ -18,7 +18,7 @@ export const stepGroups = ({ lanes, B, H }: { lanes: number; B: number; H: numbe
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
-  weights: { access: "read", type: "f32", shape: "lanes of [H+1, H, G]: from unit k to the gates of unit j; last b_hh; stacked, then so W and b_ih of all layers but the first" },
+  weights: { access: "read", type: "f32", shape: "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and peepholes if the cell has them; stacked, then so W and b_ih of all layers but the first" },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
@@ -26,7 +26,7 @@ export const forwardBindings = {
 
 export const backwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient on the input side" },
-  weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k; stacked, then so W of all layers but the first" },
+  weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then peepholes if the cell has them; stacked, then so W of all layers but the first" },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
   dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]; stacked, of the last only" },
@@ -60,6 +60,15 @@ export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weig
 /** The WGSL files of a strategy joined to a cell. */
 export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
   return ["lib/activations", "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `recurrent/${strategy}`];
+}
+
+/** Where a matrix of packed weights begins, in units of G, and where in it a unit's peepholes are. */
+export const forwardMatrix = ({ hasPeepholes }: Cell, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
+export const backwardMatrix = ({ hasPeepholes }: Cell, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);
+
+/** A unit's peepholes, which are weights number `at`; zeros if the cell has none. */
+function peepholesAt({ hasPeepholes, gateNames: { length: G } }: Cell, weights: NumericArray, at: number): Gates {
+  return hasPeepholes ? Array.from(weights.subarray(at * G, (at + 1) * G)) : new Array<number>(G).fill(0);
 }
 
 /** Name and pipeline constants. */
@@ -103,10 +112,10 @@ export const stepForward = (cell: Cell, form: KernelForm = {}) => defineKernel({
             if (cell.usesC) c[step.cCurrent + at] = c[step.cPrevious + at];
             continue;
           }
-          project(laneStart(lane, (H + 1) * H) * G, step.hPrevious + row * H, unit, r);
+          project(forwardMatrix(cell, lane, H) * G, step.hPrevious + row * H, unit, r);
           if (below === undefined) for (let g = 0; g < G; g++) x[g] = gates[(step.gates + at) * G + g];
-          else project(laneStart(lanes + lane - 1, (H + 1) * H) * G, below + row * H, unit, x);
-          const out = cell.forward(x, r, h[step.hPrevious + at], cell.usesC ? c[step.cPrevious + at] : 0);
+          else project(forwardMatrix(cell, lanes + lane - 1, H) * G, below + row * H, unit, x);
+          const out = cell.forward(x, r, h[step.hPrevious + at], cell.usesC ? c[step.cPrevious + at] : 0, peepholesAt(cell, weights, forwardMatrix(cell, lane, H) + (H + 1) * H + unit));
           for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
           h[step.hCurrent + at] = out.h;
           if (cell.usesC) c[step.cCurrent + at] = out.c;
@@ -137,8 +146,8 @@ export const stepBackward = (cell: Cell, form: KernelForm = {}) => defineKernel(
       const step = stepAt(segment, lane, own);
       const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
       const above = stacked && !tail && lane + 1 < lanes ? stepAt(segment, lane + 1, own).gates : undefined;
-      const v = laneStart(lanes + lane, H * H) * G;
-      const w = laneStart(lane, H * H) * G;
+      const v = backwardMatrix(cell, lanes + lane, H) * G;
+      const w = backwardMatrix(cell, lane, H) * G;
       const carried = laneStart(lane, B * H);
       for (let row = 0; row < B; row++) {
         for (let unit = 0; unit < H; unit++) {
@@ -170,6 +179,7 @@ export const stepBackward = (cell: Cell, form: KernelForm = {}) => defineKernel(
           const out = cell.backward(
             Array.from(gates.subarray(saved, saved + G)), h[step.hPrevious + at], h[step.hCurrent + at],
             cell.usesC ? c[step.cPrevious + at] : 0, cell.usesC ? c[step.cCurrent + at] : 0, dh + fromOutput, carry[reach + 1],
+            peepholesAt(cell, weights, backwardMatrix(cell, lane, H) + H * H + unit),
           );
           for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
           if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = out.dRecurrent[g];

@@ -4,7 +4,7 @@ import { binary } from "./binary.ts";
 import type { Cell } from "./cells/cell.ts";
 import { gruResetBefore, gruResetBeforeCell } from "./cells/gru-reset-before.ts";
 import { gru, gruCell } from "./cells/gru.ts";
-import { lstm } from "./cells/lstm.ts";
+import { lstm, lstmCell } from "./cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "./cells/rnn.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 import { chooseTokens } from "./choose-tokens.ts";
@@ -19,6 +19,7 @@ import { maskSteps } from "./mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "./matmul.ts";
 import { adam, rmsprop, sgd } from "./optimizers.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
+import { peepholeGradient } from "./peephole-gradient.ts";
 import { prepareLayer } from "./prepare-layer.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
@@ -26,11 +27,15 @@ import { advancePosition, sampleToken } from "./sample-token.ts";
 import { softmaxBackward, softmaxForward } from "./softmax.ts";
 import { stridedCopy } from "./strided-copy.ts";
 
-export const cells: readonly Cell[] = [rnnTanh, rnnRelu, gru, gruCell({ reset: true, updateGate: "writes" }), gruCell({ reset: false, updateGate: "writes" }), lstm];
+export const cells: readonly Cell[] = [
+  rnnTanh, rnnRelu, gru, gruCell({ reset: true, updateGate: "writes" }), gruCell({ reset: false, updateGate: "writes" }), lstm,
+  lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }), lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
+  lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
+];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore, gruResetBeforeCell("writes")];
 
 export const kernels: readonly Kernel[] = [
-  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer,
+  matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer, peepholeGradient,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   stepForward(gru, { stacked: true }), stepBackward(gru, { stacked: true }), stepForward(lstm, { stacked: true, half: true }), stepBackward(lstm, { stacked: true, half: true }),
   toHalf, fromHalf, stepForward(rnnTanh, { half: true }), stepBackward(gru, { half: true }), loopForward(gru, 33, 4, { half: true }), loopBackward(lstm, 33, 4, { half: true }),

@@ -1,12 +1,12 @@
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
 import { gruCell, type UpdateGate } from "../kernels/cells/gru.ts";
 import { gruResetBeforeCell } from "../kernels/cells/gru-reset-before.ts";
-import { lstm } from "../kernels/cells/lstm.ts";
+import { lstmCell, type LstmVariant } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
 import { concat, maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentResult } from "../ops/recurrent.ts";
-import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
+import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
@@ -75,6 +75,7 @@ abstract class RecurrentLayer extends Module {
     const { gateNames, parameterGates = gateNames } = this.cell;
     const G = parameterGates.length;
     const lanes = gateNames.map((name) => parameterGates.indexOf(name));
+    const seeing = parameterGates.filter((name) => name !== "g");
     const base = uniform(1 / Math.sqrt(H));
     // A gate's bias is the sum of two; the first takes the whole value.
     const biasRows = (value: number): Initializer => {
@@ -87,6 +88,7 @@ abstract class RecurrentLayer extends Module {
       for (const suffix of this.suffixes(layer)) {
         this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], base, G, lanes));
         this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrentInit === "orthogonal" ? orthogonal(G) : base, G, lanes));
+        if (layoutOf(this.cell).hasPeepholes) this.addParameter(`weight_ch_${suffix}`, new Parameter([seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))));
         if (!this.bias) continue;
         this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G, lanes));
         this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G, lanes));
@@ -106,6 +108,7 @@ abstract class RecurrentLayer extends Module {
         recurrentWeight: context.parameter(`weight_hh_${suffix}`),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+        peepholes: layoutOf(this.cell).hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
       },
     };
   }
@@ -186,16 +189,24 @@ export class GRU extends RecurrentLayer {
  * Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), as PyTorch's `nn.LSTM`; gates i f g o:
  * i, f, o = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  g = tanh(…);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
  * `forgetBias` sets the forget gates' bias (Jozefowicz et al. 2015 advise 1).
+ * forgetGate "coupled":  f = 1 - i;  "none":  f = 1, the constant error carousel of 1997. Gates i g o then.
+ * outputActivation "identity":  h_t = o⊙c_t.
+ * peepholes (Gers & Schmidhuber 2000): p_i⊙c_{t-1} and p_f⊙c_{t-1} are added inside the σ of i and f, p_o⊙c_t inside that
+ * of o; `weight_ch_l{k}` [3·H] in the order i f o ([2·H], i o, without a forget gate of its own).
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], states `h` and `c`, each
  * [numLayers·D, batch, hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class LSTM extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { forgetBias?: number } = {}) {
-    checkOptionNames("LSTM", options, [...commonOptions, "forgetBias"]);
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { forgetBias?: number } & Partial<LstmVariant> = {}) {
+    checkOptionNames("LSTM", options, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes"]);
     const { forgetBias } = options;
+    const forgetGate = checkChoice("LSTM", "forgetGate", options.forgetGate ?? "gate", ["gate", "coupled", "none"]);
+    const outputActivation = checkChoice("LSTM", "outputActivation", options.outputActivation ?? "tanh", ["tanh", "identity"]);
+    const peepholes = checkBoolean("LSTM", "peepholes", options.peepholes ?? false);
     if (forgetBias !== undefined) checkNumber("LSTM", "forgetBias", forgetBias);
     if (forgetBias !== undefined && options.bias === false) throw new RnnError("option", "LSTM", "forgetBias needs bias: true");
-    super("LSTM", inputSize, hiddenSize, lstm, options, forgetBias === undefined ? undefined : { gate: "f", value: forgetBias });
+    if (forgetBias !== undefined && forgetGate !== "gate") throw new RnnError("option", "LSTM", `forgetBias needs forgetGate: "gate", got "${forgetGate}", which has no bias of its own`);
+    super("LSTM", inputSize, hiddenSize, lstmCell({ forgetGate, outputActivation, peepholes }), options, forgetBias === undefined ? undefined : { gate: "f", value: forgetBias });
   }
 }

@@ -1,16 +1,18 @@
 /** The part of a recurrent layer before its recurrence: projected inputs and packed weights, and their way back. */
 import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "../kernels/prepare-layer.ts";
-import type { View } from "../recording/recording.ts";
+import { stridedCopy } from "../kernels/strided-copy.ts";
+import type { Recording, View } from "../recording/recording.ts";
 import { inputGradient, matmul, weightAndBias, weightGradients } from "./linear.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
 
-/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G]; both biases or none. Letters as in recurrent.ts. */
+/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, and peepholes [H·G] if the cell has them. Letters as in recurrent.ts. */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
   readonly recurrentWeight: Variable;
   readonly inputBias?: Variable;
   readonly recurrentBias?: Variable;
+  readonly peepholes?: Variable;
 }
 
 /** What one lane's weights and inputs are to the time loop. */
@@ -52,6 +54,14 @@ function pack(
   });
 }
 
+/** Puts peepholes behind U, and behind b_hh where that is. */
+function packPeepholes(tape: Tape, peepholes: Variable | undefined, H: number, packed: PackedWeights): void {
+  if (!peepholes) return;
+  const [count] = peepholes.shape;
+  copyElements(tape.recording, peepholes.view, packed.forward, count, { toOffset: (H + 1) * count });
+  if (tape.differentiates) copyElements(tape.recording, peepholes.view, packed.backward, count, { toOffset: H * count });
+}
+
 /**
  * A lane whose input is projected for all steps before the first.
  * @param x [T, B, I]
@@ -69,7 +79,10 @@ export function laneInput(
   const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
     matmul(recording, input, inputWeight.view, to, { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
   };
-  const packRecurrent = (gather?: Parameters<typeof pack>[6]): void => pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, gather);
+  const packRecurrent = (gather?: Parameters<typeof pack>[6]): void => {
+    pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, gather);
+    packPeepholes(tape, weights.peepholes, recurrentWeight.shape[1], packed);
+  };
   return gathered ? fromTable(gathered) : fromRows();
 
   function fromTable({ table, ids }: Gathered): LaneInput {
@@ -129,12 +142,13 @@ export function laneInput(
  */
 export function stackedInput(
   tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
-  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: PackedWeights }, rows: number, anyIds: View,
+  { inputWeight, inputBias, recurrentWeight, recurrentBias, peepholes }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: PackedWeights }, rows: number, anyIds: View,
 ): LaneInput {
   const [columns, H] = inputWeight.shape;
   return {
     project() {
       pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+      packPeepholes(tape, peepholes, H, packed.recurrent);
       pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
     },
     collect(dGates) {
@@ -143,4 +157,12 @@ export function stackedInput(
     },
     finish: () => undefined,
   };
+}
+
+/** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
+export function copyElements(
+  recording: Recording, input: View, output: View, count: number,
+  { from = 1, to = 1, fromOffset = 0, toOffset = 0, accumulate = 0 }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
+): void {
+  recording.dispatch(stridedCopy, { input, output }, { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate });
 }

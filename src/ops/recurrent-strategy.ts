@@ -3,6 +3,7 @@ import { RnnError } from "../errors.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
+import { peepholeGradient } from "../kernels/peephole-gradient.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "../kernels/recurrent-lanes.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits, stepsBack } from "../kernels/recurrent-loop.ts";
 import { stepBackward, stepForward, type KernelForm } from "../kernels/recurrent-step.ts";
@@ -16,7 +17,7 @@ export type RecurrentCell = Cell | TwoPhaseCell;
 export const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
 
 /** What decides which buffers a layer needs; see `Cell`. */
-export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient"> {
+export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient" | "hasPeepholes"> {
   return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
 }
 
@@ -84,6 +85,20 @@ export function recordBackward(recording: Recording, strategy: Strategy, cell: R
   }
 }
 
+/** Rows of states in a lane's segment: the first of those before its steps, and of those after them. */
+function stateRows(lane: number, segment: Segment): { before: number; after: number } {
+  const first = firstInTime(lane, segment) * segment.B;
+  return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
+}
+
+/** ∂L/∂(peepholes) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
+export function peepholeProducts(recording: Recording, { segment, c }: SegmentBuffers, lane: number, dGates: View, { view, accumulate }: { view: View; accumulate: 0 | 1 }): void {
+  const { B, H, steps } = segment;
+  const { before, after } = stateRows(lane, segment);
+  const start = cStart(lane, segment);
+  recording.dispatch(peepholeGradient, { dGates, c, dPeepholes: view }, { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, accumulate });
+}
+
 /**
  * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all rows of a lane's
  * segment; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
@@ -92,18 +107,17 @@ export function recurrentProducts(
   recording: Recording, cell: RecurrentCell, { segment, h, c }: SegmentBuffers, lane: number, recurrentSide: View,
   { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View },
 ): void {
-  const { B, H, steps, reverse } = segment;
+  const { B, H, steps } = segment;
   const G = cell.gateNames.length;
   const K = steps * B;
-  const first = firstInTime(lane, segment);
-  const [before, after] = isReversed(reverse, lane) ? [first + 1, first] : [first, first + 1];
-  const previousStates = hStart(lane, segment) + before * B * H;
+  const { before, after } = stateRows(lane, segment);
+  const previousStates = hStart(lane, segment) + before * H;
   if (!isTwoPhase(cell)) {
     matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate }, { sums });
     return;
   }
   if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
-  const operands = [{ view: h, offset: previousStates }, { view: c, offset: cStart(lane, segment) + after * B * H }];
+  const operands = [{ view: h, offset: previousStates }, { view: c, offset: cStart(lane, segment) + after * H }];
   operands.forEach(({ view, offset }, phase) => {
     const first = cell.gatePhases.indexOf(phase as 0 | 1);
     const gates = cell.gatePhases.filter((p) => p === phase).length;

@@ -11,13 +11,12 @@ import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../kernels/recurrent-lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-step.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
-import { stridedCopy } from "../kernels/strided-copy.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
-import { laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
-import { checkedStrategy, isTwoPhase, layoutOf, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
+import { checkedStrategy, isTwoPhase, layoutOf, peepholeProducts, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
@@ -143,9 +142,10 @@ class RecurrentOp {
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
     this.form = { stacked, half: tape.options.halves };
+    const peepholes = layoutOf(cell).hasPeepholes ? 1 : 0;
     const matrices = stacked ? 2 * count - 1 : count;
-    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [H + 1, H, this.G], this.G);
-    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [H, H, this.G] : [this.G], this.G);
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [H + 1 + peepholes, H, this.G], this.G);
+    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [H + peepholes, H, this.G] : [this.G], this.G);
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
   }
 
@@ -258,10 +258,11 @@ class RecurrentOp {
       const { segment } = buffers;
       const dRecurrent = laneBuffer(recording, `${this.label}.dRecurrent`, count, splitsRecurrentGradient ? [segment.steps, B, H, this.G] : [this.G], this.G);
       recordBackward(recording, this.strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial, this.form);
-      lanes.forEach(({ weights: { recurrentWeight, recurrentBias } }, n) => {
+      lanes.forEach(({ weights: { recurrentWeight, recurrentBias, peepholes } }, n) => {
         const recurrentSide = splitsRecurrentGradient ? dRecurrent.of(n) : gatesOf(n);
         const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, segment.steps * B);
         if (place) recurrentProducts(recording, cell, buffers, n, recurrentSide, place);
+        if (peepholes?.needsGradient) peepholeProducts(recording, buffers, n, gatesOf(n), tape.share(peepholes));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }
@@ -289,12 +290,4 @@ class RecurrentOp {
 function setFirst(recording: Recording, initial: Variable | undefined, slot: View): void {
   if (initial) recording.copyFirst(initial.view, slot);
   else recording.clearFirst(slot);
-}
-
-/** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
-function copyElements(
-  recording: Recording, input: View, output: View, count: number,
-  { from = 1, to = 1, fromOffset = 0, toOffset = 0, accumulate = 0 }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
-): void {
-  recording.dispatch(stridedCopy, { input, output }, { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate });
 }

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Cell } from "../../src/kernels/cells/cell.ts";
 import type { TwoPhaseCell } from "../../src/kernels/cells/two-phase-cell.ts";
+import { peepholeGradient } from "../../src/kernels/peephole-gradient.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../../src/kernels/recurrent-two-phase.ts";
@@ -19,6 +20,8 @@ interface Inputs {
   /** [k, j, g]: from unit k to gate g of unit j. */
   weights: Float64Array;
   bias: Float64Array;
+  /** [j, g]; of no effect in a cell without. */
+  peepholes: Float64Array;
   h0: Float64Array;
   c0: Float64Array;
 }
@@ -28,7 +31,7 @@ const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell
 const segmentOf = (reverse: boolean) => ({ lanes: 1, T, B, H, reverse: reverse ? 1 : 0, hBase: 0, first: 0, steps: T });
 const stepsOf = (reverse: boolean) => Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
 
-function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, h0, c0 }: Inputs) {
+function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, peepholes, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
   const c = new Float64Array((T + 1) * B * H);
@@ -36,7 +39,7 @@ function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, h0, c0 }: 
   h.set(h0, first * B * H);
   if (!isTwoPhase(cell) && cell.hasMemory) c.set(c0, first * B * H);
   const kernels = isTwoPhase(cell) ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
-  const withBias = Float64Array.of(...weights, ...bias);
+  const withBias = Float64Array.of(...weights, ...bias, ...peepholes);
   for (let i = 0; i < T; i++) {
     for (const kernel of kernels) kernel.twin({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
   }
@@ -68,17 +71,21 @@ function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dc
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
   const kernels = isTwoPhase(cell) ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
-  const arrays = { gates, weights, h, c, dy, carry, dRecurrent, lengths };
+  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.peepholes), h, c, dy, carry, dRecurrent, lengths };
   const steps = stepsOf(reverse).reverse();
   for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) kernel.twin(arrays, { ...segmentOf(reverse), i, tail: 0 });
   kernels[0].twin(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
 
   const recurrentSide = !isTwoPhase(cell) && cell.splitsRecurrentGradient ? dRecurrent : gates;
   const d: Inputs = {
-    x: gates, weights: new Float64Array(H * H * G), bias: new Float64Array(H * G),
+    x: gates, weights: new Float64Array(H * H * G), bias: new Float64Array(H * G), peepholes: new Float64Array(H * G),
     h0: carry.filter((_, i) => i % 2 === 0), c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
   };
   for (const { t, previousSlot, currentSlot } of steps) {
+    if (!isTwoPhase(cell) && cell.hasPeepholes) {
+      const arrays = { dGates: gates.subarray(t * B * H * G), c, dPeepholes: d.peepholes };
+      peepholeGradient.twin(arrays, { rows: B, H, cPrevious: previousSlot * B * H, cCurrent: currentSlot * B * H, accumulate: 1 });
+    }
     for (let row = 0; row < B; row++) {
       for (let jg = 0; jg < H * G; jg++) {
         const gradient = recurrentSide[(t * B + row) * H * G + jg];
@@ -95,11 +102,11 @@ function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dc
 describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as const))("BPTT of %s", (_, cell) => {
   it.each([["forwards", false], ["in reverse", true]] as const)("equals finite differences %s", (_, reverse) => {
     const G = cell.gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G, 0.8), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G, 0.8), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
     const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
     const found = backward(cell, reverse, inputs, cotangents);
     const epsilon = 1e-6;
-    for (const name of ["x", "weights", "bias", "h0", "c0"] as const) {
+    for (const name of ["x", "weights", "bias", "peepholes", "h0", "c0"] as const) {
       for (let i = 0; i < inputs[name].length; i++) {
         const at = (shift: number): number => {
           const moved = { ...inputs, [name]: inputs[name].slice() };
@@ -114,7 +121,7 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
 
   it("leaves no gradient where a row has ended", () => {
     const G = cell.gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
     const { x } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
     const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
     expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
@@ -125,8 +132,8 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
   it("gives gates without parameters a gradient of exactly 0", () => {
     const { gateNames, parameterGates = gateNames } = cell;
     const G = gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
-    const { x, weights, bias } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
-    for (const gradient of [x, weights, bias]) expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
+    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const { x, weights, bias, peepholes } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
+    for (const gradient of [x, weights, bias, peepholes]) expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
   });
 });

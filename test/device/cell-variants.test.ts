@@ -1,6 +1,6 @@
 /** Variants of the cells: gradients, every strategy on both backends, and what each is equal to with other weights. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, GRU, type ModelInputs, type Module, type Tensor } from "webgpu-rnn";
+import { forward, gradients, GRU, LSTM, type ModelInputs, type Module, type Tensor } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, numbers } from "./support.ts";
 
@@ -13,6 +13,11 @@ const variants: Record<string, (options: LayerOptions) => Module> = {
   "GRU whose update gate writes": (options) => new GRU(I, H, { ...options, updateGate: "writes" }),
   "GRU without a reset whose update gate writes": (options) => new GRU(I, H, { ...options, reset: "none", updateGate: "writes" }),
   "GRU with the reset before whose update gate writes": (options) => new GRU(I, H, { ...options, reset: "before", updateGate: "writes" }),
+  "LSTM with peepholes": (options) => new LSTM(I, H, { ...options, peepholes: true }),
+  "LSTM with coupled gates": (options) => new LSTM(I, H, { ...options, forgetGate: "coupled" }),
+  "LSTM with coupled gates, peepholes and no output activation": (options) => new LSTM(I, H, { ...options, forgetGate: "coupled", peepholes: true, outputActivation: "identity" }),
+  "LSTM without a forget gate": (options) => new LSTM(I, H, { ...options, forgetGate: "none", peepholes: true }),
+  "LSTM without an output activation": (options) => new LSTM(I, H, { ...options, outputActivation: "identity" }),
 };
 const names = Object.keys(variants);
 
@@ -73,9 +78,35 @@ describe("a variant of the GRU equals PyTorch's", () => {
   });
 });
 
-it("has only the parameters that its equations name", async () => {
-  const model = new GRU(I, H, { reset: "none", seed: 1 });
-  const dict = await model.stateDict();
-  expect(Object.entries(dict).map(([name, { shape }]) => `${name} ${shape.join("x")}`)).toEqual([`weight_ih_l0 ${2 * H}x${I}`, `weight_hh_l0 ${2 * H}x${H}`, `bias_ih_l0 ${2 * H}`, `bias_hh_l0 ${2 * H}`]);
-  expect(model.parameterCount).toBe(2 * H * (I + H + 2));
+describe("a variant of the LSTM equals PyTorch's", () => {
+  it("with a forget gate that stands at 1 where there is none", async () => {
+    const none = new LSTM(I, H, { forgetGate: "none", seed: 5 });
+    const gate = new LSTM(I, H);
+    gate.loadStateDict(await withBlocks(none, 3, ([i, g, o], name) => [i, i.map(() => (name.startsWith("bias") ? 20 : 0)), g, o]));
+    await expectSame(none, gate, inputsOf("LSTM", 1));
+  });
+
+  it("with peepholes of 0", async () => {
+    const peepholes = new LSTM(I, H, { peepholes: true, seed: 6 });
+    const plain = new LSTM(I, H);
+    const { weight_ch_l0, ...dict } = await peepholes.stateDict();
+    plain.loadStateDict(dict);
+    peepholes.loadStateDict({ ...dict, weight_ch_l0: { shape: weight_ch_l0.shape, data: new Float32Array(3 * H) } });
+    await expectSame(peepholes, plain, inputsOf("LSTM", 1));
+  });
+});
+
+describe("has only the parameters that its equations name", () => {
+  it.each([
+    ["GRU without a reset", new GRU(I, H, { reset: "none" }), 2 * H * (I + H + 2), [2 * H, I]],
+    ["LSTM with coupled gates", new LSTM(I, H, { forgetGate: "coupled" }), 3 * H * (I + H + 2), [3 * H, I]],
+    ["LSTM with peepholes", new LSTM(I, H, { peepholes: true }), 4 * H * (I + H + 2) + 3 * H, [4 * H, I]],
+    ["LSTM with peepholes and no forget gate", new LSTM(I, H, { forgetGate: "none", peepholes: true }), 3 * H * (I + H + 2) + 2 * H, [3 * H, I]],
+  ] as const)("%s", async (_, model, count, shape) => {
+    const dict = await model.stateDict();
+    expect(dict.weight_ih_l0.shape).toEqual(shape);
+    expect(model.parameterCount).toBe(count);
+    expect(Object.values(dict).reduce((sum, { data }) => sum + data.length, 0)).toBe(count);
+    expect(Object.values(dict).every(({ data }) => data.every((x) => x !== 0))).toBe(true);
+  });
 });

@@ -161,6 +161,10 @@ const columnSumCases = (): KernelCase[] => [[1, 1], [257, 1], [300, 2], [65, 3],
   params: { rows, columns, accumulate }, arrays: { x: floats(rows * columns), sums: floats(columns + spare) },
 })));
 
+const peepholeCases = (): KernelCase[] => [[1, 1], [17, 15], [40, 16], [65, 33]].flatMap(([rows, H]) => both.map((accumulate) => ({
+  params: { rows, H, cPrevious: 3, cCurrent: 3 + H, accumulate }, arrays: { dGates: floats(rows * H * 4), c: floats((rows + 1) * H + 3), dPeepholes: floats((H + spare) * 4) },
+})));
+
 const normPartialCases = (): KernelCase[] => [1, 1023, 1025, 70_001, 300_000].map((length) => {
   const groups = length === 1 ? 1 : normGroups;
   return { params: { length, groups }, arrays: { gradients: floats(length), partial: floats(groups + spare) } };
@@ -245,7 +249,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),
   "softmax-forward": () => softmaxCases(false), "softmax-backward": () => softmaxCases(true),
-  "dropout": dropoutCases, "mask-steps": maskCases, "column-sum": columnSumCases,
+  "dropout": dropoutCases, "mask-steps": maskCases, "column-sum": columnSumCases, "peephole-gradient": peepholeCases,
   "embedding-gather": gatherCases, "embedding-scatter": scatterCases,
   "loss-sum": lossSumCases,
   "cross-entropy": crossEntropyCases,

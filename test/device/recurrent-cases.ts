@@ -20,7 +20,7 @@ const lanesOf = (T: number) => [
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
   const all: Record<string, NumericArray> = {
-    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1), weights: floats(laneStart(2 * lanes - 1, (H + 1) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
+    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1), weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare), c: floats(laneStart(lanes, (T + 1) * B * H) + spare),
     dy: floats(laneStart(lanes, T * B * H)), carry: floats((laneStart(lanes, B * H) + spare) * 2),
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G), lengths,

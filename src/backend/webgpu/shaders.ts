@@ -50,6 +50,7 @@ import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
 import twoPhaseForward from "../../../shaders/recurrent/two-phase-forward.wgsl";
+import peepholeGradient from "../../../shaders/peephole-gradient.wgsl";
 import rmsprop from "../../../shaders/rmsprop.wgsl";
 import sampleToken from "../../../shaders/sample-token.wgsl";
 import sgd from "../../../shaders/sgd.wgsl";
@@ -102,6 +103,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
   "matmul-split": matmulSplit,
+  "peephole-gradient": peepholeGradient,
   "recurrent/loop-backward": loopBackward,
   "recurrent/loop-forward": loopForward,
   "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,

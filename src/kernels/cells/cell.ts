@@ -40,10 +40,13 @@ export interface Cell {
   readonly usesC: boolean;
   /** Whether dRecurrent differs from dGates and needs a buffer of its own. */
   readonly splitsRecurrentGradient: boolean;
+  /** Whether a row of weights from each unit's c to its own gates lies behind the packed ones. */
+  readonly hasPeepholes?: boolean;
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
    * @param r recurrent-side pre-activations U·h_{t-1} + b_hh, G values
+   * @param peepholes weights from c to the gates, G values; zeros for a cell without them
    */
-  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number): CellForward;
-  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number): CellBackward;
+  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number, peepholes: Gates): CellForward;
+  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number, peepholes: Gates): CellBackward;
 }

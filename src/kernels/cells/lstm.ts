@@ -1,34 +1,54 @@
 import { safeTanh, sigmoid } from "../activations.ts";
 import type { Cell } from "./cell.ts";
 
+export interface LstmVariant {
+  /** "gate" as below; "coupled" f = 1 - i; "none" f = 1, the constant error carousel of 1997. */
+  readonly forgetGate: "gate" | "coupled" | "none";
+  /** h_t = o⊙tanh(c_t), or o⊙c_t. */
+  readonly outputActivation: "tanh" | "identity";
+  /** Whether i and f see c_{t-1}, and o sees c_t (Gers & Schmidhuber 2000). */
+  readonly peepholes: boolean;
+}
+
 /**
  * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch:
  * i, f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
+ * With peepholes p⊙c_{t-1} is added in the σ of i and f, p⊙c_t in that of o. A forget gate that is no gate has a
+ * gradient of 0: what reaches it goes to i, or nowhere.
  */
-export const lstm: Cell = {
-  name: "lstm",
-  shader: "lstm",
-  gateNames: ["i", "f", "g", "o"],
-  hasMemory: true,
-  usesC: true,
-  splitsRecurrentGradient: false,
-  forward(x, r, _hPrevious, cPrevious) {
-    const i = sigmoid(x[0] + r[0]);
-    const f = sigmoid(x[1] + r[1]);
-    const g = safeTanh(x[2] + r[2]);
-    const o = sigmoid(x[3] + r[3]);
-    const c = f * cPrevious + i * g;
-    return { gates: [i, f, g, o], h: o * safeTanh(c), c };
-  },
-  backward([i, f, g, o], _hPrevious, _h, cPrevious, c, dh, dc) {
-    const tanhC = safeTanh(c);
-    const dcTotal = dc + dh * o * (1 - tanhC * tanhC);
-    const dGates = [
-      dcTotal * g * i * (1 - i),
-      dcTotal * cPrevious * f * (1 - f),
-      dcTotal * i * (1 - g * g),
-      dh * tanhC * o * (1 - o),
-    ];
-    return { dGates, dRecurrent: dGates, dhPrevious: 0, dcPrevious: dcTotal * f };
-  },
-};
+export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVariant): Cell {
+  const coupled = forgetGate === "coupled";
+  const squashes = outputActivation === "tanh";
+  const output = squashes ? safeTanh : (c: number) => c;
+  return {
+    name: ["lstm", ...(forgetGate === "gate" ? [] : [forgetGate]), ...(squashes ? [] : ["identity"]), ...(peepholes ? ["peepholes"] : [])].join("-"),
+    shader: "lstm",
+    constants: { forgets: forgetGate === "gate" ? 1 : 0, coupled: coupled ? 1 : 0, squashes: squashes ? 1 : 0, hasPeepholes: peepholes ? 1 : 0 },
+    gateNames: ["i", "f", "g", "o"],
+    parameterGates: forgetGate === "gate" ? undefined : ["i", "g", "o"],
+    hasMemory: true,
+    usesC: true,
+    splitsRecurrentGradient: false,
+    hasPeepholes: peepholes,
+    forward(x, r, _hPrevious, cPrevious, p) {
+      const i = sigmoid(x[0] + r[0] + p[0] * cPrevious);
+      const f = coupled ? 1 - i : forgetGate === "none" ? 1 : sigmoid(x[1] + r[1] + p[1] * cPrevious);
+      const g = safeTanh(x[2] + r[2]);
+      const c = f * cPrevious + i * g;
+      const o = sigmoid(x[3] + r[3] + p[3] * c);
+      return { gates: [i, f, g, o], h: o * output(c), c };
+    },
+    backward([i, f, g, o], _hPrevious, _h, cPrevious, c, dh, dc, p) {
+      const out = output(c);
+      const dOutput = dh * out * o * (1 - o);
+      const dcTotal = dc + dh * o * (squashes ? 1 - out * out : 1) + dOutput * p[3];
+      const dInput = dcTotal * (coupled ? g - cPrevious : g) * i * (1 - i);
+      const dForget = forgetGate === "gate" ? dcTotal * cPrevious * f * (1 - f) : 0;
+      const dGates = [dInput, dForget, dcTotal * i * (1 - g * g), dOutput];
+      return { dGates, dRecurrent: dGates, dhPrevious: 0, dcPrevious: dcTotal * f + dInput * p[0] + dForget * p[1] };
+    },
+  };
+}
+
+/** PyTorch's. */
+export const lstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: false });
