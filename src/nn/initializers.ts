@@ -50,3 +50,12 @@ export const orthogonal = (gates: number): Initializer => (shape, draw) => {
 /** Another initializer, with rows [first, last) set to `value`. */
 export const withRows = (base: Initializer, first: number, last: number, value: number): Initializer => (shape, draw) =>
   base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);
+
+/** Each of the `gates` square blocks of a [gates·H, H] weight is the identity (Le et al. 2015). */
+export const identity: Initializer = ([rows, H]) => Float32Array.from({ length: rows * H }, (_, i) => (Math.floor(i / H) % H === i % H ? 1 : 0));
+
+/** Uniform or normal numbers of variance 2 / (I + H) for each block of a [gates·H, I] weight (Glorot & Bengio 2010). */
+export const glorot = (kind: "uniform" | "normal", gates: number): Initializer => (shape, draw) => {
+  const variance = 2 / (shape[1] + shape[0] / gates);
+  return (kind === "uniform" ? uniform(Math.sqrt(3 * variance)) : normal(Math.sqrt(variance)))(shape, draw);
+};

@@ -10,7 +10,7 @@ import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
-import { orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
+import { glorot, identity, orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -26,20 +26,25 @@ export interface RecurrentLayerOptions {
   dropout?: number;
   /** A second set of weights that reads from the last step to the first; outputs are joined (default false). */
   bidirectional?: boolean;
-  /** Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), or orthogonal blocks. */
-  recurrentInit?: "uniform" | "orthogonal";
+  /**
+   * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities (the IRNN of
+   * Le et al. 2015, with ReLU).
+   */
+  recurrentInit?: "uniform" | "orthogonal" | "identity";
+  /** Input weights from U(-1/√H, 1/√H), or by Glorot & Bengio (2010): variance 2 / (inputs + H) in each gate's block. */
+  inputInit?: "uniform" | "glorotUniform" | "glorotNormal";
   /** Of the first values, an integer of at least 0; any if left out. */
   seed?: number;
 }
 
-const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectional", "recurrentInit", "seed"];
+export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectional", "recurrentInit", "inputInit", "seed"];
 
 /**
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
  * U(-1/√H, 1/√H). States are [numLayers·D, batch, H], index layer·D + direction.
  */
-abstract class RecurrentLayer extends Module {
+export abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
   readonly bias: boolean;
   private readonly timeSecond: boolean;
@@ -61,8 +66,9 @@ abstract class RecurrentLayer extends Module {
     if (this.dropout > 0 && this.numLayers === 1) {
       throw new RnnError("option", name, "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it");
     }
-    const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal"]);
-    this.addParameters(recurrentInit, gateBias);
+    const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
+    const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
+    this.addParameters(recurrentInit, inputInit, gateBias);
     this.initialize(options.seed ?? anySeed());
   }
 
@@ -70,13 +76,15 @@ abstract class RecurrentLayer extends Module {
     return this.timeSecond;
   }
 
-  private addParameters(recurrentInit: "uniform" | "orthogonal", gateBias: { gate: string; value: number } | undefined): void {
+  private addParameters(recurrentInit: "uniform" | "orthogonal" | "identity", inputInit: "uniform" | "glorotUniform" | "glorotNormal", gateBias: { gate: string; value: number } | undefined): void {
     const H = this.hiddenSize;
     const { gateNames, parameterGates = gateNames } = this.cell;
     const G = parameterGates.length;
     const lanes = gateNames.map((name) => parameterGates.indexOf(name));
     const seeing = parameterGates.filter((name) => name !== "g");
     const base = uniform(1 / Math.sqrt(H));
+    const recurrent = { uniform: base, orthogonal: orthogonal(G), identity }[recurrentInit];
+    const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
     // A gate's bias is the sum of two; the first takes the whole value.
     const biasRows = (value: number): Initializer => {
       if (!gateBias) return base;
@@ -86,8 +94,8 @@ abstract class RecurrentLayer extends Module {
     for (let layer = 0; layer < this.numLayers; layer++) {
       const inputs = layer === 0 ? this.inputSize : H * this.directions;
       for (const suffix of this.suffixes(layer)) {
-        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], base, G, lanes));
-        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrentInit === "orthogonal" ? orthogonal(G) : base, G, lanes));
+        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], ofInputs, G, lanes));
+        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrent, G, lanes));
         if (layoutOf(this.cell).hasPeepholes) this.addParameter(`weight_ch_${suffix}`, new Parameter([seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))));
         if (!this.bias) continue;
         this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G, lanes));

@@ -1,0 +1,32 @@
+// First values of recurrent layers: what the papers say about them, by their variance and shape.
+import { describe, expect, it } from "vitest";
+import { GRU, RNN } from "../../src/index.ts";
+
+const [I, H] = [40, 60];
+
+describe("inputInit", () => {
+  it.each([["glorotUniform", Math.sqrt(6 / (I + H))], ["glorotNormal", Infinity]] as const)("%s has variance 2 / (inputs + H) in each gate's block", async (inputInit, bound) => {
+    const { weight_ih_l0: { data }, weight_hh_l0 } = await new GRU(I, H, { inputInit, seed: 1 }).stateDict();
+    for (let gate = 0; gate < 3; gate++) {
+      const block = [...data.subarray(gate * H * I, (gate + 1) * H * I)];
+      // 2400 numbers: the variance's own deviation is below 3 %.
+      expect(block.reduce((sum, w) => sum + w * w, 0) / block.length / (2 / (I + H))).toBeCloseTo(1, 0.9);
+      expect(Math.max(...block.map(Math.abs))).toBeLessThanOrEqual(bound);
+    }
+    expect(weight_hh_l0.data.every((w) => Math.abs(w) <= 1 / Math.sqrt(H))).toBe(true);
+  });
+});
+
+describe("recurrentInit", () => {
+  it("identity is one in each layer and direction (the IRNN)", async () => {
+    const dict = await new RNN(3, 5, { nonlinearity: "relu", recurrentInit: "identity", numLayers: 2, bidirectional: true }).stateDict();
+    const recurrent = Object.entries(dict).filter(([name]) => name.startsWith("weight_hh"));
+    expect(recurrent).toHaveLength(4);
+    for (const [, { data }] of recurrent) expect([...data]).toEqual(Array.from({ length: 25 }, (_, i) => (i % 6 === 0 ? 1 : 0)));
+  });
+
+  it("identity is one in each gate's block", async () => {
+    const { weight_hh_l0 } = await new GRU(3, 2, { recurrentInit: "identity" }).stateDict();
+    expect([...weight_hh_l0.data]).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1]);
+  });
+});
