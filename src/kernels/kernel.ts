@@ -28,6 +28,8 @@ export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = Pa
   readonly name: string;
   /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
   readonly sources: readonly string[];
+  /** WGSL by path, for those of `sources` that are no files of the package. */
+  readonly texts?: Readonly<Record<string, string>>;
   /** Values of `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly bindings: B;

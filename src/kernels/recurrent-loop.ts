@@ -7,7 +7,7 @@ import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
 import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 import { segmentParams } from "./recurrent-lanes.ts";
-import { backwardBindings, cellSources, formName, forwardBindings, stepBackward, stepForward, withWeights, type KernelForm } from "./recurrent-step.ts";
+import { backwardBindings, cellSources, cellTexts, formName, forwardBindings, stepBackward, stepForward, withWeights, type KernelForm } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseBackwardBindings, twoPhaseForward, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
@@ -30,6 +30,7 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
 const variant = (cell: Cell, strategy: string, units: number, batch: number, form: KernelForm) => ({
   name: `${strategy}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
   sources: cellSources(cell, strategy, form),
+  texts: cellTexts(cell),
   constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });

@@ -62,6 +62,9 @@ export function cellSources(cell: Cell, strategy: string, form: KernelForm): str
   return ["lib/activations", "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `recurrent/${strategy}`];
 }
 
+/** The cell's WGSL if it is not a file of the package; see `Kernel`. */
+export const cellTexts = ({ shader, wgsl }: Cell): Record<string, string> | undefined => (wgsl === undefined ? undefined : { [`cells/${shader}`]: wgsl });
+
 /** Where a matrix of packed weights begins, in units of G, and where in it a unit's peepholes are. */
 export const forwardMatrix = ({ hasPeepholes }: Cell, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
 export const backwardMatrix = ({ hasPeepholes }: Cell, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);
@@ -75,6 +78,7 @@ function peepholesAt({ hasPeepholes, gateNames: { length: G } }: Cell, weights: 
 const variant = (cell: Cell, strategy: string, form: KernelForm) => ({
   name: `${strategy}:${cell.name}${formName(form)}`,
   sources: cellSources(cell, strategy, form),
+  texts: cellTexts(cell),
   constants: form.stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
   workgroups: stepGroups,
 });

@@ -39,7 +39,7 @@ export class Pipelines {
 
   /** The WGSL of a kernel: its files one behind the other. */
   source(kernel: Kernel): string {
-    return kernel.sources.map((path) => this.replaced[path] ?? shaders[path] ?? missing(path)).join("\n");
+    return kernel.sources.map((path) => this.replaced[path] ?? kernel.texts?.[path] ?? shaders[path] ?? missing(path)).join("\n");
   }
 
   private async make(kernel: Kernel): Promise<Pipeline> {

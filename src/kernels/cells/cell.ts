@@ -29,6 +29,8 @@ export interface Cell {
   readonly name: string;
   /** Stem of the WGSL file in `shaders/cells/`. */
   readonly shader: string;
+  /** What that file would say, of a cell that is not the package's. */
+  readonly wgsl?: string;
   /** Values of the shader's `override` constants that make this variant. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly gateNames: readonly string[];
