@@ -1,8 +1,8 @@
 /** Variants of the cells: gradients, every strategy on both backends, and what each is equal to with other weights. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, GRU, LSTM, type ModelInputs, type Module, type Tensor } from "webgpu-rnn";
+import { adam, crossEntropy, Embedding, forward, gradients, GRU, Linear, LSTM, Sequential, sgd, TextData, Trainer, type ModelInputs, type Module, type Optimizer, type Tensor } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [4, 3, 2, 3];
 const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
@@ -34,7 +34,7 @@ describe("gradients in float64 agree with finite differences", () => {
   });
 });
 
-describe.each(["cpu", "webgpu"] as const)("on %s", (kind) => {
+describe.each(kinds)("on %s", (kind) => {
   it.each(names.flatMap((name) => (["loop", "step", "wavefront"] as const).map((strategy) => [name, strategy] as const)))("%s gives the twins' values by %s", async (name, strategy) => {
     const model = variants[name]({ numLayers: 2, seed: 2 });
     const inputs = inputsOf(name, 2, [4, 2, 3]);
@@ -108,5 +108,37 @@ describe("has only the parameters that its equations name", () => {
     expect(model.parameterCount).toBe(count);
     expect(Object.values(dict).reduce((sum, { data }) => sum + data.length, 0)).toBe(count);
     expect(Object.values(dict).every(({ data }) => data.every((x) => x !== 0))).toBe(true);
+  });
+});
+
+describe.each(kinds)("trained on %s", (kind) => {
+  const data = TextData.from("the old man and the sea, and the boat", { batch: 2, steps: 6 });
+  const V = data.vocabulary.size;
+  const around = (rnn: Module): Module => new Sequential({ embedding: new Embedding(V, I, { seed: 1 }), rnn, linear: new Linear(H, V, { seed: 2 }) });
+  const trainerOf = async (rnn: Module, optimizer: Optimizer): Promise<Trainer> => new Trainer(around(rnn), { backend: await backend(kind), data, loss: crossEntropy(), optimizer, clipNorm: 0.05, seed: 1 });
+
+  async function losses(trainer: Trainer, steps: number): Promise<number[]> {
+    const result: number[] = [];
+    for await (const { loss } of trainer.run({ steps })) result.push(loss);
+    return result;
+  }
+
+  it("a gate without parameters has no part in the norm by which gradients are clipped", async () => {
+    const none = new LSTM(I, H, { forgetGate: "none", seed: 5 });
+    const gate = new LSTM(I, H);
+    gate.loadStateDict(await withBlocks(none, 3, ([i, g, o], name) => [i, i.map(() => (name.startsWith("bias") ? 20 : 0)), g, o]));
+    const expected = await losses(await trainerOf(gate, sgd({ learningRate: 5 })), 6);
+    expectClose("losses", await losses(await trainerOf(none, sgd({ learningRate: 5 })), 6), expected);
+  });
+
+  it("a variant resumes from a checkpoint bit for bit, the optimiser's state included", async () => {
+    const variant = (): Module => new LSTM(I, H, { forgetGate: "coupled", peepholes: true, seed: 7 });
+    const optimizer = adam({ learningRate: 0.05, weightDecay: 0.01 });
+    const whole = await trainerOf(variant(), optimizer);
+    await losses(whole, 3);
+    const file = await whole.checkpoint();
+    const resumed = await trainerOf(variant(), optimizer);
+    resumed.restore(file);
+    expect(await losses(resumed, 3)).toEqual(await losses(whole, 3));
   });
 });
