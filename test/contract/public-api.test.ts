@@ -11,7 +11,7 @@ const values = [
   "squaredError", "stepDecay", "tensor", "uniform", "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "ModelGradients", "ModelInputs", "ModelOutputs",
+  "Backend", "BackendOptions", "Batch", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
   "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
   "TrainingData", "Variable", "VerifyOptions",
 ];
