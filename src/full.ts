@@ -4,5 +4,6 @@
  */
 export * from "./index.ts";
 export * from "./language/index.ts";
+export { LastStep } from "./nn/last-step.ts";
 export * as ops from "./nn/ops.ts";
 export { jacobian } from "./session/jacobian.ts";
