@@ -7,3 +7,4 @@ export * from "./language/index.ts";
 export { LastStep } from "./nn/last-step.ts";
 export * as ops from "./nn/ops.ts";
 export { jacobian } from "./session/jacobian.ts";
+export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";

@@ -150,7 +150,7 @@ abstract class RecurrentLayer extends Module {
         x = dropout(tape, context.label(`l${layer}.dropout`), x, { p: this.dropout, random: context.random, stream: context.randomStream() });
       }
       const lanes = lanesOf(layer);
-      const outputs = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
+      const outputs = (tape.options.recurrent ?? recurrent)(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
       x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
     if (this.merge === "none") x = x.reshaped([T, B, 2, this.hiddenSize]);
