@@ -5,6 +5,7 @@
 export * from "./index.ts";
 export * from "./language/index.ts";
 export { LastStep } from "./nn/last-step.ts";
+export { stackWeights, unstackWeights, type StackedCell } from "./io/stacked-weights.ts";
 export * as ops from "./nn/ops.ts";
 export { jacobian } from "./session/jacobian.ts";
 export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";

@@ -7,7 +7,6 @@ import type { Tape, Variable } from "./tape.ts";
 /** The states of one lane, the initial one first, then by step. */
 export interface LaneStates {
   readonly label: string;
-  readonly reverse: boolean;
   readonly h: Variable[];
   /** None if the cell has no memory. */
   readonly c: Variable[];
@@ -42,7 +41,7 @@ function unrolledLane(tape: Tape, steps: readonly Variable[], present: readonly 
   const [, B] = steps[0].shape;
   const H = lane.weights.recurrentWeight.shape[1];
   const zero = (): Variable => tape.leaf(`${lane.label}.zero`, tape.recording.buffer(`${lane.label}.zero`, [B, H], "constant"), { needsGradient: true });
-  const states: LaneStates = { label: lane.label, reverse: lane.reverse, h: [lane.initialH ?? zero()], c: cell.hasMemory ? [lane.initialC ?? zero()] : [] };
+  const states: LaneStates = { label: lane.label, h: [lane.initialH ?? zero()], c: cell.hasMemory ? [lane.initialC ?? zero()] : [] };
   let [h] = states.h;
   let c: Variable | undefined = states.c[0];
   for (let i = 0; i < T; i++) {
