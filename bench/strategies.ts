@@ -9,7 +9,7 @@ import { gru } from "../src/kernels/cells/gru.ts";
 import { lstm } from "../src/kernels/cells/lstm.ts";
 import { rnnTanh } from "../src/kernels/cells/rnn.ts";
 import { mostLoopUnits } from "../src/kernels/recurrent-loop.ts";
-import { recordTimeLoop, millisecondsOf } from "../src/session/calibrate.ts";
+import { recordTimeLoop, millisecondsOf } from "../src/session/measure.ts";
 
 const cells = { "lstm": lstm, "gru": gru, "rnn": rnnTanh, "gru-reset-before": gruResetBefore } as const;
 const numbers = (text: string): number[] => text.split(",").map(Number);

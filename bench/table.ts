@@ -2,10 +2,10 @@
 import { shapeName } from "./cases.ts";
 import type { Report, Row } from "./report.ts";
 
-const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+export const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 /** How many times as long another library takes as ours does in the same place, GPU or CPU. */
-function ratioToOurs(row: Row, all: readonly Row[]): string {
+export function ratioToOurs(row: Row, all: readonly Row[]): string {
   const place = row.backend.startsWith("webgpu") ? "webgpu" : "cpu";
   const own = all.find((other) => other.library === "webgpu-rnn" && other.backend === place && caseOf(other) === caseOf(row));
   if (!own || row.library === "webgpu-rnn" || row.backend.startsWith("cuda")) return "";

@@ -30,6 +30,5 @@ export type { LayerOptions, ModelInputs } from "./session/plan.ts";
 export { forward, gradients, plannedMemory, type Cotangents, type ModelGradients, type ModelOutputs, type RunOptions } from "./session/run.ts";
 export type { Shape } from "./tensor/shape.ts";
 export { tensor, type FloatArray, type NumericArray, type Tensor } from "./tensor/tensor.ts";
-export { lossAndGradient, optimizerSteps } from "./train/alone.ts";
 export { Trainer, type Evaluation, type Progress, type TrainerOptions } from "./train/trainer.ts";
 export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

@@ -80,7 +80,7 @@ function announce(run: Run, file: string | undefined): void {
   console.log(`text     ${file ?? "Moby Dick (bundled)"}: ${short(run.characters)} characters, ${vocabulary.size} different`);
   console.log(`model    ${cell}, embedding ${embedding}, ${layers} x ${hidden} units, ${short(model.parameterCount)} parameters`);
   console.log(`backend  ${backend.kind} on ${backend.adapter} (${backend.reason})`);
-  console.log(`memory   ${(run.plannedMemory().total / 2 ** 20).toFixed(1)} MiB for a training step`);
+  console.log(`memory   ${(run.plannedMemory().total / 2 ** 20).toFixed(1)} MiB on the device in training`);
   if (run.firstStep > 0) console.log(`resumed  after step ${run.firstStep}`);
 }
 

@@ -1,7 +1,7 @@
 import { checkChoice, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
 import { checkProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
-import { CpuBackend } from "./cpu/cpu-backend.ts";
+import type { CpuOptions } from "./cpu/cpu-backend.ts";
 import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
 
 /** What `createBackend` can be told; each has a default. */
@@ -41,22 +41,28 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", op
   checkInteger("createBackend", "threads", threads, 1);
   if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
   if (profile !== undefined) checkProfile("createBackend", profile);
-  if (kind === "cpu") return CpuBackend.create({ precision, wasm, threads });
+  if (kind === "cpu") return cpuBackend({ precision, wasm, threads });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
-    return CpuBackend.create({ precision, reason: "float64 exists on the CPU only" });
+    return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
-  if (kind === "auto" && !device && browserWithoutGpu()) return CpuBackend.create({ wasm, threads, reason: "this browser has no WebGPU" });
+  if (kind === "auto" && !device && browserWithoutGpu()) return cpuBackend({ wasm, threads, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
     if (kind === "webgpu" || !backend.software) return backend;
     backend.destroy();
-    return await CpuBackend.create({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
+    return await cpuBackend({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
   } catch (error) {
     if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
-    return CpuBackend.create({ wasm, threads, reason: error.message });
+    return cpuBackend({ wasm, threads, reason: error.message });
   }
+}
+
+/** Either backend is loaded only where it is used. */
+async function cpuBackend(options: CpuOptions): Promise<Backend> {
+  const { CpuBackend } = await import("./cpu/cpu-backend.ts");
+  return CpuBackend.create(options);
 }
 
 /** Known beforehand, without loading the WebGPU backend. */

@@ -1,14 +1,8 @@
-import type { Backend, DeviceBuffer } from "../backend/backend.ts";
+import type { Backend } from "../backend/backend.ts";
 import { Vocabulary } from "../data/vocabulary.ts";
-import { checkFunction, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
-import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
+import { checkFunction, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Buffer } from "../recording/recording.ts";
-import { breathe } from "../session/breathe.ts";
-import { CarriedStates } from "../session/carried-states.ts";
-import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
-import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 
 /** How tokens are drawn, and how many. */
 export interface SamplingOptions {
@@ -27,9 +21,6 @@ export interface SamplingOptions {
   signal?: AbortSignal;
 }
 
-/** Tokens per submit; the read-back after each is what a caller waits for between pieces. */
-const chunk = 32;
-
 /**
  * Draws tokens from a model of the next token, in pieces of up to 32. State, logits and sampling stay on the device;
  * nothing is read back within a piece.
@@ -37,71 +28,9 @@ const chunk = 32;
  * @throws RnnError `data` if the prompt is empty or has ids outside the model's, `option` for options out of range
  */
 export async function* generateTokens(model: Module, prompt: ArrayLike<number>, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
-  const length = checkInteger("generate", "length", options.length ?? 100, 0);
-  const asked = checkNumber("generate", "temperature", options.temperature ?? 1, { least: 0 });
-  // Dividing by less would overflow; the draw is the likeliest token by then anyway.
-  const temperature = asked < 1e-4 ? 0 : asked;
-  const topK = options.topK === undefined ? 0 : checkInteger("generate", "topK", options.topK, 1);
-  const seed = checkInteger("generate", "seed", options.seed ?? 0, 0);
-  const session = Session.of(model, options.backend);
-  if (model.idCount === undefined) throw new RnnError("option", "generate", "needs a model whose input is ids: one that starts with an Embedding");
-  if (typeof prompt?.length !== "number" || typeof prompt === "string") throw new RnnError("data", "generate", `prompt must be a list of ids, got ${show(prompt)}`);
-  if (prompt.length === 0) throw new RnnError("data", "generate", "prompt must have at least one token");
-  checkIds("generate", "prompt", prompt, model.idCount);
-  if (options.stop !== undefined) checkIds("generate", "stop", [options.stop], model.idCount);
-
-  const { backend } = options;
-  const carried = new CarriedStates(backend);
-  const position = backend.createBuffer("generate.position", "u32", 1);
-  const token = backend.createBuffer("generate.token", "u32", 1);
-  const own: Record<string, DeviceBuffer> = { position, input: token, history: backend.createBuffer("generate.history", "u32", chunk) };
-  const memoryFor = (label: string, buffer: Buffer): DeviceBuffer => own[label] ?? carried.memoryFor(label, buffer);
-  const plan: RecordingPlan = { inputShape: [1, 1], inputStays: true, states: { kind: "carried" }, hasLengths: false, training: false, differentiates: false };
-  const { program } = await session.make(plan, (context) => recordToken(context, model.idCount!), memoryFor);
-  try {
-    await session.store.sync();
-    const inputs: Record<string, NumericArray> = { random: randomWords(seed, 0), sampling: Float32Array.of(temperature, topK) };
-    for (let i = 0; i < prompt.length; i++) {
-      backend.write(token, [prompt[i]]);
-      // What is drawn after all but the last token of the prompt is thrown away.
-      backend.write(position, [0]);
-      if (i < prompt.length - 1) await program.run(inputs);
-    }
-    for (let done = 0; done < length && !options.signal?.aborted; done += chunk) {
-      const count = Math.min(chunk, length - done);
-      const { downloads } = await program.run(inputs, count);
-      const history = (await downloads).history as Uint32Array;
-      const drawn = Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
-      const end = options.stop === undefined ? -1 : drawn.indexOf(options.stop);
-      yield end < 0 ? drawn : drawn.slice(0, end);
-      if (end >= 0) return;
-      // On the CPU nothing above has let the event loop run.
-      await breathe();
-    }
-  } finally {
-    program.free();
-    carried.free();
-    for (const buffer of Object.values(own)) backend.free(buffer);
-  }
+  const { drawTokens } = await import("./sampling.ts");
+  yield* drawTokens(model, prompt, options);
 }
-
-/** One token: logits of the present one, a draw, and the drawn one in its place. */
-function recordToken(context: RunContext, vocabulary: number): void {
-  const { recording, output } = context;
-  const columns = output.shape[output.shape.length - 1];
-  if (columns !== vocabulary) throw new RnnError("shape", "generate", `the model must give one logit per id, ${vocabulary}, got ${show([...output.shape])}`);
-  const sampling = recording.buffer("sampling", [2], "input");
-  const history = context.external("history", [chunk, 1], "u32");
-  const position = context.external("position", [1], "u32");
-  recording.dispatch(sampleToken, { logits: output.view, sampling, random: context.random, position, tokens: context.input.view, history }, { rows: 1, columns, capacity: chunk, stream: samplingStream });
-  recording.dispatch(advancePosition, { position }, { by: 1 });
-  recording.download("history", history);
-  context.keepStates();
-}
-
-/** A stream of the random generator that no dropout layer has. */
-const samplingStream = 0x73616d70;
 
 /**
  * Draws text from a character model, `length` characters or up to the first `stop`.

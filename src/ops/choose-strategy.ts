@@ -15,7 +15,8 @@ export type Strategy = "loop" | "step";
 
 /**
  * What may be asked for. "wavefront" is "step", where stacked layers share their dispatches: T+L-1 of them for L layers
- * instead of T·L. Layers that cannot (bidirectional ones, with dropout between them, with two phases) take "step".
+ * instead of T·L. Layers that cannot (bidirectional
+ * ones, with dropout between them, with two phases, on the CPU) take "step".
  */
 export type StrategyOption = Strategy | "wavefront";
 

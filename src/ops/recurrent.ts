@@ -83,9 +83,9 @@ function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }
 /** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
 export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: LayerSize, layers: number): boolean {
   const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
-  if (layers === 1 || isTwoPhase(cell) || parts(tape.options)) return false;
+  if (!sharesSteps || layers === 1 || isTwoPhase(cell) || parts(tape.options)) return false;
   if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
-  return strategy === "wavefront" || (strategy === undefined && sharesSteps === true && strategyFor(tape, label, cell, size, 1) === "step");
+  return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
 }
 
 /** A buffer with a share for each lane of `size` units of `width` numbers; one lane's has its own shape. */

@@ -79,7 +79,7 @@ export interface TapeOptions {
   readonly differentiates: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyOption;
-  /** Whether layers that loop by steps share them with the layers below unless asked not to: on a GPU, which a step leaves half idle. */
+  /** Whether stacked layers that loop by steps may share them: on a GPU, which a step of one layer leaves half idle. */
   readonly sharesSteps?: boolean;
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;

@@ -1,7 +1,8 @@
 /** Losses, optimisers, clipping, single modules and schedules against values computed by PyTorch. */
+import { lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, binaryCrossEntropy, cosine, crossEntropy, Embedding, forward, gradients, Linear, LogSoftmax, lossAndGradient, optimizerSteps, ReLU, rmsprop, sgd, Sigmoid,
+  adam, adamw, binaryCrossEntropy, cosine, crossEntropy, Embedding, forward, gradients, Linear, LogSoftmax, ReLU, rmsprop, sgd, Sigmoid,
   Softmax, squaredError, stepDecay, Tanh, type Loss, type Module, type Optimizer, type Tensor,
 } from "webgpu-rnn";
 import clips from "../fixtures/pytorch/clip.json";

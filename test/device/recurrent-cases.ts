@@ -81,7 +81,8 @@ export function loopCases(kernel: Kernel): KernelCase[] {
   const G = [...cells, ...twoPhaseCells].find((cell) => cell.name === name)!.gateNames.length;
   const most = Number(size.split("x")[0]);
   const tails = "tail" in kernel.params ? [0, 1] : [0];
-  return ([[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]] as const).flatMap(([T, B, H]) => lanesOf(T).flatMap(({ note, ...part }) => tails.map((tail): KernelCase => {
+  const shapes = most > 128 ? [[2, 5, most - 1], [3, 4, most]] : [[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]];
+  return shapes.flatMap(([T, B, H]) => lanesOf(T).filter(({ lanes }) => lanes === 2 || most <= 128).flatMap(({ note, ...part }) => tails.map((tail): KernelCase => {
     const segment = { ...part, T, B, H, hBase: 13 };
     return { note, params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) }, arrays: layer(kernel, G, segment, integers(B, T + 1)) };
   })));

@@ -29,9 +29,9 @@ describe("dist", () => {
     expect(readdirSync(join(dist, "chunks")).length).toBeGreaterThan(0);
   });
 
-  it("is a core of at most 40 kB, gzipped; the WebGPU backend, the SIMD kernels and threads come when they are needed", () => {
+  it("is a core of at most 40 kB, gzipped; backends, calibration, verification and sampling come when they are needed", () => {
     expect(sizes.core).toBeLessThanOrEqual(40_000);
-    expect(Object.keys(sizes.onDemand).sort()).toEqual(["threads", "wasm-builds", "webgpu-backend"]);
+    expect(Object.keys(sizes.onDemand).sort()).toEqual(["cpu-backend", "measure", "sampling", "threads", "verification", "wasm-builds", "webgpu-backend"]);
   });
 
   it.each(["bundler", "nodenext"])("has declarations that a strict program can use (moduleResolution %s)", (moduleResolution) => {

@@ -1,0 +1,175 @@
+/** The measurements behind `calibrate`: recurrent layers both ways over a grid, and products with a long K. */
+import type { Backend, Program } from "../backend/backend.ts";
+import { lstm } from "../kernels/cells/lstm.ts";
+import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
+import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
+import type { Strategy } from "../ops/choose-strategy.ts";
+import { recordBackward, recordForward, type RecurrentCell } from "../ops/recurrent-strategy.ts";
+import { Recording, type View } from "../recording/recording.ts";
+
+const units = [32, 128, 256];
+const rows = [1, 4, 16, 64];
+/** Time steps of the layers that are run: enough that a loop's one dispatch, with its setting up of workgroups, hardly counts. */
+const steps = 16;
+/** Milliseconds that a run takes at least, since host timers are coarse, and that all may take together. */
+const least = 3;
+const budget = 1500;
+/** Runs of each, of which the best counts: until the best two agree within a tenth, or that many. */
+const fewestRounds = 2;
+const mostRounds = 8;
+
+/** C of the products that are run, and their K: gradients of the weights of small and middling layers. */
+const products = [{ M: 128, N: 32 }, { M: 512, N: 128 }];
+const productLength = 1024;
+
+const strategies = ["loop", "step"] as const;
+const passes = ["forward", "backward"] as const;
+type Pass = (typeof passes)[number];
+/** Microseconds per step of one layer. */
+type Times = Record<Pass, Record<Strategy, number>>;
+
+/** Runs what is to be measured. */
+export async function measure(backend: Backend): Promise<DeviceProfile> {
+  const clock = new Clock(backend);
+  await clock.measureLatency();
+  const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
+  const fixed = await clock.layer(1, 1, guess);
+  const grid: Times[][] = units.map(() => []);
+  // From little to much work, so that what does not fit into the budget is what can be told from the rest.
+  const work = (H: number, B: number): number => H * H * Math.max(4, B);
+  const points = units.flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j }))).sort((one, other) => work(one.H, one.B) - work(other.H, other.B));
+  for (const { H, B, i, j } of points) {
+    const [near, more] = j > 0 ? [grid[i][j - 1], work(H, B) / work(H, rows[j - 1])] : i > 0 ? [grid[i - 1][j], work(H, B) / work(units[i - 1], B)] : [fixed, 1];
+    const inProportion = mapTimes(near, (time) => time * more);
+    // Some of the smaller layer's time is fixed, so that the larger one takes less than in proportion.
+    grid[i][j] = clock.fits(mapTimes(near, (time) => time * Math.sqrt(more))) ? await clock.layer(H, B, near) : inProportion;
+  }
+  // What else goes on can only add: no layer takes longer than a larger one.
+  const cleaned = (pass: Pass, strategy: Strategy) => grid.map((line, i) => line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))));
+  const table = (pass: Pass) => ({ loop: cleaned(pass, "loop"), step: cleaned(pass, "step") });
+  return { version: profileVersion, adapter: backend.adapter, units, rows, fixed, forward: table("forward"), backward: table("backward"), products: await productTimes(clock) };
+}
+
+/** Microseconds of products like that of a weight's gradient, with whole and with shared sums over K. */
+async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
+  const blocks = products.map(({ M, N }) => blocksOf(M, N));
+  const whole: number[] = [];
+  const split: number[] = [];
+  for (const [i, { M, N }] of products.entries()) {
+    // Where sharing does not even pay in a small C, a larger one is not worth the time.
+    const grows = blocks[i] / blocks[i - 1];
+    const hopeless = i > 0 && split[i - 1] > whole[i - 1];
+    const [one, other] = hopeless ? [whole[i - 1] * grows, split[i - 1] * grows] : await clock.best(gradientProducts(M, N), [1, 1]).then((best) => best.map((ms) => ms * 1000));
+    whole.push(one);
+    split.push(other);
+  }
+  return { blocks, whole, split };
+}
+
+/** C = Aᵀ·B as it is chosen without a profile, and with shared sums. */
+function gradientProducts(M: number, N: number): Recording[] {
+  const params = { M, N, K: productLength, batch: 1, aOffset: 0, aBatch: 0, aRow: 1, aColumn: M, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0 };
+  return [chooseMatmul(params), matmulSplit(params)].map((kernel) => {
+    const recording = new Recording();
+    const [a, b, c] = [["a", M, productLength], ["b", productLength, N], ["c", M, N]].map(([label, ...shape]) => recording.buffer(label as string, shape as number[]));
+    recording.dispatch(kernel, { a, b, bias: b, c }, params);
+    recording.download("end", { ...c, shape: [1] });
+    return recording;
+  });
+}
+
+function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Strategy) => number): Times {
+  const of = (pass: Pass) => ({ loop: change(times[pass].loop, pass, "loop"), step: change(times[pass].step, pass, "step") });
+  return { forward: of("forward"), backward: of("backward") };
+}
+
+/** The time loop of one layer by itself, over zeros: what a strategy is chosen for. */
+export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: RecurrentCell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
+  const recording = new Recording();
+  const G = cell.gateNames.length;
+  const buffer = (label: string, ...shape: number[]): View => recording.buffer(label, shape);
+  const segment = { lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T };
+  const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
+  const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
+  const weights = buffer("weights", H + 1, H, G);
+  if (pass === "forward") {
+    recordForward(recording, strategy, cell, buffers, weights);
+  } else {
+    const cotangents = { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2), dRecurrent: buffer("dRecurrent", T, B, H, G) };
+    // The tail makes as many products as there are steps; the last step by itself has none.
+    recordBackward(recording, strategy, cell, buffers, cotangents, true);
+  }
+  recording.download("end", { ...buffers.gates, shape: [1] });
+  return recording;
+}
+
+/** Milliseconds of a run, from the call until its end is known. */
+export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
+  const started = performance.now();
+  await (await program.run({}, repeat)).downloads;
+  return performance.now() - started;
+}
+
+/** How often something that takes about this long is done in one run. */
+const repeatsFor = (milliseconds: number): number => Math.min(256, Math.ceil(least / milliseconds));
+
+/** Times runs on the host, and counts what they have taken. */
+class Clock {
+  private spent = 0;
+  /** What a run takes besides its commands: the least of the shortest ones. */
+  private latency = 0;
+
+  constructor(private readonly backend: Backend) {}
+
+  async measureLatency(): Promise<void> {
+    const program = await this.backend.prepare(recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1 }), new Map());
+    this.latency = Infinity;
+    for (let i = 0; i < 8; i++) this.latency = Math.min(this.latency, await millisecondsOf(program, 1));
+    program.free();
+  }
+
+  /** Whether there is time left to measure a layer that takes about as long as `expected`. */
+  fits(expected: Times): boolean {
+    let ahead = 0;
+    mapTimes(expected, (time) => {
+      const run = Math.max(least, (time * steps) / 1000);
+      return (ahead += run * fewestRounds);
+    });
+    return this.spent + ahead <= budget;
+  }
+
+  /** Times of a layer; both strategies in turns, so that both meet the same disturbances. It takes at least `about`. */
+  async layer(H: number, B: number, about: Times): Promise<Times> {
+    const which = passes.flatMap((pass) => strategies.map((strategy) => ({ pass, strategy })));
+    const best = await this.best(which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H })), which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000));
+    return mapTimes(about, (_, pass, strategy) => (best[which.findIndex((one) => one.pass === pass && one.strategy === strategy)] * 1000) / steps);
+  }
+
+  /** Milliseconds of each recording, the best of runs in turns; `about` is the least to be expected of each. */
+  async best(recordings: readonly Recording[], about: readonly number[]): Promise<number[]> {
+    const programs = await Promise.all(recordings.map((recording) => this.backend.prepare(recording, new Map())));
+    const runs = programs.map((program, i) => ({ program, repeat: repeatsFor(about[i]), times: [] as number[] }));
+    const agree = ({ times: [best, second] }: { times: number[] }): boolean => second !== undefined && second <= best * 1.1;
+    try {
+      // Not counted: a driver may compile only now.
+      for (const { program } of runs) await millisecondsOf(program, 1);
+      for (let round = 0; round < mostRounds && (round < fewestRounds || this.spent < budget); round++) {
+        for (const run of runs.filter((one) => !agree(one))) {
+          run.times.push((await this.time(run.program, run.repeat)) / run.repeat);
+          run.times.sort((one, other) => one - other);
+          run.repeat = repeatsFor(run.times[0]);
+        }
+      }
+    } finally {
+      for (const program of programs) program.free();
+    }
+    return runs.map(({ times }) => times[0]);
+  }
+
+  /** Milliseconds of the commands alone. */
+  private async time(program: Program, repeat: number): Promise<number> {
+    const taken = await millisecondsOf(program, repeat);
+    this.spent += taken;
+    return Math.max(taken - this.latency, taken / 10);
+  }
+}
