@@ -155,9 +155,9 @@ class Flow {
           for (let b = 0; b < batch; b++) {
             if (lengths && this.outputSteps !== undefined && lengths[b] < t) continue;
             rows++;
-            let squares = 0;
-            for (let j = 0; gradient && j < H; j++) squares += gradient[(i * batch + b) * H + j] ** 2;
-            sum += Math.sqrt(squares);
+            const row = i * batch + b;
+            // Not by squares: what has vanished or exploded may have none that fit a number.
+            if (gradient) sum += Math.hypot(...gradient.subarray(row * H, (row + 1) * H));
           }
           norms[path].data[(first + i) * (this.steps + 1) + k] = rows === 0 ? 0 : sum / rows;
         });
