@@ -25,11 +25,11 @@ export type CellName = (typeof cells)[number];
 
 /**
  * A tanh RNN, an RNN with ReLU that begins as the identity (Le et al. 2015; its input small, so that nothing explodes
- * before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a linear output.
+ * before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a linear output, in the end or at every step.
  */
-export async function addingModel(cell: CellName, hidden: number): Promise<Module> {
+export async function addingModel(cell: CellName, hidden: number, { everyStep = false } = {}): Promise<Module> {
   const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
-  const model = new Sequential([new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
+  const model = new Sequential([everyStep ? rnn : new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
   if (cell === "IRNN") {
     const identity: Tensor = { shape: [hidden, hidden], data: Float32Array.from({ length: hidden * hidden }, (_, i) => (i % (hidden + 1) === 0 ? 1 : 0)) };
     const zero: Tensor = { shape: [hidden], data: new Float32Array(hidden) };

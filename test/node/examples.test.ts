@@ -6,6 +6,8 @@ import { createBackend } from "webgpu-rnn/full";
 import { adding, addingBatch, addingModel, cells } from "../../examples/adding.ts";
 import { attentionPicture } from "../../examples/attention-picture.ts";
 import { digits, readDigits } from "../../examples/digits.ts";
+import { flowPicture } from "../../examples/flow-picture.ts";
+import { gradientFlows, longReach } from "../../examples/flow.ts";
 import { forecast, series } from "../../examples/forecast.ts";
 import { classifyNames, names, spelt, writeNames } from "../../examples/names.ts";
 import { editDistance, pronounce, pronunciations } from "../../examples/phonemes.ts";
@@ -108,6 +110,19 @@ describe("the adding problem", () => {
     expect([...weight.data]).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1]);
     expect(cells).toContain("IRNN");
   });
+});
+
+describe("gradient flow", () => {
+  it("reaches further back in an IRNN than in a plain RNN, and is drawn, a square for each number", async () => {
+    const flows = await gradientFlows({ backend: await createBackend("cpu"), length: 20, hidden: 16, steps: 30 });
+    expect(flows.map(({ title }) => title)).toEqual(cells.flatMap((cell) => [`${cell} before`, `${cell} after`]));
+    const reach = (title: string): number => longReach(flows.find((flow) => flow.title === title)!.norms);
+    expect(reach("IRNN before")).toBeGreaterThan(100 * reach("tanh before"));
+    const picture = flowPicture(flows);
+    expect(picture.match(/fill-opacity="/g)).toHaveLength(8 * 20 * 21);
+    // Above the diagonal, where k > t, nothing reaches.
+    expect(picture.match(/fill-opacity="0.000"/g)!.length).toBeGreaterThanOrEqual(8 * (20 * 19) / 2);
+  }, 60_000);
 });
 
 describe("handwritten digits", () => {
