@@ -1,14 +1,12 @@
 // Learns to write a word backwards, letter by letter, with attention: the least problem that needs a target of another
 // order than the source.
 import { adam, beamSearch, cosine, crossEntropy, Decoder, Embedding, GRU, PairData, Seq2Seq, Sequential, Trainer, type Backend } from "webgpu-rnn/full";
+import { uniformFrom } from "./random.ts";
 
 /** Words of 1 to `longest` letters, ids 1 to `letters`; 0 marks the end. The same seed gives the same words. */
 export function words(count: number, { letters, longest, seed }: { letters: number; longest: number; seed: number }): number[][] {
-  let state = seed;
-  const below = (n: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
+  const uniform = uniformFrom(seed);
+  const below = (n: number): number => Math.floor(uniform() * n);
   return Array.from({ length: count }, () => Array.from({ length: 1 + below(longest) }, () => 1 + below(letters)));
 }
 

@@ -17,6 +17,7 @@ export { Embedding } from "./nn/embedding.ts";
 export { Linear } from "./nn/linear.ts";
 export { Module, type StateDict } from "./nn/module.ts";
 export { Parameter } from "./nn/parameter.ts";
+export type { Merge } from "./nn/merge.ts";
 export { GRU, LSTM, RNN, type RecurrentLayerOptions } from "./nn/recurrent.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";

@@ -4,7 +4,7 @@ import { gruResetBeforeCell } from "../kernels/cells/gru-reset-before.ts";
 import { lstmCell, type LstmVariant } from "../kernels/cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "../kernels/cells/rnn.ts";
 import { dropout } from "../ops/dropout.ts";
-import { concat, maskSteps, permute } from "../ops/layout.ts";
+import { maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentResult } from "../ops/recurrent.ts";
 import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -12,6 +12,7 @@ import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import { glorot, identity, orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
+import { mergeDirections, type Merge } from "./merge.ts";
 import { Parameter } from "./parameter.ts";
 
 /** Options of all recurrent layers, with PyTorch's meanings and defaults. */
@@ -24,8 +25,10 @@ export interface RecurrentLayerOptions {
   batchFirst?: boolean;
   /** Dropout between layers, in training (default 0). */
   dropout?: number;
-  /** A second set of weights that reads from the last step to the first; outputs are joined (default false). */
+  /** A second set of weights that reads from the last step to the first (default false). */
   bidirectional?: boolean;
+  /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
+  merge?: Merge;
   /**
    * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities (the IRNN of
    * Le et al. 2015, with ReLU).
@@ -37,12 +40,12 @@ export interface RecurrentLayerOptions {
   seed?: number;
 }
 
-export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectional", "recurrentInit", "inputInit", "seed"];
+export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "bidirectional", "merge", "recurrentInit", "inputInit", "seed"];
 
 /**
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
- * U(-1/√H, 1/√H). States are [numLayers·D, batch, H], index layer·D + direction.
+ * U(-1/√H, 1/√H). D·H is H where `merge` leaves as many outputs. States are [numLayers·D, batch, H], index layer·D + direction.
  */
 export abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
@@ -50,6 +53,7 @@ export abstract class RecurrentLayer extends Module {
   private readonly timeSecond: boolean;
   readonly dropout: number;
   readonly directions: 1 | 2;
+  readonly merge: Merge;
 
   protected constructor(
     private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
@@ -63,6 +67,8 @@ export abstract class RecurrentLayer extends Module {
     this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
+    this.merge = checkChoice<Merge>(name, "merge", options.merge ?? "concat", ["concat", "sum", "mul", "average", "none"]);
+    if (options.merge !== undefined && this.directions === 1) throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
     if (this.dropout > 0 && this.numLayers === 1) {
       throw new RnnError("option", name, "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it");
     }
@@ -92,7 +98,7 @@ export abstract class RecurrentLayer extends Module {
       return withRows(base, first, first + H, value);
     };
     for (let layer = 0; layer < this.numLayers; layer++) {
-      const inputs = layer === 0 ? this.inputSize : H * this.directions;
+      const inputs = layer === 0 ? this.inputSize : H * (this.joins ? this.directions : 1);
       for (const suffix of this.suffixes(layer)) {
         this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], ofInputs, G, lanes));
         this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, H], recurrent, G, lanes));
@@ -102,6 +108,11 @@ export abstract class RecurrentLayer extends Module {
         this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G, lanes));
       }
     }
+  }
+
+  /** Whether outputs of both directions lie side by side. */
+  private get joins(): boolean {
+    return this.merge === "concat" || this.merge === "none";
   }
 
   private suffixes(layer: number): string[] {
@@ -152,12 +163,13 @@ export abstract class RecurrentLayer extends Module {
         x = dropout(tape, context.label(`l${layer}.dropout`), x, { p: this.dropout, random: context.random, stream: context.randomStream() });
       }
       const lanes = lanesOf(layer);
-      const outputs = recurrent(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
-      x = outputs.length === 1 ? outputs[0] : concat(tape, context.label(`l${layer}.both`), outputs, 2);
+      const outputs = (tape.options.recurrent ?? recurrent)(tape, context.label(`l${layer}`), x, lanes, { cell: this.cell, lengths }).map((result, n) => keep(result, lanes[n].label));
+      x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
+    if (this.merge === "none") x = x.reshaped([T, B, 2, this.hiddenSize]);
     context.finalState("h", stateShape, hN);
     if (cN.length > 0) context.finalState("c", stateShape, cN);
-    return this.batchFirst ? permute(tape, context.label("output.batch"), x, [1, 0, 2]) : x;
+    return this.batchFirst ? permute(tape, context.label("output.batch"), x, x.shape.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]) : x;
   }
 }
 

@@ -7,6 +7,7 @@ import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { StrategyOption } from "./choose-strategy.ts";
+import type { recurrent } from "./recurrent.ts";
 
 /** Rows of a table by id: what a variable is that an embedding made. */
 export interface Gathered {
@@ -84,6 +85,8 @@ export interface TapeOptions {
   readonly recompute?: boolean;
   /** Whether recurrent layers keep weights and gates in half precision. */
   readonly halves?: boolean;
+  /** In the place of the op `recurrent`; what computes the same in another way (see `unrolled`). */
+  readonly recurrent?: typeof recurrent;
   /** The most elements that one buffer may hold on the device (default: any number). */
   readonly mostElements?: number;
 }

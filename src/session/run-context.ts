@@ -4,7 +4,7 @@ import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import type { StrategyOption } from "../ops/choose-strategy.ts";
-import { Tape, type Variable } from "../ops/tape.ts";
+import { Tape, type TapeOptions, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
@@ -32,6 +32,7 @@ export interface RecordingPlan {
   readonly strategy?: StrategyOption;
   readonly recompute?: boolean;
   readonly storage?: "float32" | "float16";
+  readonly recurrent?: TapeOptions["recurrent"];
   /** The input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }

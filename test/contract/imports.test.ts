@@ -29,7 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
   generate: [...session, "data"],
   verify: session,
   language: [...session, "train", "data"],
-  full: ["index", "language", "nn", "session", "train"],
+  full: ["index", "language", "nn", "session", "train", "io"],
   index: [...session, "train", "generate", "io", "data", "verify"],
 };
 

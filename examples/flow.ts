@@ -1,0 +1,42 @@
+// How far gradients reach: a plain RNN, an IRNN, a GRU and an LSTM say at each step the sum of the marked numbers so far,
+// and ‖∂E_t/∂h_k‖ is looked at before they learn it and when they have.
+import { adam, gradientFlow, squaredError, Trainer, type Backend, type Batch, type Tensor } from "webgpu-rnn/full";
+import { addingBatch, addingModel, cells } from "./adding.ts";
+
+/** The adding problem with the sum so far as target of each step. */
+function sumsSoFar(steps: number, rows: number, seed: number): Batch {
+  const { input } = addingBatch(steps, rows, seed);
+  const data = new Float32Array(steps * rows);
+  for (let i = 0; i < data.length; i++) data[i] = (i < rows ? 0 : data[i - rows]) + input.data[2 * i] * input.data[2 * i + 1];
+  return { input, targets: { shape: [steps, rows, 1], data }, startsSequence: true };
+}
+
+export interface Flow {
+  readonly title: string;
+  /** [steps, steps + 1] */
+  readonly norms: Tensor;
+}
+
+/** ‖∂E_T/∂h_1‖ / ‖∂E_T/∂h_T‖. */
+export function longReach({ shape: [steps, columns], data }: Tensor): number {
+  return data[(steps - 1) * columns + 1] / data[steps * columns - 1];
+}
+
+/** Two matrices of each cell: before learning and after `steps` steps of it. */
+export async function gradientFlows({ backend, length, hidden, steps }: { backend: Backend; length: number; hidden: number; steps: number }): Promise<Flow[]> {
+  const flows: Flow[] = [];
+  const loss = squaredError();
+  const data = { batches: steps, carriesState: false, batch: (step: number) => sumsSoFar(length, 32, step + 2) };
+  for (const cell of cells) {
+    const model = await addingModel(cell, hidden, { everyStep: true });
+    const look = async (when: string): Promise<void> => {
+      const { norms } = await gradientFlow(model, sumsSoFar(length, 8, 1), { backend, loss });
+      flows.push({ title: `${cell} ${when}`, norms: norms["0.l0.h"] });
+    };
+    await look("before");
+    const trainer = new Trainer(model, { backend, data, loss, optimizer: adam({ learningRate: cell === "IRNN" ? 0.001 : 0.005 }), clipNorm: 1 });
+    for await (const _ of trainer.run({ steps }));
+    await look("after");
+  }
+  return flows;
+}

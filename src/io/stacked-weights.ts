@@ -1,0 +1,91 @@
+/**
+ * Weights as course notes stack them: one matrix W_f [H, H + I] for each gate, on [a⟨t-1⟩, x⟨t⟩] side by side, and one
+ * bias, instead of PyTorch's two matrices with the gates on top of each other.
+ */
+import { checkChoice, checkInteger, RnnError } from "../errors.ts";
+import { checkTensor, type Tensor } from "../tensor/tensor.ts";
+
+/** Whose convention: "gru" is the one with the reset before the product, `new GRU(…, { reset: "before" })`. */
+export type StackedCell = "rnn" | "gru" | "lstm";
+
+interface Gate {
+  /** `W_<name>` and `b_<name>` in the notes. */
+  readonly name: string;
+  /** -1 where the notes' gate is 1 minus PyTorch's: σ(-s) = 1 - σ(s). */
+  readonly sign: 1 | -1;
+}
+
+/** In PyTorch's order. */
+const gatesOf: Record<StackedCell, readonly Gate[]> = {
+  rnn: [{ name: "a", sign: 1 }],
+  gru: [{ name: "r", sign: 1 }, { name: "u", sign: -1 }, { name: "c", sign: 1 }],
+  lstm: [{ name: "u", sign: 1 }, { name: "f", sign: 1 }, { name: "c", sign: 1 }, { name: "o", sign: 1 }],
+};
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+function taken(where: string, from: Tensors, name: string, shape?: readonly number[]): Tensor {
+  if (!Object.hasOwn(from ?? {}, name)) throw new RnnError("format", where, `lacks "${name}"`);
+  return checkTensor(where, `"${name}"`, from[name], shape);
+}
+
+function matrix(where: string, from: Tensors, name: string): Tensor {
+  const found = taken(where, from, name);
+  if (found.shape.length !== 2) throw new RnnError("shape", where, `"${name}" must have two axes, got [${found.shape.join(", ")}]`);
+  return found;
+}
+
+/**
+ * PyTorch's arrays of one layer as notes stack them: `W_a`, `b_a` of an RNN; `W_r`, `W_u`, `W_c` and biases of a GRU;
+ * `W_u`, `W_f`, `W_c`, `W_o` and biases of an LSTM. W_a = [W_aa, W_ax]; the bias is the sum of PyTorch's two.
+ * @param suffix of PyTorch's names (default "l0"; "l0_reverse" is the second direction)
+ * @throws RnnError `format` or `shape` if an array is missing or does not fit
+ */
+export function stackWeights(cell: StackedCell, dict: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
+  const where = "stackWeights";
+  const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
+  const W_x = matrix(where, dict, `weight_ih_${suffix}`);
+  const [rows, I] = W_x.shape;
+  const H = rows / gates.length;
+  if (!Number.isInteger(H)) throw new RnnError("shape", where, `"weight_ih_${suffix}" must have rows for ${gates.length} gates, got ${rows}`);
+  const W_a = taken(where, dict, `weight_hh_${suffix}`, [rows, H]);
+  const biases = [`bias_ih_${suffix}`, `bias_hh_${suffix}`].filter((name) => Object.hasOwn(dict, name)).map((name) => taken(where, dict, name, [rows]));
+  const result: Record<string, Tensor<Float64Array>> = {};
+  gates.forEach(({ name, sign }, g) => {
+    const row = (i: number): number => g * H + Math.floor(i / (H + I));
+    const valueAt = (i: number): number => (i % (H + I) < H ? W_a.data[row(i) * H + (i % (H + I))] : W_x.data[row(i) * I + (i % (H + I)) - H]);
+    result[`W_${name}`] = { shape: [H, H + I], data: Float64Array.from({ length: H * (H + I) }, (_, i) => sign * valueAt(i)) };
+    result[`b_${name}`] = { shape: [H], data: Float64Array.from({ length: H }, (_, i) => sign * biases.reduce((sum, { data }) => sum + data[g * H + i], 0)) };
+  });
+  return result;
+}
+
+/**
+ * Arrays that are stacked as in notes, as PyTorch's of one layer, to be loaded by `loadStateDict`. The whole bias goes to
+ * `bias_ih`; `bias_hh` is zero.
+ * @throws RnnError `format` or `shape` if an array is missing or does not fit
+ */
+export function unstackWeights(cell: StackedCell, notes: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
+  const where = "unstackWeights";
+  const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
+  const [H, both] = matrix(where, notes, `W_${gates[0].name}`).shape;
+  const I = checkInteger(where, `columns of "W_${gates[0].name}" on x`, both - H, 1);
+  const rows = gates.length * H;
+  const [W_x, W_a, bias] = [new Float64Array(rows * I), new Float64Array(rows * H), new Float64Array(rows)];
+  gates.forEach(({ name, sign }, g) => {
+    const { data } = taken(where, notes, `W_${name}`, [H, both]);
+    const { data: b } = taken(where, notes, `b_${name}`, [H]);
+    for (let j = 0; j < H; j++) {
+      for (let k = 0; k < both; k++) {
+        const value = sign * data[j * both + k];
+        if (k < H) W_a[(g * H + j) * H + k] = value;
+        else W_x[(g * H + j) * I + k - H] = value;
+      }
+      bias[g * H + j] = sign * b[j];
+    }
+  });
+  return {
+    [`weight_ih_${suffix}`]: { shape: [rows, I], data: W_x }, [`weight_hh_${suffix}`]: { shape: [rows, H], data: W_a },
+    [`bias_ih_${suffix}`]: { shape: [rows], data: bias }, [`bias_hh_${suffix}`]: { shape: [rows], data: new Float64Array(rows) },
+  };
+}

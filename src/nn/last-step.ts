@@ -1,0 +1,46 @@
+import { RnnError, show } from "../errors.ts";
+import { slice } from "../ops/layout.ts";
+import type { Variable } from "../ops/tape.ts";
+import type { Context } from "./context.ts";
+import { mergeDirections } from "./merge.ts";
+import { Module } from "./module.ts";
+import type { Parameter } from "./parameter.ts";
+import { GRU, LSTM, RNN } from "./recurrent.ts";
+
+/**
+ * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps. Of
+ * each row it is the last step that the row has by its length; of the second direction, which ends where the row
+ * begins, the first. Both are merged as the layer merges outputs. A row of length 0 gives the initial state.
+ * The parameters keep the layer's names.
+ * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new Linear(64, 2)])
+ * @throws RnnError `option` if `rnn` is no RNN, GRU or LSTM
+ */
+export class LastStep extends Module {
+  constructor(private readonly rnn: RNN | GRU | LSTM) {
+    super();
+    if (![RNN, GRU, LSTM].some((kind) => rnn instanceof kind)) throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
+  }
+
+  override get batchFirst(): boolean {
+    return this.rnn.batchFirst;
+  }
+
+  override namedParameters(prefix = ""): Map<string, Parameter> {
+    return this.rnn.namedParameters(prefix);
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    const ends: Variable[] = [];
+    const { directions, merge, hiddenSize } = this.rnn;
+    this.rnn.forward(context.within({ finalState: (name, shape, values) => {
+      if (name === "h") ends.push(...values.slice(-directions));
+      context.finalState(name, shape, values);
+    } }), input);
+    // Final states lie where the layer left them, which need not be where a kernel may bind them.
+    const [B] = ends[0].shape;
+    const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, B));
+    if (directions === 1) return outputs[0];
+    const both = mergeDirections(context, outputs, merge);
+    return merge === "none" ? both.reshaped([B, 2, hiddenSize]) : both;
+  }
+}

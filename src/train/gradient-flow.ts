@@ -1,0 +1,180 @@
+/** How far gradients reach back through time. */
+import type { Backend } from "../backend/backend.ts";
+import type { Batch } from "../data/batch.ts";
+import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import type { Loss } from "../losses/loss.ts";
+import type { Module } from "../nn/module.ts";
+import type { Variable } from "../ops/tape.ts";
+import { unrolled, type LaneStates } from "../ops/unrolled.ts";
+import { planFor } from "../session/plan.ts";
+import type { RunContext } from "../session/run-context.ts";
+import { Session } from "../session/session.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+
+/** A batch, and initial states by path if they are not zero. */
+export type FlowBatch = Omit<Batch, "startsSequence"> & { readonly startsSequence?: boolean; readonly state?: Readonly<Record<string, Tensor>> };
+
+/** How strongly the loss of each step depends on the state of each step. */
+export interface GradientFlow {
+  /** The steps t, counted from 1, whose losses were looked at: the rows of the matrices. */
+  at: number[];
+  /**
+   * ‖∂E_t/∂h_k‖, the mean over the rows of the batch that have step t, as [rows, steps + 1]: column k is the state after
+   * step k, column 0 the initial state. By layer and direction: `rnn.l0.h`, `rnn.l0_reverse.h`; of an LSTM `rnn.l0.c` too.
+   */
+  norms: Record<string, Tensor<FloatArray>>;
+}
+
+/** Steps of all rows together that are computed at a time; more would only take more memory. */
+const mostSteps = 8192;
+
+/** The batch `times` times, side by side along `axis`. */
+function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number, times: number): Tensor<A> {
+  const inner = sizeOf(shape.slice(axis));
+  const result = new (data.constructor as new (length: number) => A)(data.length * times);
+  for (let o = 0; o < data.length / inner; o++) {
+    for (let i = 0; i < times; i++) result.set(data.subarray(o * inner, (o + 1) * inner), (o * times + i) * inner);
+  }
+  return { shape: shape.map((n, i) => (i === axis ? n * times : n)), data: result };
+}
+
+/**
+ * The norms ‖∂E_t/∂h_k‖ for all steps t and k, E_t being the loss of a row at step t alone, with dropout off: the total
+ * derivative, along all paths from h_k. Where gradients vanish they fade as t - k grows, where they explode they grow.
+ *
+ * Every step is an op of its own here, whose initial state h_k is and has a gradient; the losses E_t are rows of one
+ * larger batch, so that the backward pass is done once for many of them.
+ * @param options.at the steps t to look at (default: all); of a model without steps in its output, the last
+ * @example const { norms } = await gradientFlow(model, data.batch(0), { backend, loss: crossEntropy() });
+ * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of range
+ */
+export async function gradientFlow(model: Module, batch: FlowBatch, options: { backend: Backend; loss: Loss; at?: readonly number[] }): Promise<GradientFlow> {
+  checkOptionNames("gradientFlow", options, ["backend", "loss", "at"], { needed: true });
+  checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
+  if (typeof options.loss?.record !== "function") throw new RnnError("option", "gradientFlow", `loss must come from crossEntropy() or another loss function, got ${show(options.loss)}`);
+  const session = Session.of(model, options.backend);
+  checkTensor("inputs", "input", batch.input);
+  const flow = new Flow(session, batch, options.loss);
+  const at = checkedSteps(options.at, flow.outputSteps, flow.steps);
+  return { at, norms: await flow.norms(at) };
+}
+
+function checkedSteps(at: readonly number[] | undefined, outputSteps: number | undefined, steps: number): number[] {
+  if (outputSteps === undefined) {
+    if (at !== undefined) throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
+    return [steps];
+  }
+  const all = at ?? Array.from({ length: outputSteps }, (_, t) => t + 1);
+  if (!Array.isArray(all) || all.length === 0) throw new RnnError("option", "gradientFlow", `at must be a list of at least one step, got ${show(at)}`);
+  return all.map((t: number) => {
+    if (checkInteger("gradientFlow", "at", t, 1) > outputSteps) throw new RnnError("option", "gradientFlow", `at must be steps from 1 to ${outputSteps}, got ${t}`);
+    return t;
+  });
+}
+
+/** One batch's flow through one model. */
+class Flow {
+  readonly steps: number;
+  /** Steps of the model's output; undefined if it has none. */
+  readonly outputSteps: number | undefined;
+  private readonly batch: number;
+  private readonly batchAxis: 0 | 1;
+
+  constructor(private readonly session: Session, private readonly given: FlowBatch, private readonly loss: Loss) {
+    const { model } = session;
+    this.batchAxis = model.batchFirst ? 0 : 1;
+    this.batch = given.input.shape[this.batchAxis];
+    this.steps = given.input.shape[1 - this.batchAxis];
+    // What the output looks like is known once it has been recorded.
+    const { output: { shape } } = session.record(this.planOf(1).plan, () => undefined);
+    this.outputSteps = shape.length > 2 ? shape[1 - this.batchAxis] : undefined;
+    const targets = loss.targetShape(shape);
+    loss.checkTargets(checkTensor(loss.name, "targets", given.targets, targets).data, shape);
+    if (given.mask) checkTensor(loss.name, "mask", given.mask, targets);
+  }
+
+  /** The batch `times` times, as inputs. */
+  private planOf(times: number): ReturnType<typeof planFor> {
+    const { input, lengths, further = {}, state = {} } = this.given;
+    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
+    return planFor(this.session.model, {
+      input: tiled(input, this.batchAxis, times), lengths: lengths && Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
+      further: each(further, this.batchAxis), state: each(state, 1),
+    }, { differentiates: true, strategy: "step" });
+  }
+
+  /** 1 or the mask for what is E_t in the t-th copy of the batch, and 0 for the rest. */
+  private weights(shape: Shape, at: readonly number[]): Float64Array {
+    const { batch, batchAxis, outputSteps, given: { mask } } = this;
+    const result = new Float64Array(sizeOf(shape));
+    const whole = mask && tiled(mask, outputSteps === undefined ? 0 : batchAxis, at.length);
+    const [first, second] = outputSteps === undefined ? [shape[0], 1] : shape;
+    const features = result.length / (first * second);
+    for (let i = 0; i < result.length; i++) {
+      const [outer, inner] = [Math.floor(i / (features * second)), Math.floor(i / features) % second];
+      const [step, row] = outputSteps === undefined ? [0, outer] : batchAxis === 1 ? [outer, inner] : [inner, outer];
+      if (outputSteps === undefined || at[Math.floor(row / batch)] === step + 1) result[i] = whole ? whole.data[i] : 1;
+    }
+    return result;
+  }
+
+  async norms(at: readonly number[]): Promise<GradientFlow["norms"]> {
+    const { session, given: { targets }, loss } = this;
+    const { backend } = session;
+    const together = Math.min(at.length, Math.max(1, Math.floor(mostSteps / (this.steps * this.batch))));
+    const { plan, data } = this.planOf(together);
+    const lanes: LaneStates[] = [];
+    const { context, program } = await session.make({ ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) }, (made) => record(made, loss, lanes));
+    try {
+      if (lanes.length === 0) throw new RnnError("option", "gradientFlow", "needs a model with a recurrent layer");
+      await session.store.sync();
+      const shape = loss.targetShape(context.output.shape);
+      const inputs = { ...data, targets: tiled(targets, this.outputSteps === undefined ? 0 : this.batchAxis, together).data, normalizer: Float64Array.of(1, 1), ...context.stepInputs(0, 0) };
+      const norms = Object.fromEntries(seriesOf(lanes).map(({ path }) => [path, { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) }]));
+      for (let first = 0; first < at.length; first += together) {
+        // The last round is filled up with its last step.
+        const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);
+        const { downloads } = await program.run({ ...inputs, mask: this.weights(shape, round) });
+        this.collect(norms, lanes, await downloads, round.slice(0, at.length - first), first);
+      }
+      return norms;
+    } finally {
+      program.free();
+    }
+  }
+
+  private collect(norms: GradientFlow["norms"], lanes: readonly LaneStates[], values: Readonly<Record<string, NumericArray>>, round: readonly number[], first: number): void {
+    const { batch, given: { lengths } } = this;
+    for (const { path, states } of seriesOf(lanes)) {
+      states.forEach(({ shape: [, H] }, k) => {
+        const gradient = values[`d.${path}.${k}`] as NumericArray | undefined;
+        round.forEach((t, i) => {
+          let sum = 0;
+          let rows = 0;
+          for (let b = 0; b < batch; b++) {
+            if (lengths && this.outputSteps !== undefined && lengths[b] < t) continue;
+            rows++;
+            const row = i * batch + b;
+            // Not by squares: what has vanished or exploded may have none that fit a number.
+            if (gradient) sum += Math.hypot(...gradient.subarray(row * H, (row + 1) * H));
+          }
+          norms[path].data[(first + i) * (this.steps + 1) + k] = rows === 0 ? 0 : sum / rows;
+        });
+      });
+    }
+  }
+}
+
+/** h and c of each lane under the names that the result has for them. */
+function seriesOf(lanes: readonly LaneStates[]): { path: string; states: Variable[] }[] {
+  return lanes.flatMap(({ label, h, c }) => [{ path: `${label}.h`, states: h }, { path: `${label}.c`, states: c }]).filter(({ states }) => states.length > 0);
+}
+
+function record({ recording, tape, output }: RunContext, loss: Loss, lanes: readonly LaneStates[]): void {
+  const shape = loss.targetShape(output.shape);
+  const targets = recording.buffer("targets", shape, "input", loss.targetType);
+  loss.record(tape, output, targets, recording.buffer("mask", shape, "input"), recording.buffer("normalizer", [2], "input"));
+  tape.backward();
+  for (const { path, states } of seriesOf(lanes)) states.forEach(({ gradient }, k) => gradient && recording.download(`d.${path}.${k}`, gradient));
+}
