@@ -38,7 +38,7 @@ export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "h
 );
 export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">): number => laneStart(lane, (T + 1) * B * H);
 
-/** Numbers of the first step, in time, of a segment; `first` counts in the order of computation. */
+/** The step of a segment that is first in time; `first` is the one that is computed first. */
 export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number => (isReversed(reverse, lane) ? T - first - steps : first);
 
 /** The i-th step of the segment, in the order of computation. */

@@ -42,13 +42,13 @@ export function biasGradient(tape: Tape, bias: Variable | undefined, dy: View, r
 }
 
 /**
- * ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b, over `rows` rows; dy [rows, O], W [O, I], x [≥ rows, I].
- * @param firstRow the first of x's rows that had a part in y
+ * ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b, over `rows` rows; dy [rows, O], W [O, I], and
+ * x [rows, I] from element `offset` of its view on.
  */
-export function weightGradients(tape: Tape, x: Variable, weight: Variable, bias: Variable | undefined, dy: View, rows: number, firstRow = 0): void {
+export function weightGradients(tape: Tape, x: View, weight: Variable, bias: Variable | undefined, dy: View, rows: number, offset = 0): void {
   const [O, I] = weight.shape;
   const place = weightAndBias(tape, weight, bias, dy, rows);
-  if (place) matmul(tape.recording, dy, x.view, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, bOffset: firstRow * I, accumulate: place.accumulate }, place);
+  if (place) matmul(tape.recording, dy, x, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, bOffset: offset, accumulate: place.accumulate }, place);
 }
 
 /** ∂L/∂x (+)= dy·W for y = x·Wᵀ, over `rows` rows of x from `firstRow` on; `to` as `Tape.share` gave it for x. */
@@ -70,7 +70,7 @@ export function linear(tape: Tape, label: string, x: Variable, weight: Variable,
   const y = tape.result(`${label}.y`, [...x.shape.slice(0, -1), O], [x, weight, bias]);
   matmul(tape.recording, x.view, weight.view, y.view, { M: rows, N: O, K: I, bRow: 1, bColumn: I }, { bias: bias?.view });
   tape.record([y], () => {
-    weightGradients(tape, x, weight, bias, y.gradient!, rows);
+    weightGradients(tape, x.view, weight, bias, y.gradient!, rows);
     if (x.needsGradient) inputGradient(tape, weight, y.gradient!, rows, tape.share(x));
   });
   return y;

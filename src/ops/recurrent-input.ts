@@ -3,7 +3,7 @@ import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "../kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
-import { inputGradient, matmul, weightAndBias, weightGradients } from "./linear.ts";
+import { inputGradient, matmul, weightGradients } from "./linear.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
 
 /** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, and peepholes [H·G] if the cell has them. Letters as in recurrent.ts. */
@@ -106,7 +106,7 @@ export function laneInput(
         recording.dispatch(embeddingScatter, { dy: dGates, ids, dWeight: dProjected }, { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B });
       },
       finish() {
-        weightGradients(tape, table, inputWeight, inputBias, dProjected!, rows);
+        weightGradients(tape, table.view, inputWeight, inputBias, dProjected!, rows);
         if (table.needsGradient) inputGradient(tape, inputWeight, dProjected!, rows, tape.share(table));
       },
     };
@@ -125,7 +125,7 @@ export function laneInput(
         multiply(x.view, to, steps * B, first * B);
       },
       collect(dGates, first, steps) {
-        weightGradients(tape, x, inputWeight, inputBias, dGates, steps * B, first * B);
+        weightGradients(tape, x.view, inputWeight, inputBias, dGates, steps * B, first * B * I);
         if (!x.needsGradient) return;
         // Each segment has its own rows of dx: whether they add to something does not change from one to the next.
         dx ??= shareInput();
@@ -144,7 +144,7 @@ export function stackedInput(
   tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
   { inputWeight, inputBias, recurrentWeight, recurrentBias, peepholes }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: PackedWeights }, rows: number, anyIds: View,
 ): LaneInput {
-  const [columns, H] = inputWeight.shape;
+  const [, H] = inputWeight.shape;
   return {
     project() {
       pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
@@ -152,8 +152,7 @@ export function stackedInput(
       pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
     },
     collect(dGates) {
-      const place = weightAndBias(tape, inputWeight, inputBias, dGates, rows);
-      if (place) matmul(tape.recording, dGates, below.view, place.view, { M: columns, N: H, K: rows, aRow: 1, aColumn: columns, bOffset: below.offset, accumulate: place.accumulate }, place);
+      weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);
     },
     finish: () => undefined,
   };

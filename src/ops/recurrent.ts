@@ -49,8 +49,8 @@ export interface RecurrentResult {
 /** Where gates are computed again or kept in half precision, those of an eighth of the steps exist at a time, or of this many. */
 const leastTogether = 8;
 
-/** Whether gates do not stay as they are until the backward pass. */
-const parts = ({ recompute, halves, differentiates }: Tape["options"]): boolean => differentiates && (recompute === true || halves === true);
+/** Whether gates stay where they are until the backward pass. */
+const keepsGates = ({ recompute, halves, differentiates }: Tape["options"]): boolean => !differentiates || !(recompute === true || halves === true);
 
 /**
  * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
@@ -60,7 +60,7 @@ function segmentsOf(label: string, T: number, gatesPerStep: number, options: Tap
   const { mostElements = Infinity } = options;
   const fitting = Math.floor(mostElements / gatesPerStep);
   if (fitting < 1) throw new RnnError("limit", label, `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`);
-  const most = Math.min(fitting, parts(options) ? Math.max(leastTogether, Math.ceil(T / 8)) : T);
+  const most = Math.min(fitting, keepsGates(options) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
   // Of nearly equal size.
   const steps = Math.ceil(T / Math.ceil(T / most));
   return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));
@@ -82,7 +82,7 @@ function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }
 /** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
 export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: LayerSize, layers: number): boolean {
   const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
-  if (!sharesSteps || layers === 1 || isTwoPhase(cell) || parts(tape.options)) return false;
+  if (!sharesSteps || layers === 1 || isTwoPhase(cell) || !keepsGates(tape.options)) return false;
   if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
   return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
 }
@@ -214,7 +214,7 @@ class RecurrentOp {
     const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
     recordForward(this.recording, this.strategy, cell, buffers, this.packed("forward"), this.form);
     const computed = { ...buffers, lane: gates.of };
-    if (!parts(tape.options) || this.segments.length === 1) return computed;
+    if (keepsGates(tape.options) || this.segments.length === 1) return computed;
     if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
     return { ...computed, restore: () => {

@@ -79,7 +79,7 @@ export interface TapeOptions {
   readonly differentiates: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyOption;
-  /** Whether stacked layers that loop by steps may share them: on a GPU, which a step of one layer leaves half idle. */
+  /** Whether stacked layers that loop by steps may share them: on WebGPU, where a dispatch of several layers has that many times the threads. */
   readonly sharesSteps?: boolean;
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;

@@ -39,6 +39,11 @@ export class ParameterStore {
     return this.bufferOf("gradients");
   }
 
+  /** What an external buffer of this label has here, if it is one of the two. */
+  memoryOf(label: string): DeviceBuffer | undefined {
+    return label === "parameters" || label === "gradients" ? this.bufferOf(label) : undefined;
+  }
+
   private bufferOf(name: "parameters" | "gradients"): DeviceBuffer {
     const made = this.buffers.get(name) ?? this.backend.createBuffer(name, "f32", this.length);
     this.buffers.set(name, made);

@@ -114,7 +114,7 @@ export class Session {
     const context = this.record(plan, finish, suited);
     const memory = new Map<Buffer, DeviceBuffer>();
     for (const [label, { buffer }] of context.externals) {
-      const known = label === "parameters" || label === "gradients" ? this.store[label] : memoryFor?.(label, buffer);
+      const known = this.store.memoryOf(label) ?? memoryFor?.(label, buffer);
       if (!known) throw new RnnError("device", label, "has no memory");
       memory.set(buffer, known);
     }

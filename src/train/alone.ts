@@ -80,7 +80,7 @@ export async function optimizerSteps(
   const memory = new Map<Buffer, DeviceBuffer>();
   const external = (label: string, size: number): ReturnType<Recording["buffer"]> => {
     const view = recording.buffer(label, [size], "external");
-    memory.set(view.buffer, label === "parameters" ? session.store.parameters : label === "gradients" ? session.store.gradients : state.memoryFor(label, view.buffer));
+    memory.set(view.buffer, session.store.memoryOf(label) ?? state.memoryFor(label, view.buffer));
     return view;
   };
   // A loss of its own kind: constant zero, which is finite.

@@ -4,7 +4,7 @@
  */
 import { RnnError } from "../../errors.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { cStart, firstInTime, hStart, isReversed, laneStart, type Segment } from "../../kernels/recurrent-lanes.ts";
+import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
 import { stepsBack } from "../../kernels/recurrent-loop.ts";
 import type { Call, Workforce } from "./calls.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
@@ -83,13 +83,13 @@ function laneOf(at: Addresses, p: Params, lane: number, G: number) {
 }
 
 /** Where a step finds its states, and the step whose gates' gradients reach it. */
-function slotsOf({ T, first, steps, reverse, i, tail }: Params, lane: number) {
-  const reversed = isReversed(reverse, lane);
-  const t = reversed ? T - 1 - first - i : first + i;
-  const next = tail ? 0 : 1;
+function slotsOf(p: Params, lane: number) {
+  const segment = p as Segment;
+  const { t } = stepAt(segment, lane, p.i);
+  const reversed = isReversed(p.reverse, lane);
   return {
     t, previousSlot: reversed ? t + 1 : t, currentSlot: reversed ? t : t + 1,
-    nextT: reversed ? t - next : t + next, hasNext: tail || i + 1 < steps ? 1 : 0,
+    nextT: stepAt(segment, lane, p.tail ? p.i : p.i + 1).t, hasNext: p.tail || p.i + 1 < p.steps ? 1 : 0,
   };
 }
 
