@@ -5,10 +5,16 @@ alias HalfGates = u32;
 const splitsRecurrentGradient = false;
 const hasPeepholes = false;
 const usesC = false;
+const hasMemory = false;
+const gateCount = 1u;
 
 fn fromHalf(w: HalfGates) -> Gates { return unpack2x16float(w).x; }
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return fma(scale, w, sum); }
 fn dotGates(d: Gates, w: Gates) -> f32 { return d * w; }
+fn vectorOf(gates: Gates) -> vec4<f32> { return vec4(gates, 0.0, 0.0, 0.0); }
+fn gatesOf(v: vec4<f32>) -> Gates { return v.x; }
+// h and c that activated gates make.
+fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2(gates, 0.0); }
 
 fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Gates) -> CellForward {
   var h = x + r;

@@ -8,9 +8,10 @@ import type { NumericArray } from "../tensor/tensor.ts";
 
 export type ElementType = "f32" | "u32" | "i32";
 
-/** One storage buffer of a kernel. The order of a contract's bindings is the order of `@binding(i)` in `@group(0)`. */
+/** One buffer of a kernel. The order of a contract's bindings is the order of `@binding(i)` in `@group(0)`. */
 export interface Binding {
-  readonly access: "read" | "read_write";
+  /** "uniform" is read, and not counted among the eight storage buffers that every device has; for a few numbers. */
+  readonly access: "read" | "read_write" | "uniform";
   readonly type: ElementType;
   /** For people: the shape in letters, e.g. "[T+1, B, H]". */
   readonly shape: string;

@@ -20,6 +20,8 @@ import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from ".
 import { adam, rmsprop, sgd } from "./optimizers.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "./recurrent-loop.ts";
 import { peepholeGradient } from "./peephole-gradient.ts";
+import { regularizedBackward, regularizedForward } from "./recurrent-regularized.ts";
+import type { RegularizedForm } from "./regularized-layout.ts";
 import { prepareLayer } from "./prepare-layer.ts";
 import { stepBackward, stepForward } from "./recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./recurrent-two-phase.ts";
@@ -34,6 +36,18 @@ export const cells: readonly Cell[] = [
 ];
 export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore, gruResetBeforeCell("writes")];
 
+const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
+/** Cells and forms that between them compile each branch, with the units of a layer that the threads suit. */
+const regularized: readonly (readonly [Cell, number, RegularizedForm])[] = [
+  [lstm, 33, { normalization: "layer", zones: true, drops: true, fused: true }],
+  [lstm, 33, { normalization: "batch", zones: true, drops: true, fused: false }],
+  [gru, 33, { normalization: "layer", zones: false, drops: false, fused: false }],
+  [gruCell({ reset: false, updateGate: "writes" }), 33, { normalization: "layer", zones: true, drops: false, fused: true }],
+  [rnnTanh, 33, { normalization: "batch", zones: false, drops: true, fused: false }],
+  [peepholeLstm, 33, { normalization: "none", zones: true, drops: true, fused: true }],
+  [gru, 33, { normalization: "none", zones: true, drops: false, fused: false }],
+];
+
 export const kernels: readonly Kernel[] = [
   matmulNaive, matmulSmallM, ...matmulBlocks, ...matmulBlocksWithSums, stridedCopy, binary, prepareLayer, peepholeGradient,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
@@ -44,6 +58,7 @@ export const kernels: readonly Kernel[] = [
     twoPhaseForward(cell, 0), twoPhaseForward(cell, 1), twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1), loopTwoPhaseForward(cell, 33),
   ]),
   loopTwoPhaseBackward(gruResetBefore, 33, { half: true }), twoPhaseForward(gruResetBefore, 1, { half: true }),
+  ...regularized.flatMap(([cell, units, form]) => [regularizedForward(cell, units, form), regularizedBackward(cell, units, form)]),
   activationForward, activationBackward, softmaxForward, softmaxBackward, dropout, maskSteps, columnSum,
   embeddingGather, embeddingScatter,
   crossEntropy, binaryCrossEntropy, squaredError, lossSum,

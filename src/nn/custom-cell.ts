@@ -1,7 +1,7 @@
 /** Recurrent cells of one's own. */
 import { checkBoolean, checkFunction, checkOptionNames, RnnError, show } from "../errors.ts";
 import type { Cell, CellBackward, CellForward, Gates } from "../kernels/cells/cell.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent.ts";
+import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /** The arithmetic of one unit in one step, with its derivative, twice: in TypeScript and in WGSL. */
 export interface CustomCell {
@@ -56,7 +56,7 @@ export function defineCell(cell: CustomCell): CustomCell {
   const label = `${name}#${++count}`;
   const made: Cell = {
     name: label, shader: label, gateNames, hasMemory, usesC, splitsRecurrentGradient,
-    wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\n${adapters}\n${wgsl}`,
+    wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
     forward: (x, r, hPrevious, cPrevious) => cell.forward(x, r, hPrevious, cPrevious),
     backward: (gates, hPrevious, h, cPrevious, c, dh, dc) => cell.backward(gates, hPrevious, h, cPrevious, c, dh, dc),
   };
@@ -67,7 +67,9 @@ export function defineCell(cell: CustomCell): CustomCell {
 
 /** What the strategies call, by the names that they have in the package's cells. */
 const adapters = `fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Gates) -> CellForward { return forward(x, r, hPrevious, cPrevious); }
-fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, peepholes: Gates) -> CellBackward { return backward(gates, hPrevious, h, cPrevious, c, dh, dc); }`;
+fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, peepholes: Gates) -> CellBackward { return backward(gates, hPrevious, h, cPrevious, c, dh, dc); }
+// For zoneout and norms of the memory, which cells of one's own do not have.
+fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2<f32>(); }`;
 
 /** The type of a unit's gates, and the arithmetic on it that does not depend on what the gates mean. */
 function gatesInWgsl(names: readonly string[]): string {
@@ -78,7 +80,9 @@ function gatesInWgsl(names: readonly string[]): string {
 alias HalfGates = ${two ? "vec2<u32>" : "u32"};
 fn fromHalf(w: HalfGates) -> Gates { return Gates(${halves}); }
 fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return Gates(${each((name) => `fma(scale, w.${name}, sum.${name})`)}); }
-fn dotGates(d: Gates, w: Gates) -> f32 { return ${each((name) => `d.${name} * w.${name}`, " + ")}; }`;
+fn dotGates(d: Gates, w: Gates) -> f32 { return ${each((name) => `d.${name} * w.${name}`, " + ")}; }
+fn vectorOf(gates: Gates) -> vec4<f32> { return vec4<f32>(${Array.from({ length: 4 }, (_, i) => (i < names.length ? `gates.${names[i]}` : "0.0")).join(", ")}); }
+fn gatesOf(v: vec4<f32>) -> Gates { return Gates(${each((_, i) => `v[${i}]`)}); }`;
 }
 
 /** Holds backward to difference quotients of forward, at a few points. */

@@ -1,23 +1,45 @@
-import { checkNumber } from "../errors.ts";
+import { checkBoolean, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
 import { dropout } from "../ops/dropout.ts";
+import { combined } from "../ops/elementwise.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
 import { Module } from "./module.ts";
 
+/** x with elements dropped; the same ones all along axis `time` if that is given. */
+export function dropElements(context: Context, name: string, x: Variable, p: number, time?: number): Variable {
+  const { tape, random } = context;
+  const label = context.label(name);
+  const options = { p, random, stream: context.randomStream() };
+  if (time === undefined) return dropout(tape, label, x, options);
+  const shape = x.shape.map((n, axis) => (axis === time ? 1 : n));
+  const ones = tape.leaf(`${label}.ones`, tape.recording.buffer(`${label}.ones`, shape, "constant", "f32", new Float64Array(shape.reduce((size, n) => size * n, 1)).fill(1)));
+  return combined(tape, label, "multiply", x, dropout(tape, `${label}.mask`, ones, options), x.shape);
+}
+
 /**
  * Sets each element to 0 with probability `p` and divides the others by 1 - p, in training only (Srivastava et al.
  * 2014). The mask comes from the counter-based generator: the same on both backends, and never stored.
+ * `variational: true` drops the same elements at every step (Gal & Ghahramani 2016): of [steps, batch, ·], or with
+ * `batchFirst: true` of [batch, steps, ·].
  * Any shape in, the same shape out.
- * @throws RnnError `option` unless `p` is from 0 to 1
+ * @throws RnnError `option` unless `p` is from 0 to 1, `shape` when run if a variational one has no steps
  */
 export class Dropout extends Module {
-  constructor(readonly p = 0.5) {
+  private readonly time: number | undefined;
+
+  constructor(readonly p = 0.5, options: { variational?: boolean; batchFirst?: boolean } = {}) {
     super();
     checkNumber("Dropout", "p", p, { least: 0, most: 1 });
+    checkOptionNames("Dropout", options, ["variational", "batchFirst"]);
+    const variational = checkBoolean("Dropout", "variational", options.variational ?? false);
+    const batchFirst = checkBoolean("Dropout", "batchFirst", options.batchFirst ?? false);
+    if (batchFirst && !variational) throw new RnnError("option", "Dropout", "batchFirst says which axis is time and needs variational: true");
+    this.time = variational ? (batchFirst ? 1 : 0) : undefined;
   }
 
   forward(context: Context, x: Variable): Variable {
+    if (this.time !== undefined && x.shape.length < 3) throw new RnnError("shape", "Dropout", `a variational one takes [steps, batch, ·], got [${x.shape.join(", ")}]`);
     if (!context.training || this.p === 0) return x;
-    return dropout(context.tape, context.label("dropout"), x, { p: this.p, random: context.random, stream: context.randomStream() });
+    return dropElements(context, "dropout", x, this.p, this.time);
   }
 }

@@ -47,6 +47,9 @@ export const orthogonal = (gates: number): Initializer => (shape, draw) => {
   return result;
 };
 
+/** The same number everywhere. */
+export const constant = (value: number): Initializer => (shape) => new Float32Array(sizeOf(shape)).fill(value);
+
 /** Another initializer, with rows [first, last) set to `value`. */
 export const withRows = (base: Initializer, first: number, last: number, value: number): Initializer => (shape, draw) =>
   base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);

@@ -54,7 +54,7 @@ export abstract class Module {
 
   /** Number of learnable numbers. */
   get parameterCount(): number {
-    return [...this.namedParameters().values()].reduce((sum, p) => sum + p.size, 0);
+    return [...this.namedParameters().values()].reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
   }
 
   /** The parameters' values, fetched from the device if training has changed them there. */

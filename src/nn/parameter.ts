@@ -22,6 +22,8 @@ export class Parameter {
     readonly gates = 1,
     /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
     private readonly lanes: readonly number[] = Array.from({ length: gates }, (_, gate) => gate),
+    /** False for what is kept with the parameters but not learnt: running statistics. */
+    readonly trainable = true,
   ) {
     try {
       this.host = new Float32Array(sizeOf(shape));

@@ -4,15 +4,17 @@ import { prepareLayer } from "../kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { inputGradient, matmul, weightGradients } from "./linear.ts";
+import type { Gains } from "./regularized-walk.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
 
-/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, and peepholes [H·G] if the cell has them. Letters as in recurrent.ts. */
+/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, peepholes [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
   readonly recurrentWeight: Variable;
   readonly inputBias?: Variable;
   readonly recurrentBias?: Variable;
   readonly peepholes?: Variable;
+  readonly gains?: Gains;
 }
 
 /** What one lane's weights and inputs are to the time loop. */
@@ -37,11 +39,13 @@ function tableOf(x: Variable, rows: number): Gathered | undefined {
 export interface PackedWeights {
   readonly forward: View;
   readonly backward: View;
+  /** Records what goes into the rows behind U and b_hh. */
+  readonly rest: () => void;
 }
 
 /** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
 function pack(
-  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: PackedWeights, anyIds: View,
+  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: Omit<PackedWeights, "rest">, anyIds: View,
   gather?: { table: View; ids: View; to: View; width: number; rows: number; firstId: number },
 ): void {
   const [columns, H] = weight.shape;
@@ -52,14 +56,6 @@ function pack(
     H, G: columns / H, useBias: bias ? 1 : 0, backward: tape.differentiates ? 1 : 0,
     rows: gather?.rows ?? 0, columns: gather?.width ?? 1, firstId: gather?.firstId ?? 0,
   });
-}
-
-/** Puts peepholes behind U, and behind b_hh where that is. */
-function packPeepholes(tape: Tape, peepholes: Variable | undefined, H: number, packed: PackedWeights): void {
-  if (!peepholes) return;
-  const [count] = peepholes.shape;
-  copyElements(tape.recording, peepholes.view, packed.forward, count, { toOffset: (H + 1) * count });
-  if (tape.differentiates) copyElements(tape.recording, peepholes.view, packed.backward, count, { toOffset: H * count });
 }
 
 /**
@@ -81,7 +77,7 @@ export function laneInput(
   };
   const packRecurrent = (gather?: Parameters<typeof pack>[6]): void => {
     pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, gather);
-    packPeepholes(tape, weights.peepholes, recurrentWeight.shape[1], packed);
+    packed.rest();
   };
   return gathered ? fromTable(gathered) : fromRows();
 
@@ -142,13 +138,12 @@ export function laneInput(
  */
 export function stackedInput(
   tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
-  { inputWeight, inputBias, recurrentWeight, recurrentBias, peepholes }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: PackedWeights }, rows: number, anyIds: View,
+  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: Omit<PackedWeights, "rest"> }, rows: number, anyIds: View,
 ): LaneInput {
-  const [, H] = inputWeight.shape;
   return {
     project() {
       pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
-      packPeepholes(tape, peepholes, H, packed.recurrent);
+      packed.recurrent.rest();
       pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
     },
     collect(dGates) {

@@ -12,12 +12,14 @@ import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../
 import type { KernelForm } from "../kernels/recurrent-step.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
-import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
-import { checkedStrategy, isTwoPhase, layoutOf, peepholeProducts, recordBackward, recordForward, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { checkedStrategy, isTwoPhase, layoutOf, peepholeProducts, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { RegularizedWalk, type Regularization } from "./regularized-walk.ts";
 import type { Tape, Variable } from "./tape.ts";
+import { laneBuffer, PlainWalk, type LaneBuffer, type Walk } from "./walk.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
@@ -34,6 +36,8 @@ export interface RecurrentOptions {
   readonly cell: RecurrentCell;
   /** [B] u32: steps of each row. */
   readonly lengths: View;
+  /** What stands between product and cell, or acts on the states. Only for cells of one phase, and not stacked. */
+  readonly regularization?: Regularization;
   /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
   readonly stacked?: boolean;
 }
@@ -87,22 +91,12 @@ export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: L
   return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
 }
 
-/** A buffer with a share for each lane of `size` units of `width` numbers; one lane's has its own shape. */
-interface LaneBuffer {
-  readonly whole: View;
-  readonly of: (lane: number) => View;
-}
-
-function laneBuffer(recording: Recording, label: string, lanes: number, shape: Shape, width = 1): LaneBuffer {
-  const size = sizeOf(shape) / width;
-  const whole = recording.buffer(label, lanes === 1 ? shape : [(laneStart(lanes - 1, size) + size) * width]);
-  return { whole, of: (lane) => subview(whole, laneStart(lane, size) * width, shape) };
-}
-
 /** A segment as it was computed. */
 interface Computed extends SegmentBuffers {
   /** One lane's gates. */
   readonly lane: (n: number) => View;
+  /** What the walk has kept besides. */
+  readonly kept?: View;
   /** The gates again, if they do not stay where they are. */
   readonly restore?: () => Computed;
 }
@@ -118,7 +112,7 @@ class RecurrentOp {
   /** The whole sequence. */
   private readonly whole: Segment;
   private readonly segments: readonly { first: number; steps: number }[];
-  private readonly strategy: Strategy;
+  private readonly walk: Walk;
   private readonly h: View;
   private readonly c: View;
   private readonly forwardWeights: LaneBuffer;
@@ -138,14 +132,16 @@ class RecurrentOp {
     // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
-    this.strategy = stacked ? "step" : strategyFor(tape, label, cell, this.whole, count);
+    this.form = { stacked, half: tape.options.halves };
+    this.walk = options.regularization && !isTwoPhase(cell)
+      ? new RegularizedWalk(tape, label, cell, this.whole, lanes, options.regularization)
+      : new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
-    this.form = { stacked, half: tape.options.halves };
-    const peepholes = layoutOf(cell).hasPeepholes ? 1 : 0;
+    const { weightRows } = this.walk;
     const matrices = stacked ? 2 * count - 1 : count;
-    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [H + 1 + peepholes, H, this.G], this.G);
-    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [H + peepholes, H, this.G] : [this.G], this.G);
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
+    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [weightRows.backward, H, this.G] : [this.G], this.G);
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
   }
 
@@ -153,12 +149,26 @@ class RecurrentOp {
     return this.options.cell.gateNames.length;
   }
 
-  private inputOf({ label, weights }: Lane, n: number): LaneInput {
+  private inputOf({ label, weights: all }: Lane, n: number): LaneInput {
     const { tape, x, whole, options: { lengths, stacked } } = this;
-    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part) });
+    const weights = this.walk.ownsBiases ? { ...all, inputBias: undefined } : all;
+    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part), rest: () => this.packRest(all, part) });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
     return stackedInput(tape, label, below, weights, { recurrent: packed(n), input: packed(whole.lanes + n - 1) }, whole.T * whole.B, lengths);
+  }
+
+  /** The rows behind U and b_hh, for both passes. */
+  private packRest(weights: RecurrentWeights, lane: number): void {
+    const { tape, recording, walk, whole: { H } } = this;
+    for (const pass of tape.differentiates ? (["forward", "backward"] as const) : (["forward"] as const)) {
+      const packed = (pass === "forward" ? this.forwardWeights : this.backwardWeights).of(lane);
+      // A norm has rows that a layer without biases leaves empty.
+      if (walk.ownsBiases) recording.clearFirst(subview(packed, (H + 1) * H * this.G, [walk.weightRows[pass] - H - 1, H, this.G]));
+      for (const { row, values, stride, first } of walk.rowParts(weights, pass)) {
+        copyElements(recording, values.view, packed, sizeOf(values.shape), { to: stride, toOffset: row * H * this.G + first });
+      }
+    }
   }
 
   /** Segments of lanes that go against each other meet in x in any order: they can only add to its gradient. */
@@ -187,11 +197,12 @@ class RecurrentOp {
       setFirst(recording, initialH, this.hSlot(n, first));
       if (hasMemory) setFirst(recording, initialC, this.cSlot(n, first));
     });
+    this.walk.begin?.(this.h);
     const computed = this.segments.map((part) => this.compute("gates", part));
     const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
     const results = this.lanes.map((lane, n): RecurrentResult => {
       // What is below a stacked layer is the first one's input.
-      const sources = [this.x, ...this.lanes.flatMap(({ weights, initialH, initialC }) => [...Object.values(weights) as (Variable | undefined)[], initialH, initialC])];
+      const sources = [this.x, ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialC }) => [...Object.values({ ...weights, ...gains }) as (Variable | undefined)[], initialH, initialC])];
       const last = lane.reverse ? 0 : T;
       const outputs = subview(this.hSlot(n, lane.reverse ? 0 : 1), 0, [T, B, H]);
       return {
@@ -206,16 +217,16 @@ class RecurrentOp {
   }
 
   /** Gates and states of a segment, from its inputs and the states before it. */
-  private compute(name: string, part: { first: number; steps: number }): Computed {
-    const { tape, options: { cell, lengths } } = this;
+  private compute(name: string, part: { first: number; steps: number }, again = false): Computed {
+    const { tape, options: { lengths } } = this;
     const segment = { ...this.whole, ...part };
     const gates = this.gatesBuffer(name, part.steps);
     this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
     const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
-    recordForward(this.recording, this.strategy, cell, buffers, this.packed("forward"), this.form);
-    const computed = { ...buffers, lane: gates.of };
+    const kept = this.walk.forward(buffers, this.packed("forward"), name, again);
+    const computed = { ...buffers, lane: gates.of, kept };
     if (keepsGates(tape.options) || this.segments.length === 1) return computed;
-    if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part) };
+    if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part, true) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
     return { ...computed, restore: () => {
       const again = this.gatesBuffer(name, part.steps);
@@ -244,9 +255,8 @@ class RecurrentOp {
   }
 
   private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
-    const { tape, recording, lanes, whole: { B, H, lanes: count }, options: { cell } } = this;
-    const { splitsRecurrentGradient } = layoutOf(cell);
-    const carry = laneBuffer(recording, `${this.label}.carry`, count, [B, H, 2], 2);
+    const { tape, recording, walk, lanes, whole: { B, H, lanes: count }, options: { cell } } = this;
+    const carry = laneBuffer(recording, `${this.label}.carry`, count, walk.carry.shape, walk.carry.width);
     recording.clearFirst(carry.whole);
     results.forEach(({ finalH, finalC }, n) => [finalH, finalC].forEach((final, half) => {
       if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
@@ -254,19 +264,20 @@ class RecurrentOp {
     const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
     const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
     for (let s = computed.length - 1; s >= 0; s--) {
-      const { lane: gatesOf, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
+      const { lane: gatesOf, kept, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
       const { segment } = buffers;
-      const dRecurrent = laneBuffer(recording, `${this.label}.dRecurrent`, count, splitsRecurrentGradient ? [segment.steps, B, H, this.G] : [this.G], this.G);
-      recordBackward(recording, this.strategy, cell, buffers, { ...cotangents, dRecurrent: dRecurrent.whole }, s > 0 || wantsInitial, this.form);
+      const recurrentSideOf = walk.backward(buffers, kept, cotangents, s > 0 || wantsInitial);
+      const operands = { ...buffers, h: walk.operand ?? this.h };
       lanes.forEach(({ weights: { recurrentWeight, recurrentBias, peepholes } }, n) => {
-        const recurrentSide = splitsRecurrentGradient ? dRecurrent.of(n) : gatesOf(n);
-        const place = weightAndBias(tape, recurrentWeight, recurrentBias, recurrentSide, segment.steps * B);
-        if (place) recurrentProducts(recording, cell, buffers, n, recurrentSide, place);
+        const recurrentSide = recurrentSideOf(n);
+        const place = weightAndBias(tape, recurrentWeight, walk.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
+        if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
         if (peepholes?.needsGradient) peepholeProducts(recording, buffers, n, gatesOf(n), tape.share(peepholes));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }
     for (const input of this.inputs) input.finish();
+    walk.finish?.(tape, carry.whole);
     // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
     lanes.forEach(({ initialH, initialC }, n) => [initialH, initialC].forEach((initial, half) => {
       if (!initial?.needsGradient) return;

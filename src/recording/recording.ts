@@ -84,7 +84,7 @@ export class Recording {
       if (view.buffer.type !== binding.type) throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
       if (view.offset % alignment !== 0) throw new RnnError("shape", kernel.name, `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`);
       const clash = binding.access === "read_write" && Object.entries(kernel.bindings).find(([other, { access }]) => (
-        other !== name && views[other].buffer === view.buffer && (access === "read" || overlap(view, views[other]))
+        other !== name && views[other].buffer === view.buffer && (access !== "read_write" || overlap(view, views[other]))
       ));
       if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }

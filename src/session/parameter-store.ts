@@ -14,19 +14,31 @@ interface Place {
   version: number;
 }
 
-/** A model's parameters on one backend: one flat buffer, and one as long for their gradients; made when asked for. */
+/**
+ * A model's parameters on one backend: one flat buffer, and one for the gradients of those that are learnt, which come
+ * first; made when asked for.
+ */
 export class ParameterStore {
   readonly places: ReadonlyMap<string, Place>;
   readonly length: number;
+  /** Elements of `parameters` that are learnt, and of `gradients`. */
+  readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
 
   constructor(model: Module, private readonly backend: Backend) {
     const places = new Map<string, Place>();
     let offset = 0;
-    for (const [path, parameter] of model.namedParameters()) {
-      places.set(path, { path, parameter, offset, version: -1 });
-      offset += align(parameter.deviceSize);
-    }
+    const all = [...model.namedParameters()];
+    const place = (trainable: boolean): void => {
+      for (const [path, parameter] of all) {
+        if (parameter.trainable !== trainable) continue;
+        places.set(path, { path, parameter, offset, version: -1 });
+        offset += align(parameter.deviceSize);
+      }
+    };
+    place(true);
+    this.trainedLength = Math.max(offset, alignment);
+    place(false);
     this.places = places;
     this.length = Math.max(offset, alignment);
   }
@@ -45,7 +57,7 @@ export class ParameterStore {
   }
 
   private bufferOf(name: "parameters" | "gradients"): DeviceBuffer {
-    const made = this.buffers.get(name) ?? this.backend.createBuffer(name, "f32", this.length);
+    const made = this.buffers.get(name) ?? this.backend.createBuffer(name, "f32", name === "parameters" ? this.length : this.trainedLength);
     this.buffers.set(name, made);
     return made;
   }
@@ -83,9 +95,19 @@ export class ParameterStore {
     return subview(flat, offset, parameter.deviceShape);
   }
 
+  /** Places of the parameters that are learnt. */
+  get trained(): Place[] {
+    return [...this.places.values()].filter(({ parameter }) => parameter.trainable);
+  }
+
+  /** Whether a forward pass in training changes something. */
+  get keepsStatistics(): boolean {
+    return this.places.size > this.trained.length;
+  }
+
   /** Splits a flat host array (gradients, or an optimiser's state) into tensors by name, in file order. */
   split(flat: NumericArray): Record<string, Tensor<FloatArray>> {
-    return Object.fromEntries([...this.places.values()].map(({ path, parameter, offset }) => {
+    return Object.fromEntries(this.trained.map(({ path, parameter, offset }) => {
       const data = parameter.fromDevice(flat.slice(offset, offset + parameter.deviceSize) as FloatArray);
       return [path, { shape: parameter.shape, data }];
     }));

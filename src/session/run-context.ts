@@ -85,9 +85,9 @@ export class RunContext implements ContextHost {
     this.checkStates();
   }
 
-  /** As long as the parameters. Only a recording that differentiates has it. */
+  /** Of the parameters that are learnt. Only a recording that differentiates has it. */
   get gradients(): View {
-    return this.externals.get("gradients") ?? this.external("gradients", [this.store.length]);
+    return this.externals.get("gradients") ?? this.external("gradients", [this.store.trainedLength]);
   }
 
   /** A buffer that outlives the recording. */
@@ -127,8 +127,10 @@ export class RunContext implements ContextHost {
   parameter(path: string): Variable {
     let variable = this.variables.get(path);
     if (!variable) {
-      if (!this.store.places.has(path)) throw new RnnError("option", path, "is not a parameter of this model");
-      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: true, gradientPlace: this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined });
+      const place = this.store.places.get(path);
+      if (!place) throw new RnnError("option", path, "is not a parameter of this model");
+      const { trainable } = place.parameter;
+      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: trainable, gradientPlace: trainable && this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined });
       this.variables.set(path, variable);
     }
     return variable;

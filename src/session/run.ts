@@ -95,6 +95,7 @@ export async function forward(model: Module, inputs: ModelInputs | Tensor, optio
   try {
     await session.store.sync();
     const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
+    if (plan.training && session.store.keepsStatistics) session.store.changed();
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -126,6 +127,7 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
     Object.assign(data, cotangentData(context, cotangents));
     await session.store.sync();
     const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
+    if (plan.training && session.store.keepsStatistics) session.store.changed();
     const values = await downloads;
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);

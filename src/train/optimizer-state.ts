@@ -17,7 +17,7 @@ export class OptimizerState {
   /** Records loss, norm and update; downloads `loss` and `norm`. */
   record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, losses: View, normalizer: View): void {
     const { recording } = context;
-    const { length } = this.session.store;
+    const { trainedLength: length } = this.session.store;
     const norm = context.external("norm", [4]);
     const loss = recording.buffer("loss", [1]);
     let values = context.gradients;
@@ -47,8 +47,8 @@ export class OptimizerState {
     const { backend, store } = this.session;
     await store.sync();
     backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
-    const good = this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length: store.length });
-    backend.write(good, await backend.read(store.parameters));
+    const good = this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length: store.trainedLength });
+    backend.write(good, (await backend.read(store.parameters)).slice(0, store.trainedLength));
   }
 
   /** `<slot>.<parameter>` in file order. */
@@ -64,7 +64,7 @@ export class OptimizerState {
 
   /** @throws RnnError `format` or `data` unless `values` are this optimiser's */
   check(values: Readonly<Record<string, Tensor>>): void {
-    const expected = this.usedSlots().flatMap((slot) => [...this.session.store.places].map(([path, { parameter }]) => [`${slot}.${path}`, parameter.shape] as const));
+    const expected = this.usedSlots().flatMap((slot) => this.session.store.trained.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const));
     for (const [name, shape] of expected) {
       const value = values[name] as Tensor | undefined;
       if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
@@ -78,8 +78,8 @@ export class OptimizerState {
 
   write(values: Readonly<Record<string, Tensor>>): void {
     for (const slot of this.usedSlots()) {
-      const flat = this.session.backend.floats(this.session.store.length);
-      for (const [path, { parameter, offset }] of this.session.store.places) {
+      const flat = this.session.backend.floats(this.session.store.trainedLength);
+      for (const { path, parameter, offset } of this.session.store.trained) {
         flat.set(parameter.permuteToDevice(values[`${slot}.${path}`].data as FloatArray), offset);
       }
       this.session.backend.write(this.slotBuffer(slot), flat);
@@ -92,6 +92,6 @@ export class OptimizerState {
 
   private slotBuffer(name: string): DeviceBuffer {
     const label = `optimizer.${name}`;
-    return this.memoryFor(label, { label, role: "external", type: "f32", length: this.session.store.length });
+    return this.memoryFor(label, { label, role: "external", type: "f32", length: this.session.store.trainedLength });
   }
 }

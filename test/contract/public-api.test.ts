@@ -12,7 +12,7 @@ const values = [
 ];
 const types = [
   "Backend", "BackendOptions", "Batch", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
+  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
   "TrainingData", "Variable", "VerifyOptions",
 ];
 

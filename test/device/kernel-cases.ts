@@ -4,7 +4,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import { normGroups } from "../../src/kernels/gradient-norm.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { loopCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 export interface KernelCase {
   readonly params: Readonly<Record<string, number>>;
@@ -245,7 +245,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "strided-copy": stridedCopyCases, "to-half": toHalfCases, "from-half": fromHalfCases, "binary": binaryCases, "prepare-layer": prepareLayerCases,
   "step-forward": stepCases, "step-backward": stepCases, "loop-forward": loopCases, "loop-backward": loopCases,
   "loop-two-phase-forward": loopCases, "loop-two-phase-backward": loopCases,
-  "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases,
+  "two-phase-forward": twoPhaseCases, "two-phase-backward": twoPhaseCases, "regularized-forward": regularizedCases, "regularized-backward": regularizedCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),
   "softmax-forward": () => softmaxCases(false), "softmax-backward": () => softmaxCases(true),

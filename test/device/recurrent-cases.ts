@@ -3,6 +3,8 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
 import { hSize, laneStart, stepAt, type Segment } from "../../src/kernels/recurrent-lanes.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../../src/kernels/regularized-layout.ts";
+import { align } from "../../src/kernels/kernel.ts";
 import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
 import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
 
@@ -86,4 +88,34 @@ export function loopCases(kernel: Kernel): KernelCase[] {
     const segment = { ...part, T, B, H, hBase: 13 };
     return { note, params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) }, arrays: layer(kernel, G, segment, integers(B, T + 1)) };
   })));
+}
+
+/** Steps of a regularized layer, by each kind of statistics that its form knows, with rows that end early. */
+export function regularizedCases(kernel: Kernel): KernelCase[] {
+  const [pass, name, flags] = kernel.name.split(":");
+  const cell = cells.find((one) => one.name === name)!;
+  const normalization = flags.split("-")[0] as Normalization;
+  const fused = flags.endsWith("fused");
+  const backward = pass === "regularized-backward";
+  // Statistics are kept of one lane at a time.
+  const modesOf = (lanes: number): number[] => (normalization !== "batch" ? [statisticsModes.batch] : lanes > 1 ? [statisticsModes.batch, statisticsModes.running] : Object.values(statisticsModes));
+  return ([[3, 4, 7], [3, 9, 33], [2, 1, 5]] as const).flatMap(([T, B, H], n) => lanesOf(T).slice(n, 4).flatMap(({ note, ...part }, k): KernelCase[] => {
+    const segment = { ...part, T, B, H, hBase: 13 };
+    const [G, lanes, form] = [cell.gateNames.length, part.lanes, { normalization }];
+    const lengths = integers(B, T).map((length, row) => (row === 0 ? T : length));
+    const modes = modesOf(lanes);
+    const { size } = regularizedLayout(segment, G, form);
+    const rows = H + extraRows(cell, form);
+    const arrays: Record<string, NumericArray> = {
+      ...layer(kernel, G, segment, lengths), weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6),
+      recurrent: floats(lanes * size + spare, backward ? 0.3 : -1, 1.5), masked: floats(laneStart(lanes, hSize(segment)) + spare),
+      carry: floats(lanes * carryParts(G, form).count * align(B * H) + spare), running: floats(2 * runningRows(cell) * H + spare, 0.2, 1.2), random: integers(4, 1e9),
+    };
+    const walk = fused ? { i: 0, count: segment.steps } : { i: segment.steps - 1, count: 1 };
+    const params = { ...segment, ...walk, tail: 0, stream: 3, draws: k % 2, zoneH: 0.3, zoneC: 0.2, dropP: 0.4, epsilon: 1e-5, statistics: modes[k % modes.length], momentum: 0.1, keptSteps: 2 };
+    if (!flags.includes("zoneout")) Object.assign(params, { zoneH: 0, zoneC: 0 });
+    const bound = Object.fromEntries(Object.keys(kernel.bindings).map((binding) => [binding, arrays[binding]]));
+    const cases = [{ note, params, arrays: bound }];
+    return backward ? [...cases, { note: "tail", params: { ...params, ...(fused ? {} : { i: 0, count: 0 }), tail: 1 }, arrays: bound }] : cases;
+  }));
 }

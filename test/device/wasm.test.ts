@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 /** Not the kernels of a few numbers, nor those that no large model is slow in, nor those that only a GPU is given, nor variants of cells. */
-const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|-writes|lstm-|peephole))/;
+const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|-writes|lstm-|peephole|regularized))/;
 
 type Arrays = Record<string, NumericArray>;
 

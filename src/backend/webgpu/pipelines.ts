@@ -9,6 +9,8 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+const bufferTypes = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
+
 /** Bytes between two params blocks: WebGPU's default alignment of dynamic uniform offsets. */
 export const paramsStride = 256;
 
@@ -73,7 +75,7 @@ export class Pipelines {
         entries: accesses.map((access, binding) => ({
           binding,
           visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: access === "read" ? ("read-only-storage" as const) : ("storage" as const) },
+          buffer: { type: bufferTypes[access] },
         })),
       });
       this.layouts.set(key, layout);

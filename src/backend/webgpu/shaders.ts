@@ -45,13 +45,19 @@ import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
 import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
 import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
 import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
+import noReadOut from "../../../shaders/lib/no-read-out.wgsl";
 import prepareLayer from "../../../shaders/recurrent/prepare-layer.wgsl";
 import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
 import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
 import twoPhaseForward from "../../../shaders/recurrent/two-phase-forward.wgsl";
 import peepholeGradient from "../../../shaders/peephole-gradient.wgsl";
+import regularizedBackward from "../../../shaders/recurrent/regularized-backward.wgsl";
+import regularizedForward from "../../../shaders/recurrent/regularized-forward.wgsl";
+import regularizedGradientLib from "../../../shaders/lib/regularized-gradient.wgsl";
+import regularizedLib from "../../../shaders/lib/regularized.wgsl";
 import rmsprop from "../../../shaders/rmsprop.wgsl";
+import runningStatistics from "../../../shaders/lib/running-statistics.wgsl";
 import sampleToken from "../../../shaders/sample-token.wgsl";
 import sgd from "../../../shaders/sgd.wgsl";
 import softmaxBackward from "../../../shaders/softmax-backward.wgsl";
@@ -88,12 +94,16 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/lane": laneLib,
   "lib/linear-index": linearIndex,
   "lib/matmul": matmulLib,
+  "lib/no-read-out": noReadOut,
   "lib/no-row-sums": noRowSums,
   "lib/operands-strided": operandsStrided,
   "lib/operands-vec4": operandsVec4,
   "lib/philox": philoxLib,
+  "lib/regularized": regularizedLib,
+  "lib/regularized-gradient": regularizedGradientLib,
   "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
+  "lib/running-statistics": runningStatistics,
   "lib/two-phase": twoPhaseLib,
   "lib/weights-float": weightsFloat,
   "lib/weights-half": weightsHalf,
@@ -109,6 +119,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
   "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
   "recurrent/prepare-layer": prepareLayer,
+  "recurrent/regularized-backward": regularizedBackward,
+  "recurrent/regularized-forward": regularizedForward,
   "recurrent/step-backward": stepBackward,
   "recurrent/step-forward": stepForward,
   "recurrent/two-phase-backward": twoPhaseBackward,

@@ -78,7 +78,7 @@ export class WebGpuBackend implements Backend {
       if (bytes <= most) continue;
       throw new RnnError("limit", label, `needs ${bytes} bytes but this device's ${limit} is ${most}; use a smaller batch, fewer steps or a smaller layer`);
     }
-    const gpu = this.device.createBuffer({ label, size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    const gpu = this.device.createBuffer({ label, size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     this.counters.buffers++;
     this.counters.bytes += bytes;
     const buffer = new WebGpuBuffer(label, type, length, gpu);

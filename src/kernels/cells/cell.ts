@@ -25,6 +25,16 @@ export interface CellBackward {
   dcPrevious: number;
 }
 
+/** The way from an LSTM's memory to h, for norms that stand in it. */
+export interface ReadOut {
+  /** @param z c_t, or what a norm made of it */
+  forward(gates: Gates, z: number): number;
+  /** ∂L/∂(the output gate's sum), and ∂L/∂z. */
+  backward(gates: Gates, z: number, dh: number): { dOutput: number; dz: number };
+  /** The cell's gradients from that of the output gate's sum and that of c_t. */
+  gatesBackward(gates: Gates, cPrevious: number, dOutput: number, dcTotal: number, peepholes: Gates): CellBackward;
+}
+
 export interface Cell {
   readonly name: string;
   /** Stem of the WGSL file in `shaders/cells/`. */
@@ -44,6 +54,12 @@ export interface Cell {
   readonly splitsRecurrentGradient: boolean;
   /** Whether a row of weights from each unit's c to its own gates lies behind the packed ones. */
   readonly hasPeepholes?: boolean;
+  /** Gates that layer normalisation takes together, in at most two groups (default: all that have parameters). */
+  readonly normalizedTogether?: readonly (readonly string[])[];
+  /** What activated gates make of the state before: h_t, and c_t of a cell with memory. Zoneout needs it. */
+  stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
+  /** Set if the memory is normalised on its way to h where the layer is. */
+  readonly readOut?: ReadOut;
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
    * @param r recurrent-side pre-activations U·h_{t-1} + b_hh, G values

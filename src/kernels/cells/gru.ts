@@ -7,6 +7,8 @@ export type UpdateGate = "keeps" | "writes";
 /** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a). */
 export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
 
+const stateOf = (z: number, n: number, hPrevious: number): number => (1 - z) * n + z * hPrevious;
+
 /**
  * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN:
  * r, z = σ(x + r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
@@ -24,12 +26,15 @@ export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: Upd
     hasMemory: false,
     usesC: true,
     splitsRecurrentGradient: true,
+    // As Ba et al. (2016) have it: the gates together, the candidate by itself.
+    normalizedTogether: reset ? [["r", "z"], ["n"]] : [["z"], ["n"]],
     forward(x, recurrent, hPrevious) {
       const r = reset ? sigmoid(x[0] + recurrent[0]) : 1;
       const z = sigmoid(sign * (x[1] + recurrent[1]));
       const n = safeTanh(x[2] + r * recurrent[2]);
-      return { gates: [r, z, n], h: (1 - z) * n + z * hPrevious, c: recurrent[2] };
+      return { gates: [r, z, n], h: stateOf(z, n, hPrevious), c: recurrent[2] };
     },
+    stateOf: ([, z, n], hPrevious) => ({ h: stateOf(z, n, hPrevious), c: 0 }),
     backward([r, z, n], hPrevious, _h, _cPrevious, c, dh) {
       const dn = dh * (1 - z) * (1 - n * n);
       const dr = dn * c * r * (1 - r);

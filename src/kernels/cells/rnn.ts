@@ -13,6 +13,7 @@ export const rnnTanh: Cell = {
     const h = safeTanh(x[0] + r[0]);
     return { gates: [h], h, c: 0 };
   },
+  stateOf: ([h]) => ({ h, c: 0 }),
   backward(_gates, _hPrevious, h, _cPrevious, _c, dh) {
     const d = [dh * (1 - h * h)];
     return { dGates: d, dRecurrent: d, dhPrevious: 0, dcPrevious: 0 };
