@@ -5,11 +5,12 @@
 //   dist/types/             declarations
 // Prints the sizes that a page downloads.
 import { execFile } from "node:child_process";
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { minify } from "terser";
 import { bundle, entryPoints, root } from "./bundle.mjs";
 import { tool } from "./tool.mjs";
 
@@ -73,14 +74,33 @@ const onePieceOfCore = {
   },
 };
 
+/** Empties the shapes in kernels' contracts: they are for those who read the source, and a kilobyte to those who load a page. */
+const withoutShapes = {
+  name: "without-shapes",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]src[\\/]kernels[\\/].*\.ts$/ }, async ({ path }) => (
+      { contents: (await readFile(path, "utf8")).replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""'), loader: "ts" }
+    ));
+  },
+};
+
+/** esbuild joins and splits fast; what it leaves, Terser makes some 3 % smaller. Source maps stay those of the sources. */
+async function shrink(path) {
+  const file = join(root, path);
+  const [code, content] = await Promise.all([readFile(file, "utf8"), readFile(`${file}.map`, "utf8")]);
+  const { code: smaller, map } = await minify(code, { module: true, compress: { passes: 2 }, sourceMap: { content, url: `${path.split("/").pop()}.map` } });
+  await Promise.all([writeFile(file, smaller), writeFile(`${file}.map`, map)]);
+}
+
 /** Builds everything and returns the sizes. */
 export async function build() {
   await rm(join(root, "dist"), { recursive: true, force: true });
-  const [{ metafile }] = await Promise.all([
-    bundle({ entryPoints, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]", minify: true, metafile: true, plugins: [onePieceOfCore] }),
-    bundle({ entryPoints: [entryPoints.full], outfile: "dist/webgpu-rnn.min.js", minify: true }),
+  const [{ metafile }, { metafile: single }] = await Promise.all([
+    bundle({ entryPoints, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]", minify: true, metafile: true, plugins: [onePieceOfCore, withoutShapes] }),
+    bundle({ entryPoints: [entryPoints.full], outfile: "dist/webgpu-rnn.min.js", minify: true, metafile: true, plugins: [withoutShapes] }),
     declarations(),
   ]);
+  await Promise.all([...Object.keys(metafile.outputs), ...Object.keys(single.outputs)].filter((path) => path.endsWith(".js")).map(shrink));
   return sizes(metafile);
 }
 

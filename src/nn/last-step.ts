@@ -31,7 +31,7 @@ export class LastStep extends Module {
 
   forward(context: Context, input: Variable): Variable {
     const ends: Variable[] = [];
-    const { directions, merge, hiddenSize } = this.rnn;
+    const { directions, merge, outputSize } = this.rnn;
     this.rnn.forward(context.within({ finalState: (name, shape, values) => {
       if (name === "h") ends.push(...values.slice(-directions));
       context.finalState(name, shape, values);
@@ -41,6 +41,6 @@ export class LastStep extends Module {
     const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, B));
     if (directions === 1) return outputs[0];
     const both = mergeDirections(context, outputs, merge);
-    return merge === "none" ? both.reshaped([B, 2, hiddenSize]) : both;
+    return merge === "none" ? both.reshaped([B, 2, outputSize]) : both;
   }
 }

@@ -7,12 +7,11 @@ import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import { dropElements } from "./dropout.ts";
+import { extensionFor, regularizationNames, type LayerExtension, type RegularizationOptions, type RegularizedLayer } from "./layer-extension.ts";
 import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
 import { mergeDirections, type Merge } from "./merge.ts";
 import { Parameter } from "./parameter.ts";
-import { projected } from "./projection.ts";
-import { Regularizer, type RegularizationOptions } from "./regularizer.ts";
 
 /** Options of all recurrent layers, with PyTorch's meanings and defaults. */
 export interface RecurrentLayerOptions extends RegularizationOptions {
@@ -41,7 +40,7 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   seed?: number;
 }
 
-export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "variational", "bidirectional", "merge", "recurrentInit", "inputInit", "seed", "normalization", "normalizedSteps", "zoneout", "recurrentDropout"];
+export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "variational", "bidirectional", "merge", "recurrentInit", "inputInit", "seed", ...regularizationNames];
 
 /**
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
@@ -62,7 +61,8 @@ export abstract class RecurrentLayer extends Module {
   readonly merge: Merge;
   /** Whether dropout between layers is the same at every step. */
   readonly variational: boolean;
-  private readonly regularizer: Regularizer;
+  private readonly extension: LayerExtension | undefined;
+  private readonly regularizer: RegularizedLayer | undefined;
 
   protected constructor(
     private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
@@ -86,7 +86,8 @@ export abstract class RecurrentLayer extends Module {
     }
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
-    this.regularizer = new Regularizer(name, cell, options, projSize !== undefined);
+    this.extension = extensionFor(name, { ...options, projSize });
+    this.regularizer = this.extension?.regularizer(name, cell, options, projSize !== undefined);
     this.outputSize = projSize ?? hiddenSize;
     this.addParameters(recurrentInit, inputInit, gateBias);
     this.initialize(options.seed ?? anySeed());
@@ -111,7 +112,8 @@ export abstract class RecurrentLayer extends Module {
       const first = parameterGates.indexOf(gateBias.gate) * H;
       return withRows(base, first, first + H, value);
     };
-    const { outputSize: P, regularizer: { gains, runningShape } } = this;
+    const { outputSize: P, regularizer } = this;
+    const { gains, runningShape } = regularizer ?? {};
     for (let layer = 0; layer < this.numLayers; layer++) {
       const inputs = layer === 0 ? this.inputSize : P * (this.joins ? this.directions : 1);
       for (const suffix of this.suffixes(layer)) {
@@ -127,7 +129,7 @@ export abstract class RecurrentLayer extends Module {
         for (const side of ["ih", "hh"]) this.addParameter(`gain_${side}_${suffix}`, new Parameter([G * H], constant(gains.first), G, lanes));
         if (gains.memory) this.addParameter(`gain_c_${suffix}`, new Parameter([H], constant(gains.first)));
         if (gains.memory && this.bias) this.addParameter(`bias_c_${suffix}`, new Parameter([H], constant(0)));
-        if (runningShape) this.addParameter(`running_${suffix}`, new Parameter(runningShape(H), this.regularizer.firstStatistics, 1, undefined, false));
+        if (runningShape) this.addParameter(`running_${suffix}`, new Parameter(runningShape(H), regularizer!.firstStatistics, 1, undefined, false));
       }
     }
   }
@@ -150,7 +152,7 @@ export abstract class RecurrentLayer extends Module {
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
         peepholes: layoutOf(this.cell).hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
-        gains: this.regularizer.gainsOf(context, suffix, this.bias),
+        gains: this.regularizer?.gainsOf(context, suffix, this.bias),
       },
     };
   }
@@ -161,12 +163,12 @@ export abstract class RecurrentLayer extends Module {
     const op = tape.options.recurrent ?? recurrent;
     const label = context.label(`l${layer}`);
     const walkAll = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
-      op(tape, some.length > 1 ? label : some[0].label, input, some, { cell: this.cell, lengths, regularization: this.regularizer.of(context, some.length, suffix) });
+      op(tape, some.length > 1 ? label : some[0].label, input, some, { cell: this.cell, lengths, walk: this.regularizer?.walkOf(context, some.length, suffix) });
     const suffixes = this.suffixes(layer);
     if (this.outputSize !== this.hiddenSize) {
-      return lanes.flatMap((lane, n) => projected(context, context.parameter(`weight_hr_${suffixes[n]}`), x, lane, lengths, (made, input) => walkAll([made], input, suffixes[n])[0]));
+      return lanes.map((lane, n) => this.extension!.projected(context, context.parameter(`weight_hr_${suffixes[n]}`), x, lane, lengths, (made, input) => walkAll([made], input, suffixes[n])[0]));
     }
-    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
+    return this.regularizer?.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
   }
 
   forward(context: Context, input: Variable): Variable {
@@ -187,7 +189,7 @@ export abstract class RecurrentLayer extends Module {
       return context.lengths ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
     };
     const dropsOut = this.dropout > 0 && context.training;
-    const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
+    const plain = this.outputSize === this.hiddenSize && !this.regularizer?.acts(context.training);
     const stacked = plain && this.directions === 1 && !dropsOut && canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);

@@ -1,44 +1,20 @@
-/** What stands between product and cell of a recurrent layer, or acts on its states: options, their checks, and what ops make of them. */
+/** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
 import { checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
 import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
 import { isTwoPhase, type RecurrentCell } from "../ops/recurrent-strategy.ts";
-import type { Gains, Regularization } from "../ops/regularized-walk.ts";
+import type { Gains } from "../ops/recurrent-input.ts";
+import { RegularizedWalk, type Regularization } from "../ops/regularized-walk.ts";
+import type { MakeWalk } from "../ops/walk.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import type { Initializer } from "./initializers.ts";
-
-/** Options of recurrent layers that act between product and cell, or on the states. */
-export interface RegularizationOptions {
-  /**
-   * Both sides of the gates, γ_x⊙N(W·x_t) + b_ih and γ_h⊙N(U·h_{t-1}) + b_hh, and of an LSTM what h is read out of,
-   * γ_c⊙N(c_t) + β_c, with N(v) = (v - mean) / √(variance + 1e-5): "layer" over the units of a row (Ba et al. 2016; all
-   * gates together, of a GRU the candidate by itself), gains 1 at first; "batch" over the rows of the batch, at each step
-   * by itself (Cooijmans et al. 2017), gains 0.1 at first, with running statistics for inference. Default "none".
-   */
-  normalization?: Normalization;
-  /**
-   * With "batch": steps that have running statistics of their own, those after them share the last one's. They are in
-   * the state dictionary as `running_l{k}` [normalizedSteps, (4·G + 2)·H], without the 2 if there is no memory: means
-   * and variances of W·x, of U·h, of c; 0.1 of each is new with each batch.
-   */
-  normalizedSteps?: number;
-  /**
-   * Probability that a unit keeps h, or c, of the step before, drawn anew at each step; in inference the expected
-   * mixture of both (Krueger et al. 2017). A number is for both. Default 0.
-   */
-  zoneout?: number | { h?: number; c?: number };
-  /**
-   * Probability that an element of h_{t-1} is 0 in U·h_{t-1} (the others are divided by the rest), the same elements at
-   * every step of a sequence (Gal & Ghahramani 2016); in training. Default 0.
-   */
-  recurrentDropout?: number;
-}
+import type { RegularizationOptions, RegularizedLayer } from "./layer-extension.ts";
 
 const epsilon = 1e-5;
 /** Weight of a new batch in the running statistics, as in PyTorch's batch normalisation. */
 const momentum = 0.1;
 
-export class Regularizer {
+export class Regularizer implements RegularizedLayer {
   private readonly normalization: Normalization;
   private readonly normalizedSteps: number;
   private readonly zoneout: { h: number; c: number };
@@ -73,13 +49,11 @@ export class Regularizer {
     if (asked.includes("zoneout") && !cell.stateOf) throw new RnnError("option", where, "zoneout is not for cells of one's own: what their backward pass wants is the state without it");
   }
 
-  /** Whether anything is to be done; in inference nothing is dropped. */
   acts(training: boolean): boolean {
     const { normalization, zoneout, recurrentDropout } = this;
     return normalization !== "none" || zoneout.h > 0 || zoneout.c > 0 || (training && recurrentDropout > 0);
   }
 
-  /** First value of the gains, and whether the memory has some; undefined if nothing is normalised. */
   get gains(): { first: number; memory: boolean } | undefined {
     if (this.normalization === "none") return undefined;
     return { first: this.normalization === "batch" ? 0.1 : 1, memory: !isTwoPhase(this.cell) && this.cell.readOut !== undefined };
@@ -93,7 +67,6 @@ export class Regularizer {
     };
   }
 
-  /** Shape of the running statistics of H units; undefined if none are kept. */
   get runningShape(): ((H: number) => Shape) | undefined {
     const { cell, normalizedSteps } = this;
     return normalizedSteps > 0 && !isTwoPhase(cell) ? (H) => [normalizedSteps, runningRows(cell) * H] : undefined;
@@ -108,14 +81,16 @@ export class Regularizer {
     return Float32Array.from({ length: steps * columns }, (_, i) => (isVariance(Math.floor((i % columns) / H)) ? 1 : 0));
   };
 
-  /** For an op of so many lanes; `suffix` is that of the first. */
-  of(context: Context, lanes: number, suffix: string): Regularization | undefined {
-    if (!this.acts(context.training)) return undefined;
+  walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
+    const { cell } = this;
+    if (!this.acts(context.training) || isTwoPhase(cell)) return undefined;
+    if (context.tape.options.recurrent && this.normalizedSteps > 0) throw new RnnError("option", context.label("normalization"), `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`);
     const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
-    return {
+    const regularization: Regularization = {
       normalization: this.normalization, epsilon, zoneout: this.zoneout, recurrentDropout: context.training ? this.recurrentDropout : 0,
       training: context.training, random: context.random, stream: streams[0],
       running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
     };
+    return (tape, label, whole, walked) => new RegularizedWalk(tape, label, cell, whole, walked, regularization);
   }
 }

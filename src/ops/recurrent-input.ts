@@ -4,8 +4,17 @@ import { prepareLayer } from "../kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { inputGradient, matmul, weightGradients } from "./linear.ts";
-import type { Gains } from "./regularized-walk.ts";
 import type { Gathered, Tape, Variable } from "./tape.ts";
+
+/** Factors and shifts of normalised values, in device order; the memory's of cells that read h out of one. */
+export interface Gains {
+  /** [H·G] */
+  readonly input: Variable;
+  readonly recurrent: Variable;
+  /** [H] */
+  readonly memory?: Variable;
+  readonly memoryBias?: Variable;
+}
 
 /** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, peepholes [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
 export interface RecurrentWeights {

@@ -17,9 +17,8 @@ import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
 import { checkedStrategy, isTwoPhase, layoutOf, peepholeProducts, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
-import { RegularizedWalk, type Regularization } from "./regularized-walk.ts";
 import type { Tape, Variable } from "./tape.ts";
-import { laneBuffer, PlainWalk, type LaneBuffer, type Walk } from "./walk.ts";
+import { laneBuffer, PlainWalk, type LaneBuffer, type MakeWalk, type Walk } from "./walk.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
@@ -36,8 +35,8 @@ export interface RecurrentOptions {
   readonly cell: RecurrentCell;
   /** [B] u32: steps of each row. */
   readonly lengths: View;
-  /** What stands between product and cell, or acts on the states. Only for cells of one phase, and not stacked. */
-  readonly regularization?: Regularization;
+  /** Walks time in the place of the plain kernels; not stacked. */
+  readonly walk?: MakeWalk;
   /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
   readonly stacked?: boolean;
 }
@@ -133,9 +132,8 @@ class RecurrentOp {
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
     this.form = { stacked, half: tape.options.halves };
-    this.walk = options.regularization && !isTwoPhase(cell)
-      ? new RegularizedWalk(tape, label, cell, this.whole, lanes, options.regularization)
-      : new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
+    this.walk = options.walk?.(tape, label, this.whole, lanes)
+      ?? new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
     const { weightRows } = this.walk;

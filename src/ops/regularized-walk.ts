@@ -15,17 +15,7 @@ import { matmul } from "./linear.ts";
 import { copyElements, type RecurrentWeights } from "./recurrent-input.ts";
 import { checkedStrategy, type BackwardBuffers, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
-import type { RowPart, Walk } from "./walk.ts";
-
-/** Factors and shifts of normalised values, in device order; the memory's of cells that read h out of one. */
-export interface Gains {
-  /** [H·G] */
-  readonly input: Variable;
-  readonly recurrent: Variable;
-  /** [H] */
-  readonly memory?: Variable;
-  readonly memoryBias?: Variable;
-}
+import type { RowPart, Walk, WalkedLane } from "./walk.ts";
 
 export interface Regularization {
   readonly normalization: Normalization;
@@ -42,13 +32,6 @@ export interface Regularization {
   readonly stream: number;
   /** Of one lane, for batch normalisation: [keptSteps, rows·H], and the weight of a new batch in them. */
   readonly running?: { readonly view: View; readonly momentum: number };
-}
-
-/** What the walk needs to know of a lane. */
-export interface RegularizedLane {
-  readonly reverse: boolean;
-  readonly weights: RecurrentWeights;
-  readonly initialH?: Variable;
 }
 
 /** @throws RnnError `limit` if `asked` cannot be had */
@@ -72,7 +55,7 @@ export class RegularizedWalk implements Walk {
 
   constructor(
     tape: Tape, private readonly label: string, private readonly cell: Cell, private readonly whole: Segment,
-    private readonly lanes: readonly RegularizedLane[], private readonly of: Regularization,
+    private readonly lanes: readonly WalkedLane[], private readonly of: Regularization,
   ) {
     const { options: { strategy, halves, sharesSteps } } = tape;
     const { normalization, zoneout, recurrentDropout } = of;

@@ -37,7 +37,7 @@ function presentAt(tape: Tape, label: string, B: number, lengths: ArrayLike<numb
   return tape.recording.buffer(label, [B], "constant", "u32", Uint32Array.from({ length: B }, (_, b) => (lengths && lengths[b] <= t ? 0 : 1)));
 }
 
-function unrolledLane(tape: Tape, steps: readonly Variable[], present: readonly View[], lane: Lane, { cell, regularization }: RecurrentOptions, collect: (states: LaneStates) => void): RecurrentResult {
+function unrolledLane(tape: Tape, steps: readonly Variable[], present: readonly View[], lane: Lane, { cell, walk }: RecurrentOptions, collect: (states: LaneStates) => void): RecurrentResult {
   const T = steps.length;
   const [, B] = steps[0].shape;
   const H = lane.weights.recurrentWeight.shape[1];
@@ -47,7 +47,7 @@ function unrolledLane(tape: Tape, steps: readonly Variable[], present: readonly 
   let c: Variable | undefined = states.c[0];
   for (let i = 0; i < T; i++) {
     const t = lane.reverse ? T - 1 - i : i;
-    const [{ finalH, finalC }] = recurrent(tape, lane.label, steps[t], [{ ...lane, reverse: false, initialH: h, initialC: c }], { cell, regularization, lengths: present[t] });
+    const [{ finalH, finalC }] = recurrent(tape, lane.label, steps[t], [{ ...lane, reverse: false, initialH: h, initialC: c }], { cell, walk, lengths: present[t] });
     [h, c] = [finalH, finalC];
     states.h[t + 1] = h;
     if (c) states.c[t + 1] = c;

@@ -56,6 +56,16 @@ export interface Walk {
   finish?(tape: Tape, carry: View): void;
 }
 
+/** Makes the walk of one op. */
+export type MakeWalk = (tape: Tape, label: string, whole: Segment, lanes: readonly WalkedLane[]) => Walk;
+
+/** What a walk needs to know of a lane. */
+export interface WalkedLane {
+  readonly reverse: boolean;
+  readonly weights: RecurrentWeights;
+  readonly initialH?: Variable;
+}
+
 /** Cells of one or two phases by any strategy. */
 export class PlainWalk implements Walk {
   readonly ownsBiases = false;

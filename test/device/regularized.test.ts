@@ -1,6 +1,6 @@
 /** Normalisation, zoneout and recurrent dropout in the layers: gradients, every strategy on both backends, equations, statistics. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, GRU, LSTM, RNN, type ModelInputs, type Module, type RegularizationOptions, type StrategyOption, type Tensor } from "webgpu-rnn";
+import { forward, gradients, GRU, LSTM, RNN, type ModelInputs, type Module, type RegularizationOptions, type StrategyOption, type Tensor } from "webgpu-rnn/full";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
