@@ -35,11 +35,13 @@ export async function buildPage(name, outdir) {
   });
 }
 
-/** Builds all pages that exist: their folder, and for each its name and its path on the server. */
-export async function buildPages() {
-  const folder = join(root, "build", "site");
+/**
+ * Builds all pages that exist, or those of `demo/` only, into `folder`: the folder, and for each page its name and its
+ * path on the server.
+ */
+export async function buildPages({ folder = join(root, "build", "site"), demoOnly = false } = {}) {
   await rm(folder, { recursive: true, force: true });
-  const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
+  const present = pages.filter(({ name }) => (name.startsWith("demo") || !demoOnly) && existsSync(join(root, name, "index.html")));
   await Promise.all(present.map(async ({ name, path, also }) => {
     await buildPage(name, join(folder, path));
     await also?.(join(folder, path));

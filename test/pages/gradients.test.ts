@@ -10,7 +10,7 @@ describe(`the page of gradients in ${kind}`, () => {
   let page: DemoPage;
 
   beforeAll(async () => {
-    demo = await serveDemo();
+    demo = await serveDemo("gradients");
   });
   afterAll(() => demo.close());
   beforeEach(async () => {
