@@ -11,6 +11,9 @@ export const button = (id: string): HTMLButtonElement => byId(id, HTMLButtonElem
 export const input = (id: string): HTMLInputElement => byId(id, HTMLInputElement);
 export const block = (id: string): HTMLElement => byId(id, HTMLElement);
 
+/** The choices of a group of radio buttons. */
+export const radios = (name: string): HTMLInputElement[] => [...document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)];
+
 /** Makes an element: a class, text or children, and attributes. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K, className = "", content: string | readonly (Node | string)[] = "", attributes: Readonly<Record<string, string>> = {},

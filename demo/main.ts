@@ -1,6 +1,7 @@
 /** The page: shows what the worker reports, and sends it what the visitor wants. */
 import { Chart } from "./chart.ts";
 import { Controls } from "./controls.ts";
+import { isSoftware, showDevice } from "./device-panel.ts";
 import { block, button, compact, count, download, input } from "./dom.ts";
 import type { BackendChoice, ModelInfo, Reply, Request } from "./messages.ts";
 import { Notices } from "./notices.ts";
@@ -99,13 +100,9 @@ async function open(file: Uint8Array<ArrayBuffer>, name: string, where: BackendC
 const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind: K }>) => void } = {
   backend(reply) {
     choice = form.backend = reply.choice;
-    const device = block("device");
-    device.dataset.backend = reply.backend;
-    const software = reply.adapter.includes("(software)");
-    block("device-name").textContent = reply.backend === "webgpu" ? `WebGPU on ${reply.adapter}` : reply.adapter;
-    block("device-reason").textContent = reply.backend === "webgpu" && software ? `${reply.reason}; a software adapter, slower than the CPU itself` : reply.reason;
+    showDevice(reply);
     block("speed").textContent = "–";
-    form.suggest(reply.backend === "webgpu" && !software ? "medium" : "small");
+    form.suggest(reply.backend === "webgpu" && !isSoftware(reply.adapter) ? "medium" : "small");
     if (controls.state !== "training") controls.set(model ? "paused" : "empty");
   },
   model(reply) {

@@ -82,8 +82,16 @@ export interface Problem {
   readonly message: string;
 }
 
+/** What is computed on, what was asked for, and why it is this. */
+export interface BackendReport {
+  readonly choice: BackendChoice;
+  readonly backend: "cpu" | "webgpu";
+  readonly adapter: string;
+  readonly reason: string;
+}
+
 export type Reply =
-  | { readonly kind: "backend"; readonly choice: BackendChoice; readonly backend: "cpu" | "webgpu"; readonly adapter: string; readonly reason: string }
+  | ({ readonly kind: "backend" } & BackendReport)
   | { readonly kind: "model"; readonly model: ModelInfo; readonly opened: string | null }
   | { readonly kind: "state"; readonly state: "training" | "paused" }
   | { readonly kind: "progress"; readonly steps: readonly StepReport[]; readonly charactersPerSecond: number }

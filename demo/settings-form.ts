@@ -1,5 +1,5 @@
 /** The form with the settings: presets, reading, locking. */
-import { byId, input } from "./dom.ts";
+import { byId, input, radios } from "./dom.ts";
 import type { BackendChoice, Cell, Settings } from "./messages.ts";
 import { isLearningRate, labels, presets, type PresetName } from "./settings.ts";
 
@@ -80,8 +80,4 @@ export class SettingsForm {
     this.preset.value = name;
     for (const [key, value] of Object.entries(presets[name])) input(key).value = String(value);
   }
-}
-
-function radios(name: string): HTMLInputElement[] {
-  return [...document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)];
 }

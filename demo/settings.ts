@@ -14,13 +14,24 @@ export const labels: Readonly<Record<keyof Settings, string>> = {
 /** @throws RnnError `option`, naming the field as the page does */
 export function checkSettings(settings: Settings): void {
   for (const name of Object.keys(most) as (keyof typeof most)[]) {
-    const value: unknown = settings[name];
-    if (Number.isInteger(value) && (value as number) >= least[name] && (value as number) <= most[name]) continue;
-    throw new RnnError("option", labels[name], `must be a whole number from ${least[name]} to ${most[name]}, got ${say(value)}`);
+    checkWhole(labels[name], settings[name], least[name], most[name]);
   }
   const { learningRate, cell } = settings;
-  if (!isLearningRate(learningRate)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(learningRate)}`);
+  checkLearningRate(learningRate);
   if (!["lstm", "gru", "rnn"].includes(cell)) throw new RnnError("option", labels.cell, `must be lstm, gru or rnn, got ${say(cell)}`);
+}
+
+export function checkWhole(label: string, value: unknown, from: number, to: number): void {
+  if (Number.isInteger(value) && (value as number) >= from && (value as number) <= to) return;
+  throw new RnnError("option", label, `must be a whole number from ${from} to ${to}, got ${say(value)}`);
+}
+
+export function checkNumber(label: string, value: number, from: number, to: number): void {
+  if (!(value >= from && value <= to)) throw new RnnError("option", label, `must be a number from ${from} to ${to}, got ${say(value)}`);
+}
+
+export function checkLearningRate(value: number): void {
+  if (!isLearningRate(value)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(value)}`);
 }
 
 export const isLearningRate = (value: number): boolean => value > 0 && value <= 10;

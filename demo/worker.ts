@@ -2,26 +2,31 @@
  * The worker: everything that computes. Requests wait in a queue and are answered one after the other; training is
  * one of them, and lets those that need the model (a sample, a checkpoint, a check) pass between two steps.
  */
-import { createBackend, RnnError, type Backend } from "webgpu-rnn";
+import { RnnError, type Backend } from "webgpu-rnn";
 import { checkDevice } from "./device-check.ts";
-import type { BackendChoice, Problem, Reply, Request, Sampling, StepReport, Text } from "./messages.ts";
+import type { BackendChoice, Reply, Request, Sampling, StepReport, Text } from "./messages.ts";
 import { makeModel } from "./model.ts";
 import { Run } from "./run.ts";
 import { checkSettings } from "./settings.ts";
 import { Speed } from "./speed.ts";
+import { Device, problemOf, RequestQueue } from "./worker-parts.ts";
 
 const progressEvery = 100;
 const safeCopyEvery = 20_000;
 /** Samples come at least this far apart, and take at most a tenth of the time. */
 const sampleEvery = 2500;
 
-let backend: Backend | undefined;
+const device = new Device({
+  ready: (report) => reply({ kind: "backend", ...report }),
+  lost(error) {
+    if (!training) reply({ kind: "problem", problem: problemOf("backend", error) });
+  },
+});
 let run: Run | undefined;
 let training: AbortController | undefined;
 let sampling: Sampling = { prompt: "", length: 200, temperature: 0.8 };
 let samples = 0;
-const queue: Request[] = [];
-let wake = (): void => undefined;
+const queue = new RequestQueue<Request>();
 
 /** Requests that are answered between two steps; all others end the training first. */
 const passes = (request: Request): boolean => ["sample", "checkpoint", "verify"].includes(request.kind);
@@ -35,19 +40,10 @@ addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
     return;
   }
   if (!passes(request)) training?.abort();
-  queue.push(request);
-  wake();
+  queue.add(request);
 });
 
-void serve();
-
-async function serve(): Promise<never> {
-  for (;;) {
-    const request = queue.shift();
-    if (request) await answer(request);
-    else await new Promise<void>((resolve) => (wake = resolve));
-  }
-}
+void queue.serve(answer);
 
 async function answer(request: Request): Promise<void> {
   try {
@@ -82,7 +78,7 @@ async function handle(request: Request): Promise<void> {
     case "verify": {
       checkSettings(request.settings);
       const model = run?.model ?? makeModel(request.settings, 64);
-      return reply({ kind: "verify", report: await checkDevice(model, backend!, run?.info().settings ?? request.settings) });
+      return reply({ kind: "verify", report: await checkDevice(model, device.backend, run?.info().settings ?? request.settings) });
     }
     case "pause":
     case "sampling":
@@ -90,23 +86,9 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-/** Puts a fresh backend, and the run that `make` makes on it, in the place of the present ones once both exist. */
+/** The run that `make` makes, on a fresh backend. */
 async function use(choice: BackendChoice, make: (fresh: Backend) => Run | undefined | Promise<Run | undefined>): Promise<void> {
-  const fresh = await createBackend(choice);
-  try {
-    run = await make(fresh);
-  } catch (error) {
-    fresh.destroy();
-    throw error;
-  }
-  const old = backend;
-  backend = fresh;
-  // A device holds the memory of a model until it is destroyed.
-  old?.destroy();
-  void fresh.lost.then((error) => {
-    if (backend === fresh && !training) reply({ kind: "problem", problem: problemOf("backend", error) });
-  });
-  reply({ kind: "backend", choice, backend: fresh.kind, adapter: fresh.adapter, reason: fresh.reason });
+  run = await device.exchange(choice, make);
 }
 
 async function train(text: Text | null): Promise<void> {
@@ -131,7 +113,7 @@ async function train(text: Text | null): Promise<void> {
         await sendCheckpoint(false);
         saved = performance.now();
       }
-      while (queue.length > 0 && passes(queue[0])) await answer(queue.shift()!);
+      for (let request = queue.takeIf(passes); request; request = queue.takeIf(passes)) await answer(request);
       if (began > nextSample && !control.signal.aborted) {
         const start = performance.now();
         await writeSample(sampling, report.loss, control.signal);
@@ -166,12 +148,6 @@ async function sendCheckpoint(asked: boolean): Promise<void> {
   if (!run) throw new RnnError("option", "Checkpoint", "there is no model yet; start a training or open a checkpoint");
   const file = await run.checkpoint();
   reply({ kind: "checkpoint", file, step: run.step, asked }, [file.buffer]);
-}
-
-function problemOf(during: Problem["during"], error: unknown): Problem {
-  if (error instanceof RnnError) return { during, kind: error.kind, message: error.message };
-  console.error(error);
-  return { during, kind: "other", message: error instanceof Error ? error.message : String(error) };
 }
 
 function reply(message: Reply, transfer: Transferable[] = []): void {

@@ -24,18 +24,21 @@ export const cells = ["tanh", "IRNN", "GRU", "LSTM"] as const;
 export type CellName = (typeof cells)[number];
 
 /**
- * A tanh RNN, an RNN with ReLU that begins as the identity (Le et al. 2015; its input small, so that nothing explodes
- * before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a linear output, in the end or at every step.
+ * A tanh RNN, an RNN with ReLU that begins as `identityTimes` the identity (Le et al. 2015; its input small, so that nothing
+ * explodes before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a
+ * linear output, in the end or at every step.
  */
-export async function addingModel(cell: CellName, hidden: number, { everyStep = false } = {}): Promise<Module> {
-  const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
+export async function addingModel(cell: CellName, hidden: number, { everyStep = false, identityTimes = 1 } = {}): Promise<Module> {
+  const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu", recurrentInit: "identity" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
   const model = new Sequential([everyStep ? rnn : new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
   if (cell === "IRNN") {
-    const identity: Tensor = { shape: [hidden, hidden], data: Float32Array.from({ length: hidden * hidden }, (_, i) => (i % (hidden + 1) === 0 ? 1 : 0)) };
-    const zero: Tensor = { shape: [hidden], data: new Float32Array(hidden) };
-    const dict = await model.stateDict();
-    const small = dict["0.weight_ih_l0"].data.map((w) => w * 0.3);
-    model.loadStateDict({ ...dict, "0.weight_ih_l0": { shape: [hidden, 2], data: small }, "0.weight_hh_l0": identity, "0.bias_ih_l0": zero, "0.bias_hh_l0": zero });
+    const dict: Record<string, Tensor> = { ...(await model.stateDict()) };
+    const factors = { weight_ih_l0: 0.3, weight_hh_l0: identityTimes, bias_ih_l0: 0, bias_hh_l0: 0 };
+    for (const [name, factor] of Object.entries(factors)) {
+      const { shape, data } = dict[`0.${name}`];
+      dict[`0.${name}`] = { shape, data: data.map((w) => w * factor) };
+    }
+    model.loadStateDict(dict);
   }
   return model;
 }

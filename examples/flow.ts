@@ -1,14 +1,16 @@
 // How far gradients reach: a plain RNN, an IRNN, a GRU and an LSTM say at each step the sum of the marked numbers so far,
-// and ‖∂E_t/∂h_k‖ is looked at before they learn it and when they have.
+// and ‖∂E_t/∂h_k‖ is looked at before they learn it and when they have. demo/gradients/ shows the same while they learn.
 import { adam, gradientFlow, squaredError, Trainer, type Backend, type Batch, type Tensor } from "webgpu-rnn/full";
 import { addingBatch, addingModel, cells } from "./adding.ts";
 
-/** The adding problem with the sum so far as target of each step. */
-function sumsSoFar(steps: number, rows: number, seed: number): Batch {
+/** The adding problem with the sum so far as target of each step; `lastOnly`: of all steps only the last counts. */
+export function sumsSoFar(steps: number, rows: number, seed: number, { lastOnly = false } = {}): Batch {
   const { input } = addingBatch(steps, rows, seed);
   const data = new Float32Array(steps * rows);
   for (let i = 0; i < data.length; i++) data[i] = (i < rows ? 0 : data[i - rows]) + input.data[2 * i] * input.data[2 * i + 1];
-  return { input, targets: { shape: [steps, rows, 1], data }, startsSequence: true };
+  const shape = [steps, rows, 1];
+  const mask = lastOnly ? { shape, data: new Float32Array(steps * rows).fill(1, (steps - 1) * rows) } : undefined;
+  return { input, targets: { shape, data }, mask, startsSequence: true };
 }
 
 export interface Flow {

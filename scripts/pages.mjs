@@ -1,5 +1,5 @@
-// Bundles the pages: demo/ to build/site/, bench/ (when it has a page) to build/site/bench/. In each folder main.ts
-// and every worker*.ts are bundled under their own names, so that a page says
+// Bundles the pages: demo/ to build/site/, demo/gradients/ to build/site/gradients/, bench/ (when it has a page) to
+// build/site/bench/. In each folder main.ts and every worker*.ts are bundled under their own names, so that a page says
 // `new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`; all other files are copied, TypeScript left out.
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
@@ -10,6 +10,7 @@ import { mobyDick } from "./moby-dick.mjs";
 
 const pages = [
   { name: "demo", path: "" },
+  { name: "demo/gradients", path: "gradients/" },
   { name: "bench", path: "bench/", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 
@@ -23,7 +24,8 @@ export async function buildPage(name, outdir) {
   const entries = files.filter((file) => /^(main|worker.*)\.ts$/.test(file));
   await mkdir(outdir, { recursive: true });
   for (const file of files) {
-    if (!notForPages.test(file)) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
+    const isPage = pages.some((page) => page.name === `${name}/${file}`);
+    if (!isPage && !notForPages.test(file)) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
   await bundle({
     entryPoints: entries.map((file) => join(source, file)),
@@ -33,11 +35,13 @@ export async function buildPage(name, outdir) {
   });
 }
 
-/** Builds all pages that exist: their folder, and for each its name and its path on the server. */
-export async function buildPages() {
-  const folder = join(root, "build", "site");
+/**
+ * Builds all pages that exist, or those of `demo/` only, into `folder`: the folder, and for each page its name and its
+ * path on the server.
+ */
+export async function buildPages({ folder = join(root, "build", "site"), demoOnly = false } = {}) {
   await rm(folder, { recursive: true, force: true });
-  const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
+  const present = pages.filter(({ name }) => (name.startsWith("demo") || !demoOnly) && existsSync(join(root, name, "index.html")));
   await Promise.all(present.map(async ({ name, path, also }) => {
     await buildPage(name, join(folder, path));
     await also?.(join(folder, path));

@@ -17,5 +17,5 @@ console.log(describeSizes(sizes));
 if (pages.length === 0) throw new Error("neither demo/index.html nor bench/index.html exists: there is nothing to serve");
 const { url } = await serve(folder, { port, search: true });
 console.log();
-for (const { name, path } of pages) console.log(`${name.padEnd(6)} ${url}${path}`);
+for (const { name, path } of pages) console.log(`${name.padEnd(14)} ${url}${path}`);
 console.log("\nCtrl-C ends.");

@@ -11,7 +11,7 @@ describe(`the demo page in ${kind}`, () => {
   let page: DemoPage;
 
   beforeAll(async () => {
-    demo = await serveDemo();
+    demo = await serveDemo("demo");
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

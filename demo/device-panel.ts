@@ -1,0 +1,12 @@
+/** What is computed on, and why: the panel at the top of each page. */
+import { block } from "./dom.ts";
+import type { BackendReport } from "./messages.ts";
+
+export const isSoftware = (adapter: string): boolean => adapter.includes("(software)");
+
+export function showDevice({ backend, adapter, reason }: BackendReport): void {
+  const webgpu = backend === "webgpu";
+  block("device").dataset.backend = backend;
+  block("device-name").textContent = webgpu ? `WebGPU on ${adapter}` : adapter;
+  block("device-reason").textContent = webgpu && isSoftware(adapter) ? `${reason}; a software adapter, slower than the CPU itself` : reason;
+}
