@@ -1,7 +1,7 @@
 // The adding problem (Hochreiter & Schmidhuber 1997; Le et al. 2015): of a sequence of numbers between 0 and 1 two are
 // marked, and their sum is to be said in the end. Who always says 1 has a mean squared error of 1/6 = 0.1667 (0.1767 on
 // the samples of the paper); whoever forgets cannot do better.
-import { adam, forward, GRU, LastStep, Linear, LSTM, RNN, Sequential, squaredError, Trainer, type Backend, type Batch, type Module, type Tensor } from "webgpu-rnn/full";
+import { adam, forward, GRU, LastStep, Linear, LSTM, RNN, Sequential, squaredError, Trainer, type Backend, type Batch, type Module } from "webgpu-rnn/full";
 import { uniformFrom } from "./random.ts";
 
 /** A number of steps, one marked in each half. */
@@ -28,14 +28,12 @@ export type CellName = (typeof cells)[number];
  * before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a linear output, in the end or at every step.
  */
 export async function addingModel(cell: CellName, hidden: number, { everyStep = false } = {}): Promise<Module> {
-  const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
+  const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu", recurrentInit: "identity" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
   const model = new Sequential([everyStep ? rnn : new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
   if (cell === "IRNN") {
-    const identity: Tensor = { shape: [hidden, hidden], data: Float32Array.from({ length: hidden * hidden }, (_, i) => (i % (hidden + 1) === 0 ? 1 : 0)) };
-    const zero: Tensor = { shape: [hidden], data: new Float32Array(hidden) };
     const dict = await model.stateDict();
     const small = dict["0.weight_ih_l0"].data.map((w) => w * 0.3);
-    model.loadStateDict({ ...dict, "0.weight_ih_l0": { shape: [hidden, 2], data: small }, "0.weight_hh_l0": identity, "0.bias_ih_l0": zero, "0.bias_hh_l0": zero });
+    model.loadStateDict({ ...dict, "0.weight_ih_l0": { shape: [hidden, 2], data: small } });
   }
   return model;
 }
