@@ -33,7 +33,7 @@ export async function addingModel(cell: CellName, hidden: number, { everyStep = 
   const model = new Sequential([everyStep ? rnn : new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
   if (cell === "IRNN") {
     const dict: Record<string, Tensor> = { ...(await model.stateDict()) };
-    const factors = { weight_ih_l0: 0.3, weight_hh_l0: identityTimes, bias_ih_l0: 0, bias_hh_l0: 0 };
+    const factors = { weight_ih_l0: 0.3, weight_hh_l0: identityTimes };
     for (const [name, factor] of Object.entries(factors)) {
       const { shape, data } = dict[`0.${name}`];
       dict[`0.${name}`] = { shape, data: data.map((w) => w * factor) };

@@ -54,6 +54,8 @@ export const constant = (value: number): Initializer => (shape) => new Float32Ar
 export const withRows = (base: Initializer, first: number, last: number, value: number): Initializer => (shape, draw) =>
   base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);
 
+export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+
 /** Each of the `gates` square blocks of a [gates·H, H] weight is the identity (Le et al. 2015). */
 export const identity: Initializer = ([rows, H]) => Float32Array.from({ length: rows * H }, (_, i) => (Math.floor(i / H) % H === i % H ? 1 : 0));
 

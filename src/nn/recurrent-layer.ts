@@ -30,8 +30,8 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
   merge?: Merge;
   /**
-   * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities (the IRNN of
-   * Le et al. 2015, with ReLU).
+   * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities and zero
+   * biases (the IRNN of Le et al. 2015, with ReLU).
    */
   recurrentInit?: "uniform" | "orthogonal" | "identity";
   /** Input weights from U(-1/√H, 1/√H), or by Glorot & Bengio (2010): variance 2 / (inputs + H) in each gate's block. */
@@ -106,11 +106,12 @@ export abstract class RecurrentLayer extends Module {
     const base = uniform(1 / Math.sqrt(H));
     const recurrent = { uniform: base, orthogonal: orthogonal(G), identity }[recurrentInit];
     const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
+    const ofBiases = recurrentInit === "identity" ? constant(0) : base;
     // A gate's bias is the sum of two; the first takes the whole value.
     const biasRows = (value: number): Initializer => {
-      if (!gateBias) return base;
+      if (!gateBias) return ofBiases;
       const first = parameterGates.indexOf(gateBias.gate) * H;
-      return withRows(base, first, first + H, value);
+      return withRows(ofBiases, first, first + H, value);
     };
     const { outputSize: P, regularizer } = this;
     const { gains, runningShape } = regularizer ?? {};

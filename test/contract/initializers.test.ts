@@ -1,6 +1,6 @@
 // First values of recurrent layers: what the papers say about them, by their variance and shape.
 import { describe, expect, it } from "vitest";
-import { GRU, RNN } from "../../src/index.ts";
+import { GRU, LSTM, RNN } from "../../src/index.ts";
 
 const [I, H] = [40, 60];
 
@@ -23,6 +23,12 @@ describe("recurrentInit", () => {
     const recurrent = Object.entries(dict).filter(([name]) => name.startsWith("weight_hh"));
     expect(recurrent).toHaveLength(4);
     for (const [, { data }] of recurrent) expect([...data]).toEqual(Array.from({ length: 25 }, (_, i) => (i % 6 === 0 ? 1 : 0)));
+  });
+
+  it("identity leaves biases at zero, but for the forget gate's if it is given", async () => {
+    const biasesOf = async (layer: RNN | LSTM): Promise<number[][]> => Object.entries(await layer.stateDict()).filter(([name]) => name.startsWith("bias")).map(([, { data }]) => [...data]);
+    expect(await biasesOf(new RNN(3, 2, { nonlinearity: "relu", recurrentInit: "identity", bidirectional: true }))).toEqual(Array.from({ length: 4 }, () => [0, 0]));
+    expect(await biasesOf(new LSTM(3, 2, { recurrentInit: "identity", forgetBias: 1 }))).toEqual([[0, 0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0]]);
   });
 
   it("identity is one in each gate's block", async () => {
