@@ -20,7 +20,7 @@ export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
 export { GRU, LSTM, RNN, type RecurrentLayerOptions } from "./nn/recurrent.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
-export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
+export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./ops/tape.ts";
 export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice, type StrategyOption } from "./ops/choose-strategy.ts";
