@@ -1,4 +1,4 @@
-// Adam, or AdamW with `decoupled`; update rule in src/kernels/optimizers.ts.
+// Adam, AdamW with `decoupled`, or NAdam by what `control` says; update rule in src/kernels/optimizers.ts.
 struct Params { length: u32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, decoupled: u32, clipValue: f32 }
 @group(0) @binding(0) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> gradients: array<f32>;
@@ -14,6 +14,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let i = linearIndex(group, groups, thread);
   if (i >= params.length || !healthy(i)) { return; }
   let learningRate = control[0];
+  let momentFactor = control[1];
+  let biasCorrection2 = control[2];
+  let gradientFactor = control[3];
   var parameter = parameters[i];
   var penalty = params.weightDecay;
   if (params.decoupled != 0u) {
@@ -25,5 +28,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let v = params.beta2 * secondMoment[i] + (1.0 - params.beta2) * g * g;
   firstMoment[i] = m;
   secondMoment[i] = v;
-  parameters[i] = parameter - learningRate * (m / control[1]) / (sqrt(v / control[2]) + params.eps);
+  parameters[i] = parameter - learningRate * (momentFactor * m + gradientFactor * g) / (sqrt(v / biasCorrection2) + params.eps);
 }

@@ -22,7 +22,7 @@ export { GRU, LSTM, RNN } from "./nn/recurrent.ts";
 export type { RecurrentLayerOptions } from "./nn/recurrent-layer.ts";
 export type { RegularizationOptions } from "./nn/layer-extension.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
-export { adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
+export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./ops/tape.ts";
 export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice, type StrategyOption } from "./ops/choose-strategy.ts";

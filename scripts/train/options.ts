@@ -48,7 +48,7 @@ const flags = {
   batch: integer(1, 65536, 32, "pieces of the text read side by side"),
   length: integer(1, 65536, 64, "characters of each piece per step"),
   validation: number(0, "part of the text, at its end, kept to measure the model on", "a number from 0 to below 1", (v) => v >= 0 && v < 1),
-  optimizer: choice(["adam", "adamw", "rmsprop", "sgd"], "adam", "the optimiser"),
+  optimizer: choice(["adam", "adamw", "nadam", "rmsprop", "sgd"], "adam", "the optimiser"),
   lr: number(0.005, "learning rate", "a number above 0", (v) => v > 0),
   clip: number(5, "greatest norm of the gradients; 0: no limit", "a number of at least 0", (v) => v >= 0),
   backend: choice(["auto", "cpu", "webgpu"], "auto", "auto: WebGPU on a hardware adapter, else the CPU"),

@@ -1,7 +1,7 @@
 /** One run: data, model and trainer from the options; the loop; the sample; what is kept of it. */
 import { createHash } from "node:crypto";
 import {
-  adam, adamw, createBackend, crossEntropy, decodeSafetensors, Dropout, Embedding, generate, GRU, Linear, LSTM, RNN, RnnError, rmsprop, Sequential, sgd,
+  adam, adamw, createBackend, crossEntropy, decodeSafetensors, Dropout, Embedding, generate, GRU, Linear, LSTM, nadam, RNN, RnnError, rmsprop, Sequential, sgd,
   TextData, Trainer, Vocabulary, type Backend, type MemoryUse, type Module, type Optimizer,
 } from "webgpu-rnn";
 import { keep, type Options } from "./options.ts";
@@ -47,6 +47,7 @@ function buildOptimizer({ optimizer, lr: learningRate }: Options): Optimizer {
   switch (optimizer) {
     case "adam": return adam({ learningRate });
     case "adamw": return adamw({ learningRate });
+    case "nadam": return nadam({ learningRate });
     case "rmsprop": return rmsprop({ learningRate });
     case "sgd": return sgd({ learningRate });
   }

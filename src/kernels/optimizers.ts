@@ -13,8 +13,8 @@ const parameters = vector("read_write");
 const gradients = vector("read");
 const lastGood = vector("read_write", "[length]; parameters before the last healthy step");
 const norm = vector("read", "[4]: norm, scale, healthy, 0");
-/** biasCorrection_i = 1 - beta_i^step; firstStep is 1 in the first step, else 0. */
-const control = vector("read", "[4]: learningRate, biasCorrection1, biasCorrection2, firstStep");
+/** firstStep is 1 in the first step, else 0. */
+const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
 
 /** g clipped to ±clipValue (0: not clipped), times the norm's scale, plus weightDecay · θ. */
@@ -96,19 +96,23 @@ export const rmsprop = defineKernel({
 });
 
 /**
- * Adam (Kingma & Ba 2015): m = beta1·m + (1 - beta1)·g;  v = beta2·v + (1 - beta2)·g²;
- * θ -= learningRate · (m / biasCorrection1) / (√(v / biasCorrection2) + eps).
- * With `decoupled` 1 it is AdamW (Loshchilov & Hutter 2019): the decay shrinks θ itself and does not enter g.
+ * m = beta1·m + (1 - beta1)·g;  v = beta2·v + (1 - beta2)·g²;
+ * θ -= learningRate · (momentFactor·m + gradientFactor·g) / (√(v / biasCorrection2) + eps).
+ * Adam (Kingma & Ba 2015) has momentFactor 1 / (1 - beta1^step) and gradientFactor 0, NAdam (Dozat 2016) both; the host
+ * computes them for each step, and biasCorrection2 = 1 - beta2^step. With `decoupled` 1 it is AdamW (Loshchilov & Hutter 2019): the decay shrinks θ itself and does not enter g.
  */
 export const adam = defineKernel({
   name: "adam",
   sources: ["lib/linear-index", "lib/gradient", "adam"],
-  bindings: { parameters, gradients, lastGood, firstMoment: vector("read_write"), secondMoment: vector("read_write"), norm, control },
+  bindings: {
+    parameters, gradients, lastGood, firstMoment: vector("read_write"), secondMoment: vector("read_write"), norm,
+    control: vector("read", "[4]: learningRate, momentFactor, biasCorrection2, gradientFactor"),
+  },
   params: { length: "u32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", decoupled: "u32", clipValue: "f32" },
   workgroups,
   twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) {
     if (!healthy(parameters, lastGood, norm, length)) return;
-    const learningRate = control[0];
+    const [learningRate, momentFactor, biasCorrection2, gradientFactor] = control;
     for (let i = 0; i < length; i++) {
       let parameter = parameters[i];
       let penalty = weightDecay;
@@ -121,7 +125,7 @@ export const adam = defineKernel({
       const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
       firstMoment[i] = m;
       secondMoment[i] = v;
-      parameters[i] = parameter - (learningRate * (m / control[1])) / (Math.sqrt(v / control[2]) + eps);
+      parameters[i] = parameter - (learningRate * (momentFactor * m + gradientFactor * g)) / (Math.sqrt(v / biasCorrection2) + eps);
     }
   },
 });

@@ -1,5 +1,5 @@
 /** Optimisers with PyTorch's update rules, names and defaults; each is one dispatch over all parameters. */
-import { checkBoolean, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkBoolean, checkChoice, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
 import { adam as adamKernel, rmsprop as rmspropKernel, sgd as sgdKernel } from "../kernels/optimizers.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { constant, type Schedule } from "./schedules.ts";
@@ -17,14 +17,14 @@ export interface OptimizerViews {
   readonly control: View;
 }
 
-/** An update rule with its options; made by `sgd`, `rmsprop`, `adam` or `adamw`. It has no state of its own. */
+/** An update rule with its options; made by `sgd`, `rmsprop`, `adam`, `adamw` or `nadam`. It has no state of its own. */
 export interface Optimizer {
   readonly name: string;
   readonly schedule: Schedule;
   /** Names of its state arrays, each as long as the parameters if `used`. */
   readonly slots: readonly { readonly name: string; readonly used: boolean }[];
   record(recording: Recording, views: OptimizerViews, length: number, clipValue: number): void;
-  /** What the kernel needs to know of step `step` (from 0): learning rate, bias corrections, whether it is the first. */
+  /** What the kernel needs to know of step `step` (from 0), the learning rate first; see the kernels' `control`. */
   control(step: number): number[];
 }
 
@@ -101,23 +101,42 @@ interface AdamOptions extends Common {
   eps?: number;
 }
 
-function adamLike(where: string, options: AdamOptions, decoupled: 0 | 1, defaultDecay: number): Optimizer {
-  checkOptionNames(where, options, ["learningRate", "weightDecay", "beta1", "beta2", "eps"]);
-  const schedule = scheduleOf(where, options.learningRate ?? 0.001);
+/** Of step `step` (from 0), what the first moment and the gradient itself are multiplied by in the update. */
+type Mixture = (step: number) => { readonly moment: number; readonly gradient: number };
+
+const adamOptions = ["learningRate", "weightDecay", "beta1", "beta2", "eps"];
+
+interface AdamRule {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly decoupled: 0 | 1;
+  readonly mixture: (beta1: number) => Mixture;
+}
+
+function adamLike(where: string, options: AdamOptions, rule: AdamRule): Optimizer {
+  const schedule = scheduleOf(where, options.learningRate ?? rule.learningRate);
   const beta1 = fraction(where, "beta1", options.beta1 ?? 0.9);
   const beta2 = fraction(where, "beta2", options.beta2 ?? 0.999);
   const eps = checkNumber(where, "eps", options.eps ?? 1e-8, { least: 0, open: true });
-  const weightDecay = checkNumber(where, "weightDecay", options.weightDecay ?? defaultDecay, { least: 0 });
+  const weightDecay = checkNumber(where, "weightDecay", options.weightDecay ?? rule.weightDecay, { least: 0 });
+  const mixture = rule.mixture(beta1);
+  const { decoupled } = rule;
   return {
     name: where,
     schedule,
     slots: [{ name: "firstMoment", used: true }, { name: "secondMoment", used: true }],
-    control: (step) => [schedule(step), 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1), step === 0 ? 1 : 0],
+    control(step) {
+      const { moment, gradient } = mixture(step);
+      return [schedule(step), moment, 1 - beta2 ** (step + 1), gradient];
+    },
     record(recording, { slots: [firstMoment, secondMoment], ...views }, length, clipValue) {
       recording.dispatch(adamKernel, { ...views, firstMoment, secondMoment }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue });
     },
   };
 }
+
+/** The first moment alone, corrected for its start at 0. */
+const corrected = (beta1: number): Mixture => (step) => ({ moment: 1 / (1 - beta1 ** (step + 1)), gradient: 0 });
 
 /**
  * Adam (Kingma & Ba 2015); learningRate 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0 (added to the gradient):
@@ -125,10 +144,47 @@ function adamLike(where: string, options: AdamOptions, decoupled: 0 | 1, default
  * their start at 0.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export const adam = (options: AdamOptions = {}): Optimizer => adamLike("adam", options, 0, 0);
+export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptionNames("adam", options, adamOptions);
+  return adamLike("adam", options, { learningRate: 0.001, weightDecay: 0, decoupled: 0, mixture: corrected });
+}
 
 /**
  * AdamW (Loshchilov & Hutter 2019): as Adam, but weightDecay (default 0.01) shrinks the parameters themselves.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export const adamw = (options: AdamOptions = {}): Optimizer => adamLike("adamw", options, 1, 0.01);
+export function adamw(options: AdamOptions = {}): Optimizer {
+  checkOptionNames("adamw", options, adamOptions);
+  return adamLike("adamw", options, { learningRate: 0.001, weightDecay: 0.01, decoupled: 1, mixture: corrected });
+}
+
+/** What NAdam's doc comment says, for t = step + 1. */
+const lookingAhead = (momentumDecay: number, pytorch: "1" | "2") => (beta1: number): Mixture => {
+  const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
+  // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; what 1 - product cannot tell from 0 is 0.
+  const products = [1];
+  const product = (t: number): number => {
+    for (let n = products.length; n <= t && products[n - 1] > 2 ** -60; n++) products.push(products[n - 1] * mu(n));
+    return products[t] ?? 0;
+  };
+  return (step) => {
+    const t = step + 1;
+    const once = product(t + 1);
+    return { moment: mu(t + 1) / (1 - (pytorch === "1" ? once * mu(t) : once)), gradient: (1 - mu(t)) / (1 - product(t)) };
+  };
+};
+
+/**
+ * NAdam (Dozat 2016), Adam with Nesterov's momentum; learningRate 0.002, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0
+ * (added to the gradient), momentumDecay 0.004: m and v as Adam's, μ_t = beta1·(1 - 0.96^(t·momentumDecay) / 2),
+ * θ -= learningRate · (μ_{t+1}·m / (1 - p_{t+1}) + (1 - μ_t)·g / (1 - μ_1···μ_t)) / (√v̂ + eps), where
+ * p_{t+1} = μ_1···μ_{t+1}·μ_t with pytorch "1", as PyTorch up to 1.13 has it, and μ_1···μ_{t+1} with "2", as the paper and
+ * PyTorch from 2.0 on. They differ in the first ten steps only, by which p_{t+1} has all but vanished.
+ * @throws RnnError `option` if an option is unknown or out of range
+ */
+export function nadam(options: AdamOptions & { momentumDecay?: number; pytorch?: "1" | "2" } = {}): Optimizer {
+  checkOptionNames("nadam", options, [...adamOptions, "momentumDecay", "pytorch"]);
+  const momentumDecay = checkNumber("nadam", "momentumDecay", options.momentumDecay ?? 0.004, { least: 0 });
+  const pytorch = checkChoice("nadam", "pytorch", options.pytorch ?? "1", ["1", "2"]);
+  return adamLike("nadam", options, { learningRate: 0.002, weightDecay: 0, decoupled: 0, mixture: lookingAhead(momentumDecay, pytorch) });
+}

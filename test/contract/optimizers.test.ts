@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { gradientNorm, gradientNormPartial, normGroups } from "../../src/kernels/gradient-norm.ts";
 import { adam, rmsprop, sgd } from "../../src/kernels/optimizers.ts";
+import { nadam } from "../../src/optim/optimizer.ts";
 import clipCases from "../fixtures/pytorch/clip.json";
 import optimizerCases from "../fixtures/pytorch/optimizers.json";
 
@@ -40,12 +41,14 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
     const [squareAverage, gradientAverage, velocity] = moments;
     return (gradients) => rmsprop.twin({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: Float64Array.of(number("lr"), 0, 0, 0) }, params);
   }
-  if ((kind === "adam" || kind === "adamw") && !c.params.amsgrad) {
+  if ((kind === "adam" || kind === "adamw" || kind === "nadam") && !c.params.amsgrad) {
     const [beta1, beta2] = c.params.betas as number[];
     const params = { ...common, beta1, beta2, eps: number("eps"), decoupled: kind === "adamw" ? 1 : 0 };
     const [firstMoment, secondMoment] = moments;
     return (gradients, step) => {
-      const control = Float64Array.of(number("lr"), 1 - beta1 ** step, 1 - beta2 ** step, 0);
+      const control = kind === "nadam"
+        ? Float64Array.from(nadam({ learningRate: number("lr"), beta1, beta2, momentumDecay: number("momentum_decay") }).control(step - 1))
+        : Float64Array.of(number("lr"), 1 / (1 - beta1 ** step), 1 - beta2 ** step, 0);
       adam.twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
     };
   }
@@ -57,7 +60,7 @@ const cases = (optimizerCases as unknown as OptimizerCase[]).filter((c) => stepp
 describe("optimisers", () => {
   it("are tried on every PyTorch case that has a kernel", () => {
     expect(cases.map((c) => c.case)).toEqual([
-      "sgd", "sgd_momentum", "sgd_momentum_dampening", "sgd_nesterov_wd", "adam", "adam_lr0.05_betas_wd", "adamw", "rmsprop", "rmsprop_centered_momentum",
+      "sgd", "sgd_momentum", "sgd_momentum_dampening", "sgd_nesterov_wd", "adam", "adam_lr0.05_betas_wd", "adamw", "rmsprop", "rmsprop_centered_momentum", "nadam",
     ]);
   });
 
@@ -71,6 +74,21 @@ describe("optimisers", () => {
         expect(Math.abs(parameters[at] - expected), `step ${i + 1}, parameter ${at}: ${parameters[at]}, PyTorch has ${expected}`).toBeLessThan(2e-6);
       });
     });
+  });
+
+  it.each(["1", "2"] as const)("mix moment and gradient in NAdam's steps as by hand, whatever step is asked for first: PyTorch %s", (pytorch) => {
+    // The products of μ_t written out, with beta1 0.9 and momentumDecay 10.
+    const mu = (t: number): number => 0.9 * (1 - 0.5 * 0.96 ** (10 * t));
+    const again = (t: number): number => (pytorch === "1" ? mu(t) : 1);
+    const options = { learningRate: 0.1, momentumDecay: 10, pytorch };
+    const expectControl = (control: number[], expected: number[]): void => control.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 12));
+    const optimizer = nadam(options);
+    expectControl(optimizer.control(2), [0.1, mu(4) / (1 - mu(1) * mu(2) * mu(3) * mu(4) * again(3)), 1 - 0.999 ** 3, (1 - mu(3)) / (1 - mu(1) * mu(2) * mu(3))]);
+    expectControl(optimizer.control(0), [0.1, mu(2) / (1 - mu(1) * mu(2) * again(1)), 1 - 0.999, 1]);
+    // In the end neither start at 0 is to be corrected, and μ is beta1.
+    expectControl(optimizer.control(100_000), [0.1, 0.9, 1, 0.1]);
+    const inOrder = nadam(options);
+    for (let step = 0; step < 500; step++) expect(inOrder.control(step)).toEqual(nadam(options).control(step));
   });
 
   it("take no step while unhealthy, but give the last good parameters back", () => {

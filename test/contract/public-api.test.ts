@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const values = [
   "Dropout", "Embedding", "GRU", "LSTM", "Linear", "LogSoftmax", "Module", "Parameter", "RNN", "ReLU", "RnnError", "Sequential", "Sigmoid", "Softmax", "Tanh",
   "TextData", "Trainer", "Vocabulary", "adam", "adamw", "binaryCrossEntropy", "calibrate", "chooseStrategy", "compose", "constant", "cosine", "createBackend", "crossEntropy",
-  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "normal", "orthogonal", "plannedMemory", "rmsprop", "sgd",
+  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "nadam", "normal", "orthogonal", "plannedMemory", "rmsprop", "sgd",
   "squaredError", "stepDecay", "tensor", "uniform", "verify",
 ];
 const types = [

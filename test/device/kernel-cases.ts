@@ -188,13 +188,13 @@ const normCases = (): KernelCase[] => [
 ];
 
 function optimizerCases(moments: readonly string[], variants: readonly Record<string, number>[]): KernelCase[] {
-  return variants.flatMap((variant, i) => [[1, 1], [65, 0], [257, 0]].map(([length, firstStep]): KernelCase => ({
+  return variants.flatMap((variant, i) => [[1, 1], [65, 0], [257, 0.4]].map(([length, last]): KernelCase => ({
     params: { length, ...variant },
     arrays: {
       ...vectors(["parameters", "gradients", "lastGood"], length),
       // Moments are averages of squares or of gradients no larger than those.
       ...Object.fromEntries(moments.map((name) => [name, name === "squareAverage" || name === "secondMoment" ? floats(length + spare, 0.3, 1) : floats(length + spare, -0.5, 0.5)])),
-      norm: Float32Array.of(2, 0.7, i === 0 && length === 65 ? 0 : 1, 0), control: Float32Array.of(0.05, 0.3, 0.02, firstStep),
+      norm: Float32Array.of(2, 0.7, i === 0 && length === 65 ? 0 : 1, 0), control: Float32Array.of(0.05, 0.3, 0.02, last),
     },
   })));
 }

@@ -2,7 +2,7 @@
 import { lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, binaryCrossEntropy, cosine, crossEntropy, Embedding, forward, gradients, Linear, LogSoftmax, ReLU, rmsprop, sgd, Sigmoid,
+  adam, adamw, binaryCrossEntropy, cosine, crossEntropy, Embedding, forward, gradients, Linear, LogSoftmax, nadam, ReLU, rmsprop, sgd, Sigmoid,
   Softmax, squaredError, stepDecay, Tanh, type Loss, type Module, type Optimizer, type Tensor,
 } from "webgpu-rnn";
 import clips from "../fixtures/pytorch/clip.json";
@@ -53,6 +53,7 @@ const makeOptimizer: Record<string, (p: Record<string, number & boolean>) => Opt
   sgd: (p) => sgd({ learningRate: p.lr, momentum: p.momentum, dampening: p.dampening, nesterov: p.nesterov, weightDecay: p.weight_decay }),
   rmsprop: (p) => rmsprop({ learningRate: p.lr, alpha: p.alpha, eps: p.eps, momentum: p.momentum, centered: p.centered, weightDecay: p.weight_decay }),
   adamw: (p) => adamw({ learningRate: p.lr, ...betas(p), eps: p.eps, weightDecay: p.weight_decay }),
+  nadam: (p) => nadam({ learningRate: p.lr, ...betas(p), eps: p.eps, momentumDecay: p.momentum_decay }),
   adam: (p) => adam({ learningRate: p.lr, ...betas(p), eps: p.eps, weightDecay: p.weight_decay }),
 };
 const betas = ({ betas: b }: { betas?: unknown }): { beta1?: number; beta2?: number } => (Array.isArray(b) ? { beta1: b[0] as number, beta2: b[1] as number } : {});

@@ -1,8 +1,8 @@
 /** Whole training on either backend: the same curves, the same bits, states that carry on, failures that lose nothing. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, compose, createBackend, crossEntropy, Dropout, Embedding, forward, generate, generateTokens, GRU, Linear, LSTM, rmsprop, RNN, Sequential, sgd, squaredError, TextData, Trainer, verify,
-  type Backend, type Module, type TrainerOptions, type TrainingData,
+  adam, adamw, compose, createBackend, crossEntropy, Dropout, Embedding, forward, generate, generateTokens, GRU, Linear, LSTM, nadam, rmsprop, RNN, Sequential, sgd, squaredError, TextData, Trainer, verify,
+  type Backend, type Module, type Optimizer, type TrainerOptions, type TrainingData,
 } from "webgpu-rnn";
 import brokenActivations from "../../shaders/lib/activations.wgsl";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
@@ -50,13 +50,14 @@ describe.each(kinds)("training on %s", (kind) => {
     expect(await losses(trainerFor(on), 12)).toEqual(await losses(trainerFor(on), 12));
   });
 
-  it("goes on from a checkpoint bit for bit, in another trainer of another model", async () => {
+  it.each(["adam", "nadam"])("goes on from a checkpoint bit for bit, in another trainer of another model, with %s", async (name) => {
     const on = await backend(kind);
-    const first = trainerFor(on);
+    const optimizer = (): Optimizer => ({ adam, nadam })[name]!({ learningRate: 0.01 });
+    const first = trainerFor(on, { optimizer: optimizer() });
     await losses(first, 7);
     const file = await first.checkpoint({ note: "seven steps" });
     const rest = await losses(first, 20);
-    const second = trainerFor(on, {}, charModel(99));
+    const second = trainerFor(on, { optimizer: optimizer() }, charModel(99));
     second.restore(file);
     expect(second.step).toBe(7);
     expect(await losses(second, 20)).toEqual(rest);

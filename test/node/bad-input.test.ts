@@ -112,7 +112,7 @@ describe("losses refuse", () => {
 });
 
 describe("optimisers and schedules refuse", () => {
-  const { sgd, adam, adamw, rmsprop, constant, stepDecay, cosine } = rnn;
+  const { sgd, adam, adamw, nadam, rmsprop, constant, stepDecay, cosine } = rnn;
   refuses([
     ["PyTorch's short name", () => adam(wrong({ lr: 0.1 })), "option", /^adam: unknown option "lr"; known options are learningRate, weightDecay, beta1, beta2, eps$/],
     ["a negative learning rate", () => sgd({ learningRate: -1 }), "option", "sgd: learningRate must be a finite number of at least 0, got -1"],
@@ -120,6 +120,8 @@ describe("optimisers and schedules refuse", () => {
     ["text for a learning rate", () => rmsprop({ learningRate: wrong("0.1") }), "option", 'rmsprop: learningRate must be a finite number of at least 0, got "0.1"'],
     ["a beta of 1", () => adam({ beta1: 1 }), "option", "adam: beta1 must be at least 0 and below 1, got 1"],
     ["a negative beta", () => adam({ beta2: -0.1 }), "option", "adam: beta2 must be a finite number of at least 0, got -0.1"],
+    ["a negative momentum decay", () => nadam({ momentumDecay: -1 }), "option", "nadam: momentumDecay must be a finite number of at least 0, got -1"],
+    ["NAdam's option for Adam", () => adam(wrong({ momentumDecay: 0.004 })), "option", /^adam: unknown option "momentumDecay"/],
     ["an eps of 0", () => adam({ eps: 0 }), "option", "adam: eps must be a finite number above 0, got 0"],
     ["negative weight decay", () => adamw({ weightDecay: -1 }), "option", "adamw: weightDecay must be a finite number of at least 0, got -1"],
     ["negative momentum", () => sgd({ momentum: -0.9 }), "option", "sgd: momentum must be a finite number of at least 0, got -0.9"],

@@ -41,7 +41,7 @@ describe("the command line", () => {
     [["--cell", "LSTM"], '--cell must be lstm or gru or rnn, got "LSTM"'],
     [["--cell="], '--cell must be lstm or gru or rnn, got ""'],
     [["--reset", "never"], '--reset must be after or before, got "never"'],
-    [["--optimizer", "adagrad"], '--optimizer must be adam or adamw or rmsprop or sgd, got "adagrad"'],
+    [["--optimizer", "adagrad"], '--optimizer must be adam or adamw or nadam or rmsprop or sgd, got "adagrad"'],
     [["--backend", "cuda"], '--backend must be auto or cpu or webgpu, got "cuda"'],
     [["--hidden", "-3"], '--hidden must be an integer from 1 to 16384, got "-3"'],
     [["--hidden", "0"], '--hidden must be an integer from 1 to 16384, got "0"'],

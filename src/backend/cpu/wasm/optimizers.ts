@@ -96,7 +96,9 @@ export function adam(
   if (!healthy(parameters, lastGood, norm, length)) return;
   const scale = load<f32>(norm, 4);
   const learningRate = load<f32>(control);
-  const rate = f32x4.splat(-learningRate / load<f32>(control, 4));
+  const rate = f32x4.splat(-learningRate);
+  const momentFactor = f32x4.splat(load<f32>(control, 4));
+  const gradientFactor = f32x4.splat(load<f32>(control, 12));
   const correction2 = f32x4.splat(load<f32>(control, 8));
   const shrinkage = f32x4.splat(decoupled ? -learningRate * weightDecay : 0);
   const penalty: f32 = decoupled ? 0 : weightDecay;
@@ -111,6 +113,7 @@ export function adam(
     storeFirst(firstMoment + i, m, left);
     storeFirst(secondMoment + i, v, left);
     const root = f32x4.sqrt(f32x4.div(v, correction2));
-    storeFirst(parameters + i, madd(rate, f32x4.div(m, f32x4.add(root, f32x4.splat(eps))), parameter), left);
+    const mixed = madd(gradientFactor, g, f32x4.mul(momentFactor, m));
+    storeFirst(parameters + i, madd(rate, f32x4.div(mixed, f32x4.add(root, f32x4.splat(eps))), parameter), left);
   }
 }
