@@ -5,6 +5,8 @@
  */
 import { RnnError } from "../errors.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
+import type { Cell } from "./cells/cell.ts";
+import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 
 export type ElementType = "f32" | "u32" | "i32";
 
@@ -27,6 +29,8 @@ export type Workgroups = readonly [x: number, y: number, z: number];
 export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
   /** Unique; the stem of the WGSL file, with the cell behind a colon where a strategy is joined to one. */
   readonly name: string;
+  /** The cell that a recurrent strategy is joined to. */
+  readonly cell?: Cell | TwoPhaseCell;
   /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
   readonly sources: readonly string[];
   /** WGSL by path, for those of `sources` that are no files of the package. */

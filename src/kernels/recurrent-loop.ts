@@ -29,6 +29,7 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 const variant = (cell: Cell, strategy: string, units: number, batch: number, form: KernelForm) => ({
   name: `${strategy}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
+  cell,
   sources: cellSources(cell, strategy, form),
   texts: cellTexts(cell),
   constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
@@ -63,6 +64,7 @@ export const loopBackward = (cell: Cell, units: number, batch: number, form: Ker
 /** Name and pipeline constants of a two-phase loop. */
 const twoPhaseVariant = (cell: TwoPhaseCell, strategy: string, units: number, form: KernelForm) => ({
   name: `${strategy}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
+  cell,
   sources: twoPhaseSources(cell, strategy, form),
   constants: { ...cell.constants, threads: threadsFor(units) },
   workgroups: groupsOf(4),

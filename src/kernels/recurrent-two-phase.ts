@@ -31,6 +31,7 @@ export const twoPhaseSources = (cell: TwoPhaseCell, strategy: string, form: Kern
 
 const common = (cell: TwoPhaseCell, phase: Phase, strategy: string, form: KernelForm) => ({
   name: `${strategy}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
+  cell,
   sources: twoPhaseSources(cell, strategy, form),
   constants: { ...cell.constants, phase },
   workgroups: stepGroups,

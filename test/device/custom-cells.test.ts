@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { GRU, gradients, LSTM, RnnError, verify, type Module, type Tensor } from "webgpu-rnn";
 import { CustomRNN, defineCell, type CustomCell } from "webgpu-rnn/full";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
 const lstmLike: CustomCell = {
@@ -57,24 +57,6 @@ fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, m: f32, dh: f3
   let dr = dn * m * gates.r * (1.0 - gates.r);
   let dz = dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
   return CellBackward(Gates(dr, dz, dn), Gates(dr, dz, dn * gates.r), dh * gates.z, 0.0);
-}`,
-};
-/** One gate, one word of halves. */
-const leaky: CustomCell = {
-  name: "leaky", gateNames: ["a"],
-  forward: (x, r, hPrevious) => ({ gates: [Math.tanh(x[0] + r[0])], h: 0.5 * hPrevious + 0.5 * Math.tanh(x[0] + r[0]), c: 0 }),
-  backward([a], _hPrevious, _h, _cPrevious, _c, dh) {
-    const d = [0.5 * dh * (1 - a * a)];
-    return { dGates: d, dRecurrent: d, dhPrevious: 0.5 * dh, dcPrevious: 0 };
-  },
-  wgsl: `
-fn forward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
-  let a = safeTanh(x.a + r.a);
-  return CellForward(Gates(a), 0.5 * hPrevious + 0.5 * a, 0.0);
-}
-fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
-  let d = Gates(0.5 * dh * (1.0 - gates.a * gates.a));
-  return CellBackward(d, d, 0.5 * dh, 0.0);
 }`,
 };
 

@@ -1,6 +1,7 @@
 /** What the device tests share: the backends under test, and comparison with a message that says where. */
 import { afterAll, expect } from "vitest";
 import { createBackend, type Backend, type Tensor } from "webgpu-rnn";
+import type { CustomCell } from "webgpu-rnn/full";
 
 const made = new Map<string, Promise<Backend>>();
 
@@ -55,3 +56,22 @@ export function numbers(count: number, seed = 1, scale = 1): Float32Array {
     return (state / 2 ** 31 - 1) * scale;
   });
 }
+
+/** A cell of one's own. One gate, one word of halves. */
+export const leaky: CustomCell = {
+  name: "leaky", gateNames: ["a"],
+  forward: (x, r, hPrevious) => ({ gates: [Math.tanh(x[0] + r[0])], h: 0.5 * hPrevious + 0.5 * Math.tanh(x[0] + r[0]), c: 0 }),
+  backward([a], _hPrevious, _h, _cPrevious, _c, dh) {
+    const d = [0.5 * dh * (1 - a * a)];
+    return { dGates: d, dRecurrent: d, dhPrevious: 0.5 * dh, dcPrevious: 0 };
+  },
+  wgsl: `
+fn forward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
+  let a = safeTanh(x.a + r.a);
+  return CellForward(Gates(a), 0.5 * hPrevious + 0.5 * a, 0.0);
+}
+fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
+  let d = Gates(0.5 * dh * (1.0 - gates.a * gates.a));
+  return CellBackward(d, d, 0.5 * dh, 0.0);
+}`,
+};

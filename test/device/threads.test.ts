@@ -1,9 +1,10 @@
 // Several threads of the CPU backend: the same bits as one, whatever their number.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, GRU, gradients, LSTM, RNN, RnnError, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
+import { CustomRNN, defineCell } from "webgpu-rnn/full";
 import { Threads } from "../../src/backend/cpu/threads.ts";
 import { loadWasmKernels, type WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
-import { numbers } from "./support.ts";
+import { leaky, numbers } from "./support.ts";
 
 const counts = [1, 2, 3];
 const backends = new Map<number, Backend>();
@@ -34,6 +35,8 @@ describe("a layer forward and backward", () => {
     ["GRU", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1 }), false],
     ["GRU, one step a dispatch", [3, 18, 24, 260], (I, H) => new GRU(I, H, { seed: 1 }), true],
     ["GRU, reset before", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1, reset: "before" }), false],
+    ["LSTM, coupled gates and peepholes", [12, 13, 24, 64], (I, H) => new LSTM(I, H, { seed: 1, forgetGate: "coupled", peepholes: true }), true],
+    ["a cell of one's own", [3, 37, 24, 96], (I, H) => new CustomRNN(defineCell(leaky), I, H, { seed: 1 }), true],
     ["RNN", [20, 13, 24, 70], (I, H) => new RNN(I, H, { seed: 1 }), true],
     ["RNN, more steps than one request holds", [600, 9, 5, 32], (I, H) => new RNN(I, H, { seed: 1 }), false],
   ];

@@ -1,5 +1,18 @@
 /** Calls of WebAssembly kernels as data, so that another thread can make them. */
+import type { NumericArray } from "../../tensor/tensor.ts";
 import type { WasmExports } from "./wasm-kernels.ts";
+
+/** Byte address of each binding. */
+export type Addresses = Readonly<Record<string, number>>;
+export type Params = Readonly<Record<string, number>>;
+/**
+ * Made once when a program is prepared; the returned function is called each run and allocates nothing. The arrays are
+ * those at the addresses, to be made after whatever may let the memory grow.
+ */
+export type FastKernel = (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>) => () => void;
+
+/** Multiplications below which asking another thread takes longer than the work. */
+export const worthSharing = 2 ** 18;
 
 /** A call of an export. */
 export interface Call {

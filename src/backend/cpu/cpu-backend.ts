@@ -1,13 +1,13 @@
 /** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
 import { RnnError } from "../../errors.ts";
-import type { ElementType } from "../../kernels/kernel.ts";
+import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
-import { alone, type Workforce } from "./calls.ts";
+import { alone, type FastKernel, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
-import { fastKernels, type FastKernel } from "./fast-kernels.ts";
+import { fastKernels } from "./fast-kernels.ts";
 import { loadWasmKernels, type WasmKernels } from "./wasm-kernels.ts";
 
 export interface CpuOptions {
@@ -27,7 +27,8 @@ export class CpuBackend implements Backend {
   /** Memory is what limits a buffer here, and the allocation says so. */
   readonly mostElements = Infinity;
   readonly lost = new Promise<Error>(() => undefined);
-  private readonly fast: ReadonlyMap<string, FastKernel>;
+  /** The WebAssembly kernel that stands in for a kernel's twin. @internal */
+  readonly fastKernel: (kernel: Kernel) => FastKernel | undefined;
 
   private constructor(
     readonly precision: "float32" | "float64",
@@ -36,7 +37,7 @@ export class CpuBackend implements Backend {
     private readonly kernels?: WasmKernels,
     private readonly threads?: Workforce,
   ) {
-    this.fast = kernels && threads ? fastKernels(kernels, threads) : new Map<string, FastKernel>();
+    this.fastKernel = kernels && threads ? fastKernels(kernels, threads) : () => undefined;
   }
 
   /** @throws RnnError `device` if there cannot be several threads here */
@@ -89,12 +90,6 @@ export class CpuBackend implements Backend {
   /** Changes when every typed array over this backend's memory has become invalid. @internal */
   get generation(): number {
     return this.kernels?.heap.generation ?? 0;
-  }
-
-  /** The WebAssembly kernel that stands in for the twin of this name. @internal */
-  fastKernel(name: string): FastKernel | undefined {
-    // Numbers at the end tell workgroup sizes apart, which the CPU has none of.
-    return this.fast.get(name.replace(/:\d+x\d+$/, ""));
   }
 }
 

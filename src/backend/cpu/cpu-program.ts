@@ -115,18 +115,19 @@ export class CpuProgram implements Program {
 
   private dispatchOf({ kernel, views, params }: Dispatch): () => void {
     const { counters } = this.backend;
-    const fast = this.backend.fastKernel(kernel.name);
+    const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
+    const fast = this.backend.fastKernel(kernel);
     if (fast) {
       const addresses = Object.fromEntries(Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]));
-      const call = fast(addresses, params);
+      const call = fast(addresses, params, arrays);
       return () => {
         call();
         counters.dispatches++;
       };
     }
-    const arrays = Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
+    const own = arrays();
     return () => {
-      kernel.twin(arrays, params);
+      kernel.twin(own, params);
       counters.dispatches++;
     };
   }

@@ -6,8 +6,21 @@ import { gate, tanh } from "./functions";
 
 export const lstm: usize = 0;
 export const gru: usize = 1;
-export const rnnTanh: usize = 2;
-export const rnnRelu: usize = 3;
+export const rnn: usize = 2;
+
+// Bits of `variant`: the constants of the cells' shaders that are greater than 0, in the order of fast-recurrent.ts.
+const forgets: usize = 1;
+const coupled: usize = 2;
+const squashes: usize = 4;
+const peeps: usize = 8;
+const resets: usize = 1;
+const keeps: usize = 2;
+const relu: usize = 1;
+
+@inline
+export function hasPeepholes(cell: usize, variant: usize): bool {
+  return cell == lstm && (variant & peeps) != 0;
+}
 
 @inline
 export function gateCount(cell: usize): usize {
@@ -40,16 +53,31 @@ function storeGates4(to: usize, a: v128, b: v128, c: v128, d: v128, left: usize)
   if (left > 3) v128.store(to, column3(a, b, c, d), 48);
 }
 
+/** The weights from c of four units to one of their gates; a unit's four lie side by side. */
+@inline
+function peephole(peepholes: usize, gate: usize): v128 {
+  const at = peepholes + (gate << 2);
+  return v128.load32_lane(at, v128.load32_lane(at, v128.load32_lane(at, v128.load32_zero(at), 1, 16), 2, 32), 3, 48);
+}
+
 /** `gates` holds x + r. */
-export function lstmForward(gates: usize, cPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
+export function lstmForward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
-  const i = gate(column0(u0, u1, u2, u3));
-  const f = gate(column1(u0, u1, u2, u3));
+  let i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
+  const previous = v128.load(cPrevious);
+  if (variant & peeps) {
+    i = madd(peephole(peepholes, 0), previous, i);
+    f = madd(peephole(peepholes, 1), previous, f);
+  }
+  i = gate(i);
+  if (variant & forgets) f = gate(f);
+  else f = variant & coupled ? rest(i) : f32x4.splat(1);
   const g = tanh(column2(u0, u1, u2, u3));
-  const o = gate(column3(u0, u1, u2, u3));
-  const c = madd(f, v128.load(cPrevious), f32x4.mul(i, g));
+  const c = madd(f, previous, f32x4.mul(i, g));
+  if (variant & peeps) o = madd(peephole(peepholes, 3), c, o);
+  o = gate(o);
   storeFirst(cOut, c, left);
-  storeFirst(hOut, f32x4.mul(o, tanh(c)), left);
+  storeFirst(hOut, f32x4.mul(o, variant & squashes ? tanh(c) : c), left);
   storeGates4(gates, i, f, g, o, left);
 }
 
@@ -75,12 +103,18 @@ export function storeGates3(to: usize, r: v128, z: v128, n: v128, left: usize): 
   if (count > 8) storeFirst(to + 32, v128.shuffle<f32>(v128.shuffle<f32>(n, r, 2, 7, 3, 3), z, 0, 1, 7, 2), count - 8);
 }
 
+/** The update gate's argument, or its gradient, by whether the gate keeps: z is what keeps, and 1 - σ(a) = σ(-a). */
+@inline
+export function signed(keeps: bool, a: v128): v128 {
+  return keeps ? a : f32x4.neg(a);
+}
+
 /** `gates` holds x, `recurrent` the recurrent half. */
-export function gruForward(gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
+export function gruForward(variant: usize, gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
   const r0 = v128.load(recurrent), r1 = v128.load(recurrent, 16), r2 = v128.load(recurrent, 32);
-  const r = gate(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2)));
-  const z = gate(f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2)));
+  const r = variant & resets ? gate(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2))) : f32x4.splat(1);
+  const z = gate(signed((variant & keeps) != 0, f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2))));
   const c = gate2(r0, r1, r2);
   const n = tanh(madd(r, c, gate2(x0, x1, x2)));
   storeFirst(cOut, c, left);
@@ -89,46 +123,50 @@ export function gruForward(gates: usize, recurrent: usize, hPrevious: usize, hOu
 }
 
 /** `gates` holds x + r. */
-export function rnnForward(relu: bool, gates: usize, hOut: usize, left: usize): void {
+export function rnnForward(variant: usize, gates: usize, hOut: usize, left: usize): void {
   const x = v128.load(gates);
   // max(0, NaN) is NaN in the twin too.
-  const h = relu ? f32x4.max(f32x4.splat(0), x) : tanh(x);
+  const h = variant & relu ? f32x4.max(f32x4.splat(0), x) : tanh(x);
   storeFirst(gates, h, left);
   storeFirst(hOut, h, left);
 }
 
 /** Writes ∂L/∂(x + r) and returns ∂L/∂c_{t-1}. */
-export function lstmBackward(gates: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, left: usize): v128 {
+export function lstmBackward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, left: usize): v128 {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
-  const tanhC = tanh(v128.load(cCurrent));
-  const dcTotal = madd(f32x4.mul(dh, o), tanhSlope(tanhC), dc);
-  storeGates4(
-    gates,
-    f32x4.mul(f32x4.mul(dcTotal, g), slope(i)),
-    f32x4.mul(f32x4.mul(dcTotal, v128.load(cPrevious)), slope(f)),
-    f32x4.mul(f32x4.mul(dcTotal, i), tanhSlope(g)),
-    f32x4.mul(f32x4.mul(dh, tanhC), slope(o)),
-    left,
-  );
-  return f32x4.mul(dcTotal, f);
+  const previous = v128.load(cPrevious);
+  let out = v128.load(cCurrent), outSlope = f32x4.splat(1);
+  if (variant & squashes) {
+    out = tanh(out);
+    outSlope = tanhSlope(out);
+  }
+  const dOutput = f32x4.mul(f32x4.mul(dh, out), slope(o));
+  let dcTotal = madd(f32x4.mul(dh, o), outSlope, dc);
+  if (variant & peeps) dcTotal = madd(dOutput, peephole(peepholes, 3), dcTotal);
+  const dInput = f32x4.mul(f32x4.mul(dcTotal, variant & coupled ? f32x4.sub(g, previous) : g), slope(i));
+  const dForget = variant & forgets ? f32x4.mul(f32x4.mul(dcTotal, previous), slope(f)) : f32x4.splat(0);
+  storeGates4(gates, dInput, dForget, f32x4.mul(f32x4.mul(dcTotal, i), tanhSlope(g)), dOutput, left);
+  const dPrevious = f32x4.mul(dcTotal, f);
+  if (!(variant & peeps)) return dPrevious;
+  return madd(dInput, peephole(peepholes, 0), madd(dForget, peephole(peepholes, 1), dPrevious));
 }
 
 /** Writes the gradients of both sides and returns what reaches h_{t-1} past the product. */
-export function gruBackward(gates: usize, hPrevious: usize, c: usize, dh: v128, recurrentOut: usize, left: usize): v128 {
+export function gruBackward(variant: usize, gates: usize, hPrevious: usize, c: usize, dh: v128, recurrentOut: usize, left: usize): v128 {
   const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
   const r = gate0(g0, g1, g2), z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);
   const dn = f32x4.mul(f32x4.mul(dh, rest(z)), tanhSlope(n));
   const dr = f32x4.mul(f32x4.mul(dn, v128.load(c)), slope(r));
-  const dz = f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z));
+  const dz = signed((variant & keeps) != 0, f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z)));
   storeGates3(gates, dr, dz, dn, left);
   storeGates3(recurrentOut, dr, dz, f32x4.mul(dn, r), left);
   return f32x4.mul(dh, z);
 }
 
-export function rnnBackward(relu: bool, hCurrent: usize, dh: v128, gates: usize, left: usize): void {
+export function rnnBackward(variant: usize, hCurrent: usize, dh: v128, gates: usize, left: usize): void {
   const h = v128.load(hCurrent);
-  storeFirst(gates, relu ? v128.and(dh, f32x4.gt(h, f32x4.splat(0))) : f32x4.mul(dh, tanhSlope(h)), left);
+  storeFirst(gates, variant & relu ? v128.and(dh, f32x4.gt(h, f32x4.splat(0))) : f32x4.mul(dh, tanhSlope(h)), left);
 }
 
 /** dh and dc of four units, which lie side by side: the first and the second of each pair. */

@@ -10,7 +10,8 @@ const depth: usize = 256;
 export function gateProduct(next: usize, weights: usize, dh: usize, B: usize, H: usize, G: usize): void {
   if (G == 4) return fourGates(next, weights, dh, B, H);
   if (G == 3) return threeGates(next, weights, dh, B, H);
-  product(next, weights, 0, dh, B, H, H, H << 2, 4, H << 2, 4, H << 2, false);
+  const row = H * G << 2, gate = G << 2;
+  for (let g: usize = 0; g < gate; g += 4) product(next + g, weights + g, 0, dh, B, H, H, row, gate, row, gate, H << 2, g > 0);
 }
 
 /** As one product over pairs (k, g), which lie in a row in dG, with the gates of the weights taken apart in packing. */

@@ -2,6 +2,7 @@
 // memory that src/backend/cpu/wasm-heap.ts manages; src/backend/cpu/fast-kernels.ts calls these functions.
 export { scratchBytes } from "./scratch";
 export { matmul } from "./matmul";
+export { gateProduct } from "./gate-product";
 export { stepBackward, stepForward } from "./recurrent-step";
 export { columnSum, crossEntropy, softmaxBackward, softmaxForward } from "./rows";
 export { activationBackward, activationForward, dropout, maskSteps } from "./elementwise";

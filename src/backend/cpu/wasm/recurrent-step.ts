@@ -2,7 +2,7 @@
 // in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
 // A call does the rows from `first` up to `end`: threads share the batch. Bits are the same however it is cut, as long as
 // no part has fewer than four rows.
-import { firstOfPairs, gateCount, gru, gruBackward, gruForward, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, rnnRelu, secondOfPairs, storePairs } from "./cells";
+import { firstOfPairs, gateCount, gru, gruBackward, gruForward, hasPeepholes, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, secondOfPairs, storePairs } from "./cells";
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
 
@@ -15,21 +15,25 @@ export function endOfRun(lengths: usize, row: usize, end: usize, t: usize): usiz
 
 /** `work`: room for [B, H·G] numbers. */
 export function stepForward(
-  cell: usize, gates: usize, weights: usize, bias: usize, h: usize, c: usize, lengths: usize, work: usize,
+  cell: usize, variant: usize, gates: usize, weights: usize, h: usize, c: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
+  const width = H * G;
+  const bias = weights + (H * width << 2), peepholes = bias + (width << 2);
   for (let row = first; row < end; ) {
     const next = endOfRun(lengths, row, end, t);
     const units = (next - row) * H;
     const previous = (previousSlot * B + row) * H << 2, current = (currentSlot * B + row) * H << 2;
     if (t < load<u32>(lengths + (row << 2))) {
-      const at = gates + ((t * B + row) * H * G << 2);
-      const width = H * G;
+      const at = gates + ((t * B + row) * width << 2);
       // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
       const recurrent = cell == gru ? work + (row * width << 2) : at;
       product(h + previous, weights, bias, recurrent, next - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
-      forwardUnits(cell, units, at, recurrent, h + previous, c + previous, h + current, c + current);
+      const together = unitsTogether(cell, variant, units, H) << 2;
+      for (let i: usize = 0; i < units << 2; i += together) {
+        forwardUnits(cell, variant, together >> 2, at + i * G, recurrent + i * G, peepholes, h + previous + i, c + previous + i, h + current + i, c + current + i);
+      }
     } else {
       memory.copy(h + current, h + previous, units << 2);
       if (cell <= gru) memory.copy(c + current, c + previous, units << 2);
@@ -38,15 +42,24 @@ export function stepForward(
   }
 }
 
-function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize): void {
+/** Units of a run for one flat loop: all, but only a row's if each has weights of its own. */
+@inline
+function unitsTogether(cell: usize, variant: usize, units: usize, H: usize): usize {
+  return hasPeepholes(cell, variant) ? H : units;
+}
+
+function forwardUnits(
+  cell: usize, variant: usize, units: usize, gates: usize, recurrent: usize, peepholes: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize,
+): void {
   const bytes = gateCount(cell) << 4;
   for (let i: usize = 0; i < units; i += 4) {
     const left = units - i;
-    if (cell == lstm) lstmForward(gates, cPrevious, h, c, left);
-    else if (cell == gru) gruForward(gates, recurrent, hPrevious, h, c, left);
-    else rnnForward(cell == rnnRelu, gates, h, left);
+    if (cell == lstm) lstmForward(variant, gates, peepholes, cPrevious, h, c, left);
+    else if (cell == gru) gruForward(variant, gates, recurrent, hPrevious, h, c, left);
+    else rnnForward(variant, gates, h, left);
     gates += bytes;
     recurrent += bytes;
+    peepholes += bytes;
     hPrevious += 16;
     cPrevious += 16;
     h += 16;
@@ -56,12 +69,13 @@ function forwardUnits(cell: usize, units: usize, gates: usize, recurrent: usize,
 
 /** `work`: room for [B, H] numbers. */
 export function stepBackward(
-  cell: usize, gates: usize, weights: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
+  cell: usize, variant: usize, gates: usize, weights: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, nextT: usize, hasNext: bool, tail: bool, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
   const size = B * H << 2;
   const from = first * H << 2;
+  const peepholes = weights + (H * H * G << 2);
   if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + (nextT * size + from) * G, weights, work + from, end - first, H, G);
   else memory.fill(work + from, 0, (end - first) * H << 2);
   if (tail) return addToCarry(carry + (from << 1), work + from, (end - first) * H);
@@ -72,7 +86,13 @@ export function stepBackward(
     const saved = (t * size + at) * G;
     const previous = previousSlot * size + at, current = currentSlot * size + at;
     if (t < load<u32>(lengths + (row << 2))) {
-      backwardUnits(cell, units, gates + saved, h + previous, h + current, c + previous, c + current, work + at, dy + t * size + at, carry + (at << 1), dRecurrent + saved);
+      const together = unitsTogether(cell, variant, units, H) << 2;
+      for (let i: usize = 0; i < units << 2; i += together) {
+        backwardUnits(
+          cell, variant, together >> 2, gates + saved + i * G, peepholes, h + previous + i, h + current + i, c + previous + i, c + current + i,
+          work + at + i, dy + t * size + at + i, carry + (at + i << 1), dRecurrent + saved + i * G,
+        );
+      }
     } else {
       addToCarry(carry + (at << 1), work + at, units);
       memory.fill(gates + saved, 0, (units << 2) * G);
@@ -92,19 +112,20 @@ export function addToCarry(carry: usize, dh: usize, units: usize): void {
 
 /** `carry` holds dh and dc of each unit side by side. */
 function backwardUnits(
-  cell: usize, units: usize, gates: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize, dRecurrent: usize,
+  cell: usize, variant: usize, units: usize, gates: usize, peepholes: usize, hPrevious: usize, h: usize, cPrevious: usize, c: usize, product: usize, dy: usize, carry: usize, dRecurrent: usize,
 ): void {
   const bytes = gateCount(cell) << 4;
   for (let i: usize = 0; i < units; i += 4) {
     const left = units - i;
     const dh = f32x4.add(f32x4.add(firstOfPairs(carry), v128.load(product)), v128.load(dy));
     let dhPrevious = f32x4.splat(0), dcPrevious = dhPrevious;
-    if (cell == lstm) dcPrevious = lstmBackward(gates, cPrevious, c, dh, secondOfPairs(carry), left);
-    else if (cell == gru) dhPrevious = gruBackward(gates, hPrevious, c, dh, dRecurrent, left);
-    else rnnBackward(cell == rnnRelu, h, dh, gates, left);
+    if (cell == lstm) dcPrevious = lstmBackward(variant, gates, peepholes, cPrevious, c, dh, secondOfPairs(carry), left);
+    else if (cell == gru) dhPrevious = gruBackward(variant, gates, hPrevious, c, dh, dRecurrent, left);
+    else rnnBackward(variant, h, dh, gates, left);
     storePairs(carry, dhPrevious, dcPrevious, left);
     gates += bytes;
     dRecurrent += bytes;
+    peepholes += bytes;
     hPrevious += 16;
     h += 16;
     cPrevious += 16;

@@ -1,6 +1,6 @@
 // A step of a GRU with the reset inside, in two phases: the contracts of src/kernels/recurrent-two-phase.ts with the
 // cell of src/kernels/cells/gru-reset-before.ts. `c` holds the candidate's operand r⊙h.
-import { firstOfPairs, gate0, gate1, gate2, rest, slope, storeGates3, storePairs, tanhSlope } from "./cells";
+import { firstOfPairs, gate0, gate1, gate2, rest, signed, slope, storeGates3, storePairs, tanhSlope } from "./cells";
 import { gate, tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { product } from "./matmul";
@@ -8,10 +8,11 @@ import { addToCarry, endOfRun } from "./recurrent-step";
 
 /** `work`: room for [B, H·3] numbers. */
 export function twoPhaseForward(
-  phase: usize, gates: usize, weights: usize, bias: usize, h: usize, c: usize, lengths: usize, work: usize,
+  phase: usize, keeps: bool, gates: usize, weights: usize, h: usize, c: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize,
 ): void {
   const row = H << 2, width = H * 12;
+  const bias = weights + H * width;
   for (let first: usize = 0; first < B; ) {
     const end = endOfRun(lengths, first, B, t);
     const rows = end - first;
@@ -23,7 +24,7 @@ export function twoPhaseForward(
     } else if (phase == 0) {
       // The candidate's third of the product is not used; leaving it out would mean packing the weights.
       product(previous, weights, bias, work, rows, H * 3, H, row, 4, width, 4, width, false);
-      firstForward(rows * H, at, work, previous, c + current);
+      firstForward(keeps, rows * H, at, work, previous, c + current);
     } else {
       repeatBias(work, bias + 8, rows, H);
       product(c + current, weights + 8, 0, work, rows, H, H, row, 4, width, 12, row, true);
@@ -39,13 +40,13 @@ function repeatBias(to: usize, bias: usize, rows: usize, H: usize): void {
   for (let r: usize = 1; r < rows; r++) memory.copy(to + r * (H << 2), to, H << 2);
 }
 
-function firstForward(units: usize, gates: usize, recurrent: usize, hPrevious: usize, operand: usize): void {
+function firstForward(keeps: bool, units: usize, gates: usize, recurrent: usize, hPrevious: usize, operand: usize): void {
   for (let i: usize = 0; i < units; i += 4) {
     const left = units - i;
     const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
     const u0 = v128.load(recurrent), u1 = v128.load(recurrent, 16), u2 = v128.load(recurrent, 32);
     const r = gate(f32x4.add(gate0(x0, x1, x2), gate0(u0, u1, u2)));
-    const z = gate(f32x4.add(gate1(x0, x1, x2), gate1(u0, u1, u2)));
+    const z = gate(signed(keeps, f32x4.add(gate1(x0, x1, x2), gate1(u0, u1, u2))));
     storeFirst(operand, f32x4.mul(r, v128.load(hPrevious)), left);
     storeGates3(gates, r, z, gate2(x0, x1, x2), left);
     gates += 48;
@@ -72,7 +73,7 @@ function secondForward(units: usize, gates: usize, recurrent: usize, hPrevious: 
 
 /** `work`: room for [B, H] numbers. */
 export function twoPhaseBackward(
-  phase: usize, gates: usize, weights: usize, h: usize, dy: usize, carry: usize, lengths: usize, work: usize,
+  phase: usize, keeps: bool, gates: usize, weights: usize, h: usize, dy: usize, carry: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, nextT: usize, hasNext: bool, tail: bool,
 ): void {
   const size = B * H << 2;
@@ -97,19 +98,19 @@ export function twoPhaseBackward(
         addToCarry(carry + (at << 1), work + at, units);
         memory.fill(saved, 0, units * 12);
       }
-    } else if (phase == 0) firstBackward(units, saved, previous, work + at, dy + t * size + at, carry + (at << 1));
+    } else if (phase == 0) firstBackward(keeps, units, saved, previous, work + at, dy + t * size + at, carry + (at << 1));
     else secondBackward(units, saved, previous, work + at, carry + (at << 1));
     first = end;
   }
 }
 
-function firstBackward(units: usize, gates: usize, hPrevious: usize, product: usize, dy: usize, carry: usize): void {
+function firstBackward(keeps: bool, units: usize, gates: usize, hPrevious: usize, product: usize, dy: usize, carry: usize): void {
   for (let i: usize = 0; i < units; i += 4) {
     const left = units - i;
     const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
     const z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);
     const dh = f32x4.add(f32x4.add(firstOfPairs(carry), v128.load(product)), v128.load(dy));
-    const dz = f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z));
+    const dz = signed(keeps, f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z)));
     const dn = f32x4.mul(f32x4.mul(dh, rest(z)), tanhSlope(n));
     storeGates3(gates, gate0(g0, g1, g2), dz, dn, left);
     storePairs(carry, f32x4.mul(dh, z), f32x4.splat(0), left);
