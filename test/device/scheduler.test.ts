@@ -1,6 +1,6 @@
 /** What a training step costs besides arithmetic: submits, dispatches, objects created, memory held. */
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, Embedding, generate, gradients, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
+import { adam, crossEntropy, Embedding, generate, gradients, Linear, LSTM, Sequential, TextData, Trainer, type Backend, type StrategyOption } from "webgpu-rnn/full";
 import { backend, kinds } from "./support.ts";
 
 const text = "It is not down in any map; true places never are. ".repeat(20);
@@ -57,26 +57,42 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
   });
 });
 
+/** The kernels of a forward and backward pass over so many steps, by name. */
+async function dispatchesOf(model: LSTM, steps: number, strategy: StrategyOption): Promise<string[]> {
+  const on = await backend("webgpu");
+  const names: string[] = [];
+  const spy = new Proxy(on, { get: (target, name) => {
+    const value: unknown = Reflect.get(target, name, target);
+    if (name !== "prepare") return typeof value === "function" ? value.bind(target) as unknown : value;
+    return (recording: { commands: { kernel?: { name: string } }[] }, ...rest: unknown[]) => {
+      names.push(...recording.commands.flatMap(({ kernel }) => kernel?.name ?? []));
+      return (value as (...args: unknown[]) => unknown).call(target, recording, ...rest);
+    };
+  } });
+  const width = 16 * model.directions;
+  await gradients(model, { input: { shape: [steps, 2, 4], data: new Float32Array(steps * 8) } }, { output: { shape: [steps, 2, width], data: new Float32Array(steps * 2 * width) } }, { backend: spy, strategy });
+  return names;
+}
+
 describe("stacked layers and directions share dispatches", () => {
   it.each([
     ["two directions", { bidirectional: true }, "step", 8], ["two directions", { bidirectional: true }, "loop", 1],
     ["three layers", { numLayers: 3 }, "wavefront", 8 + 2], ["three layers, one after another", { numLayers: 3 }, "step", 3 * 8],
+    ["two normalised directions", { bidirectional: true, normalization: "layer" }, "loop", 1], ["two normalised directions", { bidirectional: true, normalization: "layer" }, "step", 8],
+    ["a layer normalised over the batch", { normalization: "batch", normalizedSteps: 8 }, "step", 8],
   ] as const)("%s (%o) by %s: %i each way over 8 steps", async (_, options, strategy, each) => {
-    const on = await backend("webgpu");
-    const model = new LSTM(4, 16, { seed: 1, ...options });
-    const names: string[] = [];
-    const spy = new Proxy(on, { get: (target, name) => {
-      const value: unknown = Reflect.get(target, name, target);
-      if (name !== "prepare") return typeof value === "function" ? value.bind(target) as unknown : value;
-      return (recording: { commands: { kernel?: { name: string } }[] }, ...rest: unknown[]) => {
-        names.push(...recording.commands.flatMap(({ kernel }) => kernel?.name ?? []));
-        return (value as (...args: unknown[]) => unknown).call(target, recording, ...rest);
-      };
-    } });
-    const width = options === undefined || !("bidirectional" in options) ? 16 : 32;
-    await gradients(model, { input: { shape: [8, 2, 4], data: new Float32Array(64) } }, { output: { shape: [8, 2, width], data: new Float32Array(16 * width) } }, { backend: spy, strategy });
-    expect(names.filter((name) => /(step|loop)-forward/.test(name))).toHaveLength(each);
-    expect(names.filter((name) => /(step|loop)-backward/.test(name))).toHaveLength(each);
+    const names = await dispatchesOf(new LSTM(4, 16, { seed: 1, ...options }), 8, strategy);
+    for (const pass of ["forward", "backward"]) expect(names.filter((name) => new RegExp(`^(step|loop|regularized)-${pass}:`).test(name))).toHaveLength(each);
+  });
+});
+
+describe("a step more of", () => {
+  it.each([
+    ["a plain layer is one dispatch each way", {}, 1], ["layer normalisation is a product and a cell each way", { normalization: "layer" }, 2],
+    ["batch normalisation is no more than that", { normalization: "batch", normalizedSteps: 4 }, 2],
+  ] as const)("%s", async (_, options, each) => {
+    const count = async (steps: number): Promise<number> => (await dispatchesOf(new LSTM(4, 16, { seed: 1, ...options }), steps, "step")).length;
+    expect(await count(6) - await count(4)).toBe(2 * 2 * each);
   });
 });
 

@@ -101,6 +101,50 @@ describe("layers refuse", () => {
   ]);
 });
 
+describe("layers refuse options that do not go together", () => {
+  const { LSTM, GRU, RNN, Dropout, CustomRNN, LastStep, Linear } = rnn;
+  const own = rnn.defineCell({
+    name: "leak", gateNames: ["h"], wgsl: "fn forward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward { return CellForward(x, x.h, 0.0); } fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward { return CellBackward(Gates(dh), Gates(dh), 0.0, 0.0); }",
+    forward: ([x], [r]) => ({ gates: [x + r], h: x + r, c: 0 }), backward: (_g, _p, _h, _q, _c, dh) => ({ dGates: [dh], dRecurrent: [dh], dhPrevious: 0, dcPrevious: 0 }),
+  });
+  const batch = { normalization: "batch", normalizedSteps: 10 } as const;
+  refuses([
+    ["merge with one direction", () => new GRU(3, 4, { merge: "sum" }), "option", "GRU: merge says what becomes of two directions and needs bidirectional: true"],
+    ["an unknown merge", () => new GRU(3, 4, { bidirectional: true, merge: wrong("max") }), "option", 'GRU: merge must be "concat" or "sum" or "mul" or "average" or "none", got "max"'],
+    ["peepholes of a cell without memory", () => new GRU(3, 4, wrong({ peepholes: true })), "option", /^GRU: unknown option "peepholes"/],
+    ["a projection of a cell without memory", () => new RNN(3, 4, wrong({ projSize: 2 })), "option", /^RNN: unknown option "projSize"/],
+    ["a projection that is none", () => new LSTM(3, 4, { projSize: 4 }), "option", "LSTM: projSize must be below hiddenSize, 4, got 4"],
+    ["a projection to nothing", () => new LSTM(3, 4, { projSize: 0 }), "option", "LSTM: projSize must be an integer of at least 1, got 0"],
+    ["an unknown normalization", () => new LSTM(3, 4, { normalization: wrong("group") }), "option", 'LSTM: normalization must be "none" or "layer" or "batch", got "group"'],
+    ["batch normalization of unknown length", () => new LSTM(3, 4, { normalization: "batch" }), "option", 'LSTM: normalization "batch" needs normalizedSteps, the number of steps with running statistics of their own'],
+    ["steps of no batch normalization", () => new LSTM(3, 4, { normalization: "layer", normalizedSteps: 9 }), "option", 'LSTM: normalizedSteps needs normalization "batch", got "layer"'],
+    ["statistics of half a step", () => new LSTM(3, 4, { normalization: "batch", normalizedSteps: 0.5 }), "option", "LSTM: normalizedSteps must be an integer of at least 1, got 0.5"],
+    ["normalization between two products", () => new GRU(3, 4, { reset: "before", normalization: "layer" }), "option", 'GRU: normalization needs reset: "after" or "none"; with "before" the gates stand between two products'],
+    ["zoneout between two products", () => new GRU(3, 4, { reset: "before", zoneout: 0.1 }), "option", /^GRU: zoneout needs reset: "after" or "none"/],
+    ["recurrent dropout between two products", () => new GRU(3, 4, { reset: "before", recurrentDropout: 0.1 }), "option", /^GRU: recurrentDropout needs reset: "after" or "none"/],
+    ["normalization and peepholes", () => new LSTM(3, 4, { peepholes: true, normalization: "layer" }), "option", "LSTM: normalization and peepholes do not go together: gates would see the memory before and behind its norm"],
+    ["normalization and a projection", () => new LSTM(3, 4, { projSize: 2, ...batch }), "option", "LSTM: normalization and projSize do not go together"],
+    ["zoneout and a projection", () => new LSTM(3, 4, { projSize: 2, zoneout: 0.1 }), "option", "LSTM: zoneout and projSize do not go together"],
+    ["recurrent dropout and a projection", () => new LSTM(3, 4, { projSize: 2, recurrentDropout: 0.1 }), "option", "LSTM: recurrentDropout and projSize do not go together"],
+    ["zoneout of c and peepholes", () => new LSTM(3, 4, { peepholes: true, zoneout: 0.1 }), "option", "LSTM: zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }"],
+    ["zoneout of a memory that is not there", () => new GRU(3, 4, { zoneout: { c: 0.1 } }), "option", "GRU: zoneout of c needs a cell with a memory, which is the LSTM's"],
+    ["zoneout of what is no state", () => new LSTM(3, 4, { zoneout: wrong({ o: 0.1 }) }), "option", 'LSTM.zoneout: unknown option "o"; known options are h, c'],
+    ["zoneout above 1", () => new LSTM(3, 4, { zoneout: 1.1 }), "option", "LSTM: zoneout of h must be a finite number of at least 0 and at most 1, got 1.1"],
+    ["zoneout as text", () => new LSTM(3, 4, { zoneout: wrong("0.1") }), "option", /^LSTM.zoneout: options must be an object/],
+    ["zoneout of a cell of one's own", () => new CustomRNN(own, 3, 4, { zoneout: 0.1 }), "option", /^CustomRNN: zoneout is not for cells of one's own/],
+    ["recurrent dropout below 0", () => new RNN(3, 4, { recurrentDropout: -0.1 }), "option", "RNN: recurrentDropout must be a finite number of at least 0 and at most 1, got -0.1"],
+    ["a variational dropout of nothing", () => new LSTM(3, 4, { numLayers: 2, variational: true }), "option", "LSTM: variational says how dropout between layers acts and needs dropout above 0"],
+    ["an axis of a dropout that has none", () => new Dropout(0.1, { batchFirst: true }), "option", "Dropout: batchFirst says which axis is time and needs variational: true"],
+    ["the last step of what has none", () => new LastStep(wrong(new Linear(1, 1))), "option", /^LastStep: takes an RNN, a GRU or an LSTM, got /],
+    ["lengths beyond the sequence", () => rnn.forward(new LSTM(1, 2), { input: numbers(3, 2, 1), lengths: [3, 4] }, { backend }), "data", /^inputs: lengths/],
+    ["lengths of other rows", () => rnn.forward(new LSTM(1, 2), { input: numbers(3, 2, 1), lengths: [3] }, { backend }), "shape", /^inputs: lengths must hold one number per row of the batch, 2, got 1/],
+    ["a variational dropout of a vector", () => rnn.forward(new Dropout(0.1, { variational: true }), numbers(3, 2), { backend }), "shape", "Dropout: a variational one takes [steps, batch, ·], got [3, 2]"],
+    ["batch normalization by the loop", () => rnn.forward(new LSTM(1, 2, batch), numbers(3, 2, 1), { backend, strategy: "loop" }), "limit", /^l0: strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"/],
+    ["normalization in half precision", () => rnn.forward(new LSTM(1, 2, { normalization: "layer" }), numbers(3, 2, 1), { backend, storage: "float16" }), "option", /^l0: storage "float16" is not for layers with normalization, zoneout or recurrentDropout/],
+    ["the gradient flow of batch normalization", () => rnn.gradientFlow(new LSTM(1, 2, batch), { input: numbers(3, 2, 1), targets: numbers(3, 2, 2) }, { backend, loss: rnn.squaredError() }), "option", /^normalization: steps one by one, as in gradientFlow, have no statistics of their own/],
+  ]);
+});
+
 describe("losses refuse", () => {
   refuses([
     ["an unknown option", () => rnn.crossEntropy(wrong({ reductions: "mean" })), "option", 'crossEntropy: unknown option "reductions"; did you mean "reduction"?'],
