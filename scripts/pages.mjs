@@ -33,9 +33,8 @@ export async function buildPage(name, outdir) {
   });
 }
 
-/** Builds all pages that exist: their folder, and for each its name and its path on the server. */
-export async function buildPages() {
-  const folder = join(root, "build", "site");
+/** Builds all pages that exist into `folder`: their folder, and for each its name and its path on the server. */
+export async function buildPages(folder = join(root, "build", "site")) {
   await rm(folder, { recursive: true, force: true });
   const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
   await Promise.all(present.map(async ({ name, path, also }) => {

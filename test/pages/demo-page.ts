@@ -1,6 +1,8 @@
 /** Opens the demo page in the browser that BROWSER names, and does with it what a visitor does. */
+import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { launchBrowser } from "../../scripts/browsers.mjs";
+import { root } from "../../scripts/bundle.mjs";
 import { buildPages } from "../../scripts/pages.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import type { Reply } from "../../demo/messages.ts";
@@ -187,7 +189,7 @@ export class DemoPage {
 
 /** The page served, and a browser to open it with. */
 export async function serveDemo(): Promise<{ browser: Browser; url: string; close: () => Promise<void> }> {
-  const { folder } = await buildPages();
+  const { folder } = await buildPages(join(root, "build", `test-site-${kind}`));
   const server = await serve(folder);
   const browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
   return {
