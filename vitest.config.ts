@@ -16,12 +16,16 @@ export default defineConfig({
     alias: Object.entries(entryPoints).map(([name, file]) => ({ find: new RegExp(`^webgpu-rnn${name === "index" ? "" : `/${name}`}$`), replacement: join(root, file) })),
   },
   test: {
-    // A child process per file: Dawn is a native addon, and worker threads would share one copy of it.
+    // Child processes: Dawn is a native addon, and worker threads would share one copy of it. The device tests' files
+    // share processes, and the devices in them.
     pool: "forks",
     // More processes than cores would make the software adapter's own threads fight each other.
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    projects: [project("contract"), project("node"), project("pages", { testTimeout: 90_000 }), project("device", { globalSetup: ["test/device/vulkan-setup.mjs"] })],
+    projects: [
+      project("contract"), project("node"), project("pages", { testTimeout: 90_000 }),
+      project("device", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], isolate: false }),
+    ],
   },
 });

@@ -69,8 +69,16 @@ async function downloadedBrowser(kind) {
   return executablePath;
 }
 
-/** Installs Debian or Ubuntu packages; throws where that is not possible without asking for a password. */
-export async function aptInstall(packages) {
+let installing = Promise.resolve();
+
+/** Installs Debian or Ubuntu packages, after those asked for before; throws where that is not possible without asking for a password. */
+export function aptInstall(packages) {
+  const installed = installing.then(() => aptGet(packages));
+  installing = installed.catch(() => undefined);
+  return installed;
+}
+
+async function aptGet(packages) {
   if (process.platform !== "linux" || !existsSync("/usr/bin/apt-get")) throw new Error("no apt-get on this system");
   const prefix = process.getuid() === 0 ? [] : ["sudo", "-n"];
   const apt = async (...args) => {

@@ -1,5 +1,5 @@
-// `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), Chromium
-// and Firefox (device tests, page tests). The last line is the sum: `N passed, N failed`.
+// `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
+// Chromium and Firefox (device tests, page tests). The last line is the sum: `N passed, N failed`.
 //   npm test -- [--lane node|chromium|firefox]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -14,14 +14,34 @@ import { runBrowserLane } from "./browser/lane.mjs";
 
 const laneNames = ["node", "chromium", "firefox"];
 const { values, positionals: filters } = parseArgs({ options: { lane: { type: "string", multiple: true } }, allowPositionals: true });
-const lanes = values.lane ?? laneNames;
-for (const lane of lanes) {
+for (const lane of values.lane ?? []) {
   if (!laneNames.includes(lane)) {
     console.error(`--lane: "${lane}" is none of ${laneNames.join(", ")}`);
     process.exit(2);
   }
 }
+const lanes = laneNames.filter((lane) => values.lane?.includes(lane) ?? true);
+/** Vitest keeps two cores busy in Node; a browser waits for much of its time, so that both fit beside each other. */
+const groups = [lanes.filter((lane) => lane === "node"), lanes.filter((lane) => lane !== "node")];
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
+
+/** What a lane says. Lanes that run side by side are read one after the other: what comes before its turn is held. */
+class Output {
+  held = "";
+  live = false;
+
+  write(text) {
+    if (this.live) process.stdout.write(text);
+    else this.held += text;
+  }
+
+  print = (line) => this.write(`${line}\n`);
+
+  release() {
+    this.live = true;
+    process.stdout.write(this.held);
+  }
+}
 
 /** The test files of some folders under test/ that the filters leave. */
 function testFiles(...folders) {
@@ -32,9 +52,9 @@ function testFiles(...folders) {
     .sort();
 }
 
-async function nodeLane() {
+async function nodeLane(output) {
   const broken = await build().then(() => 0, (error) => {
-    console.log(`FAIL the build: ${error.message}`);
+    output.print(`FAIL the build: ${error.message}`);
     return 1;
   });
   let files = testFiles("contract", "node", "device");
@@ -47,31 +67,34 @@ async function nodeLane() {
     if (adapter === null) {
       missing = reason;
       files = files.filter((file) => !device.includes(file));
-    } else console.log(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
+    } else output.print(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
   }
-  const counts = files.length > 0 ? await vitest("node", files, environment) : { passed: 0, failed: 0, skipped: 0 };
+  const counts = files.length > 0 ? await vitest("node", files, environment, output) : { passed: 0, failed: 0, skipped: 0 };
   return { ...counts, failed: counts.failed + broken, missing };
 }
 
 /** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
-async function browserLane(kind) {
+async function browserLane(kind, output) {
   const [device, pages] = [testFiles("device"), testFiles("pages")];
-  const inside = device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device) : { passed: 0, failed: 0, skipped: 0 };
+  const inside = device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;
-  const outside = await vitest(kind, pages, { BROWSER: kind });
+  const outside = await vitest(kind, pages, { BROWSER: kind }, output);
   return Object.fromEntries(["passed", "failed", "skipped"].map((name) => [name, inside[name] + outside[name]]));
 }
 
 /** Runs Vitest on exactly these files. A failed file or suite without a failed test in it counts as one failure. */
-async function vitest(lane, files, environment) {
+async function vitest(lane, files, environment, output) {
   const report = join(root, "build", "reports", `${lane}.json`);
   await mkdir(join(report, ".."), { recursive: true });
   await rm(report, { force: true });
   const args = ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const colour = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
+  // Beside another lane that has not ended there is one core.
+  if (running.size > 1) args.push("--maxWorkers=1");
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
   const code = await new Promise((done, fail) => {
     const env = { ...process.env, ...colour, ...environment };
-    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: "inherit", env });
+    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: output.live ? "inherit" : ["ignore", "pipe", "pipe"], env });
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => output.write(text));
     child.on("error", fail).on("close", done);
   });
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(await readFile(report, "utf8"));
@@ -81,37 +104,53 @@ async function vitest(lane, files, environment) {
   return { passed: numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: numPendingTests + numTodoTests };
 }
 
-async function runLane(lane) {
+async function runLane(lane, output) {
   const folders = lane === "node" ? ["contract", "node", "device"] : ["device", "pages"];
   if (filters.length > 0 && testFiles(...folders).length === 0) return null;
-  return lane === "node" ? nodeLane() : browserLane(lane);
+  return lane === "node" ? nodeLane(output) : browserLane(lane, output);
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const lane of lanes) {
-  console.log(`\n== ${lane} ==`);
+const running = new Set();
+
+/** Runs a lane and adds what it counts to the total. */
+async function countLane(lane, output) {
+  output.print(`\n== ${lane} ==`);
+  running.add(lane);
   const started = performance.now();
   try {
-    const result = await runLane(lane);
+    const result = await runLane(lane, output);
     if (result === null) {
-      console.log("no test file matches");
-      continue;
+      output.print("no test file matches");
+      return;
     }
     const { passed = 0, failed = 0, skipped = 0, missing } = result;
     total.passed += passed;
     total.failed += failed;
     total.skipped += skipped;
     if (missing !== undefined) {
-      console.log(`WebGPU lane ${inCi ? "FAILED" : "skipped"} in ${lane}: ${missing}`);
+      output.print(`WebGPU lane ${inCi ? "FAILED" : "skipped"} in ${lane}: ${missing}`);
       total[inCi ? "failed" : "skipped"]++;
     } else if (passed + failed === 0) {
-      console.log("FAIL this lane ran no test");
+      output.print("FAIL this lane ran no test");
       total.failed++;
     }
-    console.log(`${lane}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    output.print(`${lane}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   } catch (error) {
-    console.log(`FAIL the ${lane} lane broke off: ${error.stack ?? error}`);
+    output.print(`FAIL the ${lane} lane broke off: ${error.stack ?? error}`);
     total.failed++;
+  } finally {
+    running.delete(lane);
+  }
+}
+
+for (const group of groups) {
+  const outputs = group.map(() => new Output());
+  outputs[0]?.release();
+  const ends = group.map((lane, i) => countLane(lane, outputs[i]));
+  for (const [i, end] of ends.entries()) {
+    if (i > 0) outputs[i].release();
+    await end;
   }
 }
 if (total.passed + total.failed + total.skipped === 0) {

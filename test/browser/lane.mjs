@@ -44,7 +44,7 @@ async function bundlePage(files, folder) {
 }
 
 /** Opens the page once. Resolves to the counts, with `adapter: null` where the browser has none. */
-async function runPage(kind, url, options, readable) {
+async function runPage(kind, url, options, readable, print) {
   const counts = { passed: 0, failed: 0, skipped: 0, adapter: null };
   const browser = await launchBrowser(kind, options);
   const version = await browser.version();
@@ -67,10 +67,11 @@ async function runPage(kind, url, options, readable) {
           counts.adapter = software && process.env.WEBGPU_ADAPTER === "hardware" ? null : message.adapter;
           running = "the loading of a test file";
           if (counts.adapter === null) finish();
-          else console.log(`${version}, adapter: ${message.adapter}`);
-        } else if (message.state === "fail") {
+          else print(`${version}, adapter: ${message.adapter}`);
+        } else if (message.kind === "file") print(`  ${message.path} (${message.tests} tests) ${message.milliseconds} ms`);
+        else if (message.state === "fail") {
           counts.failed++;
-          console.log(`  FAIL ${message.name}\n${readable(message.errors.join("\n")).replace(/^/gm, "       ")}`);
+          print(`  FAIL ${message.name}\n${readable(message.errors.join("\n")).replace(/^/gm, "       ")}`);
         } else if (message.state === "pass") counts.passed++;
         else counts.skipped++;
       };
@@ -81,7 +82,7 @@ async function runPage(kind, url, options, readable) {
         if (running === notStarted) fail(new Error(`the page does not load: ${readable(text)}`));
         else receive({ kind: "result", name: `uncaught error (during ${running})`, state: "fail", errors: [text] });
       });
-      page.on("console", (entry) => console.log(`  console.${entry.type()}: ${entry.text()}`));
+      page.on("console", (entry) => print(`  console.${entry.type()}: ${entry.text()}`));
       page.on("close", () => fail(new Error(`the page closed while in: ${running}`)));
       page.on("error", (error) => fail(new Error(`the page crashed while in: ${running} (${error.message})`)));
       browser.on("disconnected", () => fail(new Error(`the browser ended while in: ${running}`)));
@@ -95,13 +96,13 @@ async function runPage(kind, url, options, readable) {
   }
 }
 
-/** Runs the test files in `kind` ("chromium" or "firefox"): counts, or `{ missing: reason }` without an adapter. */
-export async function runBrowserLane(kind, files) {
+/** Runs the test files in `kind` ("chromium" or "firefox"): counts, or `{ missing: reason }` without an adapter. What there is to say is given to `print`. */
+export async function runBrowserLane(kind, files, print) {
   const folder = join(root, "build", `test-${kind}`);
   await bundlePage(files, folder);
   const server = await serve(folder);
   const readable = stackMapper(folder, server.url);
-  const attempt = (options) => runPage(kind, server.url, options, readable);
+  const attempt = (options) => runPage(kind, server.url, options, readable, print);
   try {
     for (const options of attempts(kind)) {
       const counts = await attempt(options);

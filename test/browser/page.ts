@@ -42,6 +42,8 @@ function reportResults(task: Suite | Test): void {
   for (const child of task.tasks) reportResults(child);
 }
 
+const countTests = (task: Suite | Test): number => (task.type === "test" ? 1 : task.tasks.reduce((sum, child) => sum + countTests(child), 0));
+
 async function describeAdapter(): Promise<Message> {
   const adapter = "gpu" in navigator ? await navigator.gpu.requestAdapter() : null;
   if (adapter === null) return { kind: "adapter", adapter: null, software: false };
@@ -54,8 +56,10 @@ const found = await describeAdapter();
 send(found);
 if (found.kind === "adapter" && found.adapter !== null) {
   for (const path of Object.keys(tests)) {
+    const started = performance.now();
     const [file] = await startTests([path], runner);
     reportResults(file);
+    send({ kind: "file", path, tests: countTests(file), milliseconds: Math.round(performance.now() - started) });
   }
 }
 await report({ kind: "done" });

@@ -2,7 +2,6 @@
 import { halfLength } from "../../src/kernels/half-storage.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { normGroups } from "../../src/kernels/gradient-norm.ts";
-import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
@@ -13,12 +12,30 @@ export interface KernelCase {
   readonly note?: string;
 }
 
-let stream = 0;
-/** Different numbers at each call, the same in each run. */
-export const floats = (length: number, low = -1, high = 1): Float32Array =>
-  Float32Array.from(randomUniforms(7, stream++, length), (u) => low + u * (high - low));
+let calls = 0;
+/** Numbers in [0, 1), other ones at each call, the same in each run: a hash (mulberry32) of a counter. All cases hold 30 million, too many for the package's own generator. */
+function uniforms(): () => number {
+  let state = Math.imul(++calls, 0x9e3779b1);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 8) * 2 ** -24;
+  };
+}
+
+export function floats(length: number, low = -1, high = 1): Float32Array {
+  const [next, result] = [uniforms(), new Float32Array(length)];
+  for (let i = 0; i < length; i++) result[i] = low + next() * (high - low);
+  return result;
+}
+
 /** Integers from 0 to `most`. */
-export const integers = (length: number, most: number): Uint32Array => Uint32Array.from(randomUniforms(7, stream++, length), (u) => Math.floor(u * (most + 1)));
+export function integers(length: number, most: number): Uint32Array {
+  const [next, result] = [uniforms(), new Uint32Array(length)];
+  for (let i = 0; i < length; i++) result[i] = Math.floor(next() * (most + 1));
+  return result;
+}
 
 /** More elements than the kernel may touch: whatever it writes past the end differs from the twin's. */
 export const spare = 5;

@@ -1,22 +1,20 @@
 /** What the device tests share: the backends under test, and comparison with a message that says where. */
-import { afterAll, expect } from "vitest";
+import { expect } from "vitest";
 import { createBackend, type Backend, type Tensor } from "webgpu-rnn";
 import type { CustomCell } from "webgpu-rnn/full";
 
 const made = new Map<string, Promise<Backend>>();
 
-/** One backend of a kind for the whole file. */
+/**
+ * One backend of a kind for all files that run in this process or page, and end with it: a software adapter takes seconds
+ * to compile a time loop, and a device compiles each but once.
+ */
 export function backend(kind: "cpu" | "webgpu", precision: "float32" | "float64" = "float32"): Promise<Backend> {
   const key = `${kind} ${precision}`;
   let found = made.get(key);
   if (!found) made.set(key, (found = createBackend(kind, { precision })));
   return found;
 }
-
-afterAll(async () => {
-  for (const one of made.values()) await one.then((b) => b.destroy(), () => undefined);
-  made.clear();
-});
 
 export const kinds = ["cpu", "webgpu"] as const;
 
