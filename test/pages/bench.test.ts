@@ -50,6 +50,18 @@ describe(`the bench page in ${kind}`, () => {
     }
   }, values);
 
+  // First: a visit's first run begins with the device's matrix products, and stops between them at once.
+  it("stops a long run, and is ready for the next", async () => {
+    await fill({ steps: 400, batch: 32, input: 128, hidden: 256, mode: "training" });
+    await click("#run");
+    await page.waitForFunction(() => !document.getElementById("stop")!.hidden);
+    const asked = performance.now();
+    await click("#stop");
+    await page.waitForFunction(() => document.getElementById("stop")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
+    // Nothing answers while the twins compute; the page gives them four seconds, and a new worker needs some too.
+    expect(performance.now() - asked).toBeLessThan(20_000);
+  });
+
   it("measures a case on CPU and GPU side by side, and exports it", async () => {
     await page.evaluate(() => {
       HTMLAnchorElement.prototype.click = function () {
@@ -73,16 +85,5 @@ describe(`the bench page in ${kind}`, () => {
     await fill({ hidden: 0 });
     await click("#run");
     expect(await text("problem")).toBe("hidden must be a whole number from 1 to 8192");
-  });
-
-  it("stops a long run, and is ready for the next", async () => {
-    await fill({ steps: 400, batch: 32, input: 128, hidden: 256, mode: "training" });
-    await click("#run");
-    await page.waitForFunction(() => !document.getElementById("stop")!.hidden);
-    const asked = performance.now();
-    await click("#stop");
-    await page.waitForFunction(() => document.getElementById("stop")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
-    // Nothing answers while the twins compute; the page gives them four seconds, and a new worker needs some too.
-    expect(performance.now() - asked).toBeLessThan(20_000);
   });
 });
