@@ -56,6 +56,7 @@ function variant(cell: Cell, units: number, pass: "forward" | "backward", form: 
   const flags = [normalization, ...(zones ? ["zoneout"] : []), ...(drops ? ["dropout"] : []), ...(fused ? ["fused"] : [])];
   return {
     name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${threads}`,
+    cell,
     sources: [
       "lib/activations", "lib/philox", "lib/finite", "lib/cell", "lib/lane", "lib/weights-float", ...(cell.readOut ? [] : ["lib/no-read-out"]),
       `cells/${cell.shader}`, "lib/regularized", pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient", `recurrent/regularized-${pass}`,

@@ -106,8 +106,10 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
     const modes = modesOf(lanes);
     const { size } = regularizedLayout(segment, G, form);
     const rows = H + extraRows(cell, form);
+    // A gate without parameters is normalised with none; a scale of 1/√ε would make much of what a product rounds.
+    const hasWeights = cell.gateNames.map((gate) => (cell.parameterGates ?? cell.gateNames).includes(gate));
     const arrays: Record<string, NumericArray> = {
-      ...layer(kernel, G, segment, lengths), weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6),
+      ...layer(kernel, G, segment, lengths), weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6).map((v, n) => (hasWeights[n % G] ? v : 0)),
       recurrent: floats(lanes * size + spare, backward ? 0.3 : -1, 1.5), masked: floats(laneStart(lanes, hSize(segment)) + spare),
       carry: floats(lanes * carryParts(G, form).count * align(B * H) + spare), running: floats(2 * runningRows(cell) * H + spare, 0.2, 1.2), random: integers(4, 1e9),
     };

@@ -3,61 +3,15 @@
  * other cell the products are, and the rest is done by its twin's functions.
  */
 import type { Cell } from "../../kernels/cells/cell.ts";
-import type { TwoPhaseCell } from "../../kernels/cells/two-phase-cell.ts";
 import type { Arrays, Kernel } from "../../kernels/kernel.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
 import { stepsBack } from "../../kernels/recurrent-loop.ts";
 import { addToCarry, backwardMatrix, backwardUnits, forwardMatrix, forwardUnits, type backwardBindings, type forwardBindings } from "../../kernels/recurrent-step.ts";
 import { worthSharing, type Addresses, type Call, type FastKernel, type Params, type Workforce } from "./calls.ts";
+import { regularizedKernel } from "./fast-regularized.ts";
+import { isTwoPhase, knownCell, type AnyCell, type KnownCell } from "./known-cells.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
-
-type AnyCell = Cell | TwoPhaseCell;
-const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell;
-
-/** Memory that a kernel needs within one call; one piece, as large as the largest request, serves all. */
-class WorkSpace {
-  address = 0;
-  private bytes = 0;
-
-  constructor(private readonly heap: WasmHeap) {}
-
-  /** Room for so many numbers. */
-  reserve(length: number): void {
-    const bytes = 4 * length;
-    if (bytes <= this.bytes) return;
-    this.heap.free(this.address);
-    this.address = this.heap.allocate(bytes);
-    this.bytes = bytes;
-    // Calls hold the address as a number.
-    this.heap.generation++;
-  }
-
-  /** The numbers there, until the memory grows. */
-  array(length: number): Float32Array {
-    this.reserve(length);
-    return new Float32Array(this.heap.memory.buffer, this.address, length);
-  }
-}
-
-/**
- * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; and those of
- * their constants that are known there, in the order of the bits of `variant`.
- */
-const known: readonly (readonly [shader: string, constants: readonly string[]])[] = [
-  ["lstm", ["forgets", "coupled", "squashes", "hasPeepholes"]],
-  ["gru", ["hasReset", "updateSign"]],
-  ["rnn", ["relu"]],
-  ["gru-reset-before", ["updateSign"]],
-];
-
-/** A cell as WebAssembly knows it: its number, and a bit for each constant that is greater than 0. Undefined if it does not. */
-function knownCell(cell: AnyCell): { number: number; variant: number } | undefined {
-  const { constants = {} } = cell;
-  const number = known.findIndex(([shader]) => shader === cell.shader);
-  const names = known[number]?.[1];
-  if (!names || Object.keys(constants).some((name) => !names.includes(name))) return undefined;
-  return { number, variant: names.reduce((bits, name, i) => bits | (constants[name] > 0 ? 1 << i : 0), 0) };
-}
+import { WorkSpace, type Means } from "./work-space.ts";
 
 /** One step of a lane, or with `tail` what remains behind the first. */
 interface LaneStep {
@@ -103,13 +57,8 @@ function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
   };
 }
 
-interface Means {
-  readonly threads: Workforce;
-  readonly work: WorkSpace;
-}
-
 /** A kernel of a cell that WebAssembly knows: a thread owns rows of the batch, whatever the number of steps. */
-function knownKernel(kernel: Kernel, cell: AnyCell, { number, variant }: { number: number; variant: number }, { threads, work }: Means): FastKernel {
+function knownKernel(kernel: Kernel, cell: AnyCell, { number, variant }: KnownCell, { threads, work }: Means): FastKernel {
   const G = cell.gateNames.length;
   const phases = !isTwoPhase(cell) ? [0] : isLoop(kernel) ? [0, 1] : [kernel.constants!.phase];
   const callOf = (at: Addresses, p: Params, step: LaneStep, phase: number, first: number, end: number): Call => {
@@ -200,6 +149,7 @@ export function recurrentKernels(heap: WasmHeap, threads: Workforce): (kernel: K
   return (kernel, cell) => {
     if (kernel.constants?.stacked || kernel.bindings.weights.type === "u32") return undefined;
     const found = knownCell(cell);
+    if (kernel.name.startsWith("regularized")) return found && regularizedKernel(kernel, cell, found, means);
     if (found) return knownKernel(kernel, cell, found, means);
     return isTwoPhase(cell) ? undefined : otherKernel(kernel, cell, means);
   };

@@ -4,7 +4,7 @@ import { inTurn, type Call, type CallsOf, type Workforce } from "./calls.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
 /** Kernels that other threads can be asked for; these know them by their place in this list. */
-const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward"];
+const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward", "regularizedForward", "regularizedBackward"];
 
 /**
  * A thread's box, in 32-bit words: the number of the last request (-1: it shall end), of the last answer (-1: it

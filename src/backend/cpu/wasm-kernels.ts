@@ -28,9 +28,17 @@ async function unpack(packed: string): Promise<Uint8Array<ArrayBuffer>> {
 /** Both builds as bytes; `test/contract` compares them with the sources. */
 export async function wasmBuilds(): Promise<{ plain: Uint8Array<ArrayBuffer>; relaxed: Uint8Array<ArrayBuffer> }> {
   // A chunk of its own: pages that run on the GPU need not load it.
-  const { packed, plainLength } = await import("./wasm-builds.ts");
+  const { packed, plainLength, blockLength } = await import("./wasm-builds.ts");
   const both = await unpack(packed);
-  return { plain: both.slice(0, plainLength), relaxed: both.slice(plainLength) };
+  const [plain, relaxed] = [new Uint8Array(plainLength), new Uint8Array(both.length - plainLength)];
+  for (let at = 0, from = 0; from < both.length; at += blockLength) {
+    for (const build of [plain, relaxed]) {
+      const length = Math.min(blockLength, Math.max(0, build.length - at));
+      build.set(both.subarray(from, from + length), Math.min(at, build.length));
+      from += length;
+    }
+  }
+  return { plain, relaxed };
 }
 
 /** The same module over a memory that threads can share: its import of the memory says so in one bit. */

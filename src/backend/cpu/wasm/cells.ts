@@ -11,7 +11,7 @@ export const rnn: usize = 2;
 // Bits of `variant`: the constants of the cells' shaders that are greater than 0, in the order of fast-recurrent.ts.
 const forgets: usize = 1;
 const coupled: usize = 2;
-const squashes: usize = 4;
+export const squashes: usize = 4;
 const peeps: usize = 8;
 const resets: usize = 1;
 const keeps: usize = 2;
@@ -53,10 +53,10 @@ function storeGates4(to: usize, a: v128, b: v128, c: v128, d: v128, left: usize)
   if (left > 3) v128.store(to, column3(a, b, c, d), 48);
 }
 
-/** The weights from c of four units to one of their gates; a unit's four lie side by side. */
+/** Number `gate` of four units whose numbers lie side by side, four each. */
 @inline
-function peephole(peepholes: usize, gate: usize): v128 {
-  const at = peepholes + (gate << 2);
+export function ofGate(units: usize, gate: usize): v128 {
+  const at = units + (gate << 2);
   return v128.load32_lane(at, v128.load32_lane(at, v128.load32_lane(at, v128.load32_zero(at), 1, 16), 2, 32), 3, 48);
 }
 
@@ -66,15 +66,15 @@ export function lstmForward(variant: usize, gates: usize, peepholes: usize, cPre
   let i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
   const previous = v128.load(cPrevious);
   if (variant & peeps) {
-    i = madd(peephole(peepholes, 0), previous, i);
-    f = madd(peephole(peepholes, 1), previous, f);
+    i = madd(ofGate(peepholes, 0), previous, i);
+    f = madd(ofGate(peepholes, 1), previous, f);
   }
   i = gate(i);
   if (variant & forgets) f = gate(f);
   else f = variant & coupled ? rest(i) : f32x4.splat(1);
   const g = tanh(column2(u0, u1, u2, u3));
   const c = madd(f, previous, f32x4.mul(i, g));
-  if (variant & peeps) o = madd(peephole(peepholes, 3), c, o);
+  if (variant & peeps) o = madd(ofGate(peepholes, 3), c, o);
   o = gate(o);
   storeFirst(cOut, c, left);
   storeFirst(hOut, f32x4.mul(o, variant & squashes ? tanh(c) : c), left);
@@ -133,9 +133,7 @@ export function rnnForward(variant: usize, gates: usize, hOut: usize, left: usiz
 
 /** Writes ∂L/∂(x + r) and returns ∂L/∂c_{t-1}. */
 export function lstmBackward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, cCurrent: usize, dh: v128, dc: v128, left: usize): v128 {
-  const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
-  const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
-  const previous = v128.load(cPrevious);
+  const o = ofGate(gates, 3);
   let out = v128.load(cCurrent), outSlope = f32x4.splat(1);
   if (variant & squashes) {
     out = tanh(out);
@@ -143,13 +141,22 @@ export function lstmBackward(variant: usize, gates: usize, peepholes: usize, cPr
   }
   const dOutput = f32x4.mul(f32x4.mul(dh, out), slope(o));
   let dcTotal = madd(f32x4.mul(dh, o), outSlope, dc);
-  if (variant & peeps) dcTotal = madd(dOutput, peephole(peepholes, 3), dcTotal);
+  if (variant & peeps) dcTotal = madd(dOutput, ofGate(peepholes, 3), dcTotal);
+  return lstmGatesBackward(variant, gates, peepholes, cPrevious, dOutput, dcTotal, left);
+}
+
+/** The same from ∂L/∂(o's argument) and all of ∂L/∂c_t on. */
+@inline
+export function lstmGatesBackward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, dOutput: v128, dcTotal: v128, left: usize): v128 {
+  const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
+  const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3);
+  const previous = v128.load(cPrevious);
   const dInput = f32x4.mul(f32x4.mul(dcTotal, variant & coupled ? f32x4.sub(g, previous) : g), slope(i));
   const dForget = variant & forgets ? f32x4.mul(f32x4.mul(dcTotal, previous), slope(f)) : f32x4.splat(0);
   storeGates4(gates, dInput, dForget, f32x4.mul(f32x4.mul(dcTotal, i), tanhSlope(g)), dOutput, left);
   const dPrevious = f32x4.mul(dcTotal, f);
   if (!(variant & peeps)) return dPrevious;
-  return madd(dInput, peephole(peepholes, 0), madd(dForget, peephole(peepholes, 1), dPrevious));
+  return madd(dInput, ofGate(peepholes, 0), madd(dForget, ofGate(peepholes, 1), dPrevious));
 }
 
 /** Writes the gradients of both sides and returns what reaches h_{t-1} past the product. */

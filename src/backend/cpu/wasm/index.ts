@@ -4,6 +4,8 @@ export { scratchBytes } from "./scratch";
 export { matmul } from "./matmul";
 export { gateProduct } from "./gate-product";
 export { stepBackward, stepForward } from "./recurrent-step";
+export { regularizedForward } from "./regularized-forward";
+export { regularizedBackward } from "./regularized-backward";
 export { columnSum, crossEntropy, softmaxBackward, softmaxForward } from "./rows";
 export { activationBackward, activationForward, dropout, maskSteps } from "./elementwise";
 export { embeddingGather, embeddingScatter, stridedCopy } from "./copies";

@@ -48,7 +48,7 @@ function unitsTogether(cell: usize, variant: usize, units: usize, H: usize): usi
   return hasPeepholes(cell, variant) ? H : units;
 }
 
-function forwardUnits(
+export function forwardUnits(
   cell: usize, variant: usize, units: usize, gates: usize, recurrent: usize, peepholes: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize,
 ): void {
   const bytes = gateCount(cell) << 4;

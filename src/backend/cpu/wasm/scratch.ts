@@ -7,6 +7,10 @@ declare const scratch: usize;
 
 /** A register tile on its way to a C that is not whole: 4 rows by 8 columns. */
 export const edgeTile: usize = scratch + 64;
+/** Four words each of four counters. */
+export const philoxWords: usize = scratch + 192;
+/** Twelve sums, means or scales of a row, eight times. */
+export const sums: usize = scratch + 256;
 /** Part of A, at most 64 rows by 256. */
 export const packedA: usize = scratch + 1024;
 /** Part of B, at most 256 by 256. */

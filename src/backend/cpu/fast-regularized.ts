@@ -1,0 +1,127 @@
+/**
+ * Steps of a layer with normalisation, zoneout or recurrent dropout in WebAssembly, for the cells that are known there:
+ * `wasm/regularized-forward.ts` and `-backward.ts`, and with a fused kernel the products between them.
+ */
+import type { Cell } from "../../kernels/cells/cell.ts";
+import { align, type Kernel } from "../../kernels/kernel.ts";
+import { laneStart, stepAt } from "../../kernels/recurrent-lanes.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, type Normalization, type RegularizedParams } from "../../kernels/regularized-layout.ts";
+import { worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import type { AnyCell, KnownCell } from "./known-cells.ts";
+import type { Means } from "./work-space.ts";
+
+/** The fields of `Step` in `wasm/regularized-step.ts`, 32 bits each; those named here are floats. */
+const floats: ReadonlySet<string> = new Set(["zoneH", "zoneC", "dropP", "epsilon", "momentum"]);
+type Fields = Readonly<Record<string, number>>;
+
+function wordsOf(fields: Fields): Uint32Array {
+  const entries = Object.entries(fields);
+  const words = Uint32Array.from(entries, ([, value]) => value);
+  const asFloats = new Float32Array(words.buffer);
+  entries.forEach(([name, value], i) => {
+    if (floats.has(name)) asFloats[i] = value;
+  });
+  return words;
+}
+
+/** The normalisation of a kernel, by the constant of its shader. */
+const normalizationOf = ({ constants }: Kernel): Normalization => (["none", "layer", "batch"] as const)[constants!.normalizes];
+
+/** Numbers in `work` that a step needs: arrays [B, H] and rows of sums. */
+const workOf = ({ B, H }: RegularizedParams, G: number): number => 8 * B * H + 8 * (H * G + 16);
+
+/** One step of a lane, or with `tail` what remains behind the first. */
+interface LaneStep {
+  readonly lane: number;
+  readonly i: number;
+  readonly tail: number;
+}
+
+/** In the order in which they are computed. */
+function stepsOf(backward: boolean, { i, count, tail, lanes }: RegularizedParams): LaneStep[] {
+  const steps = Array.from({ length: count }, (_, n) => ({ i: backward ? i + count - 1 - n : i + n, tail: 0 }));
+  return [...steps, ...(backward && tail ? [{ i: 0, tail: 1 }] : [])].flatMap((step) => Array.from({ length: lanes }, (_, lane) => ({ ...step, lane })));
+}
+
+/** Byte addresses of a step's numbers. */
+function placesOf(kernel: Kernel, cell: Cell, at: Addresses, p: RegularizedParams, { lane, i }: LaneStep) {
+  const { B, H } = p;
+  const G = cell.gateNames.length;
+  const form = { normalization: normalizationOf(kernel) };
+  const step = stepAt(p, lane, i);
+  const layout = regularizedLayout(p, G, form);
+  const local = step.gates - laneStart(lane, p.steps * B * H);
+  const extra = extraRows(cell, form);
+  const matrix = at.weights + 4 * G * laneStart(lane, (H + extra) * H);
+  const row = (n: number): number => matrix + 4 * G * (H + n) * H;
+  const side = at.recurrent + 4 * lane * layout.size;
+  const part = 4 * align(B * H);
+  return {
+    matrix, t: step.t, gates: at.gates + 4 * G * step.gates,
+    x: side + 4 * G * local, r: side + 4 * (layout.r + G * local), saved: side + 4 * (layout.statistics + (local / (B * H)) * layout.groups * 12),
+    bias: row(0), peepholes: row(1), gains: row(extra - 4),
+    hPrevious: at.h + 4 * step.hPrevious, hCurrent: at.h + 4 * step.hCurrent, cPrevious: at.c + 4 * step.cPrevious, cCurrent: at.c + 4 * step.cCurrent,
+    maskedPrevious: at.masked + 4 * step.hPrevious, masked: at.masked + 4 * step.hCurrent, dy: at.dy + 4 * step.dy,
+    carry: at.carry + lane * carryParts(G, form).count * part, part,
+    running: at.running + 4 * Math.min(p.first + i, p.keptSteps - 1) * runningRows(cell) * H,
+  };
+}
+
+type Places = ReturnType<typeof placesOf>;
+
+/** The words of a `Step`. */
+function messageOf(kernel: Kernel, { number, variant }: KnownCell, at: Addresses, p: RegularizedParams, { lane, tail }: LaneStep, places: Places, work: number): Uint32Array {
+  const { normalizes, normalizesMemory, firstGates, secondGates, zones, drops } = kernel.constants!;
+  const { t, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part, running } = places;
+  const { B, H, draws, statistics, zoneH, zoneC, dropP, epsilon, momentum } = p;
+  return wordsOf({
+    cell: number, variant, normalizes, normalizesMemory, firstGates, secondGates, zones, drops, B, H, t, tail, draws, statistics, stream: p.stream + 2 * lane,
+    zoneH, zoneC, dropP, epsilon, momentum, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part,
+    lengths: at.lengths, random: at.random, running, work,
+  });
+}
+
+/** What a fused kernel does before a step, of the rows from `first` up to `end`; `following` is the step before it in the backward pass. */
+function productOf(kernel: Kernel, G: number, { H }: RegularizedParams, places: Places, following: Places | undefined, first: number, end: number): Call {
+  const units = 4 * first * H;
+  const width = H * G;
+  if (following) return { name: "gateProduct", args: [following.r + G * units, places.matrix, places.carry + 2 * places.part + units, end - first, H, G] };
+  const operand = kernel.constants!.drops ? places.maskedPrevious : places.hPrevious;
+  return { name: "matmul", args: [operand + units, places.matrix, 0, places.r + G * units, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0] };
+}
+
+/** A thread owns rows of the batch, whatever the number of steps; where the batch is normalised, one has all. */
+export function regularizedKernel(kernel: Kernel, anyCell: AnyCell, known: KnownCell, { threads, work }: Means): FastKernel {
+  const cell = anyCell as Cell;
+  const G = cell.gateNames.length;
+  const backward = kernel.name.startsWith("regularized-backward");
+  const { fused } = kernel.constants!;
+  return (at, params) => {
+    const p = params as RegularizedParams;
+    const { B, H } = p;
+    const steps = stepsOf(backward, p);
+    const words = 64;
+    const first = workOf(p, G);
+    work.reserve(first + steps.length * words);
+    const messages = new Uint32Array(steps.length * words);
+    const places = steps.map((step) => placesOf(kernel, cell, at, p, step));
+    steps.forEach((step, n) => messages.set(messageOf(kernel, known, at, p, step, places[n], work.address), n * words));
+    const products = (n: number, from: number, end: number): Call[] => {
+      if (!fused) return [];
+      if (!backward) return [productOf(kernel, G, p, places[n], undefined, from, end)];
+      const { i, lane, tail } = steps[n];
+      if (!tail && i + 1 >= p.steps) return [];
+      return [productOf(kernel, G, p, places[n], placesOf(kernel, cell, at, p, { lane, i: tail ? i : i + 1, tail }), from, end)];
+    };
+    const shared = normalizationOf(kernel) !== "batch" && (fused ? p.steps : 1) * B * H * H >= worthSharing;
+    const call = threads.parallel(B, shared ? 4 : B, (from, end) => steps.flatMap((_, n) => [
+      ...products(n, from, end),
+      { name: backward ? "regularizedBackward" : "regularizedForward", args: [work.address + 4 * (first + n * words), from, end] },
+    ]));
+    const inbox = work.words(first, messages.length);
+    return () => {
+      inbox.set(messages);
+      call();
+    };
+  };
+}

@@ -1,0 +1,225 @@
+// What both passes of a regularized step (src/kernels/recurrent-regularized.ts) are told and share: where numbers lie,
+// sums over what is normalised together, masks. A row of the batch is H units, or H·G numbers with a unit's gates side
+// by side; G is 1, 3 or 4, so that 12 numbers in a row always begin with the same gate. Layer normalisation therefore
+// keeps its means as 12 lanes that repeat along a row, batch normalisation as a row; in one loop for both, an offset into
+// them starts anew at `wrap` bytes.
+import { gateCount } from "./cells";
+import { column0, column1, column2, column3, inside, storeFirst } from "./lanes";
+import { philoxWords, sums } from "./scratch";
+
+/** A call's arguments, as src/backend/cpu/fast-regularized.ts writes them. Addresses are those of the step, in bytes. */
+@unmanaged
+export class Step {
+  cell: usize;
+  variant: usize;
+  /** 0: nothing; 1: layer; 2: batch. */
+  normalizes: usize;
+  normalizesMemory: usize;
+  firstGates: usize;
+  secondGates: usize;
+  zones: usize;
+  drops: usize;
+  B: usize;
+  H: usize;
+  t: usize;
+  tail: usize;
+  draws: usize;
+  statistics: usize;
+  /** The lane's first stream: of dropout; zoneout has the one behind it. */
+  stream: u32;
+  zoneH: f32;
+  zoneC: f32;
+  dropP: f32;
+  epsilon: f32;
+  momentum: f32;
+  gates: usize;
+  /** Both sides, and behind them the statistics. */
+  x: usize;
+  r: usize;
+  saved: usize;
+  /** Of the rows behind U: b_hh, peepholes, what normalising needs. */
+  bias: usize;
+  peepholes: usize;
+  gains: usize;
+  hPrevious: usize;
+  hCurrent: usize;
+  cPrevious: usize;
+  cCurrent: usize;
+  masked: usize;
+  dy: usize;
+  /** The lane's carry, and the bytes of one of its parts. */
+  carry: usize;
+  part: usize;
+  lengths: usize;
+  random: usize;
+  running: usize;
+  /** Room for [B, H] numbers eight times and for eight rows of sums. */
+  work: usize;
+}
+
+export const batch: usize = 2;
+/** Values of `statistics`. */
+export const kept: usize = 1;
+export const asKept: usize = 2;
+
+@inline
+export function isAlive(s: Step, row: usize): bool {
+  return s.t < load<u32>(s.lengths + (row << 2));
+}
+
+/** Bytes of a [B, H] array in `work`. */
+@inline
+function unitBytes(s: Step): usize {
+  return s.B * s.H << 2;
+}
+
+// Arrays [B, H] in `work`: what remains of h and of c, and by what dropping multiplies.
+@inline
+export function remainsH(s: Step): usize {
+  return s.work;
+}
+@inline
+export function remainsC(s: Step): usize {
+  return s.work + unitBytes(s);
+}
+@inline
+export function factors(s: Step): usize {
+  return s.work + 2 * unitBytes(s);
+}
+/** The others, from 0 to 4. */
+@inline
+export function unitsAt(s: Step, n: usize): usize {
+  return s.work + (3 + n) * unitBytes(s);
+}
+
+/** Row `n` of at most 8 rows of sums, means or scales. */
+@inline
+export function sumsAt(s: Step, n: usize): usize {
+  if (s.normalizes != batch) return sums + n * 48;
+  return s.work + 8 * unitBytes(s) + n * wrapOf(s);
+}
+
+/** Bytes after which an offset into a row of sums starts anew. */
+@inline
+export function wrapOf(s: Step): usize {
+  return s.normalizes == batch ? ((s.H * gateCount(s.cell) << 2) + 63) & ~63 : 48;
+}
+
+/** sums += x. */
+export function addRow(x: usize, into: usize, bytes: usize, wrap: usize): void {
+  for (let i: usize = 0, p: usize = 0; i < bytes; i += 16) {
+    v128.store(into + p, f32x4.add(v128.load(into + p), inside(v128.load(x + i), (bytes - i) >> 2, 0)));
+    p += 16;
+    if (p == wrap) p = 0;
+  }
+}
+
+/** Adds (x - mean)². */
+export function addSquares(x: usize, mean: usize, into: usize, bytes: usize, wrap: usize): void {
+  for (let i: usize = 0, p: usize = 0; i < bytes; i += 16) {
+    const d = f32x4.sub(v128.load(x + i), v128.load(mean + p));
+    v128.store(into + p, f32x4.add(v128.load(into + p), inside(f32x4.mul(d, d), (bytes - i) >> 2, 0)));
+    p += 16;
+    if (p == wrap) p = 0;
+  }
+}
+
+/** Adds `scaled` to one row and scaled·y to another. */
+@inline
+export function addWithProduct(scaled: v128, y: v128, sum: usize, product: usize, left: usize): void {
+  const own = inside(scaled, left, 0);
+  v128.store(sum, f32x4.add(v128.load(sum), own));
+  v128.store(product, f32x4.add(v128.load(product), inside(f32x4.mul(own, y), left, 0)));
+}
+
+/**
+ * Makes sums into means over `rows` rows: of a number each over the batch, else over the gates that belong together, of
+ * G gates those with a bit in `first`, and in `second`.
+ */
+export function average(s: Step, sums: usize, G: usize, first: usize, second: usize, rows: usize): void {
+  if (s.normalizes == batch) {
+    const n = f32x4.splat(<f32>max(rows, 1));
+    for (let i: usize = 0; i < s.H * G << 2; i += 16) v128.store(sums + i, f32x4.div(v128.load(sums + i), n));
+    return;
+  }
+  const n = <f32>s.H;
+  const ofFirst = meanOf(sums, G, first, n), ofSecond = meanOf(sums, G, second, n);
+  for (let g: usize = 0; g < G; g++) {
+    const mean: f32 = (first >> g) & 1 ? ofFirst : (second >> g) & 1 ? ofSecond : 0;
+    for (let lane: usize = g; lane < 12; lane += G) store<f32>(sums + (lane << 2), mean);
+  }
+}
+
+function meanOf(sums: usize, G: usize, gates: usize, n: f32): f32 {
+  let total: f32 = 0, count: f32 = 0;
+  for (let g: usize = 0; g < G; g++) {
+    if (((gates >> g) & 1) == 0) continue;
+    count++;
+    for (let lane: usize = g; lane < 12; lane += G) total += load<f32>(sums + (lane << 2));
+  }
+  return total / (n * max(count, 1));
+}
+
+/** Draws what the rows from `first` up to `end` need, into `work`. */
+export function draw(s: Step, first: usize, end: usize): void {
+  const from = first * s.H << 2, to = end * s.H << 2;
+  if (s.zones) drawRemains(s, from, to);
+  if (s.drops) drawFactors(s, from, to);
+}
+
+/** Words `n` of the Philox4x32-10 of four counters, as in src/kernels/philox.ts, into `philoxWords` + 16n. */
+function philox(element: v128, stream: u32, random: usize): void {
+  let a = element, b = i32x4.splat(stream), c = i32x4.splat(load<u32>(random, 8)), d = i32x4.splat(load<u32>(random, 12));
+  let key0 = load<u32>(random), key1 = load<u32>(random, 4);
+  const byA = i32x4.splat(0xd2511f53), byC = i32x4.splat(0xcd9e8d57);
+  for (let round = 0; round < 10; round++) {
+    const a0 = i64x2.extmul_low_i32x4_u(a, byA), a1 = i64x2.extmul_high_i32x4_u(a, byA);
+    const c0 = i64x2.extmul_low_i32x4_u(c, byC), c1 = i64x2.extmul_high_i32x4_u(c, byC);
+    a = v128.xor(v128.xor(v128.shuffle<i32>(c0, c1, 1, 3, 5, 7), b), i32x4.splat(key0));
+    b = v128.shuffle<i32>(c0, c1, 0, 2, 4, 6);
+    c = v128.xor(v128.xor(v128.shuffle<i32>(a0, a1, 1, 3, 5, 7), d), i32x4.splat(key1));
+    d = v128.shuffle<i32>(a0, a1, 0, 2, 4, 6);
+    key0 += 0x9e3779b9;
+    key1 += 0xbb67ae85;
+  }
+  v128.store(philoxWords, a);
+  v128.store(philoxWords, b, 16);
+  v128.store(philoxWords, c, 32);
+  v128.store(philoxWords, d, 48);
+}
+
+/** [0, 1) in steps of 2^-24. */
+@inline
+function uniform(words: v128): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(words, 8)), f32x4.splat(1.0 / 16777216.0));
+}
+
+/** 1 where what was before remains, else 0; without draws the probability of it. */
+function drawRemains(s: Step, from: usize, to: usize): void {
+  const h = remainsH(s), c = remainsC(s), zoneH = f32x4.splat(s.zoneH), zoneC = f32x4.splat(s.zoneC), one = f32x4.splat(1);
+  const step = s.t * s.B * s.H;
+  for (let i = from; i < to; i += 16) {
+    const left = (to - i) >> 2;
+    if (s.draws) {
+      philox(i32x4.add(i32x4.splat(<i32>(step + (i >> 2))), i32x4(0, 1, 2, 3)), s.stream + 1, s.random);
+      storeFirst(h + i, v128.and(f32x4.lt(uniform(v128.load(philoxWords)), zoneH), one), left);
+      storeFirst(c + i, v128.and(f32x4.lt(uniform(v128.load(philoxWords, 16)), zoneC), one), left);
+    } else {
+      storeFirst(h + i, zoneH, left);
+      storeFirst(c + i, zoneC, left);
+    }
+  }
+}
+
+/** 0 where h is dropped, else 1 / (1 - p). One counter gives the words of four elements. */
+function drawFactors(s: Step, from: usize, to: usize): void {
+  const at = factors(s), threshold = f32x4.splat(s.dropP), keep = f32x4.splat(1 / (1 - s.dropP));
+  for (let i = from & ~63; i < to; i += 64) {
+    philox(i32x4.add(i32x4.splat(<i32>(i >> 4)), i32x4(0, 1, 2, 3)), s.stream, s.random);
+    const a = v128.load(philoxWords), b = v128.load(philoxWords, 16), c = v128.load(philoxWords, 32), d = v128.load(philoxWords, 48);
+    storeFirst(at + i, v128.and(f32x4.ge(uniform(column0(a, b, c, d)), threshold), keep), (to - i) >> 2);
+    if (to > i + 16) storeFirst(at + i + 16, v128.and(f32x4.ge(uniform(column1(a, b, c, d)), threshold), keep), (to - i - 16) >> 2);
+    if (to > i + 32) storeFirst(at + i + 32, v128.and(f32x4.ge(uniform(column2(a, b, c, d)), threshold), keep), (to - i - 32) >> 2);
+    if (to > i + 48) storeFirst(at + i + 48, v128.and(f32x4.ge(uniform(column3(a, b, c, d)), threshold), keep), (to - i - 48) >> 2);
+  }
+}

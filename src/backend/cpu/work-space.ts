@@ -1,0 +1,38 @@
+import type { Workforce } from "./calls.ts";
+import type { WasmHeap } from "./wasm-heap.ts";
+
+/** Memory that a kernel needs within one call; one piece, as large as the largest request, serves all. */
+export class WorkSpace {
+  address = 0;
+  private bytes = 0;
+
+  constructor(private readonly heap: WasmHeap) {}
+
+  /** Room for so many numbers. */
+  reserve(length: number): void {
+    const bytes = 4 * length;
+    if (bytes <= this.bytes) return;
+    this.heap.free(this.address);
+    this.address = this.heap.allocate(bytes);
+    this.bytes = bytes;
+    // Calls hold the address as a number.
+    this.heap.generation++;
+  }
+
+  /** The numbers there, until the memory grows. */
+  array(length: number): Float32Array {
+    this.reserve(length);
+    return new Float32Array(this.heap.memory.buffer, this.address, length);
+  }
+
+  /** The same as words, from number `first` on. */
+  words(first: number, length: number): Uint32Array {
+    return new Uint32Array(this.heap.memory.buffer, this.address + 4 * first, length);
+  }
+}
+
+/** What recurrent kernels are made with. */
+export interface Means {
+  readonly threads: Workforce;
+  readonly work: WorkSpace;
+}
