@@ -11,8 +11,9 @@ if (file === undefined) {
   process.exit(2);
 }
 const outfile = join(root, "build", "programs", basename(file).replace(/\.ts$/, ".mjs"));
-// Where the system has no Vulkan driver, programs that ask for WebGPU get the software one.
-const [{ variables }] = await Promise.all([nodeAdapter(), bundleProgram(file, outfile)]);
+// Where the system has no Vulkan driver, programs that ask for WebGPU get the software one; it is fetched for those that insist.
+const insists = rest.some((word, i) => word === "--backend=webgpu" || (word === "webgpu" && rest[i - 1] === "--backend"));
+const [{ variables }] = await Promise.all([nodeAdapter({ install: insists }), bundleProgram(file, outfile)]);
 Object.assign(process.env, variables);
 process.setSourceMapsEnabled(true);
 process.argv = [process.argv[0], outfile, ...rest];
