@@ -24,6 +24,18 @@ describe("dist", () => {
     expect(modules).toEqual(expect.arrayContaining(Object.keys(await load("index.js"))));
   });
 
+  it("says where normalisation and the like are to be had, and has them once the full entry point is loaded", () => {
+    const program = `
+      const { LSTM } = await import(${JSON.stringify(pathToFileURL(join(dist, "index.js")).href)});
+      try { new LSTM(2, 3, { normalization: "layer" }); } catch ({ message }) { console.log(message); }
+      await import(${JSON.stringify(pathToFileURL(join(dist, "full.js")).href)});
+      console.log(Object.keys(await new LSTM(2, 3, { normalization: "layer" }).stateDict()).includes("gain_c_l0"));`;
+    const output = execFileSync(process.execPath, ["--input-type=module", "--eval", program], { encoding: "utf8" });
+    expect(output).toBe('LSTM: normalization is part of "webgpu-rnn/full"; import LSTM from there\ntrue\n');
+    const { sideEffects } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { sideEffects: string[] };
+    expect(sideEffects).toContain("./dist/full.js");
+  });
+
   it("keeps the WebGPU backend out of the entry, in a chunk of its own", () => {
     expect(readFileSync(join(dist, "index.js"), "utf8")).not.toContain("createComputePipeline");
     expect(readdirSync(join(dist, "chunks")).length).toBeGreaterThan(0);
