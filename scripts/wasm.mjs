@@ -24,7 +24,7 @@ async function compile(name, features) {
   return readFile(file);
 }
 
-const blockLength = 8192;
+const blockLength = 16384;
 
 /** Both builds in one, block by block: the second differs little from the first, and deflate looks back 32 KiB. */
 function alternating(plain, relaxed) {

@@ -19,7 +19,7 @@ afterAll(() => {
 function run(model: Module, [T, B, I, H]: readonly number[], backend: Backend, lengths?: number[]): Promise<ModelGradients> {
   const width = H * ((model as LSTM).directions ?? 1);
   const input = { shape: [T, B, I], data: numbers(T * B * I, 1) };
-  return gradients(model, { input, lengths }, { output: { shape: [T, B, width], data: numbers(T * B * width, 2) } }, { backend });
+  return gradients(model, { input, lengths }, { output: { shape: [T, B, width], data: numbers(T * B * width, 2) } }, { backend, training: true, seed: 1 });
 }
 
 /** Everything that came out, by name. */
@@ -36,6 +36,8 @@ describe("a layer forward and backward", () => {
     ["GRU, one step a dispatch", [3, 18, 24, 260], (I, H) => new GRU(I, H, { seed: 1 }), true],
     ["GRU, reset before", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1, reset: "before" }), false],
     ["LSTM, coupled gates and peepholes", [12, 13, 24, 64], (I, H) => new LSTM(I, H, { seed: 1, forgetGate: "coupled", peepholes: true }), true],
+    ["LSTM, layer normalisation and zoneout", [6, 19, 24, 130], (I, H) => new LSTM(I, H, { seed: 1, normalization: "layer", zoneout: 0.2 }), true],
+    ["RNN, recurrent dropout", [6, 19, 24, 130], (I, H) => new RNN(I, H, { seed: 1, recurrentDropout: 0.3 }), true],
     ["a cell of one's own", [3, 37, 24, 96], (I, H) => new CustomRNN(defineCell(leaky), I, H, { seed: 1 }), true],
     ["RNN", [20, 13, 24, 70], (I, H) => new RNN(I, H, { seed: 1 }), true],
     ["RNN, more steps than one request holds", [600, 9, 5, 32], (I, H) => new RNN(I, H, { seed: 1 }), false],

@@ -27,8 +27,9 @@ function wordsOf(fields: Fields): Uint32Array {
 /** The normalisation of a kernel, by the constant of its shader. */
 const normalizationOf = ({ constants }: Kernel): Normalization => (["none", "layer", "batch"] as const)[constants!.normalizes];
 
-/** Numbers in `work` that a step needs: arrays [B, H] and rows of sums. */
-const workOf = ({ B, H }: RegularizedParams, G: number): number => 8 * B * H + 8 * (H * G + 16);
+/** Numbers in `work` that a step needs: arrays [B, H], and rows of sums over the batch. */
+const sumsOf = ({ H }: RegularizedParams, G: number): number => align(H * G);
+const workOf = (p: RegularizedParams, G: number): number => 8 * (p.B * p.H + sumsOf(p, G));
 
 /** One step of a lane, or with `tail` what remains behind the first. */
 interface LaneStep {
@@ -74,10 +75,14 @@ function messageOf(kernel: Kernel, { number, variant }: KnownCell, at: Addresses
   const { normalizes, normalizesMemory, firstGates, secondGates, zones, drops } = kernel.constants!;
   const { t, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part, running } = places;
   const { B, H, draws, statistics, zoneH, zoneC, dropP, epsilon, momentum } = p;
+  const overBatch = normalizationOf(kernel) === "batch";
+  const unitBytes = 4 * B * H;
   return wordsOf({
     cell: number, variant, normalizes, normalizesMemory, firstGates, secondGates, zones, drops, B, H, t, tail, draws, statistics, stream: p.stream + 2 * lane,
     zoneH, zoneC, dropP, epsilon, momentum, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part,
-    lengths: at.lengths, random: at.random, running, work,
+    lengths: at.lengths, random: at.random, running, work, unitBytes,
+    // Over a row, the twelve sums that repeat are in the scratch memory of each thread.
+    sums: overBatch ? work + 8 * unitBytes : 0, wrap: overBatch ? 4 * sumsOf(p, kernel.cell!.gateNames.length) : 48,
   });
 }
 

@@ -146,7 +146,6 @@ export function lstmBackward(variant: usize, gates: usize, peepholes: usize, cPr
 }
 
 /** The same from ∂L/∂(o's argument) and all of ∂L/∂c_t on. */
-@inline
 export function lstmGatesBackward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, dOutput: v128, dcTotal: v128, left: usize): v128 {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   const i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), g = column2(u0, u1, u2, u3);

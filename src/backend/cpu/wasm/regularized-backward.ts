@@ -3,7 +3,7 @@
 import { firstOfPairs, gateCount, gru, gruBackward, lstm, lstmBackward, lstmGatesBackward, ofGate, rnnBackward, secondOfPairs, slope, squashes, storePairs, tanhSlope } from "./cells";
 import { tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
-import { addWithProduct, asKept, average, batch, draw, factors, isAlive, remainsC, remainsH, Step, sumsAt, unitsAt, wrapOf } from "./regularized-step";
+import { addWithProduct, asKept, average, batch, draw, factors, isAlive, remainsC, remainsH, Step, sumsAt, unitsAt } from "./regularized-step";
 
 // Arrays in `work`, by number: ∂L/∂h and ∂L/∂c of what the cell made (of an LSTM whose memory is normalised the former becomes
 // that of o's argument); c as the cell made it; the memory, normalised; the gradient of that, times γ_c.
@@ -32,7 +32,7 @@ export function regularizedBackward(at: usize, first: usize, end: usize): void {
 }
 
 function backwardGroup(s: Step, first: usize, end: usize): void {
-  const G = gateCount(s.cell), width = s.H * G << 2, wrap = wrapOf(s);
+  const G = gateCount(s.cell), width = s.H * G << 2, wrap = s.wrap;
   const constant = s.statistics == asKept;
   let rows: usize = 0;
   if (s.normalizes) for (let n: usize = 0; n < 8; n++) memory.fill(sumsAt(s, n), 0, wrap);
@@ -66,8 +66,8 @@ function backwardGroup(s: Step, first: usize, end: usize): void {
 function finishSums(s: Step, n: usize, G: usize, first: usize, second: usize, rows: usize, constant: bool): void {
   const sum = sumsAt(s, n), product = sumsAt(s, n + 1);
   if (constant) {
-    memory.fill(sum, 0, wrapOf(s));
-    memory.fill(product, 0, wrapOf(s));
+    memory.fill(sum, 0, s.wrap);
+    memory.fill(product, 0, s.wrap);
     return;
   }
   average(s, sum, G, first, second, rows);
@@ -137,7 +137,7 @@ function remember(s: Step, row: usize): void {
 
 /** From h to o's argument and to the normalised memory. */
 function readOutBackward(s: Step, row: usize): void {
-  const units = row * s.H << 2, bytes = s.H << 2, wrap = wrapOf(s);
+  const units = row * s.H << 2, bytes = s.H << 2, wrap = s.wrap;
   const gates = s.gates + 4 * units, gains = s.gains + 3 * 4 * bytes, c = unitsAt(s, made) + units;
   const dh = unitsAt(s, dH) + units, toY = unitsAt(s, memoryY) + units, toD = unitsAt(s, dMemoryY) + units;
   const dGain = s.carry + (3 + 5 * 4) * s.part + units, dBias = dGain + s.part;
@@ -165,22 +165,19 @@ function readOutBackward(s: Step, row: usize): void {
 }
 
 // Statistics of the memory, of the row or of four units from byte `i` on.
-@inline
 function meanOfMemory(s: Step, row: usize, i: usize): v128 {
   return s.normalizes == batch ? ofGroups(s.saved + 12 * i + 32) : v128.load32_splat(s.saved + row * 48 + 32);
 }
-@inline
 function scaleOfMemory(s: Step, row: usize, i: usize): v128 {
   return s.normalizes == batch ? ofGroups(s.saved + 12 * i + 36) : v128.load32_splat(s.saved + row * 48 + 36);
 }
-@inline
 function ofGroups(at: usize): v128 {
   return v128.load32_lane(at, v128.load32_lane(at, v128.load32_lane(at, v128.load32_zero(at), 1, 48), 2, 96), 3, 144);
 }
 
 /** From h and c to both sides of the gates: the input side's gradient in the gates' place, the other where it is wanted. */
 function cellBackward(s: Step, row: usize): void {
-  const cell = s.cell, G = gateCount(cell), H = s.H, units = row * H << 2, wrap = wrapOf(s);
+  const cell = s.cell, G = gateCount(cell), H = s.H, units = row * H << 2, wrap = s.wrap;
   const sum = sumsAt(s, sumsC), product = sumsAt(s, sumsC + 1);
   const gates = s.gates + units * G, recurrent = recurrentGradient(s) + units * G;
   const dh = unitsAt(s, dH) + units, dc = unitsAt(s, dC) + units, y = unitsAt(s, memoryY) + units, dY = unitsAt(s, dMemoryY) + units;
@@ -212,7 +209,7 @@ function recurrentGradient(s: Step): usize {
 
 /** Gains, biases and sums of both sides. */
 function gainsBackward(s: Step, row: usize): void {
-  const G = gateCount(s.cell), width = s.H * G << 2, at = row * width, wrap = wrapOf(s), part = G * s.part;
+  const G = gateCount(s.cell), width = s.H * G << 2, at = row * width, wrap = s.wrap, part = G * s.part;
   const dX = s.gates + at, dR = recurrentGradient(s) + at, x = s.x + at, r = s.r + at;
   const gainX = s.gains, gainR = gainX + 2 * width;
   const dGainX = s.carry + 3 * s.part + at, dBiasX = dGainX + part, dGainR = dBiasX + part, dBiasR = dGainR + part;
@@ -250,7 +247,7 @@ function sidesBackward(s: Step, row: usize): void {
 
 /** scale⊙(γ⊙d - mean(γ⊙d) - y⊙mean(γ⊙d⊙y)). */
 function sideBackward(s: Step, d: usize, to: usize, y: usize, gain: usize, sums: usize, scales: usize, width: usize): void {
-  const wrap = wrapOf(s), sum = sumsAt(s, sums), product = sumsAt(s, sums + 1), scale = sumsAt(s, scales);
+  const wrap = s.wrap, sum = sumsAt(s, sums), product = sumsAt(s, sums + 1), scale = sumsAt(s, scales);
   for (let i: usize = 0, p: usize = 0; i < width; i += 16) {
     const own = f32x4.sub(f32x4.mul(v128.load(gain + i), v128.load(d + i)), v128.load(sum + p));
     const through = f32x4.sub(own, f32x4.mul(v128.load(y + i), v128.load(product + p)));

@@ -3,7 +3,7 @@ import { gateCount, gru, ofGate, squashes } from "./cells";
 import { tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { forwardUnits } from "./recurrent-step";
-import { addRow, addSquares, asKept, average, batch, draw, factors, isAlive, kept, remainsC, remainsH, Step, sumsAt, unitsAt, wrapOf } from "./regularized-step";
+import { addRow, addSquares, asKept, average, batch, draw, factors, isAlive, kept, remainsC, remainsH, Step, sumsAt, unitsAt } from "./regularized-step";
 
 /** Rows from `first` up to `end`: all of them if the batch is normalised, else any. `at` is the address of a `Step`. */
 export function regularizedForward(at: usize, first: usize, end: usize): void {
@@ -33,7 +33,7 @@ function forwardGroup(s: Step, first: usize, end: usize): void {
 
 /** Means, and 1 / √(variance + ε), of G numbers a unit over the rows that are alive; `running` is where they are kept. */
 function findStatistics(s: Step, values: usize, G: usize, firstGates: usize, secondGates: usize, mean: usize, scale: usize, running: usize, first: usize, end: usize): void {
-  const bytes = s.H * G << 2, wrap = wrapOf(s);
+  const bytes = s.H * G << 2, wrap = s.wrap;
   memory.fill(mean, 0, wrap);
   memory.fill(scale, 0, wrap);
   let rows: usize = 0;
@@ -134,7 +134,7 @@ function addBias(s: Step, at: usize, width: usize, recurrent: usize): void {
 }
 
 function normalizeRow(s: Step, at: usize, width: usize, recurrent: usize): void {
-  const wrap = wrapOf(s), meanX = sumsAt(s, 0), scaleX = sumsAt(s, 1), meanR = sumsAt(s, 2), scaleR = sumsAt(s, 3);
+  const wrap = s.wrap, meanX = sumsAt(s, 0), scaleX = sumsAt(s, 1), meanR = sumsAt(s, 2), scaleR = sumsAt(s, 3);
   const gates = s.gates + at, toX = s.x + at, toR = s.r + at;
   const gainX = s.gains, biasX = gainX + width, gainR = biasX + width, biasR = s.bias;
   for (let i: usize = 0, p: usize = 0; i < width; i += 16) {
@@ -166,7 +166,7 @@ function finishRow(s: Step, row: usize, alive: bool): void {
 
 /** o⊙tanh(γ_c⊙N(c) + β_c). */
 function readOut(s: Step, gates: usize, c: usize, h: usize, bytes: usize): void {
-  const wrap = wrapOf(s), mean = sumsAt(s, 4), scale = sumsAt(s, 5), gains = s.gains + 3 * 4 * bytes;
+  const wrap = s.wrap, mean = sumsAt(s, 4), scale = sumsAt(s, 5), gains = s.gains + 3 * 4 * bytes;
   for (let i: usize = 0, p: usize = 0; i < bytes; i += 16) {
     const y = f32x4.mul(f32x4.sub(v128.load(c + i), v128.load(mean + p)), v128.load(scale + p));
     const z = madd(y, ofGate(gains + 4 * i, 0), ofGate(gains + 4 * i, 1));

@@ -3,8 +3,8 @@
 // by side; G is 1, 3 or 4, so that 12 numbers in a row always begin with the same gate. Layer normalisation therefore
 // keeps its means as 12 lanes that repeat along a row, batch normalisation as a row; in one loop for both, an offset into
 // them starts anew at `wrap` bytes.
-import { gateCount } from "./cells";
-import { column0, column1, column2, column3, inside, storeFirst } from "./lanes";
+import { ofGate } from "./cells";
+import { inside, storeFirst } from "./lanes";
 import { philoxWords, sums } from "./scratch";
 
 /** A call's arguments, as src/backend/cpu/fast-regularized.ts writes them. Addresses are those of the step, in bytes. */
@@ -53,10 +53,15 @@ export class Step {
   lengths: usize;
   random: usize;
   running: usize;
-  /** Room for [B, H] numbers eight times and for eight rows of sums. */
+  /** Room for [B, H] numbers eight times, the bytes of one of them, and room for eight rows of sums: 0 in layer normalisation. */
   work: usize;
+  unitBytes: usize;
+  sums: usize;
+  /** Bytes after which an offset into a row of sums starts anew; how far such rows are apart. */
+  wrap: usize;
 }
 
+/** A value of `normalizes`. */
 export const batch: usize = 2;
 /** Values of `statistics`. */
 export const kept: usize = 1;
@@ -67,12 +72,6 @@ export function isAlive(s: Step, row: usize): bool {
   return s.t < load<u32>(s.lengths + (row << 2));
 }
 
-/** Bytes of a [B, H] array in `work`. */
-@inline
-function unitBytes(s: Step): usize {
-  return s.B * s.H << 2;
-}
-
 // Arrays [B, H] in `work`: what remains of h and of c, and by what dropping multiplies.
 @inline
 export function remainsH(s: Step): usize {
@@ -80,29 +79,22 @@ export function remainsH(s: Step): usize {
 }
 @inline
 export function remainsC(s: Step): usize {
-  return s.work + unitBytes(s);
+  return s.work + s.unitBytes;
 }
 @inline
 export function factors(s: Step): usize {
-  return s.work + 2 * unitBytes(s);
+  return s.work + 2 * s.unitBytes;
 }
 /** The others, from 0 to 4. */
 @inline
 export function unitsAt(s: Step, n: usize): usize {
-  return s.work + (3 + n) * unitBytes(s);
+  return s.work + (3 + n) * s.unitBytes;
 }
 
 /** Row `n` of at most 8 rows of sums, means or scales. */
 @inline
 export function sumsAt(s: Step, n: usize): usize {
-  if (s.normalizes != batch) return sums + n * 48;
-  return s.work + 8 * unitBytes(s) + n * wrapOf(s);
-}
-
-/** Bytes after which an offset into a row of sums starts anew. */
-@inline
-export function wrapOf(s: Step): usize {
-  return s.normalizes == batch ? ((s.H * gateCount(s.cell) << 2) + 63) & ~63 : 48;
+  return (s.sums ? s.sums : sums) + n * s.wrap;
 }
 
 /** sums += x. */
@@ -125,7 +117,6 @@ export function addSquares(x: usize, mean: usize, into: usize, bytes: usize, wra
 }
 
 /** Adds `scaled` to one row and scaled·y to another. */
-@inline
 export function addWithProduct(scaled: v128, y: v128, sum: usize, product: usize, left: usize): void {
   const own = inside(scaled, left, 0);
   v128.store(sum, f32x4.add(v128.load(sum), own));
@@ -216,10 +207,9 @@ function drawFactors(s: Step, from: usize, to: usize): void {
   const at = factors(s), threshold = f32x4.splat(s.dropP), keep = f32x4.splat(1 / (1 - s.dropP));
   for (let i = from & ~63; i < to; i += 64) {
     philox(i32x4.add(i32x4.splat(<i32>(i >> 4)), i32x4(0, 1, 2, 3)), s.stream, s.random);
-    const a = v128.load(philoxWords), b = v128.load(philoxWords, 16), c = v128.load(philoxWords, 32), d = v128.load(philoxWords, 48);
-    storeFirst(at + i, v128.and(f32x4.ge(uniform(column0(a, b, c, d)), threshold), keep), (to - i) >> 2);
-    if (to > i + 16) storeFirst(at + i + 16, v128.and(f32x4.ge(uniform(column1(a, b, c, d)), threshold), keep), (to - i - 16) >> 2);
-    if (to > i + 32) storeFirst(at + i + 32, v128.and(f32x4.ge(uniform(column2(a, b, c, d)), threshold), keep), (to - i - 32) >> 2);
-    if (to > i + 48) storeFirst(at + i + 48, v128.and(f32x4.ge(uniform(column3(a, b, c, d)), threshold), keep), (to - i - 48) >> 2);
+    const end = min(to, i + 64);
+    for (let j = i; j < end; j += 16) {
+      storeFirst(at + j, v128.and(f32x4.ge(uniform(ofGate(philoxWords + ((j - i) >> 2), 0)), threshold), keep), (to - j) >> 2);
+    }
   }
 }
