@@ -97,8 +97,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       addTo(lane, 1u, element.at, dx);
       addTo(lane, 2u, element.at, dr * r);
       addTo(lane, 3u, element.at, dr);
-      let place4 = partOf(lane, 3u + 4u * gateCount) + element.at * gateCount;
-      for (var g = 0u; g < gateCount; g++) { carry[place4 + g] = dr[g]; }
+      let beforeNorm = partOf(lane, 3u + 4u * gateCount) + element.at * gateCount;
+      for (var g = 0u; g < gateCount; g++) { carry[beforeNorm + g] = dr[g]; }
       let gx = dx * gain(lane, 0u, element.unit);
       let gr = dr * gain(lane, 2u, element.unit);
       sums = Sides(sums.x + gx, sums.r + gr);

@@ -18,7 +18,8 @@ import { defineKernel, type Bindings, type Workgroups } from "./kernel.ts";
 import { mostLoopUnits } from "./recurrent-loop.ts";
 import { cellTexts } from "./recurrent-step.ts";
 import { gateBits, normalizesMemory, regularizedParams, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
-import { backwardStep, backwardTail, forwardStep, LaneSteps } from "./regularized-twin.ts";
+import { LaneSteps } from "./regularized-lane.ts";
+import { backwardStep, backwardTail, forwardStep } from "./regularized-twin.ts";
 
 const random = { access: "uniform", type: "u32", shape: "[4]: seed low, seed high, step low, step high" } as const;
 const weights = { access: "read", type: "f32", shape: "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; peepholes if the cell has them; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)" } as const;

@@ -35,13 +35,14 @@ export interface Regularization {
 }
 
 /** @throws RnnError `limit` if `asked` cannot be had */
-function isFused(label: string, asked: StrategyOption | undefined, normalization: Normalization, H: number, dispatchesPay: boolean): boolean {
+function isFused(label: string, asked: StrategyOption | undefined, normalization: Normalization, H: number, onCpu: boolean): boolean {
   if (normalization === "batch") {
     if (asked === "loop") throw new RnnError("limit", label, `strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"`);
     return false;
   }
   if (asked !== undefined) return checkedStrategy(label, asked === "wavefront" ? "step" : asked, H) === "loop";
-  return !dispatchesPay && H <= mostLoopUnits;
+  // There a product between two steps runs in WebAssembly.
+  return !onCpu && H <= mostLoopUnits;
 }
 
 export class RegularizedWalk implements Walk {
@@ -63,7 +64,6 @@ export class RegularizedWalk implements Walk {
     if (halves) throw new RnnError("option", label, `storage "float16" is not for layers with normalization, zoneout or recurrentDropout; use "float32"`);
     this.form = {
       normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0,
-      // On the CPU a product between two steps runs in WebAssembly.
       fused: isFused(label, strategy, normalization, whole.H, sharesSteps !== true),
     };
     this.ownsBiases = normalization !== "none";

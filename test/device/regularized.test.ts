@@ -4,12 +4,13 @@ import { forward, gradients, GRU, LSTM, RNN, type ModelInputs, type Module, type
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
-const [T, B, I, H] = [3, 4, 2, 5];
+/** `few` units for finite differences, whose number is that of the weights. */
+const [T, B, I, few] = [3, 4, 2, 5];
 const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
 
 type Options = { numLayers?: number; bidirectional?: boolean; seed?: number };
 interface Variant {
-  readonly make: (options: Options) => Module;
+  readonly make: (options: Options, H: number) => Module;
   readonly training: boolean;
   readonly strategies: readonly StrategyOption[];
 }
@@ -19,26 +20,26 @@ const batch: RegularizationOptions = { normalization: "batch", normalizedSteps: 
 const step = { strategies: ["step"] as const };
 
 const variants: Record<string, Variant> = {
-  "LSTM with layer normalisation": variant((o) => new LSTM(I, H, { ...o, normalization: "layer" })),
-  "LSTM with coupled gates, layer normalisation and no biases": variant((o) => new LSTM(I, H, { ...o, forgetGate: "coupled", normalization: "layer", bias: false })),
-  "GRU with layer normalisation": variant((o) => new GRU(I, H, { ...o, normalization: "layer" })),
-  "GRU without a reset, with layer normalisation and zoneout": variant((o) => new GRU(I, H, { ...o, reset: "none", normalization: "layer", zoneout: 0.3 }), { training: true }),
-  "RNN with layer normalisation": variant((o) => new RNN(I, H, { ...o, normalization: "layer" })),
-  "LSTM with batch normalisation, in training": variant((o) => new LSTM(I, H, { ...o, ...batch }), { training: true, ...step }),
-  "LSTM with batch normalisation, in inference": variant((o) => new LSTM(I, H, { ...o, ...batch }), step),
-  "GRU with batch normalisation, in training": variant((o) => new GRU(I, H, { ...o, ...batch }), { training: true, ...step }),
-  "LSTM with zoneout, in training": variant((o) => new LSTM(I, H, { ...o, zoneout: { h: 0.4, c: 0.3 } }), { training: true }),
-  "LSTM with zoneout, in inference": variant((o) => new LSTM(I, H, { ...o, zoneout: { h: 0.4, c: 0.3 } })),
-  "LSTM with peepholes and zoneout": variant((o) => new LSTM(I, H, { ...o, peepholes: true, zoneout: { h: 0.2 } }), { training: true }),
-  "RNN with zoneout, in training": variant((o) => new RNN(I, H, { ...o, nonlinearity: "relu", zoneout: 0.4 }), { training: true }),
-  "LSTM with recurrent dropout": variant((o) => new LSTM(I, H, { ...o, recurrentDropout: 0.4 }), { training: true }),
-  "GRU with recurrent dropout and layer normalisation": variant((o) => new GRU(I, H, { ...o, recurrentDropout: 0.4, normalization: "layer" }), { training: true }),
-  "LSTM with batch normalisation, zoneout and recurrent dropout": variant((o) => new LSTM(I, H, { ...o, ...batch, zoneout: 0.2, recurrentDropout: 0.3 }), { training: true, ...step }),
+  "LSTM with layer normalisation": variant((o, H) => new LSTM(I, H, { ...o, normalization: "layer" })),
+  "LSTM with coupled gates, layer normalisation and no biases": variant((o, H) => new LSTM(I, H, { ...o, forgetGate: "coupled", normalization: "layer", bias: false })),
+  "GRU with layer normalisation": variant((o, H) => new GRU(I, H, { ...o, normalization: "layer" })),
+  "GRU without a reset, with layer normalisation and zoneout": variant((o, H) => new GRU(I, H, { ...o, reset: "none", normalization: "layer", zoneout: 0.3 }), { training: true }),
+  "RNN with layer normalisation": variant((o, H) => new RNN(I, H, { ...o, normalization: "layer" })),
+  "LSTM with batch normalisation, in training": variant((o, H) => new LSTM(I, H, { ...o, ...batch }), { training: true, ...step }),
+  "LSTM with batch normalisation, in inference": variant((o, H) => new LSTM(I, H, { ...o, ...batch }), step),
+  "GRU with batch normalisation, in training": variant((o, H) => new GRU(I, H, { ...o, ...batch }), { training: true, ...step }),
+  "LSTM with zoneout, in training": variant((o, H) => new LSTM(I, H, { ...o, zoneout: { h: 0.4, c: 0.3 } }), { training: true }),
+  "LSTM with zoneout, in inference": variant((o, H) => new LSTM(I, H, { ...o, zoneout: { h: 0.4, c: 0.3 } })),
+  "LSTM with peepholes and zoneout": variant((o, H) => new LSTM(I, H, { ...o, peepholes: true, zoneout: { h: 0.2 } }), { training: true }),
+  "RNN with zoneout, in training": variant((o, H) => new RNN(I, H, { ...o, nonlinearity: "relu", zoneout: 0.4 }), { training: true }),
+  "LSTM with recurrent dropout": variant((o, H) => new LSTM(I, H, { ...o, recurrentDropout: 0.4 }), { training: true }),
+  "GRU with recurrent dropout and layer normalisation": variant((o, H) => new GRU(I, H, { ...o, recurrentDropout: 0.4, normalization: "layer" }), { training: true }),
+  "LSTM with batch normalisation, zoneout and recurrent dropout": variant((o, H) => new LSTM(I, H, { ...o, ...batch, zoneout: 0.2, recurrentDropout: 0.3 }), { training: true, ...step }),
 };
 const names = Object.keys(variants);
 
 /** States of `lanes` layers or directions. */
-function inputsOf(model: string, lanes: number, lengths?: number[]): ModelInputs {
+function inputsOf(model: string, lanes: number, H: number, lengths?: number[]): ModelInputs {
   const state: Record<string, Tensor> = { h: tensor([lanes, B, H], 4) };
   if (model.startsWith("LSTM")) state.c = tensor([lanes, B, H], 5);
   return { input: tensor([T, B, I], 3), state, lengths };
@@ -57,11 +58,11 @@ async function stirred(model: Module): Promise<Module> {
 describe("gradients in float64 agree with finite differences", () => {
   it.each(names.flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))("%s by %s, rows of different lengths", async (name, strategy) => {
     const { make, training } = variants[name];
-    await checkGradients(await stirred(make({ bidirectional: true, seed: 1 })), inputsOf(name, 2, lengthsOf(name)), training, { strategy, bends: true });
+    await checkGradients(await stirred(make({ bidirectional: true, seed: 1 }, few)), inputsOf(name, 2, few, lengthsOf(name)), training, { strategy, bends: true });
   });
 
   it("two layers with norms", async () => {
-    await checkGradients(await stirred(new LSTM(I, H, { numLayers: 2, normalization: "layer", seed: 1 })), inputsOf("LSTM", 2), false, { bends: true });
+    await checkGradients(await stirred(new LSTM(I, few, { numLayers: 2, normalization: "layer", seed: 1 })), inputsOf("LSTM", 2, few), false, { bends: true });
   });
 });
 
@@ -69,11 +70,13 @@ describe("gradients in float64 agree with finite differences", () => {
 const onDevice = ["LSTM with layer normalisation", "GRU with recurrent dropout and layer normalisation", "RNN with zoneout, in training", "LSTM with batch normalisation, zoneout and recurrent dropout"];
 
 describe.each(kinds)("on %s", (kind) => {
+  // A norm over five numbers makes forty times more of what float32 rounds than one over these.
+  const H = 32;
   it.each((kind === "cpu" ? names : onDevice).flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))("%s gives the float64 values by %s", async (name, strategy) => {
     const { make, training } = variants[name];
-    const model = await stirred(make({ numLayers: 2, bidirectional: name.includes("layer"), seed: 2 }));
+    const model = await stirred(make({ numLayers: 2, bidirectional: name.includes("layer"), seed: 2 }, H));
     const lanes = name.includes("layer") ? 4 : 2;
-    const inputs = inputsOf(name, lanes, lengthsOf(name));
+    const inputs = inputsOf(name, lanes, H, lengthsOf(name));
     const options = { training, seed: 9 };
     const cotangents = { output: tensor([T, B, (H * lanes) / 2], 6), state: { h: tensor([lanes, B, H], 7) } };
     const start = await model.stateDict();
@@ -82,9 +85,9 @@ describe.each(kinds)("on %s", (kind) => {
     model.loadStateDict(start);
     const found = await gradients(model, inputs, cotangents, { ...options, backend: await backend(kind), strategy });
     expectClose("output", found.output.data, expected.output.data);
-    // A norm over five numbers divides by their deviation, which makes more of what float32 rounds: each array is held to its largest number.
+    // What is subtracted in a norm's gradient is as large as the array's largest numbers: small ones are held to those.
     const expectGradient = (what: string, actual: ArrayLike<number>, wanted: ArrayLike<number>): void =>
-      expectClose(what, actual, wanted, { atol: 1e-5 + 2e-4 * Array.from(wanted).reduce((most, v) => Math.max(most, Math.abs(v)), 0), rtol: 1e-4 });
+      expectClose(what, actual, wanted, { atol: 1e-5 + 3e-5 * Array.from(wanted).reduce((most, v) => Math.max(most, Math.abs(v)), 0), rtol: 1e-4 });
     expectGradient("d.input", found.gradients.input!.data, expected.gradients.input!.data);
     for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectGradient(`d.${path}`, found.gradients.parameters[path].data, data);
     for (const [path, { data }] of Object.entries(expected.state)) expectClose(path, found.state[path].data, data);
@@ -115,42 +118,42 @@ describe("the equations, written out", () => {
   const times = ({ shape: [rows, columns], data }: Tensor, v: readonly number[]): number[] => Array.from({ length: rows }, (_, r) => v.reduce((sum, x, c) => sum + x * data[r * columns + c], 0));
 
   it("of an LSTM with layer normalisation (Ba et al. 2016)", async () => {
-    const model = await stirred(new LSTM(I, H, { normalization: "layer", seed: 5 }));
+    const model = await stirred(new LSTM(I, few, { normalization: "layer", seed: 5 }));
     const d = await model.stateDict();
     const x = tensor([T, 1, I], 3);
-    let h = new Array<number>(H).fill(0);
+    let h = new Array<number>(few).fill(0);
     let c = h;
     const outputs: number[] = [];
     for (let t = 0; t < T; t++) {
       const [ofX, ofH] = [normalized(times(d.weight_ih_l0, Array.from(x.data).slice(t * I, (t + 1) * I))), normalized(times(d.weight_hh_l0, h))];
       const a = ofX.map((v, i) => v * d.gain_ih_l0.data[i] + d.bias_ih_l0.data[i] + ofH[i] * d.gain_hh_l0.data[i] + d.bias_hh_l0.data[i]);
-      c = c.map((before, u) => sigma(a[H + u]) * before + sigma(a[u]) * Math.tanh(a[2 * H + u]));
-      h = normalized(c).map((v, u) => sigma(a[3 * H + u]) * Math.tanh(v * d.gain_c_l0.data[u] + d.bias_c_l0.data[u]));
+      c = c.map((before, u) => sigma(a[few + u]) * before + sigma(a[u]) * Math.tanh(a[2 * few + u]));
+      h = normalized(c).map((v, u) => sigma(a[3 * few + u]) * Math.tanh(v * d.gain_c_l0.data[u] + d.bias_c_l0.data[u]));
       outputs.push(...h);
     }
     expectClose("h", (await forward(model, x, { backend: await backend("cpu", "float64") })).output.data, outputs, { atol: 1e-12, rtol: 0 });
   });
 
   it("of an RNN with batch normalisation, and its running statistics (Cooijmans et al. 2017)", async () => {
-    const model = await stirred(new RNN(I, H, { normalization: "batch", normalizedSteps: 2, seed: 6 }));
+    const model = await stirred(new RNN(I, few, { normalization: "batch", normalizedSteps: 2, seed: 6 }));
     const d = await model.stateDict();
     const x = tensor([T, B, I], 3);
-    let h = Array.from({ length: B }, () => new Array<number>(H).fill(0));
+    let h = Array.from({ length: B }, () => new Array<number>(few).fill(0));
     const outputs: number[] = [];
     const running = Array.from(d.running_l0.data);
     for (let t = 0; t < T; t++) {
       const sides = [h.map((_, b) => times(d.weight_ih_l0, Array.from(x.data).slice((t * B + b) * I, (t * B + b + 1) * I))), h.map((row) => times(d.weight_hh_l0, row))];
       // Rows of the statistics: mean and variance of W·x, then of U·h.
-      sides.forEach((side, s) => Array.from({ length: H }, (_, u) => {
+      sides.forEach((side, s) => Array.from({ length: few }, (_, u) => {
         const column = side.map((row) => row[u]);
         const mean = column.reduce((a, b) => a + b, 0) / B;
         const unbiased = column.reduce((a, b) => a + (b - mean) ** 2, 0) / (B - 1);
         [mean, unbiased].forEach((value, n) => {
-          const at = (Math.min(t, 1) * 4 + 2 * s + n) * H + u;
+          const at = (Math.min(t, 1) * 4 + 2 * s + n) * few + u;
           running[at] += 0.1 * (value - running[at]);
         });
       }));
-      const [ofX, ofH] = sides.map((side) => Array.from({ length: H }, (_, u) => normalized(side.map((row) => row[u]))));
+      const [ofX, ofH] = sides.map((side) => Array.from({ length: few }, (_, u) => normalized(side.map((row) => row[u]))));
       h = h.map((row, b) => row.map((_, u) => Math.tanh(ofX[u][b] * d.gain_ih_l0.data[u] + d.bias_ih_l0.data[u] + ofH[u][b] * d.gain_hh_l0.data[u] + d.bias_hh_l0.data[u])));
       outputs.push(...h.flat());
     }
