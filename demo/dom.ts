@@ -14,6 +14,11 @@ export const block = (id: string): HTMLElement => byId(id, HTMLElement);
 /** The choices of a group of radio buttons. */
 export const radios = (name: string): HTMLInputElement[] => [...document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)];
 
+export const chosen = (name: string): string | undefined => radios(name).find((radio) => radio.checked)?.value;
+export function choose(name: string, value: string): void {
+  for (const radio of radios(name)) radio.checked = radio.value === value;
+}
+
 /** Makes an element: a class, text or children, and attributes. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K, className = "", content: string | readonly (Node | string)[] = "", attributes: Readonly<Record<string, string>> = {},

@@ -1,5 +1,5 @@
 /** The form with the settings: presets, reading, locking. */
-import { byId, input, radios } from "./dom.ts";
+import { byId, choose, chosen, input, radios } from "./dom.ts";
 import type { BackendChoice, Cell, Settings } from "./messages.ts";
 import { isLearningRate, labels, presets, type PresetName } from "./settings.ts";
 
@@ -33,17 +33,17 @@ export class SettingsForm {
   }
 
   get backend(): BackendChoice {
-    return radios("backend").find((radio) => radio.checked)?.value as BackendChoice;
+    return chosen("backend") as BackendChoice;
   }
 
   set backend(choice: BackendChoice) {
-    for (const radio of radios("backend")) radio.checked = radio.value === choice;
+    choose("backend", choice);
   }
 
   /** As typed; the worker checks. An empty field is NaN. */
   read(): Settings {
     const values = Object.fromEntries(numbers.map((name) => [name, input(name).valueAsNumber])) as Record<(typeof numbers)[number], number>;
-    return { cell: radios("cell").find((radio) => radio.checked)?.value as Cell, ...values };
+    return { cell: chosen("cell") as Cell, ...values };
   }
 
   /** Marks the field that a message of the library or of this page begins with. */
@@ -54,7 +54,7 @@ export class SettingsForm {
   /** Shows the settings of a model. */
   write(settings: Settings): void {
     for (const name of numbers) input(name).value = String(settings[name]);
-    for (const radio of radios("cell")) radio.checked = radio.value === settings.cell;
+    choose("cell", settings.cell);
     const same = Object.entries(presets).find(([, preset]) => (Object.keys(preset) as (keyof typeof preset)[]).every((key) => preset[key] === settings[key]));
     this.preset.value = same?.[0] ?? "custom";
     this.touched = true;

@@ -1,5 +1,5 @@
 /** The settings, and which of them may be changed when. */
-import { byId, input, radios } from "../dom.ts";
+import { byId, choose, chosen, input, radios } from "../dom.ts";
 import type { BackendChoice } from "../messages.ts";
 import { isLearningRate } from "../settings.ts";
 import type { Settings } from "./messages.ts";
@@ -25,11 +25,11 @@ export class Form {
   }
 
   get backend(): BackendChoice {
-    return radios("backend").find((radio) => radio.checked)?.value as BackendChoice;
+    return chosen("backend") as BackendChoice;
   }
 
   set backend(choice: BackendChoice) {
-    for (const radio of radios("backend")) radio.checked = radio.value === choice;
+    choose("backend", choice);
   }
 
   /** As typed; the worker checks. An empty field is NaN. */

@@ -1,5 +1,5 @@
 /** Where the visitor looks: the steps t and k, and whether norms are shown as shares. */
-import { block, byId, input, make, radios } from "../dom.ts";
+import { block, byId, input, make, chosen, radios } from "../dom.ts";
 import { gradient, highest, lowest, place as placeOnScale } from "./colour-scale.ts";
 import type { Place } from "./heat-map.ts";
 import { power, type Shown } from "./norms.ts";
@@ -21,7 +21,7 @@ export class Look {
   }
 
   get shown(): Shown {
-    return radios("shown").find((radio) => radio.checked)?.value as Shown;
+    return chosen("shown") as Shown;
   }
 
   get place(): Place {
