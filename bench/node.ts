@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { dawnFlags } from "../src/backend/webgpu/device.ts";
 import type { PeerOptions } from "./peers/peers.ts";
 import { planFrom, type PlanOptions } from "./plan.ts";
 import type { Report } from "./report.ts";
@@ -29,7 +30,7 @@ async function pretendToBeAPage(): Promise<void> {
   try {
     const { create, globals } = await import("webgpu");
     Object.assign(globalThis, globals);
-    Object.defineProperty(globalThis, "navigator", { value: { gpu: create([]), userAgent: "Node", hardwareConcurrency: 1 }, configurable: true });
+    Object.defineProperty(globalThis, "navigator", { value: { gpu: create([...dawnFlags]), userAgent: "Node", hardwareConcurrency: 1 }, configurable: true });
   } catch {
     // No Dawn for this system: the libraries say so themselves.
   }

@@ -70,7 +70,7 @@ fn save(at: u32, v: vec4<f32>) { for (var g = 0u; g < gateCount; g++) { recurren
 
 // Both sides at once, gate by gate.
 struct Sides { x: vec4<f32>, r: vec4<f32> }
-var<workgroup> partial: array<Sides, 256>;
+var<workgroup> partial: array<Sides, threads>;
 var<workgroup> folded: array<Sides, 16>;
 
 // The sum over all threads, in a fixed order; all must call.

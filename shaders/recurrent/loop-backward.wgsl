@@ -14,8 +14,8 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// [4 rows, 256 units]: 16 KiB for a cell of four gates, the least that every device has.
-var<workgroup> following: array<Gates, 1024>;
+// [rows, threads]: at most [4, 256], for a cell of four gates 16 KiB, the least that every device has.
+var<workgroup> following: array<Gates, rows * threads>;
 
 struct Row { dRecurrent: Gates, carry: vec2<f32> }
 
@@ -69,9 +69,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     following[unit] = row0.dRecurrent;
     if (rows > 1u) {
-      following[256u + unit] = row1.dRecurrent;
-      following[512u + unit] = row2.dRecurrent;
-      following[768u + unit] = row3.dRecurrent;
+      following[threads + unit] = row1.dRecurrent;
+      following[2u * threads + unit] = row2.dRecurrent;
+      following[3u * threads + unit] = row3.dRecurrent;
     }
     workgroupBarrier();
     if (unit < params.H) {
@@ -81,9 +81,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           let w = weightAt(firstWeight + k * params.H + unit);
           sum.x += dotGates(following[k], w);
           if (rows > 1u) {
-            sum.y += dotGates(following[256u + k], w);
-            sum.z += dotGates(following[512u + k], w);
-            sum.w += dotGates(following[768u + k], w);
+            sum.y += dotGates(following[threads + k], w);
+            sum.z += dotGates(following[2u * threads + k], w);
+            sum.w += dotGates(following[3u * threads + k], w);
           }
         }
       }

@@ -11,7 +11,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(1) @binding(0) var<uniform> params: Params;
 
 // h of the four rows by unit, for even and for odd steps: with two copies one barrier a step is enough.
-var<workgroup> shared_h: array<vec4<f32>, 512>;
+var<workgroup> shared_h: array<vec4<f32>, 2u * threads>;
 
 struct State { h: f32, c: f32 }
 
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var state2 = initial(row + 2u, unit, before);
   var state3 = initial(row + 3u, unit, before);
   for (var i = 0u; i < params.steps; i++) {
-    let copy = (i & 1u) * 256u;
+    let copy = (i & 1u) * threads;
     shared_h[copy + unit] = vec4(state0.h, state1.h, state2.h, state3.h);
     workgroupBarrier();
     if (unit < params.H) {

@@ -10,8 +10,8 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// [4 rows, 256 units]: what the threads hand each other for the next product.
-var<workgroup> handed: array<Gates, 1024>;
+// [4 rows, threads]: what the threads hand each other for the next product.
+var<workgroup> handed: array<Gates, 4u * threads>;
 
 // One row of a thread's unit: its gates (activated or gradients), and what reaches the step before.
 struct Row { gates: Gates, dh: f32, kept: f32 }
@@ -55,7 +55,7 @@ fn products(phase: u32, firstWeight: u32, unit: u32) -> vec4<f32> {
   var sum = vec4<f32>();
   for (var k = 0u; k < params.H; k++) {
     let w = weightAt(firstWeight + k * params.H + unit);
-    sum += vec4(dotGates(phase, handed[k], w), dotGates(phase, handed[256u + k], w), dotGates(phase, handed[512u + k], w), dotGates(phase, handed[768u + k], w));
+    sum += vec4(dotGates(phase, handed[k], w), dotGates(phase, handed[threads + k], w), dotGates(phase, handed[2u * threads + k], w), dotGates(phase, handed[3u * threads + k], w));
   }
   return sum;
 }
@@ -77,9 +77,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Everyone has read what is overwritten here.
     workgroupBarrier();
     handed[unit] = row0.gates;
-    handed[256u + unit] = row1.gates;
-    handed[512u + unit] = row2.gates;
-    handed[768u + unit] = row3.gates;
+    handed[threads + unit] = row1.gates;
+    handed[2u * threads + unit] = row2.gates;
+    handed[3u * threads + unit] = row3.gates;
     workgroupBarrier();
     if (within && i == params.steps) {
       let product = products(0u, firstWeight, unit);

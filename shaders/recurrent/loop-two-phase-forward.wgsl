@@ -10,8 +10,8 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Of the four rows, by unit. Each is written while the other is read, so one barrier apiece is enough.
-var<workgroup> states: array<vec4<f32>, 256>;
-var<workgroup> operands: array<vec4<f32>, 256>;
+var<workgroup> states: array<vec4<f32>, threads>;
+var<workgroup> operands: array<vec4<f32>, threads>;
 
 fn activeAt(row: u32, t: u32) -> bool { return row < params.B && t < lengths[min(row, params.B - 1u)]; }
 

@@ -12,6 +12,12 @@ export interface FoundDevice {
 /** Limits worth raising to whatever the adapter has: they bound the largest model, not its correctness. */
 const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
 
+/**
+ * Dawn in Node makes workgroup memory zero by a loop, not by an initial value: of that SwiftShader makes a store for each
+ * element, so that a kernel with 16 KiB took it 4 s to compile instead of 0.4.
+ */
+export const dawnFlags: readonly string[] = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
+
 /** Dawn's entry point in Node, held because its devices die with it. */
 let dawnGpu: GPU | undefined;
 
@@ -25,9 +31,9 @@ async function findGpu(): Promise<GPU> {
   // Named through a variable so that bundlers for browsers do not look for the package.
   const dawn = "webgpu";
   try {
-    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: string[]) => GPU; globals: object };
+    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: readonly string[]) => GPU; globals: object };
     Object.assign(globalThis, globals);
-    return (dawnGpu = create([]));
+    return (dawnGpu = create(dawnFlags));
   } catch (cause) {
     throw new RnnError("device", "WebGPU", "Node has none of its own; install the package \"webgpu\" beside this one, or use the CPU backend", { cause });
   }
