@@ -70,12 +70,15 @@ export function extendLayers(extension: LayerExtension): void {
 
 export const regularizationNames = ["normalization", "normalizedSteps", "zoneout", "recurrentDropout"] as const;
 
+/** Values that ask for nothing, and so do not need the extension. */
+const neutral = { normalization: "none", normalizedSteps: undefined, zoneout: 0, recurrentDropout: 0, projSize: 0 };
+
 /**
  * The extension, if one of the options needs it.
  * @throws RnnError `option` if it is not loaded
  */
 export function extensionFor(where: string, options: RegularizationOptions & { projSize?: number }): LayerExtension | undefined {
-  const asked = [...regularizationNames, "projSize" as const].find((name) => options[name] !== undefined);
+  const asked = [...regularizationNames, "projSize" as const].find((name) => options[name] !== undefined && options[name] !== neutral[name]);
   if (asked === undefined) return undefined;
   if (!loaded) throw new RnnError("option", where, `${asked} is part of "webgpu-rnn/full"; import ${where} from there`);
   return loaded;

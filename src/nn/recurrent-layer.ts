@@ -67,7 +67,7 @@ export abstract class RecurrentLayer extends Module {
   protected constructor(
     private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
     private readonly cell: RecurrentCell, options: RecurrentLayerOptions,
-    { gateBias, projSize }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
+    { gateBias, projSize = 0 }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
   ) {
     super();
     checkInteger(name, "inputSize", inputSize, 1);
@@ -87,8 +87,8 @@ export abstract class RecurrentLayer extends Module {
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
     this.extension = extensionFor(name, { ...options, projSize });
-    this.regularizer = this.extension?.regularizer(name, cell, options, projSize !== undefined);
-    this.outputSize = projSize ?? hiddenSize;
+    this.regularizer = this.extension?.regularizer(name, cell, options, projSize > 0);
+    this.outputSize = projSize || hiddenSize;
     this.addParameters(recurrentInit, inputInit, gateBias);
     this.initialize(options.seed ?? anySeed());
   }

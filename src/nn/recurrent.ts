@@ -46,7 +46,8 @@ export class GRU extends RecurrentLayer {
  * outputActivation "identity":  h_t = o⊙c_t.
  * peepholes (Gers & Schmidhuber 2000): p_i⊙c_{t-1} and p_f⊙c_{t-1} are added inside the σ of i and f, p_o⊙c_t inside that
  * of o; `weight_ch_l{k}` [3·H] in the order i f o ([2·H], i o, without a forget gate of its own).
- * projSize P (Sak et al. 2014; PyTorch's proj_size), below hiddenSize:  h_t = W_hr·(o⊙tanh(c_t)), `weight_hr_l{k}` [P, H].
+ * projSize P (Sak et al. 2014; PyTorch's proj_size), below hiddenSize:  h_t = W_hr·(o⊙tanh(c_t)), `weight_hr_l{k}` [P, H];
+ * 0, the default, is none.
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], states `h` and `c`, each
  * [numLayers·D, batch, hiddenSize]; projected, output and `h` have projSize numbers in its place.
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
@@ -61,8 +62,8 @@ export class LSTM extends RecurrentLayer {
     if (forgetBias !== undefined) checkNumber("LSTM", "forgetBias", forgetBias);
     if (forgetBias !== undefined && options.bias === false) throw new RnnError("option", "LSTM", "forgetBias needs bias: true");
     if (forgetBias !== undefined && forgetGate !== "gate") throw new RnnError("option", "LSTM", `forgetBias needs forgetGate: "gate", got "${forgetGate}", which has no bias of its own`);
-    const { projSize } = options;
-    if (projSize !== undefined && checkInteger("LSTM", "projSize", projSize, 1) >= hiddenSize) throw new RnnError("option", "LSTM", `projSize must be below hiddenSize, ${hiddenSize}, got ${projSize}`);
+    const projSize = checkInteger("LSTM", "projSize", options.projSize ?? 0, 0);
+    if (projSize >= hiddenSize) throw new RnnError("option", "LSTM", `projSize must be below hiddenSize, ${hiddenSize}, got ${projSize}`);
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };
     super("LSTM", inputSize, hiddenSize, lstmCell({ forgetGate, outputActivation, peepholes }), options, { gateBias, projSize });
   }
