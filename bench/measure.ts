@@ -24,7 +24,7 @@ export interface Timing {
 
 /** A sample should last this long, so that the clock's steps do not count for much, … */
 const sampleMilliseconds = 60;
-/** … and this many times what a sample costs besides its runs: the read-back at its end takes 100 ms in Firefox. */
+/** … and this many times what a sample costs besides its runs: there is a read-back at its end, which takes milliseconds. */
 const fixedShare = 5;
 const longestSample = 1000;
 

@@ -58,7 +58,7 @@ async function start(on: Backend, kernel: Kernel, { params, arrays }: KernelCase
   return { results };
 }
 
-/** Starts one case after the other; a browser's 100 ms until a read-back is over pass for all of them at once. */
+/** Starts one case after the other; the milliseconds that a browser takes for a read-back pass for all of them at once. */
 function startAll(kernel: Kernel, cases: readonly KernelCase[]): Promise<Started>[] {
   let before: Promise<unknown> = Promise.resolve();
   return cases.map((one) => {

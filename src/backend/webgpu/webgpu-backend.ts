@@ -6,6 +6,7 @@ import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
 import { findDevice, type FoundDevice } from "./device.ts";
+import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
 import { prepareProgram } from "./webgpu-program.ts";
 
@@ -36,6 +37,7 @@ export class WebGpuBackend implements Backend {
   readonly software: boolean;
   readonly reason: string;
   profile: DeviceProfile | undefined;
+  private readonly nudge: Nudge;
   private failure: RnnError | undefined;
   private destroyed = false;
 
@@ -45,6 +47,7 @@ export class WebGpuBackend implements Backend {
     this.software = found.software;
     this.reason = options.reason ?? "asked for";
     this.profile = options.profile && profileFits(options.profile, this.adapter) ? options.profile : undefined;
+    this.nudge = new Nudge(this.device.queue);
     this.pipelines = new Pipelines(this.device, this.counters, options.shaders ?? {});
     this.lost = this.device.lost.then(({ message, reason }) => {
       const why = this.destroyed ? "it was destroyed by this program" : `${reason || "unknown reason"}: ${message}`;
@@ -105,8 +108,7 @@ export class WebGpuBackend implements Backend {
     encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, offset * 4, staging, 0, length * 4);
     this.device.queue.submit([encoder.finish()]);
     try {
-      const mapped = await this.guard(staging.mapAsync(GPUMapMode.READ).then(() => staging.getMappedRange().slice(0)));
-      return new arrayTypes[buffer.type](mapped);
+      return new arrayTypes[buffer.type]((await this.mapForReading(staging)).slice(0));
     } finally {
       staging.destroy();
     }
@@ -141,10 +143,12 @@ export class WebGpuBackend implements Backend {
     if (this.failure) throw this.failure;
   }
 
-  /** Turns a rejection that comes with a lost device into the typed error. */
-  async guard<T>(promise: Promise<T>): Promise<T> {
+  /** What the buffer holds once the device has done all that was submitted. A rejection that comes with a lost device becomes the typed error. */
+  async mapForReading(buffer: GPUBuffer): Promise<ArrayBuffer> {
     try {
-      return await promise;
+      await this.nudge.until(buffer.mapAsync(GPUMapMode.READ));
+      // Firefox may lose the device between a mapping and its range.
+      return buffer.getMappedRange();
     } catch (cause) {
       throw this.failure ?? new RnnError("device", "WebGPU", `read-back failed: ${(cause as Error).message}`, { cause });
     }
