@@ -17,10 +17,10 @@ const norm = vector("read", "[4]: norm, scale, healthy, 0");
 const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
 
-/** g clipped to ±clipValue (0: not clipped), times the norm's scale, plus weightDecay · θ. */
+/** g times the norm's scale, clipped to ±clipValue (0: not clipped), plus weightDecay · θ. */
 function effectiveGradient(gradient: number, parameter: number, scale: number, clipValue: number, weightDecay: number): number {
-  const g = clipValue > 0 ? Math.min(Math.max(gradient, -clipValue), clipValue) : gradient;
-  return weightDecay * parameter + g * scale;
+  const g = gradient * scale;
+  return weightDecay * parameter + (clipValue > 0 ? Math.min(Math.max(g, -clipValue), clipValue) : g);
 }
 
 /** Whether the step may be taken; remembers or restores the parameters. */

@@ -55,20 +55,22 @@ export class Decoder extends Module {
     this.vocabulary = checkInteger("Decoder", "vocabulary", options.vocabulary, 1);
     this.dropout = checkNumber("Decoder", "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     const memorySize = checkInteger("Decoder", "memorySize", options.memorySize, 1);
-    const H = rnn.hiddenSize;
+    const H = rnn.outputSize;
     const score = checkChoice<Score>("Decoder", "score", options.score ?? "general", ["additive", "dot", "general"]);
     this.rnn = rnn;
     this.addChild("embedding", (this.embedding = new Embedding(this.vocabulary, rnn.inputSize)));
     this.addChild("rnn", rnn);
     this.addChild("attention", (this.attention = new Attention(H, memorySize, { score })));
-    this.addChild("initial", (this.initial = new Linear(memorySize, H * rnn.numLayers * this.stateNames.length)));
+    this.addChild("initial", (this.initial = new Linear(memorySize, rnn.numLayers * Object.values(this.stateSizes).reduce((sum, size) => sum + size))));
     this.addChild("combine", (this.combine = new Linear(H + memorySize, H)));
     this.addChild("output", (this.output = new Linear(H, this.vocabulary)));
     this.initialize(options.seed ?? anySeed());
   }
 
-  private get stateNames(): string[] {
-    return this.rnn instanceof LSTM ? ["h", "c"] : ["h"];
+  /** Numbers of each state of a layer. */
+  private get stateSizes(): Record<string, number> {
+    const { outputSize, hiddenSize } = this.rnn;
+    return this.rnn instanceof LSTM ? { h: outputSize, c: hiddenSize } : { h: outputSize };
   }
 
   override get idCount(): number {
@@ -96,14 +98,16 @@ export class Decoder extends Module {
   /** The states before the first token. */
   initialStates(context: Context, { values, mask }: AttentionMemory): States {
     const [B, S, M] = values.shape;
-    const { hiddenSize: H, numLayers } = this.rnn;
+    const { numLayers } = this.rnn;
     // The mean is attention that holds all steps for equally good.
     const scores = ops.constant(context, { shape: [B, 1, S], data: new Float32Array(B * S) });
     const mean = ops.reshape(context, ops.matmul(context, ops.softmax(context, scores, { mask }), values), [B, M]);
     const all = ops.tanh(context, this.initial.forward(context.child("initial"), mean));
-    return Object.fromEntries(this.stateNames.map((name, i) => [name, Array.from({ length: numLayers }, (_, layer) => {
-      const first = (i * numLayers + layer) * H;
-      return ops.slice(context, all, 1, first, first + H);
+    let first = 0;
+    return Object.fromEntries(Object.entries(this.stateSizes).map(([name, size]) => [name, Array.from({ length: numLayers }, () => {
+      const state = ops.slice(context, all, 1, first, first + size);
+      first += size;
+      return state;
     })]));
   }
 

@@ -38,9 +38,9 @@ let count = 0;
  * @throws RnnError `option` if something is missing, or if `backward` is not the derivative of `forward`
  */
 export function defineCell(cell: CustomCell): CustomCell {
-  const { name, gateNames, wgsl } = cell;
   const where = "defineCell";
-  checkOptionNames(where, cell, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"]);
+  checkOptionNames(where, cell, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"], { needed: true });
+  const { name, gateNames, wgsl } = cell;
   if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name)) throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
   const fits = Array.isArray(gateNames) && gateNames.length >= 1 && gateNames.length <= 4 && new Set(gateNames).size === gateNames.length && gateNames.every((gate) => typeof gate === "string" && /^[a-z]\w*$/i.test(gate));
   if (!fits) throw new RnnError("option", where, `gateNames of "${name}" must be one to four different words, got ${show(gateNames)}`);
@@ -57,8 +57,9 @@ export function defineCell(cell: CustomCell): CustomCell {
   const made: Cell = {
     name: label, shader: label, gateNames, hasMemory, usesC, splitsRecurrentGradient,
     wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
-    forward: (x, r, hPrevious, cPrevious) => cell.forward(x, r, hPrevious, cPrevious),
-    backward: (gates, hPrevious, h, cPrevious, c, dh, dc) => cell.backward(gates, hPrevious, h, cPrevious, c, dh, dc),
+    // Bound, so that what has been checked cannot be replaced later.
+    forward: cell.forward.bind(cell),
+    backward: cell.backward.bind(cell),
   };
   checkDerivative(made, name);
   defined.set(cell, made);
@@ -85,6 +86,16 @@ fn vectorOf(gates: Gates) -> vec4<f32> { return vec4<f32>(${Array.from({ length:
 fn gatesOf(v: vec4<f32>) -> Gates { return Gates(${each((_, i) => `v[${i}]`)}); }`;
 }
 
+/** @throws RnnError `option` unless `result` has these members, lists of a finite number for each gate, and these finite numbers */
+function checkResult(name: string, fn: string, G: number, result: object, lists: readonly string[], numbers: readonly string[]): void {
+  const members = (typeof result === "object" && result !== null ? result : {}) as Record<string, unknown>;
+  for (const list of lists) {
+    const values = members[list] as ArrayLike<unknown> | null | undefined;
+    if (typeof values !== "object" || values?.length !== G || !Array.from(values).every(Number.isFinite)) throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${list}, ${G} finite numbers, as it has names of gates; got ${show(values)}`);
+  }
+  for (const number of numbers) if (!Number.isFinite(members[number])) throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${number}, a finite number, got ${show(members[number])}`);
+}
+
 /** Holds backward to difference quotients of forward, at a few points. */
 function checkDerivative(cell: Cell, name: string): void {
   const { gateNames: { length: G }, hasMemory, usesC, splitsRecurrentGradient } = cell;
@@ -97,15 +108,18 @@ function checkDerivative(cell: Cell, name: string): void {
     const [dh, dc] = [0.7, hasMemory ? -0.4 : 0];
     const loss = (v: number[]): number => dh * run(v).h + dc * run(v).c;
     const out = run(at);
+    checkResult(name, "forward", G, out, ["gates"], ["h", ...(usesC ? ["c"] : [])]);
+    if (!hasMemory && run([...at.slice(0, -1), 0.5]).h !== out.h) throw new RnnError("option", "defineCell", `forward of "${name}" must not read cPrevious, which is no state without hasMemory: true`);
     const d = cell.backward(out.gates, at[2 * G], out.h, at[2 * G + 1], usesC ? out.c : 0, dh, dc, zeros);
-    if ([out.gates, d.dGates, d.dRecurrent].some((gates) => gates.length !== G)) throw new RnnError("option", "defineCell", `"${name}" must give ${G} gates, dGates and dRecurrent, as it has names`);
-    const found = [...d.dGates, ...(splitsRecurrentGradient ? d.dRecurrent : d.dGates), d.dhPrevious, hasMemory ? d.dcPrevious : 0];
+    checkResult(name, "backward", G, d, ["dGates", "dRecurrent"], ["dhPrevious", ...(hasMemory ? ["dcPrevious"] : [])]);
+    const found = [...d.dGates, ...d.dRecurrent, d.dhPrevious, hasMemory ? d.dcPrevious : 0];
     const what = [...cell.gateNames.map((gate) => `dGates ${gate}`), ...cell.gateNames.map((gate) => `dRecurrent ${gate}`), "dhPrevious", "dcPrevious"];
     for (let i = 0; i < (hasMemory ? at.length : at.length - 1); i++) {
       const [more, less] = [1e-5, -1e-5].map((shift) => loss(at.map((v, k) => (k === i ? v + shift : v))));
       const expected = (more - less) / 2e-5;
-      if (!(Math.abs(found[i] - expected) <= 1e-6 + 1e-6 * Math.abs(expected))) throw new RnnError("option", "defineCell", `backward of "${name}" must be the derivative of forward: ${what[i]} must be ${expected.toPrecision(6)}, got ${show(found[i])}${!splitsRecurrentGradient && i >= G && i < 2 * G ? "; splitsRecurrentGradient: true if it differs from dGates" : ""}`);
+      if (!(Math.abs(found[i] - expected) <= 1e-6 + 1e-6 * Math.abs(expected))) throw new RnnError("option", "defineCell", `backward of "${name}" must be the derivative of forward: ${what[i]} must be ${expected.toPrecision(6)}, got ${show(found[i])}`);
     }
+    if (!splitsRecurrentGradient && d.dRecurrent.some((v, i) => v !== d.dGates[i])) throw new RnnError("option", "defineCell", `"${name}" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true`);
   }
 }
 

@@ -24,25 +24,30 @@ export const normal = (deviation = 1): Initializer => (shape, draw) => {
 };
 
 /**
- * Each of the `gates` square blocks of a [gates·H, H] weight is a random orthogonal matrix (Saxe et al. 2014):
- * Gram-Schmidt, twice for accuracy, on rows of normal numbers.
+ * Each of the `gates` blocks of a [gates·H, P] weight is a random orthogonal matrix (Saxe et al. 2014), of orthonormal
+ * columns if it has more rows than columns: Gram-Schmidt, twice for accuracy, on rows (or columns) of normal numbers.
  */
 export const orthogonal = (gates: number): Initializer => (shape, draw) => {
-  const [rows, columns] = shape;
-  const H = rows / gates;
+  const [H, P] = [shape[0] / gates, shape[1]];
   const result = normal()(shape, draw);
-  for (let row = 0; row < rows; row++) {
-    const v = result.subarray(row * columns, (row + 1) * columns);
-    const firstOfBlock = Math.floor(row / H) * H;
-    for (let pass = 0; pass < 2; pass++) {
-      for (let other = firstOfBlock; other < row; other++) {
-        const u = result.subarray(other * columns, (other + 1) * columns);
-        const along = v.reduce((sum, x, i) => sum + x * u[i], 0);
-        for (let i = 0; i < columns; i++) v[i] -= along * u[i];
+  const [count, length, between, within] = H > P ? [P, H, 1, P] : [H, P, P, 1];
+  for (let block = 0; block < gates; block++) {
+    const at = (vector: number, i: number): number => block * H * P + vector * between + i * within;
+    const dot = (one: number, other: number): number => {
+      let sum = 0;
+      for (let i = 0; i < length; i++) sum += result[at(one, i)] * result[at(other, i)];
+      return sum;
+    };
+    for (let v = 0; v < count; v++) {
+      for (let pass = 0; pass < 2; pass++) {
+        for (let other = 0; other < v; other++) {
+          const along = dot(v, other);
+          for (let i = 0; i < length; i++) result[at(v, i)] -= along * result[at(other, i)];
+        }
       }
+      const norm = Math.sqrt(dot(v, v));
+      for (let i = 0; i < length; i++) result[at(v, i)] /= norm;
     }
-    const norm = Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
-    for (let i = 0; i < columns; i++) v[i] /= norm;
   }
   return result;
 };
@@ -56,8 +61,8 @@ export const withRows = (base: Initializer, first: number, last: number, value: 
 
 export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
 
-/** Each of the `gates` square blocks of a [gates·H, H] weight is the identity (Le et al. 2015). */
-export const identity: Initializer = ([rows, H]) => Float32Array.from({ length: rows * H }, (_, i) => (Math.floor(i / H) % H === i % H ? 1 : 0));
+/** Each of the `gates` blocks of a [gates·H, P] weight is the identity (Le et al. 2015), or as much of it as fits. */
+export const identity = (gates: number): Initializer => ([rows, P]) => Float32Array.from({ length: rows * P }, (_, i) => (Math.floor(i / P) % (rows / gates) === i % P ? 1 : 0));
 
 /** Uniform or normal numbers of variance 2 / (I + H) for each block of a [gates·H, I] weight (Glorot & Bengio 2010). */
 export const glorot = (kind: "uniform" | "normal", gates: number): Initializer => (shape, draw) => {

@@ -78,7 +78,7 @@ const neutral = { normalization: "none", normalizedSteps: undefined, zoneout: 0,
  * @throws RnnError `option` if it is not loaded
  */
 export function extensionFor(where: string, options: RegularizationOptions & { projSize?: number }): LayerExtension | undefined {
-  const asked = [...regularizationNames, "projSize" as const].find((name) => options[name] !== undefined && options[name] !== neutral[name]);
+  const asked = [...regularizationNames, "projSize" as const].find((name) => (options[name] ?? neutral[name]) !== neutral[name]);
   if (asked === undefined) return undefined;
   if (!loaded) throw new RnnError("option", where, `${asked} is part of "webgpu-rnn/full"; import ${where} from there`);
   return loaded;

@@ -4,6 +4,7 @@
  * all steps is one product behind the recurrence. So every kernel of the plain cell serves it. A given h_0, which is
  * W_hr·m for no known m, comes in as further inputs at each row's first step: W·x_1 + U·h_0 = [W U]·[x_1; h_0].
  */
+import { RnnError } from "../errors.ts";
 import { combined } from "../ops/elementwise.ts";
 import { concat, maskSteps, slice } from "../ops/layout.ts";
 import { linear } from "../ops/linear.ts";
@@ -23,6 +24,7 @@ export function projected(context: Context, weight: Variable, x: Variable, lane:
   const { tape } = context;
   const { label, initialH, reverse, weights } = lane;
   const { inputWeight, recurrentWeight } = weights;
+  if (tape.options.recurrent) throw new RnnError("option", label, "a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t");
   const [P, H] = weight.shape;
   const [rows] = recurrentWeight.shape;
   const [, B] = x.shape;

@@ -104,7 +104,7 @@ export abstract class RecurrentLayer extends Module {
     const lanes = gateNames.map((name) => parameterGates.indexOf(name));
     const seeing = parameterGates.filter((name) => name !== "g");
     const base = uniform(1 / Math.sqrt(H));
-    const recurrent = { uniform: base, orthogonal: orthogonal(G), identity }[recurrentInit];
+    const recurrent = { uniform: base, orthogonal: orthogonal(G), identity: identity(G) }[recurrentInit];
     const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
     const ofBiases = recurrentInit === "identity" ? constant(0) : base;
     // A gate's bias is the sum of two; the first takes the whole value.

@@ -91,6 +91,9 @@ export class Regularizer implements RegularizedLayer {
       training: context.training, random: context.random, stream: streams[0],
       running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
     };
-    return (tape, label, whole, walked) => new RegularizedWalk(tape, label, cell, whole, walked, regularization);
+    return (tape, label, whole, walked) => {
+      if (regularization.training && this.normalizedSteps > 0 && whole.B === 1) throw new RnnError("shape", label, "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance");
+      return new RegularizedWalk(tape, label, cell, whole, walked, regularization);
+    };
   }
 }

@@ -23,7 +23,7 @@ export interface TrainerOptions extends LayerOptions {
   optimizer: Optimizer;
   /** Gradients are scaled down to this global norm (Pascanu et al. 2013). */
   clipNorm?: number;
-  /** Each gradient is clipped to ±clipValue. */
+  /** Each gradient is clipped to ±clipValue; behind clipNorm if there are both. */
   clipValue?: number;
   /** Whether a step starts from the states the last one ended with (truncated BPTT; default true, unless the data says otherwise). */
   carryState?: boolean;

@@ -1,6 +1,6 @@
 // First values of recurrent layers: what the papers say about them, by their variance and shape.
 import { describe, expect, it } from "vitest";
-import { GRU, LSTM, RNN } from "../../src/index.ts";
+import { GRU, LSTM, RNN } from "../../src/full.ts";
 
 const [I, H] = [40, 60];
 
@@ -34,5 +34,24 @@ describe("recurrentInit", () => {
   it("identity is one in each gate's block", async () => {
     const { weight_hh_l0 } = await new GRU(3, 2, { recurrentInit: "identity" }).stateDict();
     expect([...weight_hh_l0.data]).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1]);
+  });
+
+  it("identity is as much of one as fits in each gate's block of a projected LSTM", async () => {
+    const { weight_hh_l0 } = await new LSTM(3, 3, { projSize: 2, recurrentInit: "identity" }).stateDict();
+    expect([...weight_hh_l0.data]).toEqual(Array.from({ length: 4 }, () => [1, 0, 0, 1, 0, 0]).flat());
+  });
+
+  it.each([["square", 12, 0], ["of more rows than columns, of a projected LSTM", 12, 5]])("orthogonal makes each gate's block orthonormal: %s", async (_, hiddenSize, projSize) => {
+    const { weight_hh_l0: { data, shape: [rows, columns] } } = await new LSTM(3, hiddenSize, { projSize, recurrentInit: "orthogonal", seed: 1 }).stateDict();
+    expect([rows, columns]).toEqual([4 * hiddenSize, projSize || hiddenSize]);
+    for (let gate = 0; gate < 4; gate++) {
+      for (let one = 0; one < columns; one++) {
+        for (let other = 0; other < columns; other++) {
+          let sum = 0;
+          for (let i = 0; i < hiddenSize; i++) sum += data[(gate * hiddenSize + i) * columns + one] * data[(gate * hiddenSize + i) * columns + other];
+          expect(sum).toBeCloseTo(one === other ? 1 : 0, 5);
+        }
+      }
+    }
   });
 });

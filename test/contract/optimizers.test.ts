@@ -139,8 +139,9 @@ describe("clipping", () => {
     flat(c.clipped).forEach((expected, at) => expect(seen[at], `gradient ${at}`).toBeCloseTo(expected, 6));
   });
 
-  it("by value comes before the norm's scale", () => {
-    expect(seenBySgd(Float64Array.of(-3, 0.5, 3), Float64Array.of(9, 0.5, 1, 0), 2)).toEqual([-1, 0.25, 1]);
+  it("by value comes behind the norm's scale", () => {
+    expect(seenBySgd(Float64Array.of(-3, 0.5, 3), Float64Array.of(9, 0.5, 1, 0), 1)).toEqual([-1, 0.25, 1]);
+    expect(seenBySgd(Float64Array.of(-3, 0.5, 3), Float64Array.of(9, 0.5, 1, 0), 2)).toEqual([-1.5, 0.25, 1.5]);
   });
 });
 

@@ -102,9 +102,15 @@ describe("a cell of one's own", () => {
     ["WGSL without backward", () => defineCell(wrong({ wgsl: "fn forward() {}" })), 'defineCell: wgsl of "leaky" must have fn backward(…)'],
     ["no forward", () => defineCell(wrong({ forward: undefined })), /^defineCell: forward must be a function, got undefined/],
     ["a memory that is not c", () => defineCell(wrong({ hasMemory: true, usesC: false })), 'defineCell: "leaky" has a memory, which is c; usesC must not be false'],
-    ["too few gates", () => defineCell(wrong({ gateNames: ["a", "b"] })), 'defineCell: "leaky" must give 2 gates, dGates and dRecurrent, as it has names'],
+    ["too few gates", () => defineCell(wrong({ gateNames: ["a", "b"] })), /^defineCell: forward of "leaky" must give gates, 2 finite numbers, as it has names of gates; got \[/],
     ["a wrong derivative", () => defineCell(wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dhPrevious: 0.7 }) })), 'defineCell: backward of "leaky" must be the derivative of forward: dhPrevious must be 0.350000, got 0.7'],
-    ["a recurrent side that is not declared", () => defineCell({ ...gruLike, splitsRecurrentGradient: false }), /dRecurrent n must be .* splitsRecurrentGradient: true if it differs from dGates$/],
+    ["a recurrent side that is not declared", () => defineCell({ ...gruLike, splitsRecurrentGradient: false }), 'defineCell: "gated" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true'],
+    ["a wrong recurrent side", () => defineCell(wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dRecurrent: [42] }) })), /^defineCell: backward of "leaky" must be the derivative of forward: dRecurrent a must be .*, got 42$/],
+    ["a c of the step before that is no state", () => defineCell(wrong({ usesC: true, forward: (...args: Parameters<CustomCell["forward"]>) => { const out = leaky.forward(...args); return { ...out, h: out.h + args[3], c: 1 }; } })), 'defineCell: forward of "leaky" must not read cPrevious, which is no state without hasMemory: true'],
+    ["no result", () => defineCell(wrong({ forward: () => undefined })), 'defineCell: forward of "leaky" must give gates, 1 finite numbers, as it has names of gates; got undefined'],
+    ["a state that is no number", () => defineCell(wrong({ forward: () => ({ gates: [1], h: NaN, c: 0 }) })), 'defineCell: forward of "leaky" must give h, a finite number, got NaN'],
+    ["a derivative without one of its parts", () => defineCell(wrong({ backward: () => ({ dGates: [1], dRecurrent: [1] }) })), 'defineCell: backward of "leaky" must give dhPrevious, a finite number, got undefined'],
+    ["nothing at all", () => defineCell(undefined as unknown as CustomCell), /^defineCell: /],
     ["a cell that was not defined", () => new CustomRNN({ ...leaky }, I, H), /^CustomRNN: cell must be what defineCell gave, got /],
   ])("is refused with %s", (_, make, message) => {
     let error: unknown;

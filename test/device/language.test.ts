@@ -162,11 +162,12 @@ describe.each(scores)("attention with the score %s", (score) => {
   });
 });
 
-const makeModel = (options: Partial<Seq2SeqOptions> & { score?: Score; cell?: "gru" | "lstm"; dropout?: number } = {}): Seq2Seq => {
+const makeModel = (options: Partial<Seq2SeqOptions> & { score?: Score; cell?: "gru" | "lstm" | "projected"; dropout?: number } = {}): Seq2Seq => {
   const { score, cell = "gru", dropout, ...rest } = options;
+  const rnn = cell === "gru" ? new GRU(3, 4) : new LSTM(3, 4, { numLayers: 2, projSize: cell === "projected" ? 2 : 0 });
   return new Seq2Seq({
     encoder: new Sequential([new Embedding(6, 3), new GRU(3, 2, { bidirectional: true })]),
-    decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: cell === "gru" ? new GRU(3, 4) : new LSTM(3, 4, { numLayers: 2 }), score, dropout }),
+    decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn, score, dropout }),
     seed: 2, ...rest,
   });
 };
@@ -185,6 +186,10 @@ describe("encoder and decoder", () => {
   it("have them with an LSTM of two layers, dropout, and numbers instead of ids as the source", async () => {
     const model = new Seq2Seq({ encoder: new RNN(2, 4), decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(3, 4, { numLayers: 2 }), score: "dot", dropout: 0.3 }), seed: 3 });
     await checkGradients(model, { ...inputsOf(), input: exact([4, 3, 2], 5) }, true);
+  });
+
+  it("have them with a projected LSTM, whose h and c differ in size", async () => {
+    await checkGradients(makeModel({ cell: "projected", score: "additive" }), inputsOf());
   });
 
   it("have them step by step, where scheduled sampling never draws", async () => {
@@ -266,12 +271,13 @@ describe("encoder and decoder", () => {
 });
 
 describe.each(kinds)("beam search, on %s", (kind) => {
-  const model = makeModel({ score: "dot", seed: 11 });
+  const models = { gru: makeModel({ score: "dot", seed: 11 }), projected: makeModel({ cell: "projected", seed: 11 }) };
+  const model = models.gru;
   const sources = [[1, 2, 3], [4], [5, 1, 5, 2, 3]];
   const penaltyOf = (length: number, alpha: number): number => ((5 + length) / 6) ** alpha;
 
   /** All targets of at most `most` tokens, their end included, with what the model itself says of each. */
-  async function all(source: number[], most: number, alpha: number): Promise<{ tokens: number[]; logProbability: number; score: number }[]> {
+  async function all(model: Seq2Seq, source: number[], most: number, alpha: number): Promise<{ tokens: number[]; logProbability: number; score: number }[]> {
     const targets = range(most).flatMap((n) => range(4 ** n).map((code) => range(n).map((i) => 1 + (Math.floor(code / 4 ** i) % 4))));
     const data = new PairData(targets.map(() => source), targets, { end: 0, batch: targets.length });
     const { logProbabilities } = await logProbability(model, data.batch(0), { backend: await backend(kind) });
@@ -280,10 +286,10 @@ describe.each(kinds)("beam search, on %s", (kind) => {
       .sort((one, other) => other.score - one.score);
   }
 
-  it.each([0, 0.6, 2])("with enough beams finds the best targets of all, with length penalty %s", async (lengthPenalty) => {
-    const found = await beamSearch(model, sources, { backend: await backend(kind), end: 0, beams: 64, maxLength: 3, lengthPenalty });
+  it.each([["gru", 0], ["gru", 0.6], ["gru", 2], ["projected", 0.6]] as const)("with enough beams finds the best targets of all, of a decoder with a %s and length penalty %s", async (cell, lengthPenalty) => {
+    const found = await beamSearch(models[cell], sources, { backend: await backend(kind), end: 0, beams: 64, maxLength: 3, lengthPenalty });
     for (const [i, source] of sources.entries()) {
-      const expected = await all(source, 3, lengthPenalty);
+      const expected = await all(models[cell], source, 3, lengthPenalty);
       const ended = found[i].filter(({ finished }) => finished).slice(0, 3);
       expect(ended.map(({ tokens }) => tokens)).toEqual(expected.slice(0, 3).map(({ tokens }) => tokens));
       expectClose("score", ended.map(({ score }) => score), expected.slice(0, 3).map(({ score }) => score));

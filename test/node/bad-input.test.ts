@@ -141,6 +141,8 @@ describe("layers refuse options that do not go together", () => {
     ["a variational dropout of a vector", () => rnn.forward(new Dropout(0.1, { variational: true }), numbers(3, 2), { backend }), "shape", "Dropout: a variational one takes [steps, batch, ·], got [3, 2]"],
     ["batch normalization by the loop", () => rnn.forward(new LSTM(1, 2, batch), numbers(3, 2, 1), { backend, strategy: "loop" }), "limit", /^l0: strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"/],
     ["normalization in half precision", () => rnn.forward(new LSTM(1, 2, { normalization: "layer" }), numbers(3, 2, 1), { backend, storage: "float16" }), "option", /^l0: storage "float16" is not for layers with normalization, zoneout or recurrentDropout/],
+    ["batch normalization of one row in training", () => rnn.gradients(new LSTM(1, 2, batch), numbers(3, 1, 1), { output: numbers(3, 1, 2) }, { backend, training: true }), "shape", "l0: batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance"],
+    ["the gradient flow of a projection", () => rnn.gradientFlow(new LSTM(1, 3, { projSize: 2 }), { input: numbers(3, 2, 1), targets: numbers(3, 2, 2) }, { backend, loss: rnn.squaredError() }), "option", "l0: a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t"],
     ["the gradient flow of batch normalization", () => rnn.gradientFlow(new LSTM(1, 2, batch), { input: numbers(3, 2, 1), targets: numbers(3, 2, 2) }, { backend, loss: rnn.squaredError() }), "option", /^normalization: steps one by one, as in gradientFlow, have no statistics of their own/],
   ]);
 });

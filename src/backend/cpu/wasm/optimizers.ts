@@ -33,9 +33,9 @@ function healthy(parameters: usize, lastGood: usize, norm: usize, length: usize)
 
 @inline
 function effectiveGradient(gradients: usize, parameter: v128, scale: f32, clipValue: f32, weightDecay: f32): v128 {
-  let g = v128.load(gradients);
+  let g = f32x4.mul(v128.load(gradients), f32x4.splat(scale));
   if (clipValue > 0) g = clamp(g, -clipValue, clipValue);
-  return madd(g, f32x4.splat(scale), f32x4.mul(parameter, f32x4.splat(weightDecay)));
+  return madd(parameter, f32x4.splat(weightDecay), g);
 }
 
 export function sgd(
