@@ -24,9 +24,12 @@ export interface RegularizationOptions {
    */
   normalization?: Normalization;
   /**
-   * With "batch": steps that have running statistics of their own, those after them share the last one's. They are in
-   * the state dictionary as `running_l{k}` [normalizedSteps, (4·G + 2)·H], without the 2 if there is no memory: means
-   * and variances of W·x, of U·h, of c; 0.1 of each is new with each batch.
+   * With "batch": steps that have running statistics of their own, those after them share the last one's. Steps are
+   * counted from the first of each call and of each training batch, so that a sequence that goes on from a given state
+   * meets those of the first steps again; with 1, all steps share one set. In training, a step that only one row reaches
+   * normalises to zero, and a batch of a single row is refused. They are in the state dictionary as `running_l{k}`
+   * [normalizedSteps, (4·G + 2)·H], without the 2 if the cell is not an LSTM's, G counting gates without parameters too:
+   * means and variances of W·x, of U·h, of c; each step of a new batch is 0.1 of its own.
    */
   normalizedSteps?: number;
   /**

@@ -46,7 +46,8 @@ export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "var
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
  * U(-1/√H, 1/√H). D·H is H where `merge` leaves as many outputs. States are [numLayers·D, batch, H], index layer·D + direction.
- * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H];
+ * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H]
+ * (no bias of any kind with `bias: false`), G being the gates that have parameters;
  * with batch normalisation `running_l{k}`, which is not learnt (see `RegularizationOptions`). Of a projected LSTM,
  * `weight_hr_l{k}` [P, H], and h has P numbers in the place of H.
  */
