@@ -19,7 +19,7 @@ export interface Loss {
   normalizer(targets: NumericArray, weights: NumericArray | undefined): Float64Array;
   /**
    * Records the losses and seeds ∂L/∂prediction, with L = factor · Σ losses.
-   * @param weights one per target; 0 leaves it out of the loss and of the mean
+   * @param weights one per target, none negative; 0 leaves it out of the loss and of the mean
    * @param normalizer [2], what `normalizer` gives for these targets and weights
    * @returns the losses, one per target
    */
@@ -36,7 +36,7 @@ type Reduction = "mean" | "sum";
  */
 export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
-  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31));
+  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31), 2 ** 31 - 1);
   const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean";
   return {
     name: "crossEntropy",

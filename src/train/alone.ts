@@ -1,6 +1,6 @@
 /** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
-import { checkOptionNames, RnnError } from "../errors.ts";
+import { checkOptionNames, RnnError, show } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import type { Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
@@ -10,7 +10,7 @@ import type { Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkFinite, checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { OptimizerState } from "./optimizer-state.ts";
 
 /**
@@ -23,11 +23,11 @@ export async function lossAndGradient(
 ): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
   checkOptionNames("lossAndGradient", inputs, ["prediction", "targets", "mask"]);
   const prediction = checkTensor(loss.name, "prediction", inputs.prediction);
+  if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0)) throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
   const shape = loss.targetShape(prediction.shape);
   const targets = checkTensor(loss.name, "targets", inputs.targets, shape);
-  const mask = checkTensor(loss.name, "mask", inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
+  const mask = checkMask(loss.name, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
   checkFinite(loss.name, "prediction", prediction.data);
-  checkFinite(loss.name, "mask", mask.data);
   loss.checkTargets(targets.data, prediction.shape);
   const recording = new Recording();
   const tape = new Tape(recording, { differentiates: true });
@@ -40,7 +40,7 @@ export async function lossAndGradient(
   recording.download("gradient", variable.gradient!);
   const program = await backend.prepare(recording, new Map());
   try {
-    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask: mask.data, normalizer: loss.normalizer(targets.data, mask.data) });
+    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask, normalizer: loss.normalizer(targets.data, mask) });
     const values = await downloads;
     return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray } };
   } finally {

@@ -10,7 +10,7 @@ import { planFor } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** A batch, and initial states by path if they are not zero. */
 export type FlowBatch = Omit<Batch, "startsSequence"> & { readonly startsSequence?: boolean; readonly state?: Readonly<Record<string, Tensor>> };
@@ -91,7 +91,7 @@ class Flow {
     this.outputSteps = shape.length > 2 ? shape[1 - this.batchAxis] : undefined;
     const targets = loss.targetShape(shape);
     loss.checkTargets(checkTensor(loss.name, "targets", given.targets, targets).data, shape);
-    if (given.mask) checkTensor(loss.name, "mask", given.mask, targets);
+    if (given.mask) checkMask(loss.name, given.mask, targets);
   }
 
   /** The batch `times` times, as inputs. */

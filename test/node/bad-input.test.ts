@@ -150,6 +150,7 @@ describe("losses refuse", () => {
     ["an unknown option", () => rnn.crossEntropy(wrong({ reductions: "mean" })), "option", 'crossEntropy: unknown option "reductions"; did you mean "reduction"?'],
     ["an unknown reduction", () => rnn.crossEntropy({ reduction: wrong("none") }), "option", 'crossEntropy: reduction must be "mean" or "sum", got "none"'],
     ["a fraction to ignore", () => rnn.crossEntropy({ ignoreIndex: 0.5 }), "option", /^crossEntropy: ignoreIndex must be an integer/],
+    ["an index to ignore that is no integer of 32 bits", () => rnn.crossEntropy({ ignoreIndex: 2 ** 32 }), "option", "crossEntropy: ignoreIndex must be an integer of at least -2147483648 and at most 2147483647, got 4294967296"],
     ["an unknown reduction of squares", () => rnn.squaredError({ reduction: wrong("none") }), "option", 'squaredError: reduction must be "mean" or "sum" or "halfSum", got "none"'],
     ["an unknown reduction of bits", () => rnn.binaryCrossEntropy({ reduction: wrong("halfSum") }), "option", 'binaryCrossEntropy: reduction must be "mean" or "sum", got "halfSum"'],
   ]);
@@ -304,9 +305,21 @@ describe("a loss or an optimiser by itself refuses", () => {
     ["infinity in a target", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: { shape: [1], data: Float32Array.of(Infinity) } }, { backend }), "data", "squaredError: targets must be finite numbers, got Infinity at index 0"],
     ["a probability above 1", () => rnn.lossAndGradient(rnn.binaryCrossEntropy(), { prediction: numbers(2), targets: { shape: [2], data: Float32Array.of(1, 1.5) } }, { backend }), "data", "binaryCrossEntropy: targets must be from 0 to 1, got 1.5 at index 1"],
     ["a mask of a wrong size", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(2), targets: numbers(2), mask: numbers(3) }, { backend }), "shape", "squaredError: mask must be [2], got [3]"],
+    ["a negative weight in the mask", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(2), targets: numbers(2), mask: rnn.tensor([1, -0.5]) }, { backend }), "data", "squaredError: mask must be finite numbers of at least 0, got -0.5 at index 1"],
+    ["logits without an axis", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(), targets: ids([], 0) }, { backend }), "shape", "crossEntropy: prediction must be [..., classes], got []"],
+    ["logits of no class", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 0), targets: ids([2], 0, 0) }, { backend }), "shape", "crossEntropy: prediction must be [..., classes], got [2, 0]"],
     ["a gradient of a wrong size", steps([{ w: numbers(3, 2) }]), "shape", 'optimizerSteps: gradient "w" of step 0 must be [2, 3], got [3, 2]'],
     ["a missing gradient", steps([{ w: numbers(2, 3) }, {}]), "shape", /^optimizerSteps: gradient "w" of step 1 must be a tensor .*, got undefined$/],
     ["an unknown option", steps([], { clip: 1 }), "option", 'optimizerSteps: unknown option "clip"; did you mean "clipNorm"?'],
+  ]);
+});
+
+describe("gradientFlow refuses", () => {
+  const batch = { input: numbers(3, 1, 2), targets: numbers(3, 1, 2) };
+  const run = (change: object, options: object = {}) => () => rnn.gradientFlow(new rnn.GRU(2, 2), wrong({ ...batch, ...change }), wrong({ backend, loss: rnn.squaredError(), ...options }));
+  refuses([
+    ["NaN in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(NaN, 5) } }), "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 5"],
+    ["a negative weight in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(-1) } }), "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
   ]);
 });
 
