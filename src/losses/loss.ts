@@ -1,5 +1,5 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
-import { checkChoice, checkOptionNames, checkInteger, RnnError } from "../errors.ts";
+import { checkChoice, checkOptionNames, checkInteger, RnnError, show } from "../errors.ts";
 import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
@@ -24,6 +24,11 @@ export interface Loss {
    * @returns the losses, one per target
    */
   record(tape: Tape, prediction: Variable, targets: View, weights: View, normalizer: View): View;
+}
+
+/** @throws RnnError `option` unless `loss` is one */
+export function checkLoss(where: string, loss: unknown): void {
+  if (typeof (loss as Loss | undefined)?.record !== "function") throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
 
 type Reduction = "mean" | "sum";

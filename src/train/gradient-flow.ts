@@ -2,7 +2,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Batch } from "../data/batch.ts";
 import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
-import type { Loss } from "../losses/loss.ts";
+import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
 import { unrolled, type LaneStates } from "../ops/unrolled.ts";
@@ -52,7 +52,7 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
 export async function gradientFlow(model: Module, batch: FlowBatch, options: { backend: Backend; loss: Loss; at?: readonly number[] }): Promise<GradientFlow> {
   checkOptionNames("gradientFlow", options, ["backend", "loss", "at"], { needed: true });
   checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
-  if (typeof options.loss?.record !== "function") throw new RnnError("option", "gradientFlow", `loss must come from crossEntropy() or another loss function, got ${show(options.loss)}`);
+  checkLoss("gradientFlow", options.loss);
   const session = Session.of(model, options.backend);
   checkTensor("inputs", "input", batch.input);
   const flow = new Flow(session, batch, options.loss);
