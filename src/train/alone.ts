@@ -2,13 +2,13 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { checkOptionNames, RnnError, show } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
-import type { Loss } from "../losses/loss.ts";
+import { checkLoss, type Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { Tape } from "../ops/tape.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
-import { Session } from "../session/session.ts";
+import { checkBackend, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { checkClipping, OptimizerState } from "./optimizer-state.ts";
@@ -16,12 +16,17 @@ import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 /**
  * The value of a loss and its gradient with respect to the prediction.
  * @param inputs.targets in the loss's `targetShape`; `mask` (default all 1) has the same shape
- * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction
+ * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction, `option` if an argument is no loss,
+ * inputs or options
  */
 export async function lossAndGradient(
-  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, { backend }: { backend: Backend },
+  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, options: { backend: Backend },
 ): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
-  checkOptionNames("lossAndGradient", inputs, ["prediction", "targets", "mask"]);
+  checkLoss("lossAndGradient", loss);
+  checkOptionNames("inputs", inputs, ["prediction", "targets", "mask"], { needed: true });
+  checkOptionNames("lossAndGradient", options, ["backend"], { needed: true });
+  const { backend } = options;
+  checkBackend(backend);
   const prediction = checkTensor(loss.name, "prediction", inputs.prediction);
   if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0)) throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
   const shape = loss.targetShape(prediction.shape);

@@ -73,6 +73,8 @@ function checkedSteps(at: readonly number[] | undefined, outputSteps: number | u
   });
 }
 
+const planned = { differentiates: true, strategy: "step" } as const;
+
 /** One batch's flow through one model. */
 class Flow {
   readonly steps: number;
@@ -87,7 +89,8 @@ class Flow {
     this.batch = given.input.shape[this.batchAxis];
     this.steps = given.input.shape[1 - this.batchAxis];
     // What the output looks like is known once it has been recorded.
-    const { output: { shape } } = session.record(this.planOf(1).plan, () => undefined);
+    const { input, lengths, further, state } = given;
+    const { output: { shape } } = session.record(planFor(model, { input, lengths, further, state }, planned).plan, () => undefined);
     this.outputSteps = shape.length > 2 ? shape[1 - this.batchAxis] : undefined;
     const targets = loss.targetShape(shape);
     loss.checkTargets(checkTensor(loss.name, "targets", given.targets, targets).data, shape);
@@ -96,12 +99,12 @@ class Flow {
 
   /** The batch `times` times, as inputs. */
   private planOf(times: number): ReturnType<typeof planFor> {
-    const { input, lengths, further = {}, state = {} } = this.given;
-    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
+    const { input, lengths, further, state } = this.given;
+    const each = (tensors: Readonly<Record<string, Tensor>> | undefined, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors ?? {}).map(([path, value]) => [path, tiled(value, axis, times)]));
     return planFor(this.session.model, {
       input: tiled(input, this.batchAxis, times), lengths: lengths && Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
       further: each(further, this.batchAxis), state: each(state, 1),
-    }, { differentiates: true, strategy: "step" });
+    }, planned);
   }
 
   /** 1 or the mask for what is E_t in the t-th copy of the batch, and 0 for the rest. */

@@ -234,6 +234,10 @@ describe("forward refuses", () => {
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
     ["a promise of a backend", () => rnn.forward(lstm(), numbers(1, 1, 28), { backend: wrong(rnn.createBackend("cpu")) }), "option", "backend: must come from createBackend, got a Promise"],
+    ["no options for its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong(undefined)), "option", "plannedMemory: options must be an object, got undefined"],
+    ["null for the options of its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong(null)), "option", "plannedMemory: options must be an object, got null"],
+    ["an unknown option of its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong({ backend, gradient: true })), "option", 'plannedMemory: unknown option "gradient"; did you mean "gradients"?'],
+    ["the memory of no model", () => rnn.plannedMemory(wrong(undefined), numbers(1, 1, 28), { backend }), "option", "model: must be a Module, got undefined"],
     ["no options", () => rnn.forward(lstm(), numbers(1, 1, 28), wrong(undefined)), "option", "forward: options must be an object, got undefined"],
     ["no model", () => rnn.forward(wrong(undefined), numbers(1, 1, 28), { backend }), "option", "model: must be a Module, got undefined"],
   ]);
@@ -299,6 +303,10 @@ describe("a loss or an optimiser by itself refuses", () => {
   const parameters = { w: numbers(2, 3) };
   const steps = (gradients: unknown, options: object = {}) => () => rnn.optimizerSteps(rnn.sgd(), parameters, wrong(gradients), { backend, ...options });
   refuses([
+    ["no loss", () => rnn.lossAndGradient(wrong(undefined), { prediction: numbers(1), targets: numbers(1) }, { backend }), "option", "lossAndGradient: loss must come from crossEntropy() or another loss function, got undefined"],
+    ["no inputs", () => rnn.lossAndGradient(rnn.squaredError(), wrong(undefined), { backend }), "option", "inputs: options must be an object, got undefined"],
+    ["no options for a loss", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: numbers(1) }, wrong(undefined)), "option", "lossAndGradient: options must be an object, got undefined"],
+    ["no backend for a loss", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: numbers(1) }, wrong({})), "option", "backend: must come from createBackend, got undefined"],
     ["targets of a wrong size", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([3], 0, 1, 2) }, { backend }), "shape", "crossEntropy: targets must be [2], got [3]"],
     ["a class out of range", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([2], 0, 3) }, { backend }), "data", "crossEntropy: targets must be integers from 0 to 2, got 3 at index 1"],
     ["NaN in the prediction", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: { shape: [1], data: Float32Array.of(NaN) }, targets: numbers(1) }, { backend }), "data", "squaredError: prediction must be finite numbers, got NaN at index 0"],
@@ -331,9 +339,19 @@ describe("gradientFlow refuses", () => {
   const batch = { input: numbers(3, 1, 2), targets: numbers(3, 1, 2) };
   const run = (change: object, options: object = {}) => () => rnn.gradientFlow(new rnn.GRU(2, 2), wrong({ ...batch, ...change }), wrong({ backend, loss: rnn.squaredError(), ...options }));
   refuses([
+    ["a state that is none", run({ state: { h: null } }), "shape", /^inputs: state "h" must be a tensor .*, got null$/],
+    ["a state of a wrong rank", run({ state: { h: numbers(2) } }), "shape", 'state: "h" must be [1, 1, 2], got [2]'],
+    ["an unknown state", run({ state: { c: numbers(1, 1, 2) } }), "option", 'state: this model has no state "c"; its states are "h"'],
+    ["a further input that the model has not", run({ further: { memory: null } }), "option", 'inputs: unknown option "memory"; known options are none'],
     ["NaN in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(NaN, 5) } }), "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 5"],
     ["a negative weight in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(-1) } }), "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
   ]);
+});
+
+describe("loadStateDict refuses", () => {
+  refuses([null, undefined, "x"].map((dict) => [
+    `${dict}`, () => new rnn.Linear(1, 1).loadStateDict(wrong(dict)), "format", `loadStateDict: the state dictionary must be an object of tensors by name, got ${dict === "x" ? '"x"' : dict}`,
+  ]));
 });
 
 describe("logProbability refuses", () => {
