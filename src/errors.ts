@@ -60,10 +60,10 @@ export function checkChoice<T extends string>(where: string, name: string, value
   throw new RnnError("option", where, `${name} must be ${allowed.map((a) => JSON.stringify(a)).join(" or ")}, got ${show(value)}`);
 }
 
-/** @throws RnnError `option` unless `value` is an integer of at least `least` */
-export function checkInteger(where: string, name: string, value: unknown, least: number): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= least) return value;
-  throw new RnnError("option", where, `${name} must be an integer of at least ${least}, got ${show(value)}`);
+/** @throws RnnError `option` unless `value` is an integer with `least <= value <= most` */
+export function checkInteger(where: string, name: string, value: unknown, least: number, most = Infinity): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new RnnError("option", where, `${name} must be an integer of at least ${least}${most === Infinity ? "" : ` and at most ${most}`}, got ${show(value)}`);
 }
 
 /** @throws RnnError `option` unless `least <= value <= most` (or `least < value` if `open`) */

@@ -10,7 +10,7 @@ export interface Batch {
   readonly lengths?: ArrayLike<number>;
   /** Class indices or numbers, shaped as the loss wants them for the model's output. */
   readonly targets: Tensor;
-  /** One weight per target; 0 leaves it out. All 1 if left out. */
+  /** One weight per target, none negative; 0 leaves it out. All 1 if left out. */
   readonly mask?: Tensor;
   /** Whether carried states are set to zero first: this batch does not go on where the last one ended. */
   readonly startsSequence: boolean;

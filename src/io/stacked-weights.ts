@@ -39,12 +39,15 @@ function matrix(where: string, from: Tensors, name: string): Tensor {
  * PyTorch's arrays of one layer as notes stack them: `W_a`, `b_a` of an RNN; `W_r`, `W_u`, `W_c` and biases of a GRU;
  * `W_u`, `W_f`, `W_c`, `W_o` and biases of an LSTM. W_a = [W_aa, W_ax]; the bias is the sum of PyTorch's two.
  * @param suffix of PyTorch's names (default "l0"; "l0_reverse" is the second direction)
- * @throws RnnError `format` or `shape` if an array is missing or does not fit
+ * @throws RnnError `format` or `shape` if an array is missing or does not fit, or if the layer has others besides
  */
 export function stackWeights(cell: StackedCell, dict: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
   const where = "stackWeights";
   const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
   const W_x = matrix(where, dict, `weight_ih_${suffix}`);
+  const arrays = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) => `${name}_${suffix}`);
+  const other = Object.keys(dict).find((name) => name.endsWith(`_${suffix}`) && !arrays.includes(name));
+  if (other !== undefined) throw new RnnError("format", where, `cannot stack "${other}": notes have no place for peepholes, projections, gains and running statistics`);
   const [rows, I] = W_x.shape;
   const H = rows / gates.length;
   if (!Number.isInteger(H)) throw new RnnError("shape", where, `"weight_ih_${suffix}" must have rows for ${gates.length} gates, got ${rows}`);

@@ -1,17 +1,20 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Batch } from "../data/batch.ts";
-import { checkOptionNames } from "../errors.ts";
+import { checkOptionNames, RnnError } from "../errors.ts";
 import { crossEntropy } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import { CarriedStates } from "../session/carried-states.ts";
+import { batchOf } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
+import { checkShape } from "../tensor/shape.ts";
+import { checkIds, type NumericArray } from "../tensor/tensor.ts";
 import { batchInputs, LossRecorder } from "../train/loss-recorder.ts";
 
 /** How probable a model holds each row of a batch. */
 export interface RowProbabilities {
   /** ln P of each row, the sum over its tokens of ln P(token | those before it). */
   logProbabilities: number[];
-  /** Tokens of each row, its end included. */
+  /** Tokens of each row that count, its end included. */
   tokens: number[];
   /** e^(-Σ ln P / Σ tokens) over all rows. */
   perplexity: number;
@@ -19,9 +22,10 @@ export interface RowProbabilities {
 
 /**
  * ln P(sentence) = Σ_t ln P(w_t | w_1 … w_{t-1}) of each row of a batch, from zero states and with dropout off. Targets
- * that are left out (-100, as past a row's end) do not count. Of a `Seq2Seq` it is ln P(target | source).
+ * that are left out (-100, as past a row's end, or 0 in the mask) do not count. Of a `Seq2Seq` it is ln P(target | source).
  * @example await logProbability(model, sentenceBatch([[3, 1, 2], [4]], { end: 0 }), { backend })
- * @throws RnnError `shape` or `data` if the batch does not fit the model
+ * @throws RnnError `shape` or `data` if the batch does not fit the model, if its mask has other numbers than 0 and 1, or
+ * if no token counts
  */
 export async function logProbability(model: Module, batch: Batch, options: { backend: Backend }): Promise<RowProbabilities> {
   checkOptionNames("logProbability", options, ["backend"], { needed: true });
@@ -30,15 +34,23 @@ export async function logProbability(model: Module, batch: Batch, options: { bac
   const recorder = new LossRecorder(session, loss, new CarriedStates(options.backend), false);
   const { program, context, release } = await recorder.prepare(batch);
   try {
-    await session.store.sync();
-    const { downloads } = await program.run(batchInputs(loss, context, batch, 0, 0));
-    const { losses } = await downloads;
+    const B = batchOf(model, batch.input.shape);
+    checkShape("logProbability", "the model's output", context.output.shape, model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"]);
+    const inputs = batchInputs(loss, context, batch, 0, 0);
+    const mask = inputs.mask as NumericArray | undefined;
+    // A part of a token has no probability.
+    if (mask) checkIds("logProbability", "mask", mask, 2);
     const { shape, data } = batch.targets;
+    const counts = Array.from(data, (target, i) => (target === -100 || mask?.[i] === 0 ? 0 : 1));
+    if (!counts.includes(1)) throw new RnnError("data", "logProbability", "targets must have at least one token that counts, got none");
+    await session.store.sync();
+    const { downloads } = await program.run(inputs);
+    const { losses } = await downloads;
     const [rows, steps] = model.batchFirst ? shape : [shape[1], shape[0]];
     const [row, step] = model.batchFirst ? [steps, 1] : [1, rows];
     const over = (b: number, term: (i: number) => number): number => Array.from({ length: steps }, (_, t) => term(b * row + t * step)).reduce((a, c) => a + c, 0);
     const logProbabilities = Array.from({ length: rows }, (_, b) => -over(b, (i) => losses[i]));
-    const tokens = Array.from({ length: rows }, (_, b) => over(b, (i) => (data[i] === -100 ? 0 : 1)));
+    const tokens = Array.from({ length: rows }, (_, b) => over(b, (i) => counts[i]));
     const total = (list: number[]): number => list.reduce((a, c) => a + c, 0);
     return { logProbabilities, tokens, perplexity: Math.exp(-total(logProbabilities) / total(tokens)) };
   } finally {

@@ -1,5 +1,5 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
-import { checkChoice, checkOptionNames, checkInteger, RnnError } from "../errors.ts";
+import { checkChoice, checkOptionNames, checkInteger, RnnError, show } from "../errors.ts";
 import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
@@ -19,11 +19,16 @@ export interface Loss {
   normalizer(targets: NumericArray, weights: NumericArray | undefined): Float64Array;
   /**
    * Records the losses and seeds ∂L/∂prediction, with L = factor · Σ losses.
-   * @param weights one per target; 0 leaves it out of the loss and of the mean
+   * @param weights one per target, none negative; 0 leaves it out of the loss and of the mean
    * @param normalizer [2], what `normalizer` gives for these targets and weights
    * @returns the losses, one per target
    */
   record(tape: Tape, prediction: Variable, targets: View, weights: View, normalizer: View): View;
+}
+
+/** @throws RnnError `option` unless `loss` is one */
+export function checkLoss(where: string, loss: unknown): void {
+  if (typeof (loss as Loss | undefined)?.record !== "function") throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
 
 type Reduction = "mean" | "sum";
@@ -36,7 +41,7 @@ type Reduction = "mean" | "sum";
  */
 export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
-  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31));
+  const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31), 2 ** 31 - 1);
   const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean";
   return {
     name: "crossEntropy",

@@ -69,6 +69,7 @@ export abstract class Module {
    * @throws RnnError `format` if a name is missing or unknown or a shape differs; `data` if a value is not finite
    */
   loadStateDict(dict: StateDict): void {
+    if (typeof dict !== "object" || dict === null) throw new RnnError("format", "loadStateDict", `the state dictionary must be an object of tensors by name, got ${show(dict)}`);
     const parameters = this.namedParameters();
     const missing = [...parameters.keys()].filter((name) => !(name in dict));
     const unknown = Object.keys(dict).filter((name) => !parameters.has(name));

@@ -1,5 +1,5 @@
 /** Optimisers with PyTorch's update rules, names and defaults; each is one dispatch over all parameters. */
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkBoolean, checkChoice, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
 import { adam as adamKernel, rmsprop as rmspropKernel, sgd as sgdKernel } from "../kernels/optimizers.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { constant, type Schedule } from "./schedules.ts";
@@ -26,6 +26,11 @@ export interface Optimizer {
   record(recording: Recording, views: OptimizerViews, length: number, clipValue: number): void;
   /** What the kernel needs to know of step `step` (from 0), the learning rate first; see the kernels' `control`. */
   control(step: number): number[];
+}
+
+/** @throws RnnError `option` unless `optimizer` is one */
+export function checkOptimizer(where: string, optimizer: unknown): void {
+  if (typeof (optimizer as Optimizer | undefined)?.record !== "function") throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
 interface Common {

@@ -20,8 +20,10 @@ export interface ModelInputs {
 /** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
 export interface LayerOptions {
   /**
-   * One dispatch for a layer's whole time loop, or one for each step, in a "wavefront" shared by stacked layers where
-   * they can (default: what suits sizes and device).
+   * One dispatch for a layer's whole time loop, or one for each step (default: what suits sizes and device). "wavefront"
+   * is "step" with dispatches shared by stacked layers, and no more than "step" where they cannot share them: one layer
+   * alone, bidirectional, regularized or projected ones, with dropout between them, with the reset before the product,
+   * with `recompute`, on the CPU.
    */
   strategy?: StrategyOption;
   /**

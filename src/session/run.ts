@@ -49,8 +49,8 @@ export interface RunOptions extends LayerOptions {
   seed?: number;
 }
 
-function checkRunOptions(where: string, options: RunOptions): void {
-  checkOptionNames(where, options, ["backend", "training", "seed", ...layerOptionNames], { needed: true });
+function checkRunOptions(where: string, options: RunOptions, further: readonly string[] = []): void {
+  checkOptionNames(where, options, ["backend", "training", "seed", ...layerOptionNames, ...further], { needed: true });
   checkBoolean(where, "training", options.training ?? false);
   checkInteger(where, "seed", options.seed ?? 0, 0);
   checkLayerOptions(where, options);
@@ -150,11 +150,12 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
  * inputs. Nothing is allocated. A trainer has its own `plannedMemory`.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
-export function plannedMemory(model: Module, inputs: ModelInputs | Tensor, { gradients: differentiates = false, ...options }: RunOptions & { gradients?: boolean }): MemoryUse {
-  checkRunOptions("plannedMemory", options);
-  checkBoolean("plannedMemory", "gradients", differentiates);
+export function plannedMemory(model: Module, inputs: ModelInputs | Tensor, options: RunOptions & { gradients?: boolean }): MemoryUse {
+  checkRunOptions("plannedMemory", options, ["gradients"]);
+  const differentiates = checkBoolean("plannedMemory", "gradients", options.gradients ?? false);
+  const session = Session.of(model, options.backend);
   const { plan } = planFor(model, asInputs(inputs), { ...options, differentiates });
-  return Session.of(model, options.backend).plannedMemory(plan, (context) => {
+  return session.plannedMemory(plan, (context) => {
     if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() } });
     else downloadOutputs(context);
   });

@@ -54,6 +54,11 @@ class Sessions {
 
 const sessions = new WeakMap<Backend, Sessions>();
 
+/** @throws RnnError `option` unless `backend` is one */
+export function checkBackend(backend: unknown): void {
+  if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
+}
+
 export class Session {
   readonly store: ParameterStore;
   private readonly kept = new Map<string, Kept>();
@@ -67,7 +72,7 @@ export class Session {
   /** The session of this model on this backend. */
   static of(model: Module, backend: Backend): Session {
     if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
-    if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
+    checkBackend(backend);
     let known = sessions.get(backend);
     if (!known) sessions.set(backend, (known = new Sessions()));
     let session = known.byModel.get(model);

@@ -63,13 +63,21 @@ export function checkTensor(where: string, name: string, value: unknown, pattern
 }
 
 /**
- * Refuses NaN and infinities, naming the first index.
+ * Refuses NaN, infinities and what is below `least`, naming the first index.
  * @throws RnnError `data`
  */
-export function checkFinite(where: string, name: string, data: ArrayLike<number>): void {
+export function checkFinite(where: string, name: string, data: ArrayLike<number>, least = -Infinity): void {
   for (let i = 0; i < data.length; i++) {
-    if (!Number.isFinite(data[i])) throw new RnnError("data", where, `${name} must be finite numbers, got ${data[i]} at index ${i}`);
+    if (Number.isFinite(data[i]) && data[i] >= least) continue;
+    throw new RnnError("data", where, `${name} must be finite numbers${least === -Infinity ? "" : ` of at least ${least}`}, got ${data[i]} at index ${i}`);
   }
+}
+
+/** A mask's weights. @throws RnnError `shape` or `data` unless they have this shape and none is negative */
+export function checkMask(where: string, mask: unknown, shape: Shape): NumericArray {
+  const { data } = checkTensor(where, "mask", mask, shape);
+  checkFinite(where, "mask", data, 0);
+  return data;
 }
 
 /**

@@ -1,33 +1,38 @@
 /** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
-import { checkOptionNames, RnnError } from "../errors.ts";
+import { checkOptionNames, RnnError, show } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
-import type { Loss } from "../losses/loss.ts";
+import { checkLoss, type Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { Tape } from "../ops/tape.ts";
-import type { Optimizer } from "../optim/optimizer.ts";
+import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
-import { Session } from "../session/session.ts";
+import { checkBackend, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
-import { OptimizerState } from "./optimizer-state.ts";
+import { checkFinite, checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 
 /**
  * The value of a loss and its gradient with respect to the prediction.
  * @param inputs.targets in the loss's `targetShape`; `mask` (default all 1) has the same shape
- * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction
+ * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction, `option` if an argument is no loss,
+ * inputs or options
  */
 export async function lossAndGradient(
-  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, { backend }: { backend: Backend },
+  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, options: { backend: Backend },
 ): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
-  checkOptionNames("lossAndGradient", inputs, ["prediction", "targets", "mask"]);
+  checkLoss("lossAndGradient", loss);
+  checkOptionNames("inputs", inputs, ["prediction", "targets", "mask"], { needed: true });
+  checkOptionNames("lossAndGradient", options, ["backend"], { needed: true });
+  const { backend } = options;
+  checkBackend(backend);
   const prediction = checkTensor(loss.name, "prediction", inputs.prediction);
+  if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0)) throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
   const shape = loss.targetShape(prediction.shape);
   const targets = checkTensor(loss.name, "targets", inputs.targets, shape);
-  const mask = checkTensor(loss.name, "mask", inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
+  const mask = checkMask(loss.name, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
   checkFinite(loss.name, "prediction", prediction.data);
-  checkFinite(loss.name, "mask", mask.data);
   loss.checkTargets(targets.data, prediction.shape);
   const recording = new Recording();
   const tape = new Tape(recording, { differentiates: true });
@@ -40,7 +45,7 @@ export async function lossAndGradient(
   recording.download("gradient", variable.gradient!);
   const program = await backend.prepare(recording, new Map());
   try {
-    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask: mask.data, normalizer: loss.normalizer(targets.data, mask.data) });
+    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask, normalizer: loss.normalizer(targets.data, mask) });
     const values = await downloads;
     return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray } };
   } finally {
@@ -52,7 +57,10 @@ export async function lossAndGradient(
 class Arrays extends Module {
   constructor(values: Readonly<Record<string, Tensor>>) {
     super();
-    for (const [name, { shape }] of Object.entries(values)) this.addParameter(name, new Parameter(shape, (s) => new Float32Array(sizeOf(s))));
+    for (const [name, value] of Object.entries(values)) {
+      const { shape } = checkTensor("optimizerSteps", `parameter "${name}"`, value);
+      this.addParameter(name, new Parameter(shape, (s) => new Float32Array(sizeOf(s))));
+    }
     this.loadStateDict(values);
   }
 
@@ -61,20 +69,44 @@ class Arrays extends Module {
   }
 }
 
+function checkNamed(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) throw new RnnError("option", "optimizerSteps", `${name} must be tensors by name, got ${show(value)}`);
+  return value as Record<string, unknown>;
+}
+
+/** @throws RnnError unless there is a gradient for each parameter, and for nothing else, in each step */
+function checkSteps(gradients: unknown, parameters: Readonly<Record<string, Tensor>>): void {
+  if (!Array.isArray(gradients)) throw new RnnError("option", "optimizerSteps", `gradients must be a list with a set for each step, got ${show(gradients)}`);
+  for (const [step, value] of (gradients as readonly unknown[]).entries()) {
+    const set = checkNamed(`gradients of step ${step}`, value);
+    const unknown = Object.keys(set).find((path) => !Object.hasOwn(parameters, path));
+    if (unknown !== undefined) throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have "${unknown}", which is no parameter`);
+    for (const [path, { shape }] of Object.entries(parameters)) {
+      const name = `gradient "${path}" of step ${step}`;
+      checkFinite("optimizerSteps", name, checkTensor("optimizerSteps", name, set[path], shape).data);
+    }
+  }
+}
+
 /**
  * Applies an optimiser to named arrays with given gradients.
  * @param gradients one set a step, by the names of `parameters`
  * @returns the parameters after each step
- * @throws RnnError `option` for unknown options, `shape` if a gradient does not fit its parameter
+ * @throws RnnError `option` for an argument or option that is missing, unknown or out of range, `shape` if a gradient does
+ * not fit its parameter, `data` if a number is not finite
  */
 export async function optimizerSteps(
   optimizer: Optimizer, parameters: Readonly<Record<string, Tensor>>, gradients: readonly Readonly<Record<string, Tensor>>[],
   options: { backend: Backend; clipNorm?: number; clipValue?: number },
 ): Promise<Record<string, Tensor<FloatArray>>[]> {
-  checkOptionNames("optimizerSteps", options, ["backend", "clipNorm", "clipValue"]);
+  checkOptionNames("optimizerSteps", options, ["backend", "clipNorm", "clipValue"], { needed: true });
+  checkOptimizer("optimizerSteps", optimizer);
+  const clipping = checkClipping("optimizerSteps", options);
+  checkNamed("parameters", parameters);
   const { backend } = options;
   const session = Session.of(new Arrays(parameters), backend);
-  const state = new OptimizerState(optimizer, session, { clipNorm: options.clipNorm ?? 0, clipValue: options.clipValue ?? 0 });
+  checkSteps(gradients, parameters);
+  const state = new OptimizerState(optimizer, session, clipping);
   const recording = new Recording();
   const { length } = session.store;
   const memory = new Map<Buffer, DeviceBuffer>();
@@ -91,9 +123,8 @@ export async function optimizerSteps(
     await state.begin();
     const results: Record<string, Tensor<FloatArray>>[] = [];
     for (const [step, set] of gradients.entries()) {
-      for (const [path, { parameter, offset }] of session.store.places) {
-        const { data } = checkTensor("optimizerSteps", `gradient "${path}" of step ${step}`, set[path], parameter.shape);
-        backend.write(session.store.gradients, data, offset);
+      for (const [path, { offset }] of session.store.places) {
+        backend.write(session.store.gradients, set[path].data, offset);
       }
       await program.run({ control: Float64Array.from(optimizer.control(step)) as NumericArray });
       results.push(session.store.split(await backend.read(session.store.parameters)));

@@ -2,7 +2,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Batch } from "../data/batch.ts";
 import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
-import type { Loss } from "../losses/loss.ts";
+import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
 import { unrolled, type LaneStates } from "../ops/unrolled.ts";
@@ -10,7 +10,7 @@ import { planFor } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** A batch, and initial states by path if they are not zero. */
 export type FlowBatch = Omit<Batch, "startsSequence"> & { readonly startsSequence?: boolean; readonly state?: Readonly<Record<string, Tensor>> };
@@ -52,7 +52,7 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
 export async function gradientFlow(model: Module, batch: FlowBatch, options: { backend: Backend; loss: Loss; at?: readonly number[] }): Promise<GradientFlow> {
   checkOptionNames("gradientFlow", options, ["backend", "loss", "at"], { needed: true });
   checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
-  if (typeof options.loss?.record !== "function") throw new RnnError("option", "gradientFlow", `loss must come from crossEntropy() or another loss function, got ${show(options.loss)}`);
+  checkLoss("gradientFlow", options.loss);
   const session = Session.of(model, options.backend);
   checkTensor("inputs", "input", batch.input);
   const flow = new Flow(session, batch, options.loss);
@@ -73,6 +73,8 @@ function checkedSteps(at: readonly number[] | undefined, outputSteps: number | u
   });
 }
 
+const planned = { differentiates: true, strategy: "step" } as const;
+
 /** One batch's flow through one model. */
 class Flow {
   readonly steps: number;
@@ -87,21 +89,22 @@ class Flow {
     this.batch = given.input.shape[this.batchAxis];
     this.steps = given.input.shape[1 - this.batchAxis];
     // What the output looks like is known once it has been recorded.
-    const { output: { shape } } = session.record(this.planOf(1).plan, () => undefined);
+    const { input, lengths, further, state } = given;
+    const { output: { shape } } = session.record(planFor(model, { input, lengths, further, state }, planned).plan, () => undefined);
     this.outputSteps = shape.length > 2 ? shape[1 - this.batchAxis] : undefined;
     const targets = loss.targetShape(shape);
     loss.checkTargets(checkTensor(loss.name, "targets", given.targets, targets).data, shape);
-    if (given.mask) checkTensor(loss.name, "mask", given.mask, targets);
+    if (given.mask) checkMask(loss.name, given.mask, targets);
   }
 
   /** The batch `times` times, as inputs. */
   private planOf(times: number): ReturnType<typeof planFor> {
-    const { input, lengths, further = {}, state = {} } = this.given;
-    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
+    const { input, lengths, further, state } = this.given;
+    const each = (tensors: Readonly<Record<string, Tensor>> | undefined, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors ?? {}).map(([path, value]) => [path, tiled(value, axis, times)]));
     return planFor(this.session.model, {
       input: tiled(input, this.batchAxis, times), lengths: lengths && Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
       further: each(further, this.batchAxis), state: each(state, 1),
-    }, { differentiates: true, strategy: "step" });
+    }, planned);
   }
 
   /** 1 or the mask for what is E_t in the t-th copy of the batch, and 0 for the rest. */

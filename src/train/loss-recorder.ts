@@ -8,7 +8,7 @@ import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planFor, type LayerOptions } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkTensor, type NumericArray } from "../tensor/tensor.ts";
+import { checkFinite, checkMask, checkTensor, type NumericArray } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
 
 let recorders = 0;
@@ -95,10 +95,8 @@ export function batchInputs(loss: Loss, context: RunContext, batch: Batch, seed:
   if (batch.lengths) inputs.lengths = Uint32Array.from(batch.lengths);
   for (const [path, { data }] of Object.entries(batch.further ?? {})) inputs[`further.${path}`] = data;
   if (batch.mask) {
-    const mask = checkTensor(loss.name, "mask", batch.mask, shape);
-    checkFinite(loss.name, "mask", mask.data);
-    if (mask.data.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
-    inputs.mask = mask.data;
+    inputs.mask = checkMask(loss.name, batch.mask, shape);
+    if (inputs.mask.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
   }
   inputs.normalizer = loss.normalizer(targets.data, inputs.mask);
   return inputs;

@@ -1,5 +1,5 @@
 import type { DeviceBuffer } from "../backend/backend.ts";
-import { RnnError } from "../errors.ts";
+import { checkNumber, RnnError } from "../errors.ts";
 import { gradientNorm, gradientNormPartial, mostInOneGroup, normGroups } from "../kernels/gradient-norm.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { Buffer, View } from "../recording/recording.ts";
@@ -8,11 +8,23 @@ import type { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 
+/** Limits of the gradients' global norm and of each gradient; 0 is none. */
+interface Clipping {
+  readonly clipNorm: number;
+  readonly clipValue: number;
+}
+
+/** @throws RnnError `option` unless limits that are given are above 0 */
+export function checkClipping(where: string, { clipNorm, clipValue }: Partial<Clipping>): Clipping {
+  const limit = (name: string, value: unknown): number => (value === undefined ? 0 : checkNumber(where, name, value, { least: 0, open: true }));
+  return { clipNorm: limit("clipNorm", clipNorm), clipValue: limit("clipValue", clipValue) };
+}
+
 /** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
 export class OptimizerState {
   private readonly buffers = new Map<string, DeviceBuffer>();
 
-  constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: { clipNorm: number; clipValue: number }) {}
+  constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: Clipping) {}
 
   /** Records loss, norm and update; downloads `loss` and `norm`. */
   record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, losses: View, normalizer: View): void {

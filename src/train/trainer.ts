@@ -1,9 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Batch, TrainingData } from "../data/batch.ts";
-import { checkBoolean, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
-import type { Loss } from "../losses/loss.ts";
+import { checkBoolean, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import type { Optimizer } from "../optim/optimizer.ts";
+import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
 import type { MemoryUse } from "../session/memory.ts";
@@ -12,7 +12,7 @@ import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "../session/breathe.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
-import { OptimizerState } from "./optimizer-state.ts";
+import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 
 /** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions extends LayerOptions {
@@ -65,8 +65,8 @@ interface Pending {
 function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
   if (typeof backend?.prepare !== "function") throw new RnnError("option", "Trainer", `backend must come from createBackend, got ${show(backend)}`);
   if (typeof data?.batch !== "function") throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
-  if (typeof loss?.record !== "function") throw new RnnError("option", "Trainer", `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
-  if (typeof optimizer?.record !== "function") throw new RnnError("option", "Trainer", `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
+  checkLoss("Trainer", loss);
+  checkOptimizer("Trainer", optimizer);
 }
 
 /** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
@@ -91,8 +91,7 @@ export class Trainer {
   constructor(readonly model: Module, private readonly options: TrainerOptions) {
     checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
     checkParts(options);
-    const clipNorm = options.clipNorm === undefined ? 0 : checkNumber("Trainer", "clipNorm", options.clipNorm, { least: 0, open: true });
-    const clipValue = options.clipValue === undefined ? 0 : checkNumber("Trainer", "clipValue", options.clipValue, { least: 0, open: true });
+    const clipping = checkClipping("Trainer", options);
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true);
     this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
     this.backend = options.backend;
@@ -100,7 +99,7 @@ export class Trainer {
     const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
     if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.carried = new CarriedStates(options.backend);
-    this.optimizerState = new OptimizerState(options.optimizer, this.session, { clipNorm, clipValue });
+    this.optimizerState = new OptimizerState(options.optimizer, this.session, clipping);
     this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkLayerOptions("Trainer", options));
   }
 

@@ -51,6 +51,17 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     expectClose("perplexity", [(await trainer.evaluate()).perplexity], [(await logProbability(model, data.batch(0), { backend: on })).perplexity]);
   });
 
+  it("leaves out what the mask leaves out, as it does what is no target", async () => {
+    const on = await backend(kind);
+    const batch = sentenceBatch(sentences, { end: 0 });
+    const { shape, data } = batch.targets;
+    const kept = Float32Array.from(data, (_, i) => (i % 4 === 0 ? 0 : 1));
+    const masked = await logProbability(model, { ...batch, mask: { shape, data: kept } }, { backend: on });
+    const unmasked = await logProbability(model, { ...batch, targets: { shape, data: Int32Array.from(data, (id, i) => (kept[i] ? id : -100)) } }, { backend: on });
+    expect(masked).toEqual(unmasked);
+    expect(total(masked.tokens)).toBeLessThan(9);
+  });
+
   it("grows by training on them, in batches of different numbers of rows", async () => {
     const on = await backend(kind);
     const trained = new Sequential([new Embedding(4, 3), new GRU(3, 5), new Linear(5, 4)], { seed: 1 });

@@ -69,6 +69,21 @@ describe("stacked weights", () => {
     expectClose("weights", unstackWeights("lstm", notes, "l0_reverse").weight_hh_l0_reverse.data, dict.weight_hh_l0_reverse.data);
   });
 
+  it.each<[string, () => LSTM, string]>([
+    ["peepholes", () => new LSTM(I, H, { peepholes: true }), "weight_ch_l0"],
+    ["projections", () => new LSTM(I, H, { projSize: 2 }), "weight_hr_l0"],
+    ["gains", () => new LSTM(I, H, { normalization: "layer", bias: false }), "gain_ih_l0"],
+    ["running statistics", () => new LSTM(I, H, { normalization: "batch", normalizedSteps: 2 }), "gain_ih_l0"],
+  ])("are refused of layers with %s", async (_, make, name) => {
+    const dict = await make().stateDict();
+    expect(() => stackWeights("lstm", dict)).toThrow(expect.objectContaining({ name: "RnnError", kind: "format", message: `stackWeights: cannot stack "${name}": notes have no place for peepholes, projections, gains and running statistics` }) as Error);
+  });
+
+  it("are those of the layer that is asked for, whatever others have", async () => {
+    const { weight_ih_l0, weight_hh_l0 } = await new LSTM(I, H).stateDict();
+    expect(() => stackWeights("lstm", { weight_ih_l0, weight_hh_l0, weight_ch_l1: weight_hh_l0, weight_ch_l0_reverse: weight_hh_l0 })).not.toThrow();
+  });
+
   it.each([
     ["a cell that has none", () => stackWeights("cnn" as never, {}), "stackWeights: cell must be"],
     ["a missing array", () => stackWeights("rnn", {}), 'stackWeights: lacks "weight_ih_l0"'],

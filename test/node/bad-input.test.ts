@@ -152,6 +152,7 @@ describe("losses refuse", () => {
     ["an unknown option", () => rnn.crossEntropy(wrong({ reductions: "mean" })), "option", 'crossEntropy: unknown option "reductions"; did you mean "reduction"?'],
     ["an unknown reduction", () => rnn.crossEntropy({ reduction: wrong("none") }), "option", 'crossEntropy: reduction must be "mean" or "sum", got "none"'],
     ["a fraction to ignore", () => rnn.crossEntropy({ ignoreIndex: 0.5 }), "option", /^crossEntropy: ignoreIndex must be an integer/],
+    ["an index to ignore that is no integer of 32 bits", () => rnn.crossEntropy({ ignoreIndex: 2 ** 32 }), "option", "crossEntropy: ignoreIndex must be an integer of at least -2147483648 and at most 2147483647, got 4294967296"],
     ["an unknown reduction of squares", () => rnn.squaredError({ reduction: wrong("none") }), "option", 'squaredError: reduction must be "mean" or "sum" or "halfSum", got "none"'],
     ["an unknown reduction of bits", () => rnn.binaryCrossEntropy({ reduction: wrong("halfSum") }), "option", 'binaryCrossEntropy: reduction must be "mean" or "sum", got "halfSum"'],
   ]);
@@ -235,6 +236,10 @@ describe("forward refuses", () => {
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
     ["a promise of a backend", () => rnn.forward(lstm(), numbers(1, 1, 28), { backend: wrong(rnn.createBackend("cpu")) }), "option", "backend: must come from createBackend, got a Promise"],
+    ["no options for its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong(undefined)), "option", "plannedMemory: options must be an object, got undefined"],
+    ["null for the options of its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong(null)), "option", "plannedMemory: options must be an object, got null"],
+    ["an unknown option of its memory", () => rnn.plannedMemory(lstm(), numbers(1, 1, 28), wrong({ backend, gradient: true })), "option", 'plannedMemory: unknown option "gradient"; did you mean "gradients"?'],
+    ["the memory of no model", () => rnn.plannedMemory(wrong(undefined), numbers(1, 1, 28), { backend }), "option", "model: must be a Module, got undefined"],
     ["no options", () => rnn.forward(lstm(), numbers(1, 1, 28), wrong(undefined)), "option", "forward: options must be an object, got undefined"],
     ["no model", () => rnn.forward(wrong(undefined), numbers(1, 1, 28), { backend }), "option", "model: must be a Module, got undefined"],
   ]);
@@ -300,15 +305,70 @@ describe("a loss or an optimiser by itself refuses", () => {
   const parameters = { w: numbers(2, 3) };
   const steps = (gradients: unknown, options: object = {}) => () => rnn.optimizerSteps(rnn.sgd(), parameters, wrong(gradients), { backend, ...options });
   refuses([
+    ["no loss", () => rnn.lossAndGradient(wrong(undefined), { prediction: numbers(1), targets: numbers(1) }, { backend }), "option", "lossAndGradient: loss must come from crossEntropy() or another loss function, got undefined"],
+    ["no inputs", () => rnn.lossAndGradient(rnn.squaredError(), wrong(undefined), { backend }), "option", "inputs: options must be an object, got undefined"],
+    ["no options for a loss", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: numbers(1) }, wrong(undefined)), "option", "lossAndGradient: options must be an object, got undefined"],
+    ["no backend for a loss", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: numbers(1) }, wrong({})), "option", "backend: must come from createBackend, got undefined"],
     ["targets of a wrong size", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([3], 0, 1, 2) }, { backend }), "shape", "crossEntropy: targets must be [2], got [3]"],
     ["a class out of range", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 3), targets: ids([2], 0, 3) }, { backend }), "data", "crossEntropy: targets must be integers from 0 to 2, got 3 at index 1"],
     ["NaN in the prediction", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: { shape: [1], data: Float32Array.of(NaN) }, targets: numbers(1) }, { backend }), "data", "squaredError: prediction must be finite numbers, got NaN at index 0"],
     ["infinity in a target", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(1), targets: { shape: [1], data: Float32Array.of(Infinity) } }, { backend }), "data", "squaredError: targets must be finite numbers, got Infinity at index 0"],
     ["a probability above 1", () => rnn.lossAndGradient(rnn.binaryCrossEntropy(), { prediction: numbers(2), targets: { shape: [2], data: Float32Array.of(1, 1.5) } }, { backend }), "data", "binaryCrossEntropy: targets must be from 0 to 1, got 1.5 at index 1"],
     ["a mask of a wrong size", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(2), targets: numbers(2), mask: numbers(3) }, { backend }), "shape", "squaredError: mask must be [2], got [3]"],
+    ["a negative weight in the mask", () => rnn.lossAndGradient(rnn.squaredError(), { prediction: numbers(2), targets: numbers(2), mask: rnn.tensor([1, -0.5]) }, { backend }), "data", "squaredError: mask must be finite numbers of at least 0, got -0.5 at index 1"],
+    ["logits without an axis", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(), targets: ids([], 0) }, { backend }), "shape", "crossEntropy: prediction must be [..., classes], got []"],
+    ["logits of no class", () => rnn.lossAndGradient(rnn.crossEntropy(), { prediction: numbers(2, 0), targets: ids([2], 0, 0) }, { backend }), "shape", "crossEntropy: prediction must be [..., classes], got [2, 0]"],
     ["a gradient of a wrong size", steps([{ w: numbers(3, 2) }]), "shape", 'optimizerSteps: gradient "w" of step 0 must be [2, 3], got [3, 2]'],
     ["a missing gradient", steps([{ w: numbers(2, 3) }, {}]), "shape", /^optimizerSteps: gradient "w" of step 1 must be a tensor .*, got undefined$/],
+    ["NaN in a gradient", steps([{ w: { shape: [2, 3], data: new Float32Array(6).fill(NaN, 4) } }]), "data", 'optimizerSteps: gradient "w" of step 0 must be finite numbers, got NaN at index 4'],
+    ["a gradient of what is no parameter", steps([{ w: numbers(2, 3), v: numbers(1) }]), "option", 'optimizerSteps: gradients of step 0 have "v", which is no parameter'],
+    ["no gradients", steps(undefined), "option", "optimizerSteps: gradients must be a list with a set for each step, got undefined"],
+    ["null for the gradients of a step", steps([null]), "option", "optimizerSteps: gradients of step 0 must be tensors by name, got null"],
+    ["no optimiser", () => rnn.optimizerSteps(wrong(undefined), parameters, [], { backend }), "option", "optimizerSteps: optimizer must come from adam() or another optimiser function, got undefined"],
+    ["an optimiser that was not called", () => rnn.optimizerSteps(wrong(rnn.sgd), parameters, [], { backend }), "option", "optimizerSteps: optimizer must come from adam() or another optimiser function, got a function"],
+    ["no parameters", () => rnn.optimizerSteps(rnn.sgd(), wrong(null), [], { backend }), "option", "optimizerSteps: parameters must be tensors by name, got null"],
+    ["a parameter that is no tensor", () => rnn.optimizerSteps(rnn.sgd(), wrong({ w: null }), [], { backend }), "shape", /^optimizerSteps: parameter "w" must be a tensor .*, got null$/],
+    ["no options", () => rnn.optimizerSteps(rnn.sgd(), parameters, [], wrong(undefined)), "option", "optimizerSteps: options must be an object, got undefined"],
+    ["no backend", steps([], { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
+    ["a negative norm", steps([], { clipNorm: -1 }), "option", "optimizerSteps: clipNorm must be a finite number above 0, got -1"],
+    ["NaN for a limit", steps([], { clipValue: NaN }), "option", "optimizerSteps: clipValue must be a finite number above 0, got NaN"],
+    ["text for a norm", steps([], { clipNorm: "1" }), "option", 'optimizerSteps: clipNorm must be a finite number above 0, got "1"'],
     ["an unknown option", steps([], { clip: 1 }), "option", 'optimizerSteps: unknown option "clip"; did you mean "clipNorm"?'],
+  ]);
+});
+
+describe("gradientFlow refuses", () => {
+  const batch = { input: numbers(3, 1, 2), targets: numbers(3, 1, 2) };
+  const run = (change: object, options: object = {}) => () => rnn.gradientFlow(new rnn.GRU(2, 2), wrong({ ...batch, ...change }), wrong({ backend, loss: rnn.squaredError(), ...options }));
+  refuses([
+    ["a state that is none", run({ state: { h: null } }), "shape", /^inputs: state "h" must be a tensor .*, got null$/],
+    ["a state of a wrong rank", run({ state: { h: numbers(2) } }), "shape", 'state: "h" must be [1, 1, 2], got [2]'],
+    ["an unknown state", run({ state: { c: numbers(1, 1, 2) } }), "option", 'state: this model has no state "c"; its states are "h"'],
+    ["a further input that the model has not", run({ further: { memory: null } }), "option", 'inputs: unknown option "memory"; known options are none'],
+    ["NaN in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(NaN, 5) } }), "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 5"],
+    ["a negative weight in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(-1) } }), "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
+  ]);
+});
+
+describe("loadStateDict refuses", () => {
+  refuses([null, undefined, "x"].map((dict) => [
+    `${dict}`, () => new rnn.Linear(1, 1).loadStateDict(wrong(dict)), "format", `loadStateDict: the state dictionary must be an object of tensors by name, got ${dict === "x" ? '"x"' : dict}`,
+  ]));
+});
+
+describe("logProbability refuses", () => {
+  const batch = rnn.sentenceBatch([[1, 2], [3, 4]], { end: 0 });
+  const { shape } = batch.targets;
+  const run = (change: object, model = characterModel()) => () => rnn.logProbability(model, wrong({ ...batch, ...change }), { backend });
+  const masked = (...first: number[]): object => ({ mask: { shape, data: Float32Array.from({ length: 8 }, (_, i) => first[i] ?? 1) } });
+  refuses([
+    ["a half in the mask", run(masked(1, 0.5)), "data", "logProbability: mask must be integers from 0 to 1, got 0.5 at index 1"],
+    ["a 2 in the mask", run(masked(2)), "data", "logProbability: mask must be integers from 0 to 1, got 2 at index 0"],
+    ["a negative weight in the mask", run(masked(-1)), "data", "crossEntropy: mask must be finite numbers of at least 0, got -1 at index 0"],
+    ["a mask of zeros", run({ mask: { shape, data: new Float32Array(8) } }), "data", "crossEntropy: mask must leave at least one target"],
+    ["no target that counts", run({ targets: { shape, data: new Int32Array(8).fill(-100) } }), "data", "logProbability: targets must have at least one token that counts, got none"],
+    ["a mask of all that is a target", run({ ...masked(0, 0), targets: { shape, data: Int32Array.from({ length: 8 }, (_, i) => (i < 2 ? 1 : -100)) } }), "data", "logProbability: targets must have at least one token that counts, got none"],
+    ["a model without steps in its output", run({ targets: ids([2], 1, 2) }, new rnn.Sequential([new rnn.Embedding(5, 3), new rnn.LastStep(new rnn.GRU(3, 4)), new rnn.Linear(4, 5)])), "shape", "logProbability: the model's output must be [steps, 2, tokens], got [2, 5]"],
   ]);
 });
 

@@ -131,7 +131,8 @@ describe("a batch is refused with", () => {
     ["no targets", { targets: undefined }, "shape", /^squaredError: targets must be a tensor/],
     ["a mask of a wrong size", { mask: filled([3, 1], 1) }, "shape", "squaredError: mask must be [3, 1, 1], got [3, 1]"],
     ["a mask that leaves nothing", { mask: filled([3, 1, 1], 0) }, "data", "squaredError: mask must leave at least one target"],
-    ["NaN in the mask", { mask: filled([3, 1, 1], NaN) }, "data", "squaredError: mask must be finite numbers, got NaN at index 0"],
+    ["NaN in the mask", { mask: filled([3, 1, 1], NaN) }, "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 0"],
+    ["a negative weight in the mask", { mask: filled([3, 1, 1], -1) }, "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
     ["an unknown part", wrong({ weights: 1 }), "option", 'batch: unknown option "weights"; known options are input, further, lengths, targets, mask, startsSequence'],
   ])("%s: the run stops before the step, with the parameters of the one before", async (_, change, kind, message) => {
     const model = new Linear(2, 1, { seed: 1 });
