@@ -47,7 +47,8 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
  * larger batch, so that the backward pass is done once for many of them.
  * @param options.at the steps t to look at (default: all); of a model without steps in its output, the last
  * @example const { norms } = await gradientFlow(model, data.batch(0), { backend, loss: crossEntropy() });
- * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of range, and for layers with batch normalisation or a projection
+ * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of
+ * range, and for layers with batch normalisation or a projection
  */
 export async function gradientFlow(model: Module, batch: FlowBatch, options: { backend: Backend; loss: Loss; at?: readonly number[] }): Promise<GradientFlow> {
   checkOptionNames("gradientFlow", options, ["backend", "loss", "at"], { needed: true });
