@@ -9,28 +9,21 @@ const pause = 1;
 
 export class Nudge {
   private awaited = 0;
-  private nudging = false;
+  private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(private readonly queue: Pick<GPUQueue, "submit">, private readonly needed = looksSeldom()) {}
 
   /** The same promise, with the device looked at until it is settled. */
   async until<T>(promise: Promise<T>): Promise<T> {
     this.awaited++;
-    if (this.needed && !this.nudging) void this.go();
+    if (this.needed) this.timer ??= setInterval(() => this.queue.submit([]), pause);
     try {
       return await promise;
     } finally {
-      this.awaited--;
+      if (--this.awaited === 0) {
+        clearInterval(this.timer);
+        this.timer = undefined;
+      }
     }
-  }
-
-  private async go(): Promise<void> {
-    this.nudging = true;
-    for (;;) {
-      await new Promise((done) => setTimeout(done, pause));
-      if (this.awaited === 0) break;
-      this.queue.submit([]);
-    }
-    this.nudging = false;
   }
 }
