@@ -5,8 +5,8 @@ import { root } from "./bundle.mjs";
 import { tool } from "./tool.mjs";
 
 const checks = [
-  ["types", tool("typescript", "tsc"), "--noEmit"],
-  ["lint", tool("eslint"), ".", "--max-warnings=0"],
+  ["types", tool("typescript", "tsc"), "--noEmit", "--incremental", "--tsBuildInfoFile", "build/types.tsbuildinfo"],
+  ["lint", tool("eslint"), ".", "--max-warnings=0", "--cache", "--cache-location", "build/eslint/"],
   ["contract tests", tool("vitest"), "run", "test/contract"],
 ];
 

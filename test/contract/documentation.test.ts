@@ -1,7 +1,7 @@
-// The documents point at what exists, name every file, and show what the code really prints.
+// The documents point at what exists and show what the code really prints.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 
@@ -31,14 +31,6 @@ describe.each(documents)("%s", (document) => {
 });
 
 describe("ARCHITECTURE.md", () => {
-  it("has a line for every file of src/ and shaders/", () => {
-    const files = ["src", "shaders"].flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"));
-    const linked = new Set(linksIn("ARCHITECTURE.md").map(({ file }) => file.split(sep).join("/")));
-    expect(files.filter((file) => !linked.has(file)), "files that ARCHITECTURE.md does not explain").toEqual([]);
-  });
-
   it("shows what `node scripts/run-ts.mjs scripts/print.ts` prints (else: the same with --write, and a look at the numbers that the text names)", async () => {
     const program = join(root, "build", "tests", "print.mjs");
     await bundleProgram("scripts/print.ts", program);
