@@ -1,5 +1,6 @@
 // The demo page from beginning to end, in a real browser: `npm test` runs this once in each.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { violations } from "./accessibility.ts";
 import { DemoPage, kind, serveDemo } from "./demo-page.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
@@ -25,6 +26,7 @@ describe(`the demo page in ${kind}`, () => {
   it("says what it computes on, and why", async () => {
     expect(await page.text("device-name")).toMatch(/^(CPU|WebGPU on .)/);
     expect((await page.text("device-reason")).length).toBeGreaterThan(5);
+    expect(await violations(page.page)).toEqual([]);
   });
 
   describe.each(["cpu", "webgpu"] as const)("on %s", (backend) => {
