@@ -1,13 +1,10 @@
-// Finds, and only if need be installs, a browser for the tests and the bench: an installed one, else the
-// build that puppeteer downloads (kept in .cache/browsers), else the system's package.
+// Finds, and only if need be installs, a browser for the tests and the bench: one that an environment variable names,
+// an installed one, one in puppeteer's cache; else puppeteer downloads one, else the system's package is installed.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import * as downloads from "@puppeteer/browsers";
-import puppeteer from "puppeteer-core";
-import { root } from "./bundle.mjs";
 
 const run = promisify(execFile);
 const home = homedir();
@@ -18,13 +15,14 @@ const onMac = (app, program) => ["/Applications", join(home, "Applications")].ma
 const kinds = {
   chromium: {
     variables: ["CHROME_PATH", "CHROME_BIN", "PUPPETEER_EXECUTABLE_PATH"],
-    commands: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"],
+    commands: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "microsoft-edge-stable", "microsoft-edge", "msedge"],
     paths: {
-      linux: ["/usr/bin/chromium", "/opt/google/chrome/chrome", "/snap/bin/chromium"],
-      darwin: [...onMac("Google Chrome", "Google Chrome"), ...onMac("Chromium", "Chromium")],
-      win32: [...onWindows("Google", "Chrome", "Application", "chrome.exe"), ...onWindows("Chromium", "Application", "chrome.exe")],
+      linux: ["/usr/bin/chromium", "/opt/google/chrome/chrome", "/snap/bin/chromium", "/opt/microsoft/msedge/msedge"],
+      darwin: [...onMac("Google Chrome", "Google Chrome"), ...onMac("Chromium", "Chromium"), ...onMac("Microsoft Edge", "Microsoft Edge")],
+      win32: [...onWindows("Google", "Chrome", "Application", "chrome.exe"), ...onWindows("Chromium", "Application", "chrome.exe"), ...onWindows("Microsoft", "Edge", "Application", "msedge.exe")],
     },
-    download: downloads.Browser.CHROME,
+    /** What puppeteer's cache may hold; the first is what it downloads. */
+    downloads: ["chrome", "chromium", "chrome-headless-shell"],
     packages: ["chromium"],
   },
   firefox: {
@@ -35,37 +33,55 @@ const kinds = {
       darwin: onMac("Firefox", "firefox"),
       win32: onWindows("Mozilla Firefox", "firefox.exe"),
     },
-    download: downloads.Browser.FIREFOX,
+    downloads: ["firefox"],
     packages: ["firefox-esr", "mesa-vulkan-drivers", "libvulkan1"],
   },
 };
 
-/** An installed browser's program file, or null. An environment variable that names a missing file is an error. */
-export function installedBrowser(kind) {
-  const { variables, commands, paths } = kinds[kind];
-  for (const variable of variables) {
-    const path = process.env[variable];
-    if (!path) continue;
-    if (!existsSync(path)) throw new Error(`${variable} names ${path}, which does not exist`);
-    return path;
-  }
+/** The program file that an environment variable names, or null. A file that is not there is the caller's mistake. */
+function namedBrowser(kind) {
+  const variable = kinds[kind].variables.find((name) => process.env[name]);
+  if (variable === undefined) return null;
+  const path = process.env[variable];
+  if (!existsSync(path)) throw new Error(`${variable} names ${path}, which does not exist`);
+  return path;
+}
+
+function installedBrowser(kind) {
+  const { commands, paths } = kinds[kind];
   const suffix = process.platform === "win32" ? ".exe" : "";
   const searched = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
   const found = commands.flatMap((command) => searched.map((folder) => join(folder, command + suffix)));
   return [...found, ...(paths[process.platform] ?? [])].find((path) => existsSync(path)) ?? null;
 }
 
+/** Puppeteer's folder for browsers, and its tools for what lies there; loaded only here, as that takes longer than most programs' start. */
+async function puppeteerCache() {
+  const [{ default: puppeteer }, tools] = await Promise.all([import("puppeteer"), import("@puppeteer/browsers")]);
+  return { cacheDir: puppeteer.configuration.cacheDirectory, tools };
+}
+
+/** A browser in puppeteer's cache, of any version, or null. */
+export async function cachedBrowser(kind) {
+  const { cacheDir, tools } = await puppeteerCache();
+  const present = await tools.getInstalledBrowsers({ cacheDir }).catch(() => []);
+  const found = kinds[kind].downloads.flatMap((wanted) => present.filter(({ browser }) => browser === wanted));
+  return found.map(({ executablePath }) => executablePath).find((path) => existsSync(path)) ?? null;
+}
+
+/** A browser that is there without installing anything, or null. */
+export async function presentBrowser(kind) {
+  return namedBrowser(kind) ?? installedBrowser(kind) ?? cachedBrowser(kind);
+}
+
 async function downloadedBrowser(kind) {
-  const { download } = kinds[kind];
-  const cacheDir = join(root, ".cache", "browsers");
-  const present = await downloads.getInstalledBrowsers({ cacheDir }).catch(() => []);
-  const match = present.find(({ browser }) => browser === download);
-  if (match !== undefined) return match.executablePath;
-  const platform = downloads.detectBrowserPlatform();
+  const { cacheDir, tools } = await puppeteerCache();
+  const [browser] = kinds[kind].downloads;
+  const platform = tools.detectBrowserPlatform();
   if (platform === undefined) throw new Error("no download for this system");
-  console.log(`no ${kind} found; downloading one into .cache/browsers …`);
-  const buildId = await downloads.resolveBuildId(download, platform, "stable");
-  const { executablePath } = await downloads.install({ browser: download, buildId, cacheDir });
+  console.log(`no ${kind} found; downloading one into ${cacheDir} …`);
+  const buildId = await tools.resolveBuildId(browser, platform, "stable");
+  const { executablePath } = await tools.install({ browser, buildId, cacheDir });
   return executablePath;
 }
 
@@ -102,16 +118,19 @@ export class NoBrowserError extends Error {}
 
 const sources = [
   ["installed", async (kind) => installedBrowser(kind)],
+  ["in puppeteer's cache", cachedBrowser],
   ["downloaded", downloadedBrowser],
   ["packaged", packagedBrowser],
 ];
 
 /**
  * Calls `use(path)` with one browser after the other, each installed only when it is its turn, until a call
- * succeeds. Throws a NoBrowserError with every reason where none does.
+ * succeeds. Throws a NoBrowserError with every reason where none does. Where an environment variable names a browser,
+ * no other is tried, and its error is the caller's.
  */
 export async function withBrowser(kind, use) {
-  installedBrowser(kind); // a variable that names a missing file is the caller's mistake, no reason to install another
+  const named = namedBrowser(kind);
+  if (named !== null) return use(named);
   const reasons = [];
   for (const [source, find] of sources) {
     try {
@@ -126,7 +145,8 @@ export async function withBrowser(kind, use) {
 }
 
 /** Starts a headless browser. */
-export function launchBrowser(kind, options = {}) {
+export async function launchBrowser(kind, options = {}) {
+  const { default: puppeteer } = await import("puppeteer");
   return withBrowser(kind, (executablePath) => puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) }));
 }
 

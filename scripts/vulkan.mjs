@@ -6,7 +6,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { installedBrowser, withBrowser } from "./browsers.mjs";
+import { presentBrowser, withBrowser } from "./browsers.mjs";
 import { root } from "./bundle.mjs";
 
 const run = promisify(execFile);
@@ -21,7 +21,7 @@ async function swiftShader(chromium) {
 }
 
 async function installedDriver() {
-  const chromium = installedBrowser("chromium");
+  const chromium = await presentBrowser("chromium");
   if (chromium === null) throw new Error("no Chromium is installed");
   return swiftShader(chromium);
 }

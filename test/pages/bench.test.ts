@@ -1,7 +1,7 @@
 // The bench page from beginning to end, in a real browser: `npm test` runs this once in each.
 import { join } from "node:path";
 import { mkdir, writeFile } from "node:fs/promises";
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Report } from "../../bench/report.ts";
 import { launchBrowser } from "../../scripts/browsers.mjs";

@@ -1,6 +1,6 @@
 /** Opens a page of the demo in the browser that BROWSER names, and does with it what a visitor does. */
 import { join } from "node:path";
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
 import { buildPages } from "../../scripts/pages.mjs";
