@@ -1,0 +1,96 @@
+// Compiles, one after the other, every kernel of some training steps, and runs nothing. What the driver says of each goes
+// to stderr between two marks; stdout gets a line of JSON for each kernel: its name, what its threads do, and where it is used.
+// Arguments: { cells, shapes, strategies, pattern, replaced } as JSON.
+import { readFileSync, writeSync } from "node:fs";
+import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyOption } from "webgpu-rnn/full";
+import { WebGpuBackend, WebGpuBuffer } from "../../src/backend/webgpu/webgpu-backend.ts";
+import type { Kernel } from "../../src/kernels/kernel.ts";
+
+interface Arguments {
+  readonly cells: readonly string[];
+  /** T, B, I, H. */
+  readonly shapes: readonly (readonly [number, number, number, number])[];
+  readonly strategies: readonly StrategyOption[];
+  /** Of kernels' names. */
+  readonly pattern: string;
+  /** Files of WGSL to compile in the place of the package's, by path below shaders/. */
+  readonly replaced: Readonly<Record<string, string>>;
+}
+
+/** How a kernel is dispatched in one layer. */
+interface Use {
+  readonly case: string;
+  readonly cell: string;
+  readonly shape: readonly number[];
+  readonly strategy: string;
+  readonly workgroups: readonly number[];
+  /** Dispatches a training step. */
+  count: number;
+}
+
+const { cells, shapes, strategies, pattern, replaced } = JSON.parse(process.argv[2]) as Arguments;
+const layers: Record<string, (I: number, H: number) => Module> = {
+  "lstm": (I, H) => new LSTM(I, H, { seed: 1 }),
+  "gru": (I, H) => new GRU(I, H, { seed: 1 }),
+  "gru-before": (I, H) => new GRU(I, H, { seed: 1, reset: "before" }),
+  "rnn": (I, H) => new RNN(I, H, { seed: 1 }),
+  "lstm-layer-norm": (I, H) => new LSTM(I, H, { seed: 1, normalization: "layer" }),
+};
+
+const backend = await WebGpuBackend.create({ shaders: Object.fromEntries(Object.entries(replaced).map(([path, file]) => [path, readFileSync(file, "utf8")])) });
+writeSync(1, `${JSON.stringify({ adapter: backend.adapter })}\n`);
+// The driver without a device has no memory that Dawn accepts; nothing is run, so none is needed.
+backend.createBuffer = (label, type, length) => new WebGpuBuffer(label, type, length, {} as GPUBuffer);
+backend.write = backend.free = () => undefined;
+backend.read = (buffer, offset, length) => Promise.resolve(new Float32Array(length ?? buffer.length - (offset ?? 0)));
+
+/** Ends a training step when it has been recorded. */
+class Recorded extends Error {}
+const kernels = new Map<string, { kernel: Kernel; uses: Use[] }>();
+let now: Omit<Use, "workgroups" | "count">;
+backend.prepare = ({ commands }) => {
+  for (const command of commands) {
+    if (command.kind !== "dispatch") continue;
+    const { kernel, params } = command;
+    const known = kernels.get(kernel.name) ?? { kernel, uses: [] };
+    kernels.set(kernel.name, known);
+    const workgroups = kernel.workgroups(params);
+    const use = known.uses.find((one) => one.case === now.case && one.workgroups.join() === workgroups.join());
+    if (use) use.count++;
+    else known.uses.push({ ...now, workgroups, count: 1 });
+  }
+  throw new Recorded();
+};
+
+/** Threads of a workgroup, as the shader and the pipeline's constants say. */
+function threadsOf(kernel: Kernel): number {
+  const size = /@workgroup_size\(([^)]*)\)/.exec(backend.pipelines.source(kernel))![1];
+  return size.split(",").reduce((product, word) => product * (kernel.constants?.[word.trim()] ?? Number.parseInt(word, 10)), 1);
+}
+
+/** Rows of the batch that a thread of a recurrent kernel computes at once. */
+const rowsOf = ({ name, constants }: Kernel): number => constants?.rows ?? (name.startsWith("regularized") ? 1 : 4);
+
+for (const cell of cells) {
+  for (const [T, B, I, H] of shapes) {
+    for (const strategy of strategies) {
+      now = { case: `${cell} ${T}x${B}x${I}x${H} ${strategy}`, cell, shape: [T, B, I, H], strategy };
+      const batch: Batch = { input: { shape: [T, B, I], data: new Float32Array(T * B * I) }, targets: { shape: [T, B, H], data: new Float32Array(T * B * H) }, startsSequence: true };
+      try {
+        const trainer = new Trainer(layers[cell](I, H), { backend, data: { batches: 1, batch: () => batch }, loss: squaredError(), optimizer: adam({ learningRate: 0.001 }), clipNorm: 5, carryState: false, strategy });
+        for await (const _ of trainer.run({ steps: 1 }));
+      } catch (error) {
+        // A strategy that cannot hold a layer says so; the rest of the table is wanted all the same.
+        if (!(error instanceof Recorded)) writeSync(1, `${JSON.stringify({ refused: now.case, why: (error as Error).message })}\n`);
+      }
+    }
+  }
+}
+for (const [name, { kernel, uses }] of [...kernels].sort(([one], [other]) => one.localeCompare(other))) {
+  if (!new RegExp(pattern).test(name)) continue;
+  writeSync(2, `@@ ${name}\n`);
+  await backend.pipelines.get(kernel);
+  writeSync(2, `@@end ${name}\n`);
+  writeSync(1, `${JSON.stringify({ name, threads: threadsOf(kernel), rows: rowsOf(kernel), threadsPerUnit: kernel.constants?.threadsPerUnit ?? 1, uses })}\n`);
+}
+process.exit(0);

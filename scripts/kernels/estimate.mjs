@@ -1,0 +1,82 @@
+// Estimates what a time step takes on a GPU, from counted instructions and a description of the GPU. These are
+// ESTIMATES: nothing has run. They rank variants of a kernel and strategies; they are not speeds to quote.
+//
+// A wave alone needs for a piece of code
+//   alone = issue + memoryStalls · memoryLatency + ldsStalls · ldsLatency      cycles
+//   issue = vector · vectorCycles + (scalar and memory instructions) · 1
+// where `vector` counts multiply-adds and other vector instructions, and a stall is a wait behind new loads. The waves
+// that share a SIMD fill each other's gaps but not its slots:
+//   piece = max(alone, waves on the SIMD · issue)
+// A time step is the body once and the inner loops k times; k follows from the multiply-adds that a thread owes in a
+// step, rows · G · H / threads a unit. A step cannot take less than its weights take through the caches:
+//   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
+// `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step.
+//
+// Assumptions: weights and states lie in L2 (512 units of an LSTM are 4 MB); workgroups spread evenly over compute units;
+// every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
+// instruction fetch are free.
+
+/**
+ * GPUs whose machine code the driver can make. Compute units, clock and bandwidths are from the makers' data sheets and
+ * architecture manuals (AMD: "RDNA Architecture" 2019, "Vega" ISA manual 2020); latencies are rounded from published pointer
+ * chases (Chips and Cheese: "Measuring GPU Memory Latency" 2021, L2 of RDNA 2 some 66 ns behind L0); the cost of a
+ * dependent dispatch is the middle of the 2 to 6 µs that native queues show.
+ */
+export const gpus = [
+  {
+    name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)", chip: "renoir",
+    computeUnits: 8, simdsPerUnit: 4, clockGHz: 1.75, waveSize: 64, vectorCycles: 4,
+    memoryLatency: 230, ldsLatency: 64, cacheBytesPerCycle: 64, l2BytesPerCycle: 256, dispatchMicroseconds: 4,
+  },
+  {
+    name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)", chip: "navi21",
+    computeUnits: 60, simdsPerUnit: 2, clockGHz: 2.1, waveSize: 64, vectorCycles: 2,
+    memoryLatency: 220, ldsLatency: 50, cacheBytesPerCycle: 64, l2BytesPerCycle: 1024, dispatchMicroseconds: 4,
+  },
+  {
+    name: "a server's GPU (Instinct MI50: 60 compute units, 1.7 GHz)", chip: "vega20",
+    computeUnits: 60, simdsPerUnit: 4, clockGHz: 1.7, waveSize: 64, vectorCycles: 4,
+    memoryLatency: 230, ldsLatency: 64, cacheBytesPerCycle: 64, l2BytesPerCycle: 1024, dispatchMicroseconds: 4,
+  },
+];
+
+/** Gates whose recurrent product a kernel makes. Of a cell with two phases, the first makes two and the second the candidate's. */
+function gatesOf(kernel, cell) {
+  if (kernel.endsWith(":first")) return 2;
+  if (kernel.endsWith(":second")) return 1;
+  return cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
+}
+
+const pieceCycles = (gpu, counts, wavesOnSimd) => {
+  const vector = counts.fma + counts.valu;
+  const issue = vector * gpu.vectorCycles + counts.salu + counts.loads + counts.stores + counts.scalarLoads + counts.lds + counts.branches + counts.barriers;
+  const alone = issue + counts.memoryStalls * gpu.memoryLatency + counts.ldsStalls * gpu.ldsLatency + counts.barriers * gpu.ldsLatency;
+  return Math.max(alone, wavesOnSimd * issue);
+};
+
+/**
+ * Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time.
+ * @param kernel a row of the table, with `rows` (of the batch a thread computes) and `threads` of a workgroup
+ * @param use the cell, the shape [T, B, I, H] and the grid of one layer
+ */
+export function microsecondsPerStep(gpu, kernel, use) {
+  if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
+  // What is far smaller than the largest loop is the rest of a sum that was taken several at a time.
+  const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
+  const { shape: [, , , H], workgroups, cell } = use;
+  const G = gatesOf(kernel.kernel, cell);
+  const groups = workgroups.reduce((product, n) => product * n, 1);
+  const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);
+  const groupsPerUnit = Math.ceil(groups / gpu.computeUnits);
+  const wanted = Math.ceil((groupsPerUnit * wavesPerGroup) / gpu.simdsPerUnit);
+  const wavesOnSimd = Math.min(wanted, kernel.waves);
+  const k = (kernel.rows * G * H) / (kernel.threadsPerUnit * loops.reduce((sum, { macs }) => sum + macs, 0));
+  const inner = loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, wavesOnSimd), 0);
+  const cycles = Math.ceil(wanted / wavesOnSimd) * (pieceCycles(gpu, kernel.body, wavesOnSimd) + k * inner);
+  const weightBytes = G * H * H * 4;
+  const bytes = Math.max((groupsPerUnit * weightBytes) / gpu.cacheBytesPerCycle, (groups * weightBytes) / gpu.l2BytesPerCycle);
+  return Math.max(cycles, bytes) / (gpu.clockGHz * 1000) + (kernel.walksTime ? 0 : gpu.dispatchMicroseconds);
+}
+
+/** Whether a kernel computes time steps. */
+export const isRecurrent = (name) => /^(loop|step|two-phase|regularized|resident)/.test(name);

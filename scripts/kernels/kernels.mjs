@@ -1,0 +1,88 @@
+// `npm run kernels`: compiles the package's kernels to the machine code of an AMD GPU that need not be there, prints what
+// each became, and compares it with bench/kernels.json. Nothing runs: registers, occupancy and instructions are facts of
+// that GPU, microseconds are estimates. Needs Linux, cc and Mesa's RADV driver; bench/README.md says more.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "../bundle.mjs";
+import { gpus } from "./estimate.mjs";
+import { nullDriver } from "./null-driver.mjs";
+import { describeTable, findProblems, rowOf } from "./table.mjs";
+
+const stored = join(root, "bench", "kernels.json");
+const usage = `npm run kernels -- [options]
+  --chip NAME          the GPU by Mesa's name: ${gpus.map(({ chip }) => chip).join(", ")} (which have estimates), gfx1100, … (default navi21)
+  --cells LIST         lstm, gru, gru-before, rnn, lstm-layer-norm (default all but the last)
+  --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512)
+  --strategies LIST    (default loop,step)
+  --only PATTERN       kernels whose names match
+  --replace PATH=FILE  compiles FILE in the place of shaders/PATH.wgsl; may be repeated
+  --isa FILE           writes all that the driver says, with the machine code
+  --json FILE          writes the table
+  --update             makes the table the one to compare with, ${stored}`;
+
+function readOptions() {
+  const text = { type: "string" };
+  const flag = { type: "boolean" };
+  try {
+    return parseArgs({
+      options: {
+        "chip": { ...text, default: "navi21" }, "cells": { ...text, default: "lstm,gru,gru-before,rnn" },
+        "shapes": { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512" }, "strategies": { ...text, default: "loop,step" },
+        "only": { ...text, default: "." }, "replace": { ...text, multiple: true, default: [] }, "isa": text, "json": text, "update": flag, "help": flag,
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+/** Without the tools there is no table. In CI, which installs them, that is a failure. */
+function skip(reason) {
+  console.log(`kernels: skipped, since ${reason}`);
+  process.exit(process.env.CI && process.env.CI !== "false" ? 1 : 0);
+}
+
+/** Runs compile.ts. @returns its exit code, the lines it wrote, and what the driver said */
+async function compile(variables, work) {
+  const program = [join(root, "scripts", "run-ts.mjs"), join(root, "scripts", "kernels", "compile.ts"), JSON.stringify(work)];
+  const child = spawn(process.execPath, program, { cwd: root, env: { ...process.env, ...variables }, stdio: ["ignore", "pipe", "pipe"] });
+  let [log, written] = ["", ""];
+  child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
+  child.stdout.setEncoding("utf8").on("data", (text) => (written += text));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  return { code, log, lines: written.split("\n").filter(Boolean).map((line) => JSON.parse(line)) };
+}
+
+const options = readOptions();
+if (options.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const { chip } = options;
+const { variables, missing } = nullDriver(chip);
+if (missing) skip(missing);
+const work = {
+  cells: options.cells.split(","), shapes: options.shapes.split(",").map((shape) => shape.split("x").map(Number)), strategies: options.strategies.split(","),
+  pattern: options.only, replaced: Object.fromEntries(options.replace.map((pair) => pair.split("="))),
+};
+const { code, log, lines } = await compile(variables, work);
+if (options.isa) writeFileSync(options.isa, log);
+const adapter = lines[0]?.adapter ?? "no adapter";
+if (!adapter.includes("radv")) skip(`Mesa's RADV driver does not start for ${chip} (Debian: apt-get install mesa-vulkan-drivers libvulkan1); Dawn found ${adapter}\n${log.slice(-2000)}`);
+if (code !== 0) {
+  console.error(log.slice(-4000));
+  process.exit(1);
+}
+const table = { chip, driver: adapter, rows: lines.filter(({ name }) => name !== undefined).map((line) => rowOf(line, log, chip)) };
+console.log(`${adapter}\n${describeTable(table)}`);
+for (const { refused, why } of lines) if (refused !== undefined) console.log(`not compiled: ${refused}: ${why}`);
+const text = `${JSON.stringify(table)}\n`;
+if (options.json) writeFileSync(options.json, text);
+if (options.update) writeFileSync(stored, text);
+const problems = findProblems(table, existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : undefined);
+for (const problem of problems) console.log(`FAIL ${problem}`);
+console.log(`kernels: ${table.rows.length} compiled for ${chip}, ${problems.length} worse than they must be`);
+process.exit(problems.length === 0 ? 0 : 1);

@@ -1,0 +1,64 @@
+// The table of `npm run kernels`: its rows, how it is printed, and its comparison with a stored one.
+import { gpus, microsecondsPerStep } from "./estimate.mjs";
+import { readKernel } from "./machine-code.mjs";
+
+/** The share of multiply-adds may fall by so much before it counts as worse. */
+const tolerance = 0.02;
+
+const counted = (counts) => ({
+  fma: counts.fma, valu: counts.valu, salu: counts.salu, loads: counts.loads, loadsByWidth: counts.widths, lds: counts.lds, waits: counts.waits,
+  memoryStalls: counts.memoryStalls, branches: counts.branches, fmaShare: Number(counts.fmaShare.toFixed(3)),
+});
+
+/**
+ * The row of one kernel, with the estimates of its time steps if the chip is one that estimate.mjs describes.
+ * @param compiled a line that compile.ts wrote
+ * @param log all that the driver printed
+ */
+export function rowOf({ name, threads, rows, threadsPerUnit, uses }, log, chip) {
+  const own = log.slice(log.indexOf(`@@ ${name}\n`), log.indexOf(`@@end ${name}\n`));
+  const { loops, body, walksTime, ...statistics } = readKernel(own);
+  const gpu = gpus.find((one) => one.chip === chip);
+  const code = { kernel: name, threads, rows, threadsPerUnit, loops, body, walksTime, waves: statistics.waves };
+  const grids = uses.map((use) => {
+    const microseconds = gpu && microsecondsPerStep(gpu, code, use);
+    return { case: use.case, workgroups: use.workgroups, threads, dispatches: use.count, ...(microseconds === undefined ? {} : { estimatedMicrosecondsPerStep: Number(microseconds.toFixed(2)) }) };
+  });
+  return { kernel: name, ...statistics, loops: loops.map(counted), grids };
+}
+
+/** Right-aligned columns but for the first. */
+function align(lines) {
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
+  return lines.map((line) => line.map((word, i) => (i === 0 ? word.padEnd(widths[i]) : word.padStart(widths[i]))).join(" ")).join("\n");
+}
+
+/** The table in words. */
+export function describeTable({ chip, rows }) {
+  const columns = ["vgprs", "spilledVgprs", "spilledSgprs", "scratch", "lds", "code", "waves", "latency", "throughput"];
+  const head = ["kernel", "VGPRs", "spilled V", "S", "scratch", "LDS", "code", "waves", "latency", "throughput", "| fma", "valu", "salu", "loads", "lds", "waits", "stalls", "branches", "fma share"];
+  const lines = rows.map((row) => {
+    const [loop] = row.loops;
+    const inner = loop ? [`| ${loop.fma}`, loop.valu, loop.salu, Object.entries(loop.loadsByWidth).map(([width, count]) => `${count}${width}`).join("+") || 0, loop.lds, loop.waits, loop.memoryStalls, loop.branches, `${Math.round(100 * loop.fmaShare)} %`] : ["|", "", "", "", "", "", "", "", ""];
+    return [row.kernel, ...columns.map((name) => row[name]), ...inner].map(String);
+  });
+  const estimates = rows.flatMap(({ kernel, grids }) => grids.filter((grid) => grid.estimatedMicrosecondsPerStep !== undefined).map((grid) => (
+    [`${grid.case}  ${kernel}`, grid.workgroups.join("x"), `${grid.estimatedMicrosecondsPerStep.toFixed(1)} µs`]
+  )));
+  const parts = ["Whole kernels, and behind the bar an iteration of the largest inner loop:", align([head, ...lines])];
+  if (estimates.length > 0) parts.push(`\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.mjs has the formula and its assumptions:`, align(estimates));
+  return parts.join("\n");
+}
+
+/**
+ * Sentences on what must not be: spills, scratch memory, and smaller shares of multiply-adds than in `stored`.
+ * @param {{ chip: string, rows: any[] }} table
+ * @param {{ chip: string, rows: any[] } | undefined} stored
+ */
+export function findProblems(table, stored) {
+  const spills = table.rows.flatMap((row) => ["spilledVgprs", "spilledSgprs", "scratch"].filter((name) => row[name] > 0).map((name) => `${row.kernel}: ${name} is ${row[name]}, must be 0`));
+  if (stored === undefined || stored.chip !== table.chip) return spills;
+  const before = new Map(stored.rows.map((row) => [row.kernel, row.loops[0]?.fmaShare]));
+  const fallen = table.rows.filter(({ kernel, loops }) => loops[0]?.fmaShare < before.get(kernel) - tolerance);
+  return [...spills, ...fallen.map(({ kernel, loops }) => `${kernel}: ${Math.round(100 * loops[0].fmaShare)} % of its inner loop are multiply-adds, were ${Math.round(100 * before.get(kernel))} %`)];
+}

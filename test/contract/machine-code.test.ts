@@ -1,0 +1,91 @@
+// What `npm run kernels` reads from a driver's output, and what it makes of it.
+import { describe, expect, it } from "vitest";
+import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.mjs";
+import { countInstructions, readKernel } from "../../scripts/kernels/machine-code.mjs";
+import { findProblems, rowOf } from "../../scripts/kernels/table.mjs";
+
+const product = (k: number): string[] => [
+  ...Array.from({ length: k }, () => "buffer_load_dwordx4 v[28:31], v25, s[40:43], 0 offen ; e0381000"),
+  "ds_read_b128 v[32:35], v25",
+  "s_add_u32 s38, s38, 1",
+  "s_waitcnt vmcnt(0) lgkmcnt(0)",
+  ...Array.from({ length: 16 * k }, () => "v_fmac_f32_e32 v12, v32, v28"),
+];
+
+/** A loop over time around a loop over k, which takes `k` at a time. */
+const log = (k: number, { spilled = 0 } = {}): string => [
+  "Compute Shader", "disasm:",
+  "BB0:", "\tv_mov_b32_e32 v1, v0",
+  "BB1:", "\ts_cmp_ge_u32 s20, s11", "\ts_cbranch_scc1 BB4", "\ts_barrier",
+  "BB2:", ...product(k).map((line) => `\t${line}`), "\ts_cbranch_scc0 BB2",
+  "BB3:", "\tv_exp_f32_e32 v12, v12", "\tbuffer_store_dword v1, v2, s[0:3], 0 offen", "\ts_branch BB1",
+  "BB4:", "\ts_endpgm",
+  "Compute Shader:", "*** SHADER STATS ***", "VGPRs: 40", "Spilled SGPRs: 0", `Spilled VGPRs: ${spilled}`, "Code size: 3220", "LDS size: 4096",
+  "Scratch size: 0", "Subgroups per SIMD: 24", "Latency: 22941", "Inverse Throughput: 2158", "",
+].join("\n");
+
+const compiled = {
+  name: "loop-forward:lstm:128x4", threads: 128, rows: 4, threadsPerUnit: 1,
+  uses: [{ case: "lstm 64x32x64x128 loop", cell: "lstm", shape: [64, 32, 64, 128], strategy: "loop", workgroups: [8, 1, 1], count: 1 }],
+};
+const marked = (text: string): string => `@@ ${compiled.name}\n${text}@@end ${compiled.name}\n`;
+
+describe("machine code", () => {
+  it("is read as statistics, the innermost loop and the body around it", () => {
+    const kernel = readKernel(log(1));
+    expect(kernel).toMatchObject({ vgprs: 40, waves: 24, walksTime: true });
+    expect(kernel.loops).toHaveLength(1);
+    expect(kernel.loops[0]).toMatchObject({ fma: 16, macs: 16, salu: 1, loads: 1, lds: 1, waits: 1, branches: 1, memoryStalls: 1, ldsStalls: 1, widths: { x4: 1 }, instructions: 21 });
+    expect(kernel.body).toMatchObject({ fma: 0, valu: 1, stores: 1, barriers: 1, branches: 2 });
+  });
+
+  it("counts one stall for a batch of loads, however many waits follow it", () => {
+    const batch = ["buffer_load_dword v1, v2, s[0:3], 0", "buffer_load_dword v3, v2, s[0:3], 0", "s_waitcnt vmcnt(1)", "s_waitcnt vmcnt(0)"];
+    expect(countInstructions(batch)).toMatchObject({ loads: 2, waits: 2, memoryStalls: 1 });
+    expect(countInstructions([...batch, ...batch])).toMatchObject({ memoryStalls: 2 });
+  });
+
+  it("counts both halves of a joined instruction, and the product that begins a dot product", () => {
+    expect(countInstructions(["v_dual_fmac_f32 v1, v2, v3 :: v_dual_fmac_f32 v4, v5, v6"])).toMatchObject({ fma: 2, macs: 2 });
+    expect(countInstructions(["v_mul_f32_e32 v1, v2, v3", "v_fmac_f32_e32 v1, v4, v5"])).toMatchObject({ fma: 1, valu: 1, macs: 2 });
+  });
+
+  it("is refused when the driver did not say a statistic", () => {
+    expect(() => readKernel(log(1).replace("VGPRs: 40\n", ""))).toThrow('no "VGPRs"');
+  });
+});
+
+describe("estimates", () => {
+  const [, gpu] = gpus;
+  const use = compiled.uses[0];
+  const estimate = (k: number, uses = use): number => microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, threadsPerUnit: 1, ...readKernel(log(k)) }, uses)!;
+
+  it("add up issue and exposed latencies over the 128 iterations of the product", () => {
+    // 16 FMA at 2 cycles, load, read, scalar and branch at 1: 36; one latency of memory, one of workgroup memory.
+    const inner = 36 + gpu.memoryLatency + gpu.ldsLatency;
+    const body = 2 + 1 + 1 + 2 + 1 + gpu.ldsLatency;
+    expect(estimate(1)).toBeCloseTo((128 * inner + body) / (1000 * gpu.clockGHz), 1);
+  });
+
+  it("fall when four loads share one latency", () => {
+    expect(estimate(4) / estimate(1)).toBeLessThan(0.5);
+  });
+
+  it("know nothing of kernels that walk no time", () => {
+    expect(microsecondsPerStep(gpu, { kernel: "adam", ...readKernel(log(1)) }, use)).toBeUndefined();
+  });
+});
+
+describe("the comparison with a stored table", () => {
+  const table = (text: string): { chip: string; rows: object[] } => ({ chip: "navi21", rows: [rowOf(compiled, marked(text), "navi21")] });
+
+  it("passes an equal table and one of another chip", () => {
+    expect(findProblems(table(log(1)), table(log(1)))).toEqual([]);
+    expect(findProblems(table(log(1)), { ...table(log(4)), chip: "renoir" })).toEqual([]);
+  });
+
+  it("names a kernel whose share of multiply-adds fell, and one that spills", () => {
+    expect(findProblems(table(log(1)), table(log(4)))).toEqual([expect.stringContaining("loop-forward:lstm:128x4: 76 % of its inner loop are multiply-adds")]);
+    expect(findProblems(table(log(1, { spilled: 3 })), undefined)).toEqual(["loop-forward:lstm:128x4: spilledVgprs is 3, must be 0"]);
+  });
+});
