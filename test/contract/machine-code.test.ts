@@ -58,7 +58,7 @@ describe("machine code", () => {
 describe("estimates", () => {
   const [, gpu] = gpus;
   const use = compiled.uses[0];
-  const estimate = (k: number, uses = use): number => microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, threadsPerUnit: 1, ...readKernel(log(k)) }, uses)!;
+  const estimate = (k: number): number => microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, threadsPerUnit: 1, ...readKernel(log(k)) }, use) as number;
 
   it("add up issue and exposed latencies over the 128 iterations of the product", () => {
     // 16 FMA at 2 cycles, load, read, scalar and branch at 1: 36; one latency of memory, one of workgroup memory.
