@@ -97,8 +97,8 @@ describe("σ and tanh", () => {
   }
 
   it.each([
-    ["σ", 0, (x: number) => 1 / (1 + Math.exp(-x)), 1.2e-7, 3e-7],
-    ["tanh", 1, Math.tanh, 4.5e-7, 4.5e-7],
+    ["σ", 0, (x: number) => 1 / (1 + Math.exp(-x)), 1.2e-7, 5e-6],
+    ["tanh", 1, Math.tanh, 1.2e-7, 3e-7],
   ] as const)("%s stays within its bounds of error", async (name, kind, exact, absolute, relative) => {
     const y = await activate(kind, sweep);
     for (let i = 0; i < sweep.length; i++) {
@@ -112,13 +112,11 @@ describe("σ and tanh", () => {
   it("saturate and pass NaN on", async () => {
     const x = Float32Array.of(9.02, 30, 1e30, Infinity, -9.02, -1e30, -Infinity, NaN, 0);
     const tanh = await activate(1, x);
-    const beside = 1 - 4.5e-7;
-    expect(tanh.subarray(0, 4).every((value) => value > beside && value <= 1)).toBe(true);
-    expect(tanh.subarray(4, 7).every((value) => value < -beside && value >= -1)).toBe(true);
+    expect([...tanh.subarray(0, 7)]).toEqual([1, 1, 1, 1, -1, -1, -1]);
     expect([...tanh.subarray(7)]).toEqual([NaN, 0]);
     const [a, b, c, d, , low, least, nan, half] = await activate(0, x.map((value) => value * 2));
     expect([a, b, c, d, half]).toEqual([1, 1, 1, 1, 0.5]);
-    expect([low, least].every((value) => value > 0 && value < 1e-17)).toBe(true);
+    expect([low, least].every((value) => value > 0 && value < 1e-37)).toBe(true);
     expect(nan).toBeNaN();
   });
 
@@ -130,7 +128,7 @@ describe("σ and tanh", () => {
     const { gates } = await run(fast, stepForward(lstm), arrays, { T: 1, B, H, first: 0, steps: 1, hBase: 0, lanes: 1, reverse: 0, i: 0 });
     for (let i = 0; i < gates.length; i++) {
       const exact = i % 4 === 2 ? Math.tanh(sweep[i]) : 1 / (1 + Math.exp(-sweep[i]));
-      if (!(Math.abs(gates[i] - exact) <= 4.5e-7)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);
+      if (!(Math.abs(gates[i] - exact) <= 1.2e-7) || !(Math.abs(gates[i] - exact) <= 5e-6 * Math.abs(exact) + 2 ** -140)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);
       if (gates[i] > 1 || gates[i] < (i % 4 === 2 ? -1 : 0)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}`);
     }
   });

@@ -2,7 +2,7 @@
 // by side in memory, so they are turned into one vector per gate and back. `left` units are wanted: where it is less than
 // four, the others are computed from whatever follows and not stored.
 import { column0, column1, column2, column3, madd, storeFirst } from "./lanes";
-import { gate, tanh } from "./functions";
+import { sigmoid, tanh } from "./functions";
 
 export const lstm: usize = 0;
 export const gru: usize = 1;
@@ -69,13 +69,13 @@ export function lstmForward(variant: usize, gates: usize, peepholes: usize, cPre
     i = madd(ofGate(peepholes, 0), previous, i);
     f = madd(ofGate(peepholes, 1), previous, f);
   }
-  i = gate(i);
-  if (variant & forgets) f = gate(f);
+  i = sigmoid(i);
+  if (variant & forgets) f = sigmoid(f);
   else f = variant & coupled ? rest(i) : f32x4.splat(1);
   const g = tanh(column2(u0, u1, u2, u3));
   const c = madd(f, previous, f32x4.mul(i, g));
   if (variant & peeps) o = madd(ofGate(peepholes, 3), c, o);
-  o = gate(o);
+  o = sigmoid(o);
   storeFirst(cOut, c, left);
   storeFirst(hOut, f32x4.mul(o, variant & squashes ? tanh(c) : c), left);
   storeGates4(gates, i, f, g, o, left);
@@ -113,8 +113,8 @@ export function signed(keeps: bool, a: v128): v128 {
 export function gruForward(variant: usize, gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
   const r0 = v128.load(recurrent), r1 = v128.load(recurrent, 16), r2 = v128.load(recurrent, 32);
-  const r = variant & resets ? gate(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2))) : f32x4.splat(1);
-  const z = gate(signed((variant & keeps) != 0, f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2))));
+  const r = variant & resets ? sigmoid(f32x4.add(gate0(x0, x1, x2), gate0(r0, r1, r2))) : f32x4.splat(1);
+  const z = sigmoid(signed((variant & keeps) != 0, f32x4.add(gate1(x0, x1, x2), gate1(r0, r1, r2))));
   const c = gate2(r0, r1, r2);
   const n = tanh(madd(r, c, gate2(x0, x1, x2)));
   storeFirst(cOut, c, left);

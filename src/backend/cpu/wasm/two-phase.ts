@@ -1,7 +1,7 @@
 // A step of a GRU with the reset inside, in two phases: the contracts of src/kernels/recurrent-two-phase.ts with the
 // cell of src/kernels/cells/gru-reset-before.ts. `c` holds the candidate's operand r⊙h.
 import { firstOfPairs, gate0, gate1, gate2, rest, signed, slope, storeGates3, storePairs, tanhSlope } from "./cells";
-import { gate, tanh } from "./functions";
+import { sigmoid, tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { product } from "./matmul";
 import { addToCarry, endOfRun } from "./recurrent-step";
@@ -45,8 +45,8 @@ function firstForward(keeps: bool, units: usize, gates: usize, recurrent: usize,
     const left = units - i;
     const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
     const u0 = v128.load(recurrent), u1 = v128.load(recurrent, 16), u2 = v128.load(recurrent, 32);
-    const r = gate(f32x4.add(gate0(x0, x1, x2), gate0(u0, u1, u2)));
-    const z = gate(signed(keeps, f32x4.add(gate1(x0, x1, x2), gate1(u0, u1, u2))));
+    const r = sigmoid(f32x4.add(gate0(x0, x1, x2), gate0(u0, u1, u2)));
+    const z = sigmoid(signed(keeps, f32x4.add(gate1(x0, x1, x2), gate1(u0, u1, u2))));
     storeFirst(operand, f32x4.mul(r, v128.load(hPrevious)), left);
     storeGates3(gates, r, z, gate2(x0, x1, x2), left);
     gates += 48;
