@@ -6,7 +6,7 @@
  * - `data`: tokens, text, targets or numbers that cannot be used (out of range, empty, NaN)
  * - `numeric`: training produced NaN or infinity
  * - `device`: no WebGPU, or the device was lost or refused a command
- * - `limit`: a shape needs more than the device offers
+ * - `limit`: a shape needs more than the device offers, or more than the package allows
  * - `format`: a file or checkpoint is truncated, foreign or does not match the model
  */
 export type ErrorKind = "shape" | "option" | "data" | "numeric" | "device" | "limit" | "format";
@@ -23,35 +23,86 @@ export class RnnError extends Error {
     problem: string,
     options?: { cause?: unknown },
   ) {
-    super(`${where}: ${problem}`, options);
+    super(`${clip(where, mostQuoted)}: ${clip(problem, 2000)}`, options);
   }
 }
 
-/** Formats a value that came instead of the expected one, short enough for a message. */
+/** Characters of what came that a message quotes at most. */
+const mostQuoted = 200;
+
+/** Text short enough for a message. */
+export function clip(text: string, most = mostQuoted): string {
+  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
+}
+
+/** Formats a value that came instead of the expected one, short enough for a message. Reads as little as it can, and never throws. */
 export function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (Array.isArray(value)) return value.length > 12 ? `an array of ${value.length}` : `[${value.map(show).join(", ")}]`;
+  try {
+    return clip(describe(value, 0));
+  } catch {
+    return "an object that cannot be read";
+  }
+}
+
+function describe(value: unknown, depth: number): string {
+  if (typeof value === "string") return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}… (${value.length} characters)` : JSON.stringify(value);
+  if (typeof value === "bigint") return `${clip(String(value), 40)}n`;
+  if (Array.isArray(value)) return value.length > 12 || depth > 1 ? `an array of ${value.length}` : `[${Array.from(value, (one) => describe(one, depth + 1)).join(", ")}]`;
   if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null) return `a ${value.constructor?.name ?? "object"}`;
-  return String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  const { name } = (value as { constructor?: { name?: unknown } }).constructor ?? {};
+  const kind = typeof name === "string" && name !== "" ? clip(name, 40) : "object";
+  return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
+}
+
+/** Names in a message: the first few, and how many there are besides. */
+export function listed(names: readonly string[], most = 6): string {
+  const some = names.slice(0, most).map((name) => `"${clip(name, 60)}"`).join(", ");
+  return names.length > most ? `${some} and ${names.length - most} more` : some;
 }
 
 /**
- * Refuses option names that are not in `known`, naming the nearest known one.
- * @param needed whether there must be options at all
- * @throws RnnError `option`
+ * Reads what belongs to the caller, where a getter or a Proxy may throw.
+ * @throws RnnError of this kind with the caller's error as its cause
  */
-export function checkOptionNames(where: string, options: unknown, known: readonly string[], { needed = false } = {}): void {
-  if (options === undefined && !needed) return;
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new RnnError("option", where, `options must be an object, got ${show(options)}`);
+export function reading<T>(kind: ErrorKind, where: string, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof RnnError) throw cause;
+    throw new RnnError(kind, where, `${name} could not be read: ${reasonOf(cause)}`, { cause });
   }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const near = known.find((k) => k.toLowerCase().startsWith(name.slice(0, 4).toLowerCase()));
-    const hint = near ? `did you mean "${near}"?` : `known options are ${known.join(", ") || "none"}`;
-    throw new RnnError("option", where, `unknown option "${name}"; ${hint}`);
+}
+
+/** What was thrown, in words. Anything can be thrown. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? clip(thrown.message) : show(thrown);
+  } catch {
+    return show(thrown);
   }
+}
+
+/**
+ * Makes something of a size that memory may not hold.
+ * @throws RnnError `limit`
+ */
+export function allocating<T>(where: string, what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RnnError("limit", where, `${what} does not fit into memory`, { cause });
+  }
+}
+
+/** Numbers that a layer, a parameter or an array made for one call may have at most: a gibibyte in float32. */
+export const mostNumbers = 2 ** 28;
+
+/** @throws RnnError `limit` if `count` numbers are more than one array may have; to be asked before it is allocated */
+export function checkCount(where: string, what: string, count: number, most = mostNumbers): number {
+  if (count <= most) return count;
+  throw new RnnError("limit", where, `${what} would have ${Number.isSafeInteger(count) ? count : count.toPrecision(3)} numbers, and ${most} is the limit`);
 }
 
 /** @throws RnnError `option` unless `value` is one of `allowed` */
@@ -61,21 +112,35 @@ export function checkChoice<T extends string>(where: string, name: string, value
 }
 
 /** @throws RnnError `option` unless `value` is an integer with `least <= value <= most` */
-export function checkInteger(where: string, name: string, value: unknown, least: number, most = Infinity): number {
+export function checkInteger(where: string, name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new RnnError("option", where, `${name} must be an integer of at least ${least}${most === Infinity ? "" : ` and at most ${most}`}, got ${show(value)}`);
+  throw new RnnError("option", where, `${name} must be an integer of at least ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` and at most ${most}`}, got ${show(value)}`);
 }
 
-/** @throws RnnError `option` unless `least <= value <= most` (or `least < value` if `open`) */
+/**
+ * A number of things that will be made: what is asked for is compared with the limit before anything is allocated.
+ * @throws RnnError `option` unless `value` is an integer of at least `least`, `limit` if it is above `most`
+ */
+export function checkSize(where: string, name: string, value: unknown, least: number, most = mostNumbers): number {
+  const size = checkInteger(where, name, value, least);
+  if (size > most) throw new RnnError("limit", where, `${name} must be at most ${most}, got ${size}`);
+  return size;
+}
+
+/** The largest finite number of float32, in which devices compute. */
+export const mostFloat = (2 - 2 ** -23) * 2 ** 127;
+
+/** @throws RnnError `option` unless `least <= value <= most` (or `least < value` if `open`), and finite in float32 */
 export function checkNumber(
   where: string,
   name: string,
   value: unknown,
-  { least = -Infinity, most = Infinity, open = false }: { least?: number; most?: number; open?: boolean } = {},
+  { least = -mostFloat, most = mostFloat, open = false }: { least?: number; most?: number; open?: boolean } = {},
 ): number {
-  if (typeof value === "number" && Number.isFinite(value) && value <= most && (open ? value > least : value >= least)) return value;
-  const low = least === -Infinity ? "" : ` ${open ? "above" : "of at least"} ${least}`;
-  const high = most === Infinity ? "" : `${low ? " and" : ""} at most ${most}`;
+  if (typeof value === "number" && value <= most && (open ? value > least : value >= least)) return value;
+  const low = least === -mostFloat ? "" : ` ${open ? "above" : "of at least"} ${least}`;
+  const tooLarge = typeof value === "number" && Number.isFinite(value) && Math.abs(value) > mostFloat;
+  const high = most === mostFloat ? (tooLarge ? `${low ? " and" : " of"} at most 3.4e38 in size` : "") : `${low ? " and" : ""} at most ${most}`;
   throw new RnnError("option", where, `${name} must be a finite number${low}${high}, got ${show(value)}`);
 }
 
@@ -88,4 +153,10 @@ export function checkFunction(where: string, name: string, value: unknown): void
 export function checkBoolean(where: string, name: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
   throw new RnnError("option", where, `${name} must be true or false, got ${show(value)}`);
+}
+
+/** @throws RnnError `option` unless `value` is an AbortSignal, or left out */
+export function checkSignal(where: string, value: unknown): void {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  if (value !== undefined && (typeof aborted !== "boolean" || typeof addEventListener !== "function")) throw new RnnError("option", where, `signal must be an AbortSignal, got ${show(value)}`);
 }

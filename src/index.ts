@@ -1,7 +1,7 @@
 /** webgpu-rnn: recurrent networks on the user's own GPU, through WebGPU, with a CPU backend that verifies it. */
 export type { Backend } from "./backend/backend.ts";
 export { createBackend, type BackendOptions } from "./backend/create-backend.ts";
-export type { Batch, TrainingData } from "./data/batch.ts";
+export type { Batch, BatchLike, TrainingData } from "./data/batch.ts";
 export { TextData } from "./data/text-data.ts";
 export { Vocabulary } from "./data/vocabulary.ts";
 export { RnnError, type ErrorKind } from "./errors.ts";
@@ -31,6 +31,7 @@ export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";
 export { forward, gradients, plannedMemory, type Cotangents, type ModelGradients, type ModelOutputs, type RunOptions } from "./session/run.ts";
 export type { Shape } from "./tensor/shape.ts";
-export { tensor, type FloatArray, type NumericArray, type Tensor } from "./tensor/tensor.ts";
+export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./tensor/take.ts";
+export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";
 export { Trainer, type Evaluation, type Progress, type TrainerOptions } from "./train/trainer.ts";
 export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

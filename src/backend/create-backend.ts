@@ -1,4 +1,5 @@
-import { checkChoice, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { checkProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
 import type { CpuOptions } from "./cpu/cpu-backend.ts";
@@ -32,9 +33,9 @@ export interface BackendOptions {
  *
  * @throws RnnError `device` if "webgpu" is asked for and there is none; `option` for unknown options
  */
-export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", options: BackendOptions = {}): Promise<Backend> {
+export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", given: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  checkOptionNames("createBackend", options, ["precision", "wasm", "threads", "shaders", "device", "profile"]);
+  const options = takeOptions("createBackend", given, ["precision", "wasm", "threads", "shaders", "device", "profile"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
   const { shaders, device, profile, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);

@@ -1,3 +1,4 @@
+import type { Numbers, TensorLike } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** What one training step sees. */
@@ -16,6 +17,17 @@ export interface Batch {
   readonly startsSequence: boolean;
 }
 
+/** A batch as it may come from `TrainingData`: in whatever arrays the app has. A trainer copies it at once. */
+export interface BatchLike {
+  readonly input: TensorLike;
+  readonly further?: Readonly<Record<string, TensorLike>>;
+  readonly lengths?: Numbers;
+  readonly targets: TensorLike;
+  readonly mask?: TensorLike;
+  /** Default false. */
+  readonly startsSequence?: boolean;
+}
+
 /** A source of batches. The batch of a step depends on the step alone, so a resumed run sees what it would have seen. */
 export interface TrainingData {
   /** Number of different batches; after these they come again. */
@@ -23,5 +35,5 @@ export interface TrainingData {
   /** Whether batches go on where those before ended (default true); if not, they may differ in the number of rows. */
   readonly carriesState?: boolean;
   /** @param batchFirst whether the model wants [batch, steps, ·] instead of [steps, batch, ·] */
-  batch(step: number, batchFirst: boolean): Batch;
+  batch(step: number, batchFirst: boolean): BatchLike;
 }

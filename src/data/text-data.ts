@@ -1,4 +1,5 @@
-import { checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Batch, TrainingData } from "./batch.ts";
 import { Vocabulary } from "./vocabulary.ts";
 
@@ -23,8 +24,8 @@ export class TextData implements TrainingData {
    * @param options.vocabulary characters and ids; by default those of the text
    * @throws RnnError `data` if the text is empty or too short, or has characters outside the vocabulary
    */
-  static from(text: string, options: { batch?: number; steps?: number; vocabulary?: Vocabulary } = {}): TextData {
-    checkOptionNames("TextData", options, ["batch", "steps", "vocabulary"]);
+  static from(text: string, given: { batch?: number; steps?: number; vocabulary?: Vocabulary } = {}): TextData {
+    const options = takeOptions("TextData", given, ["batch", "steps", "vocabulary"]);
     const batch = checkInteger("TextData", "batch", options.batch ?? 32, 1);
     const steps = checkInteger("TextData", "steps", options.steps ?? 64, 1);
     if (typeof text !== "string") throw new RnnError("data", "TextData", `text must be a string, got ${show(text)}`);

@@ -1,5 +1,5 @@
 import { RnnError, show } from "../errors.ts";
-import { checkIds } from "../tensor/tensor.ts";
+import { idsBelow, takeList } from "../tensor/take.ts";
 
 function checkText(text: unknown): void {
   if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
@@ -46,9 +46,8 @@ export class Vocabulary {
 
   /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
-    const list = Array.from(ids);
-    checkIds("Vocabulary", "ids", list, this.size);
-    return list.map((id) => this.characters[id]).join("");
+    const list = takeList("Vocabulary", "ids", typeof ids === "object" && ids !== null && !ArrayBuffer.isView(ids) && Symbol.iterator in ids ? Array.from(ids) : ids, idsBelow(this.size), "a list of ids");
+    return Array.from(list, (id) => this.characters[id]).join("");
   }
 
   /** All characters in order, which `new Vocabulary([...text])` turns back. */

@@ -1,8 +1,11 @@
 import type { Backend } from "../backend/backend.ts";
 import { Vocabulary } from "../data/vocabulary.ts";
-import { checkFunction, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkFunction, checkInteger, checkNumber, checkSignal, checkSize, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { Session } from "../session/session.ts";
+import { takeOptions } from "../options.ts";
+import { checkParts } from "../session/session.ts";
+import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
+import { checkIds } from "../tensor/tensor.ts";
 
 /** How tokens are drawn, and how many. */
 export interface SamplingOptions {
@@ -27,9 +30,46 @@ export interface SamplingOptions {
  * @param prompt ids that come before; at least one
  * @throws RnnError `data` if the prompt is empty or has ids outside the model's, `option` for options out of range
  */
-export async function* generateTokens(model: Module, prompt: ArrayLike<number>, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
-  const { drawTokens } = await import("./sampling.ts");
-  yield* drawTokens(model, prompt, options);
+export function generateTokens(model: Module, prompt: Numbers, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
+  const taken = takeSampling(model, prompt, options);
+  return (async function* () {
+    const { drawTokens } = await import("./sampling.ts");
+    yield* drawTokens(model, taken);
+  })();
+}
+
+/** What `generateTokens` was asked for, checked. */
+export interface Sampling {
+  readonly backend: Backend;
+  readonly prompt: Uint32Array;
+  readonly length: number;
+  /** 0 for the likeliest token. */
+  readonly temperature: number;
+  /** 0 for all. */
+  readonly topK: number;
+  readonly seed: number;
+  readonly stop: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Tokens that one call draws at most; text of so many characters is the longest there is. */
+const mostTokens = 2 ** 28;
+
+function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): Sampling {
+  const where = "generate";
+  const { backend, length = 100, temperature = 1, topK, seed = 0, stop, signal } = takeOptions(where, given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
+  checkSize(where, "length", length, 0, mostTokens);
+  checkNumber(where, "temperature", temperature, { least: 0 });
+  if (topK !== undefined) checkInteger(where, "topK", topK, 1);
+  checkInteger(where, "seed", seed, 0);
+  checkSignal(where, signal);
+  checkParts(model, backend);
+  if (model.idCount === undefined) throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
+  const ids = takeList(where, "prompt", prompt, idsBelow(model.idCount), "a list of ids") as Uint32Array;
+  if (ids.length === 0) throw new RnnError("data", where, "prompt must have at least one token");
+  if (stop !== undefined) checkIds(where, "stop", [stop], model.idCount);
+  // Dividing by less would overflow; the draw is the likeliest token by then anyway.
+  return { backend, prompt: ids, length, temperature: temperature < 1e-4 ? 0 : temperature, topK: topK ?? 0, seed, stop, signal };
 }
 
 /**
@@ -39,9 +79,9 @@ export async function* generateTokens(model: Module, prompt: ArrayLike<number>, 
  * @param options.onText called with each piece as it comes
  * @throws RnnError `data` if the prompt has a character outside the vocabulary
  */
-export async function generate(model: Module, options: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void }): Promise<string> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"], { needed: true });
-  Session.of(model, options.backend);
+export async function generate(model: Module, given: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void }): Promise<string> {
+  const options = takeOptions("generate", given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"], { needed: true });
+  checkParts(model, options.backend);
   if (!(options.vocabulary instanceof Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
   const { vocabulary, prompt = vocabulary.characters[0], stop: end, onText, ...rest } = options;
   const stop = end === undefined ? undefined : vocabulary.encode(end);

@@ -1,6 +1,6 @@
 /** The work of `generateTokens`: a recording that draws one token, run 32 times a submit. */
 import type { DeviceBuffer } from "../backend/backend.ts";
-import { checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { RnnError, show } from "../errors.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
@@ -8,29 +8,15 @@ import { breathe } from "../session/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
-import { checkIds, type NumericArray } from "../tensor/tensor.ts";
-import type { SamplingOptions } from "./generate.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import type { Sampling } from "./generate.ts";
 
 /** Tokens per submit; the read-back after each is what a caller waits for between pieces. */
 const chunk = 32;
 
 /** @see generateTokens */
-export async function* drawTokens(model: Module, prompt: ArrayLike<number>, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
-  checkOptionNames("generate", options, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
-  const length = checkInteger("generate", "length", options.length ?? 100, 0);
-  const asked = checkNumber("generate", "temperature", options.temperature ?? 1, { least: 0 });
-  // Dividing by less would overflow; the draw is the likeliest token by then anyway.
-  const temperature = asked < 1e-4 ? 0 : asked;
-  const topK = options.topK === undefined ? 0 : checkInteger("generate", "topK", options.topK, 1);
-  const seed = checkInteger("generate", "seed", options.seed ?? 0, 0);
-  const session = Session.of(model, options.backend);
-  if (model.idCount === undefined) throw new RnnError("option", "generate", "needs a model whose input is ids: one that starts with an Embedding");
-  if (typeof prompt?.length !== "number" || typeof prompt === "string") throw new RnnError("data", "generate", `prompt must be a list of ids, got ${show(prompt)}`);
-  if (prompt.length === 0) throw new RnnError("data", "generate", "prompt must have at least one token");
-  checkIds("generate", "prompt", prompt, model.idCount);
-  if (options.stop !== undefined) checkIds("generate", "stop", [options.stop], model.idCount);
-
-  const { backend } = options;
+export async function* drawTokens(model: Module, { backend, prompt, length, temperature, topK, seed, stop, signal }: Sampling): AsyncGenerator<Uint32Array, void, undefined> {
+  const session = Session.of(model, backend);
   const carried = new CarriedStates(backend);
   const position = backend.createBuffer("generate.position", "u32", 1);
   const token = backend.createBuffer("generate.token", "u32", 1);
@@ -47,12 +33,12 @@ export async function* drawTokens(model: Module, prompt: ArrayLike<number>, opti
       backend.write(position, [0]);
       if (i < prompt.length - 1) await program.run(inputs);
     }
-    for (let done = 0; done < length && !options.signal?.aborted; done += chunk) {
+    for (let done = 0; done < length && !signal?.aborted; done += chunk) {
       const count = Math.min(chunk, length - done);
       const { downloads } = await program.run(inputs, count);
       const history = (await downloads).history as Uint32Array;
       const drawn = Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
-      const end = options.stop === undefined ? -1 : drawn.indexOf(options.stop);
+      const end = stop === undefined ? -1 : drawn.indexOf(stop);
       yield end < 0 ? drawn : drawn.slice(0, end);
       if (end >= 0) return;
       // On the CPU nothing above has let the event loop run.

@@ -5,7 +5,8 @@
 import { RnnError, show } from "../errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { halfToNumber } from "../tensor/half.ts";
-import { checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { takeForFile, type TensorLike } from "../tensor/take.ts";
+import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 
 /** What a safetensors file holds: tensors by name, and text by name. */
 export interface TensorFile {
@@ -31,13 +32,13 @@ const mostHeader = 100_000_000;
  * Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32.
  * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is no text
  */
-export function encodeSafetensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors(tensors: Readonly<Record<string, TensorLike>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
   const header = new Map<string, unknown>([[metadataName, checkMetadata(metadata)]]);
   const arrays: NumericArray[] = [];
   let offset = 0;
   for (const [name, value] of Object.entries(tensors)) {
     if (name === metadataName) throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
-    const { shape, data } = checkTensor("encodeSafetensors", `"${name}"`, value);
+    const { shape, data } = takeForFile("encodeSafetensors", `"${name}"`, value);
     header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
     arrays.push(data);
   }

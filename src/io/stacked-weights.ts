@@ -2,8 +2,10 @@
  * Weights as course notes stack them: one matrix W_f [H, H + I] for each gate, on [a⟨t-1⟩, x⟨t⟩] side by side, and one
  * bias, instead of PyTorch's two matrices with the gates on top of each other.
  */
-import { checkChoice, checkInteger, RnnError } from "../errors.ts";
-import { checkTensor, type Tensor } from "../tensor/tensor.ts";
+import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
+import { takeEntries } from "../options.ts";
+import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Whose convention: "gru" is the one with the reset before the product, `new GRU(…, { reset: "before" })`. */
 export type StackedCell = "rnn" | "gru" | "lstm";
@@ -22,11 +24,16 @@ const gatesOf: Record<StackedCell, readonly Gate[]> = {
   lstm: [{ name: "u", sign: 1 }, { name: "f", sign: 1 }, { name: "c", sign: 1 }, { name: "o", sign: 1 }],
 };
 
-type Tensors = Readonly<Record<string, Tensor>>;
+type Tensors = Readonly<Record<string, TensorLike>>;
 
 function taken(where: string, from: Tensors, name: string, shape?: readonly number[]): Tensor {
-  if (!Object.hasOwn(from ?? {}, name)) throw new RnnError("format", where, `lacks "${name}"`);
-  return checkTensor(where, `"${name}"`, from[name], shape);
+  if (!Object.hasOwn(from, name)) throw new RnnError("format", where, `lacks "${name}"`);
+  return takeTensor(where, `"${name}"`, from[name], finite, shape);
+}
+
+function takeDict(where: string, given: unknown, suffix: unknown): Tensors {
+  if (typeof suffix !== "string") throw new RnnError("option", where, `suffix must be a text like "l0", got ${show(suffix)}`);
+  return Object.fromEntries(takeEntries(where, "weights", "tensors by name", given, "format")) as Tensors;
 }
 
 function matrix(where: string, from: Tensors, name: string): Tensor {
@@ -41,9 +48,10 @@ function matrix(where: string, from: Tensors, name: string): Tensor {
  * @param suffix of PyTorch's names (default "l0"; "l0_reverse" is the second direction)
  * @throws RnnError `format` or `shape` if an array is missing or does not fit, or if the layer has others besides
  */
-export function stackWeights(cell: StackedCell, dict: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
+export function stackWeights(cell: StackedCell, given: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
   const where = "stackWeights";
   const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
+  const dict = takeDict(where, given, suffix);
   const W_x = matrix(where, dict, `weight_ih_${suffix}`);
   const arrays = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) => `${name}_${suffix}`);
   const other = Object.keys(dict).find((name) => name.endsWith(`_${suffix}`) && !arrays.includes(name));
@@ -68,9 +76,10 @@ export function stackWeights(cell: StackedCell, dict: Tensors, suffix = "l0"): R
  * `bias_ih`; `bias_hh` is zero.
  * @throws RnnError `format` or `shape` if an array is missing or does not fit
  */
-export function unstackWeights(cell: StackedCell, notes: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
+export function unstackWeights(cell: StackedCell, given: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {
   const where = "unstackWeights";
   const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
+  const notes = takeDict(where, given, suffix);
   const [H, both] = matrix(where, notes, `W_${gates[0].name}`).shape;
   const I = checkInteger(where, `columns of "W_${gates[0].name}" on x`, both - H, 1);
   const rows = gates.length * H;

@@ -1,4 +1,5 @@
-import { checkChoice, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
+import { checkChoice, checkInteger, RnnError } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Context } from "../nn/context.ts";
 import { uniform } from "../nn/initializers.ts";
 import { anySeed, Module } from "../nn/module.ts";
@@ -34,11 +35,11 @@ export class Attention extends Module {
   readonly score: Score;
   private readonly features: number;
 
-  constructor(readonly querySize: number, readonly memorySize: number, options: { score?: Score; features?: number; seed?: number } = {}) {
+  constructor(readonly querySize: number, readonly memorySize: number, given: { score?: Score; features?: number; seed?: number } = {}) {
     super();
     checkInteger("Attention", "querySize", querySize, 1);
     checkInteger("Attention", "memorySize", memorySize, 1);
-    checkOptionNames("Attention", options, ["score", "features", "seed"]);
+    const options = takeOptions("Attention", given, ["score", "features", "seed"]);
     this.score = checkChoice<Score>("Attention", "score", options.score ?? "general", ["additive", "dot", "general"]);
     this.features = checkInteger("Attention", "features", options.features ?? querySize, 1);
     if (options.features !== undefined && this.score !== "additive") throw new RnnError("option", "Attention", `features belong to the score "additive", got "${this.score}"`);

@@ -1,9 +1,10 @@
 import type { Backend } from "../backend/backend.ts";
-import { checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkCount, checkNumber, checkSize, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { forward, type ModelOutputs } from "../session/run.ts";
 import { checkIds, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 import { Seq2Seq } from "./seq2seq.ts";
-import { checkSentences, source as sourceOf, type Sentence } from "./sentences.ts";
+import { source as sourceOf, takeSentences, type Sentence } from "./sentences.ts";
 
 /** A target that was found for a source. */
 export interface Hypothesis {
@@ -43,19 +44,20 @@ interface Beam {
 /**
  * Likely targets for each source, best first. All sources and beams are one batch of the decoder; a step is one forward
  * pass, after which the host chooses.
- * @param sources ids of each source
+ * @param given ids of each source
  * @throws RnnError `data` if a source is none, `option` if an option is unknown or out of range
  */
-export async function beamSearch(model: Seq2Seq, sources: readonly Sentence[], options: BeamSearchOptions): Promise<Hypothesis[][]> {
-  checkOptionNames("beamSearch", options, ["backend", "end", "beams", "maxLength", "lengthPenalty"], { needed: true });
+export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], searchOptions: BeamSearchOptions): Promise<Hypothesis[][]> {
+  const options = takeOptions("beamSearch", searchOptions, ["backend", "end", "beams", "maxLength", "lengthPenalty"], { needed: true });
   if (!(model instanceof Seq2Seq)) throw new RnnError("option", "beamSearch", `model must be a Seq2Seq, got ${show(model)}`);
-  checkSentences("beamSearch", "sources", sources);
+  const sources = takeSentences("beamSearch", "sources", given);
   checkIds("beamSearch", "end", [options.end], model.decoder.vocabulary);
   const { backend, end } = options;
-  const K = checkInteger("beamSearch", "beams", options.beams ?? 5, 1);
-  const maxLength = checkInteger("beamSearch", "maxLength", options.maxLength ?? 50, 1);
+  const K = checkSize("beamSearch", "beams", options.beams ?? 5, 1, 1024);
+  const maxLength = checkSize("beamSearch", "maxLength", options.maxLength ?? 50, 1, 2 ** 20);
   const alpha = checkNumber("beamSearch", "lengthPenalty", options.lengthPenalty ?? 0.6, { least: 0 });
   const { input, lengths } = sourceOf(sources, false);
+  checkCount("beamSearch", `the memory of ${sources.length} x ${K} hypotheses`, input.shape[0] * sources.length * K * model.decoder.memorySize);
   const { output } = await forward(model.encoder, { input, lengths }, { backend });
   const further = { memory: repeated(backend, output, K), mask: maskOf(lengths, input.shape[0], K) };
   const finished: Hypothesis[][] = sources.map(() => []);

@@ -1,4 +1,5 @@
-import { checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkChoice, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Context } from "../nn/context.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { Linear } from "../nn/linear.ts";
@@ -38,6 +39,7 @@ export interface DecoderOptions {
  */
 export class Decoder extends Module {
   readonly vocabulary: number;
+  readonly memorySize: number;
   private readonly dropout: number;
   private readonly embedding: Embedding;
   private readonly rnn: RNN | GRU | LSTM;
@@ -46,15 +48,15 @@ export class Decoder extends Module {
   private readonly combine: Linear;
   private readonly output: Linear;
 
-  constructor(options: DecoderOptions) {
+  constructor(given: DecoderOptions) {
     super();
-    checkOptionNames("Decoder", options, ["vocabulary", "memorySize", "rnn", "score", "dropout", "seed"], { needed: true });
+    const options = takeOptions("Decoder", given, ["vocabulary", "memorySize", "rnn", "score", "dropout", "seed"], { needed: true });
     const { rnn } = options;
     if (!(rnn instanceof RNN || rnn instanceof GRU || rnn instanceof LSTM)) throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
     if (rnn.directions === 2 || rnn.batchFirst) throw new RnnError("option", "Decoder", "rnn must read in one direction and have time first: the tokens to come are not known");
     this.vocabulary = checkInteger("Decoder", "vocabulary", options.vocabulary, 1);
     this.dropout = checkNumber("Decoder", "dropout", options.dropout ?? 0, { least: 0, most: 1 });
-    const memorySize = checkInteger("Decoder", "memorySize", options.memorySize, 1);
+    const memorySize = (this.memorySize = checkInteger("Decoder", "memorySize", options.memorySize, 1));
     const H = rnn.outputSize;
     const score = checkChoice<Score>("Decoder", "score", options.score ?? "general", ["additive", "dot", "general"]);
     this.rnn = rnn;

@@ -1,8 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Batch } from "../data/batch.ts";
-import { checkOptionNames, RnnError } from "../errors.ts";
+import type { BatchLike } from "../data/batch.ts";
+import { RnnError } from "../errors.ts";
 import { crossEntropy } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
+import { takeOptions } from "../options.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { batchOf } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
@@ -27,14 +28,15 @@ export interface RowProbabilities {
  * @throws RnnError `shape` or `data` if the batch does not fit the model, if its mask has other numbers than 0 and 1, or
  * if no token counts
  */
-export async function logProbability(model: Module, batch: Batch, options: { backend: Backend }): Promise<RowProbabilities> {
-  checkOptionNames("logProbability", options, ["backend"], { needed: true });
-  const session = Session.of(model, options.backend);
+export async function logProbability(model: Module, given: BatchLike, options: { backend: Backend }): Promise<RowProbabilities> {
+  const { backend } = takeOptions("logProbability", options, ["backend"], { needed: true });
+  const session = Session.of(model, backend);
   const loss = crossEntropy({ reduction: "sum" });
-  const recorder = new LossRecorder(session, loss, new CarriedStates(options.backend), false);
+  const recorder = new LossRecorder(session, loss, new CarriedStates(backend), false);
+  const batch = recorder.take(given);
   const { program, context, release } = await recorder.prepare(batch);
   try {
-    const B = batchOf(model, batch.input.shape);
+    const B = batchOf(model, batch.inputs.input.shape);
     checkShape("logProbability", "the model's output", context.output.shape, model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"]);
     const inputs = batchInputs(loss, context, batch, 0, 0);
     const mask = inputs.mask as NumericArray | undefined;

@@ -1,29 +1,31 @@
 /** Sentences (any sequences of ids) of different lengths as batches: filled up to one length, with what is filler left out. */
 import type { Batch, TrainingData } from "../data/batch.ts";
-import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
-import { checkIds, type Tensor } from "../tensor/tensor.ts";
+import { checkBoolean, checkCount, checkInteger, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
+import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Ids of a sentence, without the one that marks its end. */
-export type Sentence = ArrayLike<number>;
+export type Sentence = Numbers;
+/** Sentences as they were when they were given. */
+export type Sentences = readonly Uint32Array[];
 
 /** The target that `crossEntropy` leaves out by default. */
 const left = -100;
 /** Steps are a multiple of this, so that a few recordings do for all batches. */
 const grain = 4;
-const anyId = 2 ** 32;
+/** Targets are words of 32 bits with a sign. */
+const anyId = idsBelow(2 ** 31);
 
-/** @throws RnnError `data` unless these are sentences */
-export function checkSentences(where: string, name: string, sentences: readonly Sentence[]): void {
+/** Takes sentences as they are at this moment. @throws RnnError `data` unless these are some */
+export function takeSentences(where: string, name: string, sentences: readonly Sentence[]): Sentences {
   if (!Array.isArray(sentences) || sentences.length === 0) throw new RnnError("data", where, `${name} must be a list of at least one sentence, got ${show(sentences)}`);
-  sentences.forEach((sentence: Sentence, i) => {
-    if (typeof sentence?.length !== "number" || typeof sentence === "string") throw new RnnError("data", where, `${name} must be lists of ids, got ${show(sentence)} at index ${i}`);
-    checkIds(where, `${name} ${i}`, sentence, anyId);
-  });
+  return Array.from(sentences, (sentence: Sentence, i) => takeList(where, `${name} ${i}`, sentence, anyId, "a list of ids") as Uint32Array);
 }
 
 /** Rows of different lengths as [steps, rows] (or rows first), with `filler` behind their ends. */
-export function padded<A extends Uint32Array | Int32Array>(rows: readonly Sentence[], steps: number, batchFirst: boolean, filler: number, make: (length: number) => A): Tensor<A> {
-  const data = make(steps * rows.length).fill(filler) as A;
+export function padded<A extends Uint32Array | Int32Array>(rows: readonly ArrayLike<number>[], steps: number, batchFirst: boolean, filler: number, make: (length: number) => A): Tensor<A> {
+  const data = make(checkCount("sentences", `a batch of ${rows.length} rows of ${steps} steps`, steps * rows.length)).fill(filler) as A;
   rows.forEach((row, b) => {
     for (let t = 0; t < row.length; t++) data[batchFirst ? b * steps + t : t * rows.length + b] = row[t];
   });
@@ -31,12 +33,12 @@ export function padded<A extends Uint32Array | Int32Array>(rows: readonly Senten
 }
 
 /** Steps for rows of these lengths. */
-export const stepsFor = (rows: readonly Sentence[]): number => Math.ceil(Math.max(1, ...rows.map(({ length }) => length)) / grain) * grain;
+export const stepsFor = (rows: readonly { readonly length: number }[]): number => Math.ceil(rows.reduce((most, { length }) => Math.max(most, length), 1) / grain) * grain;
 
 const idsOf = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length);
 
 /** What a model of the next token reads, which begins with `end`, and what it is to say, which ends with it. */
-export function shifted(sentences: readonly Sentence[], end: number, batchFirst: boolean): { input: Tensor; targets: Tensor; lengths: number[] } {
+export function shifted(sentences: Sentences, end: number, batchFirst: boolean): { input: Tensor; targets: Tensor; lengths: number[] } {
   const steps = stepsFor(sentences.map(({ length }) => ({ length: length + 1 })));
   return {
     input: padded(sentences.map((s) => [end, ...Array.from(s)]), steps, batchFirst, end, idsOf),
@@ -46,7 +48,7 @@ export function shifted(sentences: readonly Sentence[], end: number, batchFirst:
 }
 
 /** Ids as an input of a model, each row with its length. */
-export function source(sentences: readonly Sentence[], batchFirst: boolean): { input: Tensor; lengths: number[] } {
+export function source(sentences: Sentences, batchFirst: boolean): { input: Tensor; lengths: number[] } {
   return { input: padded(sentences, stepsFor(sentences), batchFirst, 0, idsOf), lengths: sentences.map(({ length }) => length) };
 }
 
@@ -66,14 +68,18 @@ export function groupOf(groups: readonly number[][], step: number): number[] {
   return groups[(step * stride) % count];
 }
 
+const checkEnd = (where: string, end: unknown): number => checkInteger(where, "end", end, 0, 2 ** 31 - 1);
+
 /**
  * One batch of whole sentences for a model of the next token: each begins with `end` as the token before it and is to
  * end with it. Targets past a row's end are left out.
  */
-export function sentenceBatch(sentences: readonly Sentence[], { end, batchFirst = false }: { end: number; batchFirst?: boolean }): Batch {
-  checkSentences("sentenceBatch", "sentences", sentences);
-  checkInteger("sentenceBatch", "end", end, 0);
-  return { ...shifted(sentences, end, batchFirst), startsSequence: true };
+export function sentenceBatch(sentences: readonly Sentence[], options: { end: number; batchFirst?: boolean }): Batch {
+  const where = "sentenceBatch";
+  const { end, batchFirst = false } = takeOptions(where, options, ["end", "batchFirst"], { needed: true });
+  checkEnd(where, end);
+  checkBoolean(where, "batchFirst", batchFirst);
+  return { ...shifted(takeSentences(where, "sentences", sentences), end, batchFirst), startsSequence: true };
 }
 
 /** Sentences as training data for a model of the next token; batches are of sentences of similar lengths. */
@@ -82,22 +88,24 @@ export class SentenceData implements TrainingData {
   readonly batches: number;
   private readonly groups: number[][];
   private readonly end: number;
+  private readonly sentences: Sentences;
 
   /**
    * @param options.end id that marks the end of a sentence, and stands before its first token
    * @param options.batch sentences side by side (default 32)
    * @throws RnnError `data` if there is no sentence or one is none, `option` if an option is unknown or out of range
    */
-  constructor(private readonly sentences: readonly Sentence[], options: { end: number; batch?: number }) {
-    checkOptionNames("SentenceData", options, ["end", "batch"], { needed: true });
-    checkSentences("SentenceData", "sentences", sentences);
-    this.end = checkInteger("SentenceData", "end", options.end, 0);
-    this.groups = grouped(sentences.map(({ length }) => length), checkInteger("SentenceData", "batch", options.batch ?? 32, 1));
+  constructor(sentences: readonly Sentence[], given: { end: number; batch?: number }) {
+    const options = takeOptions("SentenceData", given, ["end", "batch"], { needed: true });
+    this.sentences = takeSentences("SentenceData", "sentences", sentences);
+    this.end = checkEnd("SentenceData", options.end);
+    this.groups = grouped(this.sentences.map(({ length }) => length), checkInteger("SentenceData", "batch", options.batch ?? 32, 1));
     this.batches = this.groups.length;
   }
 
   /** The batch of a step. */
   batch(step: number, batchFirst = false): Batch {
+    checkInteger("SentenceData", "step", step, 0);
     return { ...shifted(groupOf(this.groups, step).map((i) => this.sentences[i]), this.end, batchFirst), startsSequence: true };
   }
 }
@@ -108,27 +116,29 @@ export class PairData implements TrainingData {
   readonly batches: number;
   private readonly groups: number[][];
   private readonly end: number;
+  private readonly sources: Sentences;
+  private readonly targets: Sentences;
 
   /**
    * @param options.end id among the targets that marks their end, and stands before their first token
    * @param options.batch pairs side by side (default 32)
    * @throws RnnError `data` if there is no pair or not as many targets as sources, `option` as for `SentenceData`
    */
-  constructor(private readonly sources: readonly Sentence[], private readonly targets: readonly Sentence[], options: { end: number; batch?: number }) {
-    checkOptionNames("PairData", options, ["end", "batch"], { needed: true });
-    checkSentences("PairData", "sources", sources);
-    checkSentences("PairData", "targets", targets);
+  constructor(givenSources: readonly Sentence[], givenTargets: readonly Sentence[], given: { end: number; batch?: number }) {
+    const options = takeOptions("PairData", given, ["end", "batch"], { needed: true });
+    const sources = (this.sources = takeSentences("PairData", "sources", givenSources));
+    const targets = (this.targets = takeSentences("PairData", "targets", givenTargets));
     if (sources.length !== targets.length) throw new RnnError("data", "PairData", `there must be a target for each of the ${sources.length} sources, got ${targets.length}`);
-    this.end = checkInteger("PairData", "end", options.end, 0);
+    this.end = checkEnd("PairData", options.end);
     // By the source's length first: the target's mostly follows it.
-    const most = 1 + Math.max(...targets.map(({ length }) => length));
+    const most = 1 + stepsFor(targets);
     this.groups = grouped(sources.map(({ length }, i) => length * most + targets[i].length), checkInteger("PairData", "batch", options.batch ?? 32, 1));
     this.batches = this.groups.length;
   }
 
   /** The batch of a step: the sources as input, what the decoder reads as the further input `target`. */
   batch(step: number, batchFirst = false): Batch {
-    const group = groupOf(this.groups, step);
+    const group = groupOf(this.groups, checkInteger("PairData", "step", step, 0));
     const { input: target, targets } = shifted(group.map((i) => this.targets[i]), this.end, batchFirst);
     return { ...source(group.map((i) => this.sources[i]), batchFirst), further: { target }, targets, startsSequence: true };
   }

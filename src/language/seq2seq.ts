@@ -1,4 +1,5 @@
-import { checkFunction, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkFunction, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Context } from "../nn/context.ts";
 import { Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
@@ -37,8 +38,7 @@ export class Seq2Seq extends Module {
 
   constructor(options: Seq2SeqOptions) {
     super();
-    checkOptionNames("Seq2Seq", options, ["encoder", "decoder", "scheduledSampling", "seed"], { needed: true });
-    const { encoder, decoder, scheduledSampling, seed } = options;
+    const { encoder, decoder, scheduledSampling, seed } = takeOptions("Seq2Seq", options, ["encoder", "decoder", "scheduledSampling", "seed"], { needed: true });
     if (!(decoder instanceof Decoder)) throw new RnnError("option", "Seq2Seq", `decoder must be a Decoder, got ${show(decoder)}`);
     if (scheduledSampling !== undefined) checkFunction("Seq2Seq", "scheduledSampling", scheduledSampling);
     this.addChild("encoder", (this.encoder = encoder));

@@ -1,10 +1,12 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
-import { checkChoice, checkOptionNames, checkInteger, RnnError, show } from "../errors.ts";
+import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
 import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
+import { takeOptions } from "../options.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkFinite, checkIds, type NumericArray } from "../tensor/tensor.ts";
+import { finite, integers, takeTensor, weights } from "../tensor/take.ts";
+import { checkFinite, checkIds, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** What a model is trained to make small; made by `crossEntropy`, `binaryCrossEntropy` or `squaredError`. */
 export interface Loss {
@@ -28,8 +30,16 @@ export interface Loss {
 
 /** @throws RnnError `option` unless `loss` is one */
 export function checkLoss(where: string, loss: unknown): void {
-  if (typeof (loss as Loss | undefined)?.record !== "function") throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  const made = (loss ?? {}) as Partial<Loss>;
+  const complete = typeof loss === "object" && typeof made.name === "string" && [made.record, made.targetShape, made.checkTargets, made.normalizer].every((part) => typeof part === "function");
+  if (!complete) throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
+
+/** Targets as they are at this moment. @throws RnnError `shape` or `data` */
+export const takeTargets = (loss: Loss, targets: unknown, shape?: Shape): Tensor => takeTensor(loss.name, "targets", targets, loss.targetType === "i32" ? integers : finite, shape);
+
+/** A mask as it is at this moment. @throws RnnError `shape`, or `data` if a weight is negative */
+export const takeMask = (loss: Loss, mask: unknown, shape?: Shape): Tensor => takeTensor(loss.name, "mask", mask, weights, shape);
 
 type Reduction = "mean" | "sum";
 
@@ -39,8 +49,8 @@ type Reduction = "mean" | "sum";
  * Logits [..., classes], targets [...].
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function crossEntropy(options: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
-  checkOptionNames("crossEntropy", options, ["ignoreIndex", "reduction"]);
+export function crossEntropy(given: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
+  const options = takeOptions("crossEntropy", given, ["ignoreIndex", "reduction"]);
   const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31), 2 ** 31 - 1);
   const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean";
   return {
@@ -92,8 +102,8 @@ function elementLoss(name: string, reduction: Reduction, record: (tape: Tape, vi
  * -t ln σ(x) - (1 - t) ln(1 - σ(x)), weighted by the mask. Targets t in [0, 1], of the logits' shape.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Loss {
-  checkOptionNames("binaryCrossEntropy", options, ["reduction"]);
+export function binaryCrossEntropy(given: { reduction?: Reduction } = {}): Loss {
+  const options = takeOptions("binaryCrossEntropy", given, ["reduction"]);
   const reduction = checkChoice("binaryCrossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]);
   return elementLoss("binaryCrossEntropy", reduction, (tape, views, length) => tape.recording.dispatch(binaryCrossEntropyKernel, views, { length }), (targets) => {
     const bad = targets.findIndex((t) => t < 0 || t > 1);
@@ -106,8 +116,8 @@ export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Los
  * weighted by the mask. Targets t of the prediction's shape.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function squaredError(options: { reduction?: Reduction | "halfSum" } = {}): Loss {
-  checkOptionNames("squaredError", options, ["reduction"]);
+export function squaredError(given: { reduction?: Reduction | "halfSum" } = {}): Loss {
+  const options = takeOptions("squaredError", given, ["reduction"]);
   const reduction = checkChoice("squaredError", "reduction", options.reduction ?? "mean", ["mean", "sum", "halfSum"]);
   const factor = reduction === "halfSum" ? 0.5 : 1;
   return elementLoss("squaredError", reduction === "mean" ? "mean" : "sum", (tape, views, length) => tape.recording.dispatch(squaredErrorKernel, views, { length, factor }));

@@ -1,5 +1,6 @@
 /** Recurrent cells of one's own. */
-import { checkBoolean, checkFunction, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkFunction, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Cell, CellBackward, CellForward, Gates } from "../kernels/cells/cell.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
@@ -37,9 +38,9 @@ let count = 0;
  * Checks a cell of one's own, its derivative too, for use in `CustomRNN`. That WGSL and TypeScript agree is what `verify` checks.
  * @throws RnnError `option` if something is missing, or if `backward` is not the derivative of `forward`
  */
-export function defineCell(cell: CustomCell): CustomCell {
+export function defineCell(given: CustomCell): CustomCell {
   const where = "defineCell";
-  checkOptionNames(where, cell, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"], { needed: true });
+  const cell = takeOptions(where, given, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"], { needed: true });
   const { name, gateNames, wgsl } = cell;
   if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name)) throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
   const fits = Array.isArray(gateNames) && gateNames.length >= 1 && gateNames.length <= 4 && new Set(gateNames).size === gateNames.length && gateNames.every((gate) => typeof gate === "string" && /^[a-z]\w*$/i.test(gate));
@@ -58,12 +59,12 @@ export function defineCell(cell: CustomCell): CustomCell {
     name: label, shader: label, gateNames, hasMemory, usesC, splitsRecurrentGradient,
     wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
     // Bound, so that what has been checked cannot be replaced later.
-    forward: cell.forward.bind(cell),
-    backward: cell.backward.bind(cell),
+    forward: cell.forward.bind(given),
+    backward: cell.backward.bind(given),
   };
   checkDerivative(made, name);
-  defined.set(cell, made);
-  return cell;
+  defined.set(given, made);
+  return given;
 }
 
 /** What the strategies call, by the names that they have in the package's cells. */
@@ -130,8 +131,8 @@ function checkDerivative(cell: Cell, name: string): void {
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class CustomRNN extends RecurrentLayer {
-  constructor(cell: CustomCell, inputSize: number, hiddenSize: number, options: RecurrentLayerOptions = {}) {
-    checkOptionNames("CustomRNN", options, commonOptions);
+  constructor(cell: CustomCell, inputSize: number, hiddenSize: number, given: RecurrentLayerOptions = {}) {
+    const options = takeOptions("CustomRNN", given, commonOptions);
     const made = defined.get(cell);
     if (!made) throw new RnnError("option", "CustomRNN", `cell must be what defineCell gave, got ${show(cell)}`);
     super("CustomRNN", inputSize, hiddenSize, made, options);

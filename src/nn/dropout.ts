@@ -1,4 +1,5 @@
-import { checkBoolean, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkBoolean, checkNumber, RnnError } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { dropout } from "../ops/dropout.ts";
 import { combined } from "../ops/elementwise.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -27,10 +28,10 @@ export function dropElements(context: Context, name: string, x: Variable, p: num
 export class Dropout extends Module {
   private readonly time: number | undefined;
 
-  constructor(readonly p = 0.5, options: { variational?: boolean; batchFirst?: boolean } = {}) {
+  constructor(readonly p = 0.5, given: { variational?: boolean; batchFirst?: boolean } = {}) {
     super();
     checkNumber("Dropout", "p", p, { least: 0, most: 1 });
-    checkOptionNames("Dropout", options, ["variational", "batchFirst"]);
+    const options = takeOptions("Dropout", given, ["variational", "batchFirst"]);
     const variational = checkBoolean("Dropout", "variational", options.variational ?? false);
     const batchFirst = checkBoolean("Dropout", "batchFirst", options.batchFirst ?? false);
     if (batchFirst && !variational) throw new RnnError("option", "Dropout", "batchFirst says which axis is time and needs variational: true");

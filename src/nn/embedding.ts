@@ -1,4 +1,5 @@
-import { checkInteger, checkOptionNames } from "../errors.ts";
+import { checkInteger } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { embedding } from "../ops/embedding.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
@@ -12,11 +13,11 @@ import { Parameter } from "./parameter.ts";
  * @throws RnnError `option` if an argument is unknown or out of range
  */
 export class Embedding extends Module {
-  constructor(readonly numEmbeddings: number, readonly embeddingDim: number, options: { seed?: number } = {}) {
+  constructor(readonly numEmbeddings: number, readonly embeddingDim: number, given: { seed?: number } = {}) {
     super();
     checkInteger("Embedding", "numEmbeddings", numEmbeddings, 1);
     checkInteger("Embedding", "embeddingDim", embeddingDim, 1);
-    checkOptionNames("Embedding", options, ["seed"]);
+    const options = takeOptions("Embedding", given, ["seed"]);
     this.addParameter("weight", new Parameter([numEmbeddings, embeddingDim], normal()));
     this.initialize(options.seed ?? anySeed());
   }

@@ -1,4 +1,5 @@
-import { checkBoolean, checkInteger, checkOptionNames } from "../errors.ts";
+import { checkBoolean, checkInteger } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { linear } from "../ops/linear.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
@@ -15,11 +16,11 @@ import { Parameter } from "./parameter.ts";
 export class Linear extends Module {
   private readonly bias: boolean;
 
-  constructor(readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean; seed?: number } = {}) {
+  constructor(readonly inFeatures: number, readonly outFeatures: number, given: { bias?: boolean; seed?: number } = {}) {
     super();
     checkInteger("Linear", "inFeatures", inFeatures, 1);
     checkInteger("Linear", "outFeatures", outFeatures, 1);
-    checkOptionNames("Linear", options, ["bias", "seed"]);
+    const options = takeOptions("Linear", given, ["bias", "seed"]);
     this.bias = checkBoolean("Linear", "bias", options.bias ?? true);
     const initializer = uniform(1 / Math.sqrt(inFeatures));
     this.addParameter("weight", new Parameter([outFeatures, inFeatures], initializer));

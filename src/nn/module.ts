@@ -1,5 +1,7 @@
-import { checkInteger, RnnError, show } from "../errors.ts";
+import { checkInteger, listed, RnnError, show } from "../errors.ts";
+import { takeEntries } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
+import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";
 import { drawFrom } from "./initializers.ts";
@@ -68,17 +70,17 @@ export abstract class Module {
    * Takes over values by name. Nothing changes unless all fit.
    * @throws RnnError `format` if a name is missing or unknown or a shape differs; `data` if a value is not finite
    */
-  loadStateDict(dict: StateDict): void {
-    if (typeof dict !== "object" || dict === null) throw new RnnError("format", "loadStateDict", `the state dictionary must be an object of tensors by name, got ${show(dict)}`);
+  loadStateDict(given: Readonly<Record<string, TensorLike>>): void {
+    const dict = new Map(takeEntries("loadStateDict", "the state dictionary", "tensors by name", given, "format"));
     const parameters = this.namedParameters();
-    const missing = [...parameters.keys()].filter((name) => !(name in dict));
-    const unknown = Object.keys(dict).filter((name) => !parameters.has(name));
+    const missing = [...parameters.keys()].filter((name) => !dict.has(name));
+    const unknown = [...dict.keys()].filter((name) => !parameters.has(name));
     if (missing.length > 0 || unknown.length > 0) {
-      const lacks = missing.length > 0 ? `lacks ${missing.map((n) => `"${n}"`).join(", ")}` : "";
-      const extra = unknown.length > 0 ? `has unknown ${unknown.map((n) => `"${n}"`).join(", ")}` : "";
+      const lacks = missing.length > 0 ? `lacks ${listed(missing)}` : "";
+      const extra = unknown.length > 0 ? `has unknown ${listed(unknown)}` : "";
       throw new RnnError("format", "loadStateDict", `the state dictionary ${[lacks, extra].filter(Boolean).join(" and ")}`);
     }
-    const values = [...parameters].map(([name, parameter]) => [parameter, checkParameterValue(name, parameter, dict[name])] as const);
+    const values = [...parameters].map(([name, parameter]) => [parameter, checkParameterValue(name, parameter, dict.get(name))] as const);
     for (const [parameter, value] of values) parameter.set(value);
   }
 

@@ -12,7 +12,7 @@ import { linear as linearOp } from "../ops/linear.ts";
 import { product } from "../ops/product.ts";
 import { Variable } from "../ops/tape.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkTensor, type Tensor } from "../tensor/tensor.ts";
+import { takeForFile, type TensorLike } from "../tensor/take.ts";
 import type { Context } from "./context.ts";
 import { Dropout } from "./dropout.ts";
 
@@ -31,8 +31,8 @@ function axisOf(where: string, shape: Shape, axis: number): number {
 }
 
 /** A value that is the same in every run; no gradient goes to it. */
-export function constant(context: Context, value: Tensor): Variable {
-  const { shape, data } = checkTensor("ops.constant", "value", value);
+export function constant(context: Context, value: TensorLike): Variable {
+  const { shape, data } = takeForFile("ops.constant", "value", value);
   const type = data instanceof Uint32Array || data instanceof Int32Array ? "u32" : "f32";
   const view = context.tape.recording.buffer(context.label("constant"), shape, "constant", type, data);
   return context.tape.leaf(context.label("constant"), view);

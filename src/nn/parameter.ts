@@ -1,6 +1,7 @@
 import { RnnError, show } from "../errors.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkFinite, checkTensor, type FloatArray, type Tensor } from "../tensor/tensor.ts";
+import { finite, takeTensor } from "../tensor/take.ts";
+import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Initializer } from "./initializers.ts";
 
 /**
@@ -100,10 +101,9 @@ export class Parameter {
 
 /** Checks a value for a parameter. @throws RnnError `format` or `data`, naming the parameter */
 export function checkParameterValue(name: string, parameter: Parameter, value: unknown): FloatArray {
-  const { shape, data } = checkTensor("loadStateDict", `"${name}"`, value);
+  const { shape, data } = takeTensor("loadStateDict", `"${name}"`, value, finite);
   if (!sameShape(shape, parameter.shape)) {
     throw new RnnError("format", "loadStateDict", `"${name}" must be [${parameter.shape.join(", ")}], got ${show([...shape])}`);
   }
-  checkFinite("loadStateDict", `"${name}"`, data);
-  return data instanceof Float64Array ? data : Float32Array.from(data);
+  return data as FloatArray;
 }

@@ -1,5 +1,6 @@
 /** The layers `RNN`, `GRU` and `LSTM`. */
-import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkBoolean, checkChoice, checkInteger, checkNumber, RnnError } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { gruCell, type UpdateGate } from "../kernels/cells/gru.ts";
 import { gruResetBeforeCell } from "../kernels/cells/gru-reset-before.ts";
 import { lstmCell, type LstmVariant } from "../kernels/cells/lstm.ts";
@@ -12,8 +13,8 @@ import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./rec
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class RNN extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { nonlinearity?: "tanh" | "relu" } = {}) {
-    checkOptionNames("RNN", options, [...commonOptions, "nonlinearity"]);
+  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { nonlinearity?: "tanh" | "relu" } = {}) {
+    const options = takeOptions("RNN", given, [...commonOptions, "nonlinearity"]);
     const nonlinearity = checkChoice("RNN", "nonlinearity", options.nonlinearity ?? "tanh", ["tanh", "relu"]);
     super("RNN", inputSize, hiddenSize, nonlinearity === "tanh" ? rnnTanh : rnnRelu, options);
   }
@@ -30,8 +31,8 @@ export class RNN extends RecurrentLayer {
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class GRU extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {}) {
-    checkOptionNames("GRU", options, [...commonOptions, "reset", "updateGate"]);
+  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {}) {
+    const options = takeOptions("GRU", given, [...commonOptions, "reset", "updateGate"]);
     const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
     const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
     super("GRU", inputSize, hiddenSize, reset === "before" ? gruResetBeforeCell(updateGate) : gruCell({ reset: reset === "after", updateGate }), options);
@@ -53,8 +54,8 @@ export class GRU extends RecurrentLayer {
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class LSTM extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {}) {
-    checkOptionNames("LSTM", options, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize"]);
+  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {}) {
+    const options = takeOptions("LSTM", given, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize"]);
     const { forgetBias } = options;
     const forgetGate = checkChoice("LSTM", "forgetGate", options.forgetGate ?? "gate", ["gate", "coupled", "none"]);
     const outputActivation = checkChoice("LSTM", "outputActivation", options.outputActivation ?? "tanh", ["tanh", "identity"]);

@@ -1,7 +1,8 @@
 /** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
-import { checkChoice, checkInteger, checkNumber, checkOptionNames, RnnError } from "../errors.ts";
+import { checkChoice, checkInteger, checkNumber, RnnError } from "../errors.ts";
 import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
 import { isTwoPhase, type RecurrentCell } from "../ops/recurrent-strategy.ts";
+import { takeOptions } from "../options.ts";
 import type { Gains } from "../ops/recurrent-input.ts";
 import { RegularizedWalk, type Regularization } from "../ops/regularized-walk.ts";
 import type { MakeWalk } from "../ops/walk.ts";
@@ -22,14 +23,14 @@ export class Regularizer implements RegularizedLayer {
 
   /** @throws RnnError `option` for what is out of range or does not go together */
   constructor(where: string, private readonly cell: RecurrentCell, options: RegularizationOptions, projects: boolean) {
-    const { normalizedSteps, zoneout = 0 } = options;
+    const { normalizedSteps, zoneout: givenZoneout = 0 } = options;
     this.normalization = checkChoice<Normalization>(where, "normalization", options.normalization ?? "none", ["none", "layer", "batch"]);
     const batch = this.normalization === "batch";
     if (batch && normalizedSteps === undefined) throw new RnnError("option", where, `normalization "batch" needs normalizedSteps, the number of steps with running statistics of their own`);
     if (!batch && normalizedSteps !== undefined) throw new RnnError("option", where, `normalizedSteps needs normalization "batch", got "${this.normalization}"`);
     this.normalizedSteps = batch ? checkInteger(where, "normalizedSteps", normalizedSteps, 1) : 0;
     this.recurrentDropout = checkNumber(where, "recurrentDropout", options.recurrentDropout ?? 0, { least: 0, most: 1 });
-    if (typeof zoneout !== "number") checkOptionNames(`${where}.zoneout`, zoneout, ["h", "c"]);
+    const zoneout = typeof givenZoneout === "number" ? givenZoneout : takeOptions(`${where}.zoneout`, givenZoneout, ["h", "c"]);
     const { h = 0, c = 0 } = typeof zoneout === "number" ? { h: zoneout, c: cell.hasMemory ? zoneout : 0 } : zoneout;
     this.zoneout = { h: checkNumber(where, "zoneout of h", h, { least: 0, most: 1 }), c: checkNumber(where, "zoneout of c", c, { least: 0, most: 1 }) };
     this.checkCell(where, projects);

@@ -1,4 +1,5 @@
-import { checkFunction, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkFunction, checkInteger, RnnError, show } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
 import { Module } from "./module.ts";
@@ -10,9 +11,9 @@ import { Module } from "./module.ts";
  * @throws RnnError `option` if there is no module, one of them is none, or an option is unknown
  */
 export class Sequential extends Module {
-  constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, options: { seed?: number } = {}) {
+  constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, given: { seed?: number } = {}) {
     super();
-    checkOptionNames("Sequential", options, ["seed"]);
+    const options = takeOptions("Sequential", given, ["seed"]);
     if (typeof modules !== "object" || modules === null) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}`);
     const entries = Object.entries(modules);
     if (entries.length === 0) throw new RnnError("option", "Sequential", "needs at least one module");
@@ -56,9 +57,9 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
  * @param options.idCount number of ids if the input is ids; by default that of the first part, if it takes ids
  */
 export function compose<M extends Readonly<Record<string, Module>>>(
-  modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, options: { seed?: number; idCount?: number } = {},
+  modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, given: { seed?: number; idCount?: number } = {},
 ): Module {
-  checkOptionNames("compose", options, ["seed", "idCount"]);
+  const options = takeOptions("compose", given, ["seed", "idCount"]);
   if (typeof modules !== "object" || modules === null) throw new RnnError("option", "compose", `modules must be an object of modules, got ${show(modules)}`);
   checkFunction("compose", "connect", connect);
   if (options.idCount !== undefined) checkInteger("compose", "idCount", options.idCount, 1);

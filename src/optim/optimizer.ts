@@ -1,6 +1,7 @@
 /** Optimisers with PyTorch's update rules, names and defaults; each is one dispatch over all parameters. */
-import { checkBoolean, checkChoice, checkNumber, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkChoice, checkNumber, RnnError, show } from "../errors.ts";
 import { adam as adamKernel, rmsprop as rmspropKernel, sgd as sgdKernel } from "../kernels/optimizers.ts";
+import { takeOptions } from "../options.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
@@ -30,7 +31,9 @@ export interface Optimizer {
 
 /** @throws RnnError `option` unless `optimizer` is one */
 export function checkOptimizer(where: string, optimizer: unknown): void {
-  if (typeof (optimizer as Optimizer | undefined)?.record !== "function") throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
+  const made = (optimizer ?? {}) as Partial<Optimizer>;
+  const complete = typeof optimizer === "object" && typeof made.name === "string" && Array.isArray(made.slots) && [made.record, made.control, made.schedule].every((part) => typeof part === "function");
+  if (!complete) throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
 interface Common {
@@ -56,8 +59,8 @@ const fraction = (where: string, name: string, value: number): number => {
  * v = momentum·v + (1 - dampening)·g;  θ -= learningRate·v, or learningRate·(g + momentum·v) with `nesterov`.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function sgd(options: Common & { momentum?: number; dampening?: number; nesterov?: boolean } = {}): Optimizer {
-  checkOptionNames("sgd", options, ["learningRate", "weightDecay", "momentum", "dampening", "nesterov"]);
+export function sgd(given: Common & { momentum?: number; dampening?: number; nesterov?: boolean } = {}): Optimizer {
+  const options = takeOptions("sgd", given, ["learningRate", "weightDecay", "momentum", "dampening", "nesterov"]);
   const schedule = scheduleOf("sgd", options.learningRate ?? 0.01);
   const momentum = checkNumber("sgd", "momentum", options.momentum ?? 0, { least: 0 });
   const dampening = checkNumber("sgd", "dampening", options.dampening ?? 0);
@@ -81,8 +84,8 @@ export function sgd(options: Common & { momentum?: number; dampening?: number; n
  * gradient if `centered`.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function rmsprop(options: Common & { alpha?: number; eps?: number; momentum?: number; centered?: boolean } = {}): Optimizer {
-  checkOptionNames("rmsprop", options, ["learningRate", "weightDecay", "alpha", "eps", "momentum", "centered"]);
+export function rmsprop(given: Common & { alpha?: number; eps?: number; momentum?: number; centered?: boolean } = {}): Optimizer {
+  const options = takeOptions("rmsprop", given, ["learningRate", "weightDecay", "alpha", "eps", "momentum", "centered"]);
   const schedule = scheduleOf("rmsprop", options.learningRate ?? 0.01);
   const alpha = fraction("rmsprop", "alpha", options.alpha ?? 0.99);
   const eps = checkNumber("rmsprop", "eps", options.eps ?? 1e-8, { least: 0, open: true });
@@ -149,8 +152,8 @@ const corrected = (beta1: number): Mixture => (step) => ({ moment: 1 / (1 - beta
  * their start at 0.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptionNames("adam", options, adamOptions);
+export function adam(given: AdamOptions = {}): Optimizer {
+  const options = takeOptions("adam", given, adamOptions);
   return adamLike("adam", options, { learningRate: 0.001, weightDecay: 0, decoupled: 0, mixture: corrected });
 }
 
@@ -158,8 +161,8 @@ export function adam(options: AdamOptions = {}): Optimizer {
  * AdamW (Loshchilov & Hutter 2019): as Adam, but weightDecay (default 0.01) shrinks the parameters themselves.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function adamw(options: AdamOptions = {}): Optimizer {
-  checkOptionNames("adamw", options, adamOptions);
+export function adamw(given: AdamOptions = {}): Optimizer {
+  const options = takeOptions("adamw", given, adamOptions);
   return adamLike("adamw", options, { learningRate: 0.001, weightDecay: 0.01, decoupled: 1, mixture: corrected });
 }
 
@@ -187,8 +190,8 @@ const lookingAhead = (momentumDecay: number, pytorch: "1" | "2") => (beta1: numb
  * PyTorch from 2.0 on. They differ in the first ten steps only, by which p_{t+1} has all but vanished.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function nadam(options: AdamOptions & { momentumDecay?: number; pytorch?: "1" | "2" } = {}): Optimizer {
-  checkOptionNames("nadam", options, [...adamOptions, "momentumDecay", "pytorch"]);
+export function nadam(given: AdamOptions & { momentumDecay?: number; pytorch?: "1" | "2" } = {}): Optimizer {
+  const options = takeOptions("nadam", given, [...adamOptions, "momentumDecay", "pytorch"]);
   const momentumDecay = checkNumber("nadam", "momentumDecay", options.momentumDecay ?? 0.004, { least: 0 });
   const pytorch = checkChoice("nadam", "pytorch", options.pytorch ?? "1", ["1", "2"]);
   return adamLike("nadam", options, { learningRate: 0.002, weightDecay: 0, decoupled: 0, mixture: lookingAhead(momentumDecay, pytorch) });

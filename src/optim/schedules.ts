@@ -1,5 +1,6 @@
 /** Learning rates by step. A schedule is a plain function, so any other can be written in place. */
-import { checkInteger, checkNumber, checkOptionNames } from "../errors.ts";
+import { checkInteger, checkNumber } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 
 /** The learning rate of step `step`, counted from 0. */
 export type Schedule = (step: number) => number;
@@ -14,8 +15,8 @@ export const constant = (learningRate: number): Schedule => {
  * Multiplied by `gamma` (default 0.1) every `stepSize` steps, as PyTorch's `StepLR`.
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function stepDecay(options: { learningRate: number; stepSize: number; gamma?: number }): Schedule {
-  checkOptionNames("stepDecay", options, ["learningRate", "stepSize", "gamma"], { needed: true });
+export function stepDecay(given: { learningRate: number; stepSize: number; gamma?: number }): Schedule {
+  const options = takeOptions("stepDecay", given, ["learningRate", "stepSize", "gamma"], { needed: true });
   const learningRate = checkNumber("stepDecay", "learningRate", options.learningRate, { least: 0 });
   const stepSize = checkInteger("stepDecay", "stepSize", options.stepSize, 1);
   const gamma = checkNumber("stepDecay", "gamma", options.gamma ?? 0.1, { least: 0 });
@@ -27,8 +28,8 @@ export function stepDecay(options: { learningRate: number; stepSize: number; gam
  * where it stays (Loshchilov & Hutter 2017): minimum + ½(learningRate - minimum)(1 + cos(π·progress)).
  * @throws RnnError `option` if an option is unknown or out of range
  */
-export function cosine(options: { learningRate: number; totalSteps: number; warmupSteps?: number; minimum?: number }): Schedule {
-  checkOptionNames("cosine", options, ["learningRate", "totalSteps", "warmupSteps", "minimum"], { needed: true });
+export function cosine(given: { learningRate: number; totalSteps: number; warmupSteps?: number; minimum?: number }): Schedule {
+  const options = takeOptions("cosine", given, ["learningRate", "totalSteps", "warmupSteps", "minimum"], { needed: true });
   const learningRate = checkNumber("cosine", "learningRate", options.learningRate, { least: 0 });
   const minimum = checkNumber("cosine", "minimum", options.minimum ?? 0, { least: 0 });
   const warmupSteps = checkInteger("cosine", "warmupSteps", options.warmupSteps ?? 0, 0);

@@ -1,9 +1,11 @@
-import { RnnError } from "../errors.ts";
+import { checkCount, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
-import type { ModelInputs } from "./plan.ts";
-import { forward, gradients, type RunOptions } from "./run.ts";
+import { takeInputs, type ModelInputs } from "./plan.ts";
+import { forward, gradients, takeRunOptions, type RunOptions } from "./run.ts";
+import { checkParts } from "./session.ts";
 
 /**
  * A module's output and its full Jacobian ∂output_i/∂input_j, [...output shape, ...input shape]: a backward pass for
@@ -11,8 +13,12 @@ import { forward, gradients, type RunOptions } from "./run.ts";
  * @example await jacobian(new Softmax(), tensor([1, 2, 3]), { backend }) // y_i ([i = j] - y_j)
  * @throws RnnError `option` if the input is ids, which have no derivative
  */
-export async function jacobian(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<{ output: Tensor<FloatArray>; jacobian: Tensor<FloatArray> }> {
+export async function jacobian(model: Module, given: ModelInputs | TensorLike, runOptions: RunOptions): Promise<{ output: Tensor<FloatArray>; jacobian: Tensor<FloatArray> }> {
+  const options = takeRunOptions("jacobian", runOptions);
+  checkParts(model, options.backend);
+  const inputs = takeInputs(model, given);
   const { output } = await forward(model, inputs, options);
+  checkCount("jacobian", "the Jacobian", output.data.length * inputs.input.data.length);
   const unit = { shape: output.shape, data: options.backend.floats(output.data.length) };
   let rows: { shape: readonly number[]; data: FloatArray } | undefined;
   for (let i = 0; i < unit.data.length; i++) {

@@ -1,20 +1,30 @@
 /** What a model is given, checked, and how it is to be recorded. */
-import { checkBoolean, checkChoice, checkOptionNames, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { StrategyOption } from "../ops/choose-strategy.ts";
-import { checkFinite, checkIds, checkTensor, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { takeEntries, takeOptions } from "../options.ts";
+import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, type Numbers, type TensorLike } from "../tensor/take.ts";
+import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
 
 /** What a model is run on. Without a batch of rows of different lengths, `input` alone will do. */
-export interface ModelInputs {
+export interface ModelInputs<T extends TensorLike = TensorLike> {
   /** Numbers, or ids if the model starts with an Embedding; [steps, batch, ·] unless the layers are batchFirst. */
-  input: Tensor;
+  input: T;
   /** Initial states by path, e.g. `h` and `c` of an LSTM, `rnn.h` inside a Sequential; zeros if left out. */
-  state?: Readonly<Record<string, Tensor>>;
+  state?: Readonly<Record<string, T>>;
   /** Steps of each row of the batch, in any order; 0 is allowed. Outputs past a row's end are zero. */
-  lengths?: ArrayLike<number>;
+  lengths?: Numbers;
   /** Further inputs by path, of a model that has some (`furtherInputs`). */
-  further?: Readonly<Record<string, Tensor>>;
+  further?: Readonly<Record<string, T>>;
+}
+
+/** Inputs as they were when the call was made: copies, checked. */
+export interface TakenInputs {
+  readonly input: Tensor;
+  readonly state: Readonly<Record<string, Tensor>>;
+  readonly lengths?: Uint32Array;
+  readonly further: Readonly<Record<string, Tensor>>;
 }
 
 /** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
@@ -48,47 +58,53 @@ export function checkLayerOptions(where: string, { strategy, recompute, storage 
   return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false), storage };
 }
 
-/** Checks inputs against the model and says how to record them. */
-export function planFor(model: Module, inputs: ModelInputs, options: LayerOptions & { training?: boolean; differentiates: boolean }): { plan: RecordingPlan; data: Record<string, NumericArray> } {
-  checkOptionNames("inputs", inputs, ["input", "state", "lengths", "further"], { needed: true });
-  const input = checkTensor("inputs", "input", inputs.input);
-  if (model.idCount !== undefined) checkIds("inputs", "input", input.data, model.idCount);
-  else checkFinite("inputs", "input", input.data);
+/**
+ * Takes a model's inputs as they are at this moment; a tensor by itself is the input.
+ * @throws RnnError `shape`, `data` or `option` if they do not fit the model
+ */
+export function takeInputs(model: Module, inputs: ModelInputs | TensorLike): TakenInputs {
+  const given: Partial<ModelInputs> = looksLikeTensor(inputs) ? { input: inputs as TensorLike } : takeOptions("inputs", inputs as ModelInputs, ["input", "state", "lengths", "further"], { needed: true });
+  const input = takeTensor("inputs", "input", given.input, model.idCount === undefined ? finite : idsBelow(model.idCount));
   if (input.shape.some((n) => n === 0)) throw new RnnError("shape", "inputs", `input must have no dimension of size 0, got ${show([...input.shape])}`);
-  const data: Record<string, NumericArray> = { input: input.data };
-  const states: StateSource = { kind: "given", shapes: {} };
-  for (const [path, value] of Object.entries(inputs.state ?? {})) {
-    const state = checkTensor("inputs", `state "${path}"`, value);
-    checkFinite("inputs", `state "${path}"`, state.data);
-    (states.shapes as Record<string, readonly number[]>)[path] = state.shape;
-    data[`state.${path}`] = state.data;
-  }
-  if (inputs.lengths) data.lengths = checkLengths(model, inputs.lengths, input.shape);
-  const further = checkFurther(model, inputs.further ?? {});
-  for (const [path, tensor] of Object.entries(further)) data[`further.${path}`] = tensor.data;
-  const plan: RecordingPlan = {
-    inputShape: input.shape, further: Object.fromEntries(Object.entries(further).map(([path, { shape }]) => [path, shape])), states, hasLengths: inputs.lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute, storage: options.storage,
+  const states = given.state === undefined ? [] : takeEntries("inputs", "state", "tensors by name", given.state);
+  return {
+    input, further: takeFurther(model, given.further),
+    state: Object.fromEntries(states.map(([path, value]) => [path, takeTensor("inputs", `state "${path}"`, value, finite)])),
+    lengths: given.lengths === undefined ? undefined : takeLengths(model, given.lengths, input.shape),
   };
-  return { plan, data };
 }
 
-function checkFurther(model: Module, given: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+/** Takes inputs and says how to record them. @throws RnnError as `takeInputs` does */
+export const planFor = (model: Module, inputs: ModelInputs | TensorLike, options: PlanOptions): Plan => planOf(takeInputs(model, inputs), options);
+
+type PlanOptions = LayerOptions & { training?: boolean; differentiates: boolean };
+type Plan = { plan: RecordingPlan; data: Record<string, NumericArray> };
+
+/** Says how to record inputs that were taken, and names their arrays as the recording does. */
+export function planOf({ input, state, lengths, further }: TakenInputs, options: PlanOptions): Plan {
+  const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> => Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));
+  const dataOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, NumericArray> => Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [`${prefix}.${path}`, data]));
+  const states: StateSource = { kind: "given", shapes: shapesOf(state) };
+  const plan: RecordingPlan = {
+    inputShape: input.shape, further: shapesOf(further), states, hasLengths: lengths !== undefined,
+    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute, storage: options.storage,
+  };
+  return { plan, data: { input: input.data, ...dataOf("state", state), ...dataOf("further", further), ...(lengths && { lengths }) } };
+}
+
+function takeFurther(model: Module, given: unknown): Record<string, Tensor> {
   const known = model.furtherInputs;
-  checkOptionNames("inputs", given, Object.keys(known));
-  return Object.fromEntries(Object.entries(given).map(([path, value]) => {
-    const tensor = checkTensor("inputs", `further "${path}"`, value);
+  const taken = takeOptions("inputs.further", given as Record<string, unknown> | undefined, Object.keys(known));
+  return Object.fromEntries(Object.entries(taken).map(([path, value]) => {
     const ids = known[path];
-    if (ids === undefined) checkFinite("inputs", `further "${path}"`, tensor.data);
-    else checkIds("inputs", `further "${path}"`, tensor.data, ids);
-    return [path, tensor];
+    return [path, takeTensor("inputs", `further "${path}"`, value, ids === undefined ? finite : idsBelow(ids))];
   }));
 }
 
-function checkLengths(model: Module, lengths: ArrayLike<number>, shape: readonly number[]): Uint32Array {
+function takeLengths(model: Module, lengths: unknown, shape: readonly number[]): Uint32Array {
+  if (shape.length < 2) throw new RnnError("shape", "inputs", `lengths need an input with steps and a batch, got [${shape.join(", ")}]`);
   const batch = batchOf(model, shape);
-  const steps = shape[model.batchFirst ? 1 : 0];
-  if (lengths.length !== batch) throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${lengths.length}`);
-  checkIds("inputs", "lengths", lengths, steps + 1);
-  return Uint32Array.from(lengths);
+  const taken = takeList("inputs", "lengths", lengths, idsBelow(shape[model.batchFirst ? 1 : 0] + 1)) as Uint32Array;
+  if (taken.length !== batch) throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${taken.length}`);
+  return taken;
 }

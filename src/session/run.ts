@@ -1,10 +1,12 @@
 /** Running a model by itself: forward, or forward and backward. */
 import type { Backend } from "../backend/backend.ts";
-import { checkBoolean, checkInteger, checkOptionNames, RnnError } from "../errors.ts";
+import { checkBoolean, checkInteger, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
-import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { takeEntries, takeOptions } from "../options.ts";
+import { checkShape, sizeOf } from "../tensor/shape.ts";
+import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "./plan.ts";
 import type { MemoryUse } from "./memory.ts";
 import type { RunContext } from "./run-context.ts";
@@ -22,8 +24,14 @@ export interface ModelOutputs {
 
 /** Cotangents: ∂L/∂output and, where wanted, ∂L/∂(final state) by path. */
 export interface Cotangents {
-  output?: Tensor;
-  state?: Readonly<Record<string, Tensor>>;
+  output?: TensorLike;
+  state?: Readonly<Record<string, TensorLike>>;
+}
+
+/** Cotangents as they were when the call was made. */
+interface TakenCotangents {
+  readonly output?: Tensor;
+  readonly state: Readonly<Record<string, Tensor>>;
 }
 
 /** What a forward and backward pass gives. */
@@ -49,16 +57,13 @@ export interface RunOptions extends LayerOptions {
   seed?: number;
 }
 
-function checkRunOptions(where: string, options: RunOptions, further: readonly string[] = []): void {
-  checkOptionNames(where, options, ["backend", "training", "seed", ...layerOptionNames, ...further], { needed: true });
+/** @throws RnnError `option` */
+export function takeRunOptions<O extends RunOptions>(where: string, given: O, further: readonly string[] = []): O {
+  const options = takeOptions(where, given, ["backend", "training", "seed", ...layerOptionNames, ...further], { needed: true });
   checkBoolean(where, "training", options.training ?? false);
   checkInteger(where, "seed", options.seed ?? 0, 0);
   checkLayerOptions(where, options);
-}
-
-/** A tensor by itself is the input. */
-function asInputs(inputs: ModelInputs | Tensor): ModelInputs {
-  return typeof inputs === "object" && inputs !== null && "input" in inputs ? inputs : { input: inputs };
+  return options;
 }
 
 /** Joins the downloads `<name>.<path>.<i>` into one tensor per state. */
@@ -87,10 +92,10 @@ function downloadOutputs(context: RunContext): void {
  * Runs a model once.
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
-export async function forward(model: Module, inputs: ModelInputs | Tensor, options: RunOptions): Promise<ModelOutputs> {
-  checkRunOptions("forward", options);
+export async function forward(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions): Promise<ModelOutputs> {
+  const options = takeRunOptions("forward", given);
   const session = Session.of(model, options.backend);
-  const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: false });
+  const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
     await session.store.sync();
@@ -114,17 +119,16 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
  * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
-export async function gradients(model: Module, inputs: ModelInputs | Tensor, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
-  checkRunOptions("gradients", options);
-  checkOptionNames("cotangents", cotangents, ["output", "state"], { needed: true });
+export async function gradients(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, given: RunOptions): Promise<ModelGradients> {
+  const options = takeRunOptions("gradients", given);
   const { backend } = options;
   const session = Session.of(model, backend);
-  const { plan, data } = planFor(model, asInputs(inputs), { ...options, differentiates: true });
-  const paths = Object.keys(cotangents.state ?? {}).sort();
-  const key = `gradients ${cotangents.output ? "output" : ""} ${paths.join()}`;
-  const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, cotangents));
+  const { plan, data } = planFor(model, inputs, { ...options, differentiates: true });
+  const taken = takeCotangents(cotangents);
+  const key = `gradients ${taken.output ? "output" : ""} ${JSON.stringify(Object.keys(taken.state).sort())}`;
+  const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
-    Object.assign(data, cotangentData(context, cotangents));
+    Object.assign(data, cotangentData(context, taken));
     await session.store.sync();
     const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
     if (plan.training && session.store.keepsStatistics) session.store.changed();
@@ -150,23 +154,23 @@ export async function gradients(model: Module, inputs: ModelInputs | Tensor, cot
  * inputs. Nothing is allocated. A trainer has its own `plannedMemory`.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
-export function plannedMemory(model: Module, inputs: ModelInputs | Tensor, options: RunOptions & { gradients?: boolean }): MemoryUse {
-  checkRunOptions("plannedMemory", options, ["gradients"]);
+export function plannedMemory(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions & { gradients?: boolean }): MemoryUse {
+  const options = takeRunOptions("plannedMemory", given, ["gradients"]);
   const differentiates = checkBoolean("plannedMemory", "gradients", options.gradients ?? false);
   const session = Session.of(model, options.backend);
-  const { plan } = planFor(model, asInputs(inputs), { ...options, differentiates });
+  const { plan } = planFor(model, inputs, { ...options, differentiates });
   return session.plannedMemory(plan, (context) => {
-    if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() } });
+    if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() }, state: {} });
     else downloadOutputs(context);
   });
 }
 
-function recordGradients(context: RunContext, cotangents: Cotangents): void {
+function recordGradients(context: RunContext, cotangents: TakenCotangents): void {
   const { recording, tape } = context;
   // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
   recording.clearFirst(context.gradients);
   if (cotangents.output) tape.seed(context.output, recording.buffer("cotangent", context.output.shape, "input"));
-  for (const path of Object.keys(cotangents.state ?? {})) {
+  for (const path of Object.keys(cotangents.state)) {
     context.states.get(path)?.final.forEach((v, i) => tape.seed(v, recording.buffer(`cotangent.${path}.${i}`, v.shape, "input")));
   }
   tape.backward();
@@ -179,20 +183,30 @@ function recordGradients(context: RunContext, cotangents: Cotangents): void {
   }
 }
 
-function cotangentData(context: RunContext, cotangents: Cotangents): Record<string, NumericArray> {
+/** @throws RnnError `shape`, `data` or `option` for what is no cotangent, or if there is none */
+function takeCotangents(cotangents: Cotangents): TakenCotangents {
+  const { output, state } = takeOptions("cotangents", cotangents, ["output", "state"], { needed: true });
+  const states = state === undefined ? [] : takeEntries("cotangents", "state", "tensors by name", state);
+  if (output === undefined && states.length === 0) throw new RnnError("option", "cotangents", "need an output or a state; of nothing there are no gradients");
+  return {
+    output: output === undefined ? undefined : takeTensor("cotangents", "output", output, finite),
+    state: Object.fromEntries(states.map(([path, value]) => [path, takeTensor("cotangents", `state "${path}"`, value, finite)])),
+  };
+}
+
+/** The cotangents' arrays as the recording names them. @throws RnnError `shape` or `option` if they do not fit the model */
+function cotangentData(context: RunContext, { output, state }: TakenCotangents): Record<string, NumericArray> {
   const data: Record<string, NumericArray> = {};
-  if (cotangents.output) {
-    const { data: values } = checkTensor("cotangents", "output", cotangents.output, context.output.shape);
-    checkFinite("cotangents", "output", values);
-    data.cotangent = values;
+  if (output) {
+    checkShape("cotangents", "output", output.shape, context.output.shape);
+    data.cotangent = output.data;
   }
-  for (const [path, value] of Object.entries(cotangents.state ?? {})) {
-    const state = context.states.get(path);
-    if (!state) throw new RnnError("option", "cotangents", `this model has no state "${path}"`);
-    const { data: values } = checkTensor("cotangents", `state "${path}"`, value, state.shape);
-    checkFinite("cotangents", `state "${path}"`, values);
-    const size = values.length / state.shape[0];
-    for (let i = 0; i < state.shape[0]; i++) data[`cotangent.${path}.${i}`] = values.slice(i * size, (i + 1) * size);
+  for (const [path, { shape, data: values }] of Object.entries(state)) {
+    const known = context.states.get(path);
+    if (!known) throw new RnnError("option", "cotangents", `this model has no state "${path}"`);
+    checkShape("cotangents", `state "${path}"`, shape, known.shape);
+    const size = values.length / shape[0];
+    for (let i = 0; i < shape[0]; i++) data[`cotangent.${path}.${i}`] = values.slice(i * size, (i + 1) * size);
   }
   return data;
 }

@@ -59,6 +59,12 @@ export function checkBackend(backend: unknown): void {
   if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
 }
 
+/** @throws RnnError `option` unless these are a model and a backend */
+export function checkParts(model: unknown, backend: unknown): void {
+  if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
+  checkBackend(backend);
+}
+
 export class Session {
   readonly store: ParameterStore;
   private readonly kept = new Map<string, Kept>();
@@ -71,8 +77,7 @@ export class Session {
 
   /** The session of this model on this backend. */
   static of(model: Module, backend: Backend): Session {
-    if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
-    checkBackend(backend);
+    checkParts(model, backend);
     let known = sessions.get(backend);
     if (!known) sessions.set(backend, (known = new Sessions()));
     let session = known.byModel.get(model);

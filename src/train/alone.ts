@@ -1,16 +1,18 @@
 /** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
-import { checkOptionNames, RnnError, show } from "../errors.ts";
+import { listed, RnnError, show } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
-import { checkLoss, type Loss } from "../losses/loss.ts";
+import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { Tape } from "../ops/tape.ts";
+import { takeEntries, takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
 import { checkBackend, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 
 /**
@@ -20,19 +22,17 @@ import { checkClipping, OptimizerState } from "./optimizer-state.ts";
  * inputs or options
  */
 export async function lossAndGradient(
-  loss: Loss, inputs: { prediction: Tensor; targets: Tensor; mask?: Tensor }, options: { backend: Backend },
+  loss: Loss, given: { prediction: TensorLike; targets: TensorLike; mask?: TensorLike }, options: { backend: Backend },
 ): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
   checkLoss("lossAndGradient", loss);
-  checkOptionNames("inputs", inputs, ["prediction", "targets", "mask"], { needed: true });
-  checkOptionNames("lossAndGradient", options, ["backend"], { needed: true });
-  const { backend } = options;
+  const inputs = takeOptions("inputs", given, ["prediction", "targets", "mask"], { needed: true });
+  const { backend } = takeOptions("lossAndGradient", options, ["backend"], { needed: true });
   checkBackend(backend);
-  const prediction = checkTensor(loss.name, "prediction", inputs.prediction);
+  const prediction = takeTensor(loss.name, "prediction", inputs.prediction, finite);
   if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0)) throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
   const shape = loss.targetShape(prediction.shape);
-  const targets = checkTensor(loss.name, "targets", inputs.targets, shape);
-  const mask = checkMask(loss.name, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
-  checkFinite(loss.name, "prediction", prediction.data);
+  const targets = takeTargets(loss, inputs.targets, shape);
+  const { data: mask } = takeMask(loss, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
   loss.checkTargets(targets.data, prediction.shape);
   const recording = new Recording();
   const tape = new Tape(recording, { differentiates: true });
@@ -55,13 +55,10 @@ export async function lossAndGradient(
 
 /** Named arrays as a model, so that they can be optimised like one. */
 class Arrays extends Module {
-  constructor(values: Readonly<Record<string, Tensor>>) {
+  constructor(values: ReadonlyMap<string, Tensor>) {
     super();
-    for (const [name, value] of Object.entries(values)) {
-      const { shape } = checkTensor("optimizerSteps", `parameter "${name}"`, value);
-      this.addParameter(name, new Parameter(shape, (s) => new Float32Array(sizeOf(s))));
-    }
-    this.loadStateDict(values);
+    for (const [name, { shape }] of values) this.addParameter(name, new Parameter(shape, (s) => new Float32Array(sizeOf(s))));
+    this.loadStateDict(Object.fromEntries(values));
   }
 
   forward(): never {
@@ -69,23 +66,20 @@ class Arrays extends Module {
   }
 }
 
-function checkNamed(name: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) throw new RnnError("option", "optimizerSteps", `${name} must be tensors by name, got ${show(value)}`);
-  return value as Record<string, unknown>;
+/** Tensors by name, as they are at this moment. */
+function takeNamed(what: string, of: (name: string) => string, values: unknown): Map<string, Tensor> {
+  return new Map(takeEntries("optimizerSteps", what, "tensors by name", values).map(([name, value]) => [name, takeTensor("optimizerSteps", of(name), value, finite)]));
 }
 
 /** @throws RnnError unless there is a gradient for each parameter, and for nothing else, in each step */
-function checkSteps(gradients: unknown, parameters: Readonly<Record<string, Tensor>>): void {
+function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>[] {
   if (!Array.isArray(gradients)) throw new RnnError("option", "optimizerSteps", `gradients must be a list with a set for each step, got ${show(gradients)}`);
-  for (const [step, value] of (gradients as readonly unknown[]).entries()) {
-    const set = checkNamed(`gradients of step ${step}`, value);
-    const unknown = Object.keys(set).find((path) => !Object.hasOwn(parameters, path));
-    if (unknown !== undefined) throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have "${unknown}", which is no parameter`);
-    for (const [path, { shape }] of Object.entries(parameters)) {
-      const name = `gradient "${path}" of step ${step}`;
-      checkFinite("optimizerSteps", name, checkTensor("optimizerSteps", name, set[path], shape).data);
-    }
-  }
+  return Array.from(gradients as readonly unknown[], (value, step) => {
+    const given = new Map(takeEntries("optimizerSteps", `gradients of step ${step}`, "tensors by name", value));
+    const unknown = [...given.keys()].find((path) => !parameters.has(path));
+    if (unknown !== undefined) throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have ${listed([unknown])}, which is no parameter`);
+    return new Map([...parameters].map(([path, { shape }]) => [path, takeTensor("optimizerSteps", `gradient "${path}" of step ${step}`, given.get(path), finite, shape)]));
+  });
 }
 
 /**
@@ -96,16 +90,17 @@ function checkSteps(gradients: unknown, parameters: Readonly<Record<string, Tens
  * not fit its parameter, `data` if a number is not finite
  */
 export async function optimizerSteps(
-  optimizer: Optimizer, parameters: Readonly<Record<string, Tensor>>, gradients: readonly Readonly<Record<string, Tensor>>[],
-  options: { backend: Backend; clipNorm?: number; clipValue?: number },
+  optimizer: Optimizer, parameters: Readonly<Record<string, TensorLike>>, gradients: readonly Readonly<Record<string, TensorLike>>[],
+  given: { backend: Backend; clipNorm?: number; clipValue?: number },
 ): Promise<Record<string, Tensor<FloatArray>>[]> {
-  checkOptionNames("optimizerSteps", options, ["backend", "clipNorm", "clipValue"], { needed: true });
+  const options = takeOptions("optimizerSteps", given, ["backend", "clipNorm", "clipValue"], { needed: true });
   checkOptimizer("optimizerSteps", optimizer);
   const clipping = checkClipping("optimizerSteps", options);
-  checkNamed("parameters", parameters);
   const { backend } = options;
-  const session = Session.of(new Arrays(parameters), backend);
-  checkSteps(gradients, parameters);
+  checkBackend(backend);
+  const first = takeNamed("parameters", (name) => `parameter "${name}"`, parameters);
+  const steps = takeGradients(gradients, first);
+  const session = Session.of(new Arrays(first), backend);
   const state = new OptimizerState(optimizer, session, clipping);
   const recording = new Recording();
   const { length } = session.store;
@@ -122,9 +117,9 @@ export async function optimizerSteps(
   try {
     await state.begin();
     const results: Record<string, Tensor<FloatArray>>[] = [];
-    for (const [step, set] of gradients.entries()) {
+    for (const [step, set] of steps.entries()) {
       for (const [path, { offset }] of session.store.places) {
-        backend.write(session.store.gradients, set[path].data, offset);
+        backend.write(session.store.gradients, set.get(path)!.data, offset);
       }
       await program.run({ control: Float64Array.from(optimizer.control(step)) as NumericArray });
       results.push(session.store.split(await backend.read(session.store.parameters)));

@@ -1,19 +1,21 @@
 /** How far gradients reach back through time. */
 import type { Backend } from "../backend/backend.ts";
-import type { Batch } from "../data/batch.ts";
-import { checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
-import { checkLoss, type Loss } from "../losses/loss.ts";
+import type { BatchLike } from "../data/batch.ts";
+import { checkInteger, RnnError, show } from "../errors.ts";
+import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
 import { unrolled, type LaneStates } from "../ops/unrolled.ts";
-import { planFor } from "../session/plan.ts";
+import { takeOptions } from "../options.ts";
+import { planOf, takeInputs, type TakenInputs } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkMask, checkTensor, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { integers, takeList, type Numbers, type TensorLike } from "../tensor/take.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 
 /** A batch, and initial states by path if they are not zero. */
-export type FlowBatch = Omit<Batch, "startsSequence"> & { readonly startsSequence?: boolean; readonly state?: Readonly<Record<string, Tensor>> };
+export type FlowBatch = BatchLike & { readonly state?: Readonly<Record<string, TensorLike>> };
 
 /** How strongly the loss of each step depends on the state of each step. */
 export interface GradientFlow {
@@ -50,31 +52,43 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
  * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of
  * range, and for layers with batch normalisation or a projection
  */
-export async function gradientFlow(model: Module, batch: FlowBatch, options: { backend: Backend; loss: Loss; at?: readonly number[] }): Promise<GradientFlow> {
-  checkOptionNames("gradientFlow", options, ["backend", "loss", "at"], { needed: true });
-  checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
-  checkLoss("gradientFlow", options.loss);
+export async function gradientFlow(model: Module, batch: FlowBatch, given: { backend: Backend; loss: Loss; at?: Numbers }): Promise<GradientFlow> {
+  const options = takeOptions("gradientFlow", given, ["backend", "loss", "at"], { needed: true });
+  const { input, lengths, further, state, targets, mask } = takeOptions("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
+  const { loss } = options;
+  checkLoss("gradientFlow", loss);
   const session = Session.of(model, options.backend);
-  checkTensor("inputs", "input", batch.input);
-  const flow = new Flow(session, batch, options.loss);
+  const inputs = takeInputs(model, { input, lengths, further, state });
+  if (inputs.input.shape.length < 2) throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
+  // What the output looks like is known once it has been recorded.
+  const { output: { shape } } = session.record(planOf(inputs, planned).plan, () => undefined);
+  const targetShape = loss.targetShape(shape);
+  const taken = { inputs, targets: takeTargets(loss, targets, targetShape), mask: mask === undefined ? undefined : takeMask(loss, mask, targetShape) };
+  loss.checkTargets(taken.targets.data, shape);
+  const flow = new Flow(session, taken, loss, shape);
   const at = checkedSteps(options.at, flow.outputSteps, flow.steps);
   return { at, norms: await flow.norms(at) };
 }
 
-function checkedSteps(at: readonly number[] | undefined, outputSteps: number | undefined, steps: number): number[] {
+function checkedSteps(given: unknown, outputSteps: number | undefined, steps: number): number[] {
   if (outputSteps === undefined) {
-    if (at !== undefined) throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
+    if (given !== undefined) throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
     return [steps];
   }
-  const all = at ?? Array.from({ length: outputSteps }, (_, t) => t + 1);
-  if (!Array.isArray(all) || all.length === 0) throw new RnnError("option", "gradientFlow", `at must be a list of at least one step, got ${show(at)}`);
-  return all.map((t: number) => {
-    if (checkInteger("gradientFlow", "at", t, 1) > outputSteps) throw new RnnError("option", "gradientFlow", `at must be steps from 1 to ${outputSteps}, got ${t}`);
-    return t;
-  });
+  if (given === undefined) return Array.from({ length: outputSteps }, (_, t) => t + 1);
+  const at = Array.from(takeList("gradientFlow", "at", given, integers, "a list of steps"));
+  if (at.length === 0) throw new RnnError("option", "gradientFlow", `at must be a list of at least one step, got ${show(at)}`);
+  return at.map((t) => checkInteger("gradientFlow", "at", t, 1, outputSteps));
 }
 
 const planned = { differentiates: true, strategy: "step" } as const;
+
+/** What the flow is looked at for, as it was when the call was made. */
+interface TakenFlow {
+  readonly inputs: TakenInputs;
+  readonly targets: Tensor;
+  readonly mask: Tensor | undefined;
+}
 
 /** One batch's flow through one model. */
 class Flow {
@@ -84,26 +98,20 @@ class Flow {
   private readonly batch: number;
   private readonly batchAxis: 0 | 1;
 
-  constructor(private readonly session: Session, private readonly given: FlowBatch, private readonly loss: Loss) {
-    const { model } = session;
-    this.batchAxis = model.batchFirst ? 0 : 1;
-    this.batch = given.input.shape[this.batchAxis];
-    this.steps = given.input.shape[1 - this.batchAxis];
-    // What the output looks like is known once it has been recorded.
-    const { input, lengths, further, state } = given;
-    const { output: { shape } } = session.record(planFor(model, { input, lengths, further, state }, planned).plan, () => undefined);
-    this.outputSteps = shape.length > 2 ? shape[1 - this.batchAxis] : undefined;
-    const targets = loss.targetShape(shape);
-    loss.checkTargets(checkTensor(loss.name, "targets", given.targets, targets).data, shape);
-    if (given.mask) checkMask(loss.name, given.mask, targets);
+  constructor(private readonly session: Session, private readonly given: TakenFlow, private readonly loss: Loss, output: Shape) {
+    this.batchAxis = session.model.batchFirst ? 0 : 1;
+    const { shape } = given.inputs.input;
+    this.batch = shape[this.batchAxis];
+    this.steps = shape[1 - this.batchAxis];
+    this.outputSteps = output.length > 2 ? output[1 - this.batchAxis] : undefined;
   }
 
   /** The batch `times` times, as inputs. */
-  private planOf(times: number): ReturnType<typeof planFor> {
-    const { input, lengths, further, state } = this.given;
-    const each = (tensors: Readonly<Record<string, Tensor>> | undefined, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors ?? {}).map(([path, value]) => [path, tiled(value, axis, times)]));
-    return planFor(this.session.model, {
-      input: tiled(input, this.batchAxis, times), lengths: lengths && Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
+  private planOf(times: number): ReturnType<typeof planOf> {
+    const { input, lengths, further, state } = this.given.inputs;
+    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
+    return planOf({
+      input: tiled(input, this.batchAxis, times), lengths: lengths && Uint32Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
       further: each(further, this.batchAxis), state: each(state, 1),
     }, planned);
   }
@@ -149,7 +157,7 @@ class Flow {
   }
 
   private collect(norms: GradientFlow["norms"], lanes: readonly LaneStates[], values: Readonly<Record<string, NumericArray>>, round: readonly number[], first: number): void {
-    const { batch, given: { lengths } } = this;
+    const { batch, given: { inputs: { lengths } } } = this;
     for (const { path, states } of seriesOf(lanes)) {
       states.forEach(({ shape: [, H] }, k) => {
         const gradient = values[`d.${path}.${k}`] as NumericArray | undefined;

@@ -1,17 +1,26 @@
-import type { Batch } from "../data/batch.ts";
-import { checkOptionNames, RnnError } from "../errors.ts";
+import type { BatchLike } from "../data/batch.ts";
+import { checkBoolean, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
-import type { Loss } from "../losses/loss.ts";
+import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
+import { takeOptions } from "../options.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
-import { planFor, type LayerOptions } from "../session/plan.ts";
+import { planOf, takeInputs, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import type { Lent, Session } from "../session/session.ts";
-import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, checkMask, checkTensor, type NumericArray } from "../tensor/tensor.ts";
+import { checkShape, sizeOf } from "../tensor/shape.ts";
+import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
 
 let recorders = 0;
+
+/** A batch as it was when it came: copies, checked as far as that can be before it is recorded. */
+export interface TakenBatch {
+  readonly inputs: TakenInputs;
+  readonly targets: Tensor;
+  readonly mask: Tensor | undefined;
+  readonly startsSequence: boolean;
+}
 
 /** Records forward pass and loss of a batch and, given an optimiser, the rest of a training step. */
 export class LossRecorder {
@@ -23,15 +32,25 @@ export class LossRecorder {
     private readonly carryState: boolean, private readonly optimizer?: OptimizerState, private readonly layerOptions: LayerOptions = {},
   ) {}
 
+  /** @throws RnnError `shape`, `data` or `option` if it is no batch for the model */
+  take(given: BatchLike): TakenBatch {
+    const batch = takeOptions("batch", given, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
+    return {
+      inputs: takeInputs(this.session.model, { input: batch.input, lengths: batch.lengths, further: batch.further }),
+      targets: takeTargets(this.loss, batch.targets), mask: batch.mask === undefined ? undefined : takeMask(this.loss, batch.mask),
+      startsSequence: checkBoolean("batch", "startsSequence", batch.startsSequence ?? false),
+    };
+  }
+
   /** The recording for batches shaped like this one. */
-  prepare(batch: Batch): Promise<Lent> {
-    const key = `${this.id} ${batch?.mask ? "mask" : ""}`;
+  prepare(batch: TakenBatch): Promise<Lent> {
+    const key = `${this.id} ${batch.mask ? "mask" : ""}`;
     return this.session.prepare(key, this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
     });
   }
 
-  plannedMemory(batch: Batch): MemoryUse {
+  plannedMemory(batch: TakenBatch): MemoryUse {
     return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined));
   }
 
@@ -39,7 +58,7 @@ export class LossRecorder {
    * Checks what a checkpoint after `step` steps says is carried on to this batch.
    * @throws RnnError `format` or `data`, naming the state
    */
-  checkCarried(values: Readonly<Record<string, NumericArray>>, batch: Batch, step: number): void {
+  checkCarried(values: Readonly<Record<string, NumericArray>>, batch: TakenBatch, step: number): void {
     const { externals } = this.session.record(this.planOf(batch), () => undefined);
     const carried = new Map([...externals].filter(([label]) => label.startsWith("carried.")));
     for (const [label, { shape }] of carried) {
@@ -54,10 +73,9 @@ export class LossRecorder {
     if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
   }
 
-  private planOf(batch: Batch): RecordingPlan {
+  private planOf({ inputs }: TakenBatch): RecordingPlan {
     const training = this.optimizer !== undefined;
-    checkOptionNames("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
-    const { plan } = planFor(this.session.model, { input: batch.input, lengths: batch.lengths, further: batch.further }, { training, differentiates: training, ...this.layerOptions });
+    const { plan } = planOf(inputs, { training, differentiates: training, ...this.layerOptions });
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 
@@ -86,16 +104,16 @@ export class LossRecorder {
   }
 }
 
-/** Checks a batch, whose input `prepare` has checked, against the loss and names its arrays as the recording does. */
-export function batchInputs(loss: Loss, context: RunContext, batch: Batch, seed: number, step: number): Record<string, NumericArray> {
+/** Checks a batch, whose input `take` has checked, against the loss and names its arrays as the recording does. */
+export function batchInputs(loss: Loss, context: RunContext, batch: TakenBatch, seed: number, step: number): Record<string, NumericArray> {
   const shape = loss.targetShape(context.output.shape);
-  const targets = checkTensor(loss.name, "targets", batch.targets, shape);
+  const { inputs: given, targets, mask } = batch;
+  checkShape(loss.name, "targets", targets.shape, shape);
   loss.checkTargets(targets.data, context.output.shape);
-  const inputs: Record<string, NumericArray> = { input: batch.input.data, targets: targets.data, ...context.stepInputs(seed, step) };
-  if (batch.lengths) inputs.lengths = Uint32Array.from(batch.lengths);
-  for (const [path, { data }] of Object.entries(batch.further ?? {})) inputs[`further.${path}`] = data;
-  if (batch.mask) {
-    inputs.mask = checkMask(loss.name, batch.mask, shape);
+  const inputs: Record<string, NumericArray> = { ...planOf(given, { differentiates: false }).data, targets: targets.data, ...context.stepInputs(seed, step) };
+  if (mask) {
+    checkShape(loss.name, "mask", mask.shape, shape);
+    inputs.mask = mask.data;
     if (inputs.mask.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
   }
   inputs.normalizer = loss.normalizer(targets.data, inputs.mask);

@@ -1,8 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Batch, TrainingData } from "../data/batch.ts";
-import { checkBoolean, checkInteger, checkOptionNames, RnnError, show } from "../errors.ts";
+import type { TrainingData } from "../data/batch.ts";
+import { checkBoolean, checkInteger, checkSignal, RnnError, show } from "../errors.ts";
 import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
+import { takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
@@ -77,6 +78,7 @@ export class Trainer {
   /** Training steps submitted so far. */
   step = 0;
   readonly backend: Backend;
+  private readonly options: TrainerOptions;
   private readonly session: Session;
   private readonly carried: CarriedStates;
   private readonly optimizerState: OptimizerState;
@@ -88,8 +90,8 @@ export class Trainer {
   private firstStep = 0;
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
-  constructor(readonly model: Module, private readonly options: TrainerOptions) {
-    checkOptionNames("Trainer", options, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
+  constructor(readonly model: Module, given: TrainerOptions) {
+    const options = (this.options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true }));
     checkParts(options);
     const clipping = checkClipping("Trainer", options);
     this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true);
@@ -109,10 +111,9 @@ export class Trainer {
    * the last ones whose loss was finite, and carried states are zero.
    */
   async *run(options: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
-    checkOptionNames("Trainer", options, ["steps", "signal"], { needed: true });
-    const { signal } = options;
-    const steps = checkInteger("Trainer", "steps", options.steps, 0);
-    if (signal !== undefined && typeof signal?.aborted !== "boolean") throw new RnnError("option", "Trainer", `signal must be an AbortSignal, got ${show(signal)}`);
+    const { signal, steps } = takeOptions("Trainer", options, ["steps", "signal"], { needed: true });
+    checkInteger("Trainer", "steps", steps, 0);
+    checkSignal("Trainer", signal);
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     this.running = true;
     const pending: Pending[] = [];
@@ -154,15 +155,15 @@ export class Trainer {
 
   /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
   plannedMemory(): MemoryUse {
-    return this.recorder.plannedMemory(this.options.data.batch(this.step, this.model.batchFirst));
+    return this.recorder.plannedMemory(this.recorder.take(this.options.data.batch(this.step, this.model.batchFirst)));
   }
 
   /**
    * Mean loss over `data` (by default the training data) from zero states, with dropout off.
    * @param options.batches how many of its batches (default all)
    */
-  async evaluate(data: TrainingData = this.options.data, options: { batches?: number } = {}): Promise<Evaluation> {
-    checkOptionNames("evaluate", options, ["batches"]);
+  async evaluate(data: TrainingData = this.options.data, given: { batches?: number } = {}): Promise<Evaluation> {
+    const options = takeOptions("evaluate", given, ["batches"]);
     if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
     const carried = new CarriedStates(this.backend);
@@ -172,7 +173,7 @@ export class Trainer {
       let sum = 0;
       let count = 0;
       for (let i = 0; i < Math.min(batches, data.batches); i++) {
-        const batch = data.batch(i, this.model.batchFirst);
+        const batch = recorder.take(data.batch(i, this.model.batchFirst));
         const { program, context, release } = await recorder.prepare(batch);
         if (batch.startsSequence) carried.reset();
         const inputs = batchInputs(this.options.loss, context, batch, this.seed, 0);
@@ -222,7 +223,7 @@ export class Trainer {
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
     const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
     this.optimizerState.check(checkpoint.optimizer);
-    this.recorder.checkCarried(checkpoint.carried, this.options.data.batch(checkpoint.step, this.model.batchFirst), checkpoint.step);
+    this.recorder.checkCarried(checkpoint.carried, this.recorder.take(this.options.data.batch(checkpoint.step, this.model.batchFirst)), checkpoint.step);
     this.model.loadStateDict(checkpoint.parameters);
     this.optimizerState.write(checkpoint.optimizer);
     this.carried.reset();
@@ -232,7 +233,7 @@ export class Trainer {
 
   private async submit(): Promise<Pending> {
     const { step } = this;
-    const batch: Batch = this.options.data.batch(step, this.model.batchFirst);
+    const batch = this.recorder.take(this.options.data.batch(step, this.model.batchFirst));
     const { program, context, release } = await this.recorder.prepare(batch);
     try {
       const inputs = batchInputs(this.options.loss, context, batch, this.seed, step);

@@ -1,26 +1,28 @@
 /** The work of `verify`: one recording on two backends, command by command. */
 import type { Backend, Program } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
-import { checkBoolean, checkNumber, checkOptionNames } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { usesOf, type Command, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
-import { checkLayerOptions, layerOptionNames, planFor, type ModelInputs } from "../session/plan.ts";
+import { planOf, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import { Session, type Prepared } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import type { Finding, Report, VerifyOptions } from "./verify.ts";
+import type { Finding, Report } from "./verify.ts";
+
+/** What `verify` was asked for. */
+interface Settings {
+  readonly atol: number;
+  readonly rtol: number;
+  readonly training: boolean;
+  readonly layerOptions: LayerOptions;
+}
 
 /** @see verify */
-export async function runVerification(model: Module, inputs: ModelInputs, options: VerifyOptions): Promise<Report> {
-  checkOptionNames("verify", options, ["backend", "atol", "rtol", "training", ...layerOptionNames], { needed: true });
-  const atol = checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 });
-  const rtol = checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 });
-  const training = checkBoolean("verify", "training", options.training ?? true);
-  const layerOptions = checkLayerOptions("verify", options);
+export async function runVerification(model: Module, inputs: TakenInputs, backend: Backend, { atol, rtol, training, layerOptions }: Settings): Promise<Report> {
+  const { plan, data } = planOf(inputs, { training, differentiates: true, ...layerOptions });
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  const { plan, data } = planFor(model, inputs, { training, differentiates: true, ...layerOptions });
-  const device = await make(model, options.backend);
+  const device = await make(model, backend);
   const twin = await make(model, twins);
   const runInputs: Record<string, NumericArray> = { ...data, ...device.context.stepInputs(1, 1) };
   try {
@@ -41,7 +43,7 @@ export async function runVerification(model: Module, inputs: ModelInputs, option
         if (!known || (known.firstBadIndex < 0 && (found.firstBadIndex >= 0 || found.worstDifference > known.worstDifference))) findings.set(key, found);
       }
     }
-    return makeReport(options.backend.adapter, commands.length, compared, [...findings.values()]);
+    return makeReport(backend.adapter, commands.length, compared, [...findings.values()]);
   } finally {
     device.program.free();
     twin.program.free();
@@ -50,7 +52,7 @@ export async function runVerification(model: Module, inputs: ModelInputs, option
   async function make(of: Module, on: Backend): Promise<Prepared & { cotangents: [string, number][] }> {
     const session = Session.of(of, on);
     const cotangents: [string, number][] = [];
-    const prepared = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true }, options.backend);
+    const prepared = await session.make(plan, (context) => void cotangents.push(...recordAll(context)), undefined, { keepAll: true }, backend);
     await session.store.sync();
     return { ...prepared, cotangents };
   }
@@ -59,9 +61,9 @@ export async function runVerification(model: Module, inputs: ModelInputs, option
     const deviceBuffer = device.program.bufferOf(view.buffer);
     const twinBuffer = twin.program.bufferOf(twinView.buffer);
     const length = Math.max(1, sizeOf(view.shape));
-    const got = await options.backend.read(deviceBuffer, view.offset, length);
+    const got = await backend.read(deviceBuffer, view.offset, length);
     const expected = await twins.read(twinBuffer, view.offset, length);
-    options.backend.write(deviceBuffer, expected, view.offset);
+    backend.write(deviceBuffer, expected, view.offset);
     let worstDifference = 0;
     let firstBadIndex = -1;
     for (let i = 0; i < length; i++) {

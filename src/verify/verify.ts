@@ -1,7 +1,11 @@
 /** Proof on the user's own device that its numbers are right. */
 import type { Backend } from "../backend/backend.ts";
+import { checkBoolean, checkNumber } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { LayerOptions, ModelInputs } from "../session/plan.ts";
+import { takeOptions } from "../options.ts";
+import { checkLayerOptions, layerOptionNames, takeInputs, type LayerOptions, type ModelInputs } from "../session/plan.ts";
+import { checkParts } from "../session/session.ts";
+import type { TensorLike } from "../tensor/take.ts";
 
 /** What is checked, and how closely. */
 export interface VerifyOptions extends LayerOptions {
@@ -49,7 +53,16 @@ export interface Report {
  * kernel that makes it, and not again in all that follow.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit the model
  */
-export async function verify(model: Module, inputs: ModelInputs, options: VerifyOptions): Promise<Report> {
+export async function verify(model: Module, inputs: ModelInputs | TensorLike, given: VerifyOptions): Promise<Report> {
+  const options = takeOptions("verify", given, ["backend", "atol", "rtol", "training", ...layerOptionNames], { needed: true });
+  const settings = {
+    atol: checkNumber("verify", "atol", options.atol ?? 1e-5, { least: 0 }),
+    rtol: checkNumber("verify", "rtol", options.rtol ?? 1e-4, { least: 0 }),
+    training: checkBoolean("verify", "training", options.training ?? true),
+    layerOptions: checkLayerOptions("verify", options),
+  };
+  checkParts(model, options.backend);
+  const taken = takeInputs(model, inputs);
   const { runVerification } = await import("./verification.ts");
-  return runVerification(model, inputs, options);
+  return runVerification(model, taken, options.backend, settings);
 }

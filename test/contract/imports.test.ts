@@ -6,12 +6,13 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
-const base = ["errors", "tensor", "kernels", "recording"];
+const base = ["errors", "options", "tensor", "kernels", "recording"];
 const model = [...base, "ops", "nn", "losses", "optim"];
 const session = [...model, "backend", "session"];
 
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
+  options: ["errors"],
   tensor: ["errors"],
   kernels: ["errors", "tensor"],
   recording: ["errors", "tensor", "kernels"],
@@ -23,8 +24,8 @@ const mayImport: Record<string, readonly string[]> = {
   optim: [...base, "ops"],
   session: [...model, "backend"],
   // Formats and batches know nothing of models; training writes the one and reads the other.
-  io: ["errors", "tensor"],
-  data: ["errors", "tensor"],
+  io: ["errors", "options", "tensor"],
+  data: ["errors", "options", "tensor"],
   train: [...session, "io", "data"],
   generate: [...session, "data"],
   verify: session,

@@ -11,8 +11,8 @@ const values = [
   "squaredError", "stepDecay", "tensor", "uniform", "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TrainerOptions",
+  "Backend", "BackendOptions", "Batch", "BatchLike", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
+  "NestedNumbers", "Numbers", "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Tensor", "TensorFile", "TensorLike", "TrainerOptions",
   "TrainingData", "Variable", "VerifyOptions",
 ];
 

@@ -24,7 +24,7 @@ const variants: Record<string, (options: LayerOptions, units?: number) => Module
 const names = Object.keys(variants);
 
 /** States of `lanes` layers or directions. */
-function inputsOf(model: string, lanes: number, lengths?: number[], units = H): ModelInputs {
+function inputsOf(model: string, lanes: number, lengths?: number[], units = H): ModelInputs<Tensor> {
   const state: Record<string, Tensor> = { h: tensor([lanes, B, units], 4) };
   if (model.startsWith("LSTM")) state.c = tensor([lanes, B, units], 5);
   return { input: tensor([T, B, I], 3), state, lengths };
@@ -58,7 +58,7 @@ async function withBlocks(model: Module, gates: number, change: (blocks: Float64
   }));
 }
 
-async function expectSame(one: Module, other: Module, inputs: ModelInputs): Promise<void> {
+async function expectSame(one: Module, other: Module, inputs: ModelInputs<Tensor>): Promise<void> {
   const on = await backend("cpu", "float64");
   const [a, b] = [await forward(one, inputs, { backend: on }), await forward(other, inputs, { backend: on })];
   expectClose("output", a.output.data, b.output.data, { atol: 1e-12, rtol: 0 });

@@ -9,7 +9,7 @@ const sum = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a
  * Compares every third number's gradient with a difference quotient of fourth order over steps of 1e-3, whose error is of
  * order 1e-12. Norms over a few numbers bend more: their steps are of 1e-4, and what rounding leaves is of order 1e-11.
  */
-export async function checkGradients(model: Module, inputs: ModelInputs, training = false, { strategy, bends = false }: { strategy?: StrategyOption; bends?: boolean } = {}): Promise<void> {
+export async function checkGradients(model: Module, inputs: ModelInputs<Tensor>, training = false, { strategy, bends = false }: { strategy?: StrategyOption; bends?: boolean } = {}): Promise<void> {
   const on = await backend("cpu", "float64");
   const options = { backend: on, training, seed: 5, strategy };
   const dict = await model.stateDict();
@@ -18,7 +18,7 @@ export async function checkGradients(model: Module, inputs: ModelInputs, trainin
   const { output, state } = await forward(model, inputs, options);
   const cotangent = Float64Array.from(numbers(output.data.length, 7));
   const stateCotangents: Record<string, Tensor> = Object.fromEntries(Object.entries(state).map(([path, { shape, data }], i) => [path, { shape, data: Float64Array.from(numbers(data.length, 11 + i)) }]));
-  const loss = async (changed: ModelInputs): Promise<number> => {
+  const loss = async (changed: ModelInputs<Tensor>): Promise<number> => {
     const result = await forward(model, changed, options);
     return sum(result.output.data, cotangent) + Object.entries(result.state).reduce((total, [path, { data }]) => total + sum(data, stateCotangents[path].data), 0);
   };

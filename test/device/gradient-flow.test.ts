@@ -141,7 +141,7 @@ describe("gradient flow", () => {
     const plain = { input: tensor([[[1, 2]]]), targets: tensor([[[1, 2]]]) };
     const squared = squaredError();
     await expect(gradientFlow(new Same(), plain, { backend: on, loss: squared })).rejects.toThrow("gradientFlow: needs a model with a recurrent layer");
-    await expect(gradientFlow(new RNN(2, 2), plain, { backend: on, loss: squared, at: [2] })).rejects.toThrow("gradientFlow: at must be steps from 1 to 1, got 2");
+    await expect(gradientFlow(new RNN(2, 2), plain, { backend: on, loss: squared, at: [2] })).rejects.toThrow("gradientFlow: at must be an integer of at least 1 and at most 1, got 2");
     await expect(gradientFlow(new RNN(2, 2), plain, { backend: on } as never)).rejects.toThrow("gradientFlow: loss must come from crossEntropy() or another loss function, got undefined");
     await expect(gradientFlow(new LastStep(new RNN(2, 2)), { ...plain, targets: tensor([[1, 2]]) }, { backend: on, loss: squared, at: [1] })).rejects.toThrow("gradientFlow: at chooses between steps of the output, and this model's has none");
   });

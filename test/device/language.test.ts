@@ -122,10 +122,10 @@ describe("batches of sentences", () => {
 
   it.each([
     ["no sentence", () => new SentenceData([], { end: 0 }), "SentenceData: sentences must be a list of at least one sentence"],
-    ["a text", () => sentenceBatch(["abc"] as never, { end: 0 }), 'sentenceBatch: sentences must be lists of ids, got "abc" at index 0'],
+    ["a text", () => sentenceBatch(["abc"] as never, { end: 0 }), 'sentenceBatch: sentences 0 must be a list of ids, got "abc"'],
     ["a fraction of an id", () => new SentenceData([[1], [0.5]], { end: 0 }), "SentenceData: sentences 1 must be integers"],
     ["too few targets", () => new PairData([[1], [2]], [[1]], { end: 0 }), "PairData: there must be a target for each of the 2 sources, got 1"],
-    ["no end", () => new SentenceData([[1]], {} as never), "SentenceData: end must be an integer of at least 0, got undefined"],
+    ["no end", () => new SentenceData([[1]], {} as never), "SentenceData: end must be an integer of at least 0 and at most 2147483647, got undefined"],
   ])("are refused of %s", (_, act, message) => {
     expect(act).toThrow(message);
   });
@@ -274,7 +274,7 @@ describe("encoder and decoder", () => {
     const on = { backend: await backend("cpu") };
     const { further, ...rest } = inputsOf();
     await expect(forward(makeModel(), rest, on)).rejects.toThrow('Seq2Seq: needs the further input "target" [steps, batch]; beamSearch does without');
-    await expect(forward(makeModel(), { ...rest, further: { targets: further.target } }, on)).rejects.toThrow('inputs: unknown option "targets"; did you mean "target"?');
+    await expect(forward(makeModel(), { ...rest, further: { targets: further.target } }, on)).rejects.toThrow('inputs.further: unknown option "targets"; did you mean "target"?');
     await expect(forward(makeModel(), { ...rest, further: { target: { shape: [1, 3], data: Uint32Array.of(0, 5, 0) } } }, on)).rejects.toThrow('inputs: further "target" must be integers from 0 to 4, got 5 at index 1');
     const narrow = new Seq2Seq({ encoder: new Sequential([new Embedding(6, 3), new GRU(3, 3)]), decoder: decoder() });
     await expect(forward(narrow, inputsOf(), on)).rejects.toThrow("Attention: memory must be [steps, batch, 4], got [4, 3, 3]");

@@ -152,7 +152,7 @@ describe("an operation that does not fit is refused in words", () => {
     ["a factor that is no number", [1], (c, x) => ops.scale(c, x, NaN), "ops.scale: factor must be a finite number, got NaN"],
     ["a weight of other features", [3, 5], ops.linear, "ops.linear: x must have 5 features in its last axis, got [2, 4]"],
     ["numbers instead of ids", [3, 5], (c, x, p) => ops.embedding(c, x, p), "ops.embedding: ids must be a Variable of ids, got numbers (input)"],
-    ["a tensor instead of a variable", [1], (c, x) => ops.add(c, x, tensor([1]) as unknown as Variable), "ops.add: b must be a Variable, got a Object; ops.constant makes one of a tensor"],
+    ["a tensor instead of a variable", [1], (c, x) => ops.add(c, x, tensor([1]) as unknown as Variable), "ops.add: b must be a Variable, got an Object; ops.constant makes one of a tensor"],
   ];
   it.each(mistakes)("%s", async (_, p, operation, message) => {
     await expect(forward(new Operated(p, operation), tensor([[1, 2, 3, 4], [5, 6, 7, 8]]), { backend: await backend("cpu") })).rejects.toThrow(message);

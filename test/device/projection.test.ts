@@ -6,7 +6,7 @@ import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H, P] = [4, 3, 2, 5, 3];
 const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
-const inputsOf = (lanes: number, lengths?: number[]): ModelInputs => ({ input: tensor([T, B, I], 3), state: { h: tensor([lanes, B, P], 4), c: tensor([lanes, B, H], 5) }, lengths });
+const inputsOf = (lanes: number, lengths?: number[]): ModelInputs<Tensor> => ({ input: tensor([T, B, I], 3), state: { h: tensor([lanes, B, P], 4), c: tensor([lanes, B, H], 5) }, lengths });
 
 describe("gradients in float64 agree with finite differences", () => {
   it.each([

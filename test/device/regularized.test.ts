@@ -39,7 +39,7 @@ const variants: Record<string, Variant> = {
 const names = Object.keys(variants);
 
 /** States of `lanes` layers or directions. */
-function inputsOf(model: string, lanes: number, H: number, lengths?: number[]): ModelInputs {
+function inputsOf(model: string, lanes: number, H: number, lengths?: number[]): ModelInputs<Tensor> {
   const state: Record<string, Tensor> = { h: tensor([lanes, B, H], 4) };
   if (model.startsWith("LSTM")) state.c = tensor([lanes, B, H], 5);
   return { input: tensor([T, B, I], 3), state, lengths };

@@ -60,7 +60,7 @@ describe("layers refuse", () => {
     ["NaN for a size", () => new Linear(3, NaN), "option", "Linear: outFeatures must be an integer of at least 1, got NaN"],
     ["negative ids", () => new Embedding(-1, 2), "option", "Embedding: numEmbeddings must be an integer of at least 1, got -1"],
     ["infinite width", () => new Embedding(1, Infinity), "option", "Embedding: embeddingDim must be an integer of at least 1, got Infinity"],
-    ["an unknown option", () => new LSTM(3, 4, wrong({ layers: 2 })), "option", /^LSTM: unknown option "layers"; known options are numLayers, bias, batchFirst, /],
+    ["an unknown option", () => new LSTM(3, 4, wrong({ layers: 2 })), "option", /^LSTM: unknown option "layers"; did you mean "numLayers"\?/],
     ["an option of another cell", () => new RNN(3, 4, wrong({ reset: "after" })), "option", /^RNN: unknown option "reset"/],
     ["0 layers", () => new LSTM(3, 4, { numLayers: 0 }), "option", "LSTM: numLayers must be an integer of at least 1, got 0"],
     ["text for a switch", () => new LSTM(3, 4, { bias: wrong("yes") }), "option", 'LSTM: bias must be true or false, got "yes"'],
@@ -95,7 +95,7 @@ describe("layers refuse", () => {
       const layer = new Linear(3, 3);
       return new Sequential({ a: new Sequential([layer]), b: new Sequential([new Linear(3, 3), layer]) });
     }, "option", /^Sequential: "b" is in this model already/],
-    ["an unknown option of a list", () => new Sequential([new Linear(1, 1)], wrong({ sead: 1 })), "option", 'Sequential: unknown option "sead"; known options are seed'],
+    ["an unknown option of a list", () => new Sequential([new Linear(1, 1)], wrong({ sead: 1 })), "option", 'Sequential: unknown option "sead"; did you mean "seed"?'],
     ["a composition of what is no module", () => rnn.compose({ a: wrong(null) }, (_, x) => x), "option", 'compose: "a" must be a module, got null'],
     ["a composition without a function", () => rnn.compose({ a: new Linear(1, 1) }, wrong("a")), "option", 'compose: connect must be a function, got "a"'],
   ]);
@@ -161,7 +161,7 @@ describe("losses refuse", () => {
 describe("optimisers and schedules refuse", () => {
   const { sgd, adam, adamw, nadam, rmsprop, constant, stepDecay, cosine } = rnn;
   refuses([
-    ["PyTorch's short name", () => adam(wrong({ lr: 0.1 })), "option", /^adam: unknown option "lr"; known options are learningRate, weightDecay, beta1, beta2, eps$/],
+    ["PyTorch's short name", () => adam(wrong({ lr: 0.1 })), "option", /^adam: unknown option "lr"; did you mean "learningRate"\?$/],
     ["a negative learning rate", () => sgd({ learningRate: -1 }), "option", "sgd: learningRate must be a finite number of at least 0, got -1"],
     ["NaN for a learning rate", () => adamw({ learningRate: NaN }), "option", "adamw: learningRate must be a finite number of at least 0, got NaN"],
     ["text for a learning rate", () => rmsprop({ learningRate: wrong("0.1") }), "option", 'rmsprop: learningRate must be a finite number of at least 0, got "0.1"'],
@@ -183,17 +183,29 @@ describe("optimisers and schedules refuse", () => {
   ]);
 });
 
+const cyclic = (): unknown[] => {
+  const list: unknown[] = [];
+  list.push(list);
+  return list;
+};
+const shared = (): unknown => [1, 2, 3].reduce<unknown>((rows) => new Array<unknown>(1000).fill(rows), new Array<number>(1000).fill(0));
+
 describe("tensor refuses", () => {
   refuses([
-    ["rows of different lengths", () => rnn.tensor([[1, 2], [3]]), "shape", "tensor: rows must have equal lengths; the first one at depth 1 has 2, another 1"],
-    ["rows whose lengths only add up", () => rnn.tensor([[1, 2], [3], [4, 5, 6]]), "shape", "tensor: rows must have equal lengths; the first one at depth 1 has 2, another 1"],
+    ["rows of different lengths", () => rnn.tensor([[1, 2], [3]]), "shape", "tensor: values must have rows of equal lengths; the first one at depth 1 has 2, another 1"],
+    ["rows whose lengths only add up", () => rnn.tensor([[1, 2], [3], [4, 5, 6]]), "shape", "tensor: values must have rows of equal lengths; the first one at depth 1 has 2, another 1"],
     ["numbers beside rows", () => rnn.tensor([[1, 2], 3]), "shape", "tensor: values must be numbers in rows of equal depth, got 3 at depth 1"],
     ["rows beside numbers", () => rnn.tensor([1, [2]]), "shape", "tensor: values must be numbers in rows of equal depth, got [2] at depth 1"],
-    ["text", () => rnn.tensor(wrong("12")), "shape", 'tensor: values must be numbers in rows of equal depth, got "12" at depth 0'],
-    ["text inside", () => rnn.tensor(wrong([1, "2"])), "shape", 'tensor: values must be numbers in rows of equal depth, got "2" at depth 1'],
+    ["text", () => rnn.tensor(wrong("12")), "shape", 'tensor: values must be a tensor { shape, data }, a typed array or nested lists of numbers, got "12"'],
+    ["text inside", () => rnn.tensor(wrong([1, "2"])), "data", 'tensor: values must be numbers, got "2" at index 1'],
     ["a shape that does not fit", () => rnn.tensor([1, 2, 3], [2, 2]), "shape", "tensor: values of shape [2, 2] must hold 4 numbers, got 3"],
     ["a negative shape", () => rnn.tensor(Float32Array.of(1), [-1, -1]), "shape", "tensor: values of shape [-1, -1] must hold 1 numbers, got 1"],
-    ["bytes", () => rnn.tensor(wrong(Uint8Array.of(1))), "shape", "tensor: values must be a tensor { shape, data } with data in a Float32Array, Float64Array, Int32Array, Uint32Array, got data in a Uint8Array"],
+    ["bytes without a type", () => rnn.tensor(wrong(new ArrayBuffer(4))), "shape", "tensor: values must be a tensor { shape, data }, a typed array or nested lists of numbers, got an ArrayBuffer"],
+    ["a list in itself", () => rnn.tensor(wrong(cyclic())), "limit", "tensor: values must be nested at most 16 deep; does a list contain itself?"],
+    ["lists that share rows and would be 10^12 numbers", () => rnn.tensor(wrong(shared())), "limit", "tensor: values must be a typed array if it has more than 67108864 numbers, got lists of [1000, 1000, 1000, 1000]"],
+    ["a list with nothing in it but a length", () => rnn.tensor(new Array<number>(4e9)), "limit", /^tensor: values must be a typed array if it has more than 67108864 numbers/],
+    ["what float32 makes infinite", () => rnn.tensor([1, 1e300]), "data", "tensor: values must be finite numbers up to 3.4e38, as float32 holds them, got 1e+300 at index 1"],
+    ["bigints", () => rnn.tensor(wrong([1n])), "data", "tensor: values must be numbers, got the bigint 1n at index 0; Number() makes a number of it"],
   ]);
 });
 
@@ -208,7 +220,7 @@ describe("forward refuses", () => {
     ["no time steps", run(numbers(0, 16, 28)), "shape", "inputs: input must have no dimension of size 0, got [0, 16, 28]"],
     ["no rows", run(numbers(3, 0, 28)), "shape", "inputs: input must have no dimension of size 0, got [3, 0, 28]"],
     ["data that do not fill the shape", run({ shape: [2, 3, 28], data: new Float32Array(7) }), "shape", "inputs: input of shape [2, 3, 28] must hold 168 numbers, got 7"],
-    ["plain numbers", run({ input: [1, 2, 3] }), "shape", /^inputs: input must be a tensor \{ shape, data \} with data in a Float32Array.*, got \[1, 2, 3\]$/],
+    ["a row of plain numbers", run({ input: [1, 2, 3] }), "shape", "LSTM: input must be [steps, batch, 28], got [3]"],
     ["nothing", run(undefined), "shape", /^inputs: input must be a tensor .*, got undefined$/],
     ["null", run(null), "shape", /^inputs: input must be a tensor .*, got null$/],
     ["a number", run(3), "shape", /^inputs: input must be a tensor .*, got 3$/],
@@ -227,7 +239,7 @@ describe("forward refuses", () => {
     ["a state that is none", run({ input: numbers(1, 1, 28), state: { h: 3 } }), "shape", /^inputs: state "h" must be a tensor/],
     ["too few lengths", run({ input: numbers(3, 2, 28), lengths: [1] }), "shape", "inputs: lengths must hold one number per row of the batch, 2, got 1"],
     ["lengths beyond the steps", run({ input: numbers(3, 2, 28), lengths: [1, 4] }), "data", "inputs: lengths must be integers from 0 to 3, got 4 at index 1"],
-    ["lengths that are none", run({ input: numbers(3, 2, 28), lengths: 3 }), "shape", /^inputs: lengths must hold one number per row of the batch, 2, got undefined$/],
+    ["lengths that are none", run({ input: numbers(3, 2, 28), lengths: 3 }), "data", "inputs: lengths must be a list of numbers, got 3"],
     ["an unknown option", run(numbers(1, 1, 28), { train: true }), "option", 'forward: unknown option "train"; did you mean "training"?'],
     ["text for a switch", run(numbers(1, 1, 28), { training: "yes" }), "option", 'forward: training must be true or false, got "yes"'],
     ["recompute that is no boolean", run(numbers(1, 1, 28), { recompute: 1 }), "option", 'forward: recompute must be true or false, got 1'],
@@ -254,7 +266,7 @@ describe("gradients refuses", () => {
     ["a state of a wrong size", run({ state: { h: numbers(1, 3) } }), "shape", 'cotangents: state "h" must be [1, 1, 3], got [1, 3]'],
     ["an unknown name", run({ outputs: numbers(4, 1, 3) }), "option", 'cotangents: unknown option "outputs"; did you mean "output"?'],
     ["nothing", run(undefined), "option", "cotangents: options must be an object, got undefined"],
-    ["an unknown option", run({}, { sed: 1 }), "option", 'gradients: unknown option "sed"; known options are backend, training, seed, strategy, recompute, storage'],
+    ["an unknown option", run({}, { sed: 1 }), "option", 'gradients: unknown option "sed"; did you mean "seed"?'],
   ]);
 });
 
@@ -265,7 +277,7 @@ describe("verify refuses", () => {
     ["an unknown option", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong({ backend, tolerance: 1 })), "option", /^verify: unknown option "tolerance"/],
     ["no options", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong(undefined)), "option", "verify: options must be an object, got undefined"],
     ["no backend", () => rnn.verify(new rnn.RNN(2, 3), { input: numbers(1, 1, 2) }, wrong({})), "option", "backend: must come from createBackend, got undefined"],
-    ["no inputs", () => rnn.verify(new rnn.RNN(2, 3), wrong(undefined), { backend }), "option", "inputs: options must be an object, got undefined"],
+    ["no inputs", () => rnn.verify(new rnn.RNN(2, 3), wrong(undefined), { backend }), "shape", /^inputs: input must be a tensor .*, got undefined$/],
   ]);
 });
 
@@ -323,10 +335,10 @@ describe("a loss or an optimiser by itself refuses", () => {
     ["NaN in a gradient", steps([{ w: { shape: [2, 3], data: new Float32Array(6).fill(NaN, 4) } }]), "data", 'optimizerSteps: gradient "w" of step 0 must be finite numbers, got NaN at index 4'],
     ["a gradient of what is no parameter", steps([{ w: numbers(2, 3), v: numbers(1) }]), "option", 'optimizerSteps: gradients of step 0 have "v", which is no parameter'],
     ["no gradients", steps(undefined), "option", "optimizerSteps: gradients must be a list with a set for each step, got undefined"],
-    ["null for the gradients of a step", steps([null]), "option", "optimizerSteps: gradients of step 0 must be tensors by name, got null"],
+    ["null for the gradients of a step", steps([null]), "option", "optimizerSteps: gradients of step 0 must be an object of tensors by name, got null"],
     ["no optimiser", () => rnn.optimizerSteps(wrong(undefined), parameters, [], { backend }), "option", "optimizerSteps: optimizer must come from adam() or another optimiser function, got undefined"],
     ["an optimiser that was not called", () => rnn.optimizerSteps(wrong(rnn.sgd), parameters, [], { backend }), "option", "optimizerSteps: optimizer must come from adam() or another optimiser function, got a function"],
-    ["no parameters", () => rnn.optimizerSteps(rnn.sgd(), wrong(null), [], { backend }), "option", "optimizerSteps: parameters must be tensors by name, got null"],
+    ["no parameters", () => rnn.optimizerSteps(rnn.sgd(), wrong(null), [], { backend }), "option", "optimizerSteps: parameters must be an object of tensors by name, got null"],
     ["a parameter that is no tensor", () => rnn.optimizerSteps(rnn.sgd(), wrong({ w: null }), [], { backend }), "shape", /^optimizerSteps: parameter "w" must be a tensor .*, got null$/],
     ["no options", () => rnn.optimizerSteps(rnn.sgd(), parameters, [], wrong(undefined)), "option", "optimizerSteps: options must be an object, got undefined"],
     ["no backend", steps([], { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
@@ -344,7 +356,7 @@ describe("gradientFlow refuses", () => {
     ["a state that is none", run({ state: { h: null } }), "shape", /^inputs: state "h" must be a tensor .*, got null$/],
     ["a state of a wrong rank", run({ state: { h: numbers(2) } }), "shape", 'state: "h" must be [1, 1, 2], got [2]'],
     ["an unknown state", run({ state: { c: numbers(1, 1, 2) } }), "option", 'state: this model has no state "c"; its states are "h"'],
-    ["a further input that the model has not", run({ further: { memory: null } }), "option", 'inputs: unknown option "memory"; known options are none'],
+    ["a further input that the model has not", run({ further: { memory: null } }), "option", 'inputs.further: unknown option "memory"; known options are none'],
     ["NaN in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(NaN, 5) } }), "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 5"],
     ["a negative weight in the mask", run({ mask: { shape: [3, 1, 2], data: new Float32Array(6).fill(-1) } }), "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
   ]);

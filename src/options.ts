@@ -1,0 +1,82 @@
+/**
+ * How options are read, everywhere: once, when the call is made. What is `undefined` was not given; `null` is refused by
+ * its name, since nobody knows whether it means "none" or "the default".
+ */
+import { listed, reading, RnnError, show } from "./errors.ts";
+
+/** What other libraries call it; "" before a remark where it is no option here. Letters only, in lower case. */
+const otherNames: Readonly<Record<string, string>> = {
+  lr: "learningRate", eta: "learningRate", stepsize: "learningRate", betas: "beta1", rho: "alpha", epsilon: "eps", decay: "weightDecay", l2: "weightDecay",
+  clip: "clipNorm", gradclip: "clipNorm", maxgradnorm: "clipNorm", maxnorm: "clipNorm", tmax: "totalSteps", etamin: "minimum",
+  layers: "numLayers", nlayers: "numLayers", usebias: "bias", timemajor: "batchFirst", mergemode: "merge", activation: "nonlinearity", kernelinitializer: "inputInit",
+  recurrentinitializer: "recurrentInit", resetafter: "reset", unitforgetbias: "forgetBias", stateful: "carryState", size: "batch", batchsize: "batch", rows: "batch",
+  sequencelength: "steps", seqlen: "steps", seqlength: "steps", epochs: "steps", iterations: "steps", maxlen: "maxLength", maxlength: "length", maxtokens: "length",
+  maxnewtokens: "length", numbeams: "beams", beamwidth: "beams", beamsize: "beams", abort: "signal", abortsignal: "signal", abortcontroller: "signal", device: "backend", dataset: "data",
+  criterion: "loss", lossfn: "loss", optim: "optimizer", x: "input", inputs: "input", y: "targets", target: "targets", labels: "targets", initialstate: "state", h0: "state",
+  returnsequences: " all steps are the output, and LastStep gives the last one", returnstate: " forward gives the states besides the output",
+  units: " sizes are the first arguments", hiddensize: " sizes are the first arguments", inputsize: " sizes are the first arguments", inputshape: " sizes are the first arguments",
+};
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
+
+/** Insertions, deletions and replacements that make one word of the other. */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[other.length];
+}
+
+/** What may have been meant by an unknown name. */
+function hintFor(name: string, known: readonly string[]): string {
+  const all = `known options are ${known.join(", ") || "none"}`;
+  const word = plain(name);
+  if (word === "" || word.length > 40) return all;
+  const other = Object.hasOwn(otherNames, word) ? otherNames[word] : "";
+  if (other.startsWith(" ")) return `${other.trim()}; ${all}`;
+  const meant = known.includes(other) ? other : known.find((one) => plain(one) === word) ?? nearest(word, known);
+  return meant === undefined ? all : `did you mean "${meant}"?`;
+}
+
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known.map((one) => ({ one, far: distance(word, plain(one)) })).sort((a, b) => a.far - b.far);
+  if (best && best.far <= word.length / 3) return best.one;
+  return known.find((one) => word.length > 2 && (plain(one).startsWith(word) || (plain(one).length > 2 && word.startsWith(plain(one)))));
+}
+
+/** Whether `value` is an object of names and values: no list, Map, Date, Promise, array of numbers … */
+function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value));
+}
+
+/**
+ * Reads options: each of the `known` ones once, so that what is checked is what is used.
+ * @param needed whether there must be options at all
+ * @throws RnnError `option` for an unknown name, telling the nearest known one, and for null
+ */
+export function takeOptions<T extends object>(where: string, options: T | undefined, known: readonly string[], { needed = false } = {}): T {
+  if (options === undefined && !needed) return {} as T;
+  return reading("option", where, "options", () => {
+    if (!isRecord(options)) throw new RnnError("option", where, `options must be an object, got ${show(options)}`);
+    const unknown = Object.keys(options).find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new RnnError("option", where, `unknown option ${listed([unknown])}; ${hintFor(unknown, known)}`);
+    const taken = Object.fromEntries(known.map((name) => [name, reading("option", where, name, () => (options as Record<string, unknown>)[name])]).filter(([, value]) => value !== undefined)) as Record<string, unknown>;
+    const empty = known.find((name) => taken[name] === null);
+    if (empty !== undefined) throw new RnnError("option", where, `${empty} must not be null; leave out what is not wanted`);
+    return taken as T;
+  });
+}
+
+/**
+ * Reads an object of values by name, each once.
+ * @throws RnnError `option` if it is none
+ */
+export function takeEntries(where: string, name: string, of: string, values: unknown, kind: "option" | "format" = "option"): [string, unknown][] {
+  return reading(kind, where, name, () => {
+    if (!isRecord(values)) throw new RnnError(kind, where, `${name} must be an object of ${of}, got ${show(values)}`);
+    return Object.entries(values);
+  });
+}

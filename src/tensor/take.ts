@@ -1,0 +1,186 @@
+/**
+ * How numbers come in, everywhere: they are copied once, when the call is made, into an array of the package's own and
+ * of the right type, and the copy is what is checked. What the caller does to the original afterwards changes nothing.
+ */
+import { allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
+import { checkShape, sizeOf, type Shape } from "./shape.ts";
+import { finiteProblem, type NumericArray, type Tensor } from "./tensor.ts";
+
+/** A list of numbers as people have it: an array, any typed array, or whatever has a length and indices. */
+export type Numbers = ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean>;
+/** Lists of lists of equal lengths, as deep as there are axes. */
+export type NestedNumbers = Numbers | readonly (number | boolean | NestedNumbers)[];
+/** What is taken for a tensor: shape and data (any array of numbers), or nested lists alone, whose shape they show. */
+export type TensorLike = { readonly shape: Shape; readonly data: NestedNumbers } | NestedNumbers;
+
+/** What the numbers must be. */
+export interface Content {
+  readonly type: "f32" | "u32" | "i32" | "any";
+  readonly least: number;
+  readonly most: number;
+  /** Whether true and false are taken for 1 and 0. */
+  readonly booleans?: boolean;
+}
+
+/** Finite numbers, in float32 too. */
+export const finite: Content = { type: "f32", least: -mostFloat, most: mostFloat };
+/** Weights of a mask: none is negative. */
+export const weights: Content = { type: "f32", least: 0, most: mostFloat, booleans: true };
+/** Integers from 0 to count - 1. */
+export const idsBelow = (count: number): Content => ({ type: "u32", least: 0, most: count - 1 });
+/** Any integers that targets may be; a loss knows which. */
+export const integers: Content = { type: "i32", least: -(2 ** 31), most: 2 ** 31 - 1 };
+/** Whatever there is, NaN too, in the nearest of the package's four types. */
+const anything: Content = { type: "any", least: -Infinity, most: Infinity, booleans: true };
+
+/** Axes of a tensor at most. */
+const mostAxes = 16;
+/** Numbers that lists may have together; typed arrays may have more. */
+const mostListed = 2 ** 26;
+
+const typeOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag)!;
+/** The name of a typed array's type; undefined for all else. Right for arrays of other windows, too, and not to be faked. */
+const tagOf = (value: unknown): string | undefined => typeOf.get!.call(value) as string | undefined;
+
+const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || tagOf(value) !== undefined;
+/** The arguments of a function, say. */
+const hasIndices = (value: unknown): value is ArrayLike<unknown> => isList(value) || (typeof value === "object" && value !== null && Number.isSafeInteger((value as { length?: unknown }).length));
+
+const owned: Readonly<Record<string, NumericArray["constructor"]>> = { Float32Array, Float64Array, Int32Array, Uint32Array };
+const nearest: Readonly<Record<string, string>> = { Float16Array: "Float32Array", Uint8Array: "Uint32Array", Uint8ClampedArray: "Uint32Array", Uint16Array: "Uint32Array", Int8Array: "Int32Array", Int16Array: "Int32Array" };
+
+type ArrayType = new (from: ArrayLike<number>) => NumericArray;
+
+/** The type that an array of type `tag` can be copied to as it is, without losing what shows that a number is wrong. */
+function copyType(tag: string | undefined, { type }: Content): ArrayType | undefined {
+  if (tag === undefined || tag.startsWith("Big")) return undefined;
+  if (type === "any") return owned[nearest[tag] ?? tag] as ArrayType;
+  if (type === "f32") return tag === "Float64Array" ? Float64Array : Float32Array;
+  if (tag.startsWith("Float")) return undefined;
+  if (type === "u32") return Uint32Array;
+  return tag === "Uint32Array" ? undefined : Int32Array;
+}
+
+const listType: Readonly<Record<Content["type"], ArrayType>> = { any: Float32Array, f32: Float32Array, u32: Uint32Array, i32: Int32Array };
+
+/** Says what is wrong with one number. */
+function refuse(where: string, name: string, value: unknown, at: number, { type, least, most }: Content): never {
+  if (typeof value === "bigint" && (type === "f32" || type === "any")) throw new RnnError("data", where, `${name} must be numbers, got the bigint ${show(value)} at index ${at}; Number() makes a number of it`);
+  if (type !== "f32" && type !== "any") throw new RnnError("data", where, `${name} must be integers${type === "i32" ? "" : ` from ${least} to ${most}`}, got ${show(value)} at index ${at}`);
+  if (typeof value === "number") throw new RnnError("data", where, finiteProblem(name, value, at, type === "any" ? -mostFloat : least));
+  throw new RnnError("data", where, `${name} must be numbers, got ${show(value)} at index ${at}`);
+}
+
+/** The numbers of lists of equal lengths, each read once and checked; `sizes` gets the shape. */
+function gather(where: string, name: string, list: ArrayLike<unknown>, content: Content): { numbers: number[]; sizes: number[] } {
+  const sizes: number[] = [];
+  for (let level: unknown = list; isList(level) || (sizes.length === 0 && hasIndices(level)); level = level[0]) {
+    if (sizes.push(level.length) > mostAxes) throw new RnnError("limit", where, `${name} must be nested at most ${mostAxes} deep; does a list contain itself?`);
+    if (level.length === 0) break;
+  }
+  if (sizeOf(sizes) > mostListed) throw new RnnError("limit", where, `${name} must be a typed array if it has more than ${mostListed} numbers, got lists of [${sizes.join(", ")}]`);
+  const numbers: number[] = [];
+  const integral = content.type === "u32" || content.type === "i32";
+  const add = (value: unknown): void => {
+    const number = typeof value === "bigint" && integral ? Number(value) : typeof value === "boolean" && content.booleans ? Number(value) : value;
+    const fits = typeof number === "number" && (content.type === "any" ? isFiniteAlike(number) : number >= content.least && number <= content.most && (!integral || Number.isInteger(number)));
+    if (!fits) refuse(where, name, value, numbers.length, content);
+    numbers.push(number);
+  };
+  const walk = (rows: ArrayLike<unknown>, depth: number): void => {
+    if (rows.length !== sizes[depth]) throw new RnnError("shape", where, `${name} must have rows of equal lengths; the first one at depth ${depth} has ${sizes[depth]}, another ${rows.length}`);
+    for (let i = 0; i < sizes[depth]; i++) {
+      const row = rows[i];
+      if (depth === sizes.length - 1 && !isList(row)) add(row);
+      else if (depth < sizes.length - 1 && isList(row)) walk(row, depth + 1);
+      else throw new RnnError("shape", where, `${name} must be numbers in rows of equal depth, got ${show(row)} at depth ${depth + 1}`);
+    }
+  };
+  walk(list, 0);
+  return { numbers, sizes };
+}
+
+/** Not a finite number that float32 makes infinite. */
+const isFiniteAlike = (value: number): boolean => !Number.isFinite(value) || Math.abs(value) <= mostFloat;
+
+/** A copy of a typed array, checked. */
+function copyOf(where: string, name: string, source: ArrayLike<number>, Type: ArrayType, content: Content): NumericArray {
+  const copy = allocating(where, name, () => new Type(source));
+  const { type, least, most } = content;
+  if (type === "any") return copy;
+  // Written so that NaN is refused.
+  for (let i = 0; i < copy.length; i++) if (!(copy[i] >= least && copy[i] <= most)) refuse(where, name, type === "f32" ? copy[i] : source[i], i, content);
+  return copy;
+}
+
+/** The list's numbers in an array of the package's own, and the shape that the list has by itself. */
+function take(where: string, name: string, list: ArrayLike<unknown>, content: Content): { data: NumericArray; sizes: readonly number[] } {
+  const Type = copyType(tagOf(list), content);
+  if (Type) return { data: copyOf(where, name, list as ArrayLike<number>, Type, content), sizes: [list.length] };
+  const { numbers, sizes } = gather(where, name, list, content);
+  return { data: allocating(where, name, () => new listType[content.type](numbers)), sizes };
+}
+
+function takeShape(where: string, name: string, shape: unknown): number[] {
+  if (!Array.isArray(shape) && tagOf(shape) === undefined) throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
+  const { length } = shape as ArrayLike<unknown>;
+  if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);
+  return Array.from({ length }, (_, i) => (shape as ArrayLike<number>)[i]);
+}
+
+/**
+ * Takes a tensor as it is at this moment.
+ * @param pattern sizes that it must have, as in `checkShape`
+ * @throws RnnError `shape` if it is none or its data do not fill its shape, `data` for a number that `content` excludes
+ */
+export function takeTensor(where: string, name: string, value: unknown, content: Content, pattern?: readonly (number | string)[]): Tensor {
+  return reading("data", where, name, () => {
+    const wrapped = typeof value === "object" && value !== null && !isList(value);
+    const { shape: given, data: list } = wrapped ? (value as { shape?: unknown; data?: unknown }) : { shape: undefined, data: value };
+    if (!hasIndices(list) || (wrapped && given === undefined)) {
+      const got = wrapped && given !== undefined ? `data in ${show(list)}` : show(value);
+      throw new RnnError("shape", where, `${name} must be a tensor { shape, data }, a typed array or nested lists of numbers, got ${got}`);
+    }
+    const known = given === undefined ? undefined : takeShape(where, name, given);
+    // Before the data: what has the wrong shape has the wrong numbers, too.
+    if (known && pattern) checkShape(where, name, known, pattern);
+    const { data, sizes } = take(where, name, list, content);
+    const shape = known ?? sizes;
+    if (pattern && !known) checkShape(where, name, shape, pattern);
+    if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || sizeOf(shape) !== data.length) {
+      throw new RnnError("shape", where, `${name} of shape ${show(shape)} must hold ${sizeOf(shape)} numbers, got ${data.length}`);
+    }
+    return { shape, data };
+  });
+}
+
+/**
+ * Takes a flat list of numbers as it is at this moment.
+ * @param what it is, for messages
+ * @throws RnnError `data` if it is none, or for a number that `content` excludes
+ */
+export function takeList(where: string, name: string, value: unknown, content: Content, what = "a list of numbers"): NumericArray {
+  return reading("data", where, name, () => {
+    if (!hasIndices(value)) throw new RnnError("data", where, `${name} must be ${what}, got ${show(value)}`);
+    const { data, sizes } = take(where, name, value, content);
+    if (sizes.length !== 1) throw new RnnError("data", where, `${name} must be ${what}, got lists in a list`);
+    return data;
+  });
+}
+
+/** Whether this is meant as a tensor, and not as an object that has one. */
+export const looksLikeTensor = (value: unknown): boolean => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value;
+
+/**
+ * Makes a tensor of nested lists, or of flat numbers and a shape; a copy. Lists become float32. Of typed arrays float32,
+ * float64, int32 and uint32 stay what they are, and shorter ones become the nearest of these.
+ * @throws RnnError `shape` if rows differ in length or the shape does not hold the data; `data` for what is no number, or
+ * finite but not in float32
+ */
+export function tensor(values: NestedNumbers | number, shape?: Shape): Tensor {
+  if (typeof values === "number") return takeTensor("tensor", "values", { shape: shape ?? [], data: [values] }, anything);
+  return takeTensor("tensor", "values", shape === undefined ? values : { shape, data: values }, anything);
+}
+
+/** A tensor of any numbers, for a file. @throws RnnError as `tensor` does */
+export const takeForFile = (where: string, name: string, value: unknown): Tensor => takeTensor(where, name, value, anything);
