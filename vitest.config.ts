@@ -1,5 +1,6 @@
 // One configuration for all tests under Node: contract tests need no GPU, node tests need files and
-// processes, device tests need an adapter and run in browsers too (test/browser/), page tests steer a browser (BROWSER).
+// processes, device tests need an adapter and run in browsers too (test/browser/), page tests steer a browser (BROWSER),
+// long tests take minutes and may call gc().
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { entryPoints, root } from "./scripts/bundle.mjs";
@@ -26,6 +27,7 @@ export default defineConfig({
     projects: [
       project("contract"), project("node"), project("pages", { testTimeout: 90_000 }),
       project("device", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], isolate: false }),
+      project("long", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], execArgv: ["--expose-gc"], testTimeout: 1_800_000, hookTimeout: 1_800_000 }),
     ],
   },
 });

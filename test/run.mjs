@@ -1,6 +1,7 @@
 // `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
-// Chromium and Firefox (device tests, page tests). The last line is the sum: `N passed, N failed`.
-//   npm test -- [--lane node|chromium|firefox]... [part of a test file's path]...
+// Chromium and Firefox (device tests, page tests). `--all` adds the long suite (test/long/, in Node) at the end.
+// The last line is the sum: `N passed, N failed`.
+//   npm test -- [--all] [--lane node|chromium|firefox|long]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { readdirSync } from "node:fs";
@@ -12,17 +13,17 @@ import { tool } from "../scripts/tool.mjs";
 import { nodeAdapter } from "../scripts/vulkan.mjs";
 import { runBrowserLane } from "./browser/lane.mjs";
 
-const laneNames = ["node", "chromium", "firefox"];
-const { values, positionals: filters } = parseArgs({ options: { lane: { type: "string", multiple: true } }, allowPositionals: true });
+const laneNames = ["node", "chromium", "firefox", "long"];
+const { values, positionals: filters } = parseArgs({ options: { all: { type: "boolean" }, lane: { type: "string", multiple: true } }, allowPositionals: true });
 for (const lane of values.lane ?? []) {
   if (!laneNames.includes(lane)) {
     console.error(`--lane: "${lane}" is none of ${laneNames.join(", ")}`);
     process.exit(2);
   }
 }
-const lanes = laneNames.filter((lane) => values.lane?.includes(lane) ?? true);
+const asked = (lane) => values.lane?.includes(lane) ?? (values.all || lane !== "long");
 /** Vitest keeps two cores busy in Node; a browser waits for much of its time, so that both fit beside each other. */
-const groups = [lanes.filter((lane) => lane === "node"), lanes.filter((lane) => lane !== "node")];
+const groups = [["node"], ["chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
 
 /** What a lane says. Lanes that run side by side are read one after the other: what comes before its turn is held. */
@@ -52,24 +53,34 @@ function testFiles(...folders) {
     .sort();
 }
 
-async function nodeLane(output) {
-  const broken = await build().then(() => 0, (error) => {
-    output.print(`FAIL the build: ${error.message}`);
-    return 1;
+/** The folders of a lane's test files, those that need an adapter last. */
+const folders = { node: ["contract", "node", "device"], long: ["long"], chromium: ["device", "pages"], firefox: ["device", "pages"] };
+
+/** What runs in Node finds the package in dist/. It is built once; a build that fails counts as one failure in each lane. */
+let built;
+function buildOnce(output) {
+  built ??= build().then(() => undefined, (error) => error);
+  return built.then((error) => {
+    if (error !== undefined) output.print(`FAIL the build: ${error.message}`);
+    return error === undefined ? 0 : 1;
   });
-  let files = testFiles("contract", "node", "device");
-  const device = files.filter((file) => file.startsWith("test/device/"));
+}
+
+async function inNode(lane, output) {
+  const broken = await buildOnce(output);
+  let files = testFiles(...folders[lane]);
+  const needAdapter = files.filter((file) => /^test\/(device|long)\//.test(file));
   let environment = {};
   let missing;
-  if (device.length > 0) {
+  if (needAdapter.length > 0) {
     const { adapter, variables, reason } = await nodeAdapter({ install: true });
     environment = { ...variables, WEBGPU_PROBED: "1" };
     if (adapter === null) {
       missing = reason;
-      files = files.filter((file) => !device.includes(file));
+      files = files.filter((file) => !file.startsWith("test/device/"));
     } else output.print(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
   }
-  const counts = files.length > 0 ? await vitest("node", files, environment, output) : { passed: 0, failed: 0, skipped: 0 };
+  const counts = files.length > 0 ? await vitest(lane, files, environment, output) : { passed: 0, failed: 0, skipped: 0 };
   return { ...counts, failed: counts.failed + broken, missing };
 }
 
@@ -105,9 +116,8 @@ async function vitest(lane, files, environment, output) {
 }
 
 async function runLane(lane, output) {
-  const folders = lane === "node" ? ["contract", "node", "device"] : ["device", "pages"];
-  if (filters.length > 0 && testFiles(...folders).length === 0) return null;
-  return lane === "node" ? nodeLane(output) : browserLane(lane, output);
+  if (filters.length > 0 && testFiles(...folders[lane]).length === 0) return null;
+  return lane === "node" || lane === "long" ? inNode(lane, output) : browserLane(lane, output);
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -144,9 +154,9 @@ async function countLane(lane, output) {
   }
 }
 
-for (const group of groups) {
+for (const group of groups.filter(({ length }) => length > 0)) {
   const outputs = group.map(() => new Output());
-  outputs[0]?.release();
+  outputs[0].release();
   const ends = group.map((lane, i) => countLane(lane, outputs[i]));
   for (const [i, end] of ends.entries()) {
     if (i > 0) outputs[i].release();
