@@ -37,7 +37,7 @@ const probe = `
 `;
 
 async function adapterUnder(variables) {
-  const options = { cwd: root, env: { ...process.env, ...variables }, timeout: 60_000 };
+  const options = { cwd: root, env: { ...process.env, ...variables }, timeout: 300_000 };
   try {
     const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", probe], options);
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "null");

@@ -6,8 +6,8 @@ import { bundle, root } from "../../scripts/bundle.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import { stackMapper } from "./stack.mjs";
 
-/** A test may take its own time-out; a page that says nothing for longer than this hangs or has crashed. */
-const silenceLimit = 120_000;
+/** A page that says nothing for longer than this, and than a test may take, hangs or has crashed. */
+const silenceLimit = 900_000;
 
 const notStarted = "the page's first report";
 

@@ -19,7 +19,7 @@ const send = (message: Message): void => void report(message);
 const config: VitestRunnerConfig = {
   root: "", name: undefined, setupFiles: [], passWithNoTests: false, testNamePattern: undefined, allowOnly: true,
   sequence: { hooks: "stack", setupFiles: "list", seed: 1 }, chaiConfig: undefined, maxConcurrency: 1,
-  testTimeout: 30_000, hookTimeout: 60_000, retry: 0, includeTaskLocation: false, tags: [], tagsFilter: undefined, strictTags: false,
+  testTimeout: 600_000, hookTimeout: 600_000, retry: 0, includeTaskLocation: false, tags: [], tagsFilter: undefined, strictTags: false,
 };
 
 const runner: VitestRunner = {

@@ -36,5 +36,5 @@ describe("ARCHITECTURE.md", () => {
     await bundleProgram("scripts/print.ts", program);
     const printed = execFileSync(process.execPath, [program], { encoding: "utf8" });
     expect(/^```text\n( +0 copy.*?)^```$/ms.exec(read("ARCHITECTURE.md"))?.[1]).toBe(printed);
-  }, 30_000);
+  });
 });

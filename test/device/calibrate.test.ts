@@ -41,7 +41,7 @@ describe("calibrate", () => {
     const next = await createBackend("webgpu", { profile: stored });
     expect(next.profile).toEqual(profile);
     next.destroy();
-  }, 120_000);
+  });
 
   it("has nothing to measure on the CPU", async () => {
     expect(await calibrate(await backend("cpu"))).toBeUndefined();

@@ -263,7 +263,7 @@ describe("encoder and decoder", () => {
     const further = { target: { shape: [2, 3], data: Uint32Array.of(0, 0, 0, 2, 3, 1) } };
     const report = await verify(makeModel({ scheduledSampling: () => 0.5, dropout: 0.2, score: "additive" }), { ...inputsOf(), further }, { backend: await backend("webgpu") });
     expect(report.passed, String(report)).toBe(true);
-  }, 90_000);
+  });
 
   it("are refused in words where parts do not fit", async () => {
     const decoder = () => new Decoder({ vocabulary: 5, memorySize: 4, rnn: new GRU(3, 4) });

@@ -115,5 +115,5 @@ describe.each(kinds)("memory on %s", (kind) => {
     if (heaps.length > 0) expect(Math.max(...heaps) - heaps[0], `heap ${heaps.join(", ")}`).toBeLessThan(3e6);
     await generate(trainer.model, { backend: on, vocabulary: data.vocabulary, length: 40 });
     expect(on.counters.bytes).toBeLessThanOrEqual(bytes[0]);
-  }, 100_000);
+  });
 });

@@ -74,7 +74,7 @@ describe("npm run bench", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
-  }, 120_000);
+  });
 
   it("refuses, in words, what it does not know", async () => {
     const failing = promisify(execFile)(process.execPath, ["bench/run.mjs", "--browser", "lynx"], { cwd: root });

@@ -23,7 +23,7 @@ describe("reversing words", () => {
     const backend = await createBackend("cpu");
     const share = await reverse({ backend, letters: 6, longest: 5, hidden: 24, steps: 400 });
     expect(share).toBeGreaterThan(0.9);
-  }, 60_000);
+  });
 });
 
 describe("pronouncing words", () => {
@@ -35,7 +35,7 @@ describe("pronouncing words", () => {
     const picture = attentionPicture(Array.from(word), [...found, "end"], attention.data);
     expect(picture.match(/<rect /g)).toHaveLength(1 + word.length * (found.length + 1));
     expect(attention.shape).toEqual([found.length + 1, word.length]);
-  }, 60_000);
+  });
 
   it("reads the dictionary: letters only, first pronunciations, no stress", () => {
     const all = pronunciations(4);
@@ -61,7 +61,7 @@ describe("first names", () => {
     const { agreement, written } = await writeNames({ backend, hidden: 64, steps: 600, judge: model, count: 100 });
     expect(agreement).toBeGreaterThan(0.6);
     expect(written.every(({ letters }) => /^[A-Z][a-z]*$/.test(spelt(letters)))).toBe(true);
-  }, 60_000);
+  });
 
   it("are those of one list only, with their sex", () => {
     const all = names();
@@ -76,7 +76,7 @@ describe("the embedded Reber grammar", () => {
     const { ranked, remembered } = await reber({ backend: await createBackend("cpu"), strings: 200, heldOut: 50, hidden: 16, steps: 150 });
     expect(ranked).toBeGreaterThan(0.9);
     expect(remembered).toBeGreaterThan(0.4);
-  }, 60_000);
+  });
 
   it("has strings whose last symbol but one is the second one", () => {
     const uniform = uniformFrom(3);
@@ -93,7 +93,7 @@ describe("the adding problem", () => {
     const { error, ofOne } = await adding({ backend: await createBackend("cpu"), cell: "GRU", length: 12, hidden: 16, steps: 250 });
     expect(ofOne).toBeCloseTo(1 / 6, 1);
     expect(error).toBeLessThan(ofOne / 4);
-  }, 60_000);
+  });
 
   it("marks one number in each half, and asks for their sum", () => {
     const { input, targets } = addingBatch(10, 7, 1);
@@ -122,13 +122,13 @@ describe("gradient flow", () => {
     expect(picture.match(/fill-opacity="/g)).toHaveLength(8 * 20 * 21);
     // Above the diagonal, where k > t, nothing reaches.
     expect(picture.match(/fill-opacity="0.000"/g)!.length).toBeGreaterThanOrEqual(8 * (20 * 19) / 2);
-  }, 60_000);
+  });
 });
 
 describe("handwritten digits", () => {
   it("are read in rows: 6 of 10 right after 250 steps", async () => {
     expect(await readDigits({ backend: await createBackend("cpu"), hidden: 32, steps: 250, heldOut: 200 })).toBeGreaterThan(0.6);
-  }, 60_000);
+  });
 
   it("are ten thousand, from 0 to 1", () => {
     const all = digits();
@@ -144,7 +144,7 @@ describe("a forecast", () => {
     expect(error).toBeLessThan(ofStaying * 0.8);
     expect(covered).toBeGreaterThan(0.8);
     expect(first).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it("is of a series without end or repetition", () => {
     const values = series(500);
@@ -166,7 +166,7 @@ describe("npm run example", () => {
   it("trains, and says what came of it", () => {
     const [command, args] = program("reverse", "--steps", "3", "--backend", "cpu");
     expect(execFileSync(command, args, { encoding: "utf8", cwd: root })).toMatch(/^reverse on CPU.*\n\d+ of 100 new words came back right \(\d+ s\)\n$/);
-  }, 60_000);
+  });
 
   it.each([[[]], [["nothing"]], [["reverse", "--steps", "many"]], [["reverse", "--backend", "abacus"]]])("lists the examples when asked with %j", (words) => {
     const [command, args] = program(...words);
@@ -174,5 +174,5 @@ describe("npm run example", () => {
     expect(status).toBe(2);
     expect(stderr).toContain("usage: npm run example -- NAME");
     expect(stderr).toContain("reverse: writes words");
-  }, 60_000);
+  });
 });

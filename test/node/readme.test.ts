@@ -84,7 +84,7 @@ describe("the README's first example", () => {
     const sample = lines.slice(2).join("\n").trimEnd();
     expect(Array.from(sample).every((c) => text.includes(c))).toBe(true);
     expect(sample.length).toBeGreaterThan(150);
-  }, 120_000);
+  });
 });
 
 describe("the other examples", () => {
@@ -94,7 +94,7 @@ describe("the other examples", () => {
     expect(printed).not.toBe("");
     if (output !== undefined) expect(printed).toBe(output);
     if (usesKeras) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
-  }, 60_000);
+  });
 
   it("README.md: the single file in a page", () => {
     const html = readFileSync(join(root, "README.md"), "utf8");

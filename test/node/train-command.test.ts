@@ -201,7 +201,7 @@ describe("WebGPU", () => {
     for (const [i, loss] of cpu.losses.entries()) expect(gpu.losses[i]).toBeCloseTo(loss, 4);
     expect(gpu.sample).toHaveLength(20);
     expect(decodeSafetensors(folder.read("gpu.safetensors")).metadata.step).toBe("6");
-  }, 120_000);
+  });
 
   it("is an error when demanded where there is none, and the CPU with a reason otherwise", async () => {
     const env = { VK_ICD_FILENAMES: folder.at("no-driver.json"), VK_DRIVER_FILES: folder.at("no-driver.json") };

@@ -7,4 +7,4 @@ it("holds the builds of the present sources (else: node scripts/wasm.mjs)", asyn
   const [{ plain, relaxed }, committed] = await Promise.all([buildWasm(), wasmBuilds()]);
   expect(Buffer.from(committed.plain).equals(plain), "plain build").toBe(true);
   expect(Buffer.from(committed.relaxed).equals(relaxed), "relaxed build").toBe(true);
-}, 240_000);
+});

@@ -30,7 +30,7 @@ describe(`the page of gradients in ${kind}`, () => {
     const before = await made();
     await page.fill(settings);
     const fields = Object.keys(settings).filter((id) => id !== "learningRate").length;
-    await expect.poll(made, { timeout: 20_000 }).toBe(before + fields);
+    await expect.poll(made, { timeout: 300_000 }).toBe(before + fields);
     await page.waitForStatus("Ready");
   }
 
