@@ -1,114 +1,146 @@
 // `npm run build`: src/ to dist/.
-//   dist/index.js           the core  the WebGPU backend and the CPU's SIMD kernels are chunks, loaded on demand
-//   dist/full.js            the core and more, in further chunks
-//   dist/webgpu-rnn.min.js  all of it in one file, for <script type="module">
-//   dist/types/             declarations
-// Prints the sizes that a page downloads.
+//   dist/esm/               a module for each source file, with its declarations: what bundlers for browsers read
+//   dist/node/              what Node loads: one CommonJS file, and thin entries for `require` and `import` before it
+//   dist/static.js          everything in one module without import(): service workers, worklets
+//   dist/webgpu-rnn.min.js  the same, minified: <script type="module">
+//   dist/classic.min.js     the same as a classic script, which sets the global webgpuRnn: file://, old pages
+//   dist/static.cjs         the same for `require` where Node's conditions are not set: Jest with jsdom
+//   full/, static/          tell tools that do not know "exports" where these entries are
+// Nothing but dist/node/ names a module of Node's. Prints what a page loads.
 import { execFile } from "node:child_process";
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
 import { minify } from "terser";
-import { bundle, entryPoints, root } from "./bundle.mjs";
+import { root } from "./bundle.mjs";
+import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
+import { minifyWgsl } from "./wgsl-plugin.mjs";
 
 const run = promisify(execFile);
+const dist = join(root, "dist");
+const esm = join(dist, "esm");
 
-async function declarations() {
+const filesIn = async (folder, ending) => (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+const toPosix = (path) => path.split(sep).join("/");
+
+async function write(path, text) {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+async function compile() {
   try {
     await run(process.execPath, [tool("typescript", "tsc"), "-p", "tsconfig.build.json"], { cwd: root });
   } catch (error) {
-    throw new Error(`tsc found errors while writing declarations:\n${error.stdout ?? error.message}`);
+    throw new Error(`tsc found errors while writing dist/esm:\n${error.stdout ?? error.message}`);
   }
 }
 
-const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
-
-/**
- * Bytes, gzipped: `core` is dist/index.js with every chunk it imports at once, `more` what dist/full.js adds
- * to that, `onDemand` each dynamically imported chunk with what it imports beyond the core, `single` the one file.
- */
-async function sizes({ outputs }) {
-  /** Everything that comes with `path` at once. */
-  const closure = (path, into = new Set()) => {
-    if (into.has(path)) return into;
-    into.add(path);
-    for (const { path: next, kind } of outputs[path].imports) if (kind === "import-statement") closure(next, into);
-    return into;
-  };
-  const gzipOf = async (paths) => {
-    let sum = 0;
-    for (const path of paths) sum += gzipSize(await readFile(join(root, path)));
-    return sum;
-  };
-  const beyond = (paths, known) => [...paths].filter((path) => !known.has(path));
-  const core = closure("dist/index.js");
-  const onDemand = {};
-  for (const path of [...core, ...Object.keys(outputs)]) {
-    for (const { path: next, kind } of outputs[path].imports) {
-      if (kind === "dynamic-import" && outputs[next]) onDemand[next.replace(/^.*\/|-[A-Z0-9]+\.js$/g, "")] ??= await gzipOf(beyond(closure(next), core));
-    }
-  }
-  const more = await gzipOf(beyond(closure("dist/full.js"), core));
-  return { core: await gzipOf(core), more, onDemand, single: gzipSize(await readFile(join(root, "dist/webgpu-rnn.min.js"))) };
+/** The path from one file to another as an import says it. */
+function specifier(from, to) {
+  const path = toPosix(relative(dirname(from), to));
+  return path.startsWith(".") ? path : `./${path}`;
 }
 
-/**
- * Lets each chunk that is loaded on demand reach the whole core, as dist/full.js does. esbuild splits by which entries
- * reach a module; if all reach the core's modules alike, these are one file, which compresses better than a dozen.
- */
-const onePieceOfCore = {
-  name: "one-piece-of-core",
+/** What tsc leaves to bundlers: the host, shaders, names. */
+async function finishModule(file) {
+  let code = await readFile(file, "utf8");
+  code = code.replace('"#host"', JSON.stringify(specifier(file, join(esm, "host/browser.js"))));
+  code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.wgsl"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
+  // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
+  code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
+  // The shapes in kernels' contracts are for those who read the source, and a kilobyte to those who load a page.
+  if (toPosix(relative(esm, file)).startsWith("kernels/")) code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
+  await writeFile(file, code);
+}
+
+async function finishDeclaration(file) {
+  const text = (await readFile(file, "utf8"))
+    .replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"')
+    // Arrays have this type argument since TypeScript 5.7; this says the same where it is known, and compiles elsewhere.
+    .replace(/\b(\w+Array)<ArrayBuffer>/g, 'ReturnType<$1["slice"]>');
+  await writeFile(file, text.includes("Symbol.dispose") ? `/// <reference lib="esnext.disposable" />\n${text}` : text);
+}
+
+async function shaderModule(file) {
+  const source = minifyWgsl(await readFile(file, "utf8"));
+  if (/[`\\]|\$\{/.test(source)) throw new Error(`${file} has a character that a template literal takes for its own`);
+  await write(join(esm, "shaders", relative(join(root, "shaders"), file).replace(/wgsl$/, "js")), `export default \`\n${source}\`;\n`);
+}
+
+/** dist/esm; and dist/node/host.js, the one module that Node has differently. */
+async function modules() {
+  await compile();
+  const inflate = { entryPoints: ["src/backend/cpu/inflate.ts"], outfile: "dist/esm/backend/cpu/inflate.js", banner: { js: "/* fflate by Arjun Barrett, MIT licence */" } };
+  await Promise.all([
+    esbuild.build({ ...shared, ...inflate, allowOverwrite: true }),
+    ...(await filesIn(join(root, "shaders"), ".wgsl")).map(shaderModule),
+    ...(await filesIn(esm, ".d.ts")).map(finishDeclaration),
+  ]);
+  await Promise.all((await filesIn(esm, ".js")).filter((file) => !file.includes(`${sep}shaders${sep}`)).map(finishModule));
+}
+
+const shared = { absWorkingDir: root, bundle: true, format: "esm", platform: "browser", target: "es2022", logLevel: "warning" };
+
+/** All modules in one file, those that are loaded by import() too. The names that it exports. */
+async function single(options) {
+  const { metafile } = await esbuild.build({ ...shared, entryPoints: ["dist/esm/full.js"], metafile: true, ...options });
+  return Object.values(metafile.outputs)[0].exports;
+}
+
+/** The classic script, minified, and the same as a module. */
+async function minified(names) {
+  await single({ outfile: "build/classic.js", format: "iife", globalName: "webgpuRnn" });
+  // Terser makes some 3 % less of it than esbuild. Errors' stacks keep the names of classes.
+  const { code } = await minify(await readFile(join(root, "build/classic.js"), "utf8"), { compress: { passes: 2 }, keep_classnames: true });
+  await write(join(dist, "classic.min.js"), code);
+  await write(join(dist, "webgpu-rnn.min.js"), `${code}\nexport const{${names.join(",")}}=webgpuRnn;\n`);
+}
+
+const nodeHost = {
+  name: "node-host",
   setup(build) {
-    const onDemand = new Set();
-    build.onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
-      if (kind === "dynamic-import") onDemand.add(resolve(resolveDir, path));
-      return undefined;
-    });
-    build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      if (!onDemand.has(path)) return undefined;
-      return { contents: `${await readFile(path, "utf8")}\nexport * as core from ${JSON.stringify(join(root, entryPoints.index))};\n`, loader: "ts" };
-    });
+    build.onResolve({ filter: /[\\/]host[\\/]browser\.js$/ }, () => ({ path: join(esm, "host/node.js") }));
   },
 };
 
-/** Empties the shapes in kernels' contracts: they are for those who read the source, and a kilobyte to those who load a page. */
-const withoutShapes = {
-  name: "without-shapes",
-  setup(build) {
-    build.onLoad({ filter: /[\\/]src[\\/]kernels[\\/].*\.ts$/ }, async ({ path }) => (
-      { contents: (await readFile(path, "utf8")).replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""'), loader: "ts" }
-    ));
-  },
-};
+/** One CommonJS file, since `import` and `require` must meet the same classes; `import` reaches it by a list of names. */
+async function forNode(names) {
+  const folder = join(dist, "node");
+  await single({ outfile: "dist/node/webgpu-rnn.js", format: "cjs", platform: "node", target: "node20", plugins: [nodeHost] });
+  await write(join(folder, "package.json"), '{ "type": "commonjs" }\n');
+  for (const [entry, list] of Object.entries(names)) {
+    await write(join(folder, `${entry}.js`), `"use strict";\nconst all = require("./webgpu-rnn.js");\n${list.map((name) => `exports.${name} = all.${name};\n`).join("")}`);
+    await write(join(folder, `${entry}.mjs`), `import all from "./webgpu-rnn.js";\nexport const {\n${list.map((name) => `  ${name},\n`).join("")}} = all;\n`);
+    await write(join(folder, `${entry}.d.mts`), `export * from "./${entry}.js";\n`);
+  }
+  for (const file of await filesIn(esm, ".d.ts")) await cp(file, join(folder, relative(esm, file)));
+}
 
-/** esbuild joins and splits fast; what it leaves, Terser makes some 3 % smaller. Source maps stay those of the sources. */
-async function shrink(path) {
-  const file = join(root, path);
-  const [code, content] = await Promise.all([readFile(file, "utf8"), readFile(`${file}.map`, "utf8")]);
-  const { code: smaller, map } = await minify(code, { module: true, compress: { passes: 2 }, sourceMap: { content, url: `${path.split("/").pop()}.map` } });
-  await Promise.all([writeFile(file, smaller), writeFile(`${file}.map`, map)]);
+/** For TypeScript's moduleResolution node10 and for Parcel, which look for a folder of the entry's name. */
+async function stubs() {
+  const stub = (module, name) => ({ main: `../dist/node/${name}.js`, module: `../dist/${module}`, browser: `../dist/${module}`, types: `../dist/node/${name}.d.ts` });
+  await write(join(root, "full/package.json"), `${JSON.stringify(stub("esm/full.js", "full"), null, 2)}\n`);
+  await write(join(root, "static/package.json"), `${JSON.stringify(stub("static.js", "full"), null, 2)}\n`);
 }
 
 /** Builds everything and returns the sizes. */
 export async function build() {
-  await rm(join(root, "dist"), { recursive: true, force: true });
-  const [{ metafile }, { metafile: single }] = await Promise.all([
-    bundle({ entryPoints, outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]", minify: true, metafile: true, plugins: [onePieceOfCore, withoutShapes] }),
-    bundle({ entryPoints: [entryPoints.full], outfile: "dist/webgpu-rnn.min.js", minify: true, metafile: true, plugins: [withoutShapes] }),
-    declarations(),
+  await rm(dist, { recursive: true, force: true });
+  await modules();
+  const [full, index] = await Promise.all([
+    single({ outfile: "dist/static.js" }),
+    single({ entryPoints: ["dist/esm/index.js"], outfile: "build/names.js", write: false }),
+    single({ outfile: "dist/static.cjs", format: "cjs" }),
   ]);
-  await Promise.all([...Object.keys(metafile.outputs), ...Object.keys(single.outputs)].filter((path) => path.endsWith(".js")).map(shrink));
-  return sizes(metafile);
-}
-
-/** The sizes in a line. */
-export function describeSizes({ core, more, onDemand, single }) {
-  const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
-  const list = (parts) => Object.entries(parts).map(([name, bytes]) => `${name} ${kB(bytes)}`).join(", ");
-  return `built dist/ (gzipped: core ${kB(core)}; full ${kB(more)} more; on demand ${list(onDemand)}; all in one file ${kB(single)})`;
+  await forNode({ index, full });
+  await Promise.all([rm(join(esm, "host/node.js")), rm(join(esm, "host/node.d.ts"))]);
+  await minified(full);
+  await stubs();
+  return sizes();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(describeSizes(await build()));

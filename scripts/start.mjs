@@ -1,9 +1,10 @@
 // `npm start`: builds the package and the pages, then serves them on localhost until Ctrl-C.
 //   npm start -- [--port N]      8080, or the next free one
 import { parseArgs } from "node:util";
-import { build, describeSizes } from "./build.mjs";
+import { build } from "./build.mjs";
 import { buildPages } from "./pages.mjs";
 import { serve } from "./serve.mjs";
+import { describeSizes } from "./sizes.mjs";
 
 const { values } = parseArgs({ options: { port: { type: "string", default: "8080" } } });
 const port = Number(values.port);

@@ -58,8 +58,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     `export const plainLength = ${plain.length};`,
     "/** Bytes of one build that are followed by as many of the other. */",
     `export const blockLength = ${blockLength};`,
-    "/** The plain build and the relaxed one, in blocks that alternate, deflated (zlib) and in base64. */",
-    `export const packed = "${packed.toString("base64")}";`,
+    "/** The plain build and the relaxed one, in blocks that alternate, deflated (zlib) and in base64 with line ends. */",
+    `export const packed = \`\n${packed.toString("base64").replace(/.{1,140}/g, "$&\n")}\`;`,
     "",
   ].join("\n"));
   console.log(`${generated}: plain ${plain.length}, relaxed ${relaxed.length}, together ${packed.length} bytes deflated`);

@@ -1,9 +1,10 @@
+import { mayHaveGpu } from "#host";
 import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { checkProfile } from "../kernels/device-profile.ts";
+import { checkProfile, type DeviceProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
 import type { CpuOptions } from "./cpu/cpu-backend.ts";
-import type { WebGpuOptions } from "./webgpu/webgpu-backend.ts";
+import type { LentDevice } from "./webgpu/lent-device.ts";
 
 /** What `createBackend` can be told; each has a default. */
 export interface BackendOptions {
@@ -17,11 +18,11 @@ export interface BackendOptions {
    */
   threads?: number;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
-  shaders?: WebGpuOptions["shaders"];
+  shaders?: Readonly<Record<string, string>>;
   /** A GPUDevice of the caller's for the WebGPU backend. */
-  device?: WebGpuOptions["device"];
+  device?: LentDevice;
   /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
-  profile?: WebGpuOptions["profile"];
+  profile?: DeviceProfile;
 }
 
 /**
@@ -47,7 +48,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
     return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
-  if (kind === "auto" && !device && browserWithoutGpu()) return cpuBackend({ wasm, threads, reason: "this browser has no WebGPU" });
+  if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: "this browser has no WebGPU" });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
@@ -64,10 +65,4 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
 async function cpuBackend(options: CpuOptions): Promise<Backend> {
   const { CpuBackend } = await import("./cpu/cpu-backend.ts");
   return CpuBackend.create(options);
-}
-
-/** Known beforehand, without loading the WebGPU backend. */
-function browserWithoutGpu(): boolean {
-  const { navigator, process } = globalThis as { navigator?: object; process?: { versions?: { node?: string } } };
-  return navigator !== undefined && !("gpu" in navigator) && !process?.versions?.node;
 }

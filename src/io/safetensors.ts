@@ -7,6 +7,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import { halfToNumber } from "../tensor/half.ts";
 import { takeForFile, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** What a safetensors file holds: tensors by name, and text by name. */
 export interface TensorFile {
@@ -42,7 +43,7 @@ export function encodeSafetensors(tensors: Readonly<Record<string, TensorLike>>,
     header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
     arrays.push(data);
   }
-  const json = new TextEncoder().encode(`{${[...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`);
+  const json = encodeUtf8(`{${[...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`);
   // Spaces at the end of the header align the data to 8 bytes.
   const headerLength = Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(8 + headerLength + offset);
@@ -127,7 +128,7 @@ function bytesOf(file: unknown): Uint8Array {
 
 function parseHeader(json: Uint8Array): Map<string, unknown> {
   try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    const header: unknown = JSON.parse(decodeUtf8(json));
     if (typeof header === "object" && header !== null && !Array.isArray(header)) return new Map(Object.entries(header));
   } catch {
     // Said below.

@@ -6,6 +6,7 @@ import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import type { Strategy } from "../ops/choose-strategy.ts";
 import { recordBackward, recordForward, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import { Recording, type View } from "../recording/recording.ts";
+import { now } from "./clock.ts";
 
 const units = [32, 128, 256];
 const rows = [1, 4, 16, 64];
@@ -105,9 +106,9 @@ export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Recurr
 
 /** Milliseconds of a run, from the call until its end is known. */
 export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
-  const started = performance.now();
+  const started = now();
   await (await program.run({}, repeat)).downloads;
-  return performance.now() - started;
+  return now() - started;
 }
 
 /** How often something that takes about this long is done in one run. */

@@ -11,6 +11,7 @@ import type { MemoryUse } from "../session/memory.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "../session/breathe.ts";
+import { now } from "../session/clock.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 import { checkClipping, OptimizerState } from "./optimizer-state.ts";
@@ -117,14 +118,14 @@ export class Trainer {
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     this.running = true;
     const pending: Pending[] = [];
-    const started = performance.now();
+    const started = now();
     let tokens = 0;
     let breathed = started;
     const settle = async (): Promise<Progress> => {
       const done = pending.shift()!;
       const progress = await this.report(done);
       tokens += done.tokens;
-      return { ...progress, tokensPerSecond: (1000 * tokens) / (performance.now() - started) };
+      return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
     };
     try {
       await this.optimizerState.begin();
@@ -133,9 +134,9 @@ export class Trainer {
       while (this.step < last && !signal?.aborted) {
         pending.push(await this.submit());
         if (pending.length >= depthOf(this.backend)) yield await settle();
-        if (performance.now() - breathed > 20) {
+        if (now() - breathed > 20) {
           await breathe();
-          breathed = performance.now();
+          breathed = now();
         }
       }
       while (pending.length > 0) yield await settle();

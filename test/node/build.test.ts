@@ -1,50 +1,111 @@
 // What users install: dist/ as `npm test` has just built it.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
-import { build } from "../../scripts/build.mjs";
+import { runInNewContext } from "node:vm";
+import * as esbuild from "esbuild";
+import { describe, expect, it } from "vitest";
+import type * as rnn from "webgpu-rnn/full";
+import { sizes, tasks } from "../../scripts/sizes.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = join(root, "dist");
 
-describe("dist", () => {
-  let sizes: Awaited<ReturnType<typeof build>>;
-  beforeAll(async () => {
-    sizes = await build();
-  }, 60_000);
+const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(dist, file)).href) as Promise<object>;
+const filesOf = (folder: string, ending: string) => readdirSync(join(dist, folder), { recursive: true }).map(String).filter((name) => name.endsWith(ending)).map((name) => join(dist, folder, name));
 
-  it("exports the same names from the full entry point and from the one file, the core's among them", async () => {
-    const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(dist, file)).href) as Promise<object>;
-    const modules = Object.keys(await load("full.js")).sort();
-    expect(modules.length).toBeGreaterThan(0);
-    expect(Object.keys(await load("webgpu-rnn.min.js")).sort()).toEqual(modules);
-    expect(modules).toEqual(expect.arrayContaining(Object.keys(await load("index.js"))));
+describe("dist", () => {
+  it("exports the same names from every file that holds everything, the core's among them", async () => {
+    const names = Object.keys(await load("esm/full.js")).sort();
+    expect(names).toEqual(expect.arrayContaining(Object.keys(await load("esm/index.js"))));
+    for (const file of ["static.js", "webgpu-rnn.min.js", "node/full.mjs"]) expect(Object.keys(await load(file)).sort(), file).toEqual(names);
+    expect(Object.keys(await load("node/index.mjs")).sort()).toEqual(Object.keys(await load("esm/index.js")).sort());
+    const require = createRequire(import.meta.url);
+    expect(Object.keys(require(join(dist, "static.cjs")) as object).sort()).toEqual(names);
+    const { webgpuRnn } = runInNewContext(`${readFileSync(join(dist, "classic.min.js"), "utf8")};({ webgpuRnn })`) as { webgpuRnn: object };
+    expect(Object.keys(webgpuRnn).sort()).toEqual(names);
   });
 
   it("says where normalisation and the like are to be had, and has them once the full entry point is loaded", () => {
     const program = `
-      const { LSTM } = await import(${JSON.stringify(pathToFileURL(join(dist, "index.js")).href)});
+      const { LSTM } = await import(${JSON.stringify(pathToFileURL(join(dist, "esm/index.js")).href)});
       new LSTM(2, 3, { normalization: "none", zoneout: 0, recurrentDropout: 0, projSize: 0 });
       try { new LSTM(2, 3, { normalization: "layer" }); } catch ({ message }) { console.log(message); }
-      await import(${JSON.stringify(pathToFileURL(join(dist, "full.js")).href)});
+      await import(${JSON.stringify(pathToFileURL(join(dist, "esm/full.js")).href)});
       console.log(Object.keys(await new LSTM(2, 3, { normalization: "layer" }).stateDict()).includes("gain_c_l0"));`;
     const output = execFileSync(process.execPath, ["--input-type=module", "--eval", program], { encoding: "utf8" });
     expect(output).toBe('LSTM: normalization is part of "webgpu-rnn/full"; import LSTM from there\ntrue\n');
     const { sideEffects } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { sideEffects: string[] };
-    expect(sideEffects).toContain("./dist/full.js");
+    expect(sideEffects).toContain("./dist/esm/full.js");
   });
 
-  it("keeps the WebGPU backend out of the entry, in a chunk of its own", () => {
-    expect(readFileSync(join(dist, "index.js"), "utf8")).not.toContain("createComputePipeline");
-    expect(readdirSync(join(dist, "chunks")).length).toBeGreaterThan(0);
+  it("shows bundlers no module of Node's, and no import() where there may be none", () => {
+    const node = /\bnode:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#host|\brequire\(|getBuiltinModule/;
+    const forBrowsers = [...filesOf("esm", ".js"), ...["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"].map((file) => join(dist, file))];
+    expect(forBrowsers.length).toBeGreaterThan(100);
+    for (const file of forBrowsers) expect(readFileSync(file, "utf8"), file).not.toMatch(node);
+    for (const file of ["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"]) expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(/);
   });
 
-  it("is a core of at most 40 kB, gzipped; backends, calibration, verification and sampling come when they are needed", () => {
-    expect(sizes.core).toBeLessThanOrEqual(40_000);
-    expect(Object.keys(sizes.onDemand).sort()).toEqual(["cpu-backend", "measure", "sampling", "threads", "verification", "wasm-builds", "webgpu-backend"]);
+  it("has short lines and classes' names, so that an error shows where it was thrown and what a model is", () => {
+    for (const file of [...filesOf("esm", ".js"), join(dist, "node/webgpu-rnn.js"), join(dist, "static.js")]) {
+      const longest = Math.max(...readFileSync(file, "utf8").split("\n").map((line) => line.length));
+      expect(longest, file).toBeLessThan(600);
+    }
+    const program = `const { LSTM } = require(${JSON.stringify(join(dist, "node/index.js"))}); console.log(new LSTM(1, 2)); new LSTM(3, {});`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--eval", program], { encoding: "utf8" });
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^LSTM \{/);
+    expect(stderr).toMatch(/^RnnError: LSTM: hiddenSize/m);
+    expect(stderr.length).toBeLessThan(3000);
+  });
+
+  it("keeps its classes' names when an app's build renames them, and in the minified files", async () => {
+    const program = `import { LSTM, Sequential, RnnError } from ${JSON.stringify(join(dist, "esm/index.js"))}; globalThis.named = [LSTM, Sequential, RnnError].map(({ name }) => name).join();`;
+    const { outputFiles: [{ text }] } = await esbuild.build({ stdin: { contents: program, resolveDir: root }, bundle: true, format: "iife", minify: true, write: false });
+    expect(text).not.toMatch(/class LSTM|class Sequential/);
+    expect(runInNewContext(`${text};named`)).toBe("LSTM,Sequential,RnnError");
+    const { LSTM } = await load("webgpu-rnn.min.js") as { LSTM: new (...sizes: number[]) => object };
+    expect(() => new LSTM(0, 0)).toThrow(expect.objectContaining({ stack: expect.stringMatching(/^RnnError.*\n[^]*new LSTM/) as string }) as object);
+  });
+
+  it("loads without Node's globals, and names no global that worklets lack without asking for it first", async () => {
+    const names = Object.getOwnPropertyNames(globalThis).filter((name) => typeof (globalThis as Record<string, unknown>)[name] === "function");
+    expect(names).toContain("atob");
+    const bare = runInNewContext(`${readFileSync(join(dist, "classic.min.js"), "utf8")};webgpuRnn`) as typeof rnn;
+    const backend = await bare.createBackend();
+    expect(backend.adapter).toMatch(/^CPU, WASM SIMD/);
+    const { output } = await bare.forward(new bare.LSTM(2, 3, { seed: 1 }), bare.tensor([[[1, 2]], [[3, 4]]]), { backend });
+    expect(output.shape.join()).toBe("2,1,3");
+    const data = bare.TextData.from("hello worklet ".repeat(20), { batch: 2, steps: 5 });
+    const model = new bare.Sequential([new bare.Embedding(data.vocabulary.size, 4), new bare.GRU(4, 8), new bare.Linear(8, data.vocabulary.size)], { seed: 1 });
+    const trainer = new bare.Trainer(model, { backend, data, loss: bare.crossEntropy(), optimizer: bare.sgd({ learningRate: 0.1 }) });
+    const losses: number[] = [];
+    for await (const { loss } of trainer.run({ steps: 12 })) losses.push(loss);
+    expect(losses.at(-1)).toBeLessThan(losses[0]);
+    expect(bare.decodeSafetensors(await trainer.checkpoint({ title: "déjà vu 😀" })).metadata.title).toBe("déjà vu 😀");
+  });
+
+  it.each(Object.entries(tasks))("loads little for %s", async (name, { limit }) => {
+    expect((await sizes()).tasks[name].bytes).toBeLessThanOrEqual(limit);
+  });
+
+  it("says in README.md what a page loads (else: node scripts/sizes.mjs --write)", async () => {
+    const written = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/\| (.*) \| ([\d.]+) kB \|/g)].map(([, name, size]) => [name, Number(size)] as const);
+    expect(written.map(([name]) => name)).toEqual(Object.keys(tasks));
+    const found = (await sizes()).tasks;
+    for (const [name, size] of written) expect(Math.abs(size - found[name].bytes / 1000), name).toBeLessThan(4);
+  });
+
+  it("leaves out what a program does not import", async () => {
+    const { tasks: found } = await sizes();
+    const [running, training] = Object.values(found).map(({ modules }) => modules.map((path) => path.replace("dist/esm/", "")));
+    for (const path of ["train/trainer.js", "losses/loss.js", "optim/optimizer.js", "io/safetensors.js", "backend/webgpu/webgpu-backend.js", "nn/embedding.js"]) expect(running).not.toContain(path);
+    for (const path of ["backend/cpu/wasm-builds.js", "verify/verify.js", "session/calibrate.js"]) expect(training).not.toContain(path);
+    expect(running).toContain("backend/cpu/wasm-builds.js");
+    expect(training).toContain("backend/webgpu/webgpu-backend.js");
   });
 
   it.each(["bundler", "nodenext"])("has declarations that a strict program can use (moduleResolution %s)", (moduleResolution) => {

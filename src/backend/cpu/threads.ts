@@ -1,4 +1,5 @@
 /** Shares the rows of a kernel among threads, each with an instance of the kernels over the one memory. */
+import { startThread } from "#host";
 import { RnnError } from "../../errors.ts";
 import { inTurn, type Call, type CallsOf, type Workforce } from "./calls.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
@@ -62,7 +63,7 @@ export class Threads implements Workforce {
     const scratchBytes = (exports.scratchBytes as WebAssembly.Global).value as number;
     const started = await Promise.allSettled(Array.from({ length: count - 1 }, async () => {
       const box = heap.allocate(4 * boxWords);
-      const end = await startWorker({ module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
+      const end = await startThread(source, { module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
       return { box: new Int32Array(memory.buffer, box, boxWords), end };
     }));
     const others = started.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
@@ -153,32 +154,4 @@ function requestsOf(parts: readonly (readonly Call[])[]): Request[] {
     });
     return { first, end: first + most, messages };
   });
-}
-
-/** Resolves, once the thread is ready for requests, to the function that ends it. */
-async function startWorker(data: object): Promise<() => unknown> {
-  if (typeof Worker === "undefined") {
-    const { Worker: NodeWorker } = await import("node:worker_threads");
-    const text = `const { workerData, parentPort } = require("node:worker_threads");\n${source}work(workerData, () => parentPort.postMessage(0));`;
-    const worker = new NodeWorker(text, { eval: true, workerData: data });
-    await new Promise((ready, fail) => worker.once("message", ready).once("error", fail));
-    // A program ends when it has nothing else to do.
-    worker.unref();
-    return () => worker.terminate();
-  }
-  const url = URL.createObjectURL(new Blob([`${source}onmessage = ({ data }) => work(data, () => postMessage(0));`], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  try {
-    await new Promise((ready, fail) => {
-      worker.onmessage = ready;
-      worker.onerror = (event) => fail(new Error(event.message || "the page's content security policy must allow worker-src blob:"));
-      worker.postMessage(data);
-    });
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-  return () => worker.terminate();
 }

@@ -1,4 +1,5 @@
 /** Loads the SIMD kernels (`wasm/`, AssemblyScript) that this engine can run. */
+import { inflate } from "./inflate.ts";
 import { WasmHeap } from "./wasm-heap.ts";
 
 type Call = (...args: number[]) => void;
@@ -19,17 +20,27 @@ interface Compiled {
   readonly relaxed: boolean;
 }
 
-async function unpack(packed: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Base64 without `atob`, which worklets lack; what is no digit (line ends, padding) is passed over. */
+function bytesOf(base64: string): Uint8Array {
+  const bytes = new Uint8Array((base64.length * 3) >> 2);
+  let length = 0;
+  for (let i = 0, bits = 0, held = 0; i < base64.length; i++) {
+    const digit = digits.indexOf(base64[i]);
+    if (digit < 0) continue;
+    held = ((held << 6) | digit) & 0xffff;
+    bits += 6;
+    if (bits >= 8) bytes[length++] = held >> (bits -= 8);
+  }
+  return bytes.subarray(0, length);
 }
 
 /** Both builds as bytes; `test/contract` compares them with the sources. */
 export async function wasmBuilds(): Promise<{ plain: Uint8Array<ArrayBuffer>; relaxed: Uint8Array<ArrayBuffer> }> {
   // A chunk of its own: pages that run on the GPU need not load it.
   const { packed, plainLength, blockLength } = await import("./wasm-builds.ts");
-  const both = await unpack(packed);
+  const both = inflate(bytesOf(packed));
   const [plain, relaxed] = [new Uint8Array(plainLength), new Uint8Array(both.length - plainLength)];
   for (let at = 0, from = 0; from < both.length; at += blockLength) {
     for (const build of [plain, relaxed]) {
@@ -43,7 +54,7 @@ export async function wasmBuilds(): Promise<{ plain: Uint8Array<ArrayBuffer>; re
 
 /** The same module over a memory that threads can share: its import of the memory says so in one bit. */
 function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const mark = [...new TextEncoder().encode("memory"), 2, 1];
+  const mark = [...Array.from("memory", (letter) => letter.charCodeAt(0)), 2, 1];
   const at = bytes.findIndex((_, i) => mark.every((byte, k) => bytes[i + k] === byte)) + mark.length - 1;
   const changed = bytes.slice();
   changed[at] = 3;
@@ -52,7 +63,6 @@ function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 
 async function compile(shared: boolean): Promise<Compiled | string> {
   if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
-  if (typeof DecompressionStream === "undefined") return "this engine has no DecompressionStream";
   try {
     const builds = await wasmBuilds();
     const { plain, relaxed } = shared ? { plain: sharing(builds.plain), relaxed: sharing(builds.relaxed) } : builds;

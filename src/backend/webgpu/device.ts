@@ -1,4 +1,5 @@
 /** Finds a WebGPU device: the browser's, Deno's, or Dawn in Node through the optional peer dependency `webgpu`. */
+import { dawn } from "#host";
 import { RnnError } from "../../errors.ts";
 
 export interface FoundDevice {
@@ -18,24 +19,15 @@ const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
  */
 export const dawnFlags: readonly string[] = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
 
-/** Dawn's entry point in Node, held because its devices die with it. */
-let dawnGpu: GPU | undefined;
-
 async function findGpu(): Promise<GPU> {
-  const global = globalThis as { navigator?: { gpu?: GPU }; process?: { versions?: { node?: string } } };
-  if (global.navigator?.gpu) return global.navigator.gpu;
-  if (!global.process?.versions?.node) {
-    throw new RnnError("device", "WebGPU", "this browser has none; use a current Chrome, Edge, Safari or Firefox on https or localhost, or the CPU backend");
-  }
-  if (dawnGpu) return dawnGpu;
-  // Named through a variable so that bundlers for browsers do not look for the package.
-  const dawn = "webgpu";
+  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (own) return own;
   try {
-    const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ dawn)) as { create: (flags: readonly string[]) => GPU; globals: object };
-    Object.assign(globalThis, globals);
-    return (dawnGpu = create(dawnFlags));
+    return (await dawn(dawnFlags)) as GPU;
   } catch (cause) {
-    throw new RnnError("device", "WebGPU", "Node has none of its own; install the package \"webgpu\" beside this one, or use the CPU backend", { cause });
+    const inNode = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node;
+    const reason = inNode ? 'Node has none of its own; install the package "webgpu" beside this one' : "this browser has none; use a current Chrome, Edge, Safari or Firefox on https or localhost";
+    throw new RnnError("device", "WebGPU", `${reason}, or use the CPU backend`, { cause });
   }
 }
 

@@ -1,0 +1,78 @@
+// What a page loads for a task: a small program for each, bundled by esbuild from dist/ as an app would be, then gzipped.
+//   node scripts/sizes.mjs [--write]      prints them, or puts them into README.md; dist/ must be there
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+import { root } from "./bundle.mjs";
+
+/**
+ * `imports`: what the program uses; `loads`: the modules that it reaches by import() on its way; `limit`: bytes, a little
+ * above what it is today (the aim is 50 kB and 70 kB for the first two).
+ */
+export const tasks = {
+  "running an LSTM on the CPU": {
+    imports: ["createBackend", "forward", "LSTM", "tensor"], loads: ["cpu-backend", "wasm-builds"], limit: 60_000,
+  },
+  "training a character model on WebGPU": {
+    imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
+    loads: ["webgpu-backend", "sampling"], limit: 72_000,
+  },
+};
+
+const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
+
+/** Bytes of one task, with the names of the chunks that it loads. */
+async function sizeOf({ imports, loads }) {
+  const program = `import { ${imports.join(", ")} } from "./dist/esm/index.js";\nconsole.log(${imports.join(", ")});\n`;
+  const { outputFiles, metafile } = await esbuild.build({
+    absWorkingDir: root, stdin: { contents: program, resolveDir: root, sourcefile: "app.js" }, outdir: "build/size",
+    bundle: true, splitting: true, format: "esm", platform: "browser", target: "es2022", minify: true, metafile: true, write: false, logLevel: "warning",
+  });
+  const texts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
+  const loaded = new Set();
+  const load = (path) => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const { path: next, kind } of metafile.outputs[path].imports) {
+      const entry = metafile.outputs[next]?.entryPoint ?? "";
+      if (kind === "import-statement" || loads.some((name) => entry.endsWith(`/${name}.js`))) load(next);
+    }
+  };
+  load(Object.keys(metafile.outputs).find((path) => metafile.outputs[path].entryPoint === "app.js"));
+  let bytes = 0;
+  for (const path of loaded) bytes += gzipSize(texts.get(join(root, path)));
+  const modules = new Set([...loaded].flatMap((path) => Object.entries(metafile.outputs[path].inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([name]) => name)));
+  return { bytes, modules: [...modules] };
+}
+
+/**
+ * For each task its bytes and the modules in them; and the bytes of the one file.
+ * @returns {Promise<{ tasks: Record<string, { bytes: number, modules: string[] }>, single: number }>}
+ */
+export async function sizes() {
+  const found = await Promise.all(Object.entries(tasks).map(async ([name, task]) => [name, await sizeOf(task)]));
+  return { tasks: Object.fromEntries(found), single: gzipSize(await readFile(join(root, "dist/webgpu-rnn.min.js"))) };
+}
+
+const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+
+/** The sizes in a line. */
+export function describeSizes({ tasks: found, single }) {
+  return `built dist/ (gzipped: ${Object.entries(found).map(([name, { bytes }]) => `${name} ${kB(bytes)}`).join(", ")}; all in one file ${kB(single)})`;
+}
+
+const marks = ["<!-- what a page loads: node scripts/sizes.mjs --write -->", "<!-- end of what a page loads -->"];
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const found = await sizes();
+  console.log(describeSizes(found));
+  if (process.argv.includes("--write")) {
+    const table = ["| a page that does this | loads, gzipped |", "|---|---|", ...Object.entries(found.tasks).map(([name, { bytes }]) => `| ${name} | ${kB(bytes)} |`)];
+    const file = join(root, "README.md");
+    const text = await readFile(file, "utf8");
+    const [from, to] = marks.map((mark) => text.indexOf(mark));
+    await writeFile(file, `${text.slice(0, from)}${[marks[0], ...table].join("\n")}\n${text.slice(to)}`);
+  }
+}
