@@ -3,6 +3,7 @@
 // Arguments: { cells, shapes, strategies, pattern, replaced } as JSON.
 import { readFileSync, writeSync } from "node:fs";
 import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyOption } from "webgpu-rnn/full";
+import { Piece } from "../../src/backend/ledger.ts";
 import { WebGpuBackend, WebGpuBuffer } from "../../src/backend/webgpu/webgpu-backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 
@@ -40,7 +41,7 @@ const layers: Record<string, (I: number, H: number) => Module> = {
 const backend = await WebGpuBackend.create({ shaders: Object.fromEntries(Object.entries(replaced).map(([path, file]) => [path, readFileSync(file, "utf8")])) });
 writeSync(1, `${JSON.stringify({ adapter: backend.adapter })}\n`);
 // The driver without a device has no memory that Dawn accepts; nothing is run, so none is needed.
-backend.createBuffer = (label, type, length) => new WebGpuBuffer(label, type, length, {} as GPUBuffer);
+backend.createBuffer = (label, type, length) => new WebGpuBuffer(label, type, length, {} as GPUBuffer, new Piece(0, () => undefined));
 backend.write = backend.free = () => undefined;
 backend.read = (buffer, offset, length) => Promise.resolve(new Float32Array(length ?? buffer.length - (offset ?? 0)));
 

@@ -3,12 +3,15 @@ import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import type { Buffer, Recording } from "../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
+import type { Ending } from "./life.ts";
 
 /** Memory on the device that lives until `free`. */
 export interface DeviceBuffer {
   readonly label: string;
   readonly type: ElementType;
   readonly length: number;
+  /** Whether its memory has been given back. Nothing can be done with it then. */
+  readonly freed: boolean;
 }
 
 /** What has been created and submitted so far; the scheduler tests hold these to their promises. */
@@ -84,8 +87,15 @@ export interface Backend {
    * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it
    */
   prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program>;
-  /** Resolves when the device is gone, with the reason. Never resolves on the CPU. */
+  /** Resolves when the backend was destroyed or its device is gone, with the error that every call gives then. */
   readonly lost: Promise<Error>;
-  /** Gives the device back; nothing of this backend may be used afterwards. */
+  /** Why the backend does not work any more; undefined as long as it does. */
+  readonly ended: Ending | undefined;
+  /** @throws RnnError `device` if the backend has ended */
+  check(): void;
+  /**
+   * Frees all memory, and ends the device, unless the caller has lent it, and threads. What is under way is rejected with an
+   * RnnError `device`, and so is every later call.
+   */
   destroy(): void;
 }

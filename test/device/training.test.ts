@@ -215,7 +215,7 @@ describe("a lost device", () => {
     on.destroy();
     await on.lost;
     await expect(losses(trainer, 2)).rejects.toMatchObject({ kind: "device" });
-    await expect(losses(trainer, 2)).rejects.toThrow(/the device is gone/);
+    await expect(losses(trainer, 2)).rejects.toThrow(/the backend was destroyed by this program/);
   });
 });
 

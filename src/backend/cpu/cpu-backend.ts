@@ -4,6 +4,8 @@ import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
+import { checkHeld, Ledger } from "../ledger.ts";
+import { Life, type Ending } from "../life.ts";
 import { alone, type FastKernel, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
@@ -26,9 +28,10 @@ export class CpuBackend implements Backend {
   readonly profile = undefined;
   /** Memory is what limits a buffer here, and the allocation says so. */
   readonly mostElements = Infinity;
-  readonly lost = new Promise<Error>(() => undefined);
   /** The WebAssembly kernel that stands in for a kernel's twin. @internal */
   readonly fastKernel: (kernel: Kernel) => FastKernel | undefined;
+  private readonly life = new Life();
+  private readonly ledger = new Ledger(this.counters);
 
   private constructor(
     readonly precision: "float32" | "float64",
@@ -53,37 +56,55 @@ export class CpuBackend implements Backend {
     return new CpuBackend(precision, adapter, reason, loaded, threads > 1 ? await startThreads(loaded, threads) : alone(loaded.exports));
   }
 
+  get lost(): Promise<Error> {
+    return this.life.lost;
+  }
+
+  get ended(): Ending | undefined {
+    return this.life.ended;
+  }
+
+  check(): void {
+    this.life.check();
+  }
+
   floats(length: number): FloatArray {
     return this.precision === "float64" ? new Float64Array(length) : new Float32Array(length);
   }
 
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
+    this.check();
     const buffer = new CpuBuffer(label, type, length, this.precision === "float64", this.kernels?.heap);
+    this.ledger.enter(buffer, buffer.piece);
     if (data) buffer.array.set(data);
-    this.counters.buffers++;
-    this.counters.bytes += buffer.array.byteLength;
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    this.counters.bytes -= (buffer as CpuBuffer).array.byteLength;
-    (buffer as CpuBuffer).free();
+    this.ledger.free((buffer as CpuBuffer).piece);
   }
 
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
+    this.check();
+    checkHeld(buffer);
     (buffer as CpuBuffer).array.set(data, offset);
   }
 
-  read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
-    return Promise.resolve((buffer as CpuBuffer).array.slice(offset, offset + length));
+  async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
+    this.check();
+    checkHeld(buffer);
+    return (buffer as CpuBuffer).array.slice(offset, offset + length);
   }
 
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
+    this.check();
     return new CpuProgram(this, recording, externals, keepAll);
   }
 
   destroy(): void {
-    // Memory goes with the last reference to it.
+    this.life.end("destroyed", new RnnError("device", "CpuBackend", "the backend was destroyed by this program; make a new backend"));
+    // The WebAssembly memory goes with the last reference to it.
+    this.ledger.freeAll();
     this.threads?.end();
   }
 

@@ -1,6 +1,7 @@
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer } from "../backend.ts";
+import { Piece } from "../ledger.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 
 const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
@@ -10,23 +11,26 @@ export class CpuBuffer implements DeviceBuffer {
   private current: NumericArray;
   /** Byte address in the heap. */
   readonly address: number;
+  readonly piece: Piece;
 
   constructor(readonly label: string, readonly type: ElementType, readonly length: number, double: boolean, private readonly heap?: WasmHeap) {
     const Type = double && type === "f32" ? Float64Array : arrayTypes[type];
-    this.address = heap ? heap.allocate(length * Type.BYTES_PER_ELEMENT) : 0;
+    const bytes = length * Type.BYTES_PER_ELEMENT;
+    const address = (this.address = heap ? heap.allocate(bytes) : 0);
+    this.piece = new Piece(bytes, () => heap?.free(address));
     this.current = heap ? this.view(heap) : new Type(length);
     // The heap's memory may have been another buffer's.
     if (heap) this.current.fill(0);
+  }
+
+  get freed(): boolean {
+    return this.piece.freed;
   }
 
   /** The numbers. Not to be kept across an allocation: a growth of the heap detaches it. */
   get array(): NumericArray {
     if (this.heap && this.current.buffer !== this.heap.memory.buffer) this.current = this.view(this.heap);
     return this.current;
-  }
-
-  free(): void {
-    this.heap?.free(this.address);
   }
 
   private view(heap: WasmHeap): NumericArray {

@@ -5,16 +5,19 @@ import type { Buffer, Command, Dispatch, Recording, View } from "../../recording
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Program, RunResult } from "../backend.ts";
+import { checkHeld } from "../ledger.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
 
 export class CpuProgram implements Program {
   private readonly memory = new Map<Buffer, CpuBuffer>();
   private readonly owned: CpuBuffer[] = [];
+  private readonly externals: CpuBuffer[] = [];
   private readonly inputs = new Map<string, CpuBuffer>();
   /** One closure a command, made once, so that a run allocates nothing. */
   private steps: (() => void)[] = [];
   private downloads: { name: string; array: NumericArray }[] = [];
+  private freed = false;
   /** The backend's generation for which `steps` and `downloads` hold. */
   private generation = -1;
 
@@ -29,20 +32,25 @@ export class CpuProgram implements Program {
     }
   }
 
-  run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
-    this.writeInputs(inputs);
-    this.bind();
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
+    this.begin(inputs);
     for (let i = 0; i < repeat; i++) for (const step of this.steps) step();
     this.backend.counters.submits++;
     const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
-    return Promise.resolve({ downloads: Promise.resolve(downloads) });
+    return { downloads: Promise.resolve(downloads) };
   }
 
-  runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
+  async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
+    this.begin(inputs);
+    for (let i = first; i < last; i++) this.steps[i]();
+  }
+
+  private begin(inputs: Readonly<Record<string, NumericArray>>): void {
+    this.backend.check();
+    if (this.freed) throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
+    for (const buffer of this.externals) checkHeld(buffer);
     this.writeInputs(inputs);
     this.bind();
-    for (let i = first; i < last; i++) this.steps[i]();
-    return Promise.resolve();
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
@@ -50,6 +58,10 @@ export class CpuProgram implements Program {
   }
 
   free(): void {
+    this.freed = true;
+    // The closures hold the arrays; without WebAssembly these are the memory.
+    this.steps = [];
+    this.downloads = [];
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
   }
 
@@ -60,6 +72,10 @@ export class CpuProgram implements Program {
       const slot = plan.slotOf.get(buffer);
       const external = externals.get(buffer) as CpuBuffer | undefined;
       if (buffer.role === "external" && !external) throw new RnnError("device", "CpuBackend", `no memory was given for ${buffer.label}`);
+      if (external) {
+        checkHeld(external);
+        this.externals.push(external);
+      }
       const memory = external ?? (slot === undefined ? this.own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
       this.memory.set(buffer, memory);
       if (buffer.role === "input") this.inputs.set(buffer.label, memory);

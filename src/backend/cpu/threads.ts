@@ -50,12 +50,26 @@ interface Thread {
   readonly end: () => unknown;
 }
 
+function endAll(others: readonly Thread[]): void {
+  for (const { box, end } of others) {
+    // Chromium waits two seconds before it ends a thread that sleeps.
+    Atomics.store(box, 0, -1);
+    Atomics.notify(box, 0);
+    end();
+  }
+}
+
+/** Threads of backends that nobody holds any more. */
+const dropped = new FinalizationRegistry<readonly Thread[]>(endAll);
+
 export class Threads implements Workforce {
   private requests = 0;
   private ended = false;
   private readonly maySleep = maySleepHere();
 
-  private constructor(private readonly exports: WasmExports, private readonly others: readonly Thread[]) {}
+  private constructor(private readonly exports: WasmExports, private readonly others: readonly Thread[]) {
+    dropped.register(this, others, this);
+  }
 
   /** `count` threads, the caller's among them. @throws RnnError `device` if others cannot be started here */
   static async start(kernels: WasmKernels, count: number): Promise<Threads> {
@@ -94,12 +108,8 @@ export class Threads implements Workforce {
 
   end(): void {
     this.ended = true;
-    for (const { box, end } of this.others) {
-      // Chromium waits two seconds before it ends a thread that sleeps.
-      Atomics.store(box, 0, -1);
-      Atomics.notify(box, 0);
-      end();
-    }
+    dropped.unregister(this);
+    endAll(this.others);
   }
 
   private ask(messages: readonly Int32Array[]): void {

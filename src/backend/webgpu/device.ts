@@ -31,7 +31,8 @@ async function findGpu(): Promise<GPU> {
   }
 }
 
-function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+/** An adapter in words. */
+export function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   const words = [vendor, architecture, device, description].filter(Boolean).join(" ");
   return [...new Set(words.split(/\s+/))].join(" ") || "unnamed adapter";
 }

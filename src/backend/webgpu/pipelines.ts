@@ -2,6 +2,9 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { Counters } from "../backend.ts";
+import type { Life } from "../life.ts";
+import { shaderStage } from "./constants.ts";
+import { refused, watched } from "./refusal.ts";
 import { shaders } from "./shaders.ts";
 
 export interface Pipeline {
@@ -14,6 +17,9 @@ const bufferTypes = { read: "read-only-storage", read_write: "storage", uniform:
 /** Bytes between two params blocks: WebGPU's default alignment of dynamic uniform offsets. */
 export const paramsStride = 256;
 
+/** Pipelines kept for further programs; the package's kernels with all their variants are fewer. */
+const most = 512;
+
 export class Pipelines {
   readonly paramsLayout: GPUBindGroupLayout;
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
@@ -21,21 +27,26 @@ export class Pipelines {
 
   constructor(
     private readonly device: GPUDevice,
+    private readonly life: Life,
     private readonly counters: Counters,
     /** WGSL to use instead of the package's, by path; the tests break kernels on purpose with it. */
     private readonly replaced: Readonly<Record<string, string>>,
   ) {
     this.paramsLayout = device.createBindGroupLayout({
       label: "params",
-      entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: paramsStride } }],
+      entries: [{ binding: 0, visibility: shaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: paramsStride } }],
     });
   }
 
   get(kernel: Kernel): Promise<Pipeline> {
     const known = this.pipelines.get(kernel.name);
-    if (known) return known;
-    const made = this.make(kernel);
+    const made = known ?? this.make(kernel);
+    // The latest used stands last. Programs hold what they need, so that the first can go: cells may be defined without end.
+    this.pipelines.delete(kernel.name);
     this.pipelines.set(kernel.name, made);
+    if (this.pipelines.size > most) this.pipelines.delete(this.pipelines.keys().next().value!);
+    // What failed for lack of memory, say, may succeed the next time.
+    if (!known) made.catch(() => this.pipelines.get(kernel.name) === made && this.pipelines.delete(kernel.name));
     return made;
   }
 
@@ -45,23 +56,26 @@ export class Pipelines {
   }
 
   private async make(kernel: Kernel): Promise<Pipeline> {
-    const layout = this.layoutOf(kernel);
     const code = this.source(kernel);
-    const module = this.device.createShaderModule({ label: kernel.name, code });
-    const { messages } = await module.getCompilationInfo();
+    const { result: { layout, module, pipelineLayout }, refusal } = watched(this.device, () => {
+      const layout = this.layoutOf(kernel);
+      return {
+        layout, module: this.device.createShaderModule({ label: kernel.name, code }),
+        pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout, this.paramsLayout] }),
+      };
+    });
+    const [{ messages }, found] = await this.life.until(Promise.all([module.getCompilationInfo(), refusal]));
     const error = messages.find((m) => m.type === "error");
     if (error) {
       const line = code.split("\n")[error.lineNum - 1]?.trim() ?? "";
       throw new RnnError("device", kernel.name, `shader does not compile here: ${error.message} (line ${error.lineNum}: ${line})`);
     }
+    if (found) throw refused(kernel.name, found);
     this.counters.pipelines++;
-    const pipeline = await this.device.createComputePipelineAsync({
-      label: kernel.name,
-      layout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout, this.paramsLayout] }),
-      compute: { module, entryPoint: "main", constants: kernel.constants },
-    }).catch((cause: unknown) => {
+    const making = this.device.createComputePipelineAsync({ label: kernel.name, layout: pipelineLayout, compute: { module, entryPoint: "main", constants: kernel.constants } });
+    const pipeline = await this.life.until(making.catch((cause: unknown) => {
       throw new RnnError("device", kernel.name, `pipeline could not be made: ${(cause as Error).message}`, { cause });
-    });
+    }));
     return { pipeline, layout };
   }
 
@@ -74,7 +88,7 @@ export class Pipelines {
         label: key,
         entries: accesses.map((access, binding) => ({
           binding,
-          visibility: GPUShaderStage.COMPUTE,
+          visibility: shaderStage.COMPUTE,
           buffer: { type: bufferTypes[access] },
         })),
       });

@@ -1,7 +1,7 @@
 /** A ring of read-back buffers, so that a training loop need not wait for a loss before it submits the next step. */
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import { arrayTypes, type WebGpuBackend } from "./webgpu-backend.ts";
+import { arrayTypes, type WebGpuBackend, type WebGpuBuffer } from "./webgpu-backend.ts";
 
 interface Source {
   readonly name: string;
@@ -13,7 +13,7 @@ interface Source {
 
 /** A read-back buffer lent for one run. */
 interface Loan {
-  readonly buffer: GPUBuffer;
+  readonly buffer: WebGpuBuffer;
   readonly release: () => void;
 }
 
@@ -24,16 +24,16 @@ const largestRingBytes = 1 << 16;
 
 export class Staging {
   /** `free` resolves when the buffer has been read and may be used again. */
-  private readonly slots: { readonly buffer: GPUBuffer; free: Promise<void> }[] = [];
+  private readonly slots: { readonly buffer: WebGpuBuffer; free: Promise<void> }[] = [];
   private next = 0;
 
-  constructor(private readonly backend: WebGpuBackend, private readonly sources: readonly Source[]) {
+  /** @param owned takes the buffers, which are the program's to free */
+  constructor(private readonly backend: WebGpuBackend, private readonly sources: readonly Source[], owned: WebGpuBuffer[]) {
     const bytes = sources.reduce((sum, s) => sum + s.bytes, 0);
     const count = bytes === 0 ? 0 : bytes > largestRingBytes ? 1 : ringSize;
     for (let i = 0; i < count; i++) {
-      const buffer = backend.device.createBuffer({ label: `staging.${i}`, size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-      backend.counters.buffers++;
-      backend.counters.bytes += bytes;
+      const buffer = backend.allocate(`staging.${i}`, "u32", bytes / 4, "reading");
+      owned.push(buffer);
       this.slots.push({ buffer, free: Promise.resolve() });
     }
   }
@@ -55,36 +55,28 @@ export class Staging {
     if (!loan) return;
     let at = 0;
     for (const { buffer, offset, bytes } of this.sources) {
-      encoder.copyBufferToBuffer(buffer, offset, loan.buffer, at, bytes);
+      encoder.copyBufferToBuffer(buffer, offset, loan.buffer.gpu, at, bytes);
       at += bytes;
     }
   }
 
-  /** What the copies brought, once the device has done them; then the buffer is free again. */
-  readBack(loan: Loan | undefined): Promise<Record<string, NumericArray>> {
-    if (!loan) return Promise.resolve({});
-    const result = this.map(loan).finally(loan.release);
+  /** What the copies brought, once the device has done them; then the buffer is free again. Rejected with `accepted`. */
+  readBack(loan: Loan | undefined, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
+    const result = loan ? this.map(loan, accepted).finally(loan.release) : accepted.then(() => ({}));
     // The caller may never look at the result; a lost device is reported by the next run all the same.
     result.catch(() => undefined);
     return result;
   }
 
-  free(): void {
-    for (const { buffer } of this.slots.splice(0)) {
-      this.backend.counters.bytes -= buffer.size;
-      buffer.destroy();
-    }
-  }
-
-  private async map({ buffer }: Loan): Promise<Record<string, NumericArray>> {
-    const mapped = await this.backend.mapForReading(buffer);
+  private async map({ buffer }: Loan, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
+    const mapped = await this.backend.mapForReading(buffer, accepted);
     const result: Record<string, NumericArray> = {};
     let at = 0;
     for (const { name, type, bytes } of this.sources) {
       result[name] = new arrayTypes[type](mapped.slice(at, at + bytes));
       at += bytes;
     }
-    buffer.unmap();
+    buffer.gpu.unmap();
     return result;
   }
 }

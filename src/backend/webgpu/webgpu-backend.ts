@@ -1,17 +1,29 @@
 /** Runs recordings on a WebGPU device. */
-import { RnnError } from "../../errors.ts";
+import { RnnError, show } from "../../errors.ts";
 import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
-import { findDevice, type FoundDevice } from "./device.ts";
+import { checkHeld, Ledger, Piece } from "../ledger.ts";
+import { Life, type Ending } from "../life.ts";
+import { bufferUsage, mapMode } from "./constants.ts";
+import { describe, findDevice, type FoundDevice } from "./device.ts";
+import { endWithDevice } from "./lost-devices.ts";
 import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
+import { refused, watched, type Refusal, type Watched } from "./refusal.ts";
 import { prepareProgram } from "./webgpu-program.ts";
 
 export class WebGpuBuffer implements DeviceBuffer {
-  constructor(readonly label: string, readonly type: ElementType, readonly length: number, readonly gpu: GPUBuffer) {}
+  /** What the device has against it, for whoever prepares a program with it. */
+  refusal: Promise<Refusal | undefined> | undefined;
+
+  constructor(readonly label: string, readonly type: ElementType, readonly length: number, readonly gpu: GPUBuffer, readonly piece: Piece) {}
+
+  get freed(): boolean {
+    return this.piece.freed;
+  }
 }
 
 export interface WebGpuOptions {
@@ -26,11 +38,17 @@ export interface WebGpuOptions {
 
 export const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 
+const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ } = bufferUsage;
+/** What buffers are for. */
+const usages = { data: STORAGE | UNIFORM | COPY_SRC | COPY_DST, params: UNIFORM | COPY_DST, reading: MAP_READ | COPY_DST } as const;
+
+/** Devices of backends that nobody holds any more. A lent one is never among them. */
+const dropped = new FinalizationRegistry<GPUDevice>((device) => device.destroy());
+
 export class WebGpuBackend implements Backend {
   readonly kind = "webgpu";
   readonly precision = "float32";
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
-  readonly lost: Promise<Error>;
   readonly device: GPUDevice;
   readonly pipelines: Pipelines;
   readonly adapter: string;
@@ -38,29 +56,41 @@ export class WebGpuBackend implements Backend {
   readonly reason: string;
   profile: DeviceProfile | undefined;
   private readonly nudge: Nudge;
-  private failure: RnnError | undefined;
-  private destroyed = false;
+  private readonly life = new Life();
+  private readonly ledger = new Ledger(this.counters);
+  private readonly lent: boolean;
 
   constructor(found: FoundDevice, options: WebGpuOptions = {}) {
     this.device = found.device;
+    this.lent = found.device === options.device;
     this.adapter = found.adapter;
     this.software = found.software;
     this.reason = options.reason ?? "asked for";
     this.profile = options.profile && profileFits(options.profile, this.adapter) ? options.profile : undefined;
     this.nudge = new Nudge(this.device.queue);
-    this.pipelines = new Pipelines(this.device, this.counters, options.shaders ?? {});
-    this.lost = this.device.lost.then(({ message, reason }) => {
-      const why = this.destroyed ? "it was destroyed by this program" : `${reason || "unknown reason"}: ${message}`;
-      return this.fail(`the device is gone (${why}); make a new backend and go on from the last checkpoint`);
-    });
-    this.device.addEventListener("uncapturederror", ({ error }) => void this.fail(error.message));
+    this.pipelines = new Pipelines(this.device, this.life, this.counters, options.shaders ?? {});
+    endWithDevice(this.device, this.life);
+    if (!this.lent) dropped.register(this, this.device, this);
   }
 
+  /** @throws RnnError `device` if there is none, or the lent one is lost; `option` if the lent one is no device */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-    const found = options.device
-      ? { device: options.device, adapter: "the caller's device", software: false }
-      : await findDevice();
-    return new WebGpuBackend(found, options);
+    const { device } = options;
+    if (!device) return new WebGpuBackend(await findDevice(), options);
+    if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function") throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);
+    const backend = new WebGpuBackend({ device, adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device", software: false }, options);
+    // A device that is lost already says so in the next microtask.
+    await Promise.resolve();
+    backend.check();
+    return backend;
+  }
+
+  get lost(): Promise<Error> {
+    return this.life.lost;
+  }
+
+  get ended(): Ending | undefined {
+    return this.life.ended;
   }
 
   get mostElements(): number {
@@ -75,27 +105,38 @@ export class WebGpuBackend implements Backend {
   /** @throws RnnError `limit` if the device cannot hold or bind so large a buffer */
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): WebGpuBuffer {
     this.check();
+    const { result, refusal } = watched(this.device, () => this.allocate(label, type, length, "data", data));
+    result.refusal = refusal;
+    return result;
+  }
+
+  /** As createBuffer, but for calls that are watched already. */
+  allocate(label: string, type: ElementType, length: number, use: keyof typeof usages, data?: ArrayLike<number>): WebGpuBuffer {
     const bytes = length * 4;
     for (const limit of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) {
       const most = this.device.limits[limit];
-      if (bytes <= most) continue;
+      if (bytes <= most || (limit === "maxStorageBufferBindingSize" && use !== "data")) continue;
       throw new RnnError("limit", label, `needs ${bytes} bytes but this device's ${limit} is ${most}; use a smaller batch, fewer steps or a smaller layer`);
     }
-    const gpu = this.device.createBuffer({ label, size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
-    this.counters.buffers++;
-    this.counters.bytes += bytes;
-    const buffer = new WebGpuBuffer(label, type, length, gpu);
-    if (data) this.write(buffer, data);
+    const gpu = this.device.createBuffer({ label, size: bytes, usage: usages[use] });
+    const buffer = new WebGpuBuffer(label, type, length, gpu, new Piece(bytes, () => gpu.destroy()));
+    this.ledger.enter(buffer, buffer.piece);
+    if (data) this.upload(buffer, data);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    this.counters.bytes -= buffer.length * 4;
-    (buffer as WebGpuBuffer).gpu.destroy();
+    this.ledger.free((buffer as WebGpuBuffer).piece);
   }
 
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
+    checkHeld(buffer);
+    void this.submitted("a write", watched(this.device, () => this.upload(buffer, data, offset)));
+  }
+
+  /** As write, but for calls that are watched already. */
+  upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     const Type = arrayTypes[buffer.type];
     const array = data instanceof Type ? data : Type.from(data);
     this.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, offset * 4, array as Float32Array<ArrayBuffer>);
@@ -103,59 +144,71 @@ export class WebGpuBackend implements Backend {
 
   async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
     this.check();
-    const staging = this.device.createBuffer({ label: `${buffer.label}.staging`, size: length * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    const encoder = this.device.createCommandEncoder({ label: `${buffer.label}.read` });
-    encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, offset * 4, staging, 0, length * 4);
-    this.device.queue.submit([encoder.finish()]);
+    checkHeld(buffer);
+    const { result: staging, refusal } = watched(this.device, () => {
+      const made = this.allocate(`${buffer.label}.staging`, buffer.type, length, "reading");
+      const encoder = this.device.createCommandEncoder({ label: `${buffer.label}.read` });
+      encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, offset * 4, made.gpu, 0, length * 4);
+      this.device.queue.submit([encoder.finish()]);
+      return made;
+    });
     try {
-      return new arrayTypes[buffer.type]((await this.mapForReading(staging)).slice(0));
+      return new arrayTypes[buffer.type]((await this.mapForReading(staging, refusal.then((found) => { if (found) throw refused("a read-back", found); }))).slice(0));
     } finally {
-      staging.destroy();
+      this.free(staging);
     }
   }
 
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options: PrepareOptions = {}): Promise<Program> {
-    this.check();
-    this.device.pushErrorScope("out-of-memory");
-    this.device.pushErrorScope("validation");
-    let program: Program | undefined;
-    try {
-      program = await prepareProgram(this, recording, externals as ReadonlyMap<Buffer, WebGpuBuffer>, options);
-    } finally {
-      const validation = await this.device.popErrorScope();
-      const memory = await this.device.popErrorScope();
-      if (program && (validation ?? memory)) {
-        program.free();
-        if (memory) throw new RnnError("limit", "WebGPU", `out of device memory: ${memory.message}; use a smaller batch, fewer steps or a smaller layer`);
-        throw new RnnError("device", "WebGPU", `the device refused the recording: ${validation!.message}`);
-      }
-    }
-    return program;
+    return prepareProgram(this, recording, externals as ReadonlyMap<Buffer, WebGpuBuffer>, options);
   }
 
   destroy(): void {
-    this.destroyed = true;
-    this.device.destroy();
+    this.life.end("destroyed", new RnnError("device", "WebGPU", `the backend was destroyed by this program${this.lent ? ", the device that was lent to it was not" : ""}; make a new backend`));
+    this.ledger.freeAll();
+    dropped.unregister(this);
+    if (!this.lent) this.device.destroy();
   }
 
   /** Throws what went wrong on the device, if anything did since the backend was made. */
   check(): void {
-    if (this.failure) throw this.failure;
+    this.life.check();
   }
 
-  /** What the buffer holds once the device has done all that was submitted. A rejection that comes with a lost device becomes the typed error. */
-  async mapForReading(buffer: GPUBuffer): Promise<ArrayBuffer> {
+  /** The same promise, rejected when the backend ends. */
+  until<T>(promise: Promise<T>): Promise<T> {
+    return this.life.until(promise);
+  }
+
+  /**
+   * What has been given to the device changes its memory, so that a refusal leaves nothing that can be relied on.
+   * @returns a promise that is rejected with the refusal
+   */
+  submitted(what: string, { refusal }: Watched<unknown>): Promise<void> {
+    const accepted = refusal.then((found) => {
+      if (found) throw this.life.end("failed", refused(what, found));
+    });
+    // Later calls throw it all the same.
+    accepted.catch(() => undefined);
+    return accepted;
+  }
+
+  /**
+   * What the buffer holds once the device has done all that was submitted, and `accepted` it. A rejection that comes with
+   * a lost device becomes the typed error.
+   */
+  async mapForReading(buffer: WebGpuBuffer, accepted: Promise<void>): Promise<ArrayBuffer> {
+    const mapped = this.nudge.until(buffer.gpu.mapAsync(mapMode.READ));
+    mapped.catch(() => undefined);
+    await this.until(accepted);
     try {
-      await this.nudge.until(buffer.mapAsync(GPUMapMode.READ));
+      await this.until(mapped);
       // Firefox may lose the device between a mapping and its range.
-      return buffer.getMappedRange();
+      return buffer.gpu.getMappedRange();
     } catch (cause) {
-      throw this.failure ?? new RnnError("device", "WebGPU", `read-back failed: ${(cause as Error).message}`, { cause });
+      this.check();
+      checkHeld(buffer);
+      throw new RnnError("device", "WebGPU", `read-back failed: ${(cause as Error).message}`, { cause });
     }
-  }
-
-  private fail(problem: string): RnnError {
-    this.failure ??= new RnnError("device", "WebGPU", problem);
-    return this.failure;
   }
 }

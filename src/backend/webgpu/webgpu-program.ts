@@ -2,11 +2,13 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { planMemory } from "../../recording/lifetimes.ts";
-import { type Buffer, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
+import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, PrepareOptions, Program, RunResult } from "../backend.ts";
+import { checkHeld } from "../ledger.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
+import { refused, watched, type Refusal } from "./refusal.ts";
 import { Staging } from "./staging.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
@@ -16,72 +18,100 @@ type Step =
   | { kind: "copy"; from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number }
   | { kind: "clear"; buffer: GPUBuffer; offset: number; bytes: number };
 
+/** @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it; nothing is left then */
 export async function prepareProgram(
   backend: WebGpuBackend, recording: Recording, externals: ReadonlyMap<Buffer, WebGpuBuffer>, { keepAll = false }: PrepareOptions,
 ): Promise<Program> {
+  backend.check();
   const kernels = new Map<string, Kernel>();
   for (const command of recording.commands) if (command.kind === "dispatch") kernels.set(command.kernel.name, command.kernel);
   // All at once: the browser compiles on several threads.
   const made = await Promise.all([...kernels.values()].map(async (kernel) => [kernel.name, await backend.pipelines.get(kernel)] as const));
-  return new WebGpuProgram(backend, recording, externals, keepAll, new Map(made));
+  backend.check();
+  for (const external of externals.values()) checkHeld(external);
+  const { result: program, refusal } = watched(backend.device, () => new WebGpuProgram(backend, recording, externals, keepAll, new Map(made)));
+  try {
+    await checkAccepted(backend, externals.values(), refusal);
+  } catch (error) {
+    program.free();
+    throw error;
+  }
+  return program;
+}
+
+/** Buffers that the device has refused are freed, so that their owners make them anew. */
+async function checkAccepted(backend: WebGpuBackend, externals: Iterable<WebGpuBuffer>, refusal: Promise<Refusal | undefined>): Promise<void> {
+  const buffers = [...externals];
+  const found = await backend.until(Promise.all([...buffers.map((buffer) => buffer.refusal), refusal]));
+  buffers.forEach((buffer, i) => found[i] && backend.free(buffer));
+  const first = found.find((one) => one !== undefined);
+  if (first) throw refused("the recording", first);
 }
 
 class WebGpuProgram implements Program {
   private readonly memory = new Map<Buffer, WebGpuBuffer>();
   private readonly owned: WebGpuBuffer[] = [];
+  private readonly externals: WebGpuBuffer[] = [];
   private readonly inputs = new Map<string, WebGpuBuffer>();
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new Map<GPUBuffer, number>();
   private readonly steps: Step[];
   private readonly staging: Staging;
   private paramsGroup!: GPUBindGroup;
-  private paramsBuffer!: GPUBuffer;
+  private freed = false;
 
   constructor(
     private readonly backend: WebGpuBackend, readonly recording: Recording,
     externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean, private readonly pipelines: ReadonlyMap<string, Pipeline>,
   ) {
-    this.allocate(externals, keepAll);
-    const paramsOffsets = this.uploadParams();
-    this.steps = recording.commands.flatMap((command, i): Step[] => {
-      if (command.kind === "download") return [];
-      if (command.kind === "dispatch") return [this.dispatchStep(command, paramsOffsets[i])];
-      if (command.kind === "clear") return [{ kind: "clear", ...this.range(command.view) }];
-      const from = this.range(command.from);
-      const to = this.range(command.to);
-      return [{ kind: "copy", from: from.buffer, fromOffset: from.offset, to: to.buffer, toOffset: to.offset, bytes: from.bytes }];
-    });
     const downloads = recording.commands.filter((c) => c.kind === "download");
-    this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })));
+    try {
+      this.allocate(externals, keepAll);
+      const paramsOffsets = this.uploadParams();
+      this.steps = recording.commands.flatMap((command, i) => this.stepOf(command, paramsOffsets[i]));
+      this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })), this.owned);
+    } catch (error) {
+      // Too large: what was made so far must not be lost to a second try with a smaller batch.
+      this.free();
+      throw error;
+    }
   }
 
   async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
     const loan = await this.staging.acquire();
+    let accepted: Promise<void>;
     try {
-      this.backend.check();
-      this.writeInputs(inputs);
-      const encoder = this.backend.device.createCommandEncoder({ label: "run" });
-      for (let i = 0; i < repeat; i++) this.encode(encoder, this.steps);
-      this.staging.encode(encoder, loan);
-      this.backend.device.queue.submit([encoder.finish()]);
+      accepted = this.submit("run", inputs, (encoder) => {
+        for (let i = 0; i < repeat; i++) this.encode(encoder, this.steps);
+        this.staging.encode(encoder, loan);
+      });
     } catch (error) {
       loan?.release();
       throw error;
     }
-    this.backend.counters.submits++;
-    return { downloads: this.staging.readBack(loan) };
+    return { downloads: this.staging.readBack(loan, accepted) };
   }
 
-  runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
-    this.backend.check();
-    this.writeInputs(inputs);
+  async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
     const skipped = this.recording.commands.slice(0, first).filter((c) => c.kind === "download").length;
     const count = this.recording.commands.slice(first, last).filter((c) => c.kind !== "download").length;
-    const encoder = this.backend.device.createCommandEncoder({ label: "slice" });
-    this.encode(encoder, this.steps.slice(first - skipped, first - skipped + count));
-    this.backend.device.queue.submit([encoder.finish()]);
-    this.backend.counters.submits++;
-    return Promise.resolve();
+    await this.submit("slice", inputs, (encoder) => this.encode(encoder, this.steps.slice(first - skipped, first - skipped + count)));
+  }
+
+  /** Gives the device inputs and commands in one go; rejected if it does not take them. */
+  private submit(label: string, inputs: Readonly<Record<string, NumericArray>>, encode: (encoder: GPUCommandEncoder) => void): Promise<void> {
+    const { backend, backend: { device } } = this;
+    backend.check();
+    if (this.freed) throw new RnnError("option", "WebGPU", `the recording has been freed: its model or its trainer has been disposed of`);
+    for (const buffer of this.externals) checkHeld(buffer);
+    const submitted = watched(device, () => {
+      this.writeInputs(inputs);
+      const encoder = device.createCommandEncoder({ label });
+      encode(encoder);
+      device.queue.submit([encoder.finish()]);
+    });
+    backend.counters.submits++;
+    return backend.submitted(`a ${label}`, submitted);
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
@@ -89,14 +119,13 @@ class WebGpuProgram implements Program {
   }
 
   free(): void {
+    this.freed = true;
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
-    this.paramsBuffer.destroy();
-    this.staging.free();
   }
 
   private allocate(externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean): void {
     const own = (label: string, type: Buffer["type"], length: number, data?: ArrayLike<number>): WebGpuBuffer => {
-      const made = this.backend.createBuffer(label, type, length, data);
+      const made = this.backend.allocate(label, type, length, "data", data);
       this.owned.push(made);
       return made;
     };
@@ -106,6 +135,7 @@ class WebGpuProgram implements Program {
       const slot = plan.slotOf.get(buffer);
       const external = externals.get(buffer);
       if (buffer.role === "external" && !external) throw new RnnError("device", "WebGPU", `no memory was given for ${buffer.label}`);
+      if (external) this.externals.push(external);
       const memory = external ?? (slot === undefined ? own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
       this.memory.set(buffer, memory);
       if (buffer.role === "input") this.inputs.set(buffer.label, memory);
@@ -135,17 +165,25 @@ class WebGpuProgram implements Program {
         else bytes.setInt32(where, value, true);
       });
     });
-    const { device } = this.backend;
-    this.paramsBuffer = device.createBuffer({ label: "params", size: bytes.byteLength, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(this.paramsBuffer, 0, bytes.buffer);
+    const { backend, backend: { device } } = this;
+    const params = backend.allocate("params", "u32", bytes.byteLength / 4, "params", new Uint32Array(bytes.buffer));
+    this.owned.push(params);
     this.paramsGroup = device.createBindGroup({
       label: "params",
-      layout: this.backend.pipelines.paramsLayout,
-      entries: [{ binding: 0, resource: { buffer: this.paramsBuffer, size: paramsStride } }],
+      layout: backend.pipelines.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: params.gpu, size: paramsStride } }],
     });
-    this.backend.counters.buffers++;
     this.backend.counters.bindGroups++;
     return offsets;
+  }
+
+  private stepOf(command: Command, paramsOffset: number): Step[] {
+    if (command.kind === "download") return [];
+    if (command.kind === "dispatch") return [this.dispatchStep(command, paramsOffset)];
+    if (command.kind === "clear") return [{ kind: "clear", ...this.range(command.view) }];
+    const from = this.range(command.from);
+    const to = this.range(command.to);
+    return [{ kind: "copy", from: from.buffer, fromOffset: from.offset, to: to.buffer, toOffset: to.offset, bytes: from.bytes }];
   }
 
   private dispatchStep(command: Dispatch, paramsOffset: number): Step {
@@ -190,7 +228,7 @@ class WebGpuProgram implements Program {
     for (const [label, data] of Object.entries(inputs)) {
       const buffer = this.inputs.get(label);
       if (!buffer) throw new RnnError("device", "WebGPU", `the recording has no input "${label}"`);
-      this.backend.write(buffer, data);
+      this.backend.upload(buffer, data);
     }
   }
 
