@@ -1,5 +1,5 @@
-// Installs (on demand) and bundles the other libraries for the bench. Without them the page and the terminal program
-// work all the same; manifest.json says which it is.
+// Installs (on demand) and bundles the other libraries for the bench, each by itself: one that is missing or broken leaves
+// the others, the page and the terminal program alone. manifest.json says which there are, and why others are not.
 import { spawn } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { existsSync, statSync } from "node:fs";
@@ -9,10 +9,13 @@ import { bundle, root } from "../scripts/bundle.mjs";
 const folder = join(root, "bench");
 const packages = join(folder, "node_modules");
 
-/** Files that the libraries fetch for themselves. */
-const assets = [
-  "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm",
-  ...["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"].map((ending) => `onnxruntime-web/dist/ort-wasm-simd-threaded.${ending}`),
+/** `always`: in the root's packages, and measured without being asked for. `assets`: files that a library fetches for itself. */
+const peers = [
+  { library: "gpu.js", name: "gpujs", always: true },
+  { library: "tfjs", name: "tfjs", assets: ["@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"] },
+  { library: "jax-js", name: "jax" },
+  { library: "onnxruntime-web", name: "onnx", assets: ["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"].map((ending) => `onnxruntime-web/dist/ort-wasm-simd-threaded.${ending}`) },
+  { library: "brain.js", name: "brain" },
 ];
 
 function upToDate() {
@@ -32,29 +35,30 @@ function npmCi() {
 
 /** Node takes the same code as pages, but modules of its own in place of what bundlers leave empty for pages. */
 const nodeSettings = {
-  platform: "node", target: "node20", mainFields: ["browser", "module", "main"], conditions: ["browser"], outExtension: { ".js": ".mjs" },
+  platform: "node", target: "node20", mainFields: ["browser", "module", "main"], conditions: ["browser"],
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
 };
 
-async function bundlePeers(outdir, forNode) {
-  await bundle({ entryPoints: [join(folder, "peers", "peers.ts")], outdir, splitting: true, sourcemap: false, logLevel: "error", ...(forNode ? nodeSettings : {}) });
-  await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
+/** The manifest's entry of a library, once its bundle is in `outdir`. */
+async function bundlePeer({ library, name, always = false, assets = [] }, outdir, { forNode, missing }) {
+  if (!always && missing !== undefined) return { library, always, reason: missing };
+  const file = forNode ? `${name}.mjs` : `${name}.js`;
+  try {
+    await bundle({ entryPoints: [join(folder, "peers", `${name}.ts`)], outfile: join(outdir, file), sourcemap: false, logLevel: "silent", ...(forNode ? nodeSettings : {}) });
+    await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
+    return { library, always, file };
+  } catch (error) {
+    return { library, always, reason: `it cannot be bundled: ${error.message.split("\n").slice(0, 2).join(" ")}` };
+  }
 }
 
-/** Bundles the peers into `outdir`, if they are there or may be installed. Resolves to whether they are there. */
+/** Bundles into `outdir` the libraries that are always measured and, if they are there or may be installed, the others. */
 export async function buildPeers(outdir, { install = false, forNode = false } = {}) {
-  let reason = "the other libraries are not installed; `npm run bench -- --peers` does that";
-  if (install && !upToDate()) {
-    await npmCi().catch((error) => {
-      reason = `the other libraries could not be installed: ${error.message}`;
-    });
+  let missing = upToDate() ? undefined : "it is not installed; `npm run bench -- --peers` installs it";
+  if (install && missing !== undefined) {
+    missing = await npmCi().then(() => undefined, (error) => `it could not be installed: ${error.message}`);
   }
   await mkdir(outdir, { recursive: true });
-  const installed = upToDate() && await bundlePeers(outdir, forNode).then(() => true, (error) => {
-    // Half an installation must not take the page with it.
-    reason = `the other libraries cannot be bundled: ${error.message.split("\n")[0]}`;
-    return false;
-  });
-  await writeFile(join(outdir, "manifest.json"), `${JSON.stringify(installed ? { installed } : { installed, reason })}\n`);
-  return installed;
+  const manifest = await Promise.all(peers.map((peer) => bundlePeer(peer, outdir, { forNode, missing })));
+  await writeFile(join(outdir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }

@@ -60,7 +60,10 @@ export const caseName = (c: Case): string => `${c.cell} ${shapeName(c)} ${c.mode
 /** All cases in the order in which they are run: by shape, then cell, so that what a problem needs is made once. */
 export function allCases(shapes: readonly Shape[] = defaultShapes, wanted: { cells?: readonly Cell[]; modes?: readonly Mode[] } = {}): Case[] {
   const { cells: chosen = ["rnn", "gru", "lstm"], modes: how = modes } = wanted;
-  return shapes.flatMap((shape) => chosen.flatMap((cell) => how.map((mode) => ({ ...shape, cell, mode }))));
+  const all = shapes.flatMap((shape) => chosen.flatMap((cell) => how.map((mode) => ({ ...shape, cell, mode }))));
+  // A text is drawn in one row, whatever the batch.
+  const cases = all.map((of) => (of.mode === "generation" ? { ...of, batch: 1 } : of));
+  return [...new Map(cases.map((of) => [caseName(of), of])).values()];
 }
 
 export const gatesOf = (cell: Cell): number => ({ rnn: 1, gru: 3, lstm: 4, "gru-reset-before": 3 })[cell];

@@ -1,8 +1,10 @@
 /** One case: a dot and whiskers for each library, on a logarithmic axis, since libraries differ by factors. */
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
-import { block, milliseconds } from "./dom.ts";
+import { block } from "../demo/dom.ts";
+import { marks } from "./marks.ts";
 import type { Row } from "./report.ts";
+import { milliseconds } from "./table.ts";
 import { rowName } from "./words.ts";
 
 /** Below this width names stand above their whiskers instead of beside them. */
@@ -57,23 +59,14 @@ export class Chart {
       },
       axes: [
         { side: left, stroke: colour("--ink"), font, size: narrow ? 4 : 170, gap: 8, grid: { show: false }, ticks: { show: false }, splits: () => rows.map((_, i) => i), values: () => (narrow ? names.map(() => "") : names) },
-        { side: below, stroke: colour("--faint"), font, size: axisHeight - 4, label: "milliseconds", labelFont: font, labelSize: 18, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, splits: () => marks(range), values: (_, at) => at.map((v) => String(v)) },
+        { side: below, stroke: colour("--faint"), font, size: axisHeight - 4, label: "milliseconds", labelFont: font, labelSize: 18, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, splits: () => marks(range),
+          // uPlot's own filter would leave the names of powers of ten only, and null for the rest.
+          filter: (_, at) => at, values: (_, at) => at.map((v) => v.toLocaleString("en")) },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],
       hooks: { draw: [(plot) => draw(plot, rows, colour, narrow)] },
     }, [rows.map((_, i) => i), rows.map((r) => r.median_ms)], this.place);
   }
-}
-
-/** 1, 2, 5 in each decade where there are few decades, else the decades. */
-function marks([low, high]: readonly [number, number]): number[] {
-  const decades = Math.log10(high / low);
-  const steps = decades < 2.2 ? [1, 2, 5] : [1];
-  const all: number[] = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
-    for (const step of steps) all.push(Number((step * 10 ** power).toPrecision(1)));
-  }
-  return all.filter((v) => v >= low && v <= high);
 }
 
 function draw(plot: uPlot, rows: readonly Row[], colour: (name: string) => string, named: boolean): void {

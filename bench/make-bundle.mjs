@@ -52,7 +52,7 @@ export async function makeBundle(directory, { peers }) {
     writeFile(join(folder, "lib", "nvidia_icd.json"), `${JSON.stringify(nvidia)}\n`),
     writeFile(join(folder, "run.sh"), script, { mode: 0o755 }),
     vulkanLoader().then((loader) => loader && cp(loader, join(folder, "lib", "libvulkan.so.1"), { dereference: true })),
-    ...(peers ? [buildPeers(join(folder, "peers"), { install: true, forNode: true })] : []),
+    buildPeers(join(folder, "peers"), { install: peers, forNode: true }),
   ]);
   console.log(`${directory}: copy it to the other machine and start ./run.sh there`);
 }

@@ -1,4 +1,4 @@
-/** Times subjects round robin, so that whatever else the machine does falls on all of them alike. */
+/** Times subjects sample by sample; the runner takes them round robin, so that whatever else the machine does falls on all of them alike. */
 import { countGpuCalls } from "./gpu-calls.ts";
 import type { Subject } from "./library.ts";
 
@@ -12,16 +12,6 @@ export interface Effort {
 
 export const defaultEffort: Effort = { seconds: 3, most: 15, least: 3 };
 
-export interface Timing {
-  /** Milliseconds of each sample, per run. */
-  readonly samples: readonly number[];
-  /** The same without transfers, where the library offers it. */
-  readonly steady: readonly number[];
-  /** Of one run. */
-  readonly dispatches: number;
-  readonly submits: number;
-}
-
 /** A sample should last this long, so that the clock's steps do not count for much, … */
 const sampleMilliseconds = 60;
 /** … and this many times what a sample costs besides its runs: there is a read-back at its end, which takes milliseconds. */
@@ -29,7 +19,6 @@ const fixedShare = 5;
 const longestSample = 1000;
 
 interface Runner {
-  readonly subject: Subject;
   readonly run: (times: number) => Promise<void>;
   readonly samples: number[];
   /** Runs a sample. */
@@ -37,30 +26,76 @@ interface Runner {
   spent: number;
 }
 
-/**
- * Times all subjects. Each is warmed up first; then, in rounds, each gives one sample, in an order that moves on from
- * round to round.
- * @param breathe called between samples; it may throw to end it all
- */
-export async function measure(subjects: readonly Subject[], effort: Effort, breathe: () => Promise<void>): Promise<Timing[]> {
-  const counts: { dispatches: number; submits: number }[] = [];
-  const runners: Runner[] = [];
-  for (const subject of subjects) {
+/** A subject that has been warmed up and has given its first sample. */
+export class Timed {
+  /** Of one run. */
+  readonly dispatches: number;
+  readonly submits: number;
+  private steadily: Runner | undefined;
+
+  private constructor(private readonly subject: Subject, private readonly runner: Runner, counts: { dispatches: number; submits: number }) {
+    ({ dispatches: this.dispatches, submits: this.submits } = counts);
+  }
+
+  /** @param breathe called between runs; it may throw to end it all */
+  static async start(subject: Subject, breathe: () => Promise<void>): Promise<Timed> {
     const started = performance.now();
-    counts.push(await countRun(subject));
+    const counts = await countRun(subject);
+    // What takes seconds is warm after its first run, and one run is a sample.
     const slow = performance.now() - started > 3000;
     await breathe();
-    runners.push(await warmUp(subject, (times) => subject.run(times), slow));
+    const runner = await warmUp((times) => subject.run(times), slow);
     await breathe();
+    await sample(runner);
+    return new Timed(subject, runner, counts);
   }
-  await rounds(runners, effort, breathe);
-  const steady: Runner[] = [];
-  for (const subject of subjects) {
-    if (subject.steady) steady.push(await warmUp(subject, (times) => subject.steady!(times)));
-    await breathe();
+
+  /** Milliseconds of each sample, per run. */
+  get samples(): readonly number[] {
+    return this.runner.samples;
   }
-  await rounds(steady, { ...effort, seconds: effort.seconds / 2 }, breathe);
-  return runners.map(({ subject, samples }, i) => ({ samples, steady: steady.find((other) => other.subject === subject)?.samples ?? [], ...counts[i] }));
+
+  /** The same without transfers, where the library offers it. */
+  get steady(): readonly number[] {
+    return this.steadily?.samples ?? [];
+  }
+
+  /** One more sample, if the effort allows: first of whole runs, then of runs without transfers. Says whether it was taken. */
+  async further(effort: Effort): Promise<boolean> {
+    if (wants(this.runner, effort)) return sample(this.runner);
+    const { subject } = this;
+    if (!subject.steady) return false;
+    this.steadily ??= await warmUp((times) => subject.steady!(times));
+    return wants(this.steadily, steadyEffort(effort)) && sample(this.steadily);
+  }
+
+  /** Milliseconds that further samples will take. */
+  left(effort: Effort): number {
+    const steady = this.subject.steady ? leftOf(this.steadily ?? { samples: [], spent: 0 }, steadyEffort(effort)) : 0;
+    return leftOf(this.runner, effort) + steady;
+  }
+}
+
+const steadyEffort = (effort: Effort): Effort => ({ ...effort, seconds: effort.seconds / 2 });
+
+const averageOf = ({ spent, samples }: Pick<Runner, "spent" | "samples">): number => spent / Math.max(1, samples.length);
+
+function wants(runner: Runner, { seconds, most, least }: Effort): boolean {
+  const { length } = runner.samples;
+  return length < most && (length < least || runner.spent + averageOf(runner) <= 1000 * seconds);
+}
+
+function leftOf(runner: Pick<Runner, "spent" | "samples">, { seconds, most, least }: Effort): number {
+  const average = averageOf(runner) || sampleMilliseconds;
+  const affordable = Math.max(least, Math.floor((1000 * seconds) / average));
+  return Math.max(0, Math.min(most, affordable) - runner.samples.length) * average;
+}
+
+async function sample(runner: Runner): Promise<true> {
+  const took = await time(() => runner.run(runner.times));
+  runner.samples.push(took / runner.times);
+  runner.spent += took;
+  return true;
 }
 
 /** The first run, which is never timed: it may still compile. Also says what a run submits. */
@@ -75,9 +110,8 @@ async function countRun(subject: Subject): Promise<{ dispatches: number; submits
   return { dispatches: counters.dispatches - dispatches, submits: counters.submits - submits };
 }
 
-/** @param slow what takes seconds is warm after its first run, and one run is a sample */
-async function warmUp(subject: Subject, run: (times: number) => Promise<void>, slow = false): Promise<Runner> {
-  return { subject, run, samples: [], times: slow ? 1 : await timesPerSample(run), spent: 0 };
+async function warmUp(run: (times: number) => Promise<void>, slow = false): Promise<Runner> {
+  return { run, samples: [], times: slow ? 1 : await timesPerSample(run), spent: 0 };
 }
 
 /** Runs per sample, from what one run and five in a row take. */
@@ -88,20 +122,6 @@ async function timesPerSample(run: (times: number) => Promise<void>): Promise<nu
   const each = Math.max((five - one) / 4, 0.002);
   const wanted = Math.max(sampleMilliseconds, fixedShare * Math.max(0, one - each));
   return Math.max(1, Math.min(500, Math.round(Math.min(wanted, longestSample) / each)));
-}
-
-async function rounds(runners: readonly Runner[], { seconds, most, least }: Effort, breathe: () => Promise<void>): Promise<void> {
-  for (let round = 0; round < most; round++) {
-    for (let i = 0; i < runners.length; i++) {
-      const runner = runners[(i + round) % runners.length];
-      const average = runner.spent / Math.max(1, runner.samples.length);
-      if (runner.samples.length >= least && runner.spent + average > 1000 * seconds) continue;
-      const took = await time(() => runner.run(runner.times));
-      runner.samples.push(took / runner.times);
-      runner.spent += took;
-      await breathe();
-    }
-  }
 }
 
 async function time(run: () => Promise<void>): Promise<number> {

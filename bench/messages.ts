@@ -1,11 +1,11 @@
 /** What the page (or the terminal program) and the worker say to each other. */
 import type { PlanOptions } from "./plan.ts";
-import type { Report } from "./report.ts";
+import type { Absence, Report } from "./report.ts";
 import type { Event } from "./runner.ts";
 
 export type Request =
-  /** Find the devices; with `peers`, load the other libraries too. */
-  | { readonly kind: "open"; readonly peers: boolean }
+  /** Find the devices and the libraries; with `all` those too that are not measured by default. */
+  | { readonly kind: "open"; readonly all: boolean }
   /** Run a plan. `machine` is what the report says; a page knows no more than the number of cores. */
   | { readonly kind: "run"; readonly options: PlanOptions; readonly machine?: string; readonly browser?: string }
   /** End the run between two samples. */
@@ -19,7 +19,8 @@ export interface LibraryInfo {
 }
 
 export type Reply =
-  | { readonly kind: "opened"; readonly adapter: string; readonly software: boolean; readonly note: string; readonly libraries: readonly LibraryInfo[]; readonly peersInstalled: boolean }
+  /** `more`: there are libraries besides that could be opened. */
+  | { readonly kind: "opened"; readonly adapter: string; readonly software: boolean; readonly note: string; readonly libraries: readonly LibraryInfo[]; readonly absent: readonly Absence[]; readonly more: boolean }
   | { readonly kind: "event"; readonly event: Event }
   /** `text` is the report for a terminal. */
   | { readonly kind: "done"; readonly report: Report; readonly text: string; readonly stopped: boolean }

@@ -3,25 +3,29 @@ import { readFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { dawnFlags } from "../src/backend/webgpu/device.ts";
-import type { PeerOptions } from "./peers/peers.ts";
+import { openPeers, type PeerEntry, type PeerModule } from "./peers.ts";
 import { planFrom, type PlanOptions } from "./plan.ts";
 import type { Report } from "./report.ts";
 import type { Event } from "./runner.ts";
-import { bench, findDevices, type Peers } from "./session.ts";
+import { bench, findDevices } from "./session.ts";
 
 export { reportText } from "./table.ts";
 
 export interface NodeOptions {
-  /** Where build-peers.mjs has put the other libraries; none if left out. */
-  readonly peersFolder?: string;
+  /** Where build-peers.mjs has put the other libraries. */
+  readonly peersFolder: string;
+  /** Also those that are not measured by default. */
+  readonly all: boolean;
   readonly machine: string;
   readonly onEvent: (event: Event) => void;
 }
 
-export async function benchInNode(options: PlanOptions, { peersFolder, machine, onEvent }: NodeOptions): Promise<Report> {
-  if (peersFolder !== undefined) await pretendToBeAPage();
+export async function benchInNode(options: PlanOptions, { peersFolder, all, machine, onEvent }: NodeOptions): Promise<Report> {
+  await pretendToBeAPage();
   const devices = await findDevices();
-  const peers = peersFolder === undefined ? { libraries: [], absent: [] } : await loadPeers(peersFolder, devices.adapter);
+  const entries = JSON.parse(await readFile(join(peersFolder, "manifest.json"), "utf8")) as PeerEntry[];
+  const load = (file: string): Promise<PeerModule> => import(pathToFileURL(join(peersFolder, file)).href) as Promise<PeerModule>;
+  const peers = await openPeers(entries, all, load, { assets: peersFolder + sep, adapter: devices.adapter });
   return bench({ plan: planFrom(options), devices, peers, browser: `Node ${process.version}`, machine, onEvent });
 }
 
@@ -34,11 +38,4 @@ async function pretendToBeAPage(): Promise<void> {
   } catch {
     // No Dawn for this system: the libraries say so themselves.
   }
-}
-
-async function loadPeers(folder: string, adapter: string): Promise<Peers> {
-  const { installed, reason } = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as { installed: boolean; reason?: string };
-  if (!installed) return { libraries: [], absent: [{ library: "peers", backend: "", case: "", kind: "skipped", reason: reason ?? "not in this bundle" }] };
-  const { openPeers } = (await import(pathToFileURL(join(folder, "peers.mjs")).href)) as { openPeers: (options: PeerOptions) => Promise<Peers> };
-  return openPeers({ assets: folder + sep, adapter });
 }

@@ -1,5 +1,6 @@
 // The options of `npm run bench` and of the bundle that it makes for other machines.
 import { parseArgs } from "node:util";
+import { inWords } from "./duration.mjs";
 
 const places = ["chromium", "firefox", "node"];
 
@@ -35,13 +36,14 @@ export function parseOptions(argv) {
 /** Tells of a run's progress on stderr: one line that is overwritten on a terminal, lines elsewhere. */
 export function tell(event) {
   if (event.kind === "row") {
+    if (!event.final) return;
     const { library, backend, cell, steps, batch, input, hidden, mode, median_ms: median } = event.row;
     line(`${mode} ${cell} ${steps}x${batch}x${input}x${hidden} ${library} ${backend}: ${median} ms`, true);
   } else if (event.kind === "absent" && event.absence.kind === "refused") {
     const { library, backend, case: of, reason } = event.absence;
     line(`REFUSED ${library} ${backend} ${of}: ${reason}`, true);
   } else if (event.kind === "progress") {
-    line(`[${event.done + 1}/${event.of}] ${event.text}`, false);
+    line(`[${event.done + 1}/${event.of}, ${inWords(event.left)} left] ${event.text}`, false);
   }
 }
 

@@ -9,18 +9,26 @@ import type { Library, Subject } from "./library.ts";
 import { characterBatch, characterModel, characterOutcome, drawTokens, layerOf, trainerOf } from "./models.ts";
 import type { Outcome, Problem } from "./problem.ts";
 
-/** `device` is for the best matrix product; each case has a device of its own, which takes its memory with it. */
-export async function ours(kind: "cpu" | "webgpu"): Promise<Library & { readonly device: Backend }> {
+export interface Ours extends Library {
+  /** For the best matrix product; each case has a device of its own, which takes its memory with it. */
+  readonly device: Backend;
+  /** Finds out which kernels are the fastest here, before the first case. Compiling them takes a while on some devices. */
+  calibrate(): Promise<void>;
+}
+
+export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
   const device = await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
-  const profile = await calibrate(device);
   return {
     name: "webgpu-rnn",
     backend: kind,
     adapter: device.adapter,
     device,
+    async calibrate() {
+      await calibrate(device);
+    },
     refuses: () => undefined,
     async prepare(of: Case, problem: Problem): Promise<Subject> {
-      const own = await createBackend(kind, { profile });
+      const own = await createBackend(kind, { profile: device.profile });
       try {
         const subject = await subjectOf(of, problem, own);
         return { ...subject, counters: own.counters, free: () => own.destroy() };

@@ -1,45 +1,27 @@
-/** What a visit has measured so far, over several runs; a row measured again takes the place of the older one. */
+/** What has been measured so far, over one run or several. */
+import { caseName } from "./cases.ts";
 import type { Reply } from "./messages.ts";
 import type { Absence, Ceiling, Report, Row } from "./report.ts";
 import type { Event } from "./runner.ts";
-import { caseTitle, rowName } from "./words.ts";
 
-const keyOf = (row: Row): string => `${caseTitle(row)} ${rowName(row)}`;
+const keyOf = ({ library, backend }: { readonly library: string; readonly backend: string }, of: string): string => `${library} ${backend} ${of}`;
 
-export class Results {
-  private measured = new Map<string, Row>();
-  private missing = new Map<string, Absence>();
-  private matmul: Record<string, Ceiling> = {};
-  private adapter = "";
-  private note = "";
-  private date = new Date().toISOString();
-  software = false;
-
-  constructor(private readonly browser: string, private readonly machine: string) {}
-
-  open({ adapter, software, note }: Reply & { kind: "opened" }): void {
-    this.adapter = adapter;
-    this.software = software;
-    this.note = note;
-  }
+/** Rows and absences. What is measured again takes the place of what was known before. */
+export class Collected {
+  private readonly measured = new Map<string, Row>();
+  private readonly missing = new Map<string, Absence>();
 
   take(event: Event): void {
     if (event.kind === "row") {
-      const key = keyOf(event.row);
-      // Deleted first, so that a case measured again stands together.
-      this.measured.delete(key);
+      const key = keyOf(event.row, caseName(event.row));
       this.measured.set(key, event.row);
+      this.missing.delete(key);
     } else if (event.kind === "absent") {
-      const { library, backend, case: of } = event.absence;
-      this.missing.set(`${library} ${backend} ${of}`, event.absence);
-    } else if (event.kind === "ceiling") {
-      this.matmul[event.backend] = event.ceiling;
+      const key = keyOf(event.absence, event.absence.case);
+      this.missing.set(key, event.absence);
+      // One that failed after its first samples.
+      this.measured.delete(key);
     }
-  }
-
-  finish({ date, absent }: Report): void {
-    this.date = date;
-    for (const absence of absent) this.missing.set(`${absence.library} ${absence.backend} ${absence.case}`, absence);
   }
 
   clear(): void {
@@ -47,19 +29,43 @@ export class Results {
     this.missing.clear();
   }
 
+  /** Rows of a case together, cases in the order in which they were first measured. */
   get rows(): readonly Row[] {
-    // Rows of a case together, cases in the order in which they were first measured.
     const groups = new Map<string, Row[]>();
     for (const row of this.measured.values()) {
-      const group = groups.get(caseTitle(row)) ?? [];
-      group.push(row);
-      groups.set(caseTitle(row), group);
+      const key = caseName(row);
+      groups.set(key, [...(groups.get(key) ?? []), row]);
     }
     return [...groups.values()].flat();
   }
 
   get absent(): readonly Absence[] {
     return [...this.missing.values()];
+  }
+}
+
+/** What a visit has measured, as a report. */
+export class Results extends Collected {
+  private matmul: Record<string, Ceiling> = {};
+  private adapter = "";
+  private note = "";
+  private date = new Date().toISOString();
+  software = false;
+
+  constructor(private readonly browser: string, private readonly machine: string) {
+    super();
+  }
+
+  open({ adapter, software, note }: Reply & { kind: "opened" }): void {
+    this.adapter = adapter;
+    this.software = software;
+    this.note = note;
+  }
+
+  override take(event: Event): void {
+    super.take(event);
+    if (event.kind === "ceiling") this.matmul[event.backend] = event.ceiling;
+    if (event.kind === "row") this.date = new Date().toISOString();
   }
 
   report(): Report {

@@ -56,14 +56,14 @@ function drive(page, { options, peers, machine, browser }, onEvent) {
     };
     page.on("error", (error) => fail(new Error(`the page crashed: ${error.message}`)));
     page.on("close", () => fail(new Error("the page closed")));
-    page.exposeFunction("receive", receive).then(() => page.evaluate((run, withPeers) => {
+    page.exposeFunction("receive", receive).then(() => page.evaluate((run, all) => {
       const worker = new Worker("worker.js", { type: "module" });
       worker.onerror = (event) => window.receive({ kind: "problem", message: `the worker failed: ${event.message}` });
       worker.onmessage = ({ data }) => {
         if (data.kind === "opened") worker.postMessage({ kind: "run", ...run });
         else window.receive(data);
       };
-      worker.postMessage({ kind: "open", peers: withPeers });
+      worker.postMessage({ kind: "open", all });
     }, { options, machine, browser }, peers)).catch(fail);
   });
 }

@@ -11,12 +11,12 @@ export async function runInNode(plan, { peers, machine, onEvent }) {
   const [{ variables }] = await Promise.all([
     nodeAdapter(),
     bundleProgram("bench/node.ts", outfile),
-    ...(peers ? [buildPeers(peersFolder, { install: true, forNode: true })] : []),
+    buildPeers(peersFolder, { install: peers, forNode: true }),
   ]);
   // Dawn reads its environment when it is loaded, which is not before the first device is asked for.
   Object.assign(process.env, variables);
   process.setSourceMapsEnabled(true);
   const { benchInNode, reportText } = await import(pathToFileURL(outfile).href);
-  const report = await benchInNode(plan, { peersFolder: peers ? peersFolder : undefined, machine, onEvent });
+  const report = await benchInNode(plan, { peersFolder, all: peers, machine, onEvent });
   return { report, text: reportText(report) };
 }

@@ -2,15 +2,20 @@
 import { caseName, flopsOf, type Case } from "./cases.ts";
 import { compare } from "./compare.ts";
 import { libraryName, type Library, type Subject } from "./library.ts";
-import { median, measure, type Effort, type Timing } from "./measure.ts";
+import { Estimate } from "./estimate.ts";
+import { median, Timed, type Effort } from "./measure.ts";
 import { Problems, type Checked, type Problem } from "./problem.ts";
 import type { Absence, Ceiling, Row } from "./report.ts";
 
 export type Event =
-  | { readonly kind: "progress"; readonly text: string; readonly done: number; readonly of: number }
+  /** What goes on in which case, of how many; `left`: seconds until the end of all. */
+  | { readonly kind: "progress"; readonly text: string; readonly done: number; readonly of: number; readonly left: number }
+  /** A case begins. */
+  | { readonly kind: "case"; readonly case: Case }
   | { readonly kind: "ceiling"; readonly backend: string; readonly ceiling: Ceiling }
   | { readonly kind: "absent"; readonly absence: Absence }
-  | { readonly kind: "row"; readonly row: Row };
+  /** A row with the samples so far; the same row comes again with more. `final`: these are all. */
+  | { readonly kind: "row"; readonly row: Row; readonly final: boolean };
 
 export interface Plan {
   readonly cases: readonly Case[];
@@ -46,41 +51,121 @@ interface Admitted {
 export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend">, of: Case): boolean => only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true;
 
 /** Runs all cases of the plan. Resolves when done; rejects with `Stopped` if the signal says so. */
-export async function runCases(plan: Plan, { libraries, ceilings, signal, report }: RunnerOptions): Promise<void> {
-  const problems = new Problems();
-  const wanted = plan.cases.map((of) => ({ of, candidates: libraries.filter((library) => isWanted(plan, library, of)) }));
-  const todo = wanted.filter(({ candidates }) => candidates.length > 0);
-  for (const [done, { of, candidates }] of todo.entries()) {
-    const say = (text: string): void => report({ kind: "progress", text, done, of: todo.length });
-    const absent = (kind: Absence["kind"], { name, backend }: Library, reason: string): void => report({ kind: "absent", absence: { library: name, backend, case: caseName(of), kind, reason } });
-    const able = candidates.filter((library) => {
+export async function runCases(plan: Plan, options: RunnerOptions): Promise<void> {
+  const { libraries, report } = options;
+  const todo: Todo[] = [];
+  for (const of of plan.cases) {
+    const able: Library[] = [];
+    for (const library of libraries.filter((one) => isWanted(plan, one, of))) {
       const reason = library.refuses(of);
-      if (reason !== undefined) absent("skipped", library, reason);
-      return reason === undefined;
-    });
-    if (able.length === 0) continue;
-    say(`${caseName(of)}: asking the twins`);
-    await breathe(signal);
-    const checked = await problems.of(of);
-    const admitted: Admitted[] = [];
-    try {
-      for (const library of able) {
-        await breathe(signal);
-        say(`${caseName(of)}: checking ${libraryName(library)}`);
-        const result = await admit(library, of, checked);
-        if (typeof result === "string") absent("refused", library, result);
-        else admitted.push(result);
-      }
-      say(`${caseName(of)}: timing`);
-      const timings = await measure(admitted.map(({ subject }) => subject), plan.effort, () => breathe(signal));
-      for (const [i, one] of admitted.entries()) {
-        const onGpu = one.library.backend !== "webgpu" || timings[i].dispatches > 0;
-        if (onGpu) report({ kind: "row", row: rowOf(of, one, timings[i], ceilings) });
-        else absent("refused", one.library, "it dispatched nothing: it computed elsewhere");
-      }
-    } finally {
-      for (const { subject } of admitted) await release(subject);
+      if (reason === undefined) able.push(library);
+      else report(absent("skipped", library, of, reason));
     }
+    if (able.length > 0) todo.push({ of, able });
+  }
+  const problems = new Problems();
+  const estimate = new Estimate(plan.effort);
+  for (const [done, { of, able }] of todo.entries()) {
+    const later = todo.slice(done + 1);
+    const say = (text: string, left: number): void => {
+      const rest = later.reduce((sum, one) => sum + estimate.of(one.of.mode, one.able.length), 0);
+      report({ kind: "progress", text, done, of: todo.length, left: left + rest });
+    };
+    report({ kind: "case", case: of });
+    const started = performance.now();
+    await new CaseRun(of, able, plan.effort, options, estimate, say).run(problems);
+    estimate.add(of.mode, able.length, (performance.now() - started) / 1000);
+  }
+}
+
+/** A case and the libraries that can do it. */
+interface Todo {
+  readonly of: Case;
+  readonly able: readonly Library[];
+}
+
+const absent = (kind: Absence["kind"], { name, backend }: Library, of: Case, reason: string): Event => ({ kind: "absent", absence: { library: name, backend, case: caseName(of), kind, reason } });
+
+const words = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 500);
+
+/** One case: each library is checked and gives its first sample, then all give further ones in turn. */
+class CaseRun {
+  private readonly running = new Map<Admitted, Timed>();
+
+  constructor(
+    private readonly of: Case, private readonly able: readonly Library[], private readonly effort: Effort,
+    private readonly options: RunnerOptions, private readonly estimate: Estimate, private readonly say: (text: string, left: number) => void,
+  ) {}
+
+  private readonly breathe = (): Promise<void> => breathe(this.options.signal);
+
+  async run(problems: Problems): Promise<void> {
+    this.tell("computing what is right", this.able.length);
+    await this.breathe();
+    const checked = await problems.of(this.of);
+    try {
+      for (const [i, library] of this.able.entries()) await this.begin(library, i, checked);
+      await this.rounds();
+      for (const [one, timed] of this.running) this.report(one, timed, true);
+    } finally {
+      for (const { subject } of this.running.keys()) await release(subject);
+    }
+  }
+
+  /** Checks a library, and takes its first sample. */
+  private async begin(library: Library, index: number, checked: Checked): Promise<void> {
+    const which = this.able.length > 1 ? ` (${index + 1} of ${this.able.length})` : "";
+    this.tell(`checking ${libraryName(library)}${which}`, this.able.length - index);
+    await this.breathe();
+    const admitted = await admit(library, this.of, checked);
+    if (typeof admitted === "string") return this.options.report(absent("refused", library, this.of, admitted));
+    await this.guard(admitted, async () => {
+      this.tell(`warming up ${libraryName(library)}${which}`, this.able.length - index);
+      const timed = await Timed.start(admitted.subject, this.breathe);
+      if (library.backend === "webgpu" && timed.dispatches === 0) throw new Error("it dispatched nothing, so it computed elsewhere");
+      this.running.set(admitted, timed);
+      this.report(admitted, timed);
+    });
+  }
+
+  /** Each library gives one sample a round, in an order that moves on from round to round. */
+  private async rounds(): Promise<void> {
+    for (let round = 0, taken = true; taken; round++) {
+      taken = false;
+      const all = [...this.running];
+      for (let i = 0; i < all.length; i++) {
+        const [one, timed] = all[(i + round) % all.length];
+        this.tell(all.length > 1 ? "timing all in turn" : `timing ${libraryName(one.library)}`);
+        await this.guard(one, async () => {
+          if (!await timed.further(this.effort)) return;
+          taken = true;
+          this.report(one, timed);
+          await this.breathe();
+        });
+      }
+    }
+  }
+
+  /** What fails is absent from then on; the others go on. */
+  private async guard(one: Admitted, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.running.delete(one);
+      await release(one.subject);
+      if (error instanceof Stopped) throw error;
+      this.options.report(absent("refused", one.library, this.of, `failed while it was timed: ${words(error)}`));
+    }
+  }
+
+  /** @param unbegun libraries of this case that have not begun */
+  private tell(text: string, unbegun = 0): void {
+    const timing = [...this.running.values()].reduce((sum, timed) => sum + timed.left(this.effort), 0) / 1000;
+    this.say(text, timing + this.estimate.of(this.of.mode, unbegun));
+  }
+
+  private report(one: Admitted, timed: Timed, final = false): void {
+    this.options.report({ kind: "row", row: rowOf(this.of, one, timed, this.options.ceilings), final });
   }
 }
 
@@ -101,7 +186,7 @@ async function admit(library: Library, of: Case, { timed, check, checkCase }: Ch
     return { library, subject, worst, checkedSteps: checkCase.steps };
   } catch (error) {
     if (subject) await release(subject);
-    return `failed: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);
+    return `failed while it was checked: ${words(error)}`;
   }
 }
 
@@ -119,15 +204,14 @@ function requiredOf(library: Library, of: Case, { expected }: Problem): readonly
   return of.mode === "forward" ? ["output"] : Object.keys(expected);
 }
 
-function rowOf(of: Case, { library, worst, checkedSteps }: Admitted, { samples, steady, dispatches, submits }: Timing, ceilings: Readonly<Record<string, Ceiling>>): Row {
-  const { cell, steps, input, hidden, mode } = of;
+function rowOf(of: Case, { library, worst, checkedSteps }: Admitted, { samples, steady, dispatches, submits }: Timed, ceilings: Readonly<Record<string, Ceiling>>): Row {
+  const { cell, steps, batch, input, hidden, mode } = of;
   const middle = median(samples);
   const gflops = flopsOf(of) / middle / 1e6;
   const ceiling = library.name === "webgpu-rnn" ? ceilings[library.backend] : undefined;
   return {
     library: library.name, ...(library.version ? { version: library.version } : {}), backend: library.backend, adapter: library.adapter,
-    // A text is drawn one symbol at a time, in one row.
-    cell, steps, batch: mode === "generation" ? 1 : of.batch, input, hidden, mode,
+    cell, steps, batch, input, hidden, mode,
     median_ms: round(middle), min_ms: round(Math.min(...samples)), max_ms: round(Math.max(...samples)), samples: samples.length,
     ...(steady.length > 0 ? { steady_ms: round(median(steady)) } : {}),
     dispatches, submits,

@@ -1,22 +1,17 @@
 /** A whole bench in one environment, a page's worker or Node: finds the backends, runs the plan, fills the report. */
-import type { Backend } from "webgpu-rnn";
 import { findCeiling } from "./ceiling.ts";
-import type { Library } from "./library.ts";
-import { ours } from "./ours.ts";
-import { hardwareNote, noAdapterNote, softwareNote, type Absence, type Ceiling, type Report, type Row } from "./report.ts";
+import { guessSeconds } from "./estimate.ts";
+import { ours, type Ours } from "./ours.ts";
+import type { Peers } from "./peers.ts";
+import { hardwareNote, noAdapterNote, softwareNote, type Absence, type Ceiling, type Report } from "./report.ts";
+import { Collected } from "./results.ts";
 import { isWanted, runCases, Stopped, type Event, type Plan } from "./runner.ts";
-
-/** What a peer loader makes of this environment: libraries, and the reasons for those that are missing. */
-export interface Peers {
-  readonly libraries: readonly Library[];
-  readonly absent: readonly Absence[];
-}
 
 export interface Devices {
   readonly adapter: string;
   readonly software: boolean;
   readonly note: string;
-  readonly ours: readonly (Library & { readonly device: Backend })[];
+  readonly ours: readonly Ours[];
   readonly absent: readonly Absence[];
 }
 
@@ -46,24 +41,34 @@ export interface BenchOptions {
   readonly onEvent?: (event: Event) => void;
 }
 
+/** Seconds to calibrate a backend and to find its best matrix product; there is nothing to go by beforehand. */
+const preparation = 4;
+
 /** Runs the plan. A stopped run still gives a report, of what was measured until then. */
 export async function bench({ plan, devices, peers, browser, machine, matmul = {}, signal, onEvent = () => undefined }: BenchOptions): Promise<Report> {
-  const rows: Row[] = [];
-  const absent: Absence[] = [...devices.absent, ...peers.absent];
+  const collected = new Collected();
+  for (const absence of [...devices.absent, ...peers.absent]) collected.take({ kind: "absent", absence });
   const report = (event: Event): void => {
-    if (event.kind === "row") rows.push(event.row);
-    if (event.kind === "absent") absent.push(event.absence);
+    collected.take(event);
     onEvent(event);
+  };
+  const breathe = async (): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve));
+    if (signal?.aborted) throw new Stopped("stopped");
   };
   const date = new Date().toISOString();
   try {
-    for (const { backend, device, ...library } of devices.ours) {
-      if (matmul[backend] || !plan.cases.some((of) => isWanted(plan, { ...library, backend }, of))) continue;
-      report({ kind: "progress", text: `best matrix product on ${backend}`, done: 0, of: plan.cases.length });
-      matmul[backend] = await findCeiling(device, async () => {
-        await new Promise((resolve) => setTimeout(resolve));
-        if (signal?.aborted) throw new Stopped("stopped");
-      });
+    const unknown = devices.ours.filter((library) => !matmul[library.backend] && plan.cases.some((of) => isWanted(plan, library, of)));
+    const rows = plan.cases.reduce((sum, { mode }) => sum + devices.ours.length * guessSeconds(plan.effort, mode), 0);
+    for (const [i, library] of unknown.entries()) {
+      const { backend, device } = library;
+      const say = (text: string): void => report({ kind: "progress", text: `${text} on ${backend}`, done: 0, of: plan.cases.length, left: rows + preparation * (unknown.length - i) });
+      say("finding the fastest kernels");
+      await breathe();
+      await library.calibrate();
+      say("measuring the best matrix product");
+      await breathe();
+      matmul[backend] = await findCeiling(device, breathe);
       report({ kind: "ceiling", backend, ceiling: matmul[backend] });
     }
     await runCases(plan, { libraries: [...devices.ours, ...peers.libraries], ceilings: matmul, signal, report });
@@ -71,5 +76,5 @@ export async function bench({ plan, devices, peers, browser, machine, matmul = {
     if (!(error instanceof Stopped)) throw error;
   }
   const { adapter, software, note } = devices;
-  return { adapter, software, note, browser, date, machine, matmul, rows, absent };
+  return { adapter, software, note, browser, date, machine, matmul, rows: collected.rows, absent: collected.absent };
 }

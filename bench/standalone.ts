@@ -3,7 +3,6 @@
  * starts it. The same options, and `--pytorch`, which lets pytorch.py add its rows.
  */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -35,9 +34,8 @@ async function withPytorch(report: Report, plan: PlanOptions): Promise<Report> {
 
 async function main(): Promise<void> {
   const { plan, json, peers, pytorch } = parseOptions(process.argv.slice(2));
-  const peersFolder = join(folder, "peers");
   const machine = `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${cpus().length} cores`;
-  const own = await benchInNode(plan, { peersFolder: peers && existsSync(peersFolder) ? peersFolder : undefined, machine, onEvent: tell });
+  const own = await benchInNode(plan, { peersFolder: join(folder, "peers"), all: peers, machine, onEvent: tell });
   const report = pytorch ? await withPytorch(own, plan) : own;
   console.log(reportText(report));
   if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);

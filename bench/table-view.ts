@@ -1,6 +1,7 @@
 /** All rows that were measured, and what was not. */
-import { block, make, milliseconds } from "./dom.ts";
+import { block, make } from "../demo/dom.ts";
 import type { Absence, Row } from "./report.ts";
+import { absences, milliseconds } from "./table.ts";
 import { caseTitle, cellNames, modeNames, rowName, sizeName } from "./words.ts";
 
 const columns: readonly [title: string, explained: string, cell: (row: Row) => string][] = [
@@ -21,28 +22,17 @@ const columns: readonly [title: string, explained: string, cell: (row: Row) => s
 
 export function showTable(rows: readonly Row[], absent: readonly Absence[]): void {
   const table = block("table");
-  const head = make("tr", columns.map(([title, explained]) => {
-    const cell = make("th", title);
-    cell.scope = "col";
-    cell.title = explained;
-    return cell;
-  }));
+  const head = make("tr", "", columns.map(([title, explained]) => make("th", "", title, { scope: "col", ...(explained ? { title: explained } : {}) })));
   const body = rows.map((row, i) => {
     const first = i > 0 && caseTitle(row) !== caseTitle(rows[i - 1]);
-    return make("tr", columns.map(([title, , cell]) => make("td", cell(row), title === "Median ms" ? "median" : "")), first ? "first" : "");
+    return make("tr", first ? "first" : "", columns.map(([title, , cell]) => make("td", title === "Median ms" ? "median" : "", cell(row))));
   });
   table.querySelector("thead")!.replaceChildren(...(rows.length > 0 ? [head] : []));
   table.querySelector("tbody")!.replaceChildren(...body);
   block("empty").hidden = rows.length > 0;
-  showAbsent(absent);
-}
-
-function showAbsent(absent: readonly Absence[]): void {
   const box = block("absent-box");
-  box.hidden = absent.length === 0;
-  box.querySelector("summary")!.textContent = `${absent.length} not measured, and why`;
-  block("absent").replaceChildren(...absent.map(({ library, backend, case: of, kind, reason }) => {
-    const what = [library, backend, of].filter(Boolean).join(" ");
-    return make("li", `${what}: ${kind === "refused" ? "refused, " : ""}${reason}`);
-  }));
+  const lines = absences(absent);
+  box.hidden = lines.length === 0;
+  box.querySelector("summary")!.textContent = "Not measured, and why";
+  block("absent").replaceChildren(...lines.map((line) => make("li", "", line)));
 }

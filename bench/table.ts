@@ -1,6 +1,6 @@
 /** The report as text for the terminal. */
 import { shapeName } from "./cases.ts";
-import type { Report, Row } from "./report.ts";
+import type { Absence, Report, Row } from "./report.ts";
 
 export const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
@@ -45,10 +45,26 @@ export function table(rows: readonly Row[]): string {
   return [line(titles), ...body].join("\n");
 }
 
+/** What was not measured, and why: a line for each library and reason. */
+export function absences(absent: readonly Absence[]): string[] {
+  const groups = new Map<string, Absence[]>();
+  for (const absence of absent) {
+    const key = [absence.library, absence.kind, absence.reason].join();
+    groups.set(key, [...(groups.get(key) ?? []), absence]);
+  }
+  return [...groups.values()].map((group) => {
+    const [{ library, kind, reason }] = group;
+    const of = (name: "backend" | "case"): string[] => [...new Set(group.map((one) => one[name]).filter((text) => text !== ""))];
+    const [backends, cases] = [of("backend"), of("case")];
+    const where = cases.length > 2 ? `${cases.length} cases` : cases.join(" and ");
+    return [library, backends.length > 0 ? ` on ${backends.join(" and ")}` : "", where && `, ${where}`, ": ", kind === "refused" ? "refused, it " : "", reason].join("");
+  });
+}
+
 /** The whole report: where, what, what not, and what the numbers do not say. */
 export function reportText({ adapter, browser, machine, date, note, matmul, rows, absent }: Report): string {
   const ceilings = Object.entries(matmul).map(([backend, { gflops, what }]) => `  ${backend}: ${gflops.toFixed(1)} GFLOP/s (${what})`);
-  const missing = absent.map(({ library, backend, case: of, kind, reason }) => `  ${kind}: ${library} ${backend}${of && ` ${of}`}: ${reason}`);
+  const missing = absences(absent).map((text) => `  ${text}`);
   const checks = rows.some(({ checked_steps: checked, steps }) => checked < steps) ? ["Cases too long for the twins were checked by their first steps (checked_steps in the JSON file)."] : [];
   return [
     `${browser}, ${machine}, ${date}`,

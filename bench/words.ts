@@ -1,7 +1,7 @@
 /** What cells, modes and rows are called on the page. */
 import type { Case, Cell, Mode } from "./cases.ts";
-import { milliseconds } from "./dom.ts";
 import type { Row } from "./report.ts";
+import { milliseconds } from "./table.ts";
 
 export const cellNames: Readonly<Record<Cell, string>> = { lstm: "LSTM", gru: "GRU", rnn: "RNN", "gru-reset-before": "GRU (reset before)" };
 
@@ -18,8 +18,7 @@ export const modeNotes: Readonly<Record<Mode, string>> = {
 
 export const sizeName = ({ steps, batch, input, hidden }: Omit<Case, "cell" | "mode">): string => `${steps} × ${batch} × ${input} × ${hidden}`;
 
-/** Rows of the same title belong into one chart. */
-export const caseTitle = (row: Row): string => `${cellNames[row.cell]}, ${modeNames[row.mode]}, ${sizeName(row)}`;
+export const caseTitle = (of: Case): string => `${cellNames[of.cell]}, ${modeNames[of.mode]}, ${sizeName(of)}`;
 
 export const rowName = ({ library, backend }: Row): string => `${library} ${backend}`;
 

@@ -1,11 +1,14 @@
 /** Everything that computes, so that the page never freezes; the terminal program talks to it in the same words. */
-import { findDevices, bench, type Devices, type Peers } from "./session.ts";
 import { browserName } from "./browser-name.ts";
 import type { Reply, Request } from "./messages.ts";
-import { loadPeers, peersManifest } from "./peers-loader.ts";
+import { openPeers, type PeerEntry, type PeerModule, type Peers } from "./peers.ts";
 import { planFrom } from "./plan.ts";
 import type { Ceiling } from "./report.ts";
+import { bench, findDevices, type Devices } from "./session.ts";
 import { reportText } from "./table.ts";
+
+/** Where build-peers.mjs has put the other libraries. */
+const peersFolder = new URL("./peers/", import.meta.url).href;
 
 let devices: Devices | undefined;
 let peers: Peers = { libraries: [], absent: [] };
@@ -19,18 +22,21 @@ addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
 
 async function handle(request: Request): Promise<void> {
   switch (request.kind) {
-    case "open": return open(request.peers);
+    case "open": return open(request.all);
     case "run": return run(request);
     case "stop": return running?.abort();
   }
 }
 
-async function open(withPeers: boolean): Promise<void> {
-  devices = await findDevices();
-  peers = withPeers ? await loadPeers(devices.adapter) : { libraries: [], absent: [] };
+async function open(all: boolean): Promise<void> {
+  const [found, manifest] = await Promise.all([findDevices(), fetch(`${peersFolder}manifest.json`)]);
+  devices = found;
+  const entries = await manifest.json() as PeerEntry[];
+  // A computed address: the page's own bundle must not contain them.
+  peers = await openPeers(entries, all, (file) => import(peersFolder + file) as Promise<PeerModule>, { assets: peersFolder, adapter: devices.adapter });
   const { adapter, software, note, ours } = devices;
   const libraries = [...ours, ...peers.libraries].map(({ name, backend, adapter: of, version }) => ({ name, backend, adapter: of, version }));
-  reply({ kind: "opened", adapter, software, note, libraries, peersInstalled: (await peersManifest()).installed });
+  reply({ kind: "opened", adapter, software, note, libraries, absent: [...devices.absent, ...peers.absent], more: entries.some(({ always, file }) => !always && file !== undefined) });
 }
 
 async function run({ options, machine, browser }: Request & { kind: "run" }): Promise<void> {

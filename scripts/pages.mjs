@@ -1,21 +1,29 @@
 // Bundles the pages: demo/ to build/site/, demo/gradients/ to build/site/gradients/, bench/ (when it has a page) to
 // build/site/bench/. In each folder main.ts and every worker*.ts are bundled under their own names, so that a page says
 // `new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`; all other files are copied, TypeScript left out.
-import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { buildPeers } from "../bench/build-peers.mjs";
 import { bundle, root } from "./bundle.mjs";
 import { mobyDick } from "./moby-dick.mjs";
 
+/** `title`: what the links of all pages call it. */
 const pages = [
-  { name: "demo", path: "" },
-  { name: "demo/gradients", path: "gradients/" },
-  { name: "bench", path: "bench/", also: (outdir) => buildPeers(join(outdir, "peers")) },
+  { name: "demo", path: "", title: "Learning to write" },
+  { name: "demo/gradients", path: "gradients/", title: "Vanishing gradients" },
+  { name: "bench", path: "bench/", title: "How fast is it here?", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 
 /** What lies in a page's folder for other purposes: programs, notes, and packages that pages do not need. */
 const notForPages = /\.(ts|mjs|js|md|py|wgsl)$|^(node_modules|peers|package(-lock)?\.json|\..*)$/;
+
+/** Fills the page's empty `<nav class="pages">` with links to all of them. */
+async function link(file, path, linked) {
+  const up = "../".repeat(path.split("/").length - 1);
+  const links = linked.map((page) => `<a href="${up + page.path || "./"}"${page.path === path ? ' aria-current="page"' : ""}>${page.title}</a>`);
+  await writeFile(file, (await readFile(file, "utf8")).replace(/(<nav class="pages"[^>]*>)(?=<\/nav>)/, `$1${links.join("")}`));
+}
 
 /** Bundles the page in the folder `name` into `outdir`. */
 export async function buildPage(name, outdir) {
@@ -44,6 +52,7 @@ export async function buildPages({ folder = join(root, "build", "site"), demoOnl
   const present = pages.filter(({ name }) => (name.startsWith("demo") || !demoOnly) && existsSync(join(root, name, "index.html")));
   await Promise.all(present.map(async ({ name, path, also }) => {
     await buildPage(name, join(folder, path));
+    await link(join(folder, path, "index.html"), path, present);
     await also?.(join(folder, path));
   }));
   // The text that the demo trains on if the visitor brings none.

@@ -19,7 +19,7 @@ const gateNames = {
   "gru-reset-before": [["resetGateInputMatrix", "resetGateHiddenMatrix", "resetGateBias"], ["updateGateInputMatrix", "updateGateHiddenMatrix", "updateGateBias"], ["cellWriteInputMatrix", "cellWriteHiddenMatrix", "cellWriteBias"]],
 } as const;
 
-export function openBrain(): Promise<Library[]> {
+export function open(): Promise<Library[]> {
   return Promise.resolve([{
     name: "brain.js", backend: "cpu", adapter: "CPU, plain JavaScript", version: brainVersion,
     required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),

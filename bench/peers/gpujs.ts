@@ -3,20 +3,19 @@
  * a pipeline whose loop over time is unrolled once, and which then runs as one plan.
  */
 import { GPU, input, type Handle, type Input } from "gpu.js";
+import { version } from "gpu.js/package.json";
 import type { Case } from "../cases.ts";
 import type { Library, Subject } from "../library.ts";
 import type { Outcome, Problem } from "../problem.ts";
 import { makeKernels } from "./gpujs-kernels.ts";
 import { add, kerasTrainingNames } from "./layout.ts";
-import type { PeerOptions } from "./peers.ts";
+import type { PeerOptions } from "../peers.ts";
 
-export const gpujsVersion = "2.24.1";
-
-export async function openGpujs({ adapter }: PeerOptions): Promise<Library[]> {
+export async function open({ adapter }: PeerOptions): Promise<Library[]> {
   const modes: [mode: "webgpu" | "webasm", backend: string, of: string][] = [["webasm", "wasm", "CPU, WASM SIMD, one thread"]];
   if (await GPU.isWebGPUAvailable()) modes.unshift(["webgpu", "webgpu", adapter]);
   return modes.map(([mode, backend, of]) => ({
-    name: "gpu.js", backend, adapter: of, version: gpujsVersion,
+    name: "gpu.js", backend, adapter: of, version,
     required: ({ mode: how }: Case) => (how === "training" ? kerasTrainingNames : ["output"]),
     refuses({ cell, mode: how }: Case) {
       if (cell !== "lstm") return "the bench has written only an LSTM with it";

@@ -1,14 +1,15 @@
 /** jax-js: a layer written out step by step, as it has no scan, and compiled whole by `jit`. */
+import "./no-workers.ts";
 import { defaultDevice, init, jit, nn, numpy as np, valueAndGrad, type Device, type JaxArray } from "@jax-js/jax";
 import { gatesOf, type Case } from "../cases.ts";
 import type { Library, Subject } from "../library.ts";
 import type { Outcome, Problem } from "../problem.ts";
 import { fromKeras, kerasTrainingNames, reorder, toKeras } from "./layout.ts";
-import type { PeerOptions } from "./peers.ts";
+import type { PeerOptions } from "../peers.ts";
 
 export const jaxVersion = "0.1.25";
 
-export async function openJax({ adapter }: PeerOptions): Promise<Library[]> {
+export async function open({ adapter }: PeerOptions): Promise<Library[]> {
   const available = await init("webgpu", "wasm");
   return (["webgpu", "wasm"] as const).filter((device) => available.includes(device)).map((device) => ({
     name: "jax-js", backend: device, adapter: device === "webgpu" ? adapter : "CPU, WASM SIMD, one thread", version: jaxVersion,

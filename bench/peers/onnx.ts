@@ -6,7 +6,7 @@ import { gatesOf, type Case, type Cell } from "../cases.ts";
 import type { Library, Subject } from "../library.ts";
 import type { Problem } from "../problem.ts";
 import { reorder } from "./layout.ts";
-import type { PeerOptions } from "./peers.ts";
+import type { PeerOptions } from "../peers.ts";
 
 /** Where each of ONNX' gates (i o f c; z r h) stands among PyTorch's (i f g o; r z n). */
 const gateOrder: Readonly<Record<Cell, readonly number[]>> = { rnn: [0], lstm: [0, 3, 1, 2], gru: [1, 0, 2], "gru-reset-before": [1, 0, 2] };
@@ -14,7 +14,7 @@ const operator: Readonly<Record<Cell, string>> = { rnn: "RNN", lstm: "LSTM", gru
 
 type Runtime = typeof wasm;
 
-export function openOnnx({ assets, adapter }: PeerOptions): Promise<Library[]> {
+export function open({ assets, adapter }: PeerOptions): Promise<Library[]> {
   // Two builds of the same version: the one without WebGPU is what a page would load that computes on the CPU only.
   const providers: [name: "wasm" | "webgpu", runtime: Runtime, of: string][] = [["wasm", wasm, "CPU, WASM SIMD, one thread"]];
   if ("gpu" in navigator) providers.unshift(["webgpu", webgpu, adapter]);

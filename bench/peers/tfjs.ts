@@ -11,12 +11,12 @@ import type { Case, Cell } from "../cases.ts";
 import type { Library, Subject } from "../library.ts";
 import type { Problem } from "../problem.ts";
 import { fromKeras, kerasTrainingNames, swapFirstTwo, toKeras, type KerasWeights } from "./layout.ts";
-import type { PeerOptions } from "./peers.ts";
+import type { PeerOptions } from "../peers.ts";
 
 /** Where each of tfjs' gates (i f c o; z r h) stands among PyTorch's (i f g o; r z n). */
 const gateOrder: Readonly<Partial<Record<Cell, readonly number[]>>> = { rnn: [0], lstm: [0, 1, 2, 3], "gru-reset-before": [1, 0, 2] };
 
-export async function openTfjs({ assets, adapter }: PeerOptions): Promise<Library[]> {
+export async function open({ assets, adapter }: PeerOptions): Promise<Library[]> {
   setWasmPaths(assets);
   // One thread, as everywhere in this bench.
   setThreadsCount(1);

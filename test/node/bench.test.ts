@@ -9,10 +9,13 @@ import { describe, expect, it } from "vitest";
 import { allCases, flopsOf, parseShape } from "../../bench/cases.ts";
 import { compare } from "../../bench/compare.ts";
 import type { Library } from "../../bench/library.ts";
+import { marks } from "../../bench/marks.ts";
 import { ours } from "../../bench/ours.ts";
 import { checkSteps, type Outcome } from "../../bench/problem.ts";
 import type { Report } from "../../bench/report.ts";
+import { Collected } from "../../bench/results.ts";
 import { runCases, type Event } from "../../bench/runner.ts";
+import { absences } from "../../bench/table.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const effort = { seconds: 0.02, most: 3, least: 2 };
@@ -41,7 +44,7 @@ async function run(libraries: readonly Library[], mode: "forward" | "training"):
   const events: Event[] = [];
   await runCases({ cases: allCases([shape], { cells: ["lstm"], modes: [mode] }), effort }, { libraries, ceilings: {}, report: (event) => void events.push(event) });
   return {
-    timed: events.flatMap((event) => (event.kind === "row" ? [event.row.library] : [])),
+    timed: events.flatMap((event) => (event.kind === "row" && event.final ? [event.row.library] : [])),
     refused: Object.fromEntries(events.flatMap((event) => (event.kind === "absent" ? [[event.absence.library, event.absence.reason]] : []))),
   };
 }
@@ -106,7 +109,7 @@ describe("the check before the clock", () => {
     const failing: Library = { ...short, name: "failing", prepare: () => Promise.reject(new Error("no such op")) };
     expect(await run([short, failing], "forward")).toEqual({
       timed: [],
-      refused: { short: "differs from the twin: output has 23 numbers instead of 24", failing: "failed: no such op" },
+      refused: { short: "differs from the twin: output has 23 numbers instead of 24", failing: "failed while it was checked: no such op" },
     });
   });
 
@@ -114,6 +117,88 @@ describe("the check before the clock", () => {
     const tiny = Float32Array.of(1e-7, 2e-7, -1e-7);
     expect(compare({ g: Float32Array.of(1e-7, 2.001e-7, -1e-7) }, { g: tiny }).problem).toContain("g[1]");
     expect(compare({ g: tiny }, { g: tiny })).toEqual({ worst: 0, problem: undefined });
+  });
+});
+
+describe("a run", () => {
+  const plan = { cases: allCases([shape], { cells: ["lstm"], modes: ["forward"] }), effort };
+
+  /** Ours on the CPU, which `run` lets fail. */
+  async function failing(name: string, run: (times: number) => Promise<void>): Promise<Library> {
+    const right = await ours("cpu");
+    return { ...right, name, prepare: async (of, problem) => ({ ...await right.prepare(of, problem), run }) };
+  }
+
+  it("tells of each library's row before the next library is checked, and again with more samples", async () => {
+    const heard: string[] = [];
+    const libraries = [await ours("cpu"), { ...await ours("cpu"), name: "other" }];
+    await runCases(plan, { libraries, ceilings: {}, report: (event) => void heard.push(event.kind === "row" ? `${event.row.library} ${event.row.samples}` : event.kind === "progress" ? event.text : event.kind) });
+    const places = ["case", "checking webgpu-rnn cpu (1 of 2)", "webgpu-rnn 1", "checking other cpu (2 of 2)", "other 1", "webgpu-rnn 2", "other 2"].map((text) => heard.indexOf(text));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+
+  it("goes on without a library that fails while it is timed, at once or later, and says so", async () => {
+    let calls = 0;
+    const later = await failing("later", async () => {
+      // The first run, those that warm up, the first sample; then the device is lost.
+      if (++calls > 4) throw new Error("device lost");
+    });
+    const events: Event[] = [];
+    await runCases(plan, { libraries: [await failing("at once", () => Promise.reject(new Error("out of memory"))), later, await ours("cpu")], ceilings: {}, report: (event) => void events.push(event) });
+    const collected = new Collected();
+    for (const event of events) collected.take(event);
+    expect(collected.rows.map(({ library }) => library)).toEqual(["webgpu-rnn"]);
+    expect(absences(collected.absent)).toEqual([
+      "at once on cpu, lstm 3x2x3x4 forward: refused, it failed while it was timed: out of memory",
+      "later on cpu, lstm 3x2x3x4 forward: refused, it failed while it was timed: device lost",
+    ]);
+  });
+
+  it("frees what it has prepared, whenever it is stopped", async () => {
+    for (let moment = 0; moment < 8; moment++) {
+      const right = await ours("cpu");
+      let [prepared, freed, heard] = [0, 0, 0];
+      const counting: Library = {
+        ...right,
+        async prepare(of, problem) {
+          const subject = await right.prepare(of, problem);
+          prepared++;
+          return { ...subject, free: () => (freed++, subject.free()) };
+        },
+      };
+      const control = new AbortController();
+      const run = runCases(plan, { libraries: [counting, { ...counting, name: "other" }], ceilings: {}, signal: control.signal, report: () => {
+        if (heard++ === moment) control.abort();
+      } });
+      await expect(run, `stopped at event ${moment}`).rejects.toThrow("stopped");
+      expect(freed, `stopped at event ${moment}`).toBe(prepared);
+    }
+  });
+
+  it("never says that nothing is left while there is, nor more than it guessed where all goes fast", async () => {
+    const left: number[] = [];
+    await runCases({ ...plan, cases: allCases([shape], { cells: ["lstm", "gru"], modes: ["forward"] }) }, { libraries: [await ours("cpu")], ceilings: {}, report: (event) => {
+      if (event.kind === "progress") left.push(event.left);
+    } });
+    expect(Math.min(...left)).toBeGreaterThanOrEqual(0);
+    expect(left[0]).toBeGreaterThan(2);
+    expect(Math.max(...left)).toBe(left[0]);
+    expect(left.at(-1)).toBeLessThan(0.5);
+  });
+
+  it("says what was left out in a line for each library and reason", () => {
+    const absence = { library: "gpu.js", kind: "skipped", reason: "only an LSTM" } as const;
+    const cases = ["gru 1", "rnn 1", "gru 2"].flatMap((of) => ["webgpu", "wasm"].map((backend) => ({ ...absence, backend, case: of })));
+    expect(absences([...cases, { library: "tfjs", backend: "", case: "", kind: "skipped", reason: "it is not installed" }])).toEqual([
+      "gpu.js on webgpu and wasm, 3 cases: only an LSTM", "tfjs: it is not installed",
+    ]);
+  });
+});
+
+describe("the axis of the chart", () => {
+  it.each([[0.3, 20, [0.5, 1, 2, 5, 10, 20]], [0.7, 400, [1, 10, 100]], [3.1, 3.4, []], [0.001, 0.02, [0.001, 0.002, 0.005, 0.01, 0.02]]] as const)("from %d to %d has marks that are numbers", (low, high, wanted) => {
+    expect(marks([low, high])).toEqual(wanted);
   });
 });
 

@@ -1,14 +1,24 @@
 // The bench page from beginning to end, in a real browser: `npm test` runs this once in each.
 import { join } from "node:path";
-import { mkdir, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import type { Browser, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { PeerEntry } from "../../bench/peers.ts";
 import type { Report } from "../../bench/report.ts";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
-import { buildPage } from "../../scripts/pages.mjs";
+import { buildPages } from "../../scripts/pages.mjs";
 import { serve } from "../../scripts/serve.mjs";
+import { violations } from "./accessibility.ts";
 import { kind } from "./demo-page.ts";
+
+/** A bundle whose one library does this. */
+const bundle = (name: string, subject: string): string => `export const open = async () => [{ name: "${name}", backend: "cpu", adapter: "none", refuses: () => undefined, prepare: async (of, { expected }) => (${subject}) }];`;
+const broken: Readonly<Record<string, string>> = {
+  unloadable: 'throw new Error("no such device");',
+  wrong: bundle("wrong", "{ check: async () => ({ ...expected, output: expected.output.map((v) => v + 1) }), run: async () => {}, free() {} }"),
+  fading: bundle("fading", '{ check: async () => expected, run: async () => { throw new Error("the device went away"); }, free() {} }'),
+};
 
 describe(`the bench page in ${kind}`, () => {
   let server: Awaited<ReturnType<typeof serve>>;
@@ -17,18 +27,21 @@ describe(`the bench page in ${kind}`, () => {
   const errors: string[] = [];
 
   beforeAll(async () => {
-    const folder = join(root, "build", `test-bench-${kind}`);
-    await buildPage("bench", folder);
-    await mkdir(join(folder, "peers"), { recursive: true });
-    await writeFile(join(folder, "peers", "manifest.json"), '{"installed":false,"reason":"not in this test"}');
+    const { folder } = await buildPages({ folder: join(root, "build", `test-bench-${kind}`) });
+    const peers = join(folder, "bench", "peers");
+    const manifest = JSON.parse(await readFile(join(peers, "manifest.json"), "utf8")) as PeerEntry[];
+    for (const [name, code] of Object.entries(broken)) await writeFile(join(peers, `${name}.js`), code);
+    // gpu.js, and libraries that fail in every way; others may be installed on this machine, or not.
+    const entries = [...manifest.filter(({ always }) => always), ...Object.keys(broken).map((name) => ({ library: name, always: true, file: `${name}.js` })), { library: "lacking", always: true, reason: "it is not installed" }];
+    await writeFile(join(peers, "manifest.json"), JSON.stringify(entries));
     server = await serve(folder);
     browser = await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" }) as Browser;
-    // One visit for all tests: the page measures its device first, which takes a software adapter a while.
+    // One visit for all tests: the page measures its device at its first run, which takes a software adapter a while.
     page = await browser.newPage();
     page.setDefaultTimeout(60_000);
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
-    await page.goto(server.url);
+    await page.goto(`${server.url}bench/`);
     await waitForStatus("Ready.");
   });
   afterAll(async () => {
@@ -51,39 +64,73 @@ describe(`the bench page in ${kind}`, () => {
   }, values);
 
   // First: a visit's first run begins with the device's matrix products, and stops between them at once.
-  it("stops a long run, and is ready for the next", async () => {
+  it("cancels a long run, and is ready for the next", async () => {
     await fill({ steps: 400, batch: 32, input: 128, hidden: 256, mode: "training" });
-    await click("#run");
-    await page.waitForFunction(() => !document.getElementById("stop")!.hidden);
+    await page.focus("#run");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.getElementById("cancel")!.hidden);
+    expect(await page.evaluate(() => document.activeElement?.id), "the keyboard's focus").toBe("cancel");
+    expect(await text("left")).toMatch(/ left$|^$/);
     const asked = performance.now();
-    await click("#stop");
-    await page.waitForFunction(() => document.getElementById("stop")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
+    await click("#cancel");
+    await page.waitForFunction(() => document.getElementById("cancel")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
     // Nothing answers while the twins compute; the page gives them four seconds, and a new worker needs some too.
     expect(performance.now() - asked).toBeLessThan(20_000);
   });
 
-  it("measures a case on CPU and GPU side by side, and exports it", async () => {
+  it("measures a case on CPU and GPU side by side, shows rows as they come, and lets them be taken along", async () => {
     await page.evaluate(() => {
       HTMLAnchorElement.prototype.click = function () {
         (globalThis as { saved?: string }).saved = this.href;
       };
+      Object.defineProperty(navigator.clipboard, "writeText", { value: (copied: string) => Promise.resolve(void ((globalThis as { copied?: string }).copied = copied)) });
+      // How many rows there were whenever the table has changed.
+      const seen = (globalThis as { seen?: number[] }).seen = [] as number[];
+      new MutationObserver(() => seen.push(document.querySelectorAll("#table tbody tr").length)).observe(document.querySelector("#table tbody")!, { childList: true });
     });
     await fill({ steps: 3, batch: 2, input: 3, hidden: 4, mode: "training" });
     await click("#run");
     await waitForStatus("Done.");
     expect(await text("chart-title")).toBe("LSTM, training step, 3 × 2 × 3 × 4");
     expect(await text("verdict")).toMatch(/ here\.$/);
-    expect(await page.$$eval("#table tbody tr", (rows) => rows.length)).toBe(2);
+    const rows = await page.$$eval("#table tbody tr", (all) => all.map((row) => row.children[3].textContent));
+    expect(rows.slice(0, 2)).toEqual(["webgpu-rnn webgpu", "webgpu-rnn cpu"]);
+    expect(rows.slice(2)).toContain("gpu.js wasm");
+    const seen = await page.evaluate(() => (globalThis as { seen?: number[] }).seen!);
+    expect(seen.some((count) => count > 0 && count < rows.length), `rows came one after the other: ${seen.join()}`).toBe(true);
+    const label = await page.$eval("#chart", (element) => element.getAttribute("aria-label")!);
+    for (const row of rows) expect(label).toContain(`${row} `);
     await click("#export");
     const report = (await page.evaluate(async () => (await fetch((globalThis as { saved?: string }).saved!)).json() as unknown)) as Report;
-    expect(report.rows.map(({ backend }) => backend)).toEqual(["webgpu", "cpu"]);
+    expect(report.rows.map(({ library, backend }) => `${library} ${backend}`)).toEqual(rows);
     expect(report.adapter).toBe(await text("adapter"));
     expect(report.matmul.webgpu.gflops).toBeGreaterThan(0);
+    await click("#copy");
+    await page.waitForFunction(() => document.getElementById("shared")!.textContent === "Copied.");
+    const copied = await page.evaluate(() => (globalThis as { copied?: string }).copied!);
+    for (const row of report.rows) expect(copied).toContain(row.library);
   });
 
-  it("refuses a size that is none, in words", async () => {
+  it("says what became of libraries that fail, and measures the others all the same", async () => {
+    expect(await text("refused")).toMatch(/^wrong on cpu: refused, it differs from the twin: output\[\d\] is .*\nfading on cpu: refused, it failed while it was timed: the device went away$/);
+    await page.$eval("#absent-box", (element) => ((element as HTMLDetailsElement).open = true));
+    const said = await text("absent");
+    expect(said).toContain("unloadable: it does not start here: no such device");
+    expect(said).toContain("lacking: it is not installed");
+  });
+
+  it("refuses a size that is none, in its own words", async () => {
     await fill({ hidden: 0 });
     await click("#run");
-    expect(await text("problem")).toBe("hidden must be a whole number from 1 to 8192");
+    expect(await text("problem")).toBe("Hidden size: must be a whole number from 1 to 8192, got 0");
+    expect(await page.$eval("#hidden", (element) => element.getAttribute("aria-invalid"))).toBe("true");
+  });
+
+  it("can be used by everybody, as far as axe-core sees", async () => {
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it("links to the other pages", async () => {
+    expect(await page.$$eval(".pages a", (links) => links.map((link) => `${link.getAttribute("href")} ${link.ariaCurrent}`))).toEqual(["../ null", "../gradients/ null", "../bench/ page"]);
   });
 });

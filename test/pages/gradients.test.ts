@@ -1,5 +1,6 @@
 // The page of gradients in a real browser: what is drawn is what the numbers say, and the buttons do what they say.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { violations } from "./accessibility.ts";
 import { DemoPage, kind, serveDemo } from "./demo-page.ts";
 
 /** Small enough to be quick. */
@@ -147,6 +148,10 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.clickWay("Begin again on the CPU");
     await page.waitForStatus("Training");
     expect(await page.text("device-name")).toMatch(/^CPU/);
+  });
+
+  it("can be used by everybody, as far as axe-core sees", async () => {
+    expect(await violations(page.page)).toEqual([]);
   });
 
   it("is linked from the demo, and back", async () => {
