@@ -22,8 +22,7 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
   const token = backend.createBuffer("generate.token", "u32", 1);
   const own: Record<string, DeviceBuffer> = { position, input: token, history: backend.createBuffer("generate.history", "u32", chunk) };
   const memoryFor = (label: string, buffer: Buffer): DeviceBuffer => own[label] ?? carried.memoryFor(label, buffer);
-  const plan: RecordingPlan = { inputShape: [1, 1], inputStays: true, states: { kind: "carried" }, hasLengths: false, training: false, differentiates: false };
-  const { program } = await session.make(plan, (context) => recordToken(context, model.idCount!), memoryFor);
+  const { program } = await session.make(tokenPlan, (context) => recordToken(context, model.idCount!), memoryFor);
   try {
     await session.store.sync();
     const inputs: Record<string, NumericArray> = { random: randomWords(seed, 0), sampling: Float32Array.of(temperature, topK) };
@@ -51,8 +50,11 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
   }
 }
 
+/** One id in, one drawn. */
+export const tokenPlan: RecordingPlan = { inputShape: [1, 1], inputStays: true, states: { kind: "carried" }, hasLengths: false, training: false, differentiates: false };
+
 /** One token: logits of the present one, a draw, and the drawn one in its place. */
-function recordToken(context: RunContext, vocabulary: number): void {
+export function recordToken(context: RunContext, vocabulary: number): void {
   const { recording, output } = context;
   const columns = output.shape[output.shape.length - 1];
   if (columns !== vocabulary) throw new RnnError("shape", "generate", `the model must give one logit per id, ${vocabulary}, got ${show([...output.shape])}`);

@@ -18,7 +18,7 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 export type BufferRole = "external" | "input" | "constant" | "transient";
 
 export interface Buffer {
-  /** `<module>.<buffer>`, unique in its recording; the GPU label too. */
+  /** `<module>.<buffer>`, unique among the inputs of its recording and among all others; the GPU label too. */
   readonly label: string;
   readonly role: BufferRole;
   readonly type: ElementType;
@@ -71,8 +71,10 @@ export class Recording {
   constructor(readonly profile?: DeviceProfile) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
-    const seen = this.labels.get(label) ?? 0;
-    this.labels.set(label, seen + 1);
+    // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.
+    const key = `${role === "input"} ${label}`;
+    const seen = this.labels.get(key) ?? 0;
+    this.labels.set(key, seen + 1);
     const buffer: Buffer = { label: seen ? `${label}#${seen + 1}` : label, role, type, length: Math.max(1, sizeOf(shape)), data };
     this.buffers.push(buffer);
     return { buffer, offset: 0, shape };

@@ -88,6 +88,11 @@ export class Session {
     return session;
   }
 
+  /** A session that shares no memory with others, for `make` and `record`; whoever asked for it frees its store. */
+  static apart(model: Module, backend: Backend): Session {
+    return new Session(model, backend);
+  }
+
   /**
    * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does. It is the
    * caller's until `release`.

@@ -6,7 +6,7 @@ import type { Buffer, View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
+import { checkFinite, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** Limits of the gradients' global norm and of each gradient; 0 is none. */
 interface Clipping {
@@ -58,9 +58,14 @@ export class OptimizerState {
   async begin(): Promise<void> {
     const { backend, store } = this.session;
     await store.sync();
+    this.start(await backend.read(store.parameters));
+  }
+
+  /** Healthy, with these parameters as the ones to fall back on. */
+  start(parameters: NumericArray): void {
+    const { backend, store: { trainedLength: length } } = this.session;
     backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
-    const good = this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length: store.trainedLength });
-    backend.write(good, (await backend.read(store.parameters)).slice(0, store.trainedLength));
+    backend.write(this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length }), parameters.slice(0, length));
   }
 
   /** `<slot>.<parameter>` in file order. */

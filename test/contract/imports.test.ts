@@ -30,7 +30,8 @@ const mayImport: Record<string, readonly string[]> = {
   data: ["errors", "options", "tensor"],
   train: [...session, "io", "data"],
   generate: [...session, "data"],
-  verify: session,
+  // What is verified is what training and generation record.
+  verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
   full: ["index", "language", "nn", "session", "train", "io"],
   index: [...session, "train", "generate", "io", "data", "verify"],

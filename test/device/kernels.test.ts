@@ -3,12 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { kernels } from "../../src/kernels/registry.ts";
-import { Recording, type View } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { casesOf, type KernelCase } from "./kernel-cases.ts";
+import { casesOf, type KernelCase } from "../../src/verify/kernel-cases.ts";
+import { caseName, prepareCase, twinOf, type Arrays } from "../../src/verify/kernel-check.ts";
 import { backend } from "./support.ts";
 
-type Arrays = Record<string, NumericArray>;
 const atol = 1e-5;
 const rtol = 1e-4;
 
@@ -35,25 +34,10 @@ interface Started {
 }
 
 /** Submits both runs and their read-backs, for which it does not wait: the device's queue keeps the order. */
-async function start(on: Backend, kernel: Kernel, { params, arrays }: KernelCase): Promise<Started> {
-  const recording = new Recording();
-  const names = Object.keys(kernel.bindings);
-  const written = names.filter((name) => kernel.bindings[name].access === "read_write");
-  const views: Record<string, View> = Object.fromEntries(names.map((name) => [name, recording.buffer(name, [arrays[name].length], "external", kernel.bindings[name].type)]));
-  recording.dispatch(kernel, views, params);
-  const memory = Object.fromEntries(names.map((name) => [name, on.createBuffer(name, kernel.bindings[name].type, arrays[name].length)]));
-  const program = await on.prepare(recording, new Map(names.map((name) => [views[name].buffer, memory[name]])));
-  const readBacks: Promise<Arrays>[] = [];
-  for (let i = 0; i < 2; i++) {
-    for (const name of names) on.write(memory[name], arrays[name]);
-    await program.run();
-    const reads = Promise.all(written.map(async (name) => [name, await on.read(memory[name])] as const));
-    readBacks.push(reads.then((entries) => Object.fromEntries(entries)));
-  }
-  const results = Promise.all(readBacks as [Promise<Arrays>, Promise<Arrays>]).finally(() => {
-    program.free();
-    for (const name of names) on.free(memory[name]);
-  });
+async function start(on: Backend, kernel: Kernel, one: KernelCase): Promise<Started> {
+  const prepared = await prepareCase(on, kernel, one);
+  const [first, second] = [await prepared.submit(), await prepared.submit()];
+  const results = Promise.all([first.results, second.results]).finally(() => prepared.free());
   results.catch(() => undefined);
   return { results };
 }
@@ -68,8 +52,6 @@ function startAll(kernel: Kernel, cases: readonly KernelCase[]): Promise<Started
   });
 }
 
-const labelOf = ({ note, params }: KernelCase): string => [note, Object.entries(params).map(([k, v]) => `${k} ${v}`).join(" ")].filter(Boolean).join(": ");
-
 describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
   const cases = casesOf(kernel);
 
@@ -78,10 +60,9 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_,
   });
 
   let all: Promise<Started>[] | undefined;
-  it.each(cases.map((one, i) => [labelOf(one), one, i] as const))("computes what its twin does: %s", async (_, one, i) => {
+  it.each(cases.map((one, i) => [caseName(one), one, i] as const))("computes what its twin does: %s", async (_, one, i) => {
     all ??= startAll(kernel, cases);
-    const expected: Arrays = Object.fromEntries(Object.entries(one.arrays).map(([name, array]) => [name, array.slice()]));
-    kernel.twin(expected, one.params);
+    const expected = twinOf(kernel, one);
     const [first, second] = await (await all[i]).results;
     for (const [name, actual] of Object.entries(first)) {
       expect(difference(name, actual, expected[name])).toBe("");

@@ -259,6 +259,18 @@ describe("encoder and decoder", () => {
     expect((await forward(model, other, { backend: on })).output.data).toEqual((await forward(model, inputs, { backend: on })).output.data);
   });
 
+  it("train with a mask of the targets beside rows of different lengths", async () => {
+    const on = await backend("cpu");
+    const batch = pairs.batch(0);
+    const mask = { shape: batch.targets.shape, data: new Float32Array(batch.targets.data.length).fill(1) };
+    const lossOf = async (more: object): Promise<number> => {
+      const data = { batches: 1, batch: () => ({ ...batch, ...more }), carriesState: false };
+      const trainer = new Trainer(makeModel(), { backend: on, data, loss: crossEntropy(), optimizer: sgd() });
+      return (await trainer.evaluate(data)).loss;
+    };
+    expect(await lossOf({ mask })).toBe(await lossOf({}));
+  });
+
   it("pass verification on the device, command by command", async () => {
     const further = { target: { shape: [2, 3], data: Uint32Array.of(0, 0, 0, 2, 3, 1) } };
     const report = await verify(makeModel({ scheduledSampling: () => 0.5, dropout: 0.2, score: "additive" }), { ...inputsOf(), further }, { backend: await backend("webgpu") });

@@ -1,8 +1,11 @@
-// What each kernel is tried on: params and the contents of its buffers, at sizes around the tiles it works in.
-import { halfLength } from "../../src/kernels/half-storage.ts";
-import type { Kernel } from "../../src/kernels/kernel.ts";
-import { normGroups } from "../../src/kernels/gradient-norm.ts";
-import type { NumericArray } from "../../src/tensor/tensor.ts";
+/**
+ * What each kernel is tried on, by `verify` and by the tests: params and the contents of its buffers, at sizes around the
+ * tiles it works in, so that every branch is reached.
+ */
+import { normGroups } from "../kernels/gradient-norm.ts";
+import { halfLength } from "../kernels/half-storage.ts";
+import type { Kernel } from "../kernels/kernel.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
 import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 export interface KernelCase {
@@ -13,7 +16,7 @@ export interface KernelCase {
 }
 
 let calls = 0;
-/** Numbers in [0, 1), other ones at each call, the same in each run: a hash (mulberry32) of a counter. All cases hold 30 million, too many for the package's own generator. */
+/** Numbers in [0, 1), other ones at each call, the same for a kernel each time: a hash (mulberry32) of a counter. All cases hold 30 million, too many for the package's own generator. */
 function uniforms(): () => number {
   let state = Math.imul(++calls, 0x9e3779b1);
   return () => {
@@ -292,4 +295,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
 };
 
 /** Cases for a kernel; none means that nobody has written any. */
-export const casesOf = (kernel: Kernel): KernelCase[] => table[kernel.name.split(":")[0]]?.(kernel) ?? [];
+export function casesOf(kernel: Kernel): KernelCase[] {
+  calls = 0;
+  return table[kernel.name.split(":")[0]]?.(kernel) ?? [];
+}

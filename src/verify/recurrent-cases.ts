@@ -1,11 +1,11 @@
-// What the kernels of one recurrent step are tried on.
-import type { Kernel } from "../../src/kernels/kernel.ts";
-import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
-import { hSize, laneStart, stepAt, type Segment } from "../../src/kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../../src/kernels/regularized-layout.ts";
-import { align } from "../../src/kernels/kernel.ts";
-import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
+/** What recurrent kernels are tried on. The cell is the kernel's, so that one of a user's own has cases too. */
+import type { Cell } from "../kernels/cells/cell.ts";
+import type { Kernel } from "../kernels/kernel.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { halfLength, toHalf } from "../kernels/half-storage.ts";
+import { hSize, laneStart, stepAt, type Segment } from "../kernels/recurrent-lanes.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../kernels/regularized-layout.ts";
+import { align } from "../kernels/kernel.ts";
 import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */
@@ -60,28 +60,26 @@ function stackedCases(kernel: Kernel, G: number): KernelCase[] {
   }));
 }
 
+const gatesOf = ({ cell }: Kernel): number => cell!.gateNames.length;
+
 export function stepCases(kernel: Kernel): KernelCase[] {
-  const [, name, ...form] = kernel.name.split(":");
-  const cell = cells.find((one) => one.name === name)!;
-  if (form.includes("stacked")) {
-    const cases = stackedCases(kernel, cell.gateNames.length);
+  if (kernel.name.split(":").includes("stacked")) {
+    const cases = stackedCases(kernel, gatesOf(kernel));
     return "tail" in kernel.params ? [...cases, tailOf(cases[4])] : cases;
   }
-  const cases = layerCases(kernel, cell.gateNames.length);
+  const cases = layerCases(kernel, gatesOf(kernel));
   return "tail" in kernel.params ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
 }
 
 export function twoPhaseCases(kernel: Kernel): KernelCase[] {
-  const cell = twoPhaseCells.find(({ name }) => kernel.name.includes(`:${name}:`))!;
-  const cases = layerCases(kernel, cell.gateNames.length);
-  return kernel.name.includes("backward:" + cell.name + ":first") ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
+  const cases = layerCases(kernel, gatesOf(kernel));
+  return kernel.name.includes(`backward:${kernel.cell!.name}:first`) ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
 }
 
 /** Whole sequences and parts, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */
 export function loopCases(kernel: Kernel): KernelCase[] {
-  const [, name, size] = kernel.name.split(":");
-  const G = [...cells, ...twoPhaseCells].find((cell) => cell.name === name)!.gateNames.length;
-  const most = Number(size.split("x")[0]);
+  const G = gatesOf(kernel);
+  const most = kernel.constants!.threads;
   const tails = "tail" in kernel.params ? [0, 1] : [0];
   const shapes = most > 128 ? [[2, 5, most - 1], [3, 4, most]] : [[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]];
   return shapes.flatMap(([T, B, H]) => lanesOf(T).filter(({ lanes }) => lanes === 2 || most <= 128).flatMap(({ note, ...part }) => tails.map((tail): KernelCase => {
@@ -92,14 +90,17 @@ export function loopCases(kernel: Kernel): KernelCase[] {
 
 /** Steps of a regularized layer, by each kind of statistics that its form knows, with rows that end early. */
 export function regularizedCases(kernel: Kernel): KernelCase[] {
-  const [pass, name, flags] = kernel.name.split(":");
-  const cell = cells.find((one) => one.name === name)!;
+  const [pass, , flags] = kernel.name.split(":");
+  const cell = kernel.cell as Cell;
+  // More units than half the threads hold, where one thread has one.
+  const { threads } = kernel.constants!;
+  const most = threads > 32 ? threads / 2 + 1 : threads - 1;
   const normalization = flags.split("-")[0] as Normalization;
   const fused = flags.endsWith("fused");
   const backward = pass === "regularized-backward";
   // Statistics are kept of one lane at a time.
   const modesOf = (lanes: number): number[] => (normalization !== "batch" ? [statisticsModes.batch] : lanes > 1 ? [statisticsModes.batch, statisticsModes.running] : Object.values(statisticsModes));
-  return ([[3, 4, 7], [3, 9, 33], [2, 1, 5]] as const).flatMap(([T, B, H], n) => lanesOf(T).slice(n, 4).flatMap(({ note, ...part }, k): KernelCase[] => {
+  return ([[3, 4, 7], [3, 9, most], [2, 1, 5]] as const).flatMap(([T, B, H], n) => lanesOf(T).slice(n, 4).flatMap(({ note, ...part }, k): KernelCase[] => {
     const segment = { ...part, T, B, H, hBase: 13 };
     const [G, lanes, form] = [cell.gateNames.length, part.lanes, { normalization }];
     const lengths = integers(B, T).map((length, row) => (row === 0 ? T : length));
