@@ -12,7 +12,7 @@ const makeModel = (): LSTM => new LSTM(8, 250);
 
 /** Collects until `value` is at most `most`, for at most two seconds. */
 async function settled(value: () => number, most: number): Promise<number> {
-  for (let i = 0; i < 40 && value() > most; i++) {
+  for (let i = 0; i < 400 && value() > most; i++) {
     gc();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
