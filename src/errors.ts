@@ -23,7 +23,7 @@ export class RnnError extends Error {
     problem: string,
     options?: { cause?: unknown },
   ) {
-    super(`${clip(where, mostQuoted)}: ${clip(problem, 2000)}`, options);
+    super(`${typeof where === "string" ? clip(where) : show(where)}: ${typeof problem === "string" ? clip(problem, 2000) : show(problem)}`, options);
   }
 }
 

@@ -1,5 +1,5 @@
 import { mayHaveGpu } from "#host";
-import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
+import { checkChoice, checkSize, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import { checkProfile, type DeviceProfile } from "../kernels/device-profile.ts";
 import type { Backend } from "./backend.ts";
@@ -14,7 +14,7 @@ export interface BackendOptions {
   wasm?: boolean;
   /**
    * Threads of the CPU backend, the caller's among them (default 1). More share the batch and the rows of large matrix
-   * products; results are the same bit for bit. Pages need the headers COOP and COEP; `destroy()` ends the threads.
+   * products; results are the same bit for bit. At most 128. Pages need the headers COOP and COEP; `destroy()` ends the threads.
    */
   threads?: number;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
@@ -24,6 +24,9 @@ export interface BackendOptions {
   /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
   profile?: DeviceProfile;
 }
+
+/** More than any machine can use. */
+const mostThreads = 128;
 
 /**
  * Makes the backend that models run on.
@@ -40,7 +43,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
   const { shaders, device, profile, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
-  checkInteger("createBackend", "threads", threads, 1);
+  checkSize("createBackend", "threads", threads, 1, mostThreads);
   if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
   if (profile !== undefined) checkProfile("createBackend", profile);
   if (kind === "cpu") return cpuBackend({ precision, wasm, threads });

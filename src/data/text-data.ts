@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import type { Batch, TrainingData } from "./batch.ts";
 import { Vocabulary } from "./vocabulary.ts";
@@ -58,6 +58,7 @@ export class TextData implements TrainingData {
   /** Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and the ids one character further on. */
   batch(step: number, batchFirst = false): Batch {
     const { batchSize: B, steps: T, tokens } = this;
+    checkBoolean("TextData", "batchFirst", batchFirst);
     const window = checkInteger("TextData", "step", step, 0) % this.batches;
     const input = new Uint32Array(T * B);
     const targets = new Int32Array(T * B);

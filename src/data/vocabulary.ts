@@ -1,17 +1,26 @@
-import { RnnError, show } from "../errors.ts";
+import { checkCount, reading, RnnError, show } from "../errors.ts";
 import { idsBelow, takeList } from "../tensor/take.ts";
 
 function checkText(text: unknown): void {
   if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
 }
 
+/** Unicode has no more. */
+const codePoints = 0x110000;
+
 /** Characters (Unicode code points) and their ids, in the order given. */
 export class Vocabulary {
+  readonly characters: readonly string[];
   private readonly ids: ReadonlyMap<string, number>;
 
   /** @throws RnnError `data` if there are none, one is there twice or is no single character */
-  constructor(readonly characters: readonly string[]) {
-    if (!Array.isArray(characters)) throw new RnnError("data", "Vocabulary", `characters must be a list, got ${show(characters)}`);
+  constructor(given: readonly string[]) {
+    const characters = reading("data", "Vocabulary", "characters", () => {
+      if (!Array.isArray(given)) throw new RnnError("data", "Vocabulary", `characters must be a list, got ${show(given)}`);
+      checkCount("Vocabulary", "characters", given.length, codePoints);
+      return Array.from(given as readonly string[]);
+    });
+    this.characters = characters;
     const other = characters.findIndex((c) => typeof c !== "string" || Array.from(c).length !== 1);
     if (other >= 0) throw new RnnError("data", "Vocabulary", `characters must be single Unicode code points, got ${show(characters[other])} at index ${other}`);
     this.ids = new Map(characters.map((c, i) => [c, i]));

@@ -64,6 +64,7 @@ function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): S
   checkInteger(where, "seed", seed, 0);
   checkSignal(where, signal);
   checkParts(model, backend);
+  if (model.readsBackwards) throw new RnnError("option", where, "needs layers of one direction: a bidirectional one reads from the end of the text, which is yet to be drawn");
   if (model.idCount === undefined) throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
   const ids = takeList(where, "prompt", prompt, idsBelow(model.idCount), "a list of ids") as Uint32Array;
   if (ids.length === 0) throw new RnnError("data", where, "prompt must have at least one token");

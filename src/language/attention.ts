@@ -1,4 +1,4 @@
-import { checkChoice, checkInteger, RnnError } from "../errors.ts";
+import { checkChoice, checkCount, checkInteger, RnnError } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import type { Context } from "../nn/context.ts";
 import { uniform } from "../nn/initializers.ts";
@@ -42,6 +42,7 @@ export class Attention extends Module {
     const options = takeOptions("Attention", given, ["score", "features", "seed"]);
     this.score = checkChoice<Score>("Attention", "score", options.score ?? "general", ["additive", "dot", "general"]);
     this.features = checkInteger("Attention", "features", options.features ?? querySize, 1);
+    checkCount("Attention", "its weights", this.score === "additive" ? this.features * (querySize + memorySize) : querySize * memorySize);
     if (options.features !== undefined && this.score !== "additive") throw new RnnError("option", "Attention", `features belong to the score "additive", got "${this.score}"`);
     if (this.score === "dot" && querySize !== memorySize) throw new RnnError("option", "Attention", `the score "dot" needs queries and memory of one size, got ${querySize} and ${memorySize}; use "general"`);
     if (this.score === "general") this.addParameter("weight", new Parameter([querySize, memorySize], uniform(1 / Math.sqrt(memorySize))));
@@ -51,6 +52,10 @@ export class Attention extends Module {
       this.addParameter("v", new Parameter([this.features], uniform(1 / Math.sqrt(this.features))));
     }
     this.initialize(options.seed ?? anySeed());
+  }
+
+  override get saysBatchFirst(): boolean {
+    return false;
   }
 
   override get furtherInputs(): Readonly<Record<string, undefined>> {

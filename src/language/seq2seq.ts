@@ -41,9 +41,9 @@ export class Seq2Seq extends Module {
     const { encoder, decoder, scheduledSampling, seed } = takeOptions("Seq2Seq", options, ["encoder", "decoder", "scheduledSampling", "seed"], { needed: true });
     if (!(decoder instanceof Decoder)) throw new RnnError("option", "Seq2Seq", `decoder must be a Decoder, got ${show(decoder)}`);
     if (scheduledSampling !== undefined) checkFunction("Seq2Seq", "scheduledSampling", scheduledSampling);
+    if (encoder instanceof Module && encoder.batchFirst) throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
     this.addChild("encoder", (this.encoder = encoder));
     this.addChild("decoder", (this.decoder = decoder));
-    if (encoder.batchFirst) throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
     this.scheduledSampling = scheduledSampling;
     if (seed !== undefined) this.initialize(seed);
   }

@@ -38,6 +38,10 @@ export class Dropout extends Module {
     this.time = variational ? (batchFirst ? 1 : 0) : undefined;
   }
 
+  override get saysBatchFirst(): boolean | undefined {
+    return this.time === undefined ? undefined : this.time === 1;
+  }
+
   forward(context: Context, x: Variable): Variable {
     if (this.time !== undefined && x.shape.length < 3) throw new RnnError("shape", "Dropout", `a variational one takes [steps, batch, ·], got [${x.shape.join(", ")}]`);
     if (!context.training || this.p === 0) return x;

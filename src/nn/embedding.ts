@@ -1,4 +1,4 @@
-import { checkInteger } from "../errors.ts";
+import { checkCount, checkInteger } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import { embedding } from "../ops/embedding.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -18,6 +18,7 @@ export class Embedding extends Module {
     checkInteger("Embedding", "numEmbeddings", numEmbeddings, 1);
     checkInteger("Embedding", "embeddingDim", embeddingDim, 1);
     const options = takeOptions("Embedding", given, ["seed"]);
+    checkCount("Embedding", `weight [${numEmbeddings}, ${embeddingDim}]`, numEmbeddings * embeddingDim);
     this.addParameter("weight", new Parameter([numEmbeddings, embeddingDim], normal()));
     this.initialize(options.seed ?? anySeed());
   }

@@ -1,4 +1,5 @@
 /** How parameters get their first values; all draw from the counter-based generator, so a seed gives them again. */
+import { checkInteger, checkNumber, checkSize, RnnError } from "../errors.ts";
 import { randomUniforms } from "../kernels/philox.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 
@@ -13,22 +14,38 @@ export function drawFrom(seed: number, stream: number): Draw {
 }
 
 /** U(-bound, bound). */
-export const uniform = (bound: number): Initializer => (shape, draw) => Float32Array.from(draw(sizeOf(shape)), (u) => (2 * u - 1) * bound);
+export const uniform = (bound: number): Initializer => {
+  checkNumber("uniform", "bound", bound, { least: 0 });
+  return (shape, draw) => Float32Array.from(draw(sizeOf(shape)), (u) => (2 * u - 1) * bound);
+};
 
 /** N(0, deviation²), by Box and Muller (1958). */
-export const normal = (deviation = 1): Initializer => (shape, draw) => {
-  const count = sizeOf(shape);
-  const u = draw(2 * count);
-  // 1 - u is in (0, 1], where the logarithm is finite.
-  return Float32Array.from({ length: count }, (_, i) => deviation * Math.sqrt(-2 * Math.log(1 - u[2 * i])) * Math.cos(2 * Math.PI * u[2 * i + 1]));
+export const normal = (deviation = 1): Initializer => {
+  checkNumber("normal", "deviation", deviation, { least: 0 });
+  return (shape, draw) => {
+    const count = sizeOf(shape);
+    const u = draw(2 * count);
+    // 1 - u is in (0, 1], where the logarithm is finite.
+    return Float32Array.from({ length: count }, (_, i) => deviation * Math.sqrt(-2 * Math.log(1 - u[2 * i])) * Math.cos(2 * Math.PI * u[2 * i + 1]));
+  };
 };
 
 /**
  * Each of the `gates` blocks of a [gates·H, P] weight is a random orthogonal matrix (Saxe et al. 2014), of orthonormal
  * columns if it has more rows than columns: Gram-Schmidt, twice for accuracy, on rows (or columns) of normal numbers.
  */
-export const orthogonal = (gates: number): Initializer => (shape, draw) => {
+export const orthogonal = (gates: number): Initializer => {
+  checkInteger("orthogonal", "gates", gates, 1);
+  return (shape, draw) => orthogonalBlocks(gates, shape, draw);
+};
+
+/** Rows and columns of an orthogonal block at most: the work grows with their cube, and this takes minutes. */
+const mostOrthogonal = 2048;
+
+function orthogonalBlocks(gates: number, shape: Shape, draw: Draw): Float32Array {
   const [H, P] = [shape[0] / gates, shape[1]];
+  if (!Number.isInteger(H) || shape.length !== 2) throw new RnnError("shape", "orthogonal", `needs [${gates} x rows, columns], got [${shape.join(", ")}]`);
+  checkSize("orthogonal", "the smaller side of a block", Math.min(H, P), 1, mostOrthogonal);
   const result = normal()(shape, draw);
   const [count, length, between, within] = H > P ? [P, H, 1, P] : [H, P, P, 1];
   for (let block = 0; block < gates; block++) {
@@ -50,7 +67,7 @@ export const orthogonal = (gates: number): Initializer => (shape, draw) => {
     }
   }
   return result;
-};
+}
 
 /** The same number everywhere. */
 export const constant = (value: number): Initializer => (shape) => new Float32Array(sizeOf(shape)).fill(value);

@@ -21,8 +21,12 @@ export class LastStep extends Module {
     if (![RNN, GRU, LSTM].some((kind) => rnn instanceof kind)) throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
   }
 
-  override get batchFirst(): boolean {
+  override get saysBatchFirst(): boolean {
     return this.rnn.batchFirst;
+  }
+
+  override get readsBackwards(): boolean {
+    return this.rnn.readsBackwards;
   }
 
   override namedParameters(prefix = ""): Map<string, Parameter> {

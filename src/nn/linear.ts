@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger } from "../errors.ts";
+import { checkBoolean, checkCount, checkInteger } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import { linear } from "../ops/linear.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -21,6 +21,7 @@ export class Linear extends Module {
     checkInteger("Linear", "inFeatures", inFeatures, 1);
     checkInteger("Linear", "outFeatures", outFeatures, 1);
     const options = takeOptions("Linear", given, ["bias", "seed"]);
+    checkCount("Linear", `weight [${outFeatures}, ${inFeatures}]`, inFeatures * outFeatures);
     this.bias = checkBoolean("Linear", "bias", options.bias ?? true);
     const initializer = uniform(1 / Math.sqrt(inFeatures));
     this.addParameter("weight", new Parameter([outFeatures, inFeatures], initializer));

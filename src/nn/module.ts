@@ -4,8 +4,7 @@ import type { Variable } from "../ops/tape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";
-import { drawFrom } from "./initializers.ts";
-import { checkParameterValue, type Parameter } from "./parameter.ts";
+import { checkParameterValue, Parameter } from "./parameter.ts";
 
 /** Arrays by PyTorch name, in PyTorch's shapes and orders. */
 export type StateDict = Record<string, Tensor>;
@@ -13,6 +12,14 @@ export type StateDict = Record<string, Tensor>;
 /** A seed for whoever gives none: any integer of 32 bits. */
 export function anySeed(): number {
   return Math.floor(Math.random() * 2 ** 32);
+}
+
+/** A module of an app may answer `batchFirst` itself. */
+const orderOf = (module: Module): boolean | undefined => module.saysBatchFirst ?? (module.batchFirst || undefined);
+
+/** @throws RnnError `option` unless it can be a part of a path */
+function checkName(where: string, name: unknown): void {
+  if (typeof name !== "string" || name === "" || name.includes(".") || name.length > 200) throw new RnnError("option", where, `names of parts must be words without dots, got ${show(name)}`);
 }
 
 /**
@@ -36,7 +43,17 @@ export abstract class Module {
 
   /** Whether the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
   get batchFirst(): boolean {
-    return [...this.childModules.values()].some((child) => child.batchFirst);
+    return this.saysBatchFirst ?? false;
+  }
+
+  /** What the first module inside that knows steps and rows says; undefined if none does. */
+  get saysBatchFirst(): boolean | undefined {
+    return [...this.childModules.values()].map(orderOf).find((order) => order !== undefined);
+  }
+
+  /** Whether a layer inside reads from the last step to the first, and so needs whole sequences. */
+  get readsBackwards(): boolean {
+    return [...this.childModules.values()].some((child) => child.readsBackwards);
   }
 
   /**
@@ -87,19 +104,28 @@ export abstract class Module {
   /** Draws all parameters anew from `seed`, an integer of at least 0. */
   initialize(seed: number): void {
     checkInteger(this.constructor.name, "seed", seed, 0);
-    [...this.namedParameters().values()].forEach((p, stream) => p.set(p.initializer(p.shape, drawFrom(seed, stream))));
+    [...this.namedParameters().values()].forEach((p, stream) => p.draw(seed, stream));
   }
 
+  /** @throws RnnError `option` for what is no parameter, or a name that is none */
   protected addParameter(name: string, parameter: Parameter): void {
+    const where = this.constructor.name;
+    checkName(where, name);
+    if (!(parameter instanceof Parameter)) throw new RnnError("option", where, `"${name}" must be a Parameter, got ${show(parameter)}`);
     this.own.set(name, parameter);
   }
 
   /** @param where names the caller in messages */
   protected addChild(name: string, child: Module, where = this.constructor.name): void {
+    checkName(where, name);
     if (!(child instanceof Module)) throw new RnnError("option", where, `"${name}" must be a module, got ${show(child)}`);
     const known = new Set(this.namedParameters().values());
     if ([...child.namedParameters().values()].some((p) => known.has(p))) {
       throw new RnnError("option", where, `"${name}" is in this model already; use another module, or compose() to call one twice`);
+    }
+    const [before, order] = [this.saysBatchFirst, orderOf(child)];
+    if (before !== undefined && order !== undefined && before !== order) {
+      throw new RnnError("option", where, `"${name}" has batchFirst: ${order}, but the layers before it have ${before}; in one model all must agree`);
     }
     this.childModules.set(name, child);
   }

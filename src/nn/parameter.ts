@@ -1,8 +1,8 @@
-import { RnnError, show } from "../errors.ts";
+import { allocating, checkCount, checkFunction, checkInteger, RnnError, show } from "../errors.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import { finite, takeTensor } from "../tensor/take.ts";
+import { finite, takeShape, takeTensor } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
-import type { Initializer } from "./initializers.ts";
+import { drawFrom, type Initializer } from "./initializers.ts";
 
 /**
  * A learnable array. Host values are in the order and shape that PyTorch's files have; on the device the rows of
@@ -16,8 +16,12 @@ export class Parameter {
   /** The device copy that training has changed since the host copy was made. */
   newest: { pull(): Promise<void> } | undefined;
 
+  /** Sizes of each axis, in file order. */
+  readonly shape: Shape;
+
+  /** @throws RnnError `shape` for what is no list of sizes of at least 1, `limit` if they are too many numbers */
   constructor(
-    readonly shape: Shape,
+    shape: Shape,
     readonly initializer: Initializer,
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
@@ -26,11 +30,14 @@ export class Parameter {
     /** False for what is kept with the parameters but not learnt: running statistics. */
     readonly trainable = true,
   ) {
-    try {
-      this.host = new Float32Array(sizeOf(shape));
-    } catch (cause) {
-      throw new RnnError("limit", "Parameter", `[${shape.join(", ")}] are more numbers than fit into memory`, { cause });
-    }
+    this.shape = takeShape("Parameter", "a parameter", shape);
+    if (!this.shape.every((n) => Number.isSafeInteger(n) && n >= 1)) throw new RnnError("shape", "Parameter", `shape must be a list of sizes of at least 1, got ${show(shape)}`);
+    checkFunction("Parameter", "initializer", initializer);
+    checkInteger("Parameter", "gates", gates, 1);
+    if (gates > 1 && this.shape[0] % gates !== 0) throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
+    const what = `[${this.shape.join(", ")}]`;
+    const size = checkCount("Parameter", what, sizeOf(this.shape));
+    this.host = allocating("Parameter", what, () => new Float32Array(size));
   }
 
   get size(): number {
@@ -38,6 +45,7 @@ export class Parameter {
   }
 
   get deviceShape(): Shape {
+    if (this.shape.length === 0) return this.shape;
     return [(this.shape[0] / this.gates) * this.lanes.length, ...this.shape.slice(1)];
   }
 
@@ -56,6 +64,13 @@ export class Parameter {
     this.host = values.slice();
     this.version++;
     this.newest = undefined;
+  }
+
+  /** Draws the first values. @throws RnnError `shape` or `data` if the initializer gives others than it must */
+  draw(seed: number, stream: number): void {
+    const { shape } = this;
+    const data = allocating("Parameter", `[${shape.join(", ")}]`, () => this.initializer(shape, drawFrom(seed, stream)));
+    this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);
   }
 
   /** Takes over values that a device holds under the present version. */

@@ -1,10 +1,10 @@
 /** What RNN, GRU and LSTM share. */
-import { checkBoolean, checkChoice, checkInteger, checkNumber, RnnError } from "../errors.ts";
+import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../errors.ts";
 import { maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../ops/recurrent.ts";
 import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
-import { checkShape } from "../tensor/shape.ts";
+import { checkShape, sizeOf } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import { dropElements } from "./dropout.ts";
 import { extensionFor, regularizationNames, type LayerExtension, type RegularizationOptions, type RegularizedLayer } from "./layer-extension.ts";
@@ -15,7 +15,7 @@ import { Parameter } from "./parameter.ts";
 
 /** Options of all recurrent layers, with PyTorch's meanings and defaults. */
 export interface RecurrentLayerOptions extends RegularizationOptions {
-  /** Layers stacked on each other (default 1). */
+  /** Layers stacked on each other (default 1, at most 1024). */
   numLayers?: number;
   /** Whether there are b_ih and b_hh (default true). */
   bias?: boolean;
@@ -25,7 +25,10 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   dropout?: number;
   /** Whether the dropout between layers drops the same elements at every step (Gal & Ghahramani 2016; default false). */
   variational?: boolean;
-  /** A second set of weights that reads from the last step to the first (default false). */
+  /**
+   * A second set of weights that reads from the last step to the first (default false). It needs whole sequences: its
+   * final state belongs to the first step, so that states handed on from chunk to chunk mean nothing to it.
+   */
   bidirectional?: boolean;
   /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
   merge?: Merge;
@@ -39,6 +42,12 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   /** Of the first values, an integer of at least 0; any if left out. */
   seed?: number;
 }
+
+/** Layers of one stack at most. */
+const mostLayers = 1024;
+
+/** A parameter that is yet to be made. */
+type Planned = readonly [name: string, ...of: ConstructorParameters<typeof Parameter>];
 
 export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "variational", "bidirectional", "merge", "recurrentInit", "inputInit", "seed", ...regularizationNames];
 
@@ -73,7 +82,7 @@ export abstract class RecurrentLayer extends Module {
     super();
     checkInteger(name, "inputSize", inputSize, 1);
     checkInteger(name, "hiddenSize", hiddenSize, 1);
-    this.numLayers = checkInteger(name, "numLayers", options.numLayers ?? 1, 1);
+    this.numLayers = checkSize(name, "numLayers", options.numLayers ?? 1, 1, mostLayers);
     this.bias = checkBoolean(name, "bias", options.bias ?? true);
     this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
@@ -90,15 +99,23 @@ export abstract class RecurrentLayer extends Module {
     this.extension = extensionFor(name, { ...options, projSize });
     this.regularizer = this.extension?.regularizer(name, cell, options, projSize > 0);
     this.outputSize = projSize || hiddenSize;
-    this.addParameters(recurrentInit, inputInit, gateBias);
+    const planned = this.plannedParameters(recurrentInit, inputInit, gateBias);
+    // Before anything is allocated.
+    checkCount(name, "all its parameters together", planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0));
+    for (const [label, ...of] of planned) this.addParameter(label, new Parameter(...of));
     this.initialize(options.seed ?? anySeed());
   }
 
-  override get batchFirst(): boolean {
+  override get saysBatchFirst(): boolean {
     return this.timeSecond;
   }
 
-  private addParameters(recurrentInit: "uniform" | "orthogonal" | "identity", inputInit: "uniform" | "glorotUniform" | "glorotNormal", gateBias: { gate: string; value: number } | undefined): void {
+  override get readsBackwards(): boolean {
+    return this.directions === 2;
+  }
+
+  private plannedParameters(recurrentInit: "uniform" | "orthogonal" | "identity", inputInit: "uniform" | "glorotUniform" | "glorotNormal", gateBias: { gate: string; value: number } | undefined): Planned[] {
+    const planned: Planned[] = [];
     const H = this.hiddenSize;
     const { gateNames, parameterGates = gateNames } = this.cell;
     const G = parameterGates.length;
@@ -119,21 +136,22 @@ export abstract class RecurrentLayer extends Module {
     for (let layer = 0; layer < this.numLayers; layer++) {
       const inputs = layer === 0 ? this.inputSize : P * (this.joins ? this.directions : 1);
       for (const suffix of this.suffixes(layer)) {
-        this.addParameter(`weight_ih_${suffix}`, new Parameter([G * H, inputs], ofInputs, G, lanes));
-        this.addParameter(`weight_hh_${suffix}`, new Parameter([G * H, P], recurrent, G, lanes));
-        if (layoutOf(this.cell).hasPeepholes) this.addParameter(`weight_ch_${suffix}`, new Parameter([seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))));
+        planned.push([`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]);
+        planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
+        if (layoutOf(this.cell).hasPeepholes) planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
         if (this.bias) {
-          this.addParameter(`bias_ih_${suffix}`, new Parameter([G * H], biasRows(gateBias?.value ?? 0), G, lanes));
-          this.addParameter(`bias_hh_${suffix}`, new Parameter([G * H], biasRows(0), G, lanes));
+          planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
+          planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
         }
-        if (P !== H) this.addParameter(`weight_hr_${suffix}`, new Parameter([P, H], base));
+        if (P !== H) planned.push([`weight_hr_${suffix}`, [P, H], base]);
         if (!gains) continue;
-        for (const side of ["ih", "hh"]) this.addParameter(`gain_${side}_${suffix}`, new Parameter([G * H], constant(gains.first), G, lanes));
-        if (gains.memory) this.addParameter(`gain_c_${suffix}`, new Parameter([H], constant(gains.first)));
-        if (gains.memory && this.bias) this.addParameter(`bias_c_${suffix}`, new Parameter([H], constant(0)));
-        if (runningShape) this.addParameter(`running_${suffix}`, new Parameter(runningShape(H), regularizer!.firstStatistics, 1, undefined, false));
+        for (const side of ["ih", "hh"]) planned.push([`gain_${side}_${suffix}`, [G * H], constant(gains.first), G, lanes]);
+        if (gains.memory) planned.push([`gain_c_${suffix}`, [H], constant(gains.first)]);
+        if (gains.memory && this.bias) planned.push([`bias_c_${suffix}`, [H], constant(0)]);
+        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer!.firstStatistics, 1, undefined, false]);
       }
     }
+    return planned;
   }
 
   /** Whether outputs of both directions lie side by side. */

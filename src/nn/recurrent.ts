@@ -56,6 +56,8 @@ export class GRU extends RecurrentLayer {
 export class LSTM extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {}) {
     const options = takeOptions("LSTM", given, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize"]);
+    checkInteger("LSTM", "inputSize", inputSize, 1);
+    checkInteger("LSTM", "hiddenSize", hiddenSize, 1);
     const { forgetBias } = options;
     const forgetGate = checkChoice("LSTM", "forgetGate", options.forgetGate ?? "gate", ["gate", "coupled", "none"]);
     const outputActivation = checkChoice("LSTM", "outputActivation", options.outputActivation ?? "tanh", ["tanh", "identity"]);

@@ -1,8 +1,24 @@
-import { checkFunction, checkInteger, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { checkFunction, checkInteger, clip, reading, RnnError, show } from "../errors.ts";
+import { takeEntries, takeOptions } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
 import { Module } from "./module.ts";
+
+/**
+ * The modules of a list, named by their places, or of an object, by its keys.
+ * @throws RnnError `option` if there is none, one is no module, or JavaScript has put them in another order
+ */
+function partsOf(where: string, modules: unknown): [string, Module][] {
+  return reading("option", where, "modules", () => {
+    if (modules instanceof Module) throw new RnnError("option", where, `modules must be an object of modules, got ${show(modules)}`);
+    const parts = Array.isArray(modules) ? Array.from(modules as readonly unknown[], (module, i) => [String(i), module] as [string, unknown]) : takeEntries(where, "modules", "modules, or a list", modules);
+    if (parts.length === 0) throw new RnnError("option", where, "needs at least one module");
+    const numbers = parts.filter(([name]) => /^(0|[1-9]\d*)$/.test(name)).length;
+    if (numbers > 0 && numbers < parts.length) throw new RnnError("option", where, "names that are numbers cannot stand beside others, since JavaScript puts them first; use words");
+    for (const [name, module] of parts) if (!(module instanceof Module)) throw new RnnError("option", where, `"${clip(name)}" must be a module, got ${show(module)}`);
+    return parts as [string, Module][];
+  });
+}
 
 /**
  * Modules one behind the other. Given as a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; given
@@ -13,11 +29,9 @@ import { Module } from "./module.ts";
 export class Sequential extends Module {
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, given: { seed?: number } = {}) {
     super();
+    if (modules instanceof Module) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}; write new Sequential([first, second])`);
     const options = takeOptions("Sequential", given, ["seed"]);
-    if (typeof modules !== "object" || modules === null) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}`);
-    const entries = Object.entries(modules);
-    if (entries.length === 0) throw new RnnError("option", "Sequential", "needs at least one module");
-    for (const [name, module] of entries) this.addChild(name, module);
+    for (const [name, module] of partsOf("Sequential", modules)) this.addChild(name, module);
     if (options.seed !== undefined) this.initialize(options.seed);
   }
 
@@ -36,9 +50,9 @@ export class Sequential extends Module {
 export type Calls<M> = { readonly [K in keyof M]: (x: Variable) => Variable };
 
 class Composition<M extends Readonly<Record<string, Module>>> extends Module {
-  constructor(private readonly modules: M, private readonly connect: (calls: Calls<M>, input: Variable) => Variable, private readonly ids: number | undefined) {
+  constructor(private readonly parts: readonly (readonly [string, Module])[], private readonly connect: (calls: Calls<M>, input: Variable) => Variable, private readonly ids: number | undefined) {
     super();
-    for (const [name, module] of Object.entries(modules)) this.addChild(name, module, "compose");
+    for (const [name, module] of parts) this.addChild(name, module, "compose");
   }
 
   override get idCount(): number | undefined {
@@ -46,7 +60,7 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
   }
 
   forward(context: Context, input: Variable): Variable {
-    const calls = Object.fromEntries(Object.entries(this.modules).map(([name, module]) => [name, (x: Variable) => module.forward(context.child(name), x)]));
+    const calls = Object.fromEntries(this.parts.map(([name, module]) => [name, (x: Variable) => module.forward(context.child(name), x)]));
     return this.connect(calls as Calls<M>, input);
   }
 }
@@ -60,10 +74,10 @@ export function compose<M extends Readonly<Record<string, Module>>>(
   modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, given: { seed?: number; idCount?: number } = {},
 ): Module {
   const options = takeOptions("compose", given, ["seed", "idCount"]);
-  if (typeof modules !== "object" || modules === null) throw new RnnError("option", "compose", `modules must be an object of modules, got ${show(modules)}`);
   checkFunction("compose", "connect", connect);
+  const parts = partsOf("compose", modules);
   if (options.idCount !== undefined) checkInteger("compose", "idCount", options.idCount, 1);
-  const model = new Composition(modules, connect, options.idCount ?? Object.values(modules)[0]?.idCount);
+  const model = new Composition(parts, connect, options.idCount ?? parts[0][1].idCount);
   if (options.seed !== undefined) model.initialize(options.seed);
   return model;
 }

@@ -121,7 +121,8 @@ function take(where: string, name: string, list: ArrayLike<unknown>, content: Co
   return { data: allocating(where, name, () => new listType[content.type](numbers)), sizes };
 }
 
-function takeShape(where: string, name: string, shape: unknown): number[] {
+/** A shape as it is at this moment. @throws RnnError `shape` for what is no list; whether its sizes will do is for others to say */
+export function takeShape(where: string, name: string, shape: unknown): number[] {
   if (!Array.isArray(shape) && tagOf(shape) === undefined) throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
   const { length } = shape as ArrayLike<unknown>;
   if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);

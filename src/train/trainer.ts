@@ -27,7 +27,7 @@ export interface TrainerOptions extends LayerOptions {
   clipNorm?: number;
   /** Each gradient is clipped to ±clipValue; behind clipNorm if there are both. */
   clipValue?: number;
-  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true, unless the data says otherwise). */
+  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true, unless the data says otherwise or a layer is bidirectional). */
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
@@ -94,11 +94,12 @@ export class Trainer {
   constructor(readonly model: Module, given: TrainerOptions) {
     const options = (this.options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true }));
     checkParts(options);
-    const clipping = checkClipping("Trainer", options);
-    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true);
-    this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
     this.backend = options.backend;
     this.session = Session.of(model, options.backend);
+    const clipping = checkClipping("Trainer", options);
+    if (options.carryState === true && model.readsBackwards) throw new RnnError("option", "Trainer", "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch");
+    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true) && !model.readsBackwards;
+    this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
     const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
     if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.carried = new CarriedStates(options.backend);

@@ -83,9 +83,9 @@ describe("layers refuse", () => {
     ["a fraction of a seed", () => new Embedding(3, 4, { seed: 0.5 }), "option", "Embedding: seed must be an integer of at least 0, got 0.5"],
     ["a probability below 0", () => new Dropout(-0.1), "option", "Dropout: p must be a finite number of at least 0 and at most 1, got -0.1"],
     ["a probability as text", () => new Dropout(wrong("0.5")), "option", 'Dropout: p must be a finite number of at least 0 and at most 1, got "0.5"'],
-    ["more than any memory holds", () => new Linear(1e9, 1e9), "limit", "Parameter: [1000000000, 1000000000] are more numbers than fit into memory"],
+    ["more than any memory holds", () => new Linear(1e9, 1e9), "limit", "Linear: weight [1000000000, 1000000000] would have 1.00e+18 numbers, and 268435456 is the limit"],
     ["an empty list of modules", () => new Sequential([]), "option", "Sequential: needs at least one module"],
-    ["no modules", () => new Sequential(wrong(undefined)), "option", "Sequential: modules must be a list or an object of modules, got undefined"],
+    ["no modules", () => new Sequential(wrong(undefined)), "option", "Sequential: modules must be an object of modules, or a list, got undefined"],
     ["what is no module", () => new Sequential({ rnn: wrong(3) }), "option", 'Sequential: "rnn" must be a module, got 3'],
     ["one module twice", () => {
       const layer = new Linear(3, 3);
@@ -96,9 +96,60 @@ describe("layers refuse", () => {
       return new Sequential({ a: new Sequential([layer]), b: new Sequential([new Linear(3, 3), layer]) });
     }, "option", /^Sequential: "b" is in this model already/],
     ["an unknown option of a list", () => new Sequential([new Linear(1, 1)], wrong({ sead: 1 })), "option", 'Sequential: unknown option "sead"; did you mean "seed"?'],
+    ["two modules without a list", () => new Sequential(wrong(new Linear(1, 1)), wrong(new Linear(1, 1))), "option", "Sequential: modules must be a list or an object of modules, got a Linear; write new Sequential([first, second])"],
+    ["names that JavaScript reorders", () => new Sequential({ 0: new Linear(1, 2), act: new rnn.Tanh(), 1: new Linear(2, 1) }), "option", "Sequential: names that are numbers cannot stand beside others, since JavaScript puts them first; use words"],
+    ["a name with a dot", () => new Sequential({ "a.b": new Linear(1, 2) }), "option", 'Sequential: names of parts must be words without dots, got "a.b"'],
+    ["layers that disagree about the batch's axis", () => new Sequential([new LSTM(3, 4, { batchFirst: true }), new Linear(4, 4), new GRU(4, 4)]), "option", 'Sequential: "2" has batchFirst: false, but the layers before it have true; in one model all must agree'],
+    ["layers that disagree, further inside", () => rnn.compose({ a: new Sequential([new Linear(3, 3), new GRU(3, 3)]), b: new rnn.LastStep(new GRU(3, 3, { batchFirst: true })) }, ({ a, b }, x) => b(a(x))), "option", /^compose: "b" has batchFirst: true, but the layers before it have false/],
+    ["a dropout that disagrees with its layer", () => new Sequential([new GRU(3, 4), new Dropout(0.5, { variational: true, batchFirst: true })]), "option", /^Sequential: "1" has batchFirst: true/],
+    ["a billion layers", () => new LSTM(1, 1, { numLayers: 1e9 }), "limit", "LSTM: numLayers must be at most 1024, got 1000000000"],
+    ["a layer of a billion units", () => new RNN(1, 1e9), "limit", /^RNN: all its parameters together would have 1\.00e\+18 numbers, and 268435456 is the limit$/],
+    ["statistics of many steps", () => new GRU(1, 1, { normalization: "batch", normalizedSteps: 3e8 }), "limit", /^GRU: all its parameters together would have 3600000018 numbers/],
+    ["more ids than fit", () => new Embedding(2 ** 31, 2), "limit", "Embedding: weight [2147483648, 2] would have 4294967296 numbers, and 268435456 is the limit"],
+    ["orthogonal weights that would take hours", () => new RNN(1, 8000, { recurrentInit: "orthogonal" }), "limit", "orthogonal: the smaller side of a block must be at most 2048, got 8000"],
+    ["no units, of an LSTM", () => new LSTM(3, 0), "option", "LSTM: hiddenSize must be an integer of at least 1, got 0"],
+    ["null for an option", () => new LSTM(3, 4, { seed: wrong(null) }), "option", "LSTM: seed must not be null; leave out what is not wanted"],
+    ["a Map for options", () => new LSTM(3, 4, wrong(new Map([["numLayers", 2]]))), "option", "LSTM: options must be an object, got a Map"],
     ["a composition of what is no module", () => rnn.compose({ a: wrong(null) }, (_, x) => x), "option", 'compose: "a" must be a module, got null'],
     ["a composition without a function", () => rnn.compose({ a: new Linear(1, 1) }, wrong("a")), "option", 'compose: connect must be a function, got "a"'],
   ]);
+});
+
+describe("names of other libraries are recognised", () => {
+  const { LSTM, adam, sgd, rmsprop, adamw } = rnn;
+  it.each<[string, () => unknown, string]>([
+    ["lr", () => adam(wrong({ lr: 1 })), "learningRate"], ["learning_rate", () => sgd(wrong({ learning_rate: 1 })), "learningRate"], ["weight_decay", () => adamw(wrong({ weight_decay: 1 })), "weightDecay"],
+    ["betas", () => adam(wrong({ betas: [0.9, 0.99] })), "beta1"], ["beta_1", () => adam(wrong({ beta_1: 0.9 })), "beta1"], ["epsilon", () => adam(wrong({ epsilon: 1 })), "eps"], ["rho", () => rmsprop(wrong({ rho: 1 })), "alpha"],
+    ["momentun", () => sgd(wrong({ momentun: 1 })), "momentum"], ["num_layers", () => new LSTM(1, 1, wrong({ num_layers: 2 })), "numLayers"], ["batch_first", () => new LSTM(1, 1, wrong({ batch_first: true })), "batchFirst"],
+    ["BatchFirst", () => new LSTM(1, 1, wrong({ BatchFirst: true })), "batchFirst"], ["use_bias", () => new LSTM(1, 1, wrong({ use_bias: true })), "bias"], ["proj_size", () => new LSTM(1, 1, wrong({ proj_size: 1 })), "projSize"],
+    ["recurrent_dropout", () => new LSTM(1, 1, wrong({ recurrent_dropout: 1 })), "recurrentDropout"], ["unit_forget_bias", () => new LSTM(1, 1, wrong({ unit_forget_bias: 1 })), "forgetBias"],
+    ["batch_size", () => rnn.TextData.from("abc", wrong({ batch_size: 1 })), "batch"], ["T_max", () => rnn.cosine(wrong({ T_max: 1 })), "totalSteps"],
+  ])("%s", (_, call, meant) => {
+    expect(call).toThrow(`; did you mean "${meant}"?`);
+  });
+
+  it("in words where there is no such option", () => {
+    expect(() => new LSTM(1, 1, wrong({ return_sequences: true }))).toThrow('LSTM: unknown option "return_sequences"; all steps are the output, and LastStep gives the last one; known options are');
+    expect(() => new LSTM(1, 1, wrong({ hidden_size: 2 }))).toThrow("sizes are the first arguments");
+    expect(() => new LSTM(1, 1, wrong({ qqqq: 2 }))).toThrow('unknown option "qqqq"; known options are numLayers, ');
+  });
+});
+
+describe("messages stay short", () => {
+  it.each<[string, () => unknown]>([
+    ["a text of a million characters", () => rnn.tensor(wrong("x".repeat(1e6)))], ["one as an option", () => rnn.adam({ learningRate: wrong("x".repeat(1e6)) })], ["one as a name", () => rnn.adam(wrong({ ["x".repeat(1e6)]: 1 }))],
+    ["one as a file", () => rnn.decodeSafetensors(wrong("x".repeat(1e6)))], ["ten thousand unknown names", () => new rnn.Linear(1, 1).loadStateDict(Object.fromEntries(Array.from({ length: 1e4 }, (_, i) => [`n${i}`, rnn.tensor([1])])))],
+    ["a huge bigint", () => new rnn.Linear(wrong(10n ** 5000n), 1)], ["nested lists", () => new rnn.Linear(wrong(Array.from({ length: 12 }, () => Array.from({ length: 12 }, () => Array.from({ length: 12 }, () => "xxxxxxxxxxxx")))), 1)],
+  ])("that quote %s", (_, call) => {
+    let message = "";
+    try {
+      call();
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toMatch(/^\w+: /);
+    expect(message.length).toBeLessThan(600);
+  });
 });
 
 describe("layers refuse options that do not go together", () => {
