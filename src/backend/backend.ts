@@ -30,16 +30,25 @@ export interface RunResult {
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
+/** Room on the host for what one run downloads. */
+export interface Room {
+  /** Gives it back unused. */
+  release(): void;
+}
+
 /** A recording made ready to run on one device: pipelines, bind groups and transient memory exist. */
 export interface Program {
   readonly recording: Recording;
+  /** Room for one more run, once earlier downloads have made way. */
+  reserve(): Promise<Room>;
   /**
    * Writes `inputs` (by buffer label), runs every command in one submit, and resolves once it is submitted.
    * Runs are executed in the order of the calls. With `repeat` the commands run that many times in the one submit;
    * downloads are of the last.
+   * @param room from `reserve`: a GPU has the submit before the call returns. Without it, the run waits for room first
    * @throws RnnError `device` if the device was lost or refused a command
    */
-  run(inputs?: Readonly<Record<string, NumericArray>>, repeat?: number): Promise<RunResult>;
+  run(inputs?: Readonly<Record<string, NumericArray>>, repeat?: number, room?: Room): Promise<RunResult>;
   /** Runs commands [first, last) only, for verification; `inputs` as in `run`. */
   runSlice(first: number, last: number, inputs?: Readonly<Record<string, NumericArray>>): Promise<void>;
   /** The memory behind a buffer of the recording. */

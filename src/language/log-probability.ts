@@ -45,8 +45,7 @@ export async function logProbability(model: Module, given: BatchLike, options: {
     const { shape, data } = batch.targets;
     const counts = Array.from(data, (target, i) => (target === -100 || mask?.[i] === 0 ? 0 : 1));
     if (!counts.includes(1)) throw new RnnError("data", "logProbability", "targets must have at least one token that counts, got none");
-    await session.store.sync();
-    const { downloads } = await program.run(inputs);
+    const { downloads } = await session.run(program, inputs);
     const { losses } = await downloads;
     const [rows, steps] = model.batchFirst ? shape : [shape[1], shape[0]];
     const [row, step] = model.batchFirst ? [steps, 1] : [1, rows];

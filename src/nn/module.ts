@@ -5,6 +5,7 @@ import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";
 import { checkParameterValue, Parameter } from "./parameter.ts";
+import { inTurn } from "./turns.ts";
 
 /** Arrays by PyTorch name, in PyTorch's shapes and orders. */
 export type StateDict = Record<string, Tensor>;
@@ -76,11 +77,20 @@ export abstract class Module {
     return [...this.namedParameters().values()].reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
   }
 
-  /** The parameters' values, fetched from the device if training has changed them there. */
+  /**
+   * The parameters' values, fetched from the device if training has changed them there: all of one moment, between two
+   * steps if a training is going on.
+   */
   async stateDict(): Promise<Record<string, Tensor<FloatArray>>> {
-    const result: Record<string, Tensor<FloatArray>> = {};
-    for (const [path, parameter] of this.namedParameters()) result[path] = await parameter.read();
-    return result;
+    const { reading } = await inTurn([this, ...this.namedParameters().values()], () => ({ reading: this.readParameters() }));
+    return reading;
+  }
+
+  /** The parameters' values at the moment of the call; only in a turn of theirs. @internal */
+  async readParameters(): Promise<Record<string, Tensor<FloatArray>>> {
+    const named = [...this.namedParameters()];
+    const values = await Parameter.readAll(named.map(([, parameter]) => parameter));
+    return Object.fromEntries(named.map(([path, { shape }], i) => [path, { shape, data: values[i].slice() }]));
   }
 
   /**

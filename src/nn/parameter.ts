@@ -1,20 +1,26 @@
 import { allocating, checkCount, checkFunction, checkInteger, RnnError, show } from "../errors.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, takeShape, takeTensor } from "../tensor/take.ts";
-import type { FloatArray, Tensor } from "../tensor/tensor.ts";
+import type { FloatArray } from "../tensor/tensor.ts";
 import { drawFrom, type Initializer } from "./initializers.ts";
+
+/** Where the newest values of parameters are while the host does not have them. */
+export interface ParameterHolder {
+  /** What it holds at the moment of the call, in device order; runs that come later do not show in it. */
+  read(): Promise<(parameter: Parameter) => FloatArray>;
+}
 
 /**
  * A learnable array. Host values are in the order and shape that PyTorch's files have; on the device the rows of
  * recurrent weights are ordered [unit, gate] instead of [gate, unit], which `toDevice` and `fromDevice` convert.
  */
 export class Parameter {
-  /** Host copy, in file order; stale while `newest` is set. */
+  /** Host copy, in file order; stale while `newest` is set. Replaced, never written to: whoever has it keeps its values. */
   private host: FloatArray;
   /** Counts changes, so that device copies know when they are out of date. */
   version = 0;
   /** The device copy that training has changed since the host copy was made. */
-  newest: { pull(): Promise<void> } | undefined;
+  newest: ParameterHolder | undefined;
 
   /** Sizes of each axis, in file order. */
   readonly shape: Shape;
@@ -53,12 +59,6 @@ export class Parameter {
     return (this.size / this.gates) * this.lanes.length;
   }
 
-  /** Host values in file order, fetched from the device if training has changed them there. */
-  async read(): Promise<Tensor<FloatArray>> {
-    await this.newest?.pull();
-    return { shape: this.shape, data: this.host.slice() };
-  }
-
   /** Replaces the values. */
   set(values: FloatArray): void {
     this.host = values.slice();
@@ -71,12 +71,6 @@ export class Parameter {
     const { shape } = this;
     const data = allocating("Parameter", `[${shape.join(", ")}]`, () => this.initializer(shape, drawFrom(seed, stream)));
     this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);
-  }
-
-  /** Takes over values that a device holds under the present version. */
-  pulled(deviceValues: FloatArray): void {
-    this.host = this.fromDevice(deviceValues);
-    this.newest = undefined;
   }
 
   /** Host values in device order. */
@@ -92,6 +86,28 @@ export class Parameter {
   /** Values (or their gradients) in device order, back in file order. */
   fromDevice(values: FloatArray): FloatArray {
     return this.permute(values, true);
+  }
+
+  /**
+   * Values of several parameters at this moment, in file order; fetched from where they are newest. All reads begin before
+   * this returns.
+   */
+  static async readAll(parameters: readonly Parameter[]): Promise<FloatArray[]> {
+    const reads = new Map<ParameterHolder, ReturnType<ParameterHolder["read"]>>();
+    for (const { newest } of parameters) if (newest && !reads.has(newest)) reads.set(newest, newest.read());
+    const moment = parameters.map(({ host, version, newest }) => ({ host, version, newest }));
+    await Promise.all(reads.values());
+    return Promise.all(parameters.map(async (parameter, i) => {
+      const { host, version, newest } = moment[i];
+      if (!newest) return host;
+      const values = parameter.fromDevice((await reads.get(newest)!)(parameter));
+      // Meanwhile training may have gone on, or new values been set.
+      if (parameter.version === version) {
+        parameter.host = values;
+        parameter.newest = undefined;
+      }
+      return values;
+    }));
   }
 
   private permute(values: FloatArray, back: boolean): FloatArray {

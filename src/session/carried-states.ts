@@ -23,11 +23,9 @@ export class CarriedStates {
     for (const buffer of this.buffers.values()) this.backend.write(buffer, new Float32Array(buffer.length));
   }
 
-  /** Everything carried, by label. */
+  /** Everything carried at the moment of the call, by label. */
   async read(): Promise<Record<string, NumericArray>> {
-    const result: Record<string, NumericArray> = {};
-    for (const [label, buffer] of this.buffers) result[label] = await this.backend.read(buffer);
-    return result;
+    return Object.fromEntries(await Promise.all([...this.buffers].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)));
   }
 
   /** Takes over what `read` gave; makes the buffers that do not exist yet. */

@@ -1,6 +1,7 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
-import type { Parameter } from "../nn/parameter.ts";
+import { Parameter, type ParameterHolder } from "../nn/parameter.ts";
+import { inTurn } from "../nn/turns.ts";
 import { align, alignment } from "../kernels/kernel.ts";
 import { subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
@@ -18,12 +19,14 @@ interface Place {
  * A model's parameters on one backend: one flat buffer, and one for the gradients of those that are learnt, which come
  * first; made when asked for.
  */
-export class ParameterStore {
+export class ParameterStore implements ParameterHolder {
   readonly places: ReadonlyMap<string, Place>;
   readonly length: number;
   /** Elements of `parameters` that are learnt, and of `gradients`. */
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
+  /** What other acts on this model, or on models that share parameters with it, have in common with those here. */
+  private readonly things: readonly object[];
 
   constructor(model: Module, private readonly backend: Backend) {
     const places = new Map<string, Place>();
@@ -41,6 +44,12 @@ export class ParameterStore {
     place(false);
     this.places = places;
     this.length = Math.max(offset, alignment);
+    this.things = [model, ...all.map(([, parameter]) => parameter)];
+  }
+
+  /** Does `act` when nobody else uses the model's parameters, on whatever backend. */
+  inTurn<T>(act: () => T | Promise<T>): Promise<T> {
+    return inTurn(this.things, act);
   }
 
   get parameters(): DeviceBuffer {
@@ -62,31 +71,39 @@ export class ParameterStore {
     return made;
   }
 
-  /** Uploads what has changed elsewhere since the last run. */
+  /** Uploads what has changed elsewhere since the last run. Only in a turn. */
   async sync(): Promise<void> {
-    for (const place of this.places.values()) {
-      const { parameter } = place;
-      if (place.version === parameter.version) continue;
-      await parameter.newest?.pull();
-      this.backend.write(this.parameters, parameter.toDevice(), place.offset);
-      place.version = parameter.version;
+    const stale = (): Place[] => [...this.places.values()].filter(({ version, parameter }) => version !== parameter.version);
+    await Parameter.readAll(stale().map(({ parameter }) => parameter));
+    // No turn holds back new values from the host, so what is uploaded is found now.
+    for (const place of stale()) {
+      this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
+      place.version = place.parameter.version;
     }
   }
 
-  /** To be called after a run that changed the parameters here. */
+  /** Takes these values, whatever the model's are. */
+  write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
+    for (const { path, parameter, offset } of this.places.values()) this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
+  }
+
+  /** To be called after a run that changed the parameters here, in the same turn. */
   changed(): void {
     for (const place of this.places.values()) {
+      // New values from the host that came during the run are the later change.
+      if (place.version !== place.parameter.version) continue;
       place.parameter.newest = this;
       place.version = ++place.parameter.version;
     }
   }
 
-  /** Hands the parameters' values to the host. */
-  async pull(): Promise<void> {
+  async read(): Promise<(parameter: Parameter) => FloatArray> {
+    const places = new Map([...this.places.values()].map((place) => [place.parameter, place]));
     const flat = (await this.backend.read(this.parameters)) as FloatArray;
-    for (const { parameter, offset } of this.places.values()) {
-      if (parameter.newest === this) parameter.pulled(flat.slice(offset, offset + parameter.deviceSize));
-    }
+    return (parameter) => {
+      const { offset } = places.get(parameter)!;
+      return flat.slice(offset, offset + parameter.deviceSize);
+    };
   }
 
   /** The part of a view on the whole flat buffer that belongs to `path`, in device order. */

@@ -98,9 +98,7 @@ export async function forward(model: Module, inputs: ModelInputs | TensorLike, g
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
-    await session.store.sync();
-    const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
-    if (plan.training && session.store.keepsStatistics) session.store.changed();
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { changes: plan.training && session.store.keepsStatistics });
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -129,9 +127,7 @@ export async function gradients(model: Module, inputs: ModelInputs | TensorLike,
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
-    await session.store.sync();
-    const { downloads } = await program.run({ ...data, ...context.stepInputs(options.seed ?? 0, 0) });
-    if (plan.training && session.store.keepsStatistics) session.store.changed();
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { changes: plan.training && session.store.keepsStatistics });
     const values = await downloads;
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);

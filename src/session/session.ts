@@ -1,8 +1,9 @@
 /** Where a model meets a backend: records per shape and mode, keeps what it has recorded. */
-import type { Backend, DeviceBuffer, PrepareOptions, Program } from "../backend/backend.ts";
+import type { Backend, DeviceBuffer, PrepareOptions, Program, RunResult } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { memoryOf, type MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
@@ -20,6 +21,17 @@ export interface Prepared {
 export interface Lent extends Prepared {
   /** To be called when the downloads have come: until then it is not freed. */
   readonly release: () => void;
+}
+
+/** What a run is besides its commands. */
+export interface RunParts {
+  /** How often the commands run in the one submit (default once). */
+  readonly repeat?: number;
+  /** Whether it changes parameters or statistics (default false). */
+  readonly changes?: boolean;
+  /** What comes right before and right after it, in the same turn. */
+  readonly before?: () => void;
+  readonly after?: () => void;
 }
 
 interface Kept {
@@ -94,6 +106,16 @@ export class Session {
   }
 
   /**
+   * A session apart from the model's own, over these values of the parameters, which nobody else changes. Whoever made it
+   * frees its store.
+   */
+  static apart(model: Module, backend: Backend, values: Readonly<Record<string, Tensor<FloatArray>>>): Session {
+    const session = new Session(model, backend);
+    session.store.write(values);
+    return session;
+  }
+
+  /**
    * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does. It is the
    * caller's until `release`.
    * @param memoryFor gives the memory behind the context's externals
@@ -135,6 +157,25 @@ export class Session {
     }
     const program = await this.backend.prepare(context.recording, memory, options);
     return { context, program };
+  }
+
+  /** Runs a program on the model's present parameters, in one turn: whoever reads sees all of it or nothing. */
+  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, before, after }: RunParts = {}): Promise<RunResult> {
+    // Waited for outside the turn, which is then short.
+    const room = await program.reserve();
+    try {
+      return await this.store.inTurn(async () => {
+        await this.store.sync();
+        before?.();
+        const result = await program.run(inputs, repeat, room);
+        if (changes) this.store.changed();
+        after?.();
+        return result;
+      });
+    } catch (error) {
+      room.release();
+      throw error;
+    }
   }
 
   /** Records, and makes nothing on the device. */

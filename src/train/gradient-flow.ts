@@ -140,14 +140,13 @@ class Flow {
     const { context, program } = await session.make({ ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) }, (made) => record(made, loss, lanes));
     try {
       if (lanes.length === 0) throw new RnnError("option", "gradientFlow", "needs a model with a recurrent layer");
-      await session.store.sync();
       const shape = loss.targetShape(context.output.shape);
       const inputs = { ...data, targets: tiled(targets, this.outputSteps === undefined ? 0 : this.batchAxis, together).data, normalizer: Float64Array.of(1, 1), ...context.stepInputs(0, 0) };
       const norms = Object.fromEntries(seriesOf(lanes).map(({ path }) => [path, { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) }]));
       for (let first = 0; first < at.length; first += together) {
         // The last round is filled up with its last step.
         const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);
-        const { downloads } = await program.run({ ...inputs, mask: this.weights(shape, round) });
+        const { downloads } = await session.run(program, { ...inputs, mask: this.weights(shape, round) });
         this.collect(norms, lanes, await downloads, round.slice(0, at.length - first), first);
       }
       return norms;

@@ -54,7 +54,7 @@ export class OptimizerState {
     return buffer;
   };
 
-  /** Before a run: healthy again, with the present parameters as the ones to fall back on. */
+  /** Before a run, in a turn: healthy again, with the present parameters as the ones to fall back on. */
   async begin(): Promise<void> {
     const { backend, store } = this.session;
     await store.sync();
@@ -68,15 +68,10 @@ export class OptimizerState {
     backend.write(this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length }), parameters.slice(0, length));
   }
 
-  /** `<slot>.<parameter>` in file order. */
+  /** `<slot>.<parameter>` in file order, as at the moment of the call. */
   async read(): Promise<Record<string, Tensor<FloatArray>>> {
-    const result: Record<string, Tensor<FloatArray>> = {};
-    for (const name of this.usedSlots()) {
-      const buffer = this.slotBuffer(name);
-      const split = this.session.store.split(await this.session.backend.read(buffer));
-      for (const [path, value] of Object.entries(split)) result[`${name}.${path}`] = value;
-    }
-    return result;
+    const slots = await Promise.all(this.usedSlots().map(async (name) => [name, await this.session.backend.read(this.slotBuffer(name))] as const));
+    return Object.fromEntries(slots.flatMap(([name, flat]) => Object.entries(this.session.store.split(flat)).map(([path, value]) => [`${name}.${path}`, value])));
   }
 
   /** @throws RnnError `format` or `data` unless `values` are this optimiser's */

@@ -61,6 +61,7 @@ export interface Evaluation {
 interface Pending {
   readonly step: number;
   readonly tokens: number;
+  readonly learningRate: number;
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
@@ -129,7 +130,7 @@ export class Trainer {
       return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
     };
     try {
-      await this.optimizerState.begin();
+      await this.session.store.inTurn(() => this.optimizerState.begin());
       this.firstStep = this.step;
       const last = this.step + steps;
       while (this.step < last && !signal?.aborted) {
@@ -171,7 +172,6 @@ export class Trainer {
     const carried = new CarriedStates(this.backend);
     const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState && data.carriesState !== false);
     try {
-      await this.session.store.sync();
       let sum = 0;
       let count = 0;
       for (let i = 0; i < Math.min(batches, data.batches); i++) {
@@ -181,7 +181,7 @@ export class Trainer {
         const inputs = batchInputs(this.options.loss, context, batch, this.seed, 0);
         let loss: NumericArray;
         try {
-          const { downloads } = await program.run(inputs);
+          const { downloads } = await this.session.run(program, inputs);
           ({ loss } = await downloads);
         } finally {
           release();
@@ -202,15 +202,20 @@ export class Trainer {
 
   /**
    * Everything a resumed run needs, as a safetensors file: parameters by PyTorch name, the optimiser's state under
-   * `optimizer.`, carried states under `carried.`, step and seed in the metadata.
+   * `optimizer.`, carried states under `carried.`, step and seed in the metadata. While a run is going on it is all of
+   * one moment, after the step that the file says.
    * @param metadata further text to keep, e.g. the vocabulary
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { step, reading } = await this.session.store.inTurn(() => ({
+      step: this.step, reading: Promise.all([this.model.readParameters(), this.optimizerState.read(), this.carried.read()]),
+    }));
+    const [parameters, optimizer, carried] = await reading;
     return encodeCheckpoint({
-      parameters: await this.model.stateDict(),
-      optimizer: await this.optimizerState.read(),
-      carried: await this.carried.read(),
-      step: this.step,
+      parameters,
+      optimizer,
+      carried,
+      step,
       seed: this.seed,
       optimizerName: this.options.optimizer.name,
       metadata,
@@ -238,28 +243,34 @@ export class Trainer {
     const batch = this.recorder.take(this.options.data.batch(step, this.model.batchFirst));
     const { program, context, release } = await this.recorder.prepare(batch);
     try {
-      const inputs = batchInputs(this.options.loss, context, batch, this.seed, step);
-      await this.session.store.sync();
-      if (batch.startsSequence) this.carried.reset();
-      const { downloads } = await program.run({ ...inputs, control: Float64Array.from(this.options.optimizer.control(step)) });
+      const control = Float64Array.from(this.options.optimizer.control(step));
+      const { downloads } = await this.session.run(program, { ...batchInputs(this.options.loss, context, batch, this.seed, step), control }, {
+        changes: true,
+        before: () => {
+          if (batch.startsSequence) this.carried.reset();
+        },
+        after: () => {
+          this.step++;
+        },
+      });
       downloads.then(release, release);
-      this.session.store.changed();
-      this.step++;
-      return { step: this.step, tokens: batch.targets.data.length, downloads };
+      return { step: step + 1, tokens: batch.targets.data.length, learningRate: control[0], downloads };
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  private async report({ step, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {
+  private async report({ step, learningRate, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {
     const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
     if (norm[2] === 0) {
       // This step and those behind it changed nothing, and the one before it is undone: its outcome is what failed.
-      this.step = Math.max(this.firstStep, step - 2);
-      this.carried.reset();
+      await this.session.store.inTurn(() => {
+        this.step = Math.max(this.firstStep, step - 2);
+        this.carried.reset();
+      });
       throw new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; parameters are the last whose loss was finite. Try a lower learning rate, or clipNorm`);
     }
-    return { step, loss: loss[0], gradientNorm: norm[0], learningRate: this.options.optimizer.control(step - 1)[0] };
+    return { step, loss: loss[0], gradientNorm: norm[0], learningRate };
   }
 }

@@ -4,7 +4,7 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, Program, RunResult } from "../backend.ts";
+import type { DeviceBuffer, Program, Room, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
@@ -30,6 +30,10 @@ export class CpuProgram implements Program {
       this.free();
       throw error;
     }
+  }
+
+  reserve(): Promise<Room> {
+    return Promise.resolve({ release: () => undefined });
   }
 
   async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {

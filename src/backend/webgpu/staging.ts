@@ -11,9 +11,9 @@ interface Source {
   readonly bytes: number;
 }
 
-/** A read-back buffer lent for one run. */
-interface Loan {
-  readonly buffer: WebGpuBuffer;
+/** A read-back buffer lent for one run; none for a program without downloads. */
+export interface Loan {
+  readonly buffer?: WebGpuBuffer;
   readonly release: () => void;
 }
 
@@ -39,8 +39,8 @@ export class Staging {
   }
 
   /** The next slot of the ring, once its last read-back is over. It must be given to `readBack` or released. */
-  async acquire(): Promise<Loan | undefined> {
-    if (this.slots.length === 0) return undefined;
+  async acquire(): Promise<Loan> {
+    if (this.slots.length === 0) return { release: () => undefined };
     const slot = this.slots[this.next];
     this.next = (this.next + 1) % this.slots.length;
     const before = slot.free;
@@ -51,24 +51,24 @@ export class Staging {
   }
 
   /** Encodes the copies into the lent buffer. */
-  encode(encoder: GPUCommandEncoder, loan: Loan | undefined): void {
-    if (!loan) return;
+  encode(encoder: GPUCommandEncoder, { buffer: target }: Loan): void {
+    if (!target) return;
     let at = 0;
     for (const { buffer, offset, bytes } of this.sources) {
-      encoder.copyBufferToBuffer(buffer, offset, loan.buffer.gpu, at, bytes);
+      encoder.copyBufferToBuffer(buffer, offset, target.gpu, at, bytes);
       at += bytes;
     }
   }
 
   /** What the copies brought, once the device has done them; then the buffer is free again. Rejected with `accepted`. */
-  readBack(loan: Loan | undefined, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
-    const result = loan ? this.map(loan, accepted).finally(loan.release) : accepted.then(() => ({}));
+  readBack({ buffer, release }: Loan, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
+    const result = buffer ? this.map(buffer, accepted).finally(release) : accepted.then(() => ({}));
     // The caller may never look at the result; a lost device is reported by the next run all the same.
     result.catch(() => undefined);
     return result;
   }
 
-  private async map({ buffer }: Loan, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
+  private async map(buffer: WebGpuBuffer, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
     const mapped = await this.backend.mapForReading(buffer, accepted);
     const result: Record<string, NumericArray> = {};
     let at = 0;

@@ -5,11 +5,11 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, PrepareOptions, Program, RunResult } from "../backend.ts";
+import type { DeviceBuffer, PrepareOptions, Program, Room, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
-import { Staging } from "./staging.ts";
+import { Staging, type Loan } from "./staging.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
 /** A command with everything it needs made beforehand. Numbers are bytes. */
@@ -77,8 +77,12 @@ class WebGpuProgram implements Program {
     }
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
-    const loan = await this.staging.acquire();
+  reserve(): Promise<Room> {
+    return this.staging.acquire();
+  }
+
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1, room?: Room): Promise<RunResult> {
+    const loan: Loan = room ?? await this.staging.acquire();
     let accepted: Promise<void>;
     try {
       accepted = this.submit("run", inputs, (encoder) => {
@@ -86,7 +90,7 @@ class WebGpuProgram implements Program {
         this.staging.encode(encoder, loan);
       });
     } catch (error) {
-      loan?.release();
+      loan.release();
       throw error;
     }
     return { downloads: this.staging.readBack(loan, accepted) };

@@ -1,0 +1,122 @@
+/** Whatever reads a model while it trains sees the parameters of one step, and the training does not notice. */
+import { describe, expect, it } from "vitest";
+import { adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, Linear, LSTM, Sequential, TextData, Trainer, verify, type Backend, type Tensor } from "webgpu-rnn";
+import { inTurn } from "../../src/nn/turns.ts";
+import { backend, kinds } from "./support.ts";
+
+const data = TextData.from("It is not down in any map; true places never are. ".repeat(8), { batch: 2, steps: 4 });
+const vocabulary = data.vocabulary.size;
+const stepsOfRun = 14;
+
+function trainerOn(on: Backend): Trainer {
+  const model = new Sequential([new Embedding(vocabulary, 3), new LSTM(3, 4), new Linear(4, vocabulary)], { seed: 1 });
+  return new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.03 }), strategy: "step" });
+}
+
+const key = (tensors: Record<string, Tensor>): string => JSON.stringify(Object.entries(tensors).map(([name, t]) => [name, Array.from(t.data)]));
+
+/** Numbers from 0 to 1 that repeat. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+}
+
+const probe = data.batch(0).input;
+const asked = {
+  stateDict: async ({ model }: Trainer) => key(await model.stateDict()),
+  checkpoint: async (trainer: Trainer) => {
+    const { tensors, metadata } = decodeSafetensors(await trainer.checkpoint());
+    return `${metadata.step} ${key(tensors)}`;
+  },
+  forward: async ({ model, backend: on }: Trainer) => key({ output: (await forward(model, probe, { backend: on, strategy: "step" })).output }),
+  "forward on the other backend": async ({ model, backend: on }: Trainer) => key({ output: (await forward(model, probe, { backend: await other(on), strategy: "step" })).output }),
+};
+
+const other = (on: Backend): Promise<Backend> => backend(on.kind === "cpu" ? "webgpu" : "cpu");
+
+/** What each call gives after each step, if nothing else goes on. */
+async function quietRun(on: Backend): Promise<{ after: Record<keyof typeof asked, string>[]; end: string }> {
+  const trainer = trainerOn(on);
+  const after = [];
+  for (let step = 0; step <= stepsOfRun; step++) {
+    const entry: Record<string, string> = {};
+    for (const [name, ask] of Object.entries(asked)) entry[name] = await ask(trainer);
+    after.push(entry);
+    if (step < stepsOfRun) for await (const _ of trainer.run({ steps: 1 }));
+  }
+  return { after, end: await asked.checkpoint(trainer) };
+}
+
+describe.each(kinds)("while a training goes on, on %s", (kind) => {
+  it("each reading is that of one step, and the end is that of a run that nobody watched", async () => {
+    const on = await backend(kind);
+    const quiet = await quietRun(on);
+    for (let seed = 1; seed <= 6; seed++) {
+      const next = random(seed);
+      const trainer = trainerOn(on);
+      const answers: Promise<[keyof typeof asked, string]>[] = [];
+      const askAny = (): void => {
+        const name = Object.keys(asked)[Math.floor(next() * 4)] as keyof typeof asked;
+        answers.push(asked[name](trainer).then((answer) => [name, answer]));
+      };
+      const timer = setInterval(askAny, 3);
+      for await (const _ of trainer.run({ steps: stepsOfRun })) {
+        for (let i = 0; i < 2; i++) if (next() < 0.4) askAny();
+        if (next() < 0.3) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      clearInterval(timer);
+      for (const [name, answer] of await Promise.all(answers)) expect(quiet.after.findIndex((entry) => entry[name] === answer), `${name}, seed ${seed}`).toBeGreaterThanOrEqual(0);
+      expect(await asked.checkpoint(trainer), `the end, seed ${seed}`).toBe(quiet.end);
+    }
+  });
+
+  it("verify finds nothing wrong with a sound device", async () => {
+    const trainer = trainerOn(await backend(kind));
+    const reports = [];
+    for await (const { step } of trainer.run({ steps: 12 })) if (step % 4 === 1) reports.push(verify(trainer.model, { input: probe }, { backend: trainer.backend, strategy: "step" }));
+    expect((await Promise.all(reports)).map(({ passed }) => passed)).toEqual([true, true, true]);
+  });
+});
+
+describe("values loaded while the device's own are being read", () => {
+  it("stay", async () => {
+    const trainer = trainerOn(await createBackend("cpu"));
+    const first = await trainer.model.stateDict();
+    for await (const _ of trainer.run({ steps: 3 }));
+    const trained = trainer.model.stateDict();
+    trainer.model.loadStateDict(first);
+    expect(key(await trained)).not.toBe(key(first));
+    expect(key(await trainer.model.stateDict())).toBe(key(first));
+  });
+});
+
+describe("turns", () => {
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+
+  it("come in the order of the calls where acts have something in common, and do not wait where they have not", async () => {
+    const [a, b, c] = [{}, {}, {}];
+    const order: string[] = [];
+    const act = (name: string, things: object[]): Promise<void> => inTurn(things, async () => {
+      order.push(`${name} begins`);
+      await pause();
+      order.push(`${name} ends`);
+    });
+    await Promise.all([act("1", [a, b]), act("2", [b, c]), act("3", [c, a]), act("4", [{}])]);
+    expect(order.filter((entry) => !entry.startsWith("4"))).toEqual(["1 begins", "1 ends", "2 begins", "2 ends", "3 begins", "3 ends"]);
+    expect(order.indexOf("4 begins")).toBeLessThan(order.indexOf("1 ends"));
+  });
+
+  it("begin in the call itself if nobody is before them, and go on after one that fails", async () => {
+    const thing = {};
+    let begun = false;
+    const failing = inTurn([thing], async () => {
+      begun = true;
+      await pause();
+      throw new Error("failed");
+    });
+    expect(begun).toBe(true);
+    const next = inTurn([thing], () => "done");
+    await expect(failing).rejects.toThrow("failed");
+    expect(await next).toBe("done");
+  });
+});
