@@ -126,7 +126,7 @@ export class Run {
   }
 
   /** Of a training step on the device. */
-  plannedMemory(): MemoryUse {
+  plannedMemory(): Promise<MemoryUse> {
     return this.trainer.plannedMemory();
   }
 

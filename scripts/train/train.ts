@@ -48,7 +48,7 @@ function interruption(): AbortController {
 
 const mean = (values: readonly number[]): number | null => (values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length);
 
-function reportOf(run: Run, file: string | undefined, stopped: Stopped, error: Error | undefined, validation: Evaluation | undefined): string {
+async function reportOf(run: Run, file: string | undefined, stopped: Stopped, error: Error | undefined, validation: Evaluation | undefined): Promise<string> {
   const { backend, losses, seconds, options } = run;
   return JSON.stringify({
     text: file ?? "Moby Dick (bundled)",
@@ -58,7 +58,7 @@ function reportOf(run: Run, file: string | undefined, stopped: Stopped, error: E
     adapter: backend.adapter,
     reason: backend.reason,
     parameters: run.model.parameterCount,
-    memory: run.plannedMemory(),
+    memory: await run.plannedMemory(),
     options,
     firstStep: run.firstStep,
     steps: losses.length,
@@ -74,13 +74,13 @@ function reportOf(run: Run, file: string | undefined, stopped: Stopped, error: E
   }, null, 1) + "\n";
 }
 
-function announce(run: Run, file: string | undefined): void {
+async function announce(run: Run, file: string | undefined): Promise<void> {
   const { options, backend, vocabulary, model } = run;
   const { cell, layers, embedding, hidden } = options;
   console.log(`text     ${file ?? "Moby Dick (bundled)"}: ${short(run.characters)} characters, ${vocabulary.size} different`);
   console.log(`model    ${cell}, embedding ${embedding}, ${layers} x ${hidden} units, ${short(model.parameterCount)} parameters`);
   console.log(`backend  ${backend.kind} on ${backend.adapter} (${backend.reason})`);
-  console.log(`memory   ${(run.plannedMemory().total / 2 ** 20).toFixed(1)} MiB on the device in training`);
+  console.log(`memory   ${((await run.plannedMemory()).total / 2 ** 20).toFixed(1)} MiB on the device in training`);
   if (run.firstStep > 0) console.log(`resumed  after step ${run.firstStep}`);
 }
 
@@ -124,7 +124,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = completeOptions(given, resumed?.options);
   const text = file === undefined ? mobyDick() : await readText(file);
   const run = await Run.prepare(text, options, resumed);
-  announce(run, file);
+  await announce(run, file);
   if (resumed && Run.changesText(text, resumed)) console.log("note     this is not the text that the resumed run has read so far");
 
   const controller = interruption();
@@ -153,7 +153,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (goesOn()) await attempt(() => draw(run, signal));
   if (signal.aborted && stopped === "done") stopped = "interrupted";
   await attempt(async () => {
-    if (outputs.json) await writeOutput(outputs.json, reportOf(run, file, stopped, failure, validation));
+    if (outputs.json) await writeOutput(outputs.json, await reportOf(run, file, stopped, failure, validation));
   });
   run.destroy();
   if (failure !== undefined) throw failure;

@@ -86,6 +86,8 @@ export interface Backend {
   free(buffer: DeviceBuffer): void;
   /** Writes `data` from element `offset` on (default 0); runs submitted earlier do not see it, later ones do. */
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;
+  /** Fills `to` with the first elements of `from`, after everything submitted so far and before what is submitted later. */
+  copy(from: DeviceBuffer, to: DeviceBuffer): void;
   /**
    * `length` elements from `offset` on (default: all), after everything submitted so far.
    * @throws RnnError `device` if the device is lost

@@ -34,6 +34,9 @@ export interface TrainingData {
   readonly batches: number;
   /** Whether batches go on where those before ended (default true); if not, they may differ in the number of rows. */
   readonly carriesState?: boolean;
-  /** @param batchFirst whether the model wants [batch, steps, ·] instead of [steps, batch, ·] */
-  batch(step: number, batchFirst: boolean): BatchLike;
+  /**
+   * May come as a promise; the next one is then asked for while the device computes.
+   * @param batchFirst whether the model wants [batch, steps, ·] instead of [steps, batch, ·]
+   */
+  batch(step: number, batchFirst: boolean): BatchLike | Promise<BatchLike>;
 }

@@ -23,17 +23,18 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
   const own: Record<string, DeviceBuffer> = { position, input: token, history: backend.createBuffer("generate.history", "u32", chunk) };
   const memoryFor = (label: string, buffer: Buffer): DeviceBuffer => own[label] ?? carried.memoryFor(label, buffer);
   const { program } = await session.make(tokenPlan, (context) => recordToken(context, model.idCount!), memoryFor);
+  const [reading] = await Session.readings([session]);
   try {
     const inputs: Record<string, NumericArray> = { random: randomWords(seed, 0), sampling: Float32Array.of(temperature, topK) };
     for (let i = 0; i < prompt.length; i++) {
       backend.write(token, [prompt[i]]);
       // What is drawn after all but the last token of the prompt is thrown away.
       backend.write(position, [0]);
-      if (i < prompt.length - 1) await session.run(program, inputs);
+      if (i < prompt.length - 1) await session.run(program, inputs, { reading });
     }
     for (let done = 0; done < length && !signal?.aborted; done += chunk) {
       const count = Math.min(chunk, length - done);
-      const { downloads } = await session.run(program, inputs, { repeat: count });
+      const { downloads } = await session.run(program, inputs, { repeat: count, reading });
       const history = (await downloads).history as Uint32Array;
       const drawn = Uint32Array.from({ length: count }, (_, i) => history[(done + i) % chunk]);
       const end = stop === undefined ? -1 : drawn.indexOf(stop);
@@ -43,6 +44,7 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
       await breathe();
     }
   } finally {
+    reading.close();
     program.free();
     carried.free();
     for (const buffer of Object.values(own)) backend.free(buffer);

@@ -1,7 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkCount, checkNumber, checkSize, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { forward, type ModelOutputs } from "../session/run.ts";
+import type { Reading } from "../session/reading.ts";
+import { forwardOf, type ModelOutputs } from "../session/run.ts";
+import { Session } from "../session/session.ts";
 import { checkIds, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 import { Seq2Seq } from "./seq2seq.ts";
 import { source as sourceOf, takeSentences, type Sentence } from "./sentences.ts";
@@ -58,10 +60,28 @@ export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], sea
   const alpha = checkNumber("beamSearch", "lengthPenalty", options.lengthPenalty ?? 0.6, { least: 0 });
   const { input, lengths } = sourceOf(sources, false);
   checkCount("beamSearch", `the memory of ${sources.length} x ${K} hypotheses`, input.shape[0] * sources.length * K * model.decoder.memorySize);
-  const { output } = await forward(model.encoder, { input, lengths }, { backend });
+  const search: Search = { model, backend, end, K, maxLength, alpha, input, lengths };
+  return Session.whileReading([Session.of(model.encoder, backend), Session.of(model.decoder, backend)], (encoding, decoding) => searchOn(search, encoding, decoding));
+}
+
+/** What is searched for, and in what. */
+interface Search {
+  readonly model: Seq2Seq;
+  readonly backend: Backend;
+  readonly end: number;
+  readonly K: number;
+  readonly maxLength: number;
+  readonly alpha: number;
+  readonly input: Tensor;
+  readonly lengths: readonly number[];
+}
+
+/** The search on the parameters of one moment. */
+async function searchOn({ model, backend, end, K, maxLength, alpha, input, lengths }: Search, encoding: Reading, decoding: Reading): Promise<Hypothesis[][]> {
+  const { output } = await forwardOf(model.encoder, { input, lengths }, { backend }, encoding);
   const further = { memory: repeated(backend, output, K), mask: maskOf(lengths, input.shape[0], K) };
-  const finished: Hypothesis[][] = sources.map(() => []);
-  let alive: Beam[][] = sources.map((_, b) => [{ tokens: [], logProbability: 0, attention: [], row: b * K }]);
+  const finished: Hypothesis[][] = lengths.map(() => []);
+  let alive: Beam[][] = lengths.map((_, b) => [{ tokens: [], logProbability: 0, attention: [], row: b * K }]);
   let state: ModelOutputs["state"] | undefined;
 
   const hypothesis = (beam: Beam, source: number, ended: boolean): Hypothesis => {
@@ -75,13 +95,13 @@ export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], sea
   const S = input.shape[0];
   for (let t = 0; t < maxLength && alive.some((beams) => beams.length > 0); t++) {
     // Rows of the batch without a beam go along, with the end as their token.
-    const last = new Uint32Array(sources.length * K).fill(end);
+    const last = new Uint32Array(lengths.length * K).fill(end);
     const parents = Uint32Array.from(last.keys());
     alive.forEach((beams, b) => beams.forEach(({ tokens, row }, k) => {
       last[b * K + k] = tokens.at(-1) ?? end;
       parents[b * K + k] = row;
     }));
-    const step = await forward(model.decoder, { input: { shape: [1, last.length], data: last }, state: state && reordered(state, parents), further }, { backend });
+    const step = await forwardOf(model.decoder, { input: { shape: [1, last.length], data: last }, state: state && reordered(state, parents), further }, { backend }, decoding);
     state = step.state;
     const weights = step.further["attention.weights"].data;
     alive = alive.map((beams, b) => {

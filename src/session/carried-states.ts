@@ -1,44 +1,85 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
-import type { Buffer } from "../recording/recording.ts";
+import type { Buffer, View } from "../recording/recording.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
+
+/** Sizes of batches whose buffers are kept. */
+const mostSizes = 16;
 
 /** States that stay on the device from run to run, by the labels of a context's externals. */
 export class CarriedStates {
-  private readonly buffers = new Map<string, DeviceBuffer>();
+  /** By length and label: batches of different numbers of rows have different buffers. */
+  private readonly bySize = new Map<string, DeviceBuffer>();
+  /** Those that hold what the last run ended with. */
+  private readonly present = new Map<string, DeviceBuffer>();
 
   constructor(private readonly backend: Backend) {}
 
-  /** The memory of an external buffer; zeros the first time. @throws RnnError `shape` if the batch size has changed */
-  readonly memoryFor = (label: string, { type, length }: Buffer): DeviceBuffer => {
-    const known = this.buffers.get(label);
-    if (known?.length === length) return known;
-    if (known) throw new RnnError("shape", label, `carries ${known.length} numbers, but this batch needs ${length}; keep the batch size, or make a new trainer`);
-    const made = this.backend.createBuffer(label, type, length);
-    this.buffers.set(label, made);
+  /** The memory of an external buffer; zeros the first time. */
+  readonly memoryFor = (label: string, { type, length }: Pick<Buffer, "type" | "length">): DeviceBuffer => {
+    const key = `${length} ${label}`;
+    const made = this.bySize.get(key) ?? this.backend.createBuffer(label, type, length);
+    this.bySize.set(key, made);
     return made;
   };
 
+  /**
+   * Before a run with these externals.
+   * @param starts whether it begins with zeros, else it goes on with what the last one ended with
+   * @throws RnnError `shape` if it goes on with states of another number of rows; nothing has changed then
+   */
+  begin(externals: ReadonlyMap<string, View>, starts: boolean): void {
+    const carried = [...externals].filter(([label]) => label.startsWith("carried.")).map(([label, { buffer }]) => ({ label, next: this.memoryFor(label, buffer), before: this.present.get(label) }));
+    const other = carried.find(({ next, before }) => before && before !== next);
+    if (other && !starts) {
+      throw new RnnError("shape", other.label, `carries ${other.before!.length} numbers, but this batch needs ${other.next.length}; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)`);
+    }
+    for (const { label, next, before } of carried) {
+      this.present.set(label, next);
+      if (starts || !before) this.clear(next);
+    }
+  }
+
   reset(): void {
-    for (const buffer of this.buffers.values()) this.backend.write(buffer, new Float32Array(buffer.length));
+    for (const buffer of this.present.values()) this.clear(buffer);
   }
 
   /** Everything carried at the moment of the call, by label. */
   async read(): Promise<Record<string, NumericArray>> {
-    return Object.fromEntries(await Promise.all([...this.buffers].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)));
+    return Object.fromEntries(await Promise.all([...this.present].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)));
   }
 
-  /** Takes over what `read` gave; makes the buffers that do not exist yet. */
+  /** Takes over what `read` gave; what it lacks begins with zeros. */
   write(values: Readonly<Record<string, NumericArray>>): void {
+    this.present.clear();
     for (const [label, data] of Object.entries(values)) {
-      const buffer = this.buffers.get(label) ?? this.backend.createBuffer(label, "f32", data.length);
-      this.buffers.set(label, buffer);
+      const buffer = this.memoryFor(label, { type: "f32", length: data.length });
+      this.present.set(label, buffer);
       this.backend.write(buffer, data);
     }
   }
 
+  /** Whether so many different numbers of rows have come that buffers had better be given back. */
+  get isFull(): boolean {
+    return this.bySize.size > mostSizes * Math.max(1, this.present.size);
+  }
+
+  /** Frees what the last run did not use. Recordings that were made with it may not run again. */
+  freeOthers(): void {
+    const used = new Set(this.present.values());
+    for (const [key, buffer] of this.bySize) {
+      if (used.has(buffer)) continue;
+      this.backend.free(buffer);
+      this.bySize.delete(key);
+    }
+  }
+
   free(): void {
-    for (const buffer of this.buffers.values()) this.backend.free(buffer);
-    this.buffers.clear();
+    this.present.clear();
+    this.freeOthers();
+  }
+
+  private clear(buffer: DeviceBuffer): void {
+    this.backend.write(buffer, new Float32Array(buffer.length));
   }
 }

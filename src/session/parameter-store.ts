@@ -5,6 +5,7 @@ import { inTurn } from "../nn/turns.ts";
 import { align, alignment } from "../kernels/kernel.ts";
 import { subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+import { Readings } from "./reading.ts";
 
 interface Place {
   readonly path: string;
@@ -25,8 +26,10 @@ export class ParameterStore implements ParameterHolder {
   /** Elements of `parameters` that are learnt, and of `gradients`. */
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
-  /** What other acts on this model, or on models that share parameters with it, have in common with those here. */
-  private readonly things: readonly object[];
+  /** What acts on this model have in common with acts on it elsewhere, and on models that share parameters with it. */
+  readonly things: readonly object[];
+  /** Computations in several pieces that read the parameters here. */
+  readonly readings: Readings;
 
   constructor(model: Module, private readonly backend: Backend) {
     const places = new Map<string, Place>();
@@ -45,6 +48,7 @@ export class ParameterStore implements ParameterHolder {
     this.places = places;
     this.length = Math.max(offset, alignment);
     this.things = [model, ...all.map(([, parameter]) => parameter)];
+    this.readings = new Readings(backend, () => this.parameters);
   }
 
   /** Does `act` when nobody else uses the model's parameters, on whatever backend. */
@@ -71,15 +75,30 @@ export class ParameterStore implements ParameterHolder {
     return made;
   }
 
-  /** Uploads what has changed elsewhere since the last run. Only in a turn. */
+  /** Brings up to date what has changed elsewhere since the last run. Only in a turn. */
   async sync(): Promise<void> {
-    const stale = (): Place[] => [...this.places.values()].filter(({ version, parameter }) => version !== parameter.version);
-    await Parameter.readAll(stale().map(({ parameter }) => parameter));
-    // No turn holds back new values from the host, so what is uploaded is found now.
-    for (const place of stale()) {
+    await this.fetch();
+    this.upload();
+  }
+
+  /** First half of `sync`: hands the host what other devices have changed. */
+  async fetch(): Promise<void> {
+    await Parameter.readAll(this.stale().map(({ parameter }) => parameter));
+  }
+
+  /** Second half: takes the host's values. */
+  upload(): void {
+    // No turn holds back new values from the host, so this looks again.
+    const stale = this.stale();
+    if (stale.length > 0) this.readings.keep();
+    for (const place of stale) {
       this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
       place.version = place.parameter.version;
     }
+  }
+
+  private stale(): Place[] {
+    return [...this.places.values()].filter(({ version, parameter }) => version !== parameter.version);
   }
 
   /** Takes these values, whatever the model's are. */
@@ -112,6 +131,10 @@ export class ParameterStore implements ParameterHolder {
     return subview(flat, offset, parameter.deviceShape);
   }
 
+  get parametersByPath(): ReadonlyMap<string, Parameter> {
+    return new Map([...this.places.values()].map(({ path, parameter }) => [path, parameter]));
+  }
+
   /** Places of the parameters that are learnt. */
   get trained(): Place[] {
     return [...this.places.values()].filter(({ parameter }) => parameter.trainable);
@@ -131,6 +154,7 @@ export class ParameterStore implements ParameterHolder {
   }
 
   free(): void {
+    this.readings.free();
     for (const buffer of this.buffers.values()) this.backend.free(buffer);
     this.buffers.clear();
   }

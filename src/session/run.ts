@@ -9,6 +9,7 @@ import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "./plan.ts";
 import type { MemoryUse } from "./memory.ts";
+import type { Reading } from "./reading.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
@@ -92,13 +93,18 @@ function downloadOutputs(context: RunContext): void {
  * Runs a model once.
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
-export async function forward(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions): Promise<ModelOutputs> {
+export async function forward(model: Module, inputs: ModelInputs | TensorLike, options: RunOptions): Promise<ModelOutputs> {
+  return forwardOf(model, inputs, options);
+}
+
+/** @param reading the parameters of an earlier moment (default: of this one) */
+export async function forwardOf(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions, reading?: Reading): Promise<ModelOutputs> {
   const options = takeRunOptions("forward", given);
   const session = Session.of(model, options.backend);
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, changes: plan.training && session.store.keepsStatistics });
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -117,7 +123,12 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
  * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
-export async function gradients(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, given: RunOptions): Promise<ModelGradients> {
+export async function gradients(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
+  return gradientsOf(model, inputs, cotangents, options);
+}
+
+/** @param reading the parameters of an earlier moment (default: of this one) */
+export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, given: RunOptions, reading?: Reading): Promise<ModelGradients> {
   const options = takeRunOptions("gradients", given);
   const { backend } = options;
   const session = Session.of(model, backend);
@@ -127,7 +138,7 @@ export async function gradients(model: Module, inputs: ModelInputs | TensorLike,
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, changes: plan.training && session.store.keepsStatistics });
     const values = await downloads;
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);

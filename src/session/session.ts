@@ -6,6 +6,8 @@ import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { memoryOf, type MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
+import type { Reading } from "./reading.ts";
+import { inTurn } from "../nn/turns.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
 /** Gives the memory behind an external buffer; asked once a recording. */
@@ -29,6 +31,8 @@ export interface RunParts {
   readonly repeat?: number;
   /** Whether it changes parameters or statistics (default false). */
   readonly changes?: boolean;
+  /** The parameters of an earlier moment that it reads (default: those of its turn). */
+  readonly reading?: Reading;
   /** What comes right before and right after it, in the same turn. */
   readonly before?: () => void;
   readonly after?: () => void;
@@ -100,18 +104,13 @@ export class Session {
     return session;
   }
 
-  /** A session that shares no memory with others, for `make` and `record`; whoever asked for it frees its store. */
-  static apart(model: Module, backend: Backend): Session {
-    return new Session(model, backend);
-  }
-
   /**
-   * A session apart from the model's own, over these values of the parameters, which nobody else changes. Whoever made it
-   * frees its store.
+   * A session that shares no memory with the model's own, over these values of the parameters if it is to run. Whoever
+   * made it frees its store.
    */
-  static apart(model: Module, backend: Backend, values: Readonly<Record<string, Tensor<FloatArray>>>): Session {
+  static apart(model: Module, backend: Backend, values?: Readonly<Record<string, Tensor<FloatArray>>>): Session {
     const session = new Session(model, backend);
-    session.store.write(values);
+    if (values) session.store.write(values);
     return session;
   }
 
@@ -159,16 +158,41 @@ export class Session {
     return { context, program };
   }
 
+  /** Readings of several models' parameters, all of one moment. To be closed. */
+  static readings(sessions: readonly Session[]): Promise<Reading[]> {
+    const stores = sessions.map(({ store }) => store);
+    return inTurn(new Set(stores.flatMap(({ things }) => things)), async () => {
+      await Promise.all(stores.map((store) => store.fetch()));
+      return stores.map((store) => {
+        store.upload();
+        return store.readings.add();
+      });
+    });
+  }
+
+  /** Does something in several pieces that all read the parameters of one moment. */
+  static async whileReading<T>(sessions: readonly Session[], read: (...readings: Reading[]) => Promise<T>): Promise<T> {
+    const readings = await Session.readings(sessions);
+    try {
+      return await read(...readings);
+    } finally {
+      for (const reading of readings) reading.close();
+    }
+  }
+
   /** Runs a program on the model's present parameters, in one turn: whoever reads sees all of it or nothing. */
-  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, before, after }: RunParts = {}): Promise<RunResult> {
+  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, reading, before, after }: RunParts = {}): Promise<RunResult> {
+    const { store } = this;
     // Waited for outside the turn, which is then short.
     const room = await program.reserve();
     try {
-      return await this.store.inTurn(async () => {
-        await this.store.sync();
+      return await store.inTurn(async () => {
+        if (!reading) await store.sync();
+        if (changes) store.readings.keep();
         before?.();
-        const result = await program.run(inputs, repeat, room);
-        if (changes) this.store.changed();
+        const run = (): Promise<RunResult> => program.run(inputs, repeat, room);
+        const result = await (reading ? reading.run(run) : run());
+        if (changes) store.changed();
         after?.();
         return result;
       });

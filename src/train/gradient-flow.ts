@@ -142,13 +142,15 @@ class Flow {
       if (lanes.length === 0) throw new RnnError("option", "gradientFlow", "needs a model with a recurrent layer");
       const shape = loss.targetShape(context.output.shape);
       const inputs = { ...data, targets: tiled(targets, this.outputSteps === undefined ? 0 : this.batchAxis, together).data, normalizer: Float64Array.of(1, 1), ...context.stepInputs(0, 0) };
-      const norms = Object.fromEntries(seriesOf(lanes).map(({ path }) => [path, { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) }]));
-      for (let first = 0; first < at.length; first += together) {
-        // The last round is filled up with its last step.
-        const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);
-        const { downloads } = await session.run(program, { ...inputs, mask: this.weights(shape, round) });
-        this.collect(norms, lanes, await downloads, round.slice(0, at.length - first), first);
-      }
+      const norms: GradientFlow["norms"] = Object.fromEntries(seriesOf(lanes).map(({ path }) => [path, { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) }]));
+      await Session.whileReading([session], async (reading) => {
+        for (let first = 0; first < at.length; first += together) {
+          // The last round is filled up with its last step.
+          const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);
+          const { downloads } = await session.run(program, { ...inputs, mask: this.weights(shape, round) }, { reading });
+          this.collect(norms, lanes, await downloads, round.slice(0, at.length - first), first);
+        }
+      });
       return norms;
     } finally {
       program.free();

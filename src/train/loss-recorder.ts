@@ -44,6 +44,10 @@ export class LossRecorder {
 
   /** The recording for batches shaped like this one. */
   prepare(batch: TakenBatch): Promise<Lent> {
+    if (this.carried.isFull) {
+      this.forget();
+      this.carried.freeOthers();
+    }
     const key = `${this.id} ${batch.mask ? "mask" : ""}`;
     return this.session.prepare(key, this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);

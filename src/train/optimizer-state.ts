@@ -9,7 +9,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
 /** Limits of the gradients' global norm and of each gradient; 0 is none. */
-interface Clipping {
+export interface Clipping {
   readonly clipNorm: number;
   readonly clipValue: number;
 }

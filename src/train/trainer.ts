@@ -1,20 +1,22 @@
 import type { Backend } from "../backend/backend.ts";
 import type { TrainingData } from "../data/batch.ts";
-import { checkBoolean, checkInteger, checkSignal, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkFunction, checkInteger, checkSignal, RnnError, show } from "../errors.ts";
 import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
-import { CarriedStates } from "../session/carried-states.ts";
 import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Session } from "../session/session.ts";
-import type { NumericArray } from "../tensor/tensor.ts";
 import { breathe } from "../session/breathe.ts";
 import { now } from "../session/clock.ts";
+import { Batches, isLater, isPromise } from "./batches.ts";
+import { claim } from "./claims.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { batchInputs, LossRecorder } from "./loss-recorder.ts";
-import { checkClipping, OptimizerState } from "./optimizer-state.ts";
+import { evaluate, type Evaluation } from "./evaluate.ts";
+import type { TakenBatch } from "./loss-recorder.ts";
+import { checkClipping } from "./optimizer-state.ts";
+import { TrainingState, type Pending, type Training } from "./training-state.ts";
 
 /** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions extends LayerOptions {
@@ -47,22 +49,32 @@ export interface Progress {
   tokensPerSecond: number;
 }
 
-/** How good a model is on data, without training on them. */
-export interface Evaluation {
-  /** Mean loss; nats per token for cross-entropy. */
-  loss: number;
-  /** loss / ln 2: bits per character of a character model. */
-  bitsPerCharacter: number;
-  /** e^loss. */
-  perplexity: number;
+/** How long `Trainer.train` trains. */
+export interface TrainOptions {
+  /** Training steps to make. */
+  steps: number;
+  /** Ends the training early, after the steps in flight. */
+  signal?: AbortSignal;
+  /** Called after each step; if it returns a promise, that is awaited. */
+  onProgress?: (progress: Progress) => unknown;
 }
 
-/** A step that was submitted but whose loss has not come back yet. */
-interface Pending {
-  readonly step: number;
-  readonly tokens: number;
-  readonly learningRate: number;
-  readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+/** How a call of `Trainer.train` went. */
+export interface Summary {
+  /** Steps that it made: fewer than it was asked for if the signal ended it. */
+  steps: number;
+  /** Of each of these steps. */
+  losses: number[];
+  seconds: number;
+  /** Targets per second. */
+  tokensPerSecond: number;
+}
+
+/** A loop over the steps of a training. */
+interface Run {
+  /** Whether its end has been asked for. */
+  isLeft: boolean;
+  ended: Promise<void>;
 }
 
 function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
@@ -77,64 +89,110 @@ const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1
 
 /** Trains a model by truncated BPTT: one submit a step, with the carried state and the optimiser's on the device. */
 export class Trainer {
-  /** Training steps submitted so far. */
-  step = 0;
-  readonly backend: Backend;
-  private readonly options: TrainerOptions;
-  private readonly session: Session;
-  private readonly carried: CarriedStates;
-  private readonly optimizerState: OptimizerState;
-  private readonly recorder: LossRecorder;
-  private readonly carryState: boolean;
-  private readonly seed: number;
-  private running = false;
-  /** Where the present run began: its first parameters are never undone. */
-  private firstStep = 0;
+  private readonly training: Training;
+  private readonly data: TrainingData;
+  private readonly state: TrainingState;
+  private running: Run | undefined;
+  /** What is to be checked with the next batch. */
+  private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, given: TrainerOptions) {
-    const options = (this.options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true }));
+    const options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
     checkParts(options);
-    this.backend = options.backend;
-    this.session = Session.of(model, options.backend);
+    const { data, loss, optimizer, backend } = options;
     const clipping = checkClipping("Trainer", options);
     if (options.carryState === true && model.readsBackwards) throw new RnnError("option", "Trainer", "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch");
-    this.carryState = checkBoolean("Trainer", "carryState", options.carryState ?? options.data.carriesState ?? true) && !model.readsBackwards;
-    this.seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
+    const carryState = checkBoolean("Trainer", "carryState", options.carryState ?? data.carriesState ?? true) && !model.readsBackwards;
+    const seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
+    Session.of(model, backend);
     const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
     if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
-    this.carried = new CarriedStates(options.backend);
-    this.optimizerState = new OptimizerState(options.optimizer, this.session, clipping);
-    this.recorder = new LossRecorder(this.session, options.loss, this.carried, this.carryState, this.optimizerState, checkLayerOptions("Trainer", options));
+    this.data = data;
+    this.training = { model, loss, optimizer, clipping, carryState, seed, layerOptions: checkLayerOptions("Trainer", options) };
+    this.state = new TrainingState(this.training, backend);
+  }
+
+  /** Training steps submitted so far. */
+  get step(): number {
+    return this.state.step;
+  }
+
+  get backend(): Backend {
+    return this.state.backend;
   }
 
   /**
-   * Trains for `steps` more steps. Leaving the loop, or `signal`, ends it after the steps in flight.
-   * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
-   * the last ones whose loss was finite, and carried states are zero.
+   * Trains for `steps` more steps and resolves when they are done.
+   * @example const { losses } = await trainer.train({ steps: 1000, onProgress: ({ step, loss }) => console.log(step, loss) });
+   * @throws RnnError as `run`
    */
-  async *run(options: { steps: number; signal?: AbortSignal }): AsyncGenerator<Progress, void, undefined> {
+  async train(options: TrainOptions): Promise<Summary> {
+    const { onProgress, ...rest } = takeOptions("Trainer", options, ["steps", "signal", "onProgress"], { needed: true });
+    if (onProgress !== undefined) checkFunction("Trainer", "onProgress", onProgress);
+    const started = now();
+    const losses: number[] = [];
+    let tokensPerSecond = 0;
+    for await (const progress of this.run(rest)) {
+      losses.push(progress.loss);
+      tokensPerSecond = progress.tokensPerSecond;
+      await onProgress?.(progress);
+    }
+    return { steps: losses.length, losses, seconds: (now() - started) / 1000, tokensPerSecond };
+  }
+
+  /**
+   * The steps of a training, one after the other, for a loop that does something between them. **Nothing happens until it
+   * is iterated**: `for await (const { step, loss } of trainer.run({ steps }))`; `train` is the same without a loop.
+   * Leaving the loop, or `signal`, ends it after the steps in flight.
+   * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
+   * the last ones whose loss was finite, and carried states are zero. `option` while another loop trains the same
+   * parameters. What `data.batch` throws comes after the steps that were made before it.
+   */
+  run(options: Omit<TrainOptions, "onProgress">): AsyncGenerator<Progress, void, undefined> {
     const { signal, steps } = takeOptions("Trainer", options, ["steps", "signal"], { needed: true });
     checkInteger("Trainer", "steps", steps, 0);
     checkSignal("Trainer", signal);
-    if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
-    this.running = true;
-    const pending: Pending[] = [];
-    const started = now();
-    let tokens = 0;
-    let breathed = started;
-    const settle = async (): Promise<Progress> => {
-      const done = pending.shift()!;
-      const progress = await this.report(done);
-      tokens += done.tokens;
-      return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
+    const run: Run = { isLeft: false, ended: Promise.resolve() };
+    const loop = this.loop(run, steps, signal);
+    const leave = loop.return.bind(loop);
+    // Known at once, so that the next run waits for this one's last steps instead of being refused.
+    loop.return = (value) => {
+      run.isLeft = true;
+      return leave(value);
     };
+    return loop;
+  }
+
+  private async *loop(run: Run, steps: number, signal: AbortSignal | undefined): AsyncGenerator<Progress, void, undefined> {
+    while (this.running?.isLeft) await this.running.ended;
+    if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
+    const giveBack = claim(this.state.session.store.parametersByPath, this);
+    this.running = run;
+    let end!: () => void;
+    run.ended = new Promise((resolve) => (end = resolve));
+    const pending: Pending[] = [];
+    const settle = this.settling(pending);
     try {
-      await this.session.store.inTurn(() => this.optimizerState.begin());
-      this.firstStep = this.step;
+      await this.state.begin();
       const last = this.step + steps;
+      const batches = new Batches(this.data, this.model.batchFirst, this.state.recorder, signal);
+      let failure: { readonly error: unknown } | undefined;
+      let breathed = now();
       while (this.step < last && !signal?.aborted) {
-        pending.push(await this.submit());
+        const coming = batches.take(this.step);
+        // Of no interest if the loop is left while earlier steps are told.
+        coming.catch(() => undefined);
+        while (pending.length > 0 && await isLater(coming, pending[0].downloads)) yield await settle();
+        try {
+          const batch = await coming;
+          if (!batch) break;
+          pending.push(await this.submit(batch, batches, last));
+        } catch (error) {
+          // Told after the steps that went well.
+          failure = { error };
+          break;
+        }
         if (pending.length >= depthOf(this.backend)) yield await settle();
         if (now() - breathed > 20) {
           await breathe();
@@ -142,6 +200,7 @@ export class Trainer {
         }
       }
       while (pending.length > 0) yield await settle();
+      if (failure) throw failure.error;
     } catch (error) {
       // The steps behind a failed one changed nothing and have nothing to say.
       pending.length = 0;
@@ -151,53 +210,40 @@ export class Trainer {
       try {
         while (pending.length > 0) await settle();
       } finally {
-        this.running = false;
+        this.running = undefined;
+        giveBack();
+        end();
       }
     }
   }
 
+  /** Takes the results of the oldest step in flight. */
+  private settling(pending: Pending[]): () => Promise<Progress> {
+    const started = now();
+    let tokens = 0;
+    return async () => {
+      const done = pending.shift()!;
+      const progress = await this.state.report(done);
+      tokens += done.tokens;
+      return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
+    };
+  }
+
   /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
-  plannedMemory(): MemoryUse {
-    return this.recorder.plannedMemory(this.recorder.take(this.options.data.batch(this.step, this.model.batchFirst)));
+  async plannedMemory(): Promise<MemoryUse> {
+    const { recorder } = this.state;
+    return recorder.plannedMemory(recorder.take(await this.data.batch(this.step, this.model.batchFirst)));
   }
 
   /**
    * Mean loss over `data` (by default the training data) from zero states, with dropout off.
    * @param options.batches how many of its batches (default all)
    */
-  async evaluate(data: TrainingData = this.options.data, given: { batches?: number } = {}): Promise<Evaluation> {
+  async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {
     const options = takeOptions("evaluate", given, ["batches"]);
     if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
-    const batches = checkInteger("evaluate", "batches", options.batches ?? data.batches, 1);
-    const carried = new CarriedStates(this.backend);
-    const recorder = new LossRecorder(this.session, this.options.loss, carried, this.carryState && data.carriesState !== false);
-    try {
-      let sum = 0;
-      let count = 0;
-      for (let i = 0; i < Math.min(batches, data.batches); i++) {
-        const batch = recorder.take(data.batch(i, this.model.batchFirst));
-        const { program, context, release } = await recorder.prepare(batch);
-        if (batch.startsSequence) carried.reset();
-        const inputs = batchInputs(this.options.loss, context, batch, this.seed, 0);
-        let loss: NumericArray;
-        try {
-          const { downloads } = await this.session.run(program, inputs);
-          ({ loss } = await downloads);
-        } finally {
-          release();
-        }
-        const { normalizer } = inputs;
-        // A mean is undone by its factor, so that batches count by their targets.
-        sum += normalizer[1] === 0 ? 0 : loss[0] / normalizer[1];
-        count += normalizer[0];
-        await breathe();
-      }
-      const loss = sum / count;
-      return { loss, bitsPerCharacter: loss / Math.LN2, perplexity: Math.exp(loss) };
-    } finally {
-      recorder.forget();
-      carried.free();
-    }
+    const batches = Math.min(data.batches, checkInteger("evaluate", "batches", options.batches ?? data.batches, 1));
+    return evaluate(this.state.session, { ...this.training, data, batches });
   }
 
   /**
@@ -207,70 +253,34 @@ export class Trainer {
    * @param metadata further text to keep, e.g. the vocabulary
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const { step, reading } = await this.session.store.inTurn(() => ({
-      step: this.step, reading: Promise.all([this.model.readParameters(), this.optimizerState.read(), this.carried.read()]),
-    }));
-    const [parameters, optimizer, carried] = await reading;
-    return encodeCheckpoint({
-      parameters,
-      optimizer,
-      carried,
-      step,
-      seed: this.seed,
-      optimizerName: this.options.optimizer.name,
-      metadata,
-    });
+    return encodeCheckpoint({ ...await this.state.read(), seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
   }
 
   /**
    * Goes back to a checkpoint: the next step is the one that followed it, bit for bit on the same backend.
-   * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then
+   * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then.
+   * Whether carried states fit batches that come as promises is known, and told, when the next run has the first of them
    */
   restore(file: Uint8Array | ArrayBuffer): void {
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
-    const checkpoint = decodeCheckpoint(file, { optimizerName: this.options.optimizer.name, seed: this.seed });
-    this.optimizerState.check(checkpoint.optimizer);
-    this.recorder.checkCarried(checkpoint.carried, this.recorder.take(this.options.data.batch(checkpoint.step, this.model.batchFirst)), checkpoint.step);
-    this.model.loadStateDict(checkpoint.parameters);
-    this.optimizerState.write(checkpoint.optimizer);
-    this.carried.reset();
-    this.carried.write(checkpoint.carried);
-    this.step = checkpoint.step;
+    const { seed, optimizer } = this.training;
+    const { recorder } = this.state;
+    const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
+    this.state.optimizer.check(checkpoint.optimizer);
+    const check = (batch: TakenBatch): void => recorder.checkCarried(checkpoint.carried, batch, checkpoint.step);
+    const next = this.data.batch(checkpoint.step, this.model.batchFirst);
+    if (isPromise(next)) next.catch(() => undefined);
+    else check(recorder.take(next));
+    this.state.write(checkpoint);
+    this.checkFirst = isPromise(next) ? check : undefined;
   }
 
-  private async submit(): Promise<Pending> {
+  private submit(batch: TakenBatch, batches: Batches, last: number): Promise<Pending> {
     const { step } = this;
-    const batch = this.recorder.take(this.options.data.batch(step, this.model.batchFirst));
-    const { program, context, release } = await this.recorder.prepare(batch);
-    try {
-      const control = Float64Array.from(this.options.optimizer.control(step));
-      const { downloads } = await this.session.run(program, { ...batchInputs(this.options.loss, context, batch, this.seed, step), control }, {
-        changes: true,
-        before: () => {
-          if (batch.startsSequence) this.carried.reset();
-        },
-        after: () => {
-          this.step++;
-        },
-      });
-      downloads.then(release, release);
-      return { step: step + 1, tokens: batch.targets.data.length, learningRate: control[0], downloads };
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
-
-  private async report({ step, learningRate, downloads }: Pending): Promise<Omit<Progress, "tokensPerSecond">> {
-    const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
-    if (norm[2] === 0) {
-      // This step and those behind it changed nothing, and the one before it is undone: its outcome is what failed.
-      await this.session.store.inTurn(() => {
-        this.step = Math.max(this.firstStep, step - 2);
-        this.carried.reset();
-      });
-      throw new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; parameters are the last whose loss was finite. Try a lower learning rate, or clipNorm`);
-    }
-    return { step, loss: loss[0], gradientNorm: norm[0], learningRate };
+    this.checkFirst?.(batch);
+    this.checkFirst = undefined;
+    return this.state.submit(batch, () => {
+      if (step + 1 < last) batches.ask(step + 1);
+    });
   }
 }

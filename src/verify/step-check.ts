@@ -8,7 +8,7 @@ import { usesOf, type Buffer, type Command, type View } from "../recording/recor
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { Session, type Prepared } from "../session/session.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import type { NumericArray, Tensor } from "../tensor/tensor.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { OptimizerState } from "../train/optimizer-state.ts";
 import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";
 
@@ -41,8 +41,9 @@ export class PrivateStep {
   private inputs: Record<string, NumericArray> = {};
   private updateLength = 0;
 
-  constructor(model: Module, readonly backend: Backend, private readonly parts: StepParts) {
-    this.session = Session.apart(model, backend);
+  /** @param values the parameters that the step begins with */
+  constructor(model: Module, readonly backend: Backend, private readonly parts: StepParts, values: Readonly<Record<string, Tensor<FloatArray>>>) {
+    this.session = Session.apart(model, backend, values);
     this.state = new OptimizerState(parts.optimizer, this.session, clipping);
   }
 
@@ -57,16 +58,9 @@ export class PrivateStep {
     this.inputs = { ...this.inputs, ...data, ...this.prepared.context.stepInputs(1, 1) };
   }
 
-  /** The parameters as they are now, as a whole. */
-  async takeParameters(): Promise<NumericArray> {
-    await this.session.store.sync();
-    return this.backend.read(this.session.store.parameters);
-  }
-
-  /** Starts from these parameters, whatever has become of the model's. */
-  begin(parameters: NumericArray): void {
-    this.backend.write(this.session.store.parameters, parameters);
-    this.state.start(parameters);
+  /** Makes the optimiser's memory what it is at the start of a run. */
+  async begin(): Promise<void> {
+    this.state.start(await this.backend.read(this.session.store.parameters));
   }
 
   get program(): Program {

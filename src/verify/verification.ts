@@ -27,13 +27,14 @@ interface Settings {
 export async function runVerification(model: Module, inputs: TakenInputs, backend: Backend, { tolerance, training, layerOptions, parts }: Settings): Promise<Report> {
   const { plan, data } = planOf(inputs, { training, differentiates: true, ...layerOptions });
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  const [device, twin] = [backend, twins].map((on) => new PrivateStep(model, on, parts));
+  // Of one moment, and out of reach of a training that goes on.
+  const values = await model.stateDict();
+  const [device, twin] = [backend, twins].map((on) => new PrivateStep(model, on, parts, values));
   const findings = new Findings();
   try {
-    const parameters = await twin.takeParameters();
     for (const one of [device, twin]) {
       await one.prepare(plan, data, backend);
-      one.begin(parameters);
+      await one.begin();
     }
     for (const { length, ...found } of await checkStep(device, twin, tolerance)) findings.add(found, length);
     for (const kernel of kernelsOf(model, device.program.recording, backend)) {

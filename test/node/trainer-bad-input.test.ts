@@ -164,7 +164,7 @@ describe("a batch is refused with", () => {
   it("another size than the states that are carried", async () => {
     const two = [TextData.from(text, { batch: 3, steps: 5 }), TextData.from(text, { batch: 4, steps: 5 })];
     const trainer = trainerOf({ data: { batches: 9, batch: (step) => ({ ...two[step % 2].batch(step), startsSequence: false }) } });
-    expect(await refusal(() => losses(trainer, 2))).toMatchObject({ kind: "shape", message: "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the batch size, or make a new trainer" });
+    expect(await refusal(() => losses(trainer, 2))).toMatchObject({ kind: "shape", message: "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)" });
   });
 });
 

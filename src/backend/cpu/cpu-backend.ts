@@ -90,6 +90,13 @@ export class CpuBackend implements Backend {
     (buffer as CpuBuffer).array.set(data, offset);
   }
 
+  copy(from: DeviceBuffer, to: DeviceBuffer): void {
+    this.check();
+    checkHeld(from);
+    checkHeld(to);
+    (to as CpuBuffer).array.set((from as CpuBuffer).array.subarray(0, to.length));
+  }
+
   async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
     this.check();
     checkHeld(buffer);

@@ -142,6 +142,13 @@ export class WebGpuBackend implements Backend {
     this.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, offset * 4, array as Float32Array<ArrayBuffer>);
   }
 
+  copy(from: DeviceBuffer, to: DeviceBuffer): void {
+    this.check();
+    const encoder = this.device.createCommandEncoder({ label: `${to.label}.copy` });
+    encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, 0, (to as WebGpuBuffer).gpu, 0, to.length * 4);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
     this.check();
     checkHeld(buffer);
