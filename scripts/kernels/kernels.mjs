@@ -2,7 +2,7 @@
 // each became, and compares it with bench/kernels.json. Nothing runs: registers, occupancy and instructions are facts of
 // that GPU, microseconds are estimates. Needs Linux, cc and Mesa's RADV driver; bench/README.md says more.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../bundle.mjs";
@@ -48,11 +48,13 @@ function skip(reason) {
 /** Runs compile.ts. @returns its exit code, the lines it wrote, and what the driver said */
 async function compile(variables, work) {
   const program = [join(root, "scripts", "run-ts.mjs"), join(root, "scripts", "kernels", "compile.ts"), JSON.stringify(work)];
-  const child = spawn(process.execPath, program, { cwd: root, env: { ...process.env, ...variables }, stdio: ["ignore", "pipe", "pipe"] });
-  let [log, written] = ["", ""];
-  child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
-  child.stdout.setEncoding("utf8").on("data", (text) => (written += text));
+  // Files, since the driver writes megabytes at once and does not try again when a pipe is full.
+  const files = ["compiled.jsonl", "driver.txt"].map((name) => join(root, "build", "null-icd", name));
+  const handles = files.map((file) => openSync(file, "w"));
+  const child = spawn(process.execPath, program, { cwd: root, env: { ...process.env, ...variables }, stdio: ["ignore", ...handles] });
   const code = await new Promise((resolve) => child.on("close", resolve));
+  for (const handle of handles) closeSync(handle);
+  const [written, log] = files.map((file) => readFileSync(file, "utf8"));
   return { code, log, lines: written.split("\n").filter(Boolean).map((line) => JSON.parse(line)) };
 }
 
