@@ -47,7 +47,8 @@ export class ParameterStore implements ParameterHolder {
     place(false);
     this.places = places;
     this.length = Math.max(offset, alignment);
-    this.things = [model, ...all.map(([, parameter]) => parameter)];
+    // Not the model itself: what frees its memory when nobody holds it any more must not hold it.
+    this.things = all.length > 0 ? all.map(([, parameter]) => parameter) : [this];
     this.readings = new Readings(backend, () => this.parameters);
   }
 

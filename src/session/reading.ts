@@ -56,7 +56,8 @@ export class Readings {
     }
   }
 
-  async run<T>({ copy, problem }: Reading, run: () => Promise<T>): Promise<T> {
+  async run<T>(reading: Reading, run: () => Promise<T>): Promise<T> {
+    const { copy, problem } = reading;
     if (problem) throw problem.error;
     if (!copy) return run();
     // Recordings are bound to the live buffer, so the copy comes to them: three copies, and nothing is prepared anew.

@@ -48,7 +48,7 @@ describe("calibrate", () => {
   });
 
   it("wants a backend", async () => {
-    await expect(calibrate({} as Backend)).rejects.toThrow("calibrate: backend must come from createBackend, got a Object");
+    await expect(calibrate({} as Backend)).rejects.toThrow("calibrate: backend must come from createBackend, got an Object");
   });
 });
 
