@@ -92,6 +92,6 @@ for (const [name, { kernel, uses }] of [...kernels].sort(([one], [other]) => one
   writeSync(2, `@@ ${name}\n`);
   await backend.pipelines.get(kernel);
   writeSync(2, `@@end ${name}\n`);
-  writeSync(1, `${JSON.stringify({ name, threads: threadsOf(kernel), rows: rowsOf(kernel), threadsPerUnit: kernel.constants?.threadsPerUnit ?? 1, uses })}\n`);
+  writeSync(1, `${JSON.stringify({ name, threads: threadsOf(kernel), rows: rowsOf(kernel), uses })}\n`);
 }
 process.exit(0);

@@ -8,7 +8,7 @@
 // that share a SIMD fill each other's gaps but not its slots:
 //   piece = max(alone, waves on the SIMD · issue)
 // A time step is the body once and the inner loops k times; k follows from the multiply-adds that a thread owes in a
-// step, rows · G · H / threads a unit. A step cannot take less than its weights take through the caches:
+// step, rows · G · H. A step cannot take less than its weights take through the caches:
 //   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
 // `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step.
 //
@@ -17,10 +17,10 @@
 // instruction fetch are free.
 
 /**
- * GPUs whose machine code the driver can make. Compute units, clock and bandwidths are from the makers' data sheets and
- * architecture manuals (AMD: "RDNA Architecture" 2019, "Vega" ISA manual 2020); latencies are rounded from published pointer
- * chases (Chips and Cheese: "Measuring GPU Memory Latency" 2021, L2 of RDNA 2 some 66 ns behind L0); the cost of a
- * dependent dispatch is the middle of the 2 to 6 µs that native queues show.
+ * GPUs whose machine code the driver can make. Compute units and clocks are those of the makers' data sheets. Latencies
+ * and bandwidths are assumptions of the right order: for RDNA 2, L2 was measured some 66 ns behind L0 (Chips and Cheese,
+ * "Measuring GPU Memory Latency", 2021); the others have no measurement behind them. A dependent dispatch is taken as the
+ * middle of 2 to 6 µs.
  */
 export const gpus = [
   {
@@ -70,7 +70,7 @@ export function microsecondsPerStep(gpu, kernel, use) {
   const groupsPerUnit = Math.ceil(groups / gpu.computeUnits);
   const wanted = Math.ceil((groupsPerUnit * wavesPerGroup) / gpu.simdsPerUnit);
   const wavesOnSimd = Math.min(wanted, kernel.waves);
-  const k = (kernel.rows * G * H) / (kernel.threadsPerUnit * loops.reduce((sum, { macs }) => sum + macs, 0));
+  const k = (kernel.rows * G * H) / loops.reduce((sum, { macs }) => sum + macs, 0);
   const inner = loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, wavesOnSimd), 0);
   const cycles = Math.ceil(wanted / wavesOnSimd) * (pieceCycles(gpu, kernel.body, wavesOnSimd) + k * inner);
   const weightBytes = G * H * H * 4;
@@ -79,4 +79,4 @@ export function microsecondsPerStep(gpu, kernel, use) {
 }
 
 /** Whether a kernel computes time steps. */
-export const isRecurrent = (name) => /^(loop|step|two-phase|regularized|resident)/.test(name);
+export const isRecurrent = (name) => /^(loop|step|two-phase|regularized)/.test(name);

@@ -15,11 +15,11 @@ const counted = (counts) => ({
  * @param compiled a line that compile.ts wrote
  * @param log all that the driver printed
  */
-export function rowOf({ name, threads, rows, threadsPerUnit, uses }, log, chip) {
+export function rowOf({ name, threads, rows, uses }, log, chip) {
   const own = log.slice(log.indexOf(`@@ ${name}\n`), log.indexOf(`@@end ${name}\n`));
   const { loops, body, walksTime, ...statistics } = readKernel(own);
   const gpu = gpus.find((one) => one.chip === chip);
-  const code = { kernel: name, threads, rows, threadsPerUnit, loops, body, walksTime, waves: statistics.waves };
+  const code = { kernel: name, threads, rows, loops, body, walksTime, waves: statistics.waves };
   const grids = uses.map((use) => {
     const microseconds = gpu && microsecondsPerStep(gpu, code, use);
     return { case: use.case, workgroups: use.workgroups, threads, dispatches: use.count, ...(microseconds === undefined ? {} : { estimatedMicrosecondsPerStep: Number(microseconds.toFixed(2)) }) };
