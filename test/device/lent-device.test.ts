@@ -9,6 +9,9 @@ const brokenShader = "@group(0) @binding(0) var<storage, read> x: array<f32>; @c
 /** Usages that do not go together. */
 const mistake = { label: "the page's own", size: 16, usage: 0x1 | 0x80 };
 
+/** Firefox 153 tells a page of the first uncaptured error of a device and of no later one, whoever uses the device. */
+const tellsOnlyTheFirst = /firefox/i.test((globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent ?? "");
+
 /** The device of a page: a new one, which the backend that found it no longer uses. */
 async function newDevice(): Promise<GPUDevice> {
   return ((await createBackend("webgpu")) as unknown as { device: GPUDevice }).device;
@@ -62,8 +65,9 @@ describe("a device that a page lends", () => {
       mistakes++;
       expect((await pending).output).toEqual(expected);
     }
-    while (seen.length < mistakes) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(seen.length).toBe(mistakes);
+    const told = tellsOnlyTheFirst ? 1 : mistakes;
+    while (seen.length < told) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(seen.length).toBe(told);
     expect(seen.every((message) => !message || /page's own|usage/i.test(message))).toBe(true);
     expect((await run(backend)).output).toEqual(expected);
     backend.destroy();
