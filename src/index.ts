@@ -9,6 +9,7 @@ export { generate, generateTokens, type SamplingOptions } from "./generate/gener
 export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
 export type { DeviceProfile } from "./kernels/device-profile.ts";
+export type { SelfTest } from "./kernels/self-test.ts";
 export { normal, orthogonal, uniform, type Draw, type Initializer } from "./nn/initializers.ts";
 export type { Context } from "./nn/context.ts";
 export { LogSoftmax, ReLU, Sigmoid, Softmax, Tanh } from "./nn/activation.ts";

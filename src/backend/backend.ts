@@ -1,5 +1,6 @@
 /** What a device must do for the rest of the package; implemented by `cpu/` and `webgpu/`. */
 import type { DeviceProfile } from "../kernels/device-profile.ts";
+import type { SelfTest } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import type { Buffer, Recording } from "../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
@@ -73,6 +74,8 @@ export interface Backend {
   readonly counters: Readonly<Counters>;
   /** What `calibrate` has measured here, or what `createBackend` was handed; recordings made from then on go by it. */
   profile: DeviceProfile | undefined;
+  /** What the self-test has found, to be kept and handed to `createBackend` the next time; undefined without one. */
+  readonly selfTest: SelfTest | undefined;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
   /** A float array of this backend's precision. */

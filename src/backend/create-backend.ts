@@ -2,9 +2,11 @@ import { mayHaveGpu } from "#host";
 import { checkChoice, checkSize, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import { checkProfile, type DeviceProfile } from "../kernels/device-profile.ts";
+import { Avoided, checkSelfTest, hasFallback, packageVersion, type SelfTest } from "../kernels/self-test.ts";
 import type { Backend } from "./backend.ts";
-import type { CpuOptions } from "./cpu/cpu-backend.ts";
+import type { CpuBackend, CpuOptions } from "./cpu/cpu-backend.ts";
 import type { LentDevice } from "./webgpu/lent-device.ts";
+import type { WebGpuBackend } from "./webgpu/webgpu-backend.ts";
 
 /** What `createBackend` can be told; each has a default. */
 export interface BackendOptions {
@@ -23,6 +25,14 @@ export interface BackendOptions {
   device?: LentDevice;
   /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
   profile?: DeviceProfile;
+  /**
+   * Whether a WebGPU device is tested before it is used (default false): each kernel on small cases against its twin, which
+   * takes a second or two where there is a GPU and about half a minute where a CPU stands in for one. A kernel that is
+   * wrong is replaced by others, and by the CPU backend if nothing else computes the same, also where "webgpu" was asked
+   * for; `reason` says so. `backend.selfTest` is plain JSON: handed back here the next time, it saves the test on the same
+   * adapter with the same version.
+   */
+  selfTest?: boolean | SelfTest;
 }
 
 /** More than any machine can use. */
@@ -39,13 +49,14 @@ const mostThreads = 128;
  */
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", given: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  const options = takeOptions("createBackend", given, ["precision", "wasm", "threads", "shaders", "device", "profile"]);
+  const options = takeOptions("createBackend", given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, profile, wasm = true, threads = 1 } = options;
+  const { shaders, device, profile, selfTest = false, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
   checkSize("createBackend", "threads", threads, 1, mostThreads);
   if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
   if (profile !== undefined) checkProfile("createBackend", profile);
+  if (typeof selfTest !== "boolean") checkSelfTest("createBackend", selfTest);
   if (kind === "cpu") return cpuBackend({ precision, wasm, threads });
   if (precision === "float64") {
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
@@ -55,7 +66,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
-    if (kind === "webgpu" || !backend.software) return backend;
+    if (kind === "webgpu" || !backend.software) return selfTest === false ? backend : await tested(backend, selfTest, { wasm, threads });
     backend.destroy();
     return await cpuBackend({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
   } catch (error) {
@@ -64,8 +75,36 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
   }
 }
 
+/** The backend after its self-test, or the CPU's in its place. */
+async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOptions): Promise<Backend> {
+  const version = `${packageVersion} ${backend.pipelines.fingerprint}`;
+  const { adapter } = backend;
+  let selfTest: SelfTest;
+  if (kept !== true && kept.version === version && kept.adapter === adapter) selfTest = kept;
+  else {
+    const { testKernels } = await import("./self-test/self-test.ts");
+    try {
+      selfTest = { version, adapter, ...await testKernels(backend) };
+    } catch (error) {
+      if (backend.ended === undefined) throw error;
+      return cpuBackend({ ...cpu, reason: `the device was lost in its self-test: ${(error as Error).message}` });
+    }
+  }
+  const { failures } = selfTest;
+  const avoided = new Avoided(failures);
+  const hopeless = failures.find((failure) => !hasFallback(failure, avoided));
+  if (hopeless) {
+    backend.destroy();
+    const reason = `the self-test found ${hopeless.kernel} wrong on ${adapter}: ${hopeless.problem}; nothing else there computes the same`;
+    return Object.assign(await cpuBackend({ ...cpu, reason }), { selfTest });
+  }
+  backend.selfTest = selfTest;
+  if (failures.length > 0) backend.reason += `; the self-test found ${failures.map(({ kernel, problem }) => `${kernel} wrong (${problem})`).join(" and ")}: other kernels take their place`;
+  return backend;
+}
+
 /** Either backend is loaded only where it is used. */
-async function cpuBackend(options: CpuOptions): Promise<Backend> {
+async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
   const { CpuBackend } = await import("./cpu/cpu-backend.ts");
   return CpuBackend.create(options);
 }

@@ -5,6 +5,7 @@
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
 import { interpolate, type DeviceProfile } from "./device-profile.ts";
+import { nothingAvoided, type Avoided } from "./self-test.ts";
 import { defineKernel, type Arrays, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
@@ -124,12 +125,16 @@ export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`
  * them to keep a GPU busy; with very few rows and a long K, threads must share the sums. Whether they had better share
  * them wherever C has few blocks differs from device to device, so that is done only where a profile says so.
  */
-export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile): typeof matmulNaive {
-  return p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, profile))!;
+export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: Avoided = nothingAvoided): typeof matmulNaive {
+  const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, profile))!;
+  const standIns = [blocks.get(`${operandsOf(p)} small`)!, blocks.get("strided small")!, matmulNaive];
+  return [chosen, ...standIns].find(({ name }) => !avoided.has(name)) ?? chosen;
 }
 
-/** The same for a product with A = dYᵀ that adds up the columns of dY too. */
-export const chooseMatmulWithSums = (p: MatmulParams, profile?: DeviceProfile): ReturnType<typeof blockWithSums> => blocksWithSums.get(variantFor(p, profile))!;
+/** The same for a product with A = dYᵀ that adds up the columns of dY too; undefined if none that does so is right here. */
+export function chooseMatmulWithSums(p: MatmulParams, profile?: DeviceProfile, avoided: Avoided = nothingAvoided): ReturnType<typeof blockWithSums> | undefined {
+  return [variantFor(p, profile), "strided small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
+}
 
 const variantFor = (p: MatmulParams, profile: DeviceProfile | undefined): string => `${operandsOf(p)} ${tileFor(p, profile)}`;
 

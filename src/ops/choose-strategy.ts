@@ -8,6 +8,7 @@
  * (dispatches, barriers), the rest as loads and products: one number of h and G weights for each pair of units.
  */
 import { interpolate, type DeviceProfile } from "../kernels/device-profile.ts";
+import { Avoided, type SelfTest } from "../kernels/self-test.ts";
 import { mostLoopUnits } from "../kernels/recurrent-loop.ts";
 
 /** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
@@ -55,15 +56,19 @@ export interface StrategyChoice {
  * dispatch costs more than a step of a small one computes. On the CPU, where there is no profile, that is never the
  * slower one.
  */
-export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined): Strategy {
-  return explainStrategy(shape, profile).strategy;
+export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): Strategy {
+  return explainStrategy(shape, profile, selfTest).strategy;
 }
 
-/** What `chooseStrategy` answers, with the predicted times of both and a line for people. */
-export function explainStrategy(shape: LayerShape, profile: DeviceProfile | undefined): StrategyChoice {
+/**
+ * What `chooseStrategy` answers, with the predicted times of both and a line for people.
+ * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
+ */
+export function explainStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyChoice {
   const { T, B, H, G, phases = 1, lanes = 1, training } = shape;
   const what = `T ${T}, B ${B}, H ${H}, G ${G}${phases > 1 ? `, ${phases} phases` : ""}${lanes > 1 ? `, ${lanes} lanes` : ""}, ${training ? "training" : "forward"}`;
   const fits = H <= mostLoopUnits;
+  if (selfTest && new Avoided(selfTest.failures).loop(phases)) return { strategy: "step", milliseconds: undefined, text: `${what}: step (the self-test found the loop wrong on this device)` };
   if (!profile) {
     const reason = fits ? `at most ${mostLoopUnits} units fit a workgroup` : `more than the ${mostLoopUnits} units that fit a workgroup`;
     return { strategy: fits ? "loop" : "step", milliseconds: undefined, text: `${what}: ${fits ? "loop" : "step"} (${reason}; no profile)` };

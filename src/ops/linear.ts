@@ -17,8 +17,14 @@ export function matmul(recording: Recording, a: View, b: View, c: View, p: Produ
   };
   // Without a bias any readable buffer can stand in its place.
   const views = { a, b, bias: bias ?? b, c };
-  if (sums) recording.dispatch(chooseMatmulWithSums(params, recording.profile), { ...views, sums }, params);
-  else recording.dispatch(chooseMatmul(params, recording.profile), views, params);
+  const { profile, avoided } = recording;
+  const both = sums && chooseMatmulWithSums(params, profile, avoided);
+  if (both) {
+    recording.dispatch(both, { ...views, sums }, params);
+    return;
+  }
+  recording.dispatch(chooseMatmul(params, profile, avoided), views, params);
+  if (sums) recording.dispatch(columnSum, { x: a, sums }, { rows: p.K, columns: p.M, accumulate: params.accumulate });
 }
 
 /**

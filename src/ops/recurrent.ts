@@ -78,7 +78,7 @@ interface LayerSize {
 function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }: LayerSize, lanes: number): Strategy {
   const { strategy } = tape.options;
   const shape = { T, B, H, G: cell.gateNames.length, phases: isTwoPhase(cell) ? 2 : 1, lanes, training: tape.differentiates };
-  if (strategy === "wavefront") return "step";
+  if (strategy === "wavefront" || tape.recording.avoided.loop(shape.phases)) return "step";
   return checkedStrategy(label, strategy ?? chooseStrategy(shape, tape.recording.profile), H);
 }
 

@@ -64,7 +64,7 @@ export class RegularizedWalk implements Walk {
     if (halves) throw new RnnError("option", label, `storage "float16" is not for layers with normalization, zoneout or recurrentDropout; use "float32"`);
     this.form = {
       normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0,
-      fused: isFused(label, strategy, normalization, whole.H, sharesSteps !== true),
+      fused: isFused(label, strategy, normalization, whole.H, sharesSteps !== true) && !recording.avoided.fused,
     };
     this.ownsBiases = normalization !== "none";
     const width = carryParts(this.G, this.form).count;

@@ -5,6 +5,7 @@
 import { RnnError } from "../errors.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
+import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -67,8 +68,11 @@ export class Recording {
   private readonly labels = new Map<string, number>();
   private prologue = 0;
 
-  /** @param profile what is known of the device it is for, where ops choose between kernels that compute the same */
-  constructor(readonly profile?: DeviceProfile) {}
+  /**
+   * @param profile what is known of the device it is for, where ops choose between kernels that compute the same
+   * @param avoided kernels that are wrong on it
+   */
+  constructor(readonly profile?: DeviceProfile, readonly avoided: Avoided = nothingAvoided) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.

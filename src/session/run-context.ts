@@ -1,5 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
+import { Avoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
@@ -65,8 +66,8 @@ export class RunContext implements ContextHost {
   private readonly schedules = new Map<string, (step: number) => number>();
 
   /** @param device what of the backend decides between ways to compute the same */
-  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind }: Pick<Backend, "profile" | "mostElements" | "kind">) {
-    const recording = (this.recording = new Recording(profile));
+  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind, selfTest }: Pick<Backend, "profile" | "mostElements" | "kind" | "selfTest">) {
+    const recording = (this.recording = new Recording(profile, selfTest && new Avoided(selfTest.failures)));
     this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);

@@ -10,7 +10,7 @@ import { Session, type Prepared } from "../session/session.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { OptimizerState } from "../train/optimizer-state.ts";
-import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";
+import { compareArrays, type Comparison, type Tolerance } from "../backend/self-test/compare.ts";
 
 /** What a training step is made of. */
 export interface StepParts {

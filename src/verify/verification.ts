@@ -9,9 +9,9 @@ import type { Module } from "../nn/module.ts";
 import type { Recording } from "../recording/recording.ts";
 import { planOf, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
-import type { Tolerance } from "./compare.ts";
-import { casesOf } from "./kernel-cases.ts";
-import { checkKernel } from "./kernel-check.ts";
+import type { Tolerance } from "../backend/self-test/compare.ts";
+import { casesOf } from "../backend/self-test/kernel-cases.ts";
+import { checkKernel } from "../backend/self-test/kernel-check.ts";
 import { checkStep, PrivateStep, type StepParts } from "./step-check.ts";
 import type { Finding, Report } from "./verify.ts";
 

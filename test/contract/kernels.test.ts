@@ -8,6 +8,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { kernels } from "../../src/kernels/registry.ts";
+import { packageVersion } from "../../src/kernels/self-test.ts";
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
 const sourceOf = (kernel: Kernel): string => withoutComments(kernel.sources.map((path) => shaders[path]).join("\n"));
@@ -38,6 +39,10 @@ const folder = fileURLToPath(new URL("../../shaders", import.meta.url));
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => relative(folder, `${entry.parentPath}/${entry.name}`).split(sep).join("/"));
+
+it("a self-test's result is of the package's version", () => {
+  expect(packageVersion).toBe((JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version);
+});
 
 describe("the registry", () => {
   it("names every kernel once", () => {
@@ -91,7 +96,7 @@ describe("the choice of a matrix product", () => {
     ["not in a larger C than was measured", onDevice(1024, 512, 2048), "matmul-block:tn-large"],
     ["not for a short K", onDevice(128, 32, 255), "matmul-block:tn-small"],
     ["for strided operands too", onDevice(85, 32, 2048), "matmul-split:strided"],
-    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), profile).name, "matmul-split:tn-sums"],
+    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), profile)!.name, "matmul-split:tn-sums"],
   ])("shares K where a profile says that it pays: %s", (_, name, expected) => {
     expect(name).toBe(expected);
   });

@@ -4,8 +4,8 @@ import type { Backend } from "../../src/backend/backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { casesOf, type KernelCase } from "../../src/verify/kernel-cases.ts";
-import { caseName, prepareCase, twinOf, type Arrays } from "../../src/verify/kernel-check.ts";
+import { casesOf, type KernelCase } from "../../src/backend/self-test/kernel-cases.ts";
+import { caseName, prepareCase, twinOf, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
 import { backend } from "./support.ts";
 
 const atol = 1e-5;

@@ -14,7 +14,7 @@ import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { cells, kernels } from "../../src/kernels/registry.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { casesOf } from "../../src/verify/kernel-cases.ts";
+import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";
 import { expectClose, numbers } from "./support.ts";
 
 let fast: CpuBackend;

@@ -1,5 +1,6 @@
 /** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
 import { RnnError } from "../../errors.ts";
+import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
@@ -26,6 +27,8 @@ export class CpuBackend implements Backend {
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
   /** Both strategies run the same kernels here, so there is nothing to measure. */
   readonly profile = undefined;
+  /** That of a WebGPU device that this backend stands in for. */
+  selfTest: SelfTest | undefined;
   /** Memory is what limits a buffer here, and the allocation says so. */
   readonly mostElements = Infinity;
   /** The WebAssembly kernel that stands in for a kernel's twin. @internal */

@@ -50,6 +50,15 @@ export class Pipelines {
     return made;
   }
 
+  /** Tells these shaders from those of another version, or from changed ones: a hash (FNV-1a) of all files. */
+  get fingerprint(): string {
+    let hash = 0x811c9dc5;
+    for (const text of Object.values({ ...shaders, ...this.replaced })) {
+      for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    }
+    return (hash >>> 0).toString(16);
+  }
+
   /** The WGSL of a kernel: its files one behind the other. */
   source(kernel: Kernel): string {
     return kernel.sources.map((path) => this.replaced[path] ?? kernel.texts?.[path] ?? shaders[path] ?? missing(path)).join("\n");

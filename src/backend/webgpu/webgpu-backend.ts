@@ -1,6 +1,7 @@
 /** Runs recordings on a WebGPU device. */
 import { RnnError, show } from "../../errors.ts";
 import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
+import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
@@ -53,7 +54,8 @@ export class WebGpuBackend implements Backend {
   readonly pipelines: Pipelines;
   readonly adapter: string;
   readonly software: boolean;
-  readonly reason: string;
+  reason: string;
+  selfTest: SelfTest | undefined;
   profile: DeviceProfile | undefined;
   private readonly nudge: Nudge;
   private readonly life = new Life();

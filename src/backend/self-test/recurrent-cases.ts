@@ -1,11 +1,11 @@
 /** What recurrent kernels are tried on. The cell is the kernel's, so that one of a user's own has cases too. */
-import type { Cell } from "../kernels/cells/cell.ts";
-import type { Kernel } from "../kernels/kernel.ts";
-import type { NumericArray } from "../tensor/tensor.ts";
-import { halfLength, toHalf } from "../kernels/half-storage.ts";
-import { hSize, laneStart, stepAt, type Segment } from "../kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../kernels/regularized-layout.ts";
-import { align } from "../kernels/kernel.ts";
+import type { Cell } from "../../kernels/cells/cell.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
+import { halfLength, toHalf } from "../../kernels/half-storage.ts";
+import { hSize, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../../kernels/regularized-layout.ts";
+import { align } from "../../kernels/kernel.ts";
 import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */

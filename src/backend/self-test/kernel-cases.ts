@@ -2,10 +2,10 @@
  * What each kernel is tried on, by `verify` and by the tests: params and the contents of its buffers, at sizes around the
  * tiles it works in, so that every branch is reached.
  */
-import { normGroups } from "../kernels/gradient-norm.ts";
-import { halfLength } from "../kernels/half-storage.ts";
-import type { Kernel } from "../kernels/kernel.ts";
-import type { NumericArray } from "../tensor/tensor.ts";
+import { normGroups } from "../../kernels/gradient-norm.ts";
+import { halfLength } from "../../kernels/half-storage.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
 import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 export interface KernelCase {
@@ -224,7 +224,10 @@ const dropoutCases = (): KernelCase[] => [1, 255, 256, 257, 1031].flatMap((lengt
   arrays: { x: floats(length), random: Uint32Array.of(0xdeadbeef, 17, 41, 0), y: floats(length + spare) },
 })));
 
-const sampleCases = (): KernelCase[] => [[1, 1], [2, 3], [3, 63], [5, 100], [2, 257], [1, 1031]].flatMap(([rows, columns]) => [[0, 0], [1, 0], [0.7, 5], [1.3, 40]].map(([temperature, topK]) => ({
+const sampleCases = (): KernelCase[] => [[1, 1], [2, 3], [3, 63], [5, 100], [2, 257], [1, 1031], [40, 5]].flatMap(([rows, columns]) => [
+  // So hot that any of the topK is likely, and one more would be.
+  [0, 0], [1, 0], [0.7, 5], [1.3, 40], [99, 2],
+].map(([temperature, topK]) => ({
   note: `temperature ${temperature}, topK ${topK}`,
   params: { rows, columns, capacity: 4, stream: 3 },
   arrays: {

@@ -1,5 +1,5 @@
 /** When a device's numbers count as the twin's. */
-import type { NumericArray } from "../tensor/tensor.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
 
 /** |device - twin| <= atol + rtol·|twin|; integers must be equal. */
 export interface Tolerance {

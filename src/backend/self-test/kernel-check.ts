@@ -1,8 +1,8 @@
 /** Kernels by themselves, on a device and by their twins, on cases that reach every branch. */
-import type { Backend } from "../backend/backend.ts";
-import type { Kernel } from "../kernels/kernel.ts";
-import { Recording, type View } from "../recording/recording.ts";
-import type { NumericArray } from "../tensor/tensor.ts";
+import type { Backend } from "../backend.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import { Recording, type View } from "../../recording/recording.ts";
+import type { NumericArray } from "../../tensor/tensor.ts";
 import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";
 import type { KernelCase } from "./kernel-cases.ts";
 

@@ -1,0 +1,42 @@
+/** The test behind `createBackend({ selfTest: true })`: kernels on their cases, against their twins. */
+import { RnnError } from "../../errors.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import { kernels } from "../../kernels/registry.ts";
+import type { Failure } from "../../kernels/self-test.ts";
+import type { Backend } from "../backend.ts";
+import { casesOf } from "./kernel-cases.ts";
+import { checkKernel } from "./kernel-check.ts";
+
+/** What floats are held to, as by `verify`. */
+const tolerance = { atol: 1e-5, rtol: 1e-4 };
+
+/** One kernel for each set of files, and every product, since those stand in for each other. */
+export function testedKernels(): Kernel[] {
+  const seen = new Set<string>();
+  return kernels.filter(({ name, sources }) => {
+    const files = name.startsWith("matmul-") ? name : sources.join();
+    return !seen.has(files) && seen.add(files);
+  });
+}
+
+/** @throws RnnError `device` if the device is lost */
+export async function testKernels(backend: Backend): Promise<{ tested: number; failures: Failure[] }> {
+  const failures: Failure[] = [];
+  const tested = testedKernels();
+  for (const kernel of tested) {
+    const problem = await problemOf(backend, kernel);
+    if (problem !== undefined) failures.push({ kernel: kernel.name, problem });
+  }
+  return { tested: tested.length, failures };
+}
+
+async function problemOf(backend: Backend, kernel: Kernel): Promise<string | undefined> {
+  try {
+    const bad = (await checkKernel(backend, kernel, casesOf(kernel), tolerance)).find(({ firstBadIndex }) => firstBadIndex >= 0);
+    return bad && `${bad.buffer}[${bad.firstBadIndex}] is ${bad.device}, and should be ${bad.twin} (${bad.case})`;
+  } catch (error) {
+    // A kernel that does not compile has failed; with the device all are gone.
+    if (error instanceof RnnError && backend.ended === undefined) return error.message;
+    throw error;
+  }
+}

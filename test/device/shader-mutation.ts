@@ -1,0 +1,30 @@
+/** Whether `verify` notices a changed shader. */
+import { expect } from "vitest";
+import { createBackend, verify } from "webgpu-rnn";
+import { shaders } from "../../src/backend/webgpu/shaders.ts";
+import type { ShaderMutant } from "./shader-mutants.ts";
+import { subjects } from "./shader-subjects.ts";
+import { backend } from "./support.ts";
+
+/** The kernels that `verify` names on a device with this change. */
+export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): Promise<string[]> {
+  const { model, inputs, options, splits } = subjects[subject!];
+  const { adapter } = await backend("webgpu");
+  const pass = { loop: [[1]], step: [[1]] };
+  const costs = { loop: 1, step: 1 };
+  const products = { blocks: [256], whole: [2], split: [1] };
+  const profile = splits ? { version: 1, adapter, units: [64], rows: [4], fixed: { forward: costs, backward: costs }, forward: pass, backward: pass, products } : undefined;
+  const on = await createBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
+  try {
+    const { findings } = await verify(model(), inputs, { ...options, backend: on });
+    return [...new Set(findings.filter(({ firstBadIndex }) => firstBadIndex >= 0).map(({ kernel }) => kernel))];
+  } finally {
+    on.destroy();
+  }
+}
+
+/** Fails unless the changed file's kernel is named and no other; of a file that kernels share, any. */
+export function expectNamed({ file }: ShaderMutant, names: readonly string[]): void {
+  expect(names).not.toEqual([]);
+  if (!/^(lib|cells)\//.test(file)) for (const name of names) expect(name.split(":")[0]).toBe(file.split("/").at(-1));
+}
