@@ -26,11 +26,10 @@ export interface BackendOptions {
   /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
   profile?: DeviceProfile;
   /**
-   * Whether a WebGPU device is tested before it is used (default false): each kernel on small cases against its twin, which
-   * takes a second or two where there is a GPU and about half a minute where a CPU stands in for one. A kernel that is
-   * wrong is replaced by others, and by the CPU backend if nothing else computes the same, also where "webgpu" was asked
-   * for; `reason` says so. `backend.selfTest` is plain JSON: handed back here the next time, it saves the test on the same
-   * adapter with the same version.
+   * Whether a WebGPU device is tested before it is used (default false): each kernel on small cases against its twin. On a
+   * software adapter that takes about half a minute. A kernel that is wrong is replaced by others, and by the CPU backend if
+   * nothing else computes the same, also where "webgpu" was asked for; `reason` says so. `backend.selfTest` is plain JSON:
+   * handed back here the next time, it saves the test on the same adapter with the same version.
    */
   selfTest?: boolean | SelfTest;
 }
