@@ -8,22 +8,13 @@ import { memoryOf, type MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
 import { inTurn } from "../nn/turns.ts";
+import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
+
+export type { Lent, Prepared } from "./recordings.ts";
 
 /** Gives the memory behind an external buffer; asked once a recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
-
-/** A recording with its context and the program that runs it. */
-export interface Prepared {
-  readonly context: RunContext;
-  readonly program: Program;
-}
-
-/** A kept recording, lent to one caller. */
-export interface Lent extends Prepared {
-  /** To be called when the downloads have come: until then it is not freed. */
-  readonly release: () => void;
-}
 
 /** What a run is besides its commands. */
 export interface RunParts {
@@ -38,37 +29,8 @@ export interface RunParts {
   readonly after?: () => void;
 }
 
-interface Kept {
-  readonly made: Promise<Prepared>;
-  /** Callers it is lent to. */
-  users: number;
-  /** Nobody finds it any more; it is freed with its last user. */
-  dropped: boolean;
-}
-
-function freeOf({ made }: Kept): void {
-  made.then(({ program }) => program.free(), () => undefined);
-}
-
-interface Abandoned {
-  readonly store: ParameterStore;
-  readonly kept: Map<string, Kept>;
-}
-
-/** The sessions of one backend. */
-class Sessions {
-  readonly byModel = new WeakMap<Module, Session>();
-  /**
-   * Frees the device memory of models that nobody holds any more, since nobody is asked to dispose of them. One
-   * registry per backend, which dies with it: what a registry holds, a backend among it, lives as long as the model.
-   */
-  readonly abandoned = new FinalizationRegistry<Abandoned>(({ store, kept }) => {
-    store.free();
-    for (const one of kept.values()) freeOf(one);
-  });
-}
-
-const sessions = new WeakMap<Backend, Sessions>();
+/** Sessions by backend and model. What they have on the device is freed when nobody holds it: with the model, or the backend. */
+const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
 
 /** @throws RnnError `option` unless `backend` is one */
 export function checkBackend(backend: unknown): void {
@@ -83,9 +45,7 @@ export function checkParts(model: unknown, backend: unknown): void {
 
 export class Session {
   readonly store: ParameterStore;
-  private readonly kept = new Map<string, Kept>();
-  /** Recordings kept; a stream of ever new shapes must not fill the device. */
-  private static readonly most = 16;
+  private readonly recordings = new Recordings();
 
   private constructor(readonly model: Module, readonly backend: Backend) {
     this.store = new ParameterStore(model, backend);
@@ -95,12 +55,9 @@ export class Session {
   static of(model: Module, backend: Backend): Session {
     checkParts(model, backend);
     let known = sessions.get(backend);
-    if (!known) sessions.set(backend, (known = new Sessions()));
-    let session = known.byModel.get(model);
-    if (!session) {
-      known.byModel.set(model, (session = new Session(model, backend)));
-      known.abandoned.register(model, { store: session.store, kept: session.kept });
-    }
+    if (!known) sessions.set(backend, (known = new WeakMap()));
+    let session = known.get(model);
+    if (!session) known.set(model, (session = new Session(model, backend)));
     return session;
   }
 
@@ -119,27 +76,8 @@ export class Session {
    * caller's until `release`.
    * @param memoryFor gives the memory behind the context's externals
    */
-  async prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
-    const id = `${key} ${JSON.stringify(plan)}`;
-    const kept = this.kept.get(id) ?? { made: this.make(plan, finish, memoryFor), users: 0, dropped: false };
-    // The latest used stands last; the first is the one to go.
-    this.kept.delete(id);
-    this.kept.set(id, kept);
-    kept.users++;
-    let released = false;
-    const release = (): void => {
-      if (released) return;
-      released = true;
-      kept.users--;
-      if (kept.dropped && kept.users === 0) freeOf(kept);
-      this.evict();
-    };
-    try {
-      return { ...await kept.made, release };
-    } catch (error) {
-      if (this.kept.get(id) === kept) this.kept.delete(id);
-      throw error;
-    }
+  prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
+    return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () => this.make(plan, finish, memoryFor));
   }
 
   /**
@@ -212,25 +150,5 @@ export class Session {
   /** What the recording will take on the device. */
   plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void): MemoryUse {
     return memoryOf(this.record(plan, finish).recording, this.backend.precision === "float64" ? 8 : 4);
-  }
-
-  /** Drops the recordings whose key starts with `key`. */
-  forget(key: string): void {
-    for (const id of this.kept.keys()) if (id.startsWith(`${key} `)) this.drop(id);
-  }
-
-  /** Drops the recordings used longest ago, as far as nobody uses them now. */
-  private evict(): void {
-    for (const [id, { users }] of this.kept) {
-      if (this.kept.size <= Session.most) return;
-      if (users === 0) this.drop(id);
-    }
-  }
-
-  private drop(id: string): void {
-    const kept = this.kept.get(id)!;
-    this.kept.delete(id);
-    kept.dropped = true;
-    if (kept.users === 0) freeOf(kept);
   }
 }

@@ -7,12 +7,11 @@ import type { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planOf, takeInputs, type LayerOptions, type TakenInputs } from "../session/plan.ts";
-import type { Lent, Session } from "../session/session.ts";
+import { Recordings, type Lent } from "../session/recordings.ts";
+import type { Session } from "../session/session.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import type { OptimizerState } from "./optimizer-state.ts";
-
-let recorders = 0;
 
 /** A batch as it was when it came: copies, checked as far as that can be before it is recorded. */
 export interface TakenBatch {
@@ -24,8 +23,8 @@ export interface TakenBatch {
 
 /** Records forward pass and loss of a batch and, given an optimiser, the rest of a training step. */
 export class LossRecorder {
-  /** Tells the recordings of this recorder from those of others on the same session, which have other memory. */
-  private readonly id = `loss ${recorders++}`;
+  /** Not the session's: they hold the memory of one trainer, and go with it. */
+  private readonly recordings = new Recordings();
 
   constructor(
     private readonly session: Session, private readonly loss: Loss, private readonly carried: CarriedStates,
@@ -48,10 +47,11 @@ export class LossRecorder {
       this.forget();
       this.carried.freeOthers();
     }
-    const key = `${this.id} ${batch.mask ? "mask" : ""}`;
-    return this.session.prepare(key, this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined), (label, buffer) => {
+    const plan = this.planOf(batch);
+    const masked = batch.mask !== undefined;
+    return this.recordings.lend(`${masked} ${JSON.stringify(plan)}`, () => this.session.make(plan, (context) => this.finish(context, masked), (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
-    });
+    }));
   }
 
   plannedMemory(batch: TakenBatch): MemoryUse {
@@ -85,7 +85,7 @@ export class LossRecorder {
 
   /** Frees the recordings. */
   forget(): void {
-    this.session.forget(this.id);
+    this.recordings.clear();
   }
 
   private finish(context: RunContext, masked: boolean): void {
