@@ -1,4 +1,5 @@
 /** What a device must do for the rest of the package; implemented by `cpu/` and `webgpu/`. */
+import type { disposeSymbol } from "../disposable.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { SelfTest } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
@@ -112,4 +113,7 @@ export interface Backend {
    * RnnError `device`, and so is every later call.
    */
   destroy(): void;
+  /** The same, for those who dispose of all alike: `using backend = await createBackend()`. */
+  dispose(): void;
+  [disposeSymbol](): void;
 }

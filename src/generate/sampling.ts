@@ -1,5 +1,5 @@
 /** The work of `generateTokens`: a recording that draws one token, run 32 times a submit. */
-import type { DeviceBuffer } from "../backend/backend.ts";
+import type { DeviceBuffer, Program } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import type { Module } from "../nn/module.ts";
@@ -7,6 +7,7 @@ import type { Buffer } from "../recording/recording.ts";
 import { breathe } from "../session/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
+import type { Reading } from "../session/reading.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { Sampling } from "./generate.ts";
@@ -22,9 +23,11 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
   const token = backend.createBuffer("generate.token", "u32", 1);
   const own: Record<string, DeviceBuffer> = { position, input: token, history: backend.createBuffer("generate.history", "u32", chunk) };
   const memoryFor = (label: string, buffer: Buffer): DeviceBuffer => own[label] ?? carried.memoryFor(label, buffer);
-  const { program } = await session.make(tokenPlan, (context) => recordToken(context, model.idCount!), memoryFor);
-  const [reading] = await Session.readings([session]);
+  let program: Program | undefined;
+  let reading: Reading | undefined;
   try {
+    ({ program } = await session.make(tokenPlan, (context) => recordToken(context, model.idCount!), memoryFor));
+    [reading] = await Session.readings([session]);
     const inputs: Record<string, NumericArray> = { random: randomWords(seed, 0), sampling: Float32Array.of(temperature, topK) };
     for (let i = 0; i < prompt.length; i++) {
       backend.write(token, [prompt[i]]);
@@ -44,8 +47,8 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
       await breathe();
     }
   } finally {
-    reading.close();
-    program.free();
+    reading?.close();
+    program?.free();
     carried.free();
     for (const buffer of Object.values(own)) backend.free(buffer);
   }

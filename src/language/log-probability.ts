@@ -56,6 +56,6 @@ export async function logProbability(model: Module, given: BatchLike, options: {
     return { logProbabilities, tokens, perplexity: Math.exp(-total(logProbabilities) / total(tokens)) };
   } finally {
     release();
-    recorder.forget();
+    recorder.dispose();
   }
 }

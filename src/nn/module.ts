@@ -1,3 +1,4 @@
+import { Dependants, disposeSymbol } from "../disposable.ts";
 import { checkInteger, listed, RnnError, show } from "../errors.ts";
 import { takeEntries } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
@@ -31,6 +32,11 @@ function checkName(where: string, name: unknown): void {
 export abstract class Module {
   private readonly own = new Map<string, Parameter>();
   private readonly childModules = new Map<string, Module>();
+  /** Modules that it is a part of and that have not been disposed of. */
+  private wholes = 0;
+  private disposed = false;
+  /** What goes with it: copies on devices, trainers. @internal */
+  readonly dependants = new Dependants();
 
   /** Number of ids if the input is ids (an Embedding comes first), else undefined. */
   get idCount(): number | undefined {
@@ -65,6 +71,7 @@ export abstract class Module {
 
   /** All parameters by dotted path, in a fixed order. */
   namedParameters(prefix = ""): Map<string, Parameter> {
+    if (this.disposed) throw disposedError(this, prefix);
     const all = new Map([...this.own].map(([name, p]) => [prefix + name, p]));
     for (const [name, child] of this.childModules) {
       for (const [path, p] of child.namedParameters(`${prefix}${name}.`)) all.set(path, p);
@@ -117,12 +124,42 @@ export abstract class Module {
     [...this.namedParameters().values()].forEach((p, stream) => p.draw(seed, stream));
   }
 
+  /**
+   * Frees what the model has on devices, that of its trainers too, at once; without it, that is freed some time after
+   * nobody holds the model any more. Its parts go with it, except those that stand in another model too, with their
+   * values. What is under way is rejected, and so is every later call, with an RnnError `option`.
+   */
+  dispose(): void {
+    if (this.disposed) return;
+    for (const module of this.end([])) module.dependants.dispose();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  /** Marks it and the parts that nothing else has, and adds them to `ended`. */
+  private end(ended: Module[]): Module[] {
+    this.disposed = true;
+    ended.push(this);
+    for (const parameter of this.own.values()) parameter.owners--;
+    for (const child of this.childModules.values()) if (--child.wholes <= 0 && !child.disposed) child.end(ended);
+    return ended;
+  }
+
+  /** @throws RnnError `option` if it or a part of it has been disposed of @internal */
+  checkUsable(path = ""): void {
+    if (this.disposed) throw disposedError(this, path);
+    for (const [name, child] of this.childModules) child.checkUsable(`${path}${name}.`);
+  }
+
   /** @throws RnnError `option` for what is no parameter, or a name that is none */
   protected addParameter(name: string, parameter: Parameter): void {
     const where = this.constructor.name;
     checkName(where, name);
     if (!(parameter instanceof Parameter)) throw new RnnError("option", where, `"${name}" must be a Parameter, got ${show(parameter)}`);
     this.own.set(name, parameter);
+    parameter.owners++;
   }
 
   /** @param where names the caller in messages */
@@ -138,9 +175,14 @@ export abstract class Module {
       throw new RnnError("option", where, `"${name}" has batchFirst: ${order}, but the layers before it have ${before}; in one model all must agree`);
     }
     this.childModules.set(name, child);
+    child.wholes++;
   }
 
   protected get children(): ReadonlyMap<string, Module> {
     return this.childModules;
   }
+}
+
+function disposedError(module: Module, path: string): RnnError {
+  return new RnnError("option", module.constructor.name, `${path === "" ? "" : `the part "${path.slice(0, -1)}" of this model `}has been disposed of; make a new one`);
 }

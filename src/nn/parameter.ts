@@ -21,6 +21,8 @@ export class Parameter {
   version = 0;
   /** The device copy that training has changed since the host copy was made. */
   newest: ParameterHolder | undefined;
+  /** Modules that it is a parameter of and that have not been disposed of. */
+  owners = 0;
 
   /** Sizes of each axis, in file order. */
   readonly shape: Shape;

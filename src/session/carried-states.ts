@@ -12,13 +12,17 @@ export class CarriedStates {
   private readonly bySize = new Map<string, DeviceBuffer>();
   /** Those that hold what the last run ended with. */
   private readonly present = new Map<string, DeviceBuffer>();
+  private freed = false;
 
   constructor(private readonly backend: Backend) {}
 
   /** The memory of an external buffer; zeros the first time. */
   readonly memoryFor = (label: string, { type, length }: Pick<Buffer, "type" | "length">): DeviceBuffer => {
     const key = `${length} ${label}`;
-    const made = this.bySize.get(key) ?? this.backend.createBuffer(label, type, length);
+    const known = this.bySize.get(key);
+    if (known && !known.freed) return known;
+    if (this.freed) throw new RnnError("option", label, "has been freed: its trainer has been disposed of");
+    const made = this.backend.createBuffer(label, type, length);
     this.bySize.set(key, made);
     return made;
   };
@@ -75,6 +79,7 @@ export class CarriedStates {
   }
 
   free(): void {
+    this.freed = true;
     this.present.clear();
     this.freeOthers();
   }

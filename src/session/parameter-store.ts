@@ -2,6 +2,7 @@ import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { Parameter, type ParameterHolder } from "../nn/parameter.ts";
 import { inTurn } from "../nn/turns.ts";
+import { RnnError } from "../errors.ts";
 import { align, alignment } from "../kernels/kernel.ts";
 import { subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
@@ -26,6 +27,7 @@ export class ParameterStore implements ParameterHolder {
   /** Elements of `parameters` that are learnt, and of `gradients`. */
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
+  private freed = false;
   /** What acts on this model have in common with acts on it elsewhere, and on models that share parameters with it. */
   readonly things: readonly object[];
   /** Computations in several pieces that read the parameters here. */
@@ -71,8 +73,13 @@ export class ParameterStore implements ParameterHolder {
   }
 
   private bufferOf(name: "parameters" | "gradients"): DeviceBuffer {
-    const made = this.buffers.get(name) ?? this.backend.createBuffer(name, "f32", name === "parameters" ? this.length : this.trainedLength);
+    const known = this.buffers.get(name);
+    if (known && !known.freed) return known;
+    if (this.freed) throw new RnnError("option", "model", "has been disposed of; make a new one");
+    const made = this.backend.createBuffer(name, "f32", name === "parameters" ? this.length : this.trainedLength);
     this.buffers.set(name, made);
+    // The values have to come from the host, if they had come at all.
+    if (name === "parameters") for (const place of this.places.values()) place.version = -1;
     return made;
   }
 
@@ -154,9 +161,24 @@ export class ParameterStore implements ParameterHolder {
     }));
   }
 
-  free(): void {
+  /** Frees the memory for now; nobody may have trained the parameters here. */
+  clear(): void {
     this.readings.free();
     for (const buffer of this.buffers.values()) this.backend.free(buffer);
     this.buffers.clear();
+  }
+
+  /** Frees the memory for good. What other modules have of the parameters goes to the host first. */
+  free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    const shared = [...this.places.values()].filter(({ parameter }) => parameter.newest === this && parameter.owners > 0);
+    if (shared.length > 0) {
+      const reading = this.read();
+      for (const { parameter } of shared) parameter.newest = { read: () => reading };
+      // Whoever asks for the values gets the error.
+      Parameter.readAll(shared.map(({ parameter }) => parameter)).catch(() => undefined);
+    }
+    this.clear();
   }
 }

@@ -65,6 +65,12 @@ export class Recordings {
     for (const key of this.kept.keys()) this.drop(key);
   }
 
+  /** Frees all, at once: whoever uses one gets an error. */
+  dispose(): void {
+    for (const one of this.kept.values()) free(one);
+    this.kept.clear();
+  }
+
   /** Drops the recordings used longest ago, as far as nobody uses them now. */
   private evict(): void {
     for (const [key, { users }] of this.kept) {

@@ -46,6 +46,9 @@ export function checkParts(model: unknown, backend: unknown): void {
 export class Session {
   readonly store: ParameterStore;
   private readonly recordings = new Recordings();
+  /** Recordings that are being made, and those that have been. */
+  private making = 0;
+  private made = 0;
 
   private constructor(readonly model: Module, readonly backend: Backend) {
     this.store = new ParameterStore(model, backend);
@@ -54,10 +57,14 @@ export class Session {
   /** The session of this model on this backend. */
   static of(model: Module, backend: Backend): Session {
     checkParts(model, backend);
+    model.checkUsable();
     let known = sessions.get(backend);
     if (!known) sessions.set(backend, (known = new WeakMap()));
     let session = known.get(model);
-    if (!session) known.set(model, (session = new Session(model, backend)));
+    if (!session) {
+      known.set(model, (session = new Session(model, backend)));
+      model.dependants.add(session);
+    }
     return session;
   }
 
@@ -86,14 +93,22 @@ export class Session {
    */
   async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions, suited?: Backend): Promise<Prepared> {
     const context = this.record(plan, finish, suited);
-    const memory = new Map<Buffer, DeviceBuffer>();
-    for (const [label, { buffer }] of context.externals) {
-      const known = this.store.memoryOf(label) ?? memoryFor?.(label, buffer);
-      if (!known) throw new RnnError("device", label, "has no memory");
-      memory.set(buffer, known);
+    this.making++;
+    try {
+      const memory = new Map<Buffer, DeviceBuffer>();
+      for (const [label, { buffer }] of context.externals) {
+        // The parameters are one for all; gradients are the caller's, if it has memory for them.
+        const known = label === "parameters" ? this.store.parameters : memoryFor?.(label, buffer) ?? this.store.memoryOf(label);
+        if (!known) throw new RnnError("device", label, "has no memory");
+        memory.set(buffer, known);
+      }
+      const program = await this.backend.prepare(context.recording, memory, options);
+      this.made++;
+      return { context, program };
+    } finally {
+      // What the device has refused leaves nothing.
+      if (--this.making === 0 && this.made === 0) this.store.clear();
     }
-    const program = await this.backend.prepare(context.recording, memory, options);
-    return { context, program };
   }
 
   /** Readings of several models' parameters, all of one moment. To be closed. */
@@ -150,5 +165,11 @@ export class Session {
   /** What the recording will take on the device. */
   plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void): MemoryUse {
     return memoryOf(this.record(plan, finish).recording, this.backend.precision === "float64" ? 8 : 4);
+  }
+
+  /** Frees what the model has here, at once: whatever still uses it gets an error. */
+  dispose(): void {
+    this.recordings.dispose();
+    this.store.free();
   }
 }

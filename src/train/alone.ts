@@ -127,6 +127,7 @@ export async function optimizerSteps(
     return results;
   } finally {
     program.free();
+    state.free();
     session.store.free();
   }
 }

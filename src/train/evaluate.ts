@@ -57,7 +57,7 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
       const mean = sum / count;
       return { loss: mean, bitsPerCharacter: mean / Math.LN2, perplexity: Math.exp(mean) };
     } finally {
-      recorder.forget();
+      recorder.dispose();
       carried.free();
     }
   });

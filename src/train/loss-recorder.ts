@@ -44,7 +44,7 @@ export class LossRecorder {
   /** The recording for batches shaped like this one. */
   prepare(batch: TakenBatch): Promise<Lent> {
     if (this.carried.isFull) {
-      this.forget();
+      this.recordings.clear();
       this.carried.freeOthers();
     }
     const plan = this.planOf(batch);
@@ -83,9 +83,9 @@ export class LossRecorder {
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 
-  /** Frees the recordings. */
-  forget(): void {
-    this.recordings.clear();
+  /** Frees the recordings, at once: whoever uses one gets an error. */
+  dispose(): void {
+    this.recordings.dispose();
   }
 
   private finish(context: RunContext, masked: boolean): void {

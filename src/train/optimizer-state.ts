@@ -23,6 +23,7 @@ export function checkClipping(where: string, { clipNorm, clipValue }: Partial<Cl
 /** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
 export class OptimizerState {
   private readonly buffers = new Map<string, DeviceBuffer>();
+  private freed = false;
 
   constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: Clipping) {}
 
@@ -49,9 +50,12 @@ export class OptimizerState {
   }
 
   readonly memoryFor = (label: string, { type, length }: Buffer): DeviceBuffer => {
-    let buffer = this.buffers.get(label);
-    if (!buffer) this.buffers.set(label, (buffer = this.session.backend.createBuffer(label, type, length)));
-    return buffer;
+    const known = this.buffers.get(label);
+    if (known && !known.freed) return known;
+    if (this.freed) throw new RnnError("option", label, "has been freed: its trainer has been disposed of");
+    const made = this.session.backend.createBuffer(label, type, length);
+    this.buffers.set(label, made);
+    return made;
   };
 
   /** Before a run, in a turn: healthy again, with the present parameters as the ones to fall back on. */
@@ -96,6 +100,12 @@ export class OptimizerState {
       }
       this.session.backend.write(this.slotBuffer(slot), flat);
     }
+  }
+
+  free(): void {
+    this.freed = true;
+    for (const buffer of this.buffers.values()) this.session.backend.free(buffer);
+    this.buffers.clear();
   }
 
   private usedSlots(): string[] {

@@ -1,5 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import type { TrainingData } from "../data/batch.ts";
+import { disposeSymbol } from "../disposable.ts";
 import { checkBoolean, checkFunction, checkInteger, checkSignal, RnnError, show } from "../errors.ts";
 import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
@@ -93,6 +94,7 @@ export class Trainer {
   private readonly data: TrainingData;
   private readonly state: TrainingState;
   private running: Run | undefined;
+  private disposed = false;
   /** What is to be checked with the next batch. */
   private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
@@ -111,6 +113,7 @@ export class Trainer {
     this.data = data;
     this.training = { model, loss, optimizer, clipping, carryState, seed, layerOptions: checkLayerOptions("Trainer", options) };
     this.state = new TrainingState(this.training, backend);
+    model.dependants.add(this);
   }
 
   /** Training steps submitted so far. */
@@ -166,6 +169,7 @@ export class Trainer {
 
   private async *loop(run: Run, steps: number, signal: AbortSignal | undefined): AsyncGenerator<Progress, void, undefined> {
     while (this.running?.isLeft) await this.running.ended;
+    this.checkUsable();
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     const giveBack = claim(this.state.session.store.parametersByPath, this);
     this.running = run;
@@ -206,7 +210,8 @@ export class Trainer {
       pending.length = 0;
       throw error;
     } finally {
-      // Left early: a failure in a step still in flight must not pass unseen.
+      // Left early: a failure in a step still in flight must not pass unseen, unless the caller has ended it.
+      if (this.disposed || this.backend.ended === "destroyed") pending.length = 0;
       try {
         while (pending.length > 0) await settle();
       } finally {
@@ -231,6 +236,7 @@ export class Trainer {
 
   /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
   async plannedMemory(): Promise<MemoryUse> {
+    this.checkUsable();
     const { recorder } = this.state;
     return recorder.plannedMemory(recorder.take(await this.data.batch(this.step, this.model.batchFirst)));
   }
@@ -242,6 +248,7 @@ export class Trainer {
   async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {
     const options = takeOptions("evaluate", given, ["batches"]);
     if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+    this.checkUsable();
     const batches = Math.min(data.batches, checkInteger("evaluate", "batches", options.batches ?? data.batches, 1));
     return evaluate(this.state.session, { ...this.training, data, batches });
   }
@@ -253,6 +260,7 @@ export class Trainer {
    * @param metadata further text to keep, e.g. the vocabulary
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    this.checkUsable();
     return encodeCheckpoint({ ...await this.state.read(), seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
   }
 
@@ -262,6 +270,7 @@ export class Trainer {
    * Whether carried states fit batches that come as promises is known, and told, when the next run has the first of them
    */
   restore(file: Uint8Array | ArrayBuffer): void {
+    this.checkUsable();
     if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
     const { seed, optimizer } = this.training;
     const { recorder } = this.state;
@@ -273,6 +282,26 @@ export class Trainer {
     else check(recorder.take(next));
     this.state.write(checkpoint);
     this.checkFirst = isPromise(next) ? check : undefined;
+  }
+
+  /**
+   * Frees what the trainer has on the device (the optimiser's state, carried states, recordings) at once; without it, that
+   * is freed some time after nobody holds the trainer any more. The model keeps what it has learnt. A run that is going on
+   * is rejected, and so is every later call, with an RnnError `option`.
+   */
+  dispose(): void {
+    this.disposed = true;
+    this.state.dispose();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  /** @throws RnnError `option` if it, or its model, has been disposed of */
+  private checkUsable(): void {
+    if (this.disposed) throw new RnnError("option", "Trainer", "has been disposed of; make a new one");
+    this.model.checkUsable();
   }
 
   private submit(batch: TakenBatch, batches: Batches, last: number): Promise<Pending> {

@@ -57,6 +57,13 @@ export class TrainingState {
     this.recorder = new LossRecorder(this.session, loss, this.carried, carryState, this.optimizer, layerOptions);
   }
 
+  /** Frees all of it, at once. */
+  dispose(): void {
+    this.recorder.dispose();
+    this.optimizer.free();
+    this.carried.free();
+  }
+
   /** Before a run. */
   begin(): Promise<void> {
     return this.session.store.inTurn(async () => {

@@ -6,12 +6,13 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
-const base = ["errors", "options", "tensor", "kernels", "recording"];
+const base = ["errors", "disposable", "options", "tensor", "kernels", "recording"];
 const model = [...base, "ops", "nn", "losses", "optim"];
 const session = [...model, "backend", "session"];
 
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
+  disposable: [],
   options: ["errors"],
   // What browsers and Node have differently; imported as "#host".
   host: [],

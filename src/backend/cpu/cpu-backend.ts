@@ -1,4 +1,5 @@
 /** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
+import { disposeSymbol } from "../../disposable.ts";
 import { RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
@@ -116,6 +117,14 @@ export class CpuBackend implements Backend {
     // The WebAssembly memory goes with the last reference to it.
     this.ledger.freeAll();
     this.threads?.end();
+  }
+
+  dispose(): void {
+    this.destroy();
+  }
+
+  [disposeSymbol](): void {
+    this.destroy();
   }
 
   /** Changes when every typed array over this backend's memory has become invalid. @internal */

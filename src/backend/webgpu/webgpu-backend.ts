@@ -1,4 +1,5 @@
 /** Runs recordings on a WebGPU device. */
+import { disposeSymbol } from "../../disposable.ts";
 import { RnnError, show } from "../../errors.ts";
 import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
@@ -177,6 +178,14 @@ export class WebGpuBackend implements Backend {
     this.ledger.freeAll();
     dropped.unregister(this);
     if (!this.lent) this.device.destroy();
+  }
+
+  dispose(): void {
+    this.destroy();
+  }
+
+  [disposeSymbol](): void {
+    this.destroy();
   }
 
   /** Throws what went wrong on the device, if anything did since the backend was made. */
