@@ -15,7 +15,6 @@ const wide = defineKernel({
   },
   params: { size: "u32" },
   workgroups: ({ size }) => [Math.ceil(size / 64), Math.ceil(size / 64), 1],
-  twin: () => undefined, // checked by its first row below
 });
 
 /** To be given to the WebGPU backend, which knows only the package's own files. */

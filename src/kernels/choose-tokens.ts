@@ -1,5 +1,4 @@
 import { defineKernel, elementGroups } from "./kernel.ts";
-import { philox, uniformOf } from "./philox.ts";
 
 /**
  * Scheduled sampling (Bengio et al. 2015): each row of the batch goes on from the token that was drawn with probability
@@ -18,12 +17,4 @@ export const chooseTokens = defineKernel({
   },
   params: { rows: "u32", offset: "u32", stream: "u32" },
   workgroups: ({ rows }) => elementGroups(rows),
-  twin({ given, drawn, rate, random, tokens }, { rows, offset, stream }) {
-    // The shader's rate is a float32, and one coin decided otherwise is another token, not a rounding error.
-    const threshold = Math.fround(rate[0]);
-    for (let row = 0; row < rows; row++) {
-      const words = philox([row >>> 2, stream, random[2], random[3]], [random[0], random[1]]);
-      tokens[row] = uniformOf(words[row & 3]) < threshold ? drawn[row] : given[offset + row];
-    }
-  },
 });

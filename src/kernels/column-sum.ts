@@ -12,11 +12,4 @@ export const columnSum = defineKernel({
   },
   params: { rows: "u32", columns: "u32", accumulate: "u32" },
   workgroups: ({ columns }) => [Math.ceil(columns / columnWidth(columns)), 1, 1],
-  twin({ x, sums }, { rows, columns, accumulate }) {
-    for (let column = 0; column < columns; column++) {
-      let sum = 0;
-      for (let row = 0; row < rows; row++) sum += x[row * columns + column];
-      sums[column] = accumulate ? sums[column] + sum : sum;
-    }
-  },
 });

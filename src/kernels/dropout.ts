@@ -1,5 +1,4 @@
 import { defineKernel, elementGroups } from "./kernel.ts";
-import { philox, uniformOf } from "./philox.ts";
 
 /**
  * Inverted dropout: y (+)= x⊙mask / (1 - p), mask_i = [u_i >= p] with u uniform in [0, 1). The same dispatch on dy
@@ -16,15 +15,4 @@ export const dropout = defineKernel({
   },
   params: { length: "u32", stream: "u32", p: "f32", accumulate: "u32" },
   workgroups: ({ length }) => elementGroups(Math.ceil(length / 4)),
-  twin({ x, random, y }, { length, stream, p, accumulate }) {
-    // The shader's p is a float32, and one mask bit decided otherwise is a wrong element, not a rounding error.
-    const threshold = Math.fround(p);
-    for (let block = 0; block * 4 < length; block++) {
-      const words = philox([block, stream, random[2], random[3]], [random[0], random[1]]);
-      for (let i = block * 4; i < Math.min(block * 4 + 4, length); i++) {
-        const value = uniformOf(words[i % 4]) >= threshold ? x[i] / (1 - p) : 0;
-        y[i] = accumulate ? y[i] + value : value;
-      }
-    }
-  },
 });

@@ -12,11 +12,6 @@ export const embeddingGather = defineKernel({
   },
   params: { rows: "u32", columns: "u32", firstId: "u32" },
   workgroups: ({ rows, columns }) => elementGroups(rows * columns),
-  twin({ weight, ids, y }, { rows, columns, firstId }) {
-    for (let n = 0; n < rows; n++) {
-      for (let column = 0; column < columns; column++) y[n * columns + column] = weight[ids[firstId + n] * columns + column];
-    }
-  },
 });
 
 /**
@@ -33,10 +28,4 @@ export const embeddingScatter = defineKernel({
   },
   params: { rows: "u32", columns: "u32", vocabulary: "u32", accumulate: "u32", firstId: "u32" },
   workgroups: ({ columns, vocabulary }) => rowGroups(vocabulary * Math.ceil(columns / 256)),
-  twin({ dy, ids, dWeight }, { rows, columns, vocabulary, accumulate, firstId }) {
-    if (!accumulate) dWeight.fill(0, 0, vocabulary * columns);
-    for (let n = 0; n < rows; n++) {
-      for (let column = 0; column < columns; column++) dWeight[ids[firstId + n] * columns + column] += dy[n * columns + column];
-    }
-  },
 });

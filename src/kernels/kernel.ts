@@ -1,12 +1,11 @@
 /**
  * The contract of a compute kernel. Each kernel is three things that carry the same names: this contract,
- * one WGSL file in `shaders/` (the stem is the contract's `name`), and the twin, a plain function that is the
+ * one WGSL file in `shaders/` (the stem is the contract's `name`), and the twin (twin.ts), a plain function that is the
  * specification. `test/contract` holds the WGSL to the contract; `test/device` holds the results to the twin.
  */
 import { RnnError } from "../errors.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import type { Cell } from "./cells/cell.ts";
-import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
+import type { RecurrentParts } from "./recurrent-kernel.ts";
 
 export type ElementType = "f32" | "u32" | "i32";
 
@@ -29,8 +28,8 @@ export type Workgroups = readonly [x: number, y: number, z: number];
 export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
   /** Unique; the stem of the WGSL file, with the cell behind a colon where a strategy is joined to one. */
   readonly name: string;
-  /** The cell that a recurrent strategy is joined to. */
-  readonly cell?: Cell | TwoPhaseCell;
+  /** Of a strategy that is joined to a cell. */
+  readonly recurrent?: RecurrentParts;
   /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
   readonly sources: readonly string[];
   /** WGSL by path, for those of `sources` that are no files of the package. */
@@ -41,11 +40,9 @@ export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = Pa
   readonly params: P;
   /** Number of workgroups for these params. */
   workgroups(params: Params<P>): Workgroups;
-  /** Computes the same as the shader, in plain loops. Arrays are float64 when the CPU backend is asked for it. */
-  twin(arrays: Arrays<B>, params: Params<P>): void;
 }
 
-/** Declares a kernel; exists so that the names in bindings and params type the twin's arguments. */
+/** Declares a kernel; exists so that the names in bindings and params type the twin's arguments, and those of a dispatch. */
 export function defineKernel<const B extends Bindings, const P extends ParamTypes>(
   kernel: Omit<Kernel<B, P>, "sources"> & { sources?: readonly string[] },
 ): Kernel<B, P> {

@@ -14,15 +14,4 @@ export const maskSteps = defineKernel({
   },
   params: { T: "u32", B: "u32", H: "u32", accumulate: "u32" },
   workgroups: ({ T, B, H }) => elementGroups(T * B * H),
-  twin({ x, lengths, y }, { T, B, H, accumulate }) {
-    for (let t = 0; t < T; t++) {
-      for (let row = 0; row < B; row++) {
-        for (let unit = 0; unit < H; unit++) {
-          const i = (t * B + row) * H + unit;
-          const value = t < lengths[row] ? x[i] : 0;
-          y[i] = accumulate ? y[i] + value : value;
-        }
-      }
-    }
-  },
 });

@@ -6,7 +6,7 @@
  */
 import { interpolate, type DeviceProfile } from "./device-profile.ts";
 import { nothingAvoided, type Avoided } from "./self-test.ts";
-import { defineKernel, type Arrays, type Params, type Workgroups } from "./kernel.ts";
+import { defineKernel, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
   a: { access: "read", type: "f32", shape: "[batch, M, K] by strides" },
@@ -25,31 +25,15 @@ const params = {
 
 export type MatmulParams = Params<typeof params>;
 
-function twin({ a, b, bias, c }: Arrays<typeof bindings>, p: MatmulParams): void {
-  for (let i = 0; i < p.batch; i++) {
-    for (let m = 0; m < p.M; m++) {
-      for (let n = 0; n < p.N; n++) {
-        let sum = 0;
-        let atA = p.aOffset + i * p.aBatch + m * p.aRow;
-        let atB = p.bOffset + i * p.bBatch + n * p.bColumn;
-        for (let k = 0; k < p.K; k++, atA += p.aColumn, atB += p.bRow) sum += a[atA] * b[atB];
-        if (p.useBias) sum += bias[n];
-        const at = p.cOffset + i * p.cBatch + m * p.cRow + n;
-        c[at] = p.accumulate ? c[at] + sum : sum;
-      }
-    }
-  }
-}
-
 /** One thread per element of C: the oracle the others are held to. */
 export const matmulNaive = defineKernel({
-  name: "matmul-naive", sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"], bindings, params, twin,
+  name: "matmul-naive", sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"], bindings, params,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), Math.ceil(M / 8), batch],
 });
 
 /** For few rows and a long K: eight columns per workgroup, eight threads share each sum over K. */
 export const matmulSmallM = defineKernel({
-  name: "matmul-small-m", sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"], bindings, params, twin,
+  name: "matmul-small-m", sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"], bindings, params,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), M, batch],
 });
 
@@ -83,20 +67,12 @@ function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   };
 }
 
-const block = (lie: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(lie, tile, "no-row-sums"), bindings, twin });
+const block = (lie: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(lie, tile, "no-row-sums"), bindings });
 
 /** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
 const blockWithSums = (lie: Operands, tile: Tile) => defineKernel({
   ...variant(lie, tile, "row-sums"),
   bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
-  twin(arrays, p) {
-    twin(arrays, p);
-    for (let m = 0; m < p.M; m++) {
-      let sum = 0;
-      for (let k = 0; k < p.K; k++) sum += arrays.a[p.aOffset + m * p.aRow + k * p.aColumn];
-      arrays.sums[m] = p.accumulate ? arrays.sums[m] + sum : sum;
-    }
-  },
 });
 
 const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile) => T) => new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));

@@ -5,7 +5,6 @@
  * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 no step is taken: the parameters become the
  * last ones whose loss was finite, which each healthy step leaves in `lastGood`.
  */
-import type { NumericArray } from "../tensor/tensor.ts";
 import { defineKernel, elementGroups, type Binding } from "./kernel.ts";
 
 const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ access, type: "f32", shape });
@@ -17,19 +16,6 @@ const norm = vector("read", "[4]: norm, scale, healthy, 0");
 const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
 
-/** g times the norm's scale, clipped to ±clipValue (0: not clipped), plus weightDecay · θ. */
-function effectiveGradient(gradient: number, parameter: number, scale: number, clipValue: number, weightDecay: number): number {
-  const g = gradient * scale;
-  return weightDecay * parameter + (clipValue > 0 ? Math.min(Math.max(g, -clipValue), clipValue) : g);
-}
-
-/** Whether the step may be taken; remembers or restores the parameters. */
-function healthy(parameters: NumericArray, lastGood: NumericArray, norm: NumericArray, length: number): boolean {
-  const [from, to] = norm[2] === 0 ? [lastGood, parameters] : [parameters, lastGood];
-  for (let i = 0; i < length; i++) to[i] = from[i];
-  return norm[2] !== 0;
-}
-
 /**
  * v = momentum·v + (1 - dampening)·g, but v = g in the first step;  θ -= learningRate · v, or with Nesterov's
  * momentum θ -= learningRate · (g + momentum·v).  Without momentum v is not touched and θ -= learningRate · g.
@@ -40,19 +26,6 @@ export const sgd = defineKernel({
   bindings: { parameters, gradients, lastGood, velocity: vector("read_write", "[length]; unused without momentum"), norm, control },
   params: { length: "u32", momentum: "f32", dampening: "f32", nesterov: "u32", weightDecay: "f32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, lastGood, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) {
-    if (!healthy(parameters, lastGood, norm, length)) return;
-    for (let i = 0; i < length; i++) {
-      const parameter = parameters[i];
-      let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
-      if (momentum !== 0) {
-        const v = control[3] === 0 ? momentum * velocity[i] + (1 - dampening) * g : g;
-        velocity[i] = v;
-        g = nesterov ? g + momentum * v : v;
-      }
-      parameters[i] = parameter - control[0] * g;
-    }
-  },
 });
 
 /**
@@ -72,27 +45,6 @@ export const rmsprop = defineKernel({
   },
   params: { length: "u32", alpha: "f32", eps: "f32", momentum: "f32", centered: "u32", weightDecay: "f32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) {
-    if (!healthy(parameters, lastGood, norm, length)) return;
-    for (let i = 0; i < length; i++) {
-      const parameter = parameters[i];
-      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
-      const square = alpha * squareAverage[i] + (1 - alpha) * g * g;
-      squareAverage[i] = square;
-      let variance = square;
-      if (centered) {
-        const average = alpha * gradientAverage[i] + (1 - alpha) * g;
-        gradientAverage[i] = average;
-        variance = Math.max(square - average * average, 0);
-      }
-      let update = g / (Math.sqrt(variance) + eps);
-      if (momentum !== 0) {
-        update += momentum * velocity[i];
-        velocity[i] = update;
-      }
-      parameters[i] = parameter - control[0] * update;
-    }
-  },
 });
 
 /**
@@ -110,22 +62,4 @@ export const adam = defineKernel({
   },
   params: { length: "u32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", decoupled: "u32", clipValue: "f32" },
   workgroups,
-  twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) {
-    if (!healthy(parameters, lastGood, norm, length)) return;
-    const [learningRate, momentFactor, biasCorrection2, gradientFactor] = control;
-    for (let i = 0; i < length; i++) {
-      let parameter = parameters[i];
-      let penalty = weightDecay;
-      if (decoupled) {
-        parameter -= learningRate * weightDecay * parameter;
-        penalty = 0;
-      }
-      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, penalty);
-      const m = beta1 * firstMoment[i] + (1 - beta1) * g;
-      const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
-      firstMoment[i] = m;
-      secondMoment[i] = v;
-      parameters[i] = parameter - (learningRate * (momentFactor * m + gradientFactor * g)) / (Math.sqrt(v / biasCorrection2) + eps);
-    }
-  },
 });

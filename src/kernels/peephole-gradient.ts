@@ -10,18 +10,4 @@ export const peepholeGradient = defineKernel({
   },
   params: { rows: "u32", H: "u32", cPrevious: "u32", cCurrent: "u32", accumulate: "u32" },
   workgroups: ({ H }) => [Math.ceil(H / 16), 1, 1],
-  twin({ dGates, c, dPeepholes }, { rows, H, cPrevious, cCurrent, accumulate }) {
-    for (let unit = 0; unit < H; unit++) {
-      for (let gate = 0; gate < 4; gate++) {
-        let sum = 0;
-        for (let row = 0; row < rows; row++) {
-          const at = row * H + unit;
-          const seen = gate === 2 ? 0 : c[(gate === 3 ? cCurrent : cPrevious) + at];
-          sum += dGates[at * 4 + gate] * seen;
-        }
-        const place = unit * 4 + gate;
-        dPeepholes[place] = accumulate ? dPeepholes[place] + sum : sum;
-      }
-    }
-  },
 });

@@ -1,14 +1,15 @@
 /**
  * The whole time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units:
- * a workgroup owns four rows of the batch (or one) in one lane, a thread one unit. The twins run the twins of one step
- * for each step, which is what these kernels must equal. Letters, lanes and bindings are those of `recurrent-step.ts`.
+ * a workgroup owns four rows of the batch (or one; of a two-phase cell always four) in one lane, a thread one unit. The
+ * twins run the twins of one step for each step, which is what these kernels must equal. Letters, lanes and bindings are
+ * those of `recurrent-step.ts`.
  */
 import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Workgroups } from "./kernel.ts";
-import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
+import { cellTexts, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./recurrent-lanes.ts";
-import { backwardBindings, cellSources, cellTexts, formName, forwardBindings, stepBackward, stepForward, withWeights, type KernelForm } from "./recurrent-step.ts";
-import { twoPhaseBackward, twoPhaseBackwardBindings, twoPhaseForward, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
+import { backwardBindings, cellSources, forwardBindings } from "./recurrent-step.ts";
+import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./recurrent-two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
 export const mostLoopUnits = 256;
@@ -27,73 +28,46 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
 }
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
-const variant = (cell: Cell, strategy: string, units: number, batch: number, form: KernelForm) => ({
-  name: `${strategy}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
-  cell,
-  sources: cellSources(cell, strategy, form),
+const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) => ({
+  name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
+  recurrent: { cell, strategy: "loop", pass, form } as const,
+  sources: cellSources(cell, `loop-${pass}`, form),
   texts: cellTexts(cell),
   constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });
 
-export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => {
-  const step = stepForward(cell, form);
-  return defineKernel({
-    ...variant(cell, "loop-forward", units, batch, form),
-    bindings: withWeights(forwardBindings, form),
-    params: segmentParams,
-    twin(arrays, segment) {
-      for (let i = 0; i < segment.steps; i++) step.twin(arrays, { ...segment, i });
-    },
-  });
-};
+export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => defineKernel({
+  ...variant(cell, "forward", units, batch, form),
+  bindings: withWeights(forwardBindings, form),
+  params: segmentParams,
+});
 
 /** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
-export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => {
-  const step = stepBackward(cell, form);
-  return defineKernel({
-    ...variant(cell, "loop-backward", units, batch, form),
-    bindings: withWeights(backwardBindings, form),
-    params: { ...segmentParams, tail: "u32" },
-    twin(arrays, { tail, ...segment }) {
-      for (const one of stepsBack(segment.steps, tail === 1)) step.twin(arrays, { ...segment, ...one });
-    },
-  });
-};
+export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => defineKernel({
+  ...variant(cell, "backward", units, batch, form),
+  bindings: withWeights(backwardBindings, form),
+  params: { ...segmentParams, tail: "u32" },
+});
 
 /** Name and pipeline constants of a two-phase loop. */
-const twoPhaseVariant = (cell: TwoPhaseCell, strategy: string, units: number, form: KernelForm) => ({
-  name: `${strategy}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
-  cell,
-  sources: twoPhaseSources(cell, strategy, form),
+const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number, form: KernelForm) => ({
+  name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
+  recurrent: { cell, strategy: "loop", pass, form } as const,
+  sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
   constants: { ...cell.constants, threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });
 
 /** The same for cells whose candidate needs a product of its own; the twins run those of `recurrent-two-phase.ts`. */
-export const loopTwoPhaseForward = (cell: TwoPhaseCell, units: number, form: KernelForm = {}) => {
-  const phases = [twoPhaseForward(cell, 0, form), twoPhaseForward(cell, 1, form)];
-  return defineKernel({
-    ...twoPhaseVariant(cell, "loop-two-phase-forward", units, form),
-    bindings: withWeights(twoPhaseForwardBindings, form),
-    params: segmentParams,
-    twin(arrays, segment) {
-      for (let i = 0; i < segment.steps; i++) for (const phase of phases) phase.twin(arrays, { ...segment, i });
-    },
-  });
-};
+export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) => defineKernel({
+  ...twoPhaseVariant(cell, "forward", units, form),
+  bindings: withWeights(twoPhaseForwardBindings, form),
+  params: segmentParams,
+});
 
-export const loopTwoPhaseBackward = (cell: TwoPhaseCell, units: number, form: KernelForm = {}) => {
-  const phases = [twoPhaseBackward(cell, 0, form), twoPhaseBackward(cell, 1, form)];
-  return defineKernel({
-    ...twoPhaseVariant(cell, "loop-two-phase-backward", units, form),
-    bindings: withWeights(twoPhaseBackwardBindings, form),
-    params: { ...segmentParams, tail: "u32" },
-    twin(arrays, { tail, ...segment }) {
-      for (const one of stepsBack(segment.steps, tail === 1)) {
-        phases[0].twin(arrays, { ...segment, ...one });
-        if (!one.tail) phases[1].twin(arrays, { ...segment, ...one });
-      }
-    },
-  });
-};
+export const loopTwoPhaseBackward = (cell: Cell, units: number, form: KernelForm = {}) => defineKernel({
+  ...twoPhaseVariant(cell, "backward", units, form),
+  bindings: withWeights(twoPhaseBackwardBindings, form),
+  params: { ...segmentParams, tail: "u32" },
+});

@@ -15,11 +15,9 @@
  */
 import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Bindings, type Workgroups } from "./kernel.ts";
+import { cellTexts, type RecurrentParts } from "./recurrent-kernel.ts";
 import { mostLoopUnits } from "./recurrent-loop.ts";
-import { cellTexts } from "./recurrent-step.ts";
-import { gateBits, normalizesMemory, regularizedParams, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
-import { LaneSteps } from "./regularized-lane.ts";
-import { backwardStep, backwardTail, forwardStep } from "./regularized-twin.ts";
+import { gateBits, normalizes, normalizesMemory, regularizedParams, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
 
 const random = { access: "uniform", type: "u32", shape: "[4]: seed low, seed high, step low, step high" } as const;
 const weights = { access: "read", type: "f32", shape: "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; peepholes if the cell has them; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)" } as const;
@@ -50,21 +48,21 @@ export const regularizedBackwardBindings = {
 
 const threadsOf = (units: number, { normalization }: RegularizedForm): number => (normalization === "batch" ? 64 : Math.min(Math.ceil(units / 32) * 32, mostLoopUnits));
 
-function variant(cell: Cell, units: number, pass: "forward" | "backward", form: RegularizedForm) {
+function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: RegularizedForm) {
   const threads = threadsOf(units, form);
   const [firstGates, secondGates] = gateBits(cell);
   const { normalization, zones, drops, fused } = form;
   const flags = [normalization, ...(zones ? ["zoneout"] : []), ...(drops ? ["dropout"] : []), ...(fused ? ["fused"] : [])];
   return {
     name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${threads}`,
-    cell,
+    recurrent: { cell, strategy: "regularized", pass, form: {}, regularized: form } as const,
     sources: [
-      "lib/activations", "lib/philox", "lib/finite", "lib/cell", "lib/lane", "lib/weights-float", ...(cell.readOut ? [] : ["lib/no-read-out"]),
+      "lib/activations", "lib/philox", "lib/finite", "lib/cell", "lib/lane", "lib/weights-float", ...(cell.hasReadOut ? [] : ["lib/no-read-out"]),
       `cells/${cell.shader}`, "lib/regularized", pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient", `recurrent/regularized-${pass}`,
     ],
     texts: cellTexts(cell),
     constants: {
-      ...cell.constants, normalizes: { none: 0, layer: 1, batch: 2 }[normalization], normalizesMemory: normalizesMemory(cell, form) ? 1 : 0,
+      ...cell.constants, normalizes: normalizes[normalization], normalizesMemory: normalizesMemory(cell, form) ? 1 : 0,
       firstGates, secondGates, zones: zones ? 1 : 0, drops: drops ? 1 : 0, fused: fused ? 1 : 0, threads,
     },
     params: regularizedParams,
@@ -76,22 +74,10 @@ function variant(cell: Cell, units: number, pass: "forward" | "backward", form: 
 export const regularizedForward = (cell: Cell, units: number, form: RegularizedForm) => defineKernel({
   ...variant(cell, units, "forward", form),
   bindings: regularizedForwardBindings,
-  twin(arrays, p) {
-    for (let i = p.i; i < p.i + p.count; i++) {
-      for (let lane = 0; lane < p.lanes; lane++) forwardStep(new LaneSteps(cell, form, p, lane, arrays), arrays, i);
-    }
-  },
 });
 
 /** BPTT of these steps; with `tail` 1 what the first step's product gives to the state before the segment comes last. */
 export const regularizedBackward = (cell: Cell, units: number, form: RegularizedForm) => defineKernel({
   ...variant(cell, units, "backward", form),
   bindings: regularizedBackwardBindings,
-  twin(arrays, p) {
-    for (let lane = 0; lane < p.lanes; lane++) {
-      const steps = new LaneSteps(cell, form, p, lane, arrays);
-      for (let i = p.i + p.count; i-- > p.i; ) backwardStep(steps, arrays, i);
-      if (p.tail) backwardTail(steps, arrays);
-    }
-  },
 });

@@ -6,7 +6,6 @@ import { gruResetBefore, gruResetBeforeCell } from "./cells/gru-reset-before.ts"
 import { gru, gruCell } from "./cells/gru.ts";
 import { lstm, lstmCell } from "./cells/lstm.ts";
 import { rnnRelu, rnnTanh } from "./cells/rnn.ts";
-import type { TwoPhaseCell } from "./cells/two-phase-cell.ts";
 import { chooseTokens } from "./choose-tokens.ts";
 import { columnSum } from "./column-sum.ts";
 import { dropout } from "./dropout.ts";
@@ -34,7 +33,7 @@ export const cells: readonly Cell[] = [
   lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }), lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
   lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
 ];
-export const twoPhaseCells: readonly TwoPhaseCell[] = [gruResetBefore, gruResetBeforeCell("writes")];
+export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
 
 const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
 /** Cells and forms that between them compile each branch, with the units of a layer that the threads suit. */

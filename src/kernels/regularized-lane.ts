@@ -1,6 +1,8 @@
 /** What the twins of the regularized kernels ask of a lane: where its numbers lie, who is alive, means, masks. */
 import type { NumericArray } from "../tensor/tensor.ts";
-import type { Cell, Gates } from "./cells/cell.ts";
+import type { CellArithmetic, Gates } from "./cells/arithmetic.ts";
+import { arithmeticOf } from "./cells/arithmetics.ts";
+import type { Cell } from "./cells/cell.ts";
 import { philox, uniformOf } from "./philox.ts";
 import { laneStart, type Step } from "./recurrent-lanes.ts";
 import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
@@ -8,6 +10,7 @@ import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type Regu
 /** The steps of a kernel in one lane: what both twins need of cell, form and params. */
 export class LaneSteps {
   readonly G: number;
+  readonly arithmetic: CellArithmetic;
   readonly layout: ReturnType<typeof regularizedLayout>;
   readonly extra: number;
   private readonly matrix: number;
@@ -15,6 +18,7 @@ export class LaneSteps {
   constructor(readonly cell: Cell, readonly form: RegularizedForm, readonly p: RegularizedParams, readonly lane: number, private readonly arrays: { weights: NumericArray; recurrent: NumericArray; lengths: NumericArray; random: NumericArray }) {
     const { H } = p;
     this.G = cell.gateNames.length;
+    this.arithmetic = arithmeticOf(cell);
     this.layout = regularizedLayout(p, this.G, form);
     this.extra = extraRows(cell, form);
     this.matrix = laneStart(lane, (H + this.extra) * H) * this.G;

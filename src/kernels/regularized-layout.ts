@@ -5,6 +5,9 @@ import { segmentParams, type Segment } from "./recurrent-lanes.ts";
 
 export type Normalization = "none" | "layer" | "batch";
 
+/** Values of the shaders' `normalizes`. */
+export const normalizes: Readonly<Record<Normalization, number>> = { none: 0, layer: 1, batch: 2 };
+
 /** What makes another pipeline. */
 export interface RegularizedForm {
   readonly normalization: Normalization;
@@ -23,12 +26,12 @@ export const regularizedParams = {
 export type RegularizedParams = Params<typeof regularizedParams>;
 
 export const normalized = ({ normalization }: Pick<RegularizedForm, "normalization">): boolean => normalization !== "none";
-export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean => normalized(form) && cell.readOut !== undefined;
+export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean => normalized(form) && cell.hasReadOut === true;
 
 /** Rows of weights behind U: b_hh, peepholes, what normalising needs. */
 export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number => 1 + (cell.hasPeepholes ? 1 : 0) + (normalized(form) ? 4 : 0);
 /** Rows of running statistics, each of H numbers. */
-export const runningRows = (cell: Cell): number => 4 * cell.gateNames.length + (cell.readOut ? 2 : 0);
+export const runningRows = (cell: Cell): number => 4 * cell.gateNames.length + (cell.hasReadOut ? 2 : 0);
 
 /** Where a lane's sides and statistics lie in `recurrent`, in numbers; `size` is that of a lane. */
 export function regularizedLayout({ B, H, steps }: Pick<Segment, "B" | "H" | "steps">, G: number, { normalization }: Pick<RegularizedForm, "normalization">) {

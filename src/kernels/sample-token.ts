@@ -2,11 +2,7 @@
  * Sampling the next token on the device. A generated token takes `sampleToken`, then `advancePosition`; nothing
  * comes from the host in between, so that many tokens go into one submit and are read from `history` together.
  */
-import { defineKernel, rowGroups, type Arrays } from "./kernel.ts";
-import { openUniformOf, philox } from "./philox.ts";
-
-/** -ln(-ln u), from v = 1 - u, which keeps the digits of the draws that win. */
-const gumbelOf = (word: number): number => -Math.log(-Math.log1p(-openUniformOf(word)));
+import { defineKernel, rowGroups } from "./kernel.ts";
 
 const bindings = {
   logits: { access: "read", type: "f32", shape: "[B, V]" },
@@ -16,11 +12,6 @@ const bindings = {
   tokens: { access: "read_write", type: "u32", shape: "[B]" },
   history: { access: "read_write", type: "u32", shape: "[capacity, B]" },
 } as const;
-
-/** The topK-th greatest logit of a row. */
-function thresholdOf(logits: Arrays<typeof bindings>["logits"], at: number, columns: number, topK: number): number {
-  return Float64Array.from(logits.subarray(at, at + columns)).sort()[columns - topK];
-}
 
 /**
  * Draws from softmax(logits / temperature) by the Gumbel-max trick (Gumbel 1954): the argmax of
@@ -37,29 +28,6 @@ export const sampleToken = defineKernel({
   bindings,
   params: { rows: "u32", columns: "u32", capacity: "u32", stream: "u32" },
   workgroups: ({ rows }) => rowGroups(rows),
-  twin({ logits, sampling, random, position, tokens, history }, { rows, columns, capacity, stream }) {
-    const temperature = sampling[0];
-    const topK = Math.trunc(sampling[1]);
-    for (let row = 0; row < rows; row++) {
-      const at = row * columns;
-      const threshold = topK > 0 && topK < columns ? thresholdOf(logits, at, columns, topK) : -Infinity;
-      let best = -3.4e38;
-      let token = 0;
-      for (let block = 0; block * 4 < columns; block++) {
-        const words = philox([block, (stream + row) >>> 0, (random[2] + position[0]) >>> 0, random[3]], [random[0], random[1]]);
-        for (let column = block * 4; column < Math.min(block * 4 + 4, columns); column++) {
-          const logit = logits[at + column];
-          const score = temperature > 0 ? logit / temperature + gumbelOf(words[column % 4]) : logit;
-          if (logit >= threshold && score > best) {
-            best = score;
-            token = column;
-          }
-        }
-      }
-      tokens[row] = token;
-      history[(position[0] % capacity) * rows + row] = token;
-    }
-  },
 });
 
 /** position += by. A kernel of its own, because the workgroups of sampleToken all read the position. */
@@ -68,7 +36,4 @@ export const advancePosition = defineKernel({
   bindings: { position: { access: "read_write", type: "u32", shape: "[1]" } },
   params: { by: "u32" },
   workgroups: () => [1, 1, 1],
-  twin({ position }, { by }) {
-    position[0] += by;
-  },
 });

@@ -18,15 +18,4 @@ export const stridedCopy = defineKernel({
   },
   sources: ["lib/linear-index", "strided-copy"],
   workgroups: ({ size0, size1, size2 }) => elementGroups(size0 * size1 * size2),
-  twin({ input, output }, p) {
-    for (let i = 0; i < p.size0; i++) {
-      for (let j = 0; j < p.size1; j++) {
-        for (let k = 0; k < p.size2; k++) {
-          const value = input[p.fromOffset + i * p.from0 + j * p.from1 + k * p.from2];
-          const at = p.toOffset + i * p.to0 + j * p.to1 + k * p.to2;
-          output[at] = p.accumulate ? output[at] + value : value;
-        }
-      }
-    }
-  },
 });

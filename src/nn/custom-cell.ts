@@ -1,7 +1,8 @@
 /** Recurrent cells of one's own. */
 import { checkBoolean, checkFunction, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import type { Cell, CellBackward, CellForward, Gates } from "../kernels/cells/cell.ts";
+import type { CellArithmetic, CellBackward, CellForward, Gates } from "../kernels/cells/arithmetic.ts";
+import type { Cell } from "../kernels/cells/cell.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /** The arithmetic of one unit in one step, with its derivative, twice: in TypeScript and in WGSL. */
@@ -55,14 +56,16 @@ export function defineCell(given: CustomCell): CustomCell {
   }
   // A number behind the name tells cells of the same name apart, and from the package's own.
   const label = `${name}#${++count}`;
+  // Bound, so that what has been checked cannot be replaced later.
+  const arithmetic: CellArithmetic = { forward: cell.forward.bind(given), backward: cell.backward.bind(given) };
   const made: Cell = {
     name: label, shader: label, gateNames, hasMemory, usesC, splitsRecurrentGradient,
-    wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
-    // Bound, so that what has been checked cannot be replaced later.
-    forward: cell.forward.bind(given),
-    backward: cell.backward.bind(given),
+    own: {
+      wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
+      arithmetic,
+    },
   };
-  checkDerivative(made, name);
+  checkDerivative(made, arithmetic, name);
   defined.set(given, made);
   return given;
 }
@@ -98,20 +101,20 @@ function checkResult(name: string, fn: string, G: number, result: object, lists:
 }
 
 /** Holds backward to difference quotients of forward, at a few points. */
-function checkDerivative(cell: Cell, name: string): void {
+function checkDerivative(cell: Cell, arithmetic: CellArithmetic, name: string): void {
   const { gateNames: { length: G }, hasMemory, usesC, splitsRecurrentGradient } = cell;
   const zeros = new Array<number>(G).fill(0);
   for (const point of [0.3, -0.8, 1.1]) {
     // x, r, h_{t-1}, c_{t-1} in one list.
     const at = Array.from({ length: 2 * G + 2 }, (_, i) => Math.sin(point * (3 * i + 2)));
     if (!hasMemory) at[2 * G + 1] = 0;
-    const run = (v: number[]): CellForward => cell.forward(v.slice(0, G), v.slice(G, 2 * G), v[2 * G], v[2 * G + 1], zeros);
+    const run = (v: number[]): CellForward => arithmetic.forward(v.slice(0, G), v.slice(G, 2 * G), v[2 * G], v[2 * G + 1], zeros);
     const [dh, dc] = [0.7, hasMemory ? -0.4 : 0];
     const loss = (v: number[]): number => dh * run(v).h + dc * run(v).c;
     const out = run(at);
     checkResult(name, "forward", G, out, ["gates"], ["h", ...(usesC ? ["c"] : [])]);
     if (!hasMemory && run([...at.slice(0, -1), 0.5]).h !== out.h) throw new RnnError("option", "defineCell", `forward of "${name}" must not read cPrevious, which is no state without hasMemory: true`);
-    const d = cell.backward(out.gates, at[2 * G], out.h, at[2 * G + 1], usesC ? out.c : 0, dh, dc, zeros);
+    const d = arithmetic.backward(out.gates, at[2 * G], out.h, at[2 * G + 1], usesC ? out.c : 0, dh, dc, zeros);
     checkResult(name, "backward", G, d, ["dGates", "dRecurrent"], ["dhPrevious", ...(hasMemory ? ["dcPrevious"] : [])]);
     const found = [...d.dGates, ...d.dRecurrent, d.dhPrevious, hasMemory ? d.dcPrevious : 0];
     const what = [...cell.gateNames.map((gate) => `dGates ${gate}`), ...cell.gateNames.map((gate) => `dRecurrent ${gate}`), "dhPrevious", "dcPrevious"];

@@ -7,7 +7,7 @@ import { RnnError } from "../errors.ts";
 import type { Normalization } from "../kernels/regularized-layout.ts";
 import type { Lane, RecurrentOptions, RecurrentResult } from "../ops/recurrent.ts";
 import type { Gains } from "../ops/recurrent-input.ts";
-import type { RecurrentCell } from "../ops/recurrent-strategy.ts";
+import type { Cell } from "../kernels/cells/cell.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { MakeWalk } from "../ops/walk.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -60,7 +60,7 @@ export interface RegularizedLayer {
 
 export interface LayerExtension {
   /** @throws RnnError `option` for what is out of range or does not go together */
-  readonly regularizer: (where: string, cell: RecurrentCell, options: RegularizationOptions, projects: boolean) => RegularizedLayer;
+  readonly regularizer: (where: string, cell: Cell, options: RegularizationOptions, projects: boolean) => RegularizedLayer;
   readonly projected: (context: Context, weight: Variable, x: Variable, lane: Lane, lengths: RecurrentOptions["lengths"], walk: (lane: Lane, input: Variable) => RecurrentResult) => RecurrentResult;
 }
 

@@ -1,8 +1,8 @@
 /** What RNN, GRU and LSTM share. */
 import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../errors.ts";
+import type { Cell } from "../kernels/cells/cell.ts";
 import { maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../ops/recurrent.ts";
-import { layoutOf, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
@@ -76,7 +76,7 @@ export abstract class RecurrentLayer extends Module {
 
   protected constructor(
     private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
-    private readonly cell: RecurrentCell, options: RecurrentLayerOptions,
+    private readonly cell: Cell, options: RecurrentLayerOptions,
     { gateBias, projSize = 0 }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
   ) {
     super();
@@ -138,7 +138,7 @@ export abstract class RecurrentLayer extends Module {
       for (const suffix of this.suffixes(layer)) {
         planned.push([`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]);
         planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
-        if (layoutOf(this.cell).hasPeepholes) planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
+        if (this.cell.hasPeepholes) planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
         if (this.bias) {
           planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
           planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
@@ -171,7 +171,7 @@ export abstract class RecurrentLayer extends Module {
         recurrentWeight: context.parameter(`weight_hh_${suffix}`),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
-        peepholes: layoutOf(this.cell).hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
+        peepholes: this.cell.hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
         gains: this.regularizer?.gainsOf(context, suffix, this.bias),
       },
     };

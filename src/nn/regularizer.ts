@@ -1,7 +1,7 @@
 /** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
 import { checkChoice, checkInteger, checkNumber, RnnError } from "../errors.ts";
+import { phasesOf, type Cell } from "../kernels/cells/cell.ts";
 import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
-import { isTwoPhase, type RecurrentCell } from "../ops/recurrent-strategy.ts";
 import { takeOptions } from "../options.ts";
 import type { Gains } from "../ops/recurrent-input.ts";
 import { RegularizedWalk, type Regularization } from "../ops/regularized-walk.ts";
@@ -22,7 +22,7 @@ export class Regularizer implements RegularizedLayer {
   private readonly recurrentDropout: number;
 
   /** @throws RnnError `option` for what is out of range or does not go together */
-  constructor(where: string, private readonly cell: RecurrentCell, options: RegularizationOptions, projects: boolean) {
+  constructor(where: string, private readonly cell: Cell, options: RegularizationOptions, projects: boolean) {
     const { normalizedSteps, zoneout: givenZoneout = 0 } = options;
     this.normalization = checkChoice<Normalization>(where, "normalization", options.normalization ?? "none", ["none", "layer", "batch"]);
     const batch = this.normalization === "batch";
@@ -43,11 +43,11 @@ export class Regularizer implements RegularizedLayer {
       ...(this.normalization === "none" ? [] : ["normalization"]), ...(zoneout.h > 0 || zoneout.c > 0 ? ["zoneout"] : []), ...(this.recurrentDropout > 0 ? ["recurrentDropout"] : []),
     ];
     if (asked.length === 0) return;
-    if (isTwoPhase(cell)) throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
+    if (phasesOf(cell) === 2) throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
     if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
     if (this.normalization !== "none" && cell.hasPeepholes) throw new RnnError("option", where, "normalization and peepholes do not go together: gates would see the memory before and behind its norm");
     if (zoneout.c > 0 && cell.hasPeepholes) throw new RnnError("option", where, "zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }");
-    if (asked.includes("zoneout") && !cell.stateOf) throw new RnnError("option", where, "zoneout is not for cells of one's own: what their backward pass wants is the state without it");
+    if (asked.includes("zoneout") && !cell.hasStateOf) throw new RnnError("option", where, "zoneout is not for cells of one's own: what their backward pass wants is the state without it");
   }
 
   acts(training: boolean): boolean {
@@ -57,7 +57,7 @@ export class Regularizer implements RegularizedLayer {
 
   get gains(): { first: number; memory: boolean } | undefined {
     if (this.normalization === "none") return undefined;
-    return { first: this.normalization === "batch" ? 0.1 : 1, memory: !isTwoPhase(this.cell) && this.cell.readOut !== undefined };
+    return { first: this.normalization === "batch" ? 0.1 : 1, memory: this.cell.hasReadOut === true };
   }
 
   gainsOf(context: Context, suffix: string, bias: boolean): Gains | undefined {
@@ -70,7 +70,7 @@ export class Regularizer implements RegularizedLayer {
 
   get runningShape(): ((H: number) => Shape) | undefined {
     const { cell, normalizedSteps } = this;
-    return normalizedSteps > 0 && !isTwoPhase(cell) ? (H) => [normalizedSteps, runningRows(cell) * H] : undefined;
+    return normalizedSteps > 0 ? (H) => [normalizedSteps, runningRows(cell) * H] : undefined;
   }
 
   /** Means 0 and variances 1. */
@@ -84,7 +84,7 @@ export class Regularizer implements RegularizedLayer {
 
   walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
     const { cell } = this;
-    if (!this.acts(context.training) || isTwoPhase(cell)) return undefined;
+    if (!this.acts(context.training)) return undefined;
     if (context.tape.options.recurrent && this.normalizedSteps > 0) throw new RnnError("option", context.label("normalization"), `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`);
     const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
     const regularization: Regularization = {

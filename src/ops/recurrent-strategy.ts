@@ -1,25 +1,16 @@
 /** How the time loop of a recurrent layer becomes dispatches. */
 import { RnnError } from "../errors.ts";
-import type { Cell } from "../kernels/cells/cell.ts";
+import { phasesOf, type Cell } from "../kernels/cells/cell.ts";
 import { columnSum } from "../kernels/column-sum.ts";
-import type { TwoPhaseCell } from "../kernels/cells/two-phase-cell.ts";
 import { peepholeGradient } from "../kernels/peephole-gradient.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "../kernels/recurrent-lanes.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits, stepsBack } from "../kernels/recurrent-loop.ts";
-import { stepBackward, stepForward, type KernelForm } from "../kernels/recurrent-step.ts";
+import type { KernelForm } from "../kernels/recurrent-kernel.ts";
+import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Strategy } from "./choose-strategy.ts";
 import { matmul } from "./linear.ts";
-
-export type RecurrentCell = Cell | TwoPhaseCell;
-
-export const isTwoPhase = (cell: RecurrentCell): cell is TwoPhaseCell => "gatePhases" in cell;
-
-/** What decides which buffers a layer needs; see `Cell`. */
-export function layoutOf(cell: RecurrentCell): Pick<Cell, "hasMemory" | "usesC" | "splitsRecurrentGradient" | "hasPeepholes"> {
-  return isTwoPhase(cell) ? { hasMemory: cell.hasMemory, usesC: true, splitsRecurrentGradient: false } : cell;
-}
 
 /** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
 export function checkedStrategy(label: string, strategy: Strategy, units: number): Strategy {
@@ -47,16 +38,16 @@ export interface BackwardBuffers {
 const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
 
-export function recordForward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, ...buffers }: SegmentBuffers, weights: View, form: KernelForm = {}): void {
+export function recordForward(recording: Recording, strategy: Strategy, cell: Cell, { segment, ...buffers }: SegmentBuffers, weights: View, form: KernelForm = {}): void {
   const views = { ...buffers, weights };
   if (strategy === "loop") {
-    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
+    if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
     else recording.dispatch(loopForward(cell, segment.H, segment.B, form), views, segment);
     return;
   }
   for (let i = 0; i < dispatchesOf(segment, form); i++) {
     const params = { ...segment, i };
-    if (isTwoPhase(cell)) {
+    if (phasesOf(cell) === 2) {
       recording.dispatch(twoPhaseForward(cell, 0, form), views, params);
       recording.dispatch(twoPhaseForward(cell, 1, form), views, params);
     } else {
@@ -66,17 +57,17 @@ export function recordForward(recording: Recording, strategy: Strategy, cell: Re
 }
 
 /** With `tail` the product follows that carries the gradient from the segment's first step further, into `carry`. */
-export function recordBackward(recording: Recording, strategy: Strategy, cell: RecurrentCell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, form: KernelForm = {}): void {
+export function recordBackward(recording: Recording, strategy: Strategy, cell: Cell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, form: KernelForm = {}): void {
   const shared = { ...buffers, ...cotangents };
   if (strategy === "loop") {
     const params = { ...segment, tail: tail ? 1 : 0 };
-    if (isTwoPhase(cell)) recording.dispatch(loopTwoPhaseBackward(cell, segment.H, form), shared, params);
+    if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseBackward(cell, segment.H, form), shared, params);
     else recording.dispatch(loopBackward(cell, segment.H, segment.B, form), { ...shared, c, dRecurrent }, params);
     return;
   }
   for (const step of stepsBack(dispatchesOf(segment, form), tail)) {
     const params = { ...segment, ...step };
-    if (!isTwoPhase(cell)) {
+    if (phasesOf(cell) === 1) {
       recording.dispatch(stepBackward(cell, form), { ...shared, c, dRecurrent }, params);
       continue;
     }
@@ -104,7 +95,7 @@ export function peepholeProducts(recording: Recording, { segment, c }: SegmentBu
  * segment; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
 export function recurrentProducts(
-  recording: Recording, cell: RecurrentCell, { segment, h, c }: SegmentBuffers, lane: number, recurrentSide: View,
+  recording: Recording, cell: Cell, { segment, h, c }: SegmentBuffers, lane: number, recurrentSide: View,
   { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View },
 ): void {
   const { B, H, steps } = segment;
@@ -112,15 +103,16 @@ export function recurrentProducts(
   const K = steps * B;
   const { before, after } = stateRows(lane, segment);
   const previousStates = hStart(lane, segment) + before * H;
-  if (!isTwoPhase(cell)) {
+  const { gatePhases } = cell;
+  if (!gatePhases) {
     matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate }, { sums });
     return;
   }
   if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
   const operands = [{ view: h, offset: previousStates }, { view: c, offset: cStart(lane, segment) + after * H }];
   operands.forEach(({ view, offset }, phase) => {
-    const first = cell.gatePhases.indexOf(phase as 0 | 1);
-    const gates = cell.gatePhases.filter((p) => p === phase).length;
+    const first = gatePhases.indexOf(phase as 0 | 1);
+    const gates = gatePhases.filter((p) => p === phase).length;
     // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
     matmul(recording, recurrentSide, view, output, {
       M: H, N: H, K, batch: gates, aOffset: first, aBatch: 1, aRow: G, aColumn: H * G, bOffset: offset,

@@ -7,16 +7,17 @@
  * layers) and segments (parts of the sequence) are those of `kernels/recurrent-lanes.ts`.
  */
 import { RnnError } from "../errors.ts";
+import { phasesOf, type Cell } from "../kernels/cells/cell.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../kernels/recurrent-lanes.ts";
-import type { KernelForm } from "../kernels/recurrent-step.ts";
+import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
-import { checkedStrategy, isTwoPhase, layoutOf, peepholeProducts, recurrentProducts, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { checkedStrategy, peepholeProducts, recurrentProducts, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 import { laneBuffer, PlainWalk, type LaneBuffer, type MakeWalk, type Walk } from "./walk.ts";
 
@@ -32,7 +33,7 @@ export interface Lane {
 }
 
 export interface RecurrentOptions {
-  readonly cell: RecurrentCell;
+  readonly cell: Cell;
   /** [B] u32: steps of each row. */
   readonly lengths: View;
   /** Walks time in the place of the plain kernels; not stacked. */
@@ -75,17 +76,17 @@ interface LayerSize {
   readonly H: number;
 }
 
-function strategyFor(tape: Tape, label: string, cell: RecurrentCell, { T, B, H }: LayerSize, lanes: number): Strategy {
+function strategyFor(tape: Tape, label: string, cell: Cell, { T, B, H }: LayerSize, lanes: number): Strategy {
   const { strategy } = tape.options;
-  const shape = { T, B, H, G: cell.gateNames.length, phases: isTwoPhase(cell) ? 2 : 1, lanes, training: tape.differentiates };
+  const shape = { T, B, H, G: cell.gateNames.length, phases: phasesOf(cell), lanes, training: tape.differentiates };
   if (strategy === "wavefront" || tape.recording.avoided.loop(shape.phases)) return "step";
   return checkedStrategy(label, strategy ?? chooseStrategy(shape, tape.recording.profile), H);
 }
 
 /** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
-export function canStack(tape: Tape, label: string, cell: RecurrentCell, size: LayerSize, layers: number): boolean {
+export function canStack(tape: Tape, label: string, cell: Cell, size: LayerSize, layers: number): boolean {
   const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
-  if (!sharesSteps || layers === 1 || isTwoPhase(cell) || !keepsGates(tape.options)) return false;
+  if (!sharesSteps || layers === 1 || phasesOf(cell) === 2 || !keepsGates(tape.options)) return false;
   if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
   return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
 }
@@ -135,7 +136,7 @@ class RecurrentOp {
     this.walk = options.walk?.(tape, label, this.whole, lanes)
       ?? new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
-    this.c = layoutOf(cell).usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
+    this.c = cell.usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
     const { weightRows } = this.walk;
     const matrices = stacked ? 2 * count - 1 : count;
     this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
@@ -189,7 +190,7 @@ class RecurrentOp {
 
   record(): RecurrentResult[] {
     const { tape, recording, whole: { T, B, H, lanes: count }, options: { cell, stacked } } = this;
-    const { hasMemory } = layoutOf(cell);
+    const { hasMemory } = cell;
     this.lanes.forEach(({ reverse, initialH, initialC }, n) => {
       const first = reverse ? T : 0;
       setFirst(recording, initialH, this.hSlot(n, first));

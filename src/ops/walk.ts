@@ -3,13 +3,14 @@
  * they carry from step to step, and where the gradient of the recurrent side lies. `PlainWalk` is that of the cells as
  * they are, `RegularizedWalk` (regularized-walk.ts) that of layers with norms, zoneout or recurrent dropout.
  */
+import type { Cell } from "../kernels/cells/cell.ts";
 import { laneStart, type Segment } from "../kernels/recurrent-lanes.ts";
-import type { KernelForm } from "../kernels/recurrent-step.ts";
+import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { Strategy } from "./choose-strategy.ts";
 import type { RecurrentWeights } from "./recurrent-input.ts";
-import { layoutOf, recordBackward, recordForward, type BackwardBuffers, type RecurrentCell, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { recordBackward, recordForward, type BackwardBuffers, type SegmentBuffers } from "./recurrent-strategy.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** A buffer with a share for each lane of `size` units of `width` numbers; one lane's has its own shape. */
@@ -73,12 +74,12 @@ export class PlainWalk implements Walk {
   readonly weightRows;
 
   constructor(
-    private readonly recording: Recording, private readonly label: string, private readonly strategy: Strategy, private readonly cell: RecurrentCell,
+    private readonly recording: Recording, private readonly label: string, private readonly strategy: Strategy, private readonly cell: Cell,
     whole: Segment, private readonly form: KernelForm,
   ) {
     const { B, H } = whole;
     this.carry = { shape: [B, H, 2], width: 2 };
-    const peepholes = layoutOf(cell).hasPeepholes ? 1 : 0;
+    const peepholes = cell.hasPeepholes ? 1 : 0;
     this.weightRows = { forward: H + 1 + peepholes, backward: H + peepholes };
   }
 
@@ -92,7 +93,7 @@ export class PlainWalk implements Walk {
 
   backward(buffers: SegmentBuffers, _kept: undefined, cotangents: Omit<BackwardBuffers, "dRecurrent">, tail: boolean): (lane: number) => View {
     const { segment: { steps, B, H, lanes }, gates } = buffers;
-    const { splitsRecurrentGradient } = layoutOf(this.cell);
+    const { splitsRecurrentGradient } = this.cell;
     const G = this.cell.gateNames.length;
     const shape = [steps, B, H, G];
     const dRecurrent = laneBuffer(this.recording, `${this.label}.dRecurrent`, lanes, splitsRecurrentGradient ? shape : [G], G);

@@ -1,10 +1,11 @@
 /** The measurements behind `calibrate`: recurrent layers both ways over a grid, and products with a long K. */
 import type { Backend, Program } from "../backend/backend.ts";
+import type { Cell } from "../kernels/cells/cell.ts";
 import { lstm } from "../kernels/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import type { Strategy } from "../ops/choose-strategy.ts";
-import { recordBackward, recordForward, type RecurrentCell } from "../ops/recurrent-strategy.ts";
+import { recordBackward, recordForward } from "../ops/recurrent-strategy.ts";
 import { Recording, type View } from "../recording/recording.ts";
 import { now } from "./clock.ts";
 
@@ -85,7 +86,7 @@ function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Str
 }
 
 /** The time loop of one layer by itself, over zeros: what a strategy is chosen for. */
-export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: RecurrentCell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
+export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Cell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
   const recording = new Recording();
   const G = cell.gateNames.length;
   const buffer = (label: string, ...shape: number[]): View => recording.buffer(label, shape);

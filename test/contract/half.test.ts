@@ -1,7 +1,9 @@
 // Half precision: every value there and back, and rounding to the nearest.
 import { expect, it } from "vitest";
-import { fromHalves, halfLength, toHalf } from "../../src/kernels/half-storage.ts";
+import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
+import { fromHalves } from "../../src/kernels/half-storage.twin.ts";
 import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
+import { twinOf } from "../../src/kernels/twins.ts";
 
 it("every half is itself again, apart from the many NaNs", () => {
   const wrong = Array.from({ length: 65536 }, (_, half) => half).filter((half) => !Number.isNaN(halfToNumber(half)) && numberToHalf(halfToNumber(half)) !== half);
@@ -23,7 +25,7 @@ it("groups of numbers start at whole words", () => {
   const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7);
   for (const width of [1, 2, 3, 4]) {
     const y = new Uint32Array(halfLength(x.length, width));
-    toHalf.twin({ x, y }, { length: x.length, width });
+    twinOf(toHalf)({ x, y }, { length: x.length, width });
     expect([...fromHalves(y, width)].slice(0, x.length)).toEqual([...x]);
   }
   expect(halfLength(7, 3)).toBe(6);

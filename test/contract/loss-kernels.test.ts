@@ -5,6 +5,7 @@ import { binaryCrossEntropy, crossEntropy, lossSum, normalizerOf, squaredError }
 import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
 import lossCases from "../fixtures/pytorch/losses.json";
 import moduleCases from "../fixtures/pytorch/modules.json";
+import { twinOf } from "../../src/kernels/twins.ts";
 
 interface Fixture {
   shape: number[];
@@ -38,14 +39,14 @@ function run(c: LossCase): { losses: Float64Array; loss: number; gradient: Float
   const mean = c.params.reduction === "mean";
   const normalizer = ofClasses ? normalizerOf(targets, weights, { ignoreIndex, mean }) : normalizerOf(Float64Array.from(c.target.data), undefined, { mean });
   if (ofClasses) {
-    crossEntropy.twin({ logits: input, targets, weights, normalizer, losses, dLogits: gradient }, { rows, columns, ignoreIndex });
+    twinOf(crossEntropy)({ logits: input, targets, weights, normalizer, losses, dLogits: gradient }, { rows, columns, ignoreIndex });
   } else {
     const arrays = { x: input, targets: Float64Array.from(c.target.data), weights, normalizer, losses, dx: gradient };
-    if (c.case.startsWith("mse")) squaredError.twin(arrays, { length: count, factor: 1 });
-    else binaryCrossEntropy.twin(arrays, { length: count });
+    if (c.case.startsWith("mse")) twinOf(squaredError)(arrays, { length: count, factor: 1 });
+    else twinOf(binaryCrossEntropy)(arrays, { length: count });
   }
   const loss = new Float64Array(1);
-  lossSum.twin({ losses, normalizer, loss }, { length: count });
+  twinOf(lossSum)({ losses, normalizer, loss }, { length: count });
   return { losses, loss: loss[0], gradient };
 }
 
@@ -64,7 +65,7 @@ describe("losses", () => {
       logits: Float64Array.of(NaN, Infinity, 1, 2), targets: Int32Array.of(0, 1), weights: Float64Array.of(0, 2), normalizer: Float64Array.of(2, 0.5),
       losses: new Float64Array(2), dLogits: new Float64Array(4).fill(9),
     };
-    crossEntropy.twin(arrays, { rows: 2, columns: 2, ignoreIndex: -1 });
+    twinOf(crossEntropy)(arrays, { rows: 2, columns: 2, ignoreIndex: -1 });
     expect(arrays.losses[0]).toBe(0);
     expect([...arrays.dLogits.subarray(0, 2)]).toEqual([0, 0]);
     expect(arrays.losses[1]).toBeCloseTo(2 * Math.log(1 + Math.exp(-1)), 12);
@@ -92,10 +93,10 @@ describe("activations", () => {
     const length = c.x.data.length;
     const kind = activationKinds[name];
     const y = new Float64Array(length);
-    activationForward.twin({ x: Float64Array.from(c.x.data), y }, { length, kind });
+    twinOf(activationForward)({ x: Float64Array.from(c.x.data), y }, { length, kind });
     expectClose("y", y, c.expected.data);
     const dx = new Float64Array(length).fill(1);
-    activationBackward.twin({ y, dy: Float64Array.from(c.cotangent.data), dx }, { length, kind, accumulate: 1 });
+    twinOf(activationBackward)({ y, dy: Float64Array.from(c.cotangent.data), dx }, { length, kind, accumulate: 1 });
     expectClose("dx", dx.map((d) => d - 1), c.dx.data);
   });
 
@@ -104,10 +105,10 @@ describe("activations", () => {
     const columns = c.x.shape[c.x.shape.length - 1];
     const rows = c.x.data.length / columns;
     const y = new Float64Array(rows * columns);
-    softmaxForward.twin({ x: Float64Array.from(c.x.data), y }, { rows, columns, log });
+    twinOf(softmaxForward)({ x: Float64Array.from(c.x.data), y }, { rows, columns, log });
     expectClose("y", y, c.expected.data);
     const dx = new Float64Array(rows * columns);
-    softmaxBackward.twin({ y, dy: Float64Array.from(c.cotangent.data), dx }, { rows, columns, log, accumulate: 0 });
+    twinOf(softmaxBackward)({ y, dy: Float64Array.from(c.cotangent.data), dx }, { rows, columns, log, accumulate: 0 });
     expectClose("dx", dx, c.dx.data);
   });
 });

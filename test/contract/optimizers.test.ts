@@ -8,6 +8,7 @@ import { adam, rmsprop, sgd } from "../../src/kernels/optimizers.ts";
 import { nadam } from "../../src/optim/optimizer.ts";
 import clipCases from "../fixtures/pytorch/clip.json";
 import optimizerCases from "../fixtures/pytorch/optimizers.json";
+import { twinOf } from "../../src/kernels/twins.ts";
 
 interface Fixture {
   data: number[];
@@ -34,12 +35,12 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
   const kind = c.case.split("_")[0];
   if (kind === "sgd") {
     const params = { ...common, momentum: number("momentum"), dampening: number("dampening"), nesterov: number("nesterov") };
-    return (gradients, step) => sgd.twin({ parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) }, params);
+    return (gradients, step) => twinOf(sgd)({ parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) }, params);
   }
   if (kind === "rmsprop") {
     const params = { ...common, alpha: number("alpha"), eps: number("eps"), momentum: number("momentum"), centered: number("centered") };
     const [squareAverage, gradientAverage, velocity] = moments;
-    return (gradients) => rmsprop.twin({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: Float64Array.of(number("lr"), 0, 0, 0) }, params);
+    return (gradients) => twinOf(rmsprop)({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: Float64Array.of(number("lr"), 0, 0, 0) }, params);
   }
   if ((kind === "adam" || kind === "adamw" || kind === "nadam") && !c.params.amsgrad) {
     const [beta1, beta2] = c.params.betas as number[];
@@ -49,7 +50,7 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
       const control = kind === "nadam"
         ? Float64Array.from(nadam({ learningRate: number("lr"), beta1, beta2, momentumDecay: number("momentum_decay") }).control(step - 1))
         : Float64Array.of(number("lr"), 1 / (1 - beta1 ** step), 1 - beta2 ** step, 0);
-      adam.twin({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
+      twinOf(adam)({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
     };
   }
   return undefined;
@@ -94,7 +95,7 @@ describe("optimisers", () => {
   it("take no step while unhealthy, but give the last good parameters back", () => {
     const parameters = Float64Array.of(5, 6);
     const arrays = { parameters, gradients: Float64Array.of(NaN, 1), lastGood: Float64Array.of(1, 2), velocity: new Float64Array(2), norm: Float64Array.of(NaN, 0, 0, 0), control: Float64Array.of(1, 0, 0, 1) };
-    sgd.twin(arrays, { length: 2, momentum: 0.9, dampening: 0, nesterov: 0, weightDecay: 0, clipValue: 0 });
+    twinOf(sgd)(arrays, { length: 2, momentum: 0.9, dampening: 0, nesterov: 0, weightDecay: 0, clipValue: 0 });
     expect([...parameters]).toEqual([1, 2]);
     expect([...arrays.velocity]).toEqual([0, 0]);
   });
@@ -116,7 +117,7 @@ describe("clipping", () => {
   function seenBySgd(gradients: Float64Array, norm: Float64Array, clipValue: number): number[] {
     const length = gradients.length;
     const parameters = new Float64Array(length);
-    sgd.twin(
+    twinOf(sgd)(
       { parameters, gradients, lastGood: new Float64Array(length), velocity: new Float64Array(1), norm, control: Float64Array.of(1, 0, 0, 1) },
       { length, momentum: 0, dampening: 0, nesterov: 0, weightDecay: 0, clipValue },
     );
@@ -130,9 +131,9 @@ describe("clipping", () => {
     const loss = { losses: new Float64Array(1), normalizer: new Float64Array(2), loss: new Float64Array(1) };
     const norm = Float64Array.of(0, 0, 1, 0);
     const norm2 = norm.slice();
-    gradientNormPartial.twin({ gradients, partial }, { length, groups: normGroups });
-    gradientNorm.twin({ values: partial, ...loss, norm: norm2 }, { length: normGroups, squared: 1, rows: 1, maxNorm: c.max_norm });
-    gradientNorm.twin({ values: gradients, ...loss, norm }, { length, squared: 0, rows: 1, maxNorm: c.max_norm });
+    twinOf(gradientNormPartial)({ gradients, partial }, { length, groups: normGroups });
+    twinOf(gradientNorm)({ values: partial, ...loss, norm: norm2 }, { length: normGroups, squared: 1, rows: 1, maxNorm: c.max_norm });
+    twinOf(gradientNorm)({ values: gradients, ...loss, norm }, { length, squared: 0, rows: 1, maxNorm: c.max_norm });
     expect(norm[0]).toBeCloseTo(c.totalNorm, 5);
     norm.forEach((value, i) => expect(norm2[i]).toBeCloseTo(value, 10));
     const seen = seenBySgd(gradients, norm, 0);
@@ -149,7 +150,7 @@ describe("gradientNorm", () => {
   const run = (partial: number[], loss: number, healthy: number): number[] => {
     const norm = Float64Array.of(0, 0, healthy, 0);
     const arrays = { values: Float64Array.from(partial), losses: Float64Array.of(loss), normalizer: Float64Array.of(1, 0.5), loss: new Float64Array(1), norm };
-    gradientNorm.twin(arrays, { length: partial.length, squared: 1, rows: 1, maxNorm: 0 });
+    twinOf(gradientNorm)(arrays, { length: partial.length, squared: 1, rows: 1, maxNorm: 0 });
     expect(arrays.loss[0]).toBe(0.5 * loss);
     return [...norm];
   };

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dropout } from "../../src/kernels/dropout.ts";
 import { openUniformOf, philox, randomUniforms, uniformOf, type Words4 } from "../../src/kernels/philox.ts";
 import { advancePosition, sampleToken } from "../../src/kernels/sample-token.ts";
+import { twinOf } from "../../src/kernels/twins.ts";
 
 describe("philox", () => {
   // kat_vectors of Random123 1.14 (Salmon et al.), lines "philox4x32 10": counter, key, result.
@@ -35,7 +36,7 @@ describe("philox", () => {
 describe("dropout", () => {
   const run = (p: number, { step = 0, stream = 0, accumulate = 0 } = {}): Float64Array => {
     const y = new Float64Array(10_000).fill(3);
-    dropout.twin({ x: new Float64Array(10_000).fill(2), random: Uint32Array.of(1, 2, step, 0), y }, { length: 10_000, stream, p, accumulate });
+    twinOf(dropout)({ x: new Float64Array(10_000).fill(2), random: Uint32Array.of(1, 2, step, 0), y }, { length: 10_000, stream, p, accumulate });
     return y;
   };
 
@@ -67,8 +68,8 @@ describe("sampleToken", () => {
     const history = new Uint32Array(capacity);
     const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(temperature, topK), random: Uint32Array.of(11, 0, 7, 0), position, tokens: new Uint32Array(1), history };
     for (let i = 0; i < count; i++) {
-      sampleToken.twin(arrays, { rows: 1, columns: logits.length, capacity, stream: 0 });
-      advancePosition.twin({ position }, { by: 1 });
+      twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity, stream: 0 });
+      twinOf(advancePosition)({ position }, { by: 1 });
     }
     return history.subarray(0, Math.min(count, capacity));
   }
@@ -97,7 +98,7 @@ describe("sampleToken", () => {
 
   it("writes its history as a ring", () => {
     const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(0, 0), random: new Uint32Array(4), position: Uint32Array.of(3), tokens: new Uint32Array(1), history: Uint32Array.of(9, 9) };
-    sampleToken.twin(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0 });
+    twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0 });
     expect([...arrays.history]).toEqual([9, 0]);
   });
 });

@@ -1,13 +1,14 @@
 // BPTT of every cell against finite differences of its own forward pass, in float64, kernel by kernel: rows of
 // different lengths, both directions, and gradients of the loss Σ h_t·dy_t (steps in use) + h_N·dh_N + c_N·dc_N.
 import { describe, expect, it } from "vitest";
-import type { Cell } from "../../src/kernels/cells/cell.ts";
-import type { TwoPhaseCell } from "../../src/kernels/cells/two-phase-cell.ts";
+import { phasesOf, type Cell } from "../../src/kernels/cells/cell.ts";
+import type { Kernel } from "../../src/kernels/kernel.ts";
 import { peepholeGradient } from "../../src/kernels/peephole-gradient.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../../src/kernels/recurrent-two-phase.ts";
 import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
+import { twinOf } from "../../src/kernels/twins.ts";
 
 const [T, B, H] = [4, 3, 5];
 const lengths = Uint32Array.of(4, 1, 3);
@@ -25,28 +26,26 @@ interface Inputs {
   h0: Float64Array;
   c0: Float64Array;
 }
-type AnyCell = Cell | TwoPhaseCell;
 
-const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell;
 const segmentOf = (reverse: boolean) => ({ lanes: 1, T, B, H, reverse: reverse ? 1 : 0, hBase: 0, first: 0, steps: T });
 const stepsOf = (reverse: boolean) => Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
 
-function forward(cell: AnyCell, reverse: boolean, { x, weights, bias, peepholes, h0, c0 }: Inputs) {
+function forward(cell: Cell, reverse: boolean, { x, weights, bias, peepholes, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
   const c = new Float64Array((T + 1) * B * H);
   const first = reverse ? T : 0;
   h.set(h0, first * B * H);
-  if (!isTwoPhase(cell) && cell.hasMemory) c.set(c0, first * B * H);
-  const kernels = isTwoPhase(cell) ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
+  if (cell.hasMemory) c.set(c0, first * B * H);
+  const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
   const withBias = Float64Array.of(...weights, ...bias, ...peepholes);
   for (let i = 0; i < T; i++) {
-    for (const kernel of kernels) kernel.twin({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
+    for (const kernel of kernels) twinOf(kernel)({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
   }
   return { gates, h, c };
 }
 
-function lossOf(cell: AnyCell, reverse: boolean, inputs: Inputs, cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): number {
+function lossOf(cell: Cell, reverse: boolean, inputs: Inputs, cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): number {
   const { h, c } = forward(cell, reverse, inputs);
   const last = (reverse ? 0 : T) * B * H;
   let loss = 0;
@@ -61,7 +60,7 @@ function lossOf(cell: AnyCell, reverse: boolean, inputs: Inputs, cotangents: { d
 }
 
 /** Gradients of everything in Inputs, by the backward kernels and the products that follow them. */
-function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): Inputs {
+function backward(cell: Cell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): Inputs {
   const G = cell.gateNames.length;
   const { gates, h, c } = forward(cell, reverse, inputs);
   const carry = new Float64Array(B * H * 2);
@@ -70,26 +69,26 @@ function backward(cell: AnyCell, reverse: boolean, inputs: Inputs, { dy, dhN, dc
   // The backward kernels want [k, j, g] from unit j to the gates of unit k.
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
-  const kernels = isTwoPhase(cell) ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
+  const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
   const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.peepholes), h, c, dy, carry, dRecurrent, lengths };
   const steps = stepsOf(reverse).reverse();
-  for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) kernel.twin(arrays, { ...segmentOf(reverse), i, tail: 0 });
-  kernels[0].twin(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
+  for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) twinOf(kernel)(arrays, { ...segmentOf(reverse), i, tail: 0 });
+  twinOf(kernels[0])(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
 
-  const recurrentSide = !isTwoPhase(cell) && cell.splitsRecurrentGradient ? dRecurrent : gates;
+  const recurrentSide = cell.splitsRecurrentGradient ? dRecurrent : gates;
   const d: Inputs = {
     x: gates, weights: new Float64Array(H * H * G), bias: new Float64Array(H * G), peepholes: new Float64Array(H * G),
     h0: carry.filter((_, i) => i % 2 === 0), c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
   };
   for (const { t, previousSlot, currentSlot } of steps) {
-    if (!isTwoPhase(cell) && cell.hasPeepholes) {
+    if (cell.hasPeepholes) {
       const arrays = { dGates: gates.subarray(t * B * H * G), c, dPeepholes: d.peepholes };
-      peepholeGradient.twin(arrays, { rows: B, H, cPrevious: previousSlot * B * H, cCurrent: currentSlot * B * H, accumulate: 1 });
+      twinOf(peepholeGradient)(arrays, { rows: B, H, cPrevious: previousSlot * B * H, cCurrent: currentSlot * B * H, accumulate: 1 });
     }
     for (let row = 0; row < B; row++) {
       for (let jg = 0; jg < H * G; jg++) {
         const gradient = recurrentSide[(t * B + row) * H * G + jg];
-        const second = isTwoPhase(cell) && cell.gatePhases[jg % G] === 1;
+        const second = cell.gatePhases?.[jg % G] === 1;
         const operand = second ? c.subarray((currentSlot * B + row) * H) : h.subarray((previousSlot * B + row) * H);
         d.bias[jg] += gradient;
         for (let k = 0; k < H; k++) d.weights[k * H * G + jg] += operand[k] * gradient;

@@ -5,7 +5,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { casesOf, type KernelCase } from "../../src/backend/self-test/kernel-cases.ts";
-import { caseName, prepareCase, twinOf, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
+import { caseName, expectedOf, prepareCase, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
 import { backend } from "./support.ts";
 
 const atol = 1e-5;
@@ -62,7 +62,7 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_,
   let all: Promise<Started>[] | undefined;
   it.each(cases.map((one, i) => [caseName(one), one, i] as const))("computes what its twin does: %s", async (_, one, i) => {
     all ??= startAll(kernel, cases);
-    const expected = twinOf(kernel, one);
+    const expected = expectedOf(kernel, one);
     const [first, second] = await (await all[i]).results;
     for (const [name, actual] of Object.entries(first)) {
       expect(difference(name, actual, expected[name])).toBe("");

@@ -3,6 +3,7 @@ import { disposeSymbol } from "../../disposable.ts";
 import { RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
+import type { Twin } from "../../kernels/twin.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
@@ -12,7 +13,9 @@ import { alone, type FastKernel, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
 import { fastKernels } from "./fast-kernels.ts";
+import type * as SlowKernels from "./slow-kernels.ts";
 import { loadWasmKernels, type WasmKernels } from "./wasm-kernels.ts";
+import { WorkSpace, type Means } from "./work-space.ts";
 
 export interface CpuOptions {
   precision?: "float32" | "float64";
@@ -32,8 +35,9 @@ export class CpuBackend implements Backend {
   selfTest: SelfTest | undefined;
   /** Memory is what limits a buffer here, and the allocation says so. */
   readonly mostElements = Infinity;
-  /** The WebAssembly kernel that stands in for a kernel's twin. @internal */
-  readonly fastKernel: (kernel: Kernel) => FastKernel | undefined;
+  private readonly fast: (kernel: Kernel) => FastKernel | undefined;
+  private slow: typeof SlowKernels | undefined;
+  private readonly means: Means | undefined;
   private readonly life = new Life();
   private readonly ledger = new Ledger(this.counters);
 
@@ -44,7 +48,19 @@ export class CpuBackend implements Backend {
     private readonly kernels?: WasmKernels,
     private readonly threads?: Workforce,
   ) {
-    this.fastKernel = kernels && threads ? fastKernels(kernels, threads) : () => undefined;
+    this.means = kernels && threads && { threads, work: new WorkSpace(kernels.heap) };
+    this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
+  }
+
+  /** The WebAssembly kernel that stands in for a kernel's twin. @internal */
+  fastKernel(kernel: Kernel): FastKernel | undefined {
+    const { means, slow } = this;
+    return this.fast(kernel) ?? (means && slow && kernel.recurrent && slow.customKernel(kernel.recurrent, means));
+  }
+
+  /** The twin of a kernel of a recording that has been prepared. @internal */
+  twinOf(kernel: Kernel): Twin {
+    return this.slow!.twinOf(kernel);
   }
 
   /** @throws RnnError `device` if there cannot be several threads here */
@@ -109,6 +125,10 @@ export class CpuBackend implements Backend {
 
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
     this.check();
+    if (!this.slow && recording.commands.some((command) => command.kind === "dispatch" && !this.fast(command.kernel))) {
+      this.slow = await import("./slow-kernels.ts");
+      this.check();
+    }
     return new CpuProgram(this, recording, externals, keepAll);
   }
 

@@ -146,8 +146,9 @@ export class CpuProgram implements Program {
       };
     }
     const own = arrays();
+    const twin = this.backend.twinOf(kernel);
     return () => {
-      kernel.twin(own, params);
+      twin(own, params);
       counters.dispatches++;
     };
   }

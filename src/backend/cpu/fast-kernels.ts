@@ -6,8 +6,9 @@ import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
 import { worthSharing, type Addresses, type FastKernel, type Params, type Workforce } from "./calls.ts";
-import { recurrentKernels } from "./fast-recurrent.ts";
+import { recurrentKernel } from "./fast-recurrent.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
+import type { Means } from "./work-space.ts";
 
 /** A kernel that is calls of exports and nothing else. */
 type PlainKernel = (at: Addresses, params: Params) => () => void;
@@ -108,9 +109,8 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
 }
 
 /** The WebAssembly version of a kernel, if it has one. */
-export function fastKernels({ exports, heap }: WasmKernels, threads: Workforce): (kernel: Kernel) => FastKernel | undefined {
-  const product = matmulKernel(threads);
-  const recurrent = recurrentKernels(heap, threads);
+export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Kernel) => FastKernel | undefined {
+  const product = matmulKernel(means.threads);
   const byName = new Map<string, FastKernel>([
     ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
     ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports, product)] as const),
@@ -129,5 +129,5 @@ export function fastKernels({ exports, heap }: WasmKernels, threads: Workforce):
     ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
     ...optimizerKernels(exports),
   ]);
-  return (kernel) => (kernel.cell ? recurrent(kernel, kernel.cell) : byName.get(kernel.name));
+  return ({ name, recurrent }) => (recurrent ? recurrentKernel(recurrent, means) : byName.get(name));
 }

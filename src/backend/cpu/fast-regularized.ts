@@ -3,11 +3,11 @@
  * `wasm/regularized-forward.ts` and `-backward.ts`, and with a fused kernel the products between them.
  */
 import type { Cell } from "../../kernels/cells/cell.ts";
-import { align, type Kernel } from "../../kernels/kernel.ts";
+import { align } from "../../kernels/kernel.ts";
 import { laneStart, stepAt } from "../../kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, type Normalization, type RegularizedParams } from "../../kernels/regularized-layout.ts";
+import { carryParts, extraRows, gateBits, normalizes, normalizesMemory, regularizedLayout, runningRows, type RegularizedForm, type RegularizedParams } from "../../kernels/regularized-layout.ts";
 import { worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
-import type { AnyCell, KnownCell } from "./known-cells.ts";
+import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
 /** The fields of `Step` in `wasm/regularized-step.ts`, 32 bits each; those named here are floats. */
@@ -23,9 +23,6 @@ function wordsOf(fields: Fields): Uint32Array {
   });
   return words;
 }
-
-/** The normalisation of a kernel, by the constant of its shader. */
-const normalizationOf = ({ constants }: Kernel): Normalization => (["none", "layer", "batch"] as const)[constants!.normalizes];
 
 /** Numbers in `work` that a step needs: arrays [B, H], and rows of sums over the batch. */
 const sumsOf = ({ H }: RegularizedParams, G: number): number => align(H * G);
@@ -45,10 +42,9 @@ function stepsOf(backward: boolean, { i, count, tail, lanes }: RegularizedParams
 }
 
 /** Byte addresses of a step's numbers. */
-function placesOf(kernel: Kernel, cell: Cell, at: Addresses, p: RegularizedParams, { lane, i }: LaneStep) {
+function placesOf(cell: Cell, form: RegularizedForm, at: Addresses, p: RegularizedParams, { lane, i }: LaneStep) {
   const { B, H } = p;
   const G = cell.gateNames.length;
-  const form = { normalization: normalizationOf(kernel) };
   const step = stepAt(p, lane, i);
   const layout = regularizedLayout(p, G, form);
   const local = step.gates - laneStart(lane, p.steps * B * H);
@@ -71,36 +67,36 @@ function placesOf(kernel: Kernel, cell: Cell, at: Addresses, p: RegularizedParam
 type Places = ReturnType<typeof placesOf>;
 
 /** The words of a `Step`. */
-function messageOf(kernel: Kernel, { number, variant }: KnownCell, at: Addresses, p: RegularizedParams, { lane, tail }: LaneStep, places: Places, work: number): Uint32Array {
-  const { normalizes, normalizesMemory, firstGates, secondGates, zones, drops } = kernel.constants!;
+function messageOf(cell: Cell, form: RegularizedForm, { number, variant }: KnownCell, at: Addresses, p: RegularizedParams, { lane, tail }: LaneStep, places: Places, work: number): Uint32Array {
+  const { normalization, zones, drops } = form;
+  const [firstGates, secondGates] = gateBits(cell);
   const { t, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part, running } = places;
   const { B, H, draws, statistics, zoneH, zoneC, dropP, epsilon, momentum } = p;
-  const overBatch = normalizationOf(kernel) === "batch";
+  const overBatch = normalization === "batch";
   const unitBytes = 4 * B * H;
   return wordsOf({
-    cell: number, variant, normalizes, normalizesMemory, firstGates, secondGates, zones, drops, B, H, t, tail, draws, statistics, stream: p.stream + 2 * lane,
+    cell: number, variant, normalizes: normalizes[normalization], normalizesMemory: Number(normalizesMemory(cell, form)), firstGates, secondGates, zones: Number(zones), drops: Number(drops), B, H, t, tail, draws, statistics, stream: p.stream + 2 * lane,
     zoneH, zoneC, dropP, epsilon, momentum, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part,
     lengths: at.lengths, random: at.random, running, work, unitBytes,
     // Over a row, the twelve sums that repeat are in the scratch memory of each thread.
-    sums: overBatch ? work + 8 * unitBytes : 0, wrap: overBatch ? 4 * sumsOf(p, kernel.cell!.gateNames.length) : 48,
+    sums: overBatch ? work + 8 * unitBytes : 0, wrap: overBatch ? 4 * sumsOf(p, cell.gateNames.length) : 48,
   });
 }
 
 /** What a fused kernel does before a step, of the rows from `first` up to `end`; `following` is the step before it in the backward pass. */
-function productOf(kernel: Kernel, G: number, { H }: RegularizedParams, places: Places, following: Places | undefined, first: number, end: number): Call {
+function productOf(drops: boolean, G: number, { H }: RegularizedParams, places: Places, following: Places | undefined, first: number, end: number): Call {
   const units = 4 * first * H;
   const width = H * G;
   if (following) return { name: "gateProduct", args: [following.r + G * units, places.matrix, places.carry + 2 * places.part + units, end - first, H, G] };
-  const operand = kernel.constants!.drops ? places.maskedPrevious : places.hPrevious;
+  const operand = drops ? places.maskedPrevious : places.hPrevious;
   return { name: "matmul", args: [operand + units, places.matrix, 0, places.r + G * units, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0] };
 }
 
 /** A thread owns rows of the batch, whatever the number of steps; where the batch is normalised, one has all. */
-export function regularizedKernel(kernel: Kernel, anyCell: AnyCell, known: KnownCell, { threads, work }: Means): FastKernel {
-  const cell = anyCell as Cell;
+export function regularizedKernel(cell: Cell, pass: "forward" | "backward", form: RegularizedForm, known: KnownCell, { threads, work }: Means): FastKernel {
   const G = cell.gateNames.length;
-  const backward = kernel.name.startsWith("regularized-backward");
-  const { fused } = kernel.constants!;
+  const backward = pass === "backward";
+  const { fused, drops } = form;
   return (at, params) => {
     const p = params as RegularizedParams;
     const { B, H } = p;
@@ -109,16 +105,16 @@ export function regularizedKernel(kernel: Kernel, anyCell: AnyCell, known: Known
     const first = workOf(p, G);
     work.reserve(first + steps.length * words);
     const messages = new Uint32Array(steps.length * words);
-    const places = steps.map((step) => placesOf(kernel, cell, at, p, step));
-    steps.forEach((step, n) => messages.set(messageOf(kernel, known, at, p, step, places[n], work.address), n * words));
+    const places = steps.map((step) => placesOf(cell, form, at, p, step));
+    steps.forEach((step, n) => messages.set(messageOf(cell, form, known, at, p, step, places[n], work.address), n * words));
     const products = (n: number, from: number, end: number): Call[] => {
       if (!fused) return [];
-      if (!backward) return [productOf(kernel, G, p, places[n], undefined, from, end)];
+      if (!backward) return [productOf(drops, G, p, places[n], undefined, from, end)];
       const { i, lane, tail } = steps[n];
       if (!tail && i + 1 >= p.steps) return [];
-      return [productOf(kernel, G, p, places[n], placesOf(kernel, cell, at, p, { lane, i: tail ? i : i + 1, tail }), from, end)];
+      return [productOf(drops, G, p, places[n], placesOf(cell, form, at, p, { lane, i: tail ? i : i + 1, tail }), from, end)];
     };
-    const shared = normalizationOf(kernel) !== "batch" && (fused ? p.steps : 1) * B * H * H >= worthSharing;
+    const shared = form.normalization !== "batch" && (fused ? p.steps : 1) * B * H * H >= worthSharing;
     const call = threads.parallel(B, shared ? 4 : B, (from, end) => steps.flatMap((_, n) => [
       ...products(n, from, end),
       { name: backward ? "regularizedBackward" : "regularizedForward", args: [work.address + 4 * (first + n * words), from, end] },

@@ -1,9 +1,5 @@
 /** Which cells `wasm/` has from beginning to end. */
 import type { Cell } from "../../kernels/cells/cell.ts";
-import type { TwoPhaseCell } from "../../kernels/cells/two-phase-cell.ts";
-
-export type AnyCell = Cell | TwoPhaseCell;
-export const isTwoPhase = (cell: AnyCell): cell is TwoPhaseCell => "gatePhases" in cell;
 
 /**
  * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; and those of
@@ -23,7 +19,7 @@ export interface KnownCell {
 }
 
 /** Undefined if WebAssembly does not know it. */
-export function knownCell(cell: AnyCell): KnownCell | undefined {
+export function knownCell(cell: Cell): KnownCell | undefined {
   const { constants = {} } = cell;
   const number = known.findIndex(([shader]) => shader === cell.shader);
   const names = known[number]?.[1];

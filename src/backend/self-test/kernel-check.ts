@@ -1,6 +1,7 @@
 /** Kernels by themselves, on a device and by their twins, on cases that reach every branch. */
 import type { Backend } from "../backend.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
+import { twinOf } from "../../kernels/twins.ts";
 import { Recording, type View } from "../../recording/recording.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";
@@ -51,9 +52,9 @@ export async function prepareCase(on: Backend, kernel: Kernel, { params, arrays 
 }
 
 /** What the kernel's twin leaves in a case's buffers. */
-export function twinOf(kernel: Kernel, { params, arrays }: KernelCase): Arrays {
+export function expectedOf(kernel: Kernel, { params, arrays }: KernelCase): Arrays {
   const results = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array.slice()]));
-  kernel.twin(results, params);
+  twinOf(kernel)(results, params);
   return results;
 }
 
@@ -79,7 +80,7 @@ export async function checkKernel(on: Backend, kernel: Kernel, cases: readonly K
     }
     const findings: CaseFinding[] = [];
     for (const [i, one] of cases.entries()) {
-      const expected = twinOf(kernel, one);
+      const expected = expectedOf(kernel, one);
       for (const [buffer, got] of Object.entries(await runs[i])) findings.push({ buffer, case: caseName(one), length: got.length, ...compareArrays(got, expected[buffer], tolerance) });
     }
     return findings;

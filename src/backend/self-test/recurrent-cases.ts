@@ -1,11 +1,11 @@
 /** What recurrent kernels are tried on. The cell is the kernel's, so that one of a user's own has cases too. */
-import type { Cell } from "../../kernels/cells/cell.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
 import { hSize, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes, type Normalization } from "../../kernels/regularized-layout.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
+import { twinOf } from "../../kernels/twins.ts";
 import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */
@@ -29,7 +29,7 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
   };
   if (kernel.bindings.weights.type === "u32") {
     const words = new Uint32Array(halfLength(all.weights.length, G));
-    toHalf.twin({ x: all.weights, y: words }, { length: all.weights.length, width: G });
+    twinOf(toHalf)({ x: all.weights, y: words }, { length: all.weights.length, width: G });
     all.weights = words;
   }
   return Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]]));
@@ -60,10 +60,10 @@ function stackedCases(kernel: Kernel, G: number): KernelCase[] {
   }));
 }
 
-const gatesOf = ({ cell }: Kernel): number => cell!.gateNames.length;
+const gatesOf = ({ recurrent }: Kernel): number => recurrent!.cell.gateNames.length;
 
 export function stepCases(kernel: Kernel): KernelCase[] {
-  if (kernel.name.split(":").includes("stacked")) {
+  if (kernel.recurrent!.form.stacked) {
     const cases = stackedCases(kernel, gatesOf(kernel));
     return "tail" in kernel.params ? [...cases, tailOf(cases[4])] : cases;
   }
@@ -73,7 +73,8 @@ export function stepCases(kernel: Kernel): KernelCase[] {
 
 export function twoPhaseCases(kernel: Kernel): KernelCase[] {
   const cases = layerCases(kernel, gatesOf(kernel));
-  return kernel.name.includes(`backward:${kernel.cell!.name}:first`) ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
+  const { pass, phase } = kernel.recurrent!;
+  return pass === "backward" && phase === 0 ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
 }
 
 /** Whole sequences and parts, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */
@@ -90,14 +91,12 @@ export function loopCases(kernel: Kernel): KernelCase[] {
 
 /** Steps of a regularized layer, by each kind of statistics that its form knows, with rows that end early. */
 export function regularizedCases(kernel: Kernel): KernelCase[] {
-  const [pass, , flags] = kernel.name.split(":");
-  const cell = kernel.cell as Cell;
+  const { cell, pass, regularized } = kernel.recurrent!;
+  const { normalization, fused, zones } = regularized!;
   // More units than half the threads hold, where one thread has one.
   const { threads } = kernel.constants!;
   const most = threads > 32 ? threads / 2 + 1 : threads - 1;
-  const normalization = flags.split("-")[0] as Normalization;
-  const fused = flags.endsWith("fused");
-  const backward = pass === "regularized-backward";
+  const backward = pass === "backward";
   // Statistics are kept of one lane at a time.
   const modesOf = (lanes: number): number[] => (normalization !== "batch" ? [statisticsModes.batch] : lanes > 1 ? [statisticsModes.batch, statisticsModes.running] : Object.values(statisticsModes));
   return ([[3, 4, 7], [3, 9, most], [2, 1, 5]] as const).flatMap(([T, B, H], n) => lanesOf(T).slice(n, 4).flatMap(({ note, ...part }, k): KernelCase[] => {
@@ -116,7 +115,7 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
     };
     const walk = fused ? { i: 0, count: segment.steps } : { i: segment.steps - 1, count: 1 };
     const params = { ...segment, ...walk, tail: 0, stream: 3, draws: k % 2, zoneH: 0.3, zoneC: 0.2, dropP: 0.4, epsilon: 1e-5, statistics: modes[k % modes.length], momentum: 0.1, keptSteps: 2 };
-    if (!flags.includes("zoneout")) Object.assign(params, { zoneH: 0, zoneC: 0 });
+    if (!zones) Object.assign(params, { zoneH: 0, zoneC: 0 });
     const bound = Object.fromEntries(Object.keys(kernel.bindings).map((binding) => [binding, arrays[binding]]));
     const cases = [{ note, params, arrays: bound }];
     return backward ? [...cases, { note: "tail", params: { ...params, ...(fused ? {} : { i: 0, count: 0 }), tail: 1 }, arrays: bound }] : cases;

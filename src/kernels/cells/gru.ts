@@ -1,4 +1,3 @@
-import { safeTanh, sigmoid } from "../activations.ts";
 import type { Cell } from "./cell.ts";
 
 /** What the update gate does at 1: "keeps" the old state, or "writes" the candidate. */
@@ -6,8 +5,6 @@ export type UpdateGate = "keeps" | "writes";
 
 /** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a). */
 export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
-
-const stateOf = (z: number, n: number, hPrevious: number): number => (1 - z) * n + z * hPrevious;
 
 /**
  * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN:
@@ -28,19 +25,7 @@ export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: Upd
     splitsRecurrentGradient: true,
     // As Ba et al. (2016) have it: the gates together, the candidate by itself.
     normalizedTogether: reset ? [["r", "z"], ["n"]] : [["z"], ["n"]],
-    forward(x, recurrent, hPrevious) {
-      const r = reset ? sigmoid(x[0] + recurrent[0]) : 1;
-      const z = sigmoid(sign * (x[1] + recurrent[1]));
-      const n = safeTanh(x[2] + r * recurrent[2]);
-      return { gates: [r, z, n], h: stateOf(z, n, hPrevious), c: recurrent[2] };
-    },
-    stateOf: ([, z, n], hPrevious) => ({ h: stateOf(z, n, hPrevious), c: 0 }),
-    backward([r, z, n], hPrevious, _h, _cPrevious, c, dh) {
-      const dn = dh * (1 - z) * (1 - n * n);
-      const dr = dn * c * r * (1 - r);
-      const dz = sign * dh * (hPrevious - n) * z * (1 - z);
-      return { dGates: [dr, dz, dn], dRecurrent: [dr, dz, dn * r], dhPrevious: dh * z, dcPrevious: 0 };
-    },
+    hasStateOf: true,
   };
 }
 

@@ -1,5 +1,4 @@
-import { safeTanh, sigmoid } from "../activations.ts";
-import type { Cell, ReadOut } from "./cell.ts";
+import type { Cell } from "./cell.ts";
 
 export interface LstmVariant {
   /** "gate" as below; "coupled" f = 1 - i; "none" f = 1, the constant error carousel of 1997. */
@@ -19,20 +18,6 @@ export interface LstmVariant {
 export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVariant): Cell {
   const coupled = forgetGate === "coupled";
   const squashes = outputActivation === "tanh";
-  const output = squashes ? safeTanh : (c: number) => c;
-  const readOut: ReadOut = {
-    forward: ([, , , o], z) => o * output(z),
-    backward([, , , o], z, dh) {
-      const out = output(z);
-      return { dOutput: dh * out * o * (1 - o), dz: dh * o * (squashes ? 1 - out * out : 1) };
-    },
-    gatesBackward([i, f, g], cPrevious, dOutput, dcTotal, p) {
-      const dInput = dcTotal * (coupled ? g - cPrevious : g) * i * (1 - i);
-      const dForget = forgetGate === "gate" ? dcTotal * cPrevious * f * (1 - f) : 0;
-      const dGates = [dInput, dForget, dcTotal * i * (1 - g * g), dOutput];
-      return { dGates, dRecurrent: dGates, dhPrevious: 0, dcPrevious: dcTotal * f + dInput * p[0] + dForget * p[1] };
-    },
-  };
   return {
     name: ["lstm", ...(forgetGate === "gate" ? [] : [forgetGate]), ...(squashes ? [] : ["identity"]), ...(peepholes ? ["peepholes"] : [])].join("-"),
     shader: "lstm",
@@ -43,24 +28,8 @@ export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVarian
     usesC: true,
     splitsRecurrentGradient: false,
     hasPeepholes: peepholes,
-    readOut,
-    forward(x, r, _hPrevious, cPrevious, p) {
-      const i = sigmoid(x[0] + r[0] + p[0] * cPrevious);
-      const f = coupled ? 1 - i : forgetGate === "none" ? 1 : sigmoid(x[1] + r[1] + p[1] * cPrevious);
-      const g = safeTanh(x[2] + r[2]);
-      const c = f * cPrevious + i * g;
-      const gates = [i, f, g, sigmoid(x[3] + r[3] + p[3] * c)];
-      return { gates, h: readOut.forward(gates, c), c };
-    },
-    stateOf(gates, _hPrevious, cPrevious) {
-      const [i, f, g] = gates;
-      const c = f * cPrevious + i * g;
-      return { h: readOut.forward(gates, c), c };
-    },
-    backward(gates, _hPrevious, _h, cPrevious, c, dh, dc, p) {
-      const { dOutput, dz } = readOut.backward(gates, c, dh);
-      return readOut.gatesBackward(gates, cPrevious, dOutput, dc + dz + dOutput * p[3], p);
-    },
+    hasStateOf: true,
+    hasReadOut: true,
   };
 }
 

@@ -1,10 +1,12 @@
-/** The twins of the regularized kernels (recurrent-regularized.ts), a lane and a step at a time; they say what is computed. */
+/** The twins of recurrent-regularized.ts, a lane and a step at a time. */
 import type { NumericArray } from "../tensor/tensor.ts";
-import type { Gates } from "./cells/cell.ts";
+import type { Gates } from "./cells/arithmetic.ts";
 import { align } from "./kernel.ts";
 import { stepAt, type Step } from "./recurrent-lanes.ts";
-import type { LaneSteps } from "./regularized-lane.ts";
+import type { regularizedBackward, regularizedForward } from "./recurrent-regularized.ts";
+import { LaneSteps } from "./regularized-lane.ts";
 import { carryParts, normalized, normalizesMemory, runningRows, statisticsModes } from "./regularized-layout.ts";
+import { recurrentTwins, type TwinEntry } from "./twin.ts";
 
 type Named<N extends string> = Readonly<Record<N, NumericArray>>;
 export type ForwardArrays = Named<"gates" | "weights" | "h" | "c" | "lengths" | "recurrent" | "masked" | "running" | "random">;
@@ -73,7 +75,7 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
     const [xs, rs] = normalized(form)
       ? [side(recurrent, x + at * G, lane.gain(0, at), lane.gain(1, at)), side(recurrent, r + at * G, lane.gain(2, at), lane.row(0, at))]
       : [side(gates, saved, undefined, undefined), side(recurrent, r + at * G, undefined, lane.row(0, at))];
-    const out = cell.forward(xs, rs, h[step.hPrevious + at], cPrevious, lane.peepholes(at));
+    const out = lane.arithmetic.forward(xs, rs, h[step.hPrevious + at], cPrevious, lane.peepholes(at));
     out.gates.forEach((v, g) => (gates[saved + g] = v));
     const remains = lane.remains(step, at);
     if (cell.usesC) c[step.cCurrent + at] = cell.hasMemory ? (1 - remains.c) * out.c + remains.c * cPrevious : out.c;
@@ -81,12 +83,12 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
   }
   if (!normalizesMemory(cell, form)) return;
   const gatesAt = (at: number): Gates => Array.from(gates.subarray((step.gates + at) * G, (step.gates + at + 1) * G));
-  const memory = (at: number): number => cell.stateOf!(gatesAt(at), 0, c[step.cPrevious + at]).c;
+  const memory = (at: number): number => lane.arithmetic.stateOf!(gatesAt(at), 0, c[step.cPrevious + at]).c;
   const { mean, scale } = statisticsOf(lane, arrays, of, members, (at, g) => (g === 0 ? memory(at) : 0), 4 * G, 1);
   recurrent.set([mean[0], scale[0]], lane.statistics(step, of.group) + 8);
   for (const at of members) {
     const [gain, bias] = lane.gain(3, at);
-    finish(at, cell.readOut!.forward(gatesAt(at), (memory(at) - mean[0]) * scale[0] * gain + bias), lane.remains(step, at).h);
+    finish(at, lane.arithmetic.readOut!.forward(gatesAt(at), (memory(at) - mean[0]) * scale[0] * gain + bias), lane.remains(step, at).h);
   }
 }
 
@@ -168,8 +170,8 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
   const gatesAt = (at: number): number[] => Array.from(gates.subarray((step.gates + at) * G, (step.gates + at + 1) * G));
   const memoryOf = (at: number, dh: number) => {
     const [gain, bias] = lane.gain(3, at);
-    const y = (cell.stateOf!(gatesAt(at), 0, c[step.cPrevious + at]).c - recurrent[statistics + 8]) * recurrent[statistics + 9];
-    return { y, gain, ...cell.readOut!.backward(gatesAt(at), y * gain + bias, dh) };
+    const y = (lane.arithmetic.stateOf!(gatesAt(at), 0, c[step.cPrevious + at]).c - recurrent[statistics + 8]) * recurrent[statistics + 9];
+    return { y, gain, ...lane.arithmetic.readOut!.backward(gatesAt(at), y * gain + bias, dh) };
   };
   let ofMemory = [0, 0];
   if (normalizesMemory(cell, form) && !constant) {
@@ -194,13 +196,13 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
     if (normalizesMemory(cell, form)) {
       const { y, gain, dOutput, dz } = memoryOf(at, dh);
       const dMemory = recurrent[statistics + 9] * (gain * dz - ofMemory[0] - y * ofMemory[1]);
-      out = cell.readOut!.gatesBackward(activated, cPrevious, dOutput, dc + dMemory, lane.peepholes(at));
+      out = lane.arithmetic.readOut!.gatesBackward(activated, cPrevious, dOutput, dc + dMemory, lane.peepholes(at));
       carry[partOf(lane, parts.memoryGain) + at] += dz * y;
       carry[partOf(lane, parts.memoryBias) + at] += dz;
     } else {
-      const own = form.zones ? cell.stateOf!(activated, hPrevious, cPrevious) : undefined;
+      const own = form.zones ? lane.arithmetic.stateOf!(activated, hPrevious, cPrevious) : undefined;
       const made = { h: own?.h ?? h[step.hCurrent + at], c: (cell.hasMemory ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0) };
-      out = cell.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.peepholes(at));
+      out = lane.arithmetic.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.peepholes(at));
     }
     carry[pair] += out.dhPrevious;
     carry[pair + 1] += out.dcPrevious;
@@ -234,3 +236,18 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
     }
   }
 }
+
+export const regularizedTwins: TwinEntry[] = [
+  recurrentTwins<ReturnType<typeof regularizedForward>>("regularized-forward", ({ cell, regularized }) => (arrays, p) => {
+    for (let i = p.i; i < p.i + p.count; i++) {
+      for (let lane = 0; lane < p.lanes; lane++) forwardStep(new LaneSteps(cell, regularized!, p, lane, arrays), arrays, i);
+    }
+  }),
+  recurrentTwins<ReturnType<typeof regularizedBackward>>("regularized-backward", ({ cell, regularized }) => (arrays, p) => {
+    for (let lane = 0; lane < p.lanes; lane++) {
+      const steps = new LaneSteps(cell, regularized!, p, lane, arrays);
+      for (let i = p.i + p.count; i-- > p.i; ) backwardStep(steps, arrays, i);
+      if (p.tail) backwardTail(steps, arrays);
+    }
+  }),
+];

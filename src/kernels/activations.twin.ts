@@ -1,0 +1,39 @@
+/** Activation functions as scalars, for all twins, and the twins of activations.ts. */
+import { activationForward, activationBackward } from "./activations.ts";
+import { twin } from "./twin.ts";
+
+/** σ(x) = 1 / (1 + e^-x). The shader clamps x to ±85, since float32 holds no e^x much beyond; numbers here do. */
+export function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+/** tanh(x). The shader's clamp at ±15 is where float32 has become 1; in float64 that would be 2e-13 off. */
+export const safeTanh = Math.tanh;
+
+/** e^x, with the shader's clamp: e^±80 is still an ordinary float32. */
+export function safeExp(x: number): number {
+  return Math.exp(Math.min(Math.max(x, -80), 80));
+}
+
+export const activationTwins = [
+  twin(activationForward, ({ x, y }, { length, kind }) => {
+    for (let i = 0; i < length; i++) {
+      switch (kind) {
+        case 0: y[i] = sigmoid(x[i]); break;
+        case 1: y[i] = safeTanh(x[i]); break;
+        default: y[i] = Math.max(x[i], 0);
+      }
+    }
+  }),
+  twin(activationBackward, ({ y, dy, dx }, { length, kind, accumulate }) => {
+    for (let i = 0; i < length; i++) {
+      let value = dy[i];
+      switch (kind) {
+        case 0: value *= y[i] * (1 - y[i]); break;
+        case 1: value *= 1 - y[i] * y[i]; break;
+        default: value = y[i] > 0 ? value : 0;
+      }
+      dx[i] = accumulate ? dx[i] + value : value;
+    }
+  }),
+];

@@ -1,0 +1,16 @@
+/** The arithmetic of a cell, for twins. */
+import type { CellArithmetic, TwoPhaseArithmetic } from "./arithmetic.ts";
+import type { Cell } from "./cell.ts";
+import { gruResetBeforeArithmetic } from "./gru-reset-before.twin.ts";
+import { gruArithmetic } from "./gru.twin.ts";
+import { lstmArithmetic } from "./lstm.twin.ts";
+import { rnnArithmetic } from "./rnn.twin.ts";
+
+const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic>> = { rnn: rnnArithmetic, gru: gruArithmetic, lstm: lstmArithmetic };
+const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = { "gru-reset-before": gruResetBeforeArithmetic };
+
+/** Of a cell with one product a step. */
+export const arithmeticOf = ({ shader, constants = {}, own }: Cell): CellArithmetic => own?.arithmetic ?? onePhase[shader](constants);
+
+/** Of a cell with two. */
+export const twoPhaseArithmeticOf = ({ shader, constants = {} }: Cell): TwoPhaseArithmetic => twoPhase[shader](constants);

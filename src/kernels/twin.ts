@@ -1,0 +1,31 @@
+/**
+ * A twin says what a kernel computes, in plain loops: for readers, for the CPU backend where there is no WebAssembly
+ * kernel, in float64 for finite differences, and for `verify`. Twins lie beside the contracts, in `<name>.twin.ts`, and
+ * a page loads them only where something runs them (`twins.ts` finds them).
+ */
+import type { Arrays, Bindings, Kernel, Params, ParamTypes } from "./kernel.ts";
+import type { RecurrentParts } from "./recurrent-kernel.ts";
+
+/** Computes the same as the kernel's shader. Arrays are float64 when the CPU backend is asked for it. */
+export type Twin<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> = (arrays: Arrays<B>, params: Params<P>) => void;
+
+/** Makes the twin of any kernel whose name begins so: "loop-forward" of "loop-forward:lstm:32x4". */
+export type TwinEntry = readonly [stem: string, of: (kernel: Kernel) => Twin];
+
+/** The part of a kernel's name that its variants share. */
+export const stemOf = ({ name }: Pick<Kernel, "name">): string => name.split(":")[0];
+
+/** The twin of one kernel. */
+export function twin<B extends Bindings, P extends ParamTypes>(kernel: Kernel<B, P>, run: Twin<B, P>): TwinEntry {
+  return [stemOf(kernel), () => run as unknown as Twin];
+}
+
+/** The twins of all kernels that share a stem; `of` is told which of them. */
+export function twins<K extends { bindings: Bindings; params: ParamTypes }>(stem: string, of: (kernel: K) => Twin<K["bindings"], K["params"]>): TwinEntry {
+  return [stem, of as unknown as (kernel: Kernel) => Twin];
+}
+
+/** The same for recurrent kernels, by what they are made of. */
+export function recurrentTwins<K extends { bindings: Bindings; params: ParamTypes }>(stem: string, of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>): TwinEntry {
+  return [stem, ({ recurrent }) => of(recurrent!)];
+}
