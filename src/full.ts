@@ -1,15 +1,8 @@
 /**
  * webgpu-rnn/full: everything. The core, the operations for modules of one's own, Jacobians, losses and optimisers by
  * themselves, and what works with sentences: batches of different lengths, their probability, encoders and decoders
- * with attention; and cells of one's own. Loading it also gives recurrent layers the options of
- * nn/layer-extension.ts, so it is not free of side effects (package.json says so to bundlers).
+ * with attention; and cells of one's own.
  */
-import { extendLayers } from "./nn/layer-extension.ts";
-import { projected } from "./nn/projection.ts";
-import { Regularizer } from "./nn/regularizer.ts";
-
-extendLayers({ projected, regularizer: (...of) => new Regularizer(...of) });
-
 export * from "./index.ts";
 export * from "./language/index.ts";
 export { LastStep } from "./nn/last-step.ts";

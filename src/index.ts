@@ -21,7 +21,7 @@ export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
 export { GRU, LSTM, RNN } from "./nn/recurrent.ts";
 export type { RecurrentLayerOptions } from "./nn/recurrent-layer.ts";
-export type { RegularizationOptions } from "./nn/layer-extension.ts";
+export type { RegularizationOptions } from "./nn/regularizer.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";

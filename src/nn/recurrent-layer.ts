@@ -7,11 +7,12 @@ import type { Variable } from "../ops/tape.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import { dropElements } from "./dropout.ts";
-import { extensionFor, regularizationNames, type LayerExtension, type RegularizationOptions, type RegularizedLayer } from "./layer-extension.ts";
 import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
 import { mergeDirections, type Merge } from "./merge.ts";
 import { Parameter } from "./parameter.ts";
+import { projected } from "./projection.ts";
+import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
 /** Options of all recurrent layers, with PyTorch's meanings and defaults. */
 export interface RecurrentLayerOptions extends RegularizationOptions {
@@ -71,8 +72,7 @@ export abstract class RecurrentLayer extends Module {
   readonly merge: Merge;
   /** Whether dropout between layers is the same at every step. */
   readonly variational: boolean;
-  private readonly extension: LayerExtension | undefined;
-  private readonly regularizer: RegularizedLayer | undefined;
+  private readonly regularizer: Regularizer;
 
   protected constructor(
     private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
@@ -96,8 +96,7 @@ export abstract class RecurrentLayer extends Module {
     }
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
-    this.extension = extensionFor(name, { ...options, projSize });
-    this.regularizer = this.extension?.regularizer(name, cell, options, projSize > 0);
+    this.regularizer = new Regularizer(name, cell, options, projSize > 0);
     this.outputSize = projSize || hiddenSize;
     const planned = this.plannedParameters(recurrentInit, inputInit, gateBias);
     // Before anything is allocated.
@@ -132,7 +131,7 @@ export abstract class RecurrentLayer extends Module {
       return withRows(ofBiases, first, first + H, value);
     };
     const { outputSize: P, regularizer } = this;
-    const { gains, runningShape } = regularizer ?? {};
+    const { gains, runningShape } = regularizer;
     for (let layer = 0; layer < this.numLayers; layer++) {
       const inputs = layer === 0 ? this.inputSize : P * (this.joins ? this.directions : 1);
       for (const suffix of this.suffixes(layer)) {
@@ -148,7 +147,7 @@ export abstract class RecurrentLayer extends Module {
         for (const side of ["ih", "hh"]) planned.push([`gain_${side}_${suffix}`, [G * H], constant(gains.first), G, lanes]);
         if (gains.memory) planned.push([`gain_c_${suffix}`, [H], constant(gains.first)]);
         if (gains.memory && this.bias) planned.push([`bias_c_${suffix}`, [H], constant(0)]);
-        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer!.firstStatistics, 1, undefined, false]);
+        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer.firstStatistics, 1, undefined, false]);
       }
     }
     return planned;
@@ -172,7 +171,7 @@ export abstract class RecurrentLayer extends Module {
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
         peepholes: this.cell.hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
-        gains: this.regularizer?.gainsOf(context, suffix, this.bias),
+        gains: this.regularizer.gainsOf(context, suffix, this.bias),
       },
     };
   }
@@ -183,12 +182,12 @@ export abstract class RecurrentLayer extends Module {
     const op = tape.options.recurrent ?? recurrent;
     const label = context.label(`l${layer}`);
     const walkAll = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
-      op(tape, some.length > 1 ? label : some[0].label, input, some, { cell: this.cell, lengths, walk: this.regularizer?.walkOf(context, some.length, suffix) });
+      op(tape, some.length > 1 ? label : some[0].label, input, some, { cell: this.cell, lengths, walk: this.regularizer.walkOf(context, some.length, suffix) });
     const suffixes = this.suffixes(layer);
     if (this.outputSize !== this.hiddenSize) {
-      return lanes.map((lane, n) => this.extension!.projected(context, context.parameter(`weight_hr_${suffixes[n]}`), x, lane, lengths, (made, input) => walkAll([made], input, suffixes[n])[0]));
+      return lanes.map((lane, n) => projected(context, context.parameter(`weight_hr_${suffixes[n]}`), x, lane, lengths, (made, input) => walkAll([made], input, suffixes[n])[0]));
     }
-    return this.regularizer?.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
+    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
   }
 
   forward(context: Context, input: Variable): Variable {
@@ -209,7 +208,7 @@ export abstract class RecurrentLayer extends Module {
       return context.lengths ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
     };
     const dropsOut = this.dropout > 0 && context.training;
-    const plain = this.outputSize === this.hiddenSize && !this.regularizer?.acts(context.training);
+    const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
     const stacked = plain && this.directions === 1 && !dropsOut && canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);

@@ -9,13 +9,44 @@ import type { MakeWalk } from "../ops/walk.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Context } from "./context.ts";
 import type { Initializer } from "./initializers.ts";
-import type { RegularizationOptions, RegularizedLayer } from "./layer-extension.ts";
+
+/** Options of recurrent layers that act between product and cell, or on the states. */
+export interface RegularizationOptions {
+  /**
+   * Both sides of the gates, γ_x⊙N(W·x_t) + b_ih and γ_h⊙N(U·h_{t-1}) + b_hh, and of an LSTM what h is read out of,
+   * γ_c⊙N(c_t) + β_c, with N(v) = (v - mean) / √(variance + 1e-5): "layer" over the units of a row (Ba et al. 2016; all
+   * gates together, of a GRU the candidate by itself), gains 1 at first; "batch" over the rows of the batch, at each step
+   * by itself (Cooijmans et al. 2017), gains 0.1 at first, with running statistics for inference. Default "none".
+   */
+  normalization?: Normalization;
+  /**
+   * With "batch": steps that have running statistics of their own, those after them share the last one's. Steps are
+   * counted from the first of each call and of each training batch, so that a sequence that goes on from a given state
+   * meets those of the first steps again; with 1, all steps share one set. In training, a step that only one row reaches
+   * normalises to zero, and a batch of a single row is refused. They are in the state dictionary as `running_l{k}`
+   * [normalizedSteps, (4·G + 2)·H], without the 2 if the cell is not an LSTM's, G counting gates without parameters too:
+   * means and variances of W·x, of U·h, of c; each step of a new batch is 0.1 of its own.
+   */
+  normalizedSteps?: number;
+  /**
+   * Probability that a unit keeps h, or c, of the step before, drawn anew at each step; in inference the expected
+   * mixture of both (Krueger et al. 2017). A number is for both. Default 0.
+   */
+  zoneout?: number | { h?: number; c?: number };
+  /**
+   * Probability that an element of h_{t-1} is 0 in U·h_{t-1} (the others are divided by the rest), the same elements at
+   * every step of a sequence (Gal & Ghahramani 2016); in training. Default 0.
+   */
+  recurrentDropout?: number;
+}
+
+export const regularizationNames = ["normalization", "normalizedSteps", "zoneout", "recurrentDropout"] as const;
 
 const epsilon = 1e-5;
 /** Weight of a new batch in the running statistics, as in PyTorch's batch normalisation. */
 const momentum = 0.1;
 
-export class Regularizer implements RegularizedLayer {
+export class Regularizer {
   private readonly normalization: Normalization;
   private readonly normalizedSteps: number;
   private readonly zoneout: { h: number; c: number };
@@ -50,11 +81,13 @@ export class Regularizer implements RegularizedLayer {
     if (asked.includes("zoneout") && !cell.hasStateOf) throw new RnnError("option", where, "zoneout is not for cells of one's own: what their backward pass wants is the state without it");
   }
 
+  /** Whether anything is to be done; in inference nothing is dropped. */
   acts(training: boolean): boolean {
     const { normalization, zoneout, recurrentDropout } = this;
     return normalization !== "none" || zoneout.h > 0 || zoneout.c > 0 || (training && recurrentDropout > 0);
   }
 
+  /** First value of the gains, and whether the memory has some; undefined if nothing is normalised. */
   get gains(): { first: number; memory: boolean } | undefined {
     if (this.normalization === "none") return undefined;
     return { first: this.normalization === "batch" ? 0.1 : 1, memory: this.cell.hasReadOut === true };
@@ -68,6 +101,7 @@ export class Regularizer implements RegularizedLayer {
     };
   }
 
+  /** Shape of the running statistics of H units; undefined if none are kept. */
   get runningShape(): ((H: number) => Shape) | undefined {
     const { cell, normalizedSteps } = this;
     return normalizedSteps > 0 ? (H) => [normalizedSteps, runningRows(cell) * H] : undefined;
@@ -82,6 +116,7 @@ export class Regularizer implements RegularizedLayer {
     return Float32Array.from({ length: steps * columns }, (_, i) => (isVariance(Math.floor((i % columns) / H)) ? 1 : 0));
   };
 
+  /** For an op of so many lanes, the first of which has this suffix. */
   walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
     const { cell } = this;
     if (!this.acts(context.training)) return undefined;
