@@ -60,7 +60,7 @@ async function speedOf(backend: Backend, { record }: Candidate, n: number, value
   try {
     const time = async (repeat: number): Promise<number> => {
       const started = performance.now();
-      await (await program.run({}, repeat)).downloads;
+      await (await program.run({}, { repeat })).downloads;
       return performance.now() - started;
     };
     const { start } = await (await program.run()).downloads;

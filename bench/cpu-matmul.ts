@@ -106,7 +106,7 @@ async function gflops({ flops, dispatches }: Row, { program, reset }: Prepared):
   for (let round = 0; round < 40; round++) {
     reset();
     const started = performance.now();
-    await program.run({}, repeat);
+    await program.run({}, { repeat });
     best = Math.min(best, performance.now() - started);
   }
   return (flops * repeat) / best / 1e6;

@@ -62,7 +62,7 @@ async function forwardSubject(backend: Backend, problem: Problem): Promise<Omit<
       for (let i = 0; i < times; i++) await pass();
     },
     async steady(times) {
-      await (await program.run(data, times)).downloads;
+      await (await program.run(data, { repeat: times })).downloads;
     },
   };
 }

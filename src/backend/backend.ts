@@ -38,6 +38,19 @@ export interface Room {
   release(): void;
 }
 
+/** What a run is besides its inputs. */
+export interface RunOptions {
+  /** How often the commands run in the one submit (default once); downloads are of the last. */
+  readonly repeat?: number;
+  /** From `reserve`: a GPU has the submit before the call returns. Without it, the run waits for room first. */
+  readonly room?: Room;
+  /**
+   * What the recording's settled buffers hold, told apart by identity: while it is the one of the last run, what was
+   * derived from them is still there and is left out. Without it, it is derived anew.
+   */
+  readonly moment?: object;
+}
+
 /** A recording made ready to run on one device: pipelines, bind groups and transient memory exist. */
 export interface Program {
   readonly recording: Recording;
@@ -45,12 +58,10 @@ export interface Program {
   reserve(): Promise<Room>;
   /**
    * Writes `inputs` (by buffer label), runs every command in one submit, and resolves once it is submitted.
-   * Runs are executed in the order of the calls. With `repeat` the commands run that many times in the one submit;
-   * downloads are of the last.
-   * @param room from `reserve`: a GPU has the submit before the call returns. Without it, the run waits for room first
+   * Runs are executed in the order of the calls.
    * @throws RnnError `device` if the device was lost or refused a command
    */
-  run(inputs?: Readonly<Record<string, NumericArray>>, repeat?: number, room?: Room): Promise<RunResult>;
+  run(inputs?: Readonly<Record<string, NumericArray>>, options?: RunOptions): Promise<RunResult>;
   /** Runs commands [first, last) only, for verification; `inputs` as in `run`. */
   runSlice(first: number, last: number, inputs?: Readonly<Record<string, NumericArray>>): Promise<void>;
   /** The memory behind a buffer of the recording. */

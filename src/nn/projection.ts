@@ -28,7 +28,7 @@ export function projected(context: Context, weight: Variable, x: Variable, lane:
   const [P, H] = weight.shape;
   const [rows] = recurrentWeight.shape;
   const [, B] = x.shape;
-  const both = product(tape, `${label}.recurrent`, recurrentWeight, weight, { batch: 1, M: rows, N: H, K: P }, straight, [rows, H]);
+  const both = tape.recording.derive([recurrentWeight.view, weight.view], () => product(tape, `${label}.recurrent`, recurrentWeight, weight, { batch: 1, M: rows, N: H, K: P }, straight, [rows, H]));
   const ofMemory = (inputs: Variable): Lane => ({ ...lane, initialH: undefined, weights: { ...weights, inputWeight: inputs, recurrentWeight: both } });
   const project = (name: string, m: Variable): Variable => linear(tape, `${label}.${name}`, m, weight, undefined);
   // Final states lie where no kernel may bind them.
@@ -40,7 +40,7 @@ export function projected(context: Context, weight: Variable, x: Variable, lane:
   const h0 = slice(tape, `${label}.h0`, initialH, 0, 0, B).reshaped([1, B, P]);
   const whole = context.lengths === undefined;
   const first = whole ? atEnd(context, label, h0, x.shape[0], reverse) : atFirstStep(context, label, h0, x.shape[0], reverse, lengths);
-  const result = walk(ofMemory(concat(tape, `${label}.inputs`, [inputWeight, recurrentWeight], 1)), concat(tape, `${label}.x`, [x, first], 2));
+  const result = walk(ofMemory(tape.recording.derive([inputWeight.view, recurrentWeight.view], () => concat(tape, `${label}.inputs`, [inputWeight, recurrentWeight], 1))), concat(tape, `${label}.x`, [x, first], 2));
   const finalH = last(result);
   if (whole) return { ...result, y: project("h", result.y), finalH };
   // A row of length 0 ends with the state that it began with: what mask leaves of h_0 is that of the other rows.

@@ -50,12 +50,28 @@ export interface PackedWeights {
   readonly backward: View;
   /** Records what goes into the rows behind U and b_hh. */
   readonly rest: () => void;
+  /** What that is made of. */
+  readonly restOf: readonly Variable[];
 }
+
+/** Rows of a table that are wanted by id. */
+interface Gather {
+  readonly table: View;
+  readonly ids: View;
+  readonly to: View;
+  readonly width: number;
+  readonly rows: number;
+  readonly firstId: number;
+}
+
+const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId }: Gather): void => (
+  recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId })
+);
 
 /** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
 function pack(
-  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: Omit<PackedWeights, "rest">, anyIds: View,
-  gather?: { table: View; ids: View; to: View; width: number; rows: number; firstId: number },
+  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: Pick<PackedWeights, "forward" | "backward">, anyIds: View,
+  gather?: Gather,
 ): void {
   const [columns, H] = weight.shape;
   tape.recording.dispatch(prepareLayer, {
@@ -84,9 +100,14 @@ export function laneInput(
   const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
     matmul(recording, input, inputWeight.view, to, { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
   };
-  const packRecurrent = (gather?: Parameters<typeof pack>[6]): void => {
-    pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, gather);
-    packed.rest();
+  const packRecurrent = (gather?: Gather): void => {
+    const from = [recurrentWeight, ...(recurrentBias ? [recurrentBias] : []), ...packed.restOf];
+    const settled = recording.isSettled(from.map(({ view }) => view));
+    recording.derive(from.map(({ view }) => view), () => {
+      pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, settled ? undefined : gather);
+      packed.rest();
+    });
+    if (settled && gather) gatherRows(recording, gather);
   };
   return gathered ? fromTable(gathered) : fromRows();
 
@@ -98,11 +119,11 @@ export function laneInput(
       project(to, first, steps) {
         const gather = { rows: steps * B, firstId: first * B };
         if (projected) {
-          recording.dispatch(embeddingGather, { weight: projected, ids, y: to }, { columns, ...gather });
+          gatherRows(recording, { table: projected, ids, to, width: columns, ...gather });
           return;
         }
-        projected = recording.buffer(`${label}.projected`, [rows, columns]);
-        multiply(table.view, projected, rows, 0);
+        const whole = (projected = recording.buffer(`${label}.projected`, [rows, columns]));
+        recording.derive([table.view, inputWeight.view, ...(inputBias ? [inputBias.view] : [])], () => multiply(table.view, whole, rows, 0));
         packRecurrent({ table: projected, ids, to, width: columns, ...gather });
       },
       collect(dGates, first, steps) {
@@ -147,13 +168,16 @@ export function laneInput(
  */
 export function stackedInput(
   tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
-  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: Omit<PackedWeights, "rest"> }, rows: number, anyIds: View,
+  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward"> }, rows: number, anyIds: View,
 ): LaneInput {
   return {
     project() {
-      pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
-      packed.recurrent.rest();
-      pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
+      const from = [recurrentWeight, inputWeight, ...(recurrentBias ? [recurrentBias] : []), ...(inputBias ? [inputBias] : []), ...packed.recurrent.restOf];
+      tape.recording.derive(from.map(({ view }) => view), () => {
+        pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+        packed.recurrent.rest();
+        pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
+      });
     },
     collect(dGates) {
       weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);

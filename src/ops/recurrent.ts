@@ -151,7 +151,7 @@ class RecurrentOp {
   private inputOf({ label, weights: all }: Lane, n: number): LaneInput {
     const { tape, x, whole, options: { lengths, stacked } } = this;
     const weights = this.walk.ownsBiases ? { ...all, inputBias: undefined } : all;
-    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part), rest: () => this.packRest(all, part) });
+    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part), rest: () => this.packRest(all, part), restOf: this.walk.rowParts(all, "forward").map(({ values }) => values) });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
     return stackedInput(tape, label, below, weights, { recurrent: packed(n), input: packed(whole.lanes + n - 1) }, whole.T * whole.B, lengths);
@@ -250,7 +250,8 @@ class RecurrentOp {
   /** The weights that a pass reads, once the inputs have packed them. */
   private packed(pass: "forward" | "backward"): View {
     const { whole } = pass === "forward" ? this.forwardWeights : this.backwardWeights;
-    return this.form.half ? (this.halfWeights[pass] ??= this.halves(`weights.${pass}.half`, whole, this.G)) : whole;
+    if (!this.form.half) return whole;
+    return (this.halfWeights[pass] ??= this.recording.derive([whole], () => this.halves(`weights.${pass}.half`, whole, this.G)));
   }
 
   private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {

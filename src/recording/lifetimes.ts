@@ -11,7 +11,7 @@ export interface MemoryPlan {
 
 /**
  * First and last command that touches each transient buffer. Downloads are handed over behind the last command,
- * wherever they stand.
+ * wherever they stand. What is derived outlives the run: no other buffer ever has its memory.
  */
 export function lifetimes(recording: Recording): Map<Buffer, Span> {
   const spans = new Map<Buffer, { first: number; last: number }>();
@@ -25,6 +25,12 @@ export function lifetimes(recording: Recording): Map<Buffer, Span> {
       else spans.set(buffer, { first: index, last });
     }
   });
+  const { derived, commands } = recording;
+  for (const span of spans.values()) {
+    if (span.first >= derived || span.last < derived) continue;
+    span.first = 0;
+    span.last = commands.length;
+  }
   return spans;
 }
 

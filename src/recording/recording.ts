@@ -65,8 +65,13 @@ const overlap = (one: View, other: View): boolean => one.offset < other.offset +
 export class Recording {
   readonly buffers: Buffer[] = [];
   readonly commands: Command[] = [];
+  /** The first commands, as many as this: what they make depends on settled buffers only, and stays until these change. */
+  derived = 0;
   private readonly labels = new Map<string, number>();
+  private readonly settled = new Set<Buffer>();
   private prologue = 0;
+  /** Where commands go: to the list, or for now to what `derive` collects. */
+  private target = this.commands;
 
   /**
    * @param profile what is known of the device it is for, where ops choose between kernels that compute the same
@@ -94,11 +99,39 @@ export class Recording {
       ));
       if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }
-    this.commands.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
+    this.target.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
   }
 
   copy(from: View, to: View): void {
-    this.commands.push({ kind: "copy", from, to });
+    this.target.push({ kind: "copy", from, to });
+  }
+
+  /** Says that a buffer's contents change between runs only, and that whoever runs the program knows when (`RunParts.moment`). */
+  settle({ buffer }: View): void {
+    this.settled.add(buffer);
+  }
+
+  /** Whether what is made of these views alone need not be made again in every run. */
+  isSettled(views: readonly View[]): boolean {
+    return views.every(({ buffer }) => this.settled.has(buffer));
+  }
+
+  /**
+   * Records what depends on `from` only, such as packed weights. If that is settled, the commands go to the front, the
+   * buffers that they write are settled too, and a run leaves them out while nothing has changed. Else they stand here.
+   */
+  derive<T>(from: readonly View[], record: () => T): T {
+    if (this.target !== this.commands || !this.isSettled(from)) return record();
+    const collected: Command[] = [];
+    this.target = collected;
+    try {
+      return record();
+    } finally {
+      this.target = this.commands;
+      this.commands.splice(this.derived, 0, ...collected);
+      this.derived += collected.length;
+      for (const { buffer } of collected.flatMap((command) => usesOf(command).writes)) this.settled.add(buffer);
+    }
   }
 
   /**
@@ -115,11 +148,16 @@ export class Recording {
       });
       return;
     }
-    this.commands.splice(this.prologue++, 0, { kind: "copy", from, to });
+    this.first({ kind: "copy", from, to });
   }
 
   clearFirst(view: View): void {
-    this.commands.splice(this.prologue++, 0, { kind: "clear", view });
+    this.first({ kind: "clear", view });
+  }
+
+  private first(command: Command): void {
+    if (this.target === this.commands) this.commands.splice(this.derived + this.prologue++, 0, command);
+    else this.target.unshift(command);
   }
 
   /** Hands `view` to the host after the run, under `name`. */

@@ -108,7 +108,7 @@ export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Cell; 
 /** Milliseconds of a run, from the call until its end is known. */
 export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
   const started = now();
-  await (await program.run({}, repeat)).downloads;
+  await (await program.run({}, { repeat })).downloads;
   return now() - started;
 }
 

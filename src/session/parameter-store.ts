@@ -28,6 +28,8 @@ export class ParameterStore implements ParameterHolder {
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
   private freed = false;
+  /** What the parameters here are, told apart by identity: another object whenever they change. */
+  moment: object = {};
   /** What acts on this model have in common with acts on it elsewhere, and on models that share parameters with it. */
   readonly things: readonly object[];
   /** Computations in several pieces that read the parameters here. */
@@ -98,7 +100,10 @@ export class ParameterStore implements ParameterHolder {
   upload(): void {
     // No turn holds back new values from the host, so this looks again.
     const stale = this.stale();
-    if (stale.length > 0) this.readings.keep();
+    if (stale.length > 0) {
+      this.readings.keep();
+      this.moment = {};
+    }
     for (const place of stale) {
       this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
       place.version = place.parameter.version;
@@ -111,11 +116,13 @@ export class ParameterStore implements ParameterHolder {
 
   /** Takes these values, whatever the model's are. */
   write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
+    this.moment = {};
     for (const { path, parameter, offset } of this.places.values()) this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
   }
 
   /** To be called after a run that changed the parameters here, in the same turn. */
   changed(): void {
+    this.moment = {};
     for (const place of this.places.values()) {
       // New values from the host that came during the run are the later change.
       if (place.version !== place.parameter.version) continue;

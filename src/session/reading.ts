@@ -14,7 +14,8 @@ export class Reading {
   /** Why there is no copy, if the device had no room for one. @internal */
   problem: { readonly error: unknown } | undefined;
 
-  constructor(private readonly readings: Readings) {}
+  /** @param moment of the parameters that it reads, told apart by identity */
+  constructor(private readonly readings: Readings, readonly moment: object) {}
 
   /** Does `run` on the parameters of the reading's moment, bound like the live ones. Only in a turn. */
   run<T>(run: () => Promise<T>): Promise<T> {
@@ -35,9 +36,9 @@ export class Readings {
 
   constructor(private readonly backend: Backend, private readonly parameters: () => DeviceBuffer) {}
 
-  /** A reading of what the parameters are now. */
-  add(): Reading {
-    const reading = new Reading(this);
+  /** A reading of what the parameters are now, at this moment. */
+  add(moment: object): Reading {
+    const reading = new Reading(this, moment);
     this.open.add(reading);
     return reading;
   }

@@ -71,6 +71,8 @@ export class RunContext implements ContextHost {
     this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
+    // A training step changes them after each run, so that there is nothing to keep; and it packs weights on the way.
+    if (!plan.differentiates) recording.settle(this.parameters);
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
     const type = ids ? "u32" : "f32";

@@ -118,7 +118,7 @@ export class Session {
       await Promise.all(stores.map((store) => store.fetch()));
       return stores.map((store) => {
         store.upload();
-        return store.readings.add();
+        return store.readings.add(store.moment);
       });
     });
   }
@@ -143,7 +143,7 @@ export class Session {
         if (!reading) await store.sync();
         if (changes) store.readings.keep();
         before?.();
-        const run = (): Promise<RunResult> => program.run(inputs, repeat, room);
+        const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment });
         const result = await (reading ? reading.run(run) : run());
         if (changes) store.changed();
         after?.();

@@ -4,7 +4,7 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, Program, Room, RunResult } from "../backend.ts";
+import type { DeviceBuffer, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
@@ -18,6 +18,8 @@ export class CpuProgram implements Program {
   private steps: (() => void)[] = [];
   private downloads: { name: string; array: NumericArray }[] = [];
   private freed = false;
+  /** What derived buffers were made of. */
+  private moment: object | undefined;
   /** The backend's generation for which `steps` and `downloads` hold. */
   private generation = -1;
 
@@ -36,9 +38,11 @@ export class CpuProgram implements Program {
     return Promise.resolve({ release: () => undefined });
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1): Promise<RunResult> {
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, moment }: RunOptions = {}): Promise<RunResult> {
     this.begin(inputs);
-    for (let i = 0; i < repeat; i++) for (const step of this.steps) step();
+    let first = moment !== undefined && moment === this.moment ? this.recording.derived : 0;
+    for (let i = 0; i < repeat; i++, first = this.recording.derived) for (let n = first; n < this.steps.length; n++) this.steps[n]();
+    this.moment = moment;
     this.backend.counters.submits++;
     const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
     return { downloads: Promise.resolve(downloads) };

@@ -5,7 +5,7 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, PrepareOptions, Program, Room, RunResult } from "../backend.ts";
+import type { DeviceBuffer, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
@@ -56,8 +56,12 @@ class WebGpuProgram implements Program {
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new Map<GPUBuffer, number>();
   private readonly steps: Step[];
+  /** Without what is derived. */
+  private readonly repeated: Step[];
   private readonly staging: Staging;
   private paramsGroup!: GPUBindGroup;
+  /** What derived buffers were made of. */
+  private moment: object | undefined;
   private freed = false;
 
   constructor(
@@ -69,6 +73,7 @@ class WebGpuProgram implements Program {
       this.allocate(externals, keepAll);
       const paramsOffsets = this.uploadParams();
       this.steps = recording.commands.flatMap((command, i) => this.stepOf(command, paramsOffsets[i]));
+      this.repeated = this.steps.slice(recording.derived);
       this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })), this.owned);
     } catch (error) {
       // Too large: what was made so far must not be lost to a second try with a smaller batch.
@@ -81,14 +86,16 @@ class WebGpuProgram implements Program {
     return this.staging.acquire();
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, repeat = 1, room?: Room): Promise<RunResult> {
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, room, moment }: RunOptions = {}): Promise<RunResult> {
     const loan: Loan = room ?? await this.staging.acquire();
     let accepted: Promise<void>;
     try {
       accepted = this.submit("run", inputs, (encoder) => {
-        for (let i = 0; i < repeat; i++) this.encode(encoder, this.steps);
+        const again = moment !== undefined && moment === this.moment;
+        for (let i = 0; i < repeat; i++) this.encode(encoder, again || i > 0 ? this.repeated : this.steps);
         this.staging.encode(encoder, loan);
       });
+      this.moment = moment;
     } catch (error) {
       loan.release();
       throw error;
