@@ -5,6 +5,7 @@ import { checkProfile, type DeviceProfile } from "../kernels/device-profile.ts";
 import { Avoided, checkSelfTest, hasFallback, packageVersion, type SelfTest } from "../kernels/self-test.ts";
 import type { Backend } from "./backend.ts";
 import type { CpuBackend, CpuOptions } from "./cpu/cpu-backend.ts";
+import { whyNoWebGpu } from "./environment.ts";
 import type { LentDevice } from "./webgpu/lent-device.ts";
 import type { WebGpuBackend } from "./webgpu/webgpu-backend.ts";
 
@@ -61,7 +62,7 @@ export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", gi
     if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
     return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
-  if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: "this browser has no WebGPU" });
+  if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: whyNoWebGpu() });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });

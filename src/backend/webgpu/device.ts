@@ -1,6 +1,7 @@
 /** Finds a WebGPU device: the browser's, Deno's, or Dawn in Node through the optional peer dependency `webgpu`. */
 import { dawn } from "#host";
 import { RnnError } from "../../errors.ts";
+import { whyNoAdapter, whyNoWebGpu } from "../environment.ts";
 
 export interface FoundDevice {
   readonly device: GPUDevice;
@@ -25,9 +26,7 @@ async function findGpu(): Promise<GPU> {
   try {
     return (await dawn(dawnFlags)) as GPU;
   } catch (cause) {
-    const inNode = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node;
-    const reason = inNode ? 'Node has none of its own; install the package "webgpu" beside this one' : "this browser has none; use a current Chrome, Edge, Safari or Firefox on https or localhost";
-    throw new RnnError("device", "WebGPU", `${reason}, or use the CPU backend`, { cause });
+    throw new RnnError("device", "WebGPU", `${whyNoWebGpu()}; or use the CPU backend`, { cause });
   }
 }
 
@@ -51,7 +50,7 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
 export async function findDevice(): Promise<FoundDevice> {
   const gpu = await findGpu();
   const adapter = await requestAdapter(gpu);
-  if (!adapter) throw new RnnError("device", "WebGPU", "no adapter; the GPU or its driver may be blocklisted (see chrome://gpu or about:support)");
+  if (!adapter) throw new RnnError("device", "WebGPU", whyNoAdapter());
   const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
   try {
     const device = await adapter.requestDevice({ label: "webgpu-rnn", requiredLimits });
