@@ -1,6 +1,6 @@
 /** The loss curve. */
 import { block } from "./dom.ts";
-import { LossHistory } from "./loss-history.ts";
+import { LossHistory, type KeptLosses } from "./loss-history.ts";
 import type { StepReport } from "./messages.ts";
 import { Plot } from "./plot.ts";
 
@@ -13,8 +13,10 @@ export class Chart {
     pointed: (index) => this.readOut(index),
   });
 
-  clear(): void {
+  /** @param losses of a training that is gone on with */
+  clear(losses?: KeptLosses): void {
     this.history = new LossHistory();
+    if (losses) this.history.restore(losses);
     this.plot.draw();
   }
 

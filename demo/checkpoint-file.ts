@@ -2,6 +2,8 @@
 import { decodeSafetensors, RnnError, Vocabulary, type StateDict } from "webgpu-rnn";
 import type { Settings, Text } from "./messages.ts";
 import { checkSettings } from "./settings.ts";
+import { checkParameters, parameterCount } from "./size.ts";
+import { shortName } from "./text-file.ts";
 
 /** The text that a model was trained on, recognised without keeping it. */
 export interface TextMark {
@@ -20,10 +22,8 @@ export interface Description {
 export function markOf({ name, text }: Text): TextMark {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return { name, characters: text.length, hash: (hash >>> 0).toString(16) };
+  return { name: shortName(name), characters: text.length, hash: (hash >>> 0).toString(16) };
 }
-
-export const isSameText = (a: TextMark, b: TextMark): boolean => a.characters === b.characters && a.hash === b.hash;
 
 export function toMetadata({ settings, vocabulary, text }: Description): Record<string, string> {
   return { settings: JSON.stringify(settings), vocabulary: JSON.stringify(vocabulary.characters), text: JSON.stringify(text) };
@@ -34,20 +34,61 @@ export interface OpenedFile extends Description {
   readonly parameters: StateDict;
 }
 
-/** @throws RnnError `format`, in words, for a file that is truncated, foreign or was not made by this page */
+/** Steps beyond this nobody has done; numbers much larger could not be counted on from. */
+const mostSteps = 1e12;
+
+/**
+ * All that can be known of a file without making its model. What a model of its settings would take is bounded by the
+ * numbers that the file does hold.
+ * @throws RnnError `format`, in words, for a file that is truncated, foreign or was not made by this page
+ */
 export function readCheckpoint(file: Uint8Array<ArrayBuffer>): OpenedFile {
   const { tensors, metadata } = decodeSafetensors(file);
-  const settings = parse(metadata, "settings") as Settings;
-  const characters = parse(metadata, "vocabulary");
-  const text = parse(metadata, "text") as TextMark;
-  if (!Array.isArray(characters) || !characters.every((c) => typeof c === "string")) throw foreign("its vocabulary is no list of characters");
-  checkSettings(settings);
+  const settings = readSettings(parse(metadata, "settings"));
+  const vocabulary = readVocabulary(parse(metadata, "vocabulary"));
+  const text = readMark(parse(metadata, "text"));
+  const step = Number(metadata.step);
+  if (!Number.isInteger(step) || step < 0 || step > mostSteps) throw foreign("its step is no count of steps");
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
-  return { settings, vocabulary: new Vocabulary(characters), text, step: Number(metadata.step), parameters };
+  const expected = parameterCount(settings, vocabulary.size);
+  const found = Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);
+  if (found !== expected) throw foreign(`a network of its settings has ${expected.toLocaleString("en")} parameters, the file holds ${found.toLocaleString("en")}`);
+  saying(() => checkParameters(settings, vocabulary.size));
+  for (const [name, { data }] of Object.entries(tensors)) {
+    if (!data.every(Number.isFinite)) throw foreign(`its "${shortName(name)}" holds a number that is not finite`);
+  }
+  return { settings, vocabulary, text, step, parameters };
 }
 
-function parse(metadata: Readonly<Record<string, string>>, name: string): unknown {
-  if (!(name in metadata)) throw foreign(`its metadata has no "${name}"`);
+function readSettings(found: object): Settings {
+  const { cell, embedding, hidden, layers, batch, window, learningRate, seed } = found as Settings;
+  const settings = { cell, embedding, hidden, layers, batch, window, learningRate, seed };
+  saying(() => checkSettings(settings));
+  return settings;
+}
+
+function readVocabulary(found: object): Vocabulary {
+  return saying(() => new Vocabulary(found as string[]));
+}
+
+function readMark(found: object): TextMark {
+  const { name, characters, hash } = found as TextMark;
+  if (typeof name !== "string" || !Number.isSafeInteger(characters) || characters < 0 || typeof hash !== "string") throw foreign("it does not say which text it learnt from");
+  return { name: shortName(name), characters, hash };
+}
+
+/** What a check says about a part of the file is said about the file. */
+function saying<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof RnnError) throw foreign(error.message);
+    throw error;
+  }
+}
+
+function parse(metadata: Readonly<Record<string, string>>, name: string): object {
+  if (!Object.hasOwn(metadata, name)) throw foreign(`its metadata has no "${name}"`);
   try {
     const value: unknown = JSON.parse(metadata[name]);
     if (typeof value === "object" && value !== null) return value;
@@ -58,5 +99,5 @@ function parse(metadata: Readonly<Record<string, string>>, name: string): unknow
 }
 
 function foreign(why: string): RnnError {
-  return new RnnError("format", "checkpoint", `this safetensors file does not come from this page: ${why}`);
+  return new RnnError("format", "checkpoint", `this file does not come from this page, or was damaged: ${why}`);
 }

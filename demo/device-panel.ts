@@ -7,6 +7,8 @@ export const isSoftware = (adapter: string): boolean => adapter.includes("(softw
 export function showDevice({ backend, adapter, reason }: BackendReport): void {
   const webgpu = backend === "webgpu";
   block("device").dataset.backend = backend;
+  // Only what is slower than need be is marked: a CPU is nothing to be warned of.
+  block("device").dataset.software = String(webgpu && isSoftware(adapter));
   block("device-name").textContent = webgpu ? `WebGPU on ${adapter}` : adapter;
   block("device-reason").textContent = webgpu && isSoftware(adapter) ? `${reason}; a software adapter, slower than the CPU itself` : reason;
 }

@@ -35,16 +35,20 @@ export type Request =
   | { readonly kind: "backend"; readonly choice: BackendChoice }
   /** Make a new model and train it. */
   | { readonly kind: "start"; readonly choice: BackendChoice; readonly settings: Settings; readonly text: Text }
-  /** Make the model of a checkpoint; `text` is the one at hand, for going on with the training. */
-  | { readonly kind: "open"; readonly choice: BackendChoice; readonly file: Uint8Array<ArrayBuffer>; readonly name: string; readonly text: Text | null; readonly andTrain: boolean }
-  /** Go on training; `text` in case the model was opened without one. */
+  /**
+   * Put the model of a checkpoint in the place of the present one, which goes on if the file cannot be used. `text` is
+   * the one at hand, for going on with the training; `learningRate` another one than the file's.
+   */
+  | { readonly kind: "open"; readonly choice: BackendChoice; readonly file: Uint8Array<ArrayBuffer>; readonly name: string; readonly text: Text | null; readonly andTrain: boolean; readonly learningRate?: number }
+  /** Go on training, on this text; null: on the one before. */
   | { readonly kind: "resume"; readonly text: Text | null }
   | { readonly kind: "pause" }
   | { readonly kind: "learningRate"; readonly value: number }
   /** How the samples during training are drawn. */
   | { readonly kind: "sampling"; readonly sampling: Sampling }
   | { readonly kind: "sample"; readonly sampling: Sampling }
-  | { readonly kind: "checkpoint" }
+  /** `asked`: for a download; otherwise for the copy to fall back on. */
+  | { readonly kind: "checkpoint"; readonly asked: boolean }
   /** Check the model's kernels; `settings` are for a model made up if there is none. */
   | { readonly kind: "verify"; readonly settings: Settings };
 
@@ -53,10 +57,16 @@ export interface ModelInfo {
   readonly parameters: number;
   readonly vocabulary: number;
   readonly step: number;
-  /** The text it was trained on. */
+  /** The text that it learns from. */
   readonly textName: string;
-  /** Why training cannot go on as it is, or null if it can. */
-  readonly cannotTrain: string | null;
+  /** Whether that text is at hand, so that training can go on. */
+  readonly hasText: boolean;
+}
+
+/** What a training will take, known before it is taken. */
+export interface Planned {
+  readonly parameters: number;
+  readonly bytes: number;
 }
 
 export interface StepReport {
@@ -92,8 +102,12 @@ export interface BackendReport {
 
 export type Reply =
   | ({ readonly kind: "backend" } & BackendReport)
+  | { readonly kind: "planned"; readonly planned: Planned }
+  /** There is another model, or it has moved to another backend; `opened`: the name of its file. */
   | { readonly kind: "model"; readonly model: ModelInfo; readonly opened: string | null }
-  | { readonly kind: "state"; readonly state: "training" | "paused" }
+  /** `textName`: the text that is read from now on. */
+  | { readonly kind: "state"; readonly state: "training"; readonly textName: string }
+  | { readonly kind: "state"; readonly state: "paused" }
   | { readonly kind: "progress"; readonly steps: readonly StepReport[]; readonly charactersPerSecond: number }
   /** A piece of a sample; samples are told apart by `id`. `leftOut`: characters of the prompt that the model has never seen. */
   | { readonly kind: "sample"; readonly id: number; readonly step: number; readonly loss: number | null; readonly prompt: string; readonly leftOut: string; readonly temperature: number; readonly piece: string; readonly done: boolean }

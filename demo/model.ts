@@ -1,6 +1,6 @@
 /** The library at work: a character model, its training, its writing. The rest of this folder is the page around it. */
 import { adam, crossEntropy, Embedding, generateTokens, GRU, Linear, LSTM, RNN, Sequential, Trainer } from "webgpu-rnn";
-import type { Backend, Schedule, TextData, Vocabulary } from "webgpu-rnn";
+import type { Backend, Schedule, TrainingData, Vocabulary } from "webgpu-rnn";
 import type { Sampling, Settings } from "./messages.ts";
 
 export function makeModel({ cell, embedding, hidden, layers, seed }: Settings, vocabularySize: number): Sequential {
@@ -12,7 +12,7 @@ export function makeModel({ cell, embedding, hidden, layers, seed }: Settings, v
   }, { seed });
 }
 
-export function makeTrainer(model: Sequential, backend: Backend, data: TextData, seed: number, learningRate: Schedule): Trainer {
+export function makeTrainer(model: Sequential, backend: Backend, data: TrainingData, seed: number, learningRate: Schedule): Trainer {
   return new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate }), clipNorm: 1, seed });
 }
 

@@ -2,6 +2,14 @@
 import { block, count, make, makeButton } from "./dom.ts";
 import type { DeviceReport } from "./messages.ts";
 
+/** It was about another model or device. */
+export function hideReport(): void {
+  const place = block("report");
+  place.hidden = true;
+  place.replaceChildren();
+  delete place.dataset.passed;
+}
+
 export function showReport(report: DeviceReport): void {
   const { passed, adapter, commands, compared, findings } = report;
   const bad = findings.filter((f) => f.firstBadIndex >= 0).length;

@@ -1,9 +1,11 @@
 /** One model with its backend, its text and its training. Lives in the worker. */
-import { RnnError, TextData, type Backend, type Sequential, type Trainer } from "webgpu-rnn";
-import { isSameText, markOf, readCheckpoint, toMetadata, type Description, type TextMark } from "./checkpoint-file.ts";
-import type { ModelInfo, Sampling, Settings, StepReport, Text } from "./messages.ts";
+import { RnnError, type Backend, type Sequential, type Trainer, type Vocabulary } from "webgpu-rnn";
+import { markOf, readCheckpoint, toMetadata, type Description } from "./checkpoint-file.ts";
+import type { ModelInfo, Planned, Sampling, Settings, StepReport, Text } from "./messages.ts";
 import { makeModel, makeTrainer, write } from "./model.ts";
+import { Reading, readText } from "./reading.ts";
 import { checkSettings } from "./settings.ts";
+import { bytesOfParameters, checkParameters, checkStep } from "./size.ts";
 
 /** More than anybody waits for; training ends when the visitor says so. */
 const endless = 1e9;
@@ -13,60 +15,84 @@ export class Run {
   /** May be changed while training. */
   learningRate: number;
   private readonly settings: Settings;
-  private readonly vocabulary: Description["vocabulary"];
-  private mark: TextMark;
-  /** There is none while the text that goes with a checkpoint is not at hand. */
-  private trainer: Trainer | undefined;
-  /** The text that `trainer` reads. */
-  private text: Text | null = null;
-  /** The file that the trainer is to go on from. */
-  private file: Uint8Array<ArrayBuffer> | null = null;
-  private stepOfFile = 0;
+  private readonly vocabulary: Vocabulary;
+  private readonly trainer: Trainer;
   private samples = 0;
 
-  private constructor(description: Description, readonly backend: Backend) {
-    ({ settings: this.settings, vocabulary: this.vocabulary, text: this.mark } = description);
+  private constructor(description: Omit<Description, "text">, readonly backend: Backend, private readonly reading: Reading) {
+    ({ settings: this.settings, vocabulary: this.vocabulary } = description);
     this.learningRate = this.settings.learningRate;
     this.model = makeModel(this.settings, this.vocabulary.size);
+    this.trainer = makeTrainer(this.model, backend, reading, this.settings.seed, () => this.learningRate);
   }
 
-  /** A new model for a text. */
-  static create(settings: Settings, text: Text, backend: Backend): Run {
+  /**
+   * A new model for a text.
+   * @param planned is told what it will take, before that is taken
+   * @throws RnnError in the page's words, if settings, text or size cannot be used
+   */
+  static async create(settings: Settings, text: Text, backend: Backend, planned: (size: Planned) => void): Promise<Run> {
     checkSettings(settings);
-    const data = TextData.from(text.text, { batch: settings.batch, steps: settings.window });
-    const run = new Run({ settings, vocabulary: data.vocabulary, text: markOf(text) }, backend);
-    run.attach(text, data);
+    const data = readText(text, settings);
+    const { vocabulary } = data;
+    const parameters = checkParameters(settings, vocabulary.size);
+    planned({ parameters, bytes: bytesOfParameters(parameters) });
+    const reading = new Reading(settings, vocabulary, markOf(text));
+    reading.take(text, 0, data);
+    const run = new Run({ settings, vocabulary }, backend, reading);
+    planned({ parameters, bytes: await run.checkMemory() });
     return run;
   }
 
-  /** The model of a checkpoint. If `text` is the one it was trained on, training can go on at once. */
-  static open(file: Uint8Array<ArrayBuffer>, text: Text | null, backend: Backend): Run {
+  /**
+   * The model of a checkpoint. If `text` is the one it was trained on, training can go on at once.
+   * @throws RnnError, in words, if the file cannot be used
+   */
+  static async open(file: Uint8Array<ArrayBuffer>, text: Text | null, backend: Backend): Promise<Run> {
     const opened = readCheckpoint(file);
-    const run = new Run(opened, backend);
-    run.model.loadStateDict(opened.parameters);
-    run.file = file;
-    run.stepOfFile = opened.step;
-    if (text && isSameText(markOf(text), opened.text)) run.attach(text);
+    const reading = new Reading(opened.settings, opened.vocabulary, opened.text);
+    if (text && !reading.isOther(text)) reading.take(text, opened.step);
+    return Run.restored(opened, file, backend, reading);
+  }
+
+  /** The same run on another backend. */
+  async moveTo(backend: Backend): Promise<Run> {
+    const { vocabulary, learningRate } = this;
+    return Run.restored({ settings: { ...this.settings, learningRate }, vocabulary }, await this.checkpoint(), backend, this.reading);
+  }
+
+  private static async restored(description: Omit<Description, "text">, file: Uint8Array<ArrayBuffer>, backend: Backend, reading: Reading): Promise<Run> {
+    const run = new Run(description, backend, reading);
+    await run.checkMemory();
+    run.trainer.restore(file);
     return run;
   }
 
   get step(): number {
-    return this.trainer?.step ?? this.stepOfFile;
+    return this.trainer.step;
+  }
+
+  get textName(): string {
+    return this.reading.about.name;
   }
 
   info(): ModelInfo {
-    const { settings, learningRate, mark } = this;
-    const cannotTrain = this.trainer ? null : `This model was trained on “${mark.name}” (${mark.characters.toLocaleString("en")} characters), which is not the text chosen here. It can write; Continue trains it on the chosen text.`;
-    return { settings: { ...settings, learningRate }, parameters: this.model.parameterCount, vocabulary: this.vocabulary.size, step: this.step, textName: mark.name, cannotTrain };
+    const { settings, learningRate, vocabulary, step, textName } = this;
+    return { settings: { ...settings, learningRate }, parameters: this.model.parameterCount, vocabulary: vocabulary.size, step, textName, hasText: this.reading.hasText };
+  }
+
+  /**
+   * Reads this text from now on, if it is another one.
+   * @throws RnnError `data` if it does not suit; the text before stays then
+   */
+  read(text: Text): void {
+    if (!this.reading.hasText || this.reading.isOther(text)) this.reading.take(text, this.step);
   }
 
   /** Trains until `signal`; `between` is awaited after each step and may use the model. */
-  async train(text: Text | null, signal: AbortSignal, between: (report: StepReport) => Promise<void>): Promise<void> {
-    if (!this.trainer) {
-      if (!text) throw new RnnError("data", "Text", "choose a text to train on first");
-      this.attach(text);
-    }
-    for await (const { step, loss } of this.trainer!.run({ steps: endless, signal })) await between({ step, loss });
+  async train(signal: AbortSignal, between: (report: StepReport) => Promise<void>): Promise<void> {
+    if (!this.reading.hasText) throw new RnnError("data", "Text", "choose a text to train on first");
+    for await (const { step, loss } of this.trainer.run({ steps: endless, signal })) await between({ step, loss });
   }
 
   /** The characters of a prompt that the model knows, and those that it does not. */
@@ -82,23 +108,16 @@ export class Run {
   }
 
   /** Everything that is needed to go on elsewhere, as a file. */
-  async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
-    if (!this.trainer) return this.file!.slice();
+  checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
     const settings = { ...this.settings, learningRate: this.learningRate };
-    return this.trainer.checkpoint(toMetadata({ settings, vocabulary: this.vocabulary, text: this.mark }));
+    return this.trainer.checkpoint(toMetadata({ settings, vocabulary: this.vocabulary, text: this.reading.about }));
   }
 
-  /** The same run on another backend. */
-  async moveTo(backend: Backend): Promise<Run> {
-    return Run.open(await this.checkpoint(), this.text, backend);
-  }
-
-  private attach(text: Text, data = TextData.from(text.text, { batch: this.settings.batch, steps: this.settings.window, vocabulary: this.vocabulary })): void {
-    const trainer = makeTrainer(this.model, this.backend, data, this.settings.seed, () => this.learningRate);
-    if (this.file) trainer.restore(this.file);
-    this.trainer = trainer;
-    this.text = text;
-    this.mark = markOf(text);
-    this.file = null;
+  /** Bytes that a training step takes. @throws RnnError `limit` if they are too many */
+  private async checkMemory(): Promise<number> {
+    // On the host are the parameters, and at times two copies for a checkpoint.
+    const bytes = (await this.trainer.plannedMemory()).total + 12 * this.model.parameterCount;
+    checkStep(bytes);
+    return bytes;
   }
 }

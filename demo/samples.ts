@@ -1,6 +1,7 @@
 /** What the network writes: the latest sample in full, the ones before it as a record of its progress. */
 import { block, button, byId, count, input, make, say } from "./dom.ts";
 import type { Reply, Sampling } from "./messages.ts";
+import { checkSampling } from "./settings.ts";
 
 type Piece = Extract<Reply, { kind: "sample" }>;
 
@@ -17,19 +18,27 @@ export class Samples {
   constructor(on: { change: (sampling: Sampling) => void; ask: (sampling: Sampling) => void }) {
     for (const id of ["prompt", "temperature", "length"]) {
       input(id).addEventListener("input", () => {
-        byId("temperature-value", HTMLOutputElement).value = this.sampling.temperature.toFixed(2).replace(/0$/, "");
-        if (Number.isInteger(this.sampling.length)) on.change(this.sampling);
+        this.showTemperature();
+        if (this.isRight()) on.change(this.sampling);
       });
     }
     input("prompt").addEventListener("input", () => (this.touched = true));
     button("sample").addEventListener("click", () => {
-      this.complain("");
-      on.ask(this.sampling);
+      if (this.isRight()) on.ask(this.sampling);
     });
   }
 
   get sampling(): Sampling {
     return { prompt: input("prompt").value, temperature: input("temperature").valueAsNumber, length: input("length").valueAsNumber };
+  }
+
+  /** Shows what an address asks for. */
+  write({ prompt, temperature, length }: Partial<Sampling>): void {
+    if (prompt !== undefined) input("prompt").value = prompt;
+    if (temperature !== undefined) input("temperature").value = String(temperature);
+    if (length !== undefined) input("length").value = String(length);
+    this.touched ||= prompt !== undefined;
+    this.showTemperature();
   }
 
   /** A beginning that suits the text, unless the visitor has chosen one. */
@@ -39,6 +48,23 @@ export class Samples {
 
   complain(problem: string): void {
     say(this.problem, problem);
+    input("length").setAttribute("aria-invalid", String(problem.startsWith("Characters:")));
+  }
+
+  /** Says what is wrong, if something is. */
+  private isRight(): boolean {
+    try {
+      checkSampling(this.sampling);
+      this.complain("");
+      return true;
+    } catch (error) {
+      this.complain((error as Error).message);
+      return false;
+    }
+  }
+
+  private showTemperature(): void {
+    byId("temperature-value", HTMLOutputElement).value = this.sampling.temperature.toFixed(2).replace(/0$/, "");
   }
 
   clear(): void {

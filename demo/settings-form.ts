@@ -1,7 +1,8 @@
 /** The form with the settings: presets, reading, locking. */
 import { byId, choose, chosen, input, radios } from "./dom.ts";
 import type { BackendChoice, Cell, Settings } from "./messages.ts";
-import { isLearningRate, labels, presets, type PresetName } from "./settings.ts";
+import type { Shared } from "./address.ts";
+import { checkLearningRate, labels, presets, type PresetName } from "./settings.ts";
 
 const numbers = ["embedding", "hidden", "layers", "batch", "window", "learningRate", "seed"] as const;
 
@@ -10,7 +11,8 @@ export class SettingsForm {
   /** Whether the visitor has chosen sizes; until then they follow the device. */
   private touched = false;
 
-  constructor(on: { backend: (choice: BackendChoice) => void; learningRate: (value: number) => void }) {
+  /** @param on.complain says what is wrong with a value; on.change: some setting is another now */
+  constructor(on: { backend: (choice: BackendChoice) => void; learningRate: (value: number) => void; complain: (message: string) => void; change: () => void }) {
     this.preset.addEventListener("change", () => {
       this.touched = true;
       if (this.preset.value !== "custom") this.fill(this.preset.value as PresetName);
@@ -24,11 +26,19 @@ export class SettingsForm {
     }
     input("learningRate").addEventListener("change", () => {
       const { learningRate } = this.read();
-      input("learningRate").setAttribute("aria-invalid", String(!isLearningRate(learningRate)));
-      if (isLearningRate(learningRate)) on.learningRate(learningRate);
+      try {
+        checkLearningRate(learningRate);
+        this.mark("");
+        on.learningRate(learningRate);
+      } catch (error) {
+        this.mark((error as Error).message);
+        on.complain((error as Error).message);
+      }
     });
     for (const radio of radios("backend")) radio.addEventListener("change", () => on.backend(this.backend));
-    byId("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
+    const form = byId("settings", HTMLFormElement);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("change", () => on.change());
     this.fill("small");
   }
 
@@ -51,13 +61,15 @@ export class SettingsForm {
     for (const name of numbers) input(name).setAttribute("aria-invalid", String(message.startsWith(`${labels[name]}:`)));
   }
 
-  /** Shows the settings of a model. */
-  write(settings: Settings): void {
-    for (const name of numbers) input(name).value = String(settings[name]);
-    choose("cell", settings.cell);
+  /** Shows the settings of a model, or those of an address. */
+  write({ backend, cell, ...rest }: Partial<Shared>): void {
+    for (const name of numbers) if (rest[name] !== undefined) input(name).value = String(rest[name]);
+    if (cell) choose("cell", cell);
+    if (backend) this.backend = backend;
+    const settings = this.read();
     const same = Object.entries(presets).find(([, preset]) => (Object.keys(preset) as (keyof typeof preset)[]).every((key) => preset[key] === settings[key]));
     this.preset.value = same?.[0] ?? "custom";
-    this.touched = true;
+    this.touched ||= numbers.some((name) => name !== "seed" && rest[name] !== undefined);
   }
 
   /** Sizes that suit a device, unless the visitor has chosen already. */

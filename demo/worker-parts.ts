@@ -12,6 +12,12 @@ export class RequestQueue<R> {
     this.wake();
   }
 
+  /** Before all others. */
+  addFirst(request: R): void {
+    this.waiting.unshift(request);
+    this.wake();
+  }
+
   get isEmpty(): boolean {
     return this.waiting.length === 0;
   }
@@ -43,14 +49,24 @@ export class Device {
 
   /** Puts a fresh backend, and what `make` makes on it, in the place of the present ones once both exist. */
   async exchange<T>(choice: BackendChoice, make: (fresh: Backend) => T | Promise<T>): Promise<T> {
+    const { made, adopt } = await this.prepare(choice, make);
+    adopt();
+    return made;
+  }
+
+  /** A fresh backend, and what `make` makes on it; `adopt` puts it in the place of the present one, which goes on until then. */
+  async prepare<T>(choice: BackendChoice, make: (fresh: Backend) => T | Promise<T>): Promise<{ made: T; adopt: () => void }> {
     const fresh = await createBackend(choice);
-    let made: T;
     try {
-      made = await make(fresh);
+      const made = await make(fresh);
+      return { made, adopt: () => this.adopt(choice, fresh) };
     } catch (error) {
       fresh.destroy();
       throw error;
     }
+  }
+
+  private adopt(choice: BackendChoice, fresh: Backend): void {
     // A device holds the memory of a model until it is destroyed.
     this.present?.destroy();
     this.present = fresh;
@@ -58,7 +74,6 @@ export class Device {
       if (this.present === fresh) this.on.lost(error);
     });
     this.on.ready({ choice, backend: fresh.kind, adapter: fresh.adapter, reason: fresh.reason });
-    return made;
   }
 }
 

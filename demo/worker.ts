@@ -1,13 +1,15 @@
 /**
  * The worker: everything that computes. Requests wait in a queue and are answered one after the other; training is
- * one of them, and lets those that need the model (a sample, a checkpoint, a check) pass between two steps.
+ * one of them, and lets those that need the model (a sample, a checkpoint, a check) pass between two steps. A file is
+ * opened between two steps, too: the training ends only when everything in the file has been found right.
  */
-import { RnnError, type Backend } from "webgpu-rnn";
+import { RnnError } from "webgpu-rnn";
 import { checkDevice } from "./device-check.ts";
-import type { BackendChoice, Reply, Request, Sampling, StepReport, Text } from "./messages.ts";
+import type { Reply, Request, Sampling, StepReport } from "./messages.ts";
 import { makeModel } from "./model.ts";
 import { Run } from "./run.ts";
-import { checkSettings } from "./settings.ts";
+import { checkSampling, checkSettings } from "./settings.ts";
+import { checkParameters } from "./size.ts";
 import { Speed } from "./speed.ts";
 import { Device, problemOf, RequestQueue } from "./worker-parts.ts";
 
@@ -15,6 +17,8 @@ const progressEvery = 100;
 const safeCopyEvery = 20_000;
 /** Samples come at least this far apart, and take at most a tenth of the time. */
 const sampleEvery = 2500;
+/** Characters of a text that there is not: for checking a device before any training. */
+const someCharacters = 64;
 
 const device = new Device({
   ready: (report) => reply({ kind: "backend", ...report }),
@@ -26,10 +30,13 @@ let run: Run | undefined;
 let training: AbortController | undefined;
 let sampling: Sampling = { prompt: "", length: 200, temperature: 0.8 };
 let samples = 0;
-const queue = new RequestQueue<Request>();
 
-/** Requests that are answered between two steps; all others end the training first. */
-const passes = (request: Request): boolean => ["sample", "checkpoint", "verify"].includes(request.kind);
+/** `adopt`: the model of a file is ready to take the place of the present one. */
+type Task = Request | { readonly kind: "adopt"; readonly opened: Run; readonly adopt: () => void; readonly request: Extract<Request, { kind: "open" }> };
+const queue = new RequestQueue<Task>();
+
+/** Tasks that are done between two steps; all others end the training first. */
+const passes = ({ kind }: Task): boolean => ["sample", "checkpoint", "verify", "open"].includes(kind);
 
 addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
   // These three take effect at once, whatever is going on.
@@ -45,40 +52,52 @@ addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
 
 void queue.serve(answer);
 
-async function answer(request: Request): Promise<void> {
+async function answer(task: Task): Promise<void> {
   try {
-    await handle(request);
+    await handle(task);
   } catch (error) {
-    reply({ kind: "problem", problem: problemOf(request.kind, error) });
+    reply({ kind: "problem", problem: problemOf(task.kind === "adopt" ? "open" : task.kind, error) });
   }
 }
 
-async function handle(request: Request): Promise<void> {
-  switch (request.kind) {
+async function handle(task: Task): Promise<void> {
+  switch (task.kind) {
     case "backend": {
       const present = run;
-      await use(request.choice, (fresh) => present?.moveTo(fresh));
+      run = await device.exchange(task.choice, (fresh) => present?.moveTo(fresh));
       if (run) reply({ kind: "model", model: run.info(), opened: null });
       return;
     }
     case "start":
-      await use(request.choice, (fresh) => Run.create(request.settings, request.text, fresh));
-      reply({ kind: "model", model: run!.info(), opened: null });
-      return train(null);
-    case "open":
-      await use(request.choice, (fresh) => Run.open(request.file, request.text, fresh));
-      reply({ kind: "model", model: run!.info(), opened: request.name });
-      return request.andTrain ? train(request.text) : undefined;
+      run = await device.exchange(task.choice, (fresh) => Run.create(task.settings, task.text, fresh, (planned) => reply({ kind: "planned", planned })));
+      reply({ kind: "model", model: run.info(), opened: null });
+      return train();
+    case "open": {
+      const { made: opened, adopt } = await device.prepare(task.choice, (fresh) => Run.open(task.file, task.text, fresh));
+      training?.abort();
+      return queue.addFirst({ kind: "adopt", opened, adopt, request: task });
+    }
+    case "adopt": {
+      task.adopt();
+      run = task.opened;
+      const { learningRate, name, andTrain } = task.request;
+      if (learningRate !== undefined) run.learningRate = learningRate;
+      reply({ kind: "model", model: run.info(), opened: name });
+      await sendCheckpoint(false);
+      return andTrain && run.info().hasText ? train() : undefined;
+    }
     case "resume":
-      return train(request.text);
+      if (task.text) run?.read(task.text);
+      return train();
     case "sample":
-      return writeSample(request.sampling);
+      return writeSample(task.sampling);
     case "checkpoint":
-      return sendCheckpoint(true);
+      return sendCheckpoint(task.asked);
     case "verify": {
-      checkSettings(request.settings);
-      const model = run?.model ?? makeModel(request.settings, 64);
-      return reply({ kind: "verify", report: await checkDevice(model, device.backend, run?.info().settings ?? request.settings) });
+      checkSettings(task.settings);
+      checkParameters(task.settings, someCharacters);
+      const model = run?.model ?? makeModel(task.settings, someCharacters);
+      return reply({ kind: "verify", report: await checkDevice(model, device.backend, run?.info().settings ?? task.settings) });
     }
     case "pause":
     case "sampling":
@@ -86,26 +105,22 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-/** The run that `make` makes, on a fresh backend. */
-async function use(choice: BackendChoice, make: (fresh: Backend) => Run | undefined | Promise<Run | undefined>): Promise<void> {
-  run = await device.exchange(choice, make);
-}
-
-async function train(text: Text | null): Promise<void> {
+async function train(): Promise<void> {
   if (!run) throw new RnnError("option", "Continue", "there is no model yet; start a training or open a checkpoint");
   const { batch, window } = run.info().settings;
   const control = (training = new AbortController());
   const speed = new Speed(batch * window);
   let unsent: StepReport[] = [];
-  let [sent, saved, nextSample] = [0, -Infinity, -Infinity];
+  // A training that goes on has a copy of where it goes on from.
+  let [sent, saved, nextSample] = [0, run.step === 0 ? -Infinity : performance.now(), -Infinity];
   const send = (): void => {
     if (unsent.length > 0) reply({ kind: "progress", steps: unsent, charactersPerSecond: speed.value });
     unsent = [];
     sent = performance.now();
   };
-  reply({ kind: "state", state: "training" });
+  reply({ kind: "state", state: "training", textName: run.textName });
   try {
-    await run.train(text, control.signal, async (report) => {
+    await run.train(control.signal, async (report) => {
       unsent.push(report);
       const began = performance.now();
       if (began - sent > progressEvery) send();
@@ -113,15 +128,20 @@ async function train(text: Text | null): Promise<void> {
         await sendCheckpoint(false);
         saved = performance.now();
       }
-      for (let request = queue.takeIf(passes); request; request = queue.takeIf(passes)) await answer(request);
+      for (let task = queue.takeIf(passes); task; task = queue.takeIf(passes)) await answer(task);
       if (began > nextSample && !control.signal.aborted) {
         const start = performance.now();
-        await writeSample(sampling, report.loss, control.signal);
+        await writeSample(sampling, report.loss, control.signal).catch((error: unknown) => {
+          // What is wrong with a sample's settings ends no training; a device that is gone will say so in the next step.
+          reply({ kind: "problem", problem: problemOf("sample", error) });
+        });
         nextSample = performance.now() + Math.max(sampleEvery, 9 * (performance.now() - start));
       }
       // Counted behind the first sample, which would make the first seconds look slow.
       speed.step();
     });
+    // What was reported comes before the copy that holds it.
+    send();
     await sendCheckpoint(false);
   } catch (error) {
     reply({ kind: "problem", problem: problemOf("training", error) });
@@ -134,6 +154,7 @@ async function train(text: Text | null): Promise<void> {
 
 async function writeSample(how: Sampling, loss: number | null = null, signal?: AbortSignal): Promise<void> {
   if (!run) throw new RnnError("option", "Sample", "there is no model yet; start a training or open a checkpoint");
+  checkSampling(how);
   const { known, unknown } = run.knownPart(how.prompt);
   const about = { kind: "sample", id: ++samples, step: run.step, loss, prompt: known, leftOut: unknown, temperature: how.temperature } as const;
   for await (const piece of run.write({ ...how, prompt: known }, signal)) {
@@ -146,8 +167,9 @@ async function writeSample(how: Sampling, loss: number | null = null, signal?: A
 
 async function sendCheckpoint(asked: boolean): Promise<void> {
   if (!run) throw new RnnError("option", "Checkpoint", "there is no model yet; start a training or open a checkpoint");
+  const { step } = run;
   const file = await run.checkpoint();
-  reply({ kind: "checkpoint", file, step: run.step, asked }, [file.buffer]);
+  reply({ kind: "checkpoint", file, step, asked }, [file.buffer]);
 }
 
 function reply(message: Reply, transfer: Transferable[] = []): void {

@@ -31,6 +31,7 @@ function spy(): void {
     GPUAdapter.prototype.requestDevice = async function (...args) { const device = await request.apply(this, args); devices.push(device); return device; };
     const misfortunes = {
       reset() { devices.at(-1).destroy(); },
+      stalled() { const until = Date.now() + 60_000; setTimeout(() => { while (Date.now() < until); }); },
       missing() { Object.defineProperty(navigator, "gpu", { value: undefined }); },
       wrong() {
         const compile = GPUDevice.prototype.createShaderModule;
@@ -63,17 +64,26 @@ export interface Losses {
   readonly loss: number;
 }
 
+export interface PageFile {
+  readonly name: string;
+  readonly base64: string;
+}
+
+export const fileOf = (name: string, content: string | Uint8Array): PageFile => ({ name, base64: Buffer.from(content).toString("base64") });
+
 export class DemoPage {
   /** Errors that the page has written to the console or thrown. */
   readonly errors: string[] = [];
 
-  private constructor(readonly page: Page) {
+  constructor(readonly page: Page) {
     page.on("console", (message) => message.type() === "error" && this.errors.push(message.text()));
     page.on("pageerror", (error) => this.errors.push(String(error)));
-    page.setDefaultTimeout(40_000);
+    // For a page that hangs. A busy machine must not reach it.
+    page.setDefaultTimeout(300_000);
   }
 
-  static async open(browser: Browser, url: string): Promise<DemoPage> {
+  /** @param browser or a context of it, with a memory of its own */
+  static async open(browser: Pick<Browser, "newPage">, url: string): Promise<DemoPage> {
     const made = new DemoPage(await browser.newPage());
     await made.page.evaluateOnNewDocument(spy);
     await made.page.goto(url);
@@ -148,7 +158,7 @@ export class DemoPage {
   }
 
   /** Lets something happen to the worker's WebGPU. */
-  driver(misfortune: "reset" | "missing" | "wrong"): Promise<void> {
+  driver(misfortune: "reset" | "missing" | "stalled" | "wrong"): Promise<void> {
     return this.page.evaluate((data) => new Promise<void>((resolve) => {
       const channel = new BroadcastChannel("driver");
       channel.onmessage = () => resolve();
@@ -167,7 +177,7 @@ export class DemoPage {
   }
 
   /** The last file that the page gave to download. */
-  async saved(): Promise<{ name: string; base64: string }> {
+  async saved(): Promise<PageFile> {
     await this.page.waitForFunction(() => (globalThis as SpiedWindow).spied.saved.length > 0);
     return this.page.evaluate(async () => {
       const { name, href } = (globalThis as SpiedWindow).spied.saved.pop()!;
@@ -176,14 +186,34 @@ export class DemoPage {
     });
   }
 
-  upload({ name, base64 }: { name: string; base64: string }): Promise<void> {
-    return this.page.evaluate((fileName, data) => {
+  /** Opens a checkpoint. */
+  upload(file: PageFile): Promise<void> {
+    return this.give(file, "upload");
+  }
+
+  /** Chooses a file in a field, or drops it on the page. */
+  give({ name, base64 }: PageFile, where: "upload" | "own-file" | "drop"): Promise<void> {
+    return this.page.evaluate((fileName, data, place) => {
       const files = new DataTransfer();
       files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
-      const field = document.getElementById("upload") as HTMLInputElement;
+      if (place === "drop") return void document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
+      const field = document.getElementById(place) as HTMLInputElement;
       field.files = files.files;
       field.dispatchEvent(new Event("change", { bubbles: true }));
-    }, name, base64);
+    }, name, base64, where);
+  }
+
+  /** The id of the element that has the keyboard's focus. */
+  focused(): Promise<string> {
+    return this.page.evaluate(() => document.activeElement?.id ?? "");
+  }
+
+  /** Whether all of the message is in the window. */
+  noticeIsInView(): Promise<boolean> {
+    return this.page.$eval("#notices .notice", (notice) => {
+      const { top, bottom } = notice.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    });
   }
 }
 
