@@ -1,0 +1,21 @@
+// The tests that mutants of the sources are held to: the CPU's part of those about state, files and inputs, in one project.
+// A device runs the same sources in many times the time.
+import { defineConfig } from "vitest/config";
+import base from "../../vitest.config.ts";
+
+export default defineConfig({
+  ...base,
+  root: new URL("../..", import.meta.url).pathname,
+  test: {
+    ...base.test,
+    projects: undefined,
+    isolate: false,
+    globalSetup: ["test/device/vulkan-setup.mjs"],
+    setupFiles: ["test/device/calm-polls.ts"],
+    include: [
+      "test/contract/{defaults,initializers,optimizers}.test.ts", "test/node/{bad-input,safetensors,text-data,trainer-bad-input}.test.ts",
+      "test/device/{bptt,going-on,inputs-taken,one-moment,oracles-training,randomness,shared-parameters,stacked-weights,trainer-runs,training}.test.ts",
+    ],
+    testNamePattern: /^(?!.*(webgpu|both backends|verif))/i,
+  },
+});
