@@ -19,7 +19,7 @@ const backend = await CpuBackend.create();
 const session = Session.of(model, backend);
 const optimizer = new OptimizerState(sgd(), session, { clipNorm: 5, clipValue: 0 });
 const recorder = new LossRecorder(session, crossEntropy(), new CarriedStates(backend), true, optimizer);
-const { context } = await recorder.prepare(recorder.take({ input: ids, targets: ids, startsSequence: true }));
+const { context } = await recorder.prepare(recorder.take({ input: ids, targets: ids, startsSequence: true }), optimizer.nextUpdate());
 const listing = print(context.recording);
 console.log(listing);
 if (process.argv.includes("--write")) {

@@ -12,7 +12,19 @@ struct Params { length: u32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32,
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let i = linearIndex(group, groups, thread);
-  if (i >= params.length || !healthy(i)) { return; }
+  if (i >= params.length) { return; }
+  let kept = keptAt(i, 3u);
+  if (!healthy()) {
+    if (restores()) {
+      parameters[i] = lastGood[kept];
+      firstMoment[i] = lastGood[kept + 64u];
+      secondMoment[i] = lastGood[kept + 128u];
+    }
+    return;
+  }
+  lastGood[kept] = parameters[i];
+  lastGood[kept + 64u] = firstMoment[i];
+  lastGood[kept + 128u] = secondMoment[i];
   let learningRate = control[0];
   let momentFactor = control[1];
   let biasCorrection2 = control[2];

@@ -1,5 +1,5 @@
-// The loss, and from gradients or sums of their squares [norm, scale, healthy, 0]; a single workgroup.
-struct Params { length: u32, squared: u32, rows: u32, maxNorm: f32 }
+// The loss, and from gradients or sums of their squares [norm, scale, healthy, keeps]; a single workgroup.
+struct Params { length: u32, squared: u32, rows: u32, maxNorm: f32, mostNorm: f32 }
 @group(0) @binding(0) var<storage, read> values: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> losses: array<f32>;
 @group(0) @binding(2) var<storage, read> normalizer: array<f32>;
@@ -21,7 +21,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   if (thread != 0u) { return; }
   loss[0] = lossTotal;
   norm[0] = sqrt(total);
-  let healthy = norm[2] != 0.0 && isFinite(total) && isFinite(lossTotal);
+  let healthy = norm[2] != 0.0 && isFinite(total) && isFinite(lossTotal) && (params.mostNorm == 0.0 || sqrt(total) <= params.mostNorm);
   var scale = 0.0;
   if (healthy) {
     scale = 1.0;
@@ -29,5 +29,5 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   }
   norm[1] = scale;
   norm[2] = select(0.0, 1.0, healthy);
-  norm[3] = 0.0;
+  if (healthy) { norm[3] = 1.0; }
 }

@@ -11,10 +11,21 @@ struct Params { length: u32, momentum: f32, dampening: f32, nesterov: u32, weigh
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let i = linearIndex(group, groups, thread);
-  if (i >= params.length || !healthy(i)) { return; }
+  if (i >= params.length) { return; }
+  let moves = params.momentum != 0.0;
+  let kept = keptAt(i, select(1u, 2u, moves));
+  if (!healthy()) {
+    if (restores()) {
+      parameters[i] = lastGood[kept];
+      if (moves) { velocity[i] = lastGood[kept + 64u]; }
+    }
+    return;
+  }
+  lastGood[kept] = parameters[i];
+  if (moves) { lastGood[kept + 64u] = velocity[i]; }
   let parameter = parameters[i];
   var g = effectiveGradient(gradients[i], parameter, norm[1], params.clipValue, params.weightDecay);
-  if (params.momentum != 0.0) {
+  if (moves) {
     var v = g;
     if (control[3] == 0.0) { v = params.momentum * velocity[i] + (1.0 - params.dampening) * g; }
     velocity[i] = v;

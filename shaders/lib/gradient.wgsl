@@ -5,12 +5,8 @@ fn effectiveGradient(gradient: f32, parameter: f32, scale: f32, clipValue: f32, 
   return fma(weightDecay, parameter, g);
 }
 
-// Whether the step may be taken. If so its parameters, whose loss was finite, are remembered; if not, they come back.
-fn healthy(i: u32) -> bool {
-  if (norm[2] == 0.0) {
-    parameters[i] = lastGood[i];
-    return false;
-  }
-  lastGood[i] = parameters[i];
-  return true;
-}
+// Where lastGood keeps element i of `count` arrays, and 64 further on that of the next: blocks of 64 side by side.
+fn keptAt(i: u32, count: u32) -> u32 { return i / 64u * 64u * (count - 1u) + i; }
+// Whether the step may be taken: if so what it changes is kept, if not it comes back, unless nothing has been kept yet.
+fn healthy() -> bool { return norm[2] != 0.0; }
+fn restores() -> bool { return norm[3] != 0.0; }

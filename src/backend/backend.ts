@@ -32,6 +32,13 @@ export interface RunResult {
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
+/** What a run does before its commands: a buffer takes over the elements of another from `offset` on, or zeros. */
+export interface Fill {
+  readonly to: DeviceBuffer;
+  readonly from?: DeviceBuffer;
+  readonly offset?: number;
+}
+
 /** Room on the host for what one run downloads. */
 export interface Room {
   /** Gives it back unused. */
@@ -49,6 +56,8 @@ export interface RunOptions {
    * derived from them is still there and is left out. Without it, it is derived anew.
    */
   readonly moment?: object;
+  /** Comes before the commands, in the same submit. */
+  readonly first?: readonly Fill[];
 }
 
 /** A recording made ready to run on one device: pipelines, bind groups and transient memory exist. */
@@ -101,8 +110,11 @@ export interface Backend {
   free(buffer: DeviceBuffer): void;
   /** Writes `data` from element `offset` on (default 0); runs submitted earlier do not see it, later ones do. */
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;
-  /** Fills `to` with the first elements of `from`, after everything submitted so far and before what is submitted later. */
-  copy(from: DeviceBuffer, to: DeviceBuffer): void;
+  /**
+   * Copies the shorter of the two, from the first element of `from` to element `offset` of `to` (default 0), after everything
+   * submitted so far and before what is submitted later.
+   */
+  copy(from: DeviceBuffer, to: DeviceBuffer, offset?: number): void;
   /**
    * `length` elements from `offset` on (default: all), after everything submitted so far.
    * @throws RnnError `device` if the device is lost

@@ -9,6 +9,12 @@ export const mostInOneGroup = 2 ** 17;
 /** Number of partial sums, and of workgroups that make them. */
 export const normGroups = 256;
 
+/**
+ * Norms that nothing clips are at most this. Their squares still fit float32, but an optimiser that keeps them would take
+ * thousands of steps to forget: to training they are as lost as infinite ones.
+ */
+export const mostUnclippedNorm = 2 ** 50;
+
 /** partial_g = Σ gradients² over the blocks of 64 that fall to group g. */
 export const gradientNormPartial = defineKernel({
   name: "gradient-norm-partial",
@@ -24,8 +30,8 @@ export const gradientNormPartial = defineKernel({
 /**
  * loss = factor · Σ losses; norm = √Σ values² (√Σ values if they are `squared` already), and
  * scale = min(1, maxNorm / (norm + 1e-6)) as in PyTorch's clip_grad_norm_, or 1 if maxNorm is 0. `healthy` falls to 0
- * when the loss or the norm is NaN or infinite, and stays there until the host writes 1 again; the scale is then 0.
- * Optimisers change nothing while it is 0, so the parameters survive for inspection.
+ * when the loss or the norm is NaN or infinite, or the norm beyond `mostNorm` (0: any), and stays there until the host
+ * writes 1 again; the scale is then 0. `keeps` is 1 once a step has been healthy: optimisers have kept what was before it.
  */
 export const gradientNorm = defineKernel({
   name: "gradient-norm",
@@ -35,8 +41,8 @@ export const gradientNorm = defineKernel({
     losses: { access: "read", type: "f32", shape: "[rows]" },
     normalizer: { access: "read", type: "f32", shape: "[2]: Σ weights, factor" },
     loss: { access: "read_write", type: "f32", shape: "[1]" },
-    norm: { access: "read_write", type: "f32", shape: "[4]: norm, scale, healthy, 0" },
+    norm: { access: "read_write", type: "f32", shape: "[4]: norm, scale, healthy, keeps" },
   },
-  params: { length: "u32", squared: "u32", rows: "u32", maxNorm: "f32" },
+  params: { length: "u32", squared: "u32", rows: "u32", maxNorm: "f32", mostNorm: "f32" },
   workgroups: () => [1, 1, 1],
 });

@@ -12,7 +12,7 @@ export const gradientNormTwins = [
       partial[group] = sum;
     }
   }),
-  twin(gradientNorm, ({ values, losses, normalizer, loss, norm }, { length, squared, rows, maxNorm }) => {
+  twin(gradientNorm, ({ values, losses, normalizer, loss, norm }, { length, squared, rows, maxNorm, mostNorm }) => {
     let lossSum = 0;
     for (let row = 0; row < rows; row++) lossSum += losses[row];
     loss[0] = normalizer[1] * lossSum;
@@ -22,7 +22,7 @@ export const gradientNormTwins = [
     norm[0] = sum;
     const total = norm[0];
     norm[0] = Math.sqrt(total);
-    const healthy = norm[2] !== 0 && Number.isFinite(total) && Number.isFinite(loss[0]);
+    const healthy = norm[2] !== 0 && Number.isFinite(total) && Number.isFinite(loss[0]) && (mostNorm === 0 || norm[0] <= mostNorm);
     let scale = 0;
     if (healthy) {
       scale = 1;
@@ -30,6 +30,6 @@ export const gradientNormTwins = [
     }
     norm[1] = scale;
     norm[2] = healthy ? 1 : 0;
-    norm[3] = 0;
+    if (healthy) norm[3] = 1;
   }),
 ];

@@ -2,19 +2,26 @@
  * Optimisers over one flat buffer of all parameters, by PyTorch's update rules.
  *
  * What changes from step to step comes through buffers, so that a recording need not change: `control` from the
- * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 no step is taken: the parameters become the
- * last ones whose loss was finite, which each healthy step leaves in `lastGood`.
+ * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 no step is taken: parameters and slots become
+ * those before the last healthy step, which it has left in `lastGood`.
  */
-import { defineKernel, elementGroups, type Binding } from "./kernel.ts";
+import { align, defineKernel, elementGroups, type Binding } from "./kernel.ts";
 
 const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ access, type: "f32", shape });
 const parameters = vector("read_write");
 const gradients = vector("read");
-const lastGood = vector("read_write", "[length]; parameters before the last healthy step");
-const norm = vector("read", "[4]: norm, scale, healthy, 0");
+/**
+ * One buffer for parameters and slots, since a kernel has eight: by blocks of 64 elements, so that a part of the
+ * parameters has a part of it.
+ */
+const lastGood = vector("read_write", "[length / 64, 1 + slots in use, 64]; parameters and slots before the last healthy step");
+const norm = vector("read", "[4]: norm, scale, healthy, whether lastGood holds something");
 /** firstStep is 1 in the first step, else 0. */
 const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
+
+/** Length of `lastGood` for so many parameters with so many slots in use. */
+export const keptLength = (length: number, slots: number): number => align(length) * (1 + slots);
 
 /**
  * v = momentum·v + (1 - dampening)·g, but v = g in the first step;  θ -= learningRate · v, or with Nesterov's

@@ -1,5 +1,6 @@
 /** The twins of optimizers.ts. */
 import type { NumericArray } from "../tensor/tensor.ts";
+import { alignment } from "./kernel.ts";
 import { sgd, rmsprop, adam } from "./optimizers.ts";
 import { twin } from "./twin.ts";
 
@@ -9,16 +10,24 @@ function effectiveGradient(gradient: number, parameter: number, scale: number, c
   return weightDecay * parameter + (clipValue > 0 ? Math.min(Math.max(g, -clipValue), clipValue) : g);
 }
 
-/** Whether the step may be taken; remembers or restores the parameters. */
-function healthy(parameters: NumericArray, lastGood: NumericArray, norm: NumericArray, length: number): boolean {
-  const [from, to] = norm[2] === 0 ? [lastGood, parameters] : [parameters, lastGood];
-  for (let i = 0; i < length; i++) to[i] = from[i];
-  return norm[2] !== 0;
+/** Whether the step may be taken; remembers or restores parameters and slots. */
+function healthy(values: readonly NumericArray[], lastGood: NumericArray, norm: NumericArray, length: number): boolean {
+  const restores = norm[2] === 0;
+  if (restores && norm[3] === 0) return false;
+  for (let i = 0; i < length; i++) {
+    const block = Math.floor(i / alignment);
+    values.forEach((array, n) => {
+      const at = block * alignment * (values.length - 1) + n * alignment + i;
+      if (restores) array[i] = lastGood[at];
+      else lastGood[at] = array[i];
+    });
+  }
+  return !restores;
 }
 
 export const optimizerTwins = [
   twin(sgd, ({ parameters, gradients, lastGood, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) => {
-    if (!healthy(parameters, lastGood, norm, length)) return;
+    if (!healthy(momentum === 0 ? [parameters] : [parameters, velocity], lastGood, norm, length)) return;
     for (let i = 0; i < length; i++) {
       const parameter = parameters[i];
       let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
@@ -31,7 +40,8 @@ export const optimizerTwins = [
     }
   }),
   twin(rmsprop, ({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) => {
-    if (!healthy(parameters, lastGood, norm, length)) return;
+    const used = [parameters, squareAverage, ...(centered ? [gradientAverage] : []), ...(momentum === 0 ? [] : [velocity])];
+    if (!healthy(used, lastGood, norm, length)) return;
     for (let i = 0; i < length; i++) {
       const parameter = parameters[i];
       const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
@@ -52,7 +62,7 @@ export const optimizerTwins = [
     }
   }),
   twin(adam, ({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) => {
-    if (!healthy(parameters, lastGood, norm, length)) return;
+    if (!healthy([parameters, firstMoment, secondMoment], lastGood, norm, length)) return;
     const [learningRate, momentFactor, biasCorrection2, gradientFactor] = control;
     for (let i = 0; i < length; i++) {
       let parameter = parameters[i];

@@ -8,7 +8,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import { batchOf } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { checkShape } from "../tensor/shape.ts";
-import { checkIds, type NumericArray } from "../tensor/tensor.ts";
+import { checkIds } from "../tensor/tensor.ts";
 import { batchInputs, LossRecorder } from "../train/loss-recorder.ts";
 
 /** How probable a model holds each row of a batch. */
@@ -38,8 +38,8 @@ export async function logProbability(model: Module, given: BatchLike, options: {
   try {
     const B = batchOf(model, batch.inputs.input.shape);
     checkShape("logProbability", "the model's output", context.output.shape, model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"]);
-    const inputs = batchInputs(loss, context, batch, 0, 0);
-    const mask = inputs.mask as NumericArray | undefined;
+    const inputs = batchInputs(loss, context, batch, recorder.normalizer(batch), { seed: 0, step: 0 });
+    const mask = batch.mask?.data;
     // A part of a token has no probability.
     if (mask) checkIds("logProbability", "mask", mask, 2);
     const { shape, data } = batch.targets;

@@ -11,6 +11,8 @@ import { checkFinite, checkIds, type NumericArray, type Tensor } from "../tensor
 /** What a model is trained to make small; made by `crossEntropy`, `binaryCrossEntropy` or `squaredError`. */
 export interface Loss {
   readonly name: string;
+  /** Whether the loss of a batch is the mean over its targets (default), their sum, or half their sum. */
+  readonly reduction?: Reduction | "halfSum";
   /** Element type of the targets' buffer: class indices or numbers. */
   readonly targetType: "i32" | "f32";
   /** Shape of the targets for a prediction of this shape. */
@@ -52,15 +54,16 @@ type Reduction = "mean" | "sum";
 export function crossEntropy(given: { ignoreIndex?: number; reduction?: Reduction } = {}): Loss {
   const options = takeOptions("crossEntropy", given, ["ignoreIndex", "reduction"]);
   const ignoreIndex = checkInteger("crossEntropy", "ignoreIndex", options.ignoreIndex ?? -100, -(2 ** 31), 2 ** 31 - 1);
-  const mean = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]) === "mean";
+  const reduction = checkChoice("crossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]);
   return {
     name: "crossEntropy",
+    reduction,
     targetType: "i32",
     targetShape: (prediction) => prediction.slice(0, -1),
     checkTargets(targets, prediction) {
       checkIds("crossEntropy", "targets", targets, prediction[prediction.length - 1], ignoreIndex);
     },
-    normalizer: (targets, weights) => normalizerOf(targets, weights, { ignoreIndex, mean }),
+    normalizer: (targets, weights) => normalizerOf(targets, weights, { ignoreIndex, mean: reduction === "mean" }),
     record(tape, prediction, targets, weights, normalizer) {
       const { recording } = tape;
       const columns = prediction.shape[prediction.shape.length - 1];
@@ -74,9 +77,10 @@ export function crossEntropy(given: { ignoreIndex?: number; reduction?: Reductio
   };
 }
 
-function elementLoss(name: string, reduction: Reduction, record: (tape: Tape, views: { x: View; targets: View; weights: View; normalizer: View; losses: View; dx: View }, length: number) => void, check?: (targets: NumericArray) => void): Loss {
+function elementLoss(name: string, reduction: Loss["reduction"], record: (tape: Tape, views: { x: View; targets: View; weights: View; normalizer: View; losses: View; dx: View }, length: number) => void, check?: (targets: NumericArray) => void): Loss {
   return {
     name,
+    reduction,
     targetType: "f32",
     targetShape: (prediction) => prediction,
     checkTargets(targets) {
@@ -120,5 +124,5 @@ export function squaredError(given: { reduction?: Reduction | "halfSum" } = {}):
   const options = takeOptions("squaredError", given, ["reduction"]);
   const reduction = checkChoice("squaredError", "reduction", options.reduction ?? "mean", ["mean", "sum", "halfSum"]);
   const factor = reduction === "halfSum" ? 0.5 : 1;
-  return elementLoss("squaredError", reduction === "mean" ? "mean" : "sum", (tape, views, length) => tape.recording.dispatch(squaredErrorKernel, views, { length, factor }));
+  return elementLoss("squaredError", reduction, (tape, views, length) => tape.recording.dispatch(squaredErrorKernel, views, { length, factor }));
 }

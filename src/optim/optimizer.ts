@@ -8,11 +8,11 @@ import { constant, type Schedule } from "./schedules.ts";
 export interface OptimizerViews {
   readonly parameters: View;
   readonly gradients: View;
-  /** The parameters whose loss was last found finite; taken back when a step is not healthy. */
+  /** Parameters and slots before the last healthy step; given back when a step is not healthy. */
   readonly lastGood: View;
   /** One per slot name; [1] for a slot that the options leave unused. */
   readonly slots: readonly View[];
-  /** [4] norm, scale, healthy, 0: from the gradient-norm kernel. */
+  /** [4] norm, scale, healthy, keeps: from the gradient-norm kernel. */
   readonly norm: View;
   /** [4] written by the host each step; see `control`. */
   readonly control: View;
@@ -25,8 +25,11 @@ export interface Optimizer {
   /** Names of its state arrays, each as long as the parameters if `used`. */
   readonly slots: readonly { readonly name: string; readonly used: boolean }[];
   record(recording: Recording, views: OptimizerViews, length: number, clipValue: number): void;
-  /** What the kernel needs to know of step `step` (from 0), the learning rate first; see the kernels' `control`. */
-  control(step: number): number[];
+  /**
+   * What the kernel needs to know of step `step` (from 0) behind so many `updates`, the learning rate first; see the
+   * kernels' `control`.
+   */
+  control(step: number, updates: number): number[];
 }
 
 /** @throws RnnError `option` unless `optimizer` is one */
@@ -71,7 +74,7 @@ export function sgd(given: Common & { momentum?: number; dampening?: number; nes
     name: "sgd",
     schedule,
     slots: [{ name: "velocity", used: momentum > 0 }],
-    control: (step) => [schedule(step), 0, 0, step === 0 ? 1 : 0],
+    control: (step, updates) => [schedule(step), 0, 0, updates === 0 ? 1 : 0],
     record(recording, { slots: [velocity], ...views }, length, clipValue) {
       recording.dispatch(sgdKernel, { ...views, velocity }, { length, momentum, dampening, nesterov: nesterov ? 1 : 0, weightDecay, clipValue });
     },
@@ -96,7 +99,7 @@ export function rmsprop(given: Common & { alpha?: number; eps?: number; momentum
     name: "rmsprop",
     schedule,
     slots: [{ name: "squareAverage", used: true }, { name: "gradientAverage", used: centered }, { name: "velocity", used: momentum > 0 }],
-    control: (step) => [schedule(step), 0, 0, step === 0 ? 1 : 0],
+    control: (step, updates) => [schedule(step), 0, 0, updates === 0 ? 1 : 0],
     record(recording, { slots: [squareAverage, gradientAverage, velocity], ...views }, length, clipValue) {
       recording.dispatch(rmspropKernel, { ...views, squareAverage, gradientAverage, velocity }, { length, alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay, clipValue });
     },
@@ -109,8 +112,8 @@ interface AdamOptions extends Common {
   eps?: number;
 }
 
-/** Of step `step` (from 0), what the first moment and the gradient itself are multiplied by in the update. */
-type Mixture = (step: number) => { readonly moment: number; readonly gradient: number };
+/** Behind so many updates, what the first moment and the gradient itself are multiplied by in the update. */
+type Mixture = (updates: number) => { readonly moment: number; readonly gradient: number };
 
 const adamOptions = ["learningRate", "weightDecay", "beta1", "beta2", "eps"];
 
@@ -133,9 +136,9 @@ function adamLike(where: string, options: AdamOptions, rule: AdamRule): Optimize
     name: where,
     schedule,
     slots: [{ name: "firstMoment", used: true }, { name: "secondMoment", used: true }],
-    control(step) {
-      const { moment, gradient } = mixture(step);
-      return [schedule(step), moment, 1 - beta2 ** (step + 1), gradient];
+    control(step, updates) {
+      const { moment, gradient } = mixture(updates);
+      return [schedule(step), moment, 1 - beta2 ** (updates + 1), gradient];
     },
     record(recording, { slots: [firstMoment, secondMoment], ...views }, length, clipValue) {
       recording.dispatch(adamKernel, { ...views, firstMoment, secondMoment }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue });
@@ -144,7 +147,7 @@ function adamLike(where: string, options: AdamOptions, rule: AdamRule): Optimize
 }
 
 /** The first moment alone, corrected for its start at 0. */
-const corrected = (beta1: number): Mixture => (step) => ({ moment: 1 / (1 - beta1 ** (step + 1)), gradient: 0 });
+const corrected = (beta1: number): Mixture => (updates) => ({ moment: 1 / (1 - beta1 ** (updates + 1)), gradient: 0 });
 
 /**
  * Adam (Kingma & Ba 2015); learningRate 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0 (added to the gradient):
@@ -166,7 +169,7 @@ export function adamw(given: AdamOptions = {}): Optimizer {
   return adamLike("adamw", options, { learningRate: 0.001, weightDecay: 0.01, decoupled: 1, mixture: corrected });
 }
 
-/** What NAdam's doc comment says, for t = step + 1. */
+/** What NAdam's doc comment says, for t = updates + 1. */
 const lookingAhead = (momentumDecay: number, pytorch: "1" | "2") => (beta1: number): Mixture => {
   const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
   // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; what 1 - product cannot tell from 0 is 0.
@@ -175,8 +178,8 @@ const lookingAhead = (momentumDecay: number, pytorch: "1" | "2") => (beta1: numb
     for (let n = products.length; n <= t && products[n - 1] > 2 ** -60; n++) products.push(products[n - 1] * mu(n));
     return products[t] ?? 0;
   };
-  return (step) => {
-    const t = step + 1;
+  return (updates) => {
+    const t = updates + 1;
     const once = product(t + 1);
     return { moment: mu(t + 1) / (1 - (pytorch === "1" ? once * mu(t) : once)), gradient: (1 - mu(t)) / (1 - product(t)) };
   };

@@ -1,4 +1,4 @@
-import type { Backend, DeviceBuffer } from "../backend/backend.ts";
+import type { Backend, DeviceBuffer, Fill } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import type { Buffer, View } from "../recording/recording.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
@@ -30,22 +30,22 @@ export class CarriedStates {
   /**
    * Before a run with these externals.
    * @param starts whether it begins with zeros, else it goes on with what the last one ended with
+   * @returns what the run does first
    * @throws RnnError `shape` if it goes on with states of another number of rows; nothing has changed then
    */
-  begin(externals: ReadonlyMap<string, View>, starts: boolean): void {
+  begin(externals: ReadonlyMap<string, View>, starts: boolean): Fill[] {
     const carried = [...externals].filter(([label]) => label.startsWith("carried.")).map(([label, { buffer }]) => ({ label, next: this.memoryFor(label, buffer), before: this.present.get(label) }));
     const other = carried.find(({ next, before }) => before && before !== next);
     if (other && !starts) {
       throw new RnnError("shape", other.label, `carries ${other.before!.length} numbers, but this batch needs ${other.next.length}; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)`);
     }
-    for (const { label, next, before } of carried) {
-      this.present.set(label, next);
-      if (starts || !before) this.clear(next);
-    }
+    for (const { label, next } of carried) this.present.set(label, next);
+    return carried.filter(({ before }) => starts || !before).map(({ next }) => ({ to: next }));
   }
 
-  reset(): void {
-    for (const buffer of this.present.values()) this.clear(buffer);
+  /** Where everything carried lies at this moment, by label. */
+  get buffers(): ReadonlyMap<string, DeviceBuffer> {
+    return new Map(this.present);
   }
 
   /** Everything carried at the moment of the call, by label. */
@@ -55,11 +55,20 @@ export class CarriedStates {
 
   /** Takes over what `read` gave; what it lacks begins with zeros. */
   write(values: Readonly<Record<string, NumericArray>>): void {
+    this.fill(Object.entries(values), (data, buffer) => this.backend.write(buffer, data));
+  }
+
+  /** Takes over copies of `buffers`; what they lack begins with zeros. */
+  take(copies: Iterable<readonly [string, DeviceBuffer]>): void {
+    this.fill(copies, (copy, buffer) => this.backend.copy(copy, buffer));
+  }
+
+  private fill<T extends { readonly length: number }>(values: Iterable<readonly [string, T]>, fill: (value: T, buffer: DeviceBuffer) => void): void {
     this.present.clear();
-    for (const [label, data] of Object.entries(values)) {
-      const buffer = this.memoryFor(label, { type: "f32", length: data.length });
+    for (const [label, value] of values) {
+      const buffer = this.memoryFor(label, { type: "f32", length: value.length });
       this.present.set(label, buffer);
-      this.backend.write(buffer, data);
+      fill(value, buffer);
     }
   }
 
@@ -82,9 +91,5 @@ export class CarriedStates {
     this.freed = true;
     this.present.clear();
     this.freeOthers();
-  }
-
-  private clear(buffer: DeviceBuffer): void {
-    this.backend.write(buffer, new Float32Array(buffer.length));
   }
 }

@@ -1,5 +1,5 @@
 /** Where a model meets a backend: records per shape and mode, keeps what it has recorded. */
-import type { Backend, DeviceBuffer, PrepareOptions, Program, RunResult } from "../backend/backend.ts";
+import type { Backend, DeviceBuffer, Fill, PrepareOptions, Program, RunResult } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
@@ -24,8 +24,8 @@ export interface RunParts {
   readonly changes?: boolean;
   /** The parameters of an earlier moment that it reads (default: those of its turn). */
   readonly reading?: Reading;
-  /** What comes right before and right after it, in the same turn. */
-  readonly before?: () => void;
+  /** What comes right before and right after it, in the same turn; `before` may say what memory the run is to begin with. */
+  readonly before?: () => readonly Fill[];
   readonly after?: () => void;
 }
 
@@ -142,8 +142,8 @@ export class Session {
       return await store.inTurn(async () => {
         if (!reading) await store.sync();
         if (changes) store.readings.keep();
-        before?.();
-        const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment });
+        const first = before?.();
+        const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first });
         const result = await (reading ? reading.run(run) : run());
         if (changes) store.changed();
         after?.();

@@ -12,18 +12,19 @@ import { Recording, type Buffer } from "../recording/recording.ts";
 import { checkBackend, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
-import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 
 /**
- * The value of a loss and its gradient with respect to the prediction.
+ * The value of a loss, its gradient with respect to the prediction, and the number of targets that counted: the sum of
+ * their weights. If none did, all are 0.
  * @param inputs.targets in the loss's `targetShape`; `mask` (default all 1) has the same shape
  * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction, `option` if an argument is no loss,
  * inputs or options
  */
 export async function lossAndGradient(
   loss: Loss, given: { prediction: TensorLike; targets: TensorLike; mask?: TensorLike }, options: { backend: Backend },
-): Promise<{ loss: number; gradient: Tensor<FloatArray> }> {
+): Promise<{ loss: number; gradient: Tensor<FloatArray>; targets: number }> {
   checkLoss("lossAndGradient", loss);
   const inputs = takeOptions("inputs", given, ["prediction", "targets", "mask"], { needed: true });
   const { backend } = takeOptions("lossAndGradient", options, ["backend"], { needed: true });
@@ -45,9 +46,10 @@ export async function lossAndGradient(
   recording.download("gradient", variable.gradient!);
   const program = await backend.prepare(recording, new Map());
   try {
-    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask, normalizer: loss.normalizer(targets.data, mask) });
+    const normalizer = loss.normalizer(targets.data, mask);
+    const { downloads } = await program.run({ prediction: prediction.data, targets: targets.data, mask, normalizer });
     const values = await downloads;
-    return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray } };
+    return { loss: values.loss[0], gradient: { shape: prediction.shape, data: values.gradient as FloatArray }, targets: normalizer[0] };
   } finally {
     program.free();
   }
@@ -87,7 +89,7 @@ function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tenso
  * @param gradients one set a step, by the names of `parameters`
  * @returns the parameters after each step
  * @throws RnnError `option` for an argument or option that is missing, unknown or out of range, `shape` if a gradient does
- * not fit its parameter, `data` if a number is not finite
+ * not fit its parameter, `data` if a number is not finite, `numeric` if the norm of gradients is too large to be used
  */
 export async function optimizerSteps(
   optimizer: Optimizer, parameters: Readonly<Record<string, TensorLike>>, gradients: readonly Readonly<Record<string, TensorLike>>[],
@@ -112,16 +114,20 @@ export async function optimizerSteps(
   };
   // A loss of its own kind: constant zero, which is finite.
   const zero = recording.buffer("loss.zero", [2], "constant");
-  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, zero, zero);
+  const update = state.nextUpdate();
+  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, zero, zero, update);
   const program = await backend.prepare(recording, memory);
   try {
-    await state.begin();
+    await session.store.sync();
+    state.begin();
     const results: Record<string, Tensor<FloatArray>>[] = [];
     for (const [step, set] of steps.entries()) {
       for (const [path, { offset }] of session.store.places) {
         backend.write(session.store.gradients, set.get(path)!.data, offset);
       }
-      await program.run({ control: Float64Array.from(optimizer.control(step)) as NumericArray });
+      const { downloads } = await program.run(state.controls({ ...update, counts: [step] }, step));
+      const { norm } = await downloads;
+      if (norm[2] === 0) throw new RnnError("numeric", "optimizerSteps", `gradients of step ${step} have norm ${norm[0]}, which is too large to take a step; scale them down, or give clipNorm`);
       results.push(session.store.split(await backend.read(session.store.parameters)));
     }
     return results;

@@ -8,6 +8,8 @@ export interface Checkpoint {
   optimizer: Record<string, Tensor>;
   carried: Record<string, NumericArray>;
   step: number;
+  /** Updates by parameter's path, where they are not `step`. */
+  updates: Readonly<Record<string, number>>;
   seed: number;
   optimizerName: string;
   metadata: Readonly<Record<string, string>>;
@@ -15,13 +17,14 @@ export interface Checkpoint {
 
 const format = "webgpu-rnn checkpoint 1";
 
-export function encodeCheckpoint({ parameters, optimizer, carried, step, seed, optimizerName, metadata }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function encodeCheckpoint({ parameters, optimizer, carried, step, updates, seed, optimizerName, metadata }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, Tensor> = { ...parameters };
   for (const [name, value] of Object.entries(optimizer)) tensors[`optimizer.${name}`] = value;
-  const taken = ["format", "step", "seed", "optimizer"].find((key) => Object.hasOwn(metadata, key));
+  const taken = ["format", "step", "updates", "seed", "optimizer"].find((key) => Object.hasOwn(metadata, key));
   if (taken !== undefined) throw new RnnError("option", "checkpoint", `metadata cannot be named "${taken}", which the checkpoint itself uses`);
   for (const [label, data] of Object.entries(carried)) tensors[label] = { shape: [data.length], data };
-  return encodeSafetensors(tensors, { ...metadata, format, step: String(step), seed: String(seed), optimizer: optimizerName });
+  const counted: Record<string, string> = Object.keys(updates).length > 0 ? { updates: JSON.stringify(updates) } : {};
+  return encodeSafetensors(tensors, { ...metadata, format, step: String(step), ...counted, seed: String(seed), optimizer: optimizerName });
 }
 
 /**
@@ -37,8 +40,22 @@ export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { opt
   const seed = Number(metadata.seed);
   if (!Number.isSafeInteger(step) || step < 0) throw new RnnError("format", "checkpoint", `step must be a number, got ${show(metadata.step)}`);
   if (seed !== expected.seed) throw new RnnError("format", "checkpoint", `was made with seed ${metadata.seed}, this trainer has ${expected.seed}; give it the same seed`);
+  const updates = updatesOf(metadata.updates);
   const part = (prefix: string): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
   const carried = Object.fromEntries(Object.entries(part("carried.")).map(([name, { data }]) => [`carried.${name}`, data]));
-  return { parameters, optimizer: part("optimizer."), carried, step, seed, optimizerName: metadata.optimizer, metadata };
+  return { parameters, optimizer: part("optimizer."), carried, step, updates, seed, optimizerName: metadata.optimizer, metadata };
+}
+
+function updatesOf(text: string | undefined): Record<string, number> {
+  if (text === undefined) return {};
+  let updates: unknown;
+  try {
+    updates = JSON.parse(text);
+  } catch {
+    // What is no JSON is refused below.
+  }
+  const fits = typeof updates === "object" && updates !== null && !Array.isArray(updates) && Object.values(updates).every((count) => Number.isSafeInteger(count) && count >= 0);
+  if (!fits) throw new RnnError("format", "checkpoint", `updates must be numbers by parameter, got ${show(text)}`);
+  return updates as Record<string, number>;
 }

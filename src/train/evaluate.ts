@@ -10,12 +10,14 @@ import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 
 /** What `Trainer.evaluate` gives. */
 export interface Evaluation {
-  /** Mean loss; nats per token for cross-entropy. */
+  /** Mean loss, nats per token for cross-entropy; or the sum, if that is the loss's `reduction`. */
   loss: number;
-  /** loss / ln 2: bits per character of a character model. */
+  /** Mean loss / ln 2: bits per character of a character model. */
   bitsPerCharacter: number;
-  /** e^loss. */
+  /** e to the mean loss. */
   perplexity: number;
+  /** Targets that counted, by the sum of their weights. If none did, the loss is 0. */
+  targets: number;
 }
 
 /** What is evaluated, and how. */
@@ -38,24 +40,25 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
       let count = 0;
       for (let i = 0; i < batches; i++) {
         const batch = (await source.take(i))!;
-        const { program, context, release } = await recorder.prepare(batch);
-        const inputs = batchInputs(loss, context, batch, seed, 0);
+        const normalizer = recorder.normalizer(batch);
+        const { program, context, release } = await (normalizer[0] === 0 ? recorder.prepareWithoutTargets(batch) : recorder.prepare(batch));
+        const inputs = batchInputs(loss, context, batch, normalizer, { seed, step: 0 });
         if (i + 1 < batches) source.ask(i + 1);
-        let values: NumericArray;
+        let values: Readonly<Record<string, NumericArray>>;
         try {
           const { downloads } = await session.run(program, inputs, { reading, before: () => carried.begin(context.externals, batch.startsSequence) });
-          ({ loss: values } = await downloads);
+          values = await downloads;
         } finally {
           release();
         }
-        const { normalizer } = inputs;
-        // A mean is undone by its factor, so that batches count by their targets.
-        sum += normalizer[1] === 0 ? 0 : values[0] / normalizer[1];
         count += normalizer[0];
+        // A mean is undone by its factor, so that batches count by their targets.
+        if (normalizer[0] !== 0) sum += values.loss[0] / normalizer[1];
         await breathe();
       }
-      const mean = sum / count;
-      return { loss: mean, bitsPerCharacter: mean / Math.LN2, perplexity: Math.exp(mean) };
+      const mean = count === 0 ? 0 : sum / count;
+      const isSum = loss.reduction === "sum" || loss.reduction === "halfSum";
+      return { loss: isSum ? sum : mean, bitsPerCharacter: mean / Math.LN2, perplexity: Math.exp(mean), targets: count };
     } finally {
       recorder.dispose();
       carried.free();

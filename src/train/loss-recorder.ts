@@ -11,7 +11,7 @@ import { Recordings, type Lent } from "../session/recordings.ts";
 import type { Session } from "../session/session.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
-import type { OptimizerState } from "./optimizer-state.ts";
+import type { OptimizerState, Update } from "./optimizer-state.ts";
 
 /** A batch as it was when it came: copies, checked as far as that can be before it is recorded. */
 export interface TakenBatch {
@@ -41,21 +41,33 @@ export class LossRecorder {
     };
   }
 
-  /** The recording for batches shaped like this one. */
-  prepare(batch: TakenBatch): Promise<Lent> {
+  /** The recording for batches shaped like this one, with this update at its end if there is an optimiser. */
+  prepare(batch: TakenBatch, update?: Update): Promise<Lent> {
+    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch), (context) => this.finish(context, batch, update));
+  }
+
+  /** The recording for a batch of which no target counts: states go on, and nothing is learnt. */
+  prepareWithoutTargets(batch: TakenBatch): Promise<Lent> {
+    return this.lend("no targets", { ...this.planOf(batch), differentiates: false }, (context) => context.keepStates());
+  }
+
+  private lend(key: string, plan: RecordingPlan, finish: (context: RunContext) => void): Promise<Lent> {
     if (this.carried.isFull) {
       this.recordings.clear();
       this.carried.freeOthers();
     }
-    const plan = this.planOf(batch);
-    const masked = batch.mask !== undefined;
-    return this.recordings.lend(`${masked} ${JSON.stringify(plan)}`, () => this.session.make(plan, (context) => this.finish(context, masked), (label, buffer) => {
+    return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () => this.session.make(plan, finish, (label, buffer) => {
       return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
     }));
   }
 
-  plannedMemory(batch: TakenBatch): MemoryUse {
-    return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch.mask !== undefined));
+  plannedMemory(batch: TakenBatch, update: Update): MemoryUse {
+    return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch, update));
+  }
+
+  /** [Σ weights of the targets that count, factor of the sum of losses]. */
+  normalizer({ targets, mask }: TakenBatch): Float64Array {
+    return this.loss.normalizer(targets.data, mask?.data);
   }
 
   /**
@@ -88,16 +100,16 @@ export class LossRecorder {
     this.recordings.dispose();
   }
 
-  private finish(context: RunContext, masked: boolean): void {
+  private finish(context: RunContext, { mask }: TakenBatch, update: Update | undefined): void {
     const { recording, tape, output } = context;
     const shape = this.loss.targetShape(output.shape);
     const targets = recording.buffer("targets", shape, "input", this.loss.targetType);
-    const weights = masked ? recording.buffer("mask", shape, "input") : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
+    const weights = mask ? recording.buffer("mask", shape, "input") : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
     const normalizer = recording.buffer("normalizer", [2], "input");
     const losses = this.loss.record(tape, output, targets, weights, normalizer);
-    if (this.optimizer) {
+    if (this.optimizer && update) {
       tape.backward();
-      this.optimizer.record(context, losses, normalizer);
+      this.optimizer.record(context, losses, normalizer, update);
     } else {
       const loss = recording.buffer("loss", [1]);
       recording.dispatch(lossSum, { losses, normalizer, loss }, { length: sizeOf(losses.shape) });
@@ -108,18 +120,16 @@ export class LossRecorder {
   }
 }
 
-/** Checks a batch, whose input `take` has checked, against the loss and names its arrays as the recording does. */
-export function batchInputs(loss: Loss, context: RunContext, batch: TakenBatch, seed: number, step: number): Record<string, NumericArray> {
+/**
+ * Checks a batch, whose input `take` has checked, against the loss and names its arrays as the recording does.
+ * @param normalizer the loss's for this batch
+ */
+export function batchInputs(loss: Loss, context: RunContext, batch: TakenBatch, normalizer: Float64Array, { seed, step }: { seed: number; step: number }): Record<string, NumericArray> {
   const shape = loss.targetShape(context.output.shape);
   const { inputs: given, targets, mask } = batch;
   checkShape(loss.name, "targets", targets.shape, shape);
   loss.checkTargets(targets.data, context.output.shape);
-  const inputs: Record<string, NumericArray> = { ...planOf(given, { differentiates: false }).data, targets: targets.data, ...context.stepInputs(seed, step) };
-  if (mask) {
-    checkShape(loss.name, "mask", mask.shape, shape);
-    inputs.mask = mask.data;
-    if (inputs.mask.every((w) => w === 0)) throw new RnnError("data", loss.name, "mask must leave at least one target");
-  }
-  inputs.normalizer = loss.normalizer(targets.data, inputs.mask);
-  return inputs;
+  if (mask) checkShape(loss.name, "mask", mask.shape, shape);
+  const inputs = { ...planOf(given, { differentiates: false }).data, ...context.stepInputs(seed, step) };
+  return normalizer[0] === 0 ? inputs : { ...inputs, targets: targets.data, ...(mask && { mask: mask.data }), normalizer };
 }

@@ -1,12 +1,14 @@
 import type { DeviceBuffer } from "../backend/backend.ts";
 import { checkNumber, RnnError } from "../errors.ts";
-import { gradientNorm, gradientNormPartial, mostInOneGroup, normGroups } from "../kernels/gradient-norm.ts";
+import { gradientNorm, gradientNormPartial, mostInOneGroup, mostUnclippedNorm, normGroups } from "../kernels/gradient-norm.ts";
+import { align } from "../kernels/kernel.ts";
+import { keptLength } from "../kernels/optimizers.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { Buffer, View } from "../recording/recording.ts";
+import { subview, type Buffer, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 
 /** Limits of the gradients' global norm and of each gradient; 0 is none. */
 export interface Clipping {
@@ -20,33 +22,108 @@ export function checkClipping(where: string, { clipNorm, clipValue }: Partial<Cl
   return { clipNorm: limit("clipNorm", clipNorm), clipValue: limit("clipValue", clipValue) };
 }
 
+type RecordingContext = Pick<RunContext, "recording" | "parameters" | "gradients" | "external">;
+
+const controlLabel = (group: number): string => (group === 0 ? "control" : `control.${group}`);
+
+/** What one update changes, as things stand when it is asked for. */
+export interface Update {
+  /** Tells recordings of different updates apart. */
+  readonly key: string;
+  /** Parts of the flat buffers that are learnt; parameters of one group have had as many updates as each other. */
+  readonly ranges: readonly { readonly offset: number; readonly length: number; readonly group: number }[];
+  /** Updates so far, by group. */
+  readonly counts: readonly number[];
+}
+
 /** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
 export class OptimizerState {
   private readonly buffers = new Map<string, DeviceBuffer>();
   private freed = false;
+  /** Updates so far, by path. They are fewer than steps: some steps learn nothing, and some parameters wait. */
+  private counts = new Map<string, number>();
 
   constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: Clipping) {}
 
+  /** What the next update will change. */
+  nextUpdate(): Update {
+    const ranges: { offset: number; length: number; group: number }[] = [];
+    const counts: number[] = [];
+    for (const { path, parameter, offset } of this.session.store.trained) {
+      const count = this.counts.get(path) ?? 0;
+      const found = counts.indexOf(count);
+      const group = found < 0 ? counts.push(count) - 1 : found;
+      const length = align(parameter.deviceSize);
+      const last = ranges.at(-1);
+      if (last?.group === group && last.offset + last.length === offset) last.length += length;
+      else ranges.push({ offset, length, group });
+    }
+    if (counts.length === 0) counts.push(0);
+    return { key: ranges.map(({ offset, length, group }) => `${offset}+${length}:${group}`).join(), ranges, counts };
+  }
+
   /** Records loss, norm and update; downloads `loss` and `norm`. */
-  record(context: Pick<RunContext, "recording" | "parameters" | "gradients" | "external">, losses: View, normalizer: View): void {
+  record(context: RecordingContext, losses: View, normalizer: View, update: Update): void {
     const { recording } = context;
-    const { trainedLength: length } = this.session.store;
     const norm = context.external("norm", [4]);
     const loss = recording.buffer("loss", [1]);
-    let values = context.gradients;
+    this.recordNorm(context, { losses, normalizer, loss, norm });
+    this.recordUpdate(context, norm, update);
+    recording.download("loss", loss);
+    recording.download("norm", norm);
+  }
+
+  private recordNorm({ recording, gradients }: RecordingContext, views: { losses: View; normalizer: View; loss: View; norm: View }): void {
+    const { trainedLength: length } = this.session.store;
+    const { clipNorm, clipValue } = this.clip;
+    let values = gradients;
     let squared = 0;
     if (length > mostInOneGroup) {
       values = recording.buffer("norm.partial", [normGroups]);
       squared = 1;
-      recording.dispatch(gradientNormPartial, { gradients: context.gradients, partial: values }, { length, groups: normGroups });
+      recording.dispatch(gradientNormPartial, { gradients, partial: values }, { length, groups: normGroups });
     }
-    recording.dispatch(gradientNorm, { values, losses, normalizer, loss, norm }, { length: sizeOf(values.shape), squared, rows: sizeOf(losses.shape), maxNorm: this.clip.clipNorm });
-    const slots = this.optimizer.slots.map(({ name, used }) => context.external(`optimizer.${name}`, [used ? length : 1]));
-    const lastGood = context.external("parameters.good", [length]);
-    const control = recording.buffer("control", [4], "input");
-    this.optimizer.record(recording, { parameters: context.parameters, gradients: context.gradients, lastGood, slots, norm, control }, length, this.clip.clipValue);
-    recording.download("loss", loss);
-    recording.download("norm", norm);
+    const mostNorm = clipNorm === 0 && clipValue === 0 ? mostUnclippedNorm : 0;
+    recording.dispatch(gradientNorm, { values, ...views }, { length: sizeOf(values.shape), squared, rows: sizeOf(views.losses.shape), maxNorm: clipNorm, mostNorm });
+  }
+
+  private recordUpdate(context: RecordingContext, norm: View, { ranges, counts }: Update): void {
+    const { recording, parameters, gradients } = context;
+    const { trainedLength: length } = this.session.store;
+    const slots = this.optimizer.slots.map(({ name, used }) => ({ view: context.external(`optimizer.${name}`, [used ? length : 1]), used }));
+    const kept = 1 + this.usedSlots().length;
+    const lastGood = context.external("lastGood", [keptLength(length, kept - 1)]);
+    const control = counts.map((_, group) => recording.buffer(controlLabel(group), [4], "input"));
+    for (const { offset, length: part, group } of ranges) {
+      const of = (view: View): View => subview(view, offset, [part]);
+      const views = {
+        parameters: of(parameters), gradients: of(gradients), lastGood: subview(lastGood, offset * kept, [part * kept]),
+        slots: slots.map(({ view, used }) => (used ? of(view) : view)), norm, control: control[group],
+      };
+      this.optimizer.record(recording, views, part, this.clip.clipValue);
+    }
+  }
+
+  /** What the host writes for an update in step `step` (from 0); the learning rate comes first in each. */
+  controls({ counts }: Update, step: number): Record<string, Float64Array> {
+    const controls = counts.map((count) => Float64Array.from(this.optimizer.control(step, count)));
+    // A schedule may be a function of the caller's that answers otherwise the next time.
+    for (const one of controls) one[0] = controls[0][0];
+    return Object.fromEntries(controls.map((one, group) => [controlLabel(group), one]));
+  }
+
+  /** To be called when an update has been submitted, in its turn. */
+  updated(): void {
+    for (const { path } of this.session.store.trained) this.counts.set(path, (this.counts.get(path) ?? 0) + 1);
+  }
+
+  /** Updates so far, by path. */
+  get updates(): ReadonlyMap<string, number> {
+    return new Map(this.counts);
+  }
+
+  set updates(counts: ReadonlyMap<string, number>) {
+    this.counts = new Map(counts);
   }
 
   readonly memoryFor = (label: string, { type, length }: Buffer): DeviceBuffer => {
@@ -58,18 +135,15 @@ export class OptimizerState {
     return made;
   };
 
-  /** Before a run, in a turn: healthy again, with the present parameters as the ones to fall back on. */
-  async begin(): Promise<void> {
-    const { backend, store } = this.session;
-    await store.sync();
-    this.start(await backend.read(store.parameters));
+  /** Before a run: healthy again, with nothing kept to fall back on. */
+  begin(): void {
+    this.session.backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
   }
 
-  /** Healthy, with these parameters as the ones to fall back on. */
-  start(parameters: NumericArray): void {
-    const { backend, store: { trainedLength: length } } = this.session;
-    backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
-    backend.write(this.memoryFor("parameters.good", { label: "parameters.good", role: "external", type: "f32", length }), parameters.slice(0, length));
+  /** Whether all steps submitted since `begin` have gone well, as at the moment of the call. */
+  async isHealthy(): Promise<boolean> {
+    const norm = this.buffers.get("norm");
+    return norm === undefined || (await this.session.backend.read(norm))[2] !== 0;
   }
 
   /** `<slot>.<parameter>` in file order, as at the moment of the call. */

@@ -42,6 +42,8 @@ export interface Progress {
   step: number;
   /** Of this step's batch, before its update. */
   loss: number;
+  /** Targets that counted, by the sum of their weights. If none did, loss and norm are 0, and nothing was learnt. */
+  targets: number;
   /** Global norm of the gradients, before clipping. */
   gradientNorm: number;
   /** Of this step, from the optimiser's schedule. */
@@ -148,8 +150,9 @@ export class Trainer {
    * The steps of a training, one after the other, for a loop that does something between them. **Nothing happens until it
    * is iterated**: `for await (const { step, loss } of trainer.run({ steps }))`; `train` is the same without a loop.
    * Leaving the loop, or `signal`, ends it after the steps in flight.
-   * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. The parameters are then
-   * the last ones whose loss was finite, and carried states are zero. `option` while another loop trains the same
+   * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. Parameters, the optimiser's
+   * state, carried states and running statistics are then those before the update that led there, and so is `step`;
+   * parameters are the last ones whose loss was finite. `option` while another loop trains the same
    * parameters. What `data.batch` throws comes after the steps that were made before it.
    */
   run(options: Omit<TrainOptions, "onProgress">): AsyncGenerator<Progress, void, undefined> {
@@ -237,12 +240,12 @@ export class Trainer {
   /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
   async plannedMemory(): Promise<MemoryUse> {
     this.checkUsable();
-    const { recorder } = this.state;
-    return recorder.plannedMemory(recorder.take(await this.data.batch(this.step, this.model.batchFirst)));
+    const { recorder, optimizer } = this.state;
+    return recorder.plannedMemory(recorder.take(await this.data.batch(this.step, this.model.batchFirst)), optimizer.nextUpdate());
   }
 
   /**
-   * Mean loss over `data` (by default the training data) from zero states, with dropout off.
+   * Loss over `data` (by default the training data) from zero states, with dropout off.
    * @param options.batches how many of its batches (default all)
    */
   async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {

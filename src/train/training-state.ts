@@ -8,6 +8,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import type { LayerOptions } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+import { History, type Kept } from "./history.ts";
 import { batchInputs, LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { OptimizerState, type Clipping } from "./optimizer-state.ts";
 
@@ -22,17 +23,39 @@ export interface Training {
   readonly layerOptions: LayerOptions;
 }
 
+/** The moment before a step, as far as the device does not find back there by itself. */
+interface Before {
+  readonly step: number;
+  readonly updates: ReadonlyMap<string, number>;
+  readonly kept: Kept;
+}
+
 /** A step that was submitted but whose loss has not come back yet. */
 export interface Pending {
   readonly step: number;
   readonly tokens: number;
   readonly learningRate: number;
+  /** Σ weights of the targets that count. */
+  readonly targets: number;
+  /** None if no target counted: then nothing was learnt, and there is nothing to undo. */
+  readonly before: Before | undefined;
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+}
+
+/** How a step went. */
+export interface Outcome {
+  step: number;
+  loss: number;
+  targets: number;
+  gradientNorm: number;
+  learningRate: number;
 }
 
 /** Everything that a training goes on from, as it was at one moment. */
 export interface Moment {
   readonly step: number;
+  /** Updates by parameter's path, where they are not `step`. */
+  readonly updates: Readonly<Record<string, number>>;
   readonly parameters: Record<string, Tensor<FloatArray>>;
   /** `<slot>.<parameter>`. */
   readonly optimizer: Record<string, Tensor>;
@@ -46,14 +69,20 @@ export class TrainingState {
   readonly carried: CarriedStates;
   readonly optimizer: OptimizerState;
   readonly recorder: LossRecorder;
-  /** Where the present run began: its first parameters are never undone. */
-  private firstStep = 0;
+  private readonly history: History;
+  /** Steps whose outcome has not been reported, the oldest first. */
+  private readonly inFlight: Pending[] = [];
+  /** Before the last step of this run that is known to have gone well. */
+  private lastGood: Before | undefined;
+  /** That of this run, once it has been undone. */
+  private failure: RnnError | undefined;
 
   constructor(private readonly training: Training, readonly backend: Backend) {
     const { model, loss, optimizer, clipping, carryState, layerOptions } = training;
     this.session = Session.of(model, backend);
     this.carried = new CarriedStates(backend);
     this.optimizer = new OptimizerState(optimizer, this.session, clipping);
+    this.history = new History(this.session, this.carried);
     this.recorder = new LossRecorder(this.session, loss, this.carried, carryState, this.optimizer, layerOptions);
   }
 
@@ -62,13 +91,16 @@ export class TrainingState {
     this.recorder.dispose();
     this.optimizer.free();
     this.carried.free();
+    this.history.free();
   }
 
   /** Before a run. */
   begin(): Promise<void> {
-    return this.session.store.inTurn(async () => {
-      await this.optimizer.begin();
-      this.firstStep = this.step;
+    return this.session.store.inTurn(() => {
+      this.optimizer.begin();
+      this.history.releaseAll();
+      this.inFlight.length = 0;
+      this.lastGood = this.failure = undefined;
     });
   }
 
@@ -77,21 +109,36 @@ export class TrainingState {
    * @param prepared called when nothing of the batch's is needed any more but what has been copied
    */
   async submit(batch: TakenBatch, prepared: () => void): Promise<Pending> {
-    const { step, training: { loss, optimizer, seed } } = this;
-    const { program, context, release } = await this.recorder.prepare(batch);
+    if (this.failure) throw this.failure;
+    const { step, optimizer, training: { loss, seed } } = this;
+    const normalizer = this.recorder.normalizer(batch);
+    const learns = normalizer[0] !== 0;
+    const update = optimizer.nextUpdate();
+    const { program, context, release } = await (learns ? this.recorder.prepare(batch, update) : this.recorder.prepareWithoutTargets(batch));
     try {
-      const control = Float64Array.from(optimizer.control(step));
-      const inputs = { ...batchInputs(loss, context, batch, seed, step), control };
+      const controls = optimizer.controls(update, step);
+      const inputs = { ...batchInputs(loss, context, batch, normalizer, { seed, step }), ...(learns && controls) };
       prepared();
+      let before: Before | undefined;
       const { downloads } = await this.session.run(program, inputs, {
-        changes: true,
-        before: () => this.carried.begin(context.externals, batch.startsSequence),
+        changes: learns || this.session.store.keepsStatistics,
+        before: () => {
+          const states = this.carried.buffers;
+          const starts = this.carried.begin(context.externals, batch.startsSequence);
+          if (!learns) return starts;
+          const { kept, fills } = this.history.keep(states);
+          before = { step, updates: optimizer.updates, kept };
+          return [...fills, ...starts];
+        },
         after: () => {
+          if (learns) optimizer.updated();
           this.step++;
         },
       });
       downloads.then(release, release);
-      return { step: step + 1, tokens: batch.targets.data.length, learningRate: control[0], downloads };
+      const pending = { step: step + 1, tokens: batch.targets.data.length, learningRate: controls.control[0], targets: normalizer[0], before, downloads };
+      this.inFlight.push(pending);
+      return pending;
     } catch (error) {
       release();
       throw error;
@@ -99,35 +146,67 @@ export class TrainingState {
   }
 
   /**
-   * The outcome of a step, once it has come.
+   * The outcome of the oldest step in flight, once it has come.
    * @throws RnnError `numeric` if it is not finite
    */
-  async report({ step, learningRate, downloads }: Pending): Promise<{ step: number; loss: number; gradientNorm: number; learningRate: number }> {
-    const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
-    if (norm[2] === 0) {
-      // This step and those behind it changed nothing, and the one before it is undone: its outcome is what failed.
-      await this.session.store.inTurn(() => {
-        this.step = Math.max(this.firstStep, step - 2);
-        this.carried.reset();
-      });
-      throw new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; parameters are the last whose loss was finite. Try a lower learning rate, or clipNorm`);
+  async report(pending: Pending): Promise<Outcome> {
+    const { step, targets, learningRate, before } = pending;
+    const { loss: [loss], norm: [gradientNorm, , healthy] } = { loss: [0], norm: [0, 0, 1], ...await pending.downloads };
+    if (healthy === 0) {
+      await this.undoFailure(1);
+      throw this.failure!;
     }
-    return { step, loss: loss[0], gradientNorm: norm[0], learningRate };
+    if (before) {
+      if (this.lastGood) this.history.release(this.lastGood.kept);
+      this.lastGood = before;
+    }
+    this.inFlight.shift();
+    return { step, targets, learningRate, loss, gradientNorm };
   }
 
   /** What there is to go on from, all of one moment between two steps. */
   async read(): Promise<Moment> {
-    const { step, reading } = await this.session.store.inTurn(() => ({
-      step: this.step, reading: Promise.all([this.training.model.readParameters(), this.optimizer.read(), this.carried.read()]),
-    }));
-    const [parameters, optimizer, carried] = await reading;
-    return { step, parameters, optimizer, carried };
+    for (;;) {
+      const { step, updates, reading } = await this.session.store.inTurn(() => ({
+        step: this.step, updates: this.optimizer.updates,
+        reading: Promise.all([this.training.model.readParameters(), this.optimizer.read(), this.carried.read(), this.failure ? true : this.optimizer.isHealthy()]),
+      }));
+      const [parameters, optimizer, carried, healthy] = await reading;
+      const others = Object.fromEntries([...updates].filter(([, count]) => count !== step));
+      if (healthy) return { step, updates: others, parameters, optimizer, carried };
+      // A step in flight has failed, which nobody has been told yet: this was no moment between two steps.
+      await this.undoFailure(this.inFlight.length);
+    }
+  }
+
+  /** Goes back to before the step that made a loss infinite, if one of the oldest `count` steps in flight found it so. */
+  private async undoFailure(count: number): Promise<void> {
+    let good = this.lastGood;
+    for (const { step, before, downloads } of this.inFlight.slice(0, count)) {
+      const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
+      if (this.failure) return;
+      if (!before) continue;
+      if (norm[2] !== 0) {
+        good = before;
+        continue;
+      }
+      // This step and those behind it changed nothing else, and the update before it is undone: its outcome is what failed.
+      const back = good ?? before;
+      await this.session.store.inTurn(() => {
+        this.history.restore(back.kept);
+        this.optimizer.updates = back.updates;
+        this.step = back.step;
+        this.failure ??= new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate, or clipNorm`);
+      });
+      return;
+    }
   }
 
   /** Goes on from there. */
-  write({ step, parameters, optimizer, carried }: Pick<Moment, "step" | "carried"> & { parameters: Readonly<Record<string, Tensor>>; optimizer: Readonly<Record<string, Tensor>> }): void {
+  write({ step, updates, parameters, optimizer, carried }: Pick<Moment, "step" | "updates" | "carried"> & { parameters: Readonly<Record<string, Tensor>>; optimizer: Readonly<Record<string, Tensor>> }): void {
     this.training.model.loadStateDict(parameters);
     this.optimizer.write(optimizer);
+    this.optimizer.updates = new Map([...this.session.store.places.keys()].map((path) => [path, Object.hasOwn(updates, path) ? updates[path] : step]));
     this.carried.write(carried);
     this.step = step;
   }

@@ -9,7 +9,7 @@ import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { Session, type Prepared } from "../session/session.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { OptimizerState } from "../train/optimizer-state.ts";
+import { OptimizerState, type Update } from "../train/optimizer-state.ts";
 import { compareArrays, type Comparison, type Tolerance } from "../backend/self-test/compare.ts";
 
 /** What a training step is made of. */
@@ -40,6 +40,7 @@ export class PrivateStep {
   private prepared: Prepared | undefined;
   private inputs: Record<string, NumericArray> = {};
   private updateLength = 0;
+  private recorded: Update | undefined;
 
   /** @param values the parameters that the step begins with */
   constructor(model: Module, readonly backend: Backend, private readonly parts: StepParts, values: Readonly<Record<string, Tensor<FloatArray>>>) {
@@ -59,8 +60,8 @@ export class PrivateStep {
   }
 
   /** Makes the optimiser's memory what it is at the start of a run. */
-  async begin(): Promise<void> {
-    this.state.start(await this.backend.read(this.session.store.parameters));
+  begin(): void {
+    this.state.begin();
   }
 
   get program(): Program {
@@ -78,7 +79,7 @@ export class PrivateStep {
 
   /** What the host writes before the update of step `step`; before the first one, all inputs. */
   inputsOf(step: number): Record<string, NumericArray> {
-    return { ...(step === 0 ? this.inputs : {}), control: Float64Array.from(this.parts.optimizer.control(step)) };
+    return { ...(step === 0 ? this.inputs : {}), ...this.state.controls({ ...this.recorded!, counts: [step] }, step) };
   }
 
   /** From now on the loss counts as having become infinite. */
@@ -112,7 +113,7 @@ export class PrivateStep {
     for (const [path, { final }] of context.states) final.forEach((v, i) => tape.seed(v, input(`cotangent.${path}.${i}`, v.shape, cotangent(sizeOf(v.shape)))));
     tape.backward();
     const before = recording.commands.length;
-    this.state.record(context, losses, normalizer);
+    this.state.record(context, losses, normalizer, (this.recorded = this.state.nextUpdate()));
     this.updateLength = recording.commands.length - before;
   }
 

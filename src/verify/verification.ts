@@ -34,7 +34,7 @@ export async function runVerification(model: Module, inputs: TakenInputs, backen
   try {
     for (const one of [device, twin]) {
       await one.prepare(plan, data, backend);
-      await one.begin();
+      one.begin();
     }
     for (const { length, ...found } of await checkStep(device, twin, tolerance)) findings.add(found, length);
     for (const kernel of kernelsOf(model, device.program.recording, backend)) {

@@ -12,7 +12,7 @@ function rule(optimizer: Optimizer): unknown {
   const made = (label: string, length = 8) => recording.buffer(label, [length], "external");
   const slots = optimizer.slots.map(({ name, used }) => made(name, used ? 8 : 1));
   optimizer.record(recording, { parameters: made("parameters"), gradients: made("gradients"), lastGood: made("good"), norm: made("norm", 4), control: made("control", 4), slots }, 8, 0);
-  return { name: optimizer.name, slots: optimizer.slots, commands: recording.commands, controls: [0, 1, 2, 9, 1000].map((step) => optimizer.control(step)) };
+  return { name: optimizer.name, slots: optimizer.slots, commands: recording.commands, controls: [0, 1, 2, 9, 1000].map((step) => optimizer.control(step, step)) };
 }
 
 describe("an optimiser", () => {

@@ -23,7 +23,7 @@ const same = (file: string, from: string, to: string, equivalent: string): void 
 
 change("activation-backward", "parts", ["1.0 - y[i] * y[i]", "1.0 + y[i] * y[i]"], ["y[i] > 0.0", "y[i] >= 0.5"], ["value += dx[i]", "value = dx[i]"]);
 change("activation-forward", "parts", ["case 1u: { y[i] = safeTanh(x[i]); }", "case 1u: { y[i] = sigmoid(x[i]); }"], ["max(x[i], 0.0)", "max(x[i], 0.1)"]);
-change("adam", "linear", ["parameter -= learningRate * params.weightDecay", "parameter += learningRate * params.weightDecay"], ["secondMoment[i] = v;", ""], ["gradientFactor * g", "gradientFactor * m"], ["sqrt(v / biasCorrection2)", "sqrt(v)"], ["penalty = 0.0;", ""]);
+change("adam", "linear", ["parameters[i] = lastGood[kept];", ""], ["secondMoment[i] = lastGood[kept + 128u];", ""], ["lastGood[kept + 64u] = firstMoment[i];", ""], ["parameter -= learningRate * params.weightDecay", "parameter += learningRate * params.weightDecay"], ["secondMoment[i] = v;", ""], ["gradientFactor * g", "gradientFactor * m"], ["sqrt(v / biasCorrection2)", "sqrt(v)"], ["penalty = 0.0;", ""]);
 change("advance-position", "embedding", ["+= params.by", "+= 1u"]);
 change("binary-cross-entropy", "yesNo", ["max(x[i], 0.0)", "max(-x[i], 0.0)"], ["* normalizer[1]", "* normalizer[0]"], ["if (weight == 0.0)", "if (weight != 0.0)"]);
 change("binary", "sentences", ["if (params.kind == 1u)", "if (params.kind == 2u)"], ["value += y[at]", "value -= y[at]"], ["k * params.b2", "k * params.b1"]);
@@ -33,7 +33,7 @@ change("cross-entropy", "classes", ["select(0.0, 1.0, i32(column) == label)", "s
 change("dropout", "parts", ["uniformOf(word) >= params.p", "uniformOf(word) < params.p"], ["words.w", "words.z"], ["value += y[i]", "value = y[i]"], ["params.stream, random[2]", "params.stream, 0u"]);
 change("embedding-gather", "embedding", ["params.firstId + i / params.columns", "i / params.columns"], ["+ i % params.columns", "+ (i + 1u) % params.columns"]);
 change("embedding-scatter", "embedding", ["first += 2048u", "first += 4096u"], ["if (params.accumulate != 0u) { sums[j] += dWeight[at]; }", ""], ["params.columns > 64u", "params.columns > 128u"], ["left &= left - 1u;", "left = 0u;"], ["ids[params.firstId + n] == v", "ids[n] == v"]);
-change("gradient-norm", "linear", ["isFinite(total) && isFinite(lossTotal)", "isFinite(total)"], ["norm[2] != 0.0 && isFinite(total)", "isFinite(total)"], ["params.squared != 0u", "params.squared == 0u"], ["min(1.0, params.maxNorm", "max(1.0, params.maxNorm"], ["row += 256u", "row += 512u"]);
+change("gradient-norm", "linear", ["if (healthy) { norm[3] = 1.0; }", ""], ["sqrt(total) <= params.mostNorm", "sqrt(total) > params.mostNorm"], ["isFinite(total) && isFinite(lossTotal)", "isFinite(total)"], ["norm[2] != 0.0 && isFinite(total)", "isFinite(total)"], ["params.squared != 0u", "params.squared == 0u"], ["min(1.0, params.maxNorm", "max(1.0, params.maxNorm"], ["row += 256u", "row += 512u"]);
 change("gradient-norm-partial", "wide", ["params.groups * 64u", "params.groups * 128u"], ["rowSum(sum, thread, 64u)", "rowSum(sum, thread, 32u)"]);
 change("loss-sum", "linear", ["i += 256u", "i += 257u"], ["normalizer[1] * sum", "sum"]);
 change("mask-steps", "lengths", ["t < lengths[row]", "t <= lengths[row]"], ["value += y[i]", "value -= y[i]"], ["(i / params.H) % params.B", "i % params.B"]);
@@ -42,9 +42,9 @@ change("matmul-block", "square", ["storeSums(m + 4u, rows1)", "storeSums(m + 4u,
 change("matmul-small-m", "wide", ["share < 8u", "share < 7u"], ["n < params.N", "n + 1u < params.N"]);
 change("matmul-split", "split", ["one < shares; one++) { total +=", "one + 1u < shares; one++) { total +="], ["share * 2u + down", "share * 2u"], ["k += shares * 4u", "k += shares * 8u"]);
 change("peephole-gradient", "peepholes", ["params.cCurrent + at", "params.cPrevious + at"], ["row += 16u", "row += 32u"], ["sum += dPeepholes[unit]", "sum -= dPeepholes[unit]"]);
-change("rmsprop", "rootMean", ["square - average * average", "square"], ["velocity[i] = update;", ""], ["params.alpha * squareAverage[i]", "squareAverage[i]"]);
+change("rmsprop", "rootMean", ["velocity[i] = lastGood[kept + keptVelocity * 64u];", ""], ["lastGood[kept + 128u] = gradientAverage[i];", ""], ["square - average * average", "square"], ["velocity[i] = update;", ""], ["params.alpha * squareAverage[i]", "squareAverage[i]"]);
 change("sample-token", "embedding", ["total >= topK", "total > topK"], ["columns[other] < bestColumn", "columns[other] > bestColumn"], ["words = words.yzwx;", ""], ["random[2] + position[0]", "random[2]"], ["logit / temperature", "logit"]);
-change("sgd", "yesNo", ["if (control[3] == 0.0)", "if (control[3] != 0.0)"], ["(1.0 - params.dampening) * g", "g"], ["g += params.momentum * v", "g = v"]);
+change("sgd", "yesNo", ["velocity[i] = lastGood[kept + 64u];", ""], ["lastGood[kept + 64u] = velocity[i];", ""], ["if (control[3] == 0.0)", "if (control[3] != 0.0)"], ["(1.0 - params.dampening) * g", "g"], ["g += params.momentum * v", "g = v"]);
 change("softmax-backward", "parts", ["dy[at + column] * y[at + column]", "dy[at + column]"], ["value += dx[i]", "value = dx[i]"]);
 change("softmax-forward", "logSoftmax", ["shifted - logSum", "shifted + logSum"], ["greatest = rowMax(greatest, thread, share);", ""]);
 change("squared-error", "linear", ["weight * 2.0 * params.factor", "weight * params.factor"], ["* normalizer[1]", ""]);
@@ -62,7 +62,7 @@ change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
 change("lib/cell", "peepholes", ["select(1u, 2u, hasPeepholes)", "1u"], ["return weightAt(i);", "return Gates();"]);
 change("lib/finite", "linear", ["0x7f800000u) !=", "0x7fc00000u) !="]);
 change("lib/fold", "linear", ["i < 16u; i++) { total += folded[i]; }", "i < 15u; i++) { total += folded[i]; }"], ["i * 16u + thread", "i * 15u + thread"]);
-change("lib/gradient", "linear", ["parameters[i] = lastGood[i];", ""], ["lastGood[i] = parameters[i];", ""], ["clamp(g, -clipValue, clipValue)", "min(g, clipValue)"], ["fma(weightDecay, parameter, g)", "g"]);
+change("lib/gradient", "linear", ["norm[2] != 0.0", "true"], ["norm[3] != 0.0", "false"], ["* (count - 1u)", "* count"], ["clamp(g, -clipValue, clipValue)", "min(g, clipValue)"], ["fma(weightDecay, parameter, g)", "g"]);
 change("lib/lane", "lstmSteps", ["params.T - 1u - done", "params.T - done"], ["lane * ((size + 63u) / 64u * 64u)", "lane * size"], ["params.hBase + (params.T + 1u)", "(params.T + 1u)"]);
 change("lib/linear-index", "linear", ["groupIndex(group, groups) * 64u + thread", "groupIndex(group, groups) * 63u + thread"]);
 change("lib/matmul", "wide", ["value += bias[n]", "value -= bias[n]"], ["value += c[at]", "value = c[at]"], ["i * params.cBatch", "i"]);

@@ -77,8 +77,8 @@ it("verify takes infinite and undefined numbers on both sides for equal", async 
 
 it("verify finds what only an update of a second step, or one that is taken back, does", async () => {
   const { shaders } = await import("../../src/backend/webgpu/shaders.ts");
-  for (const [from, to] of [["parameters[i] = lastGood[i];", ""], ["lastGood[i] = parameters[i];", ""]]) {
-    const on = await createBackend("webgpu", { shaders: { "lib/gradient": shaders["lib/gradient"].replace(from, to) } });
+  for (const from of ["parameters[i] = lastGood[kept];", "lastGood[kept] = parameters[i];", "firstMoment[i] = lastGood[kept + 64u];"]) {
+    const on = await createBackend("webgpu", { shaders: { adam: shaders.adam.replace(from, "") } });
     try {
       const report = await verify(new Linear(3, 2, { seed: 1 }), { input: { shape: [2, 3], data: numbers(6, 2) } }, { backend: on });
       const bad = report.findings.filter(({ command, firstBadIndex }) => command >= 0 && firstBadIndex >= 0);

@@ -428,7 +428,7 @@ describe("logProbability refuses", () => {
     ["a half in the mask", run(masked(1, 0.5)), "data", "logProbability: mask must be integers from 0 to 1, got 0.5 at index 1"],
     ["a 2 in the mask", run(masked(2)), "data", "logProbability: mask must be integers from 0 to 1, got 2 at index 0"],
     ["a negative weight in the mask", run(masked(-1)), "data", "crossEntropy: mask must be finite numbers of at least 0, got -1 at index 0"],
-    ["a mask of zeros", run({ mask: { shape, data: new Float32Array(8) } }), "data", "crossEntropy: mask must leave at least one target"],
+    ["a mask of zeros", run({ mask: { shape, data: new Float32Array(8) } }), "data", "logProbability: targets must have at least one token that counts, got none"],
     ["no target that counts", run({ targets: { shape, data: new Int32Array(8).fill(-100) } }), "data", "logProbability: targets must have at least one token that counts, got none"],
     ["a mask of all that is a target", run({ ...masked(0, 0), targets: { shape, data: Int32Array.from({ length: 8 }, (_, i) => (i < 2 ? 1 : -100)) } }), "data", "logProbability: targets must have at least one token that counts, got none"],
     ["a model without steps in its output", run({ targets: ids([2], 1, 2) }, new rnn.Sequential([new rnn.Embedding(5, 3), new rnn.LastStep(new rnn.GRU(3, 4)), new rnn.Linear(4, 5)])), "shape", "logProbability: the model's output must be [steps, 2, tokens], got [2, 5]"],

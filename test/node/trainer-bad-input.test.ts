@@ -130,7 +130,6 @@ describe("a batch is refused with", () => {
     ["no input", { input: undefined }, "shape", /^inputs: input must be a tensor/],
     ["no targets", { targets: undefined }, "shape", /^squaredError: targets must be a tensor/],
     ["a mask of a wrong size", { mask: filled([3, 1], 1) }, "shape", "squaredError: mask must be [3, 1, 1], got [3, 1]"],
-    ["a mask that leaves nothing", { mask: filled([3, 1, 1], 0) }, "data", "squaredError: mask must leave at least one target"],
     ["NaN in the mask", { mask: filled([3, 1, 1], NaN) }, "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 0"],
     ["a negative weight in the mask", { mask: filled([3, 1, 1], -1) }, "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
     ["an unknown part", wrong({ weights: 1 }), "option", 'batch: unknown option "weights"; known options are input, further, lengths, targets, mask, startsSequence'],

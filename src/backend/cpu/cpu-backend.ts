@@ -110,11 +110,11 @@ export class CpuBackend implements Backend {
     (buffer as CpuBuffer).array.set(data, offset);
   }
 
-  copy(from: DeviceBuffer, to: DeviceBuffer): void {
+  copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {
     this.check();
     checkHeld(from);
     checkHeld(to);
-    (to as CpuBuffer).array.set((from as CpuBuffer).array.subarray(0, to.length));
+    (to as CpuBuffer).array.set((from as CpuBuffer).array.subarray(0, to.length - offset), offset);
   }
 
   async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {

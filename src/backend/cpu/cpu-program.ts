@@ -4,10 +4,17 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, Program, Room, RunOptions, RunResult } from "../backend.ts";
+import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
+
+function fill({ to, from, offset = 0 }: Fill): void {
+  checkHeld(to);
+  const { array } = to as CpuBuffer;
+  if (from) array.set((from as CpuBuffer).array.subarray(offset, offset + array.length));
+  else array.fill(0);
+}
 
 export class CpuProgram implements Program {
   private readonly memory = new Map<Buffer, CpuBuffer>();
@@ -38,8 +45,9 @@ export class CpuProgram implements Program {
     return Promise.resolve({ release: () => undefined });
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, moment }: RunOptions = {}): Promise<RunResult> {
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, moment, first: fills = [] }: RunOptions = {}): Promise<RunResult> {
     this.begin(inputs);
+    for (const one of fills) fill(one);
     let first = moment !== undefined && moment === this.moment ? this.recording.derived : 0;
     for (let i = 0; i < repeat; i++, first = this.recording.derived) for (let n = first; n < this.steps.length; n++) this.steps[n]();
     this.moment = moment;

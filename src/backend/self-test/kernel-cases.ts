@@ -5,6 +5,7 @@
 import { normGroups } from "../../kernels/gradient-norm.ts";
 import { halfLength } from "../../kernels/half-storage.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
+import { keptLength } from "../../kernels/optimizers.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
@@ -191,9 +192,9 @@ const normPartialCases = (): KernelCase[] => [1, 1023, 1025, 70_001, 300_000].ma
 });
 
 const norm = (healthy: number): Float32Array => Float32Array.of(9, 9, healthy, 9);
-const normCase = (values: Float32Array, losses: Float32Array, rest: { squared?: number; maxNorm?: number; healthy?: number; note?: string }): KernelCase => ({
+const normCase = (values: Float32Array, losses: Float32Array, rest: { squared?: number; maxNorm?: number; mostNorm?: number; healthy?: number; note?: string }): KernelCase => ({
   note: rest.note,
-  params: { length: values.length, squared: rest.squared ?? 1, rows: losses.length, maxNorm: rest.maxNorm ?? 1 },
+  params: { length: values.length, squared: rest.squared ?? 1, rows: losses.length, maxNorm: rest.maxNorm ?? 1, mostNorm: rest.mostNorm ?? 0 },
   arrays: { values, losses, normalizer: Float32Array.of(3, 0.37), loss: floats(1 + spare), norm: norm(rest.healthy ?? 1) },
 });
 const normCases = (): KernelCase[] => [
@@ -204,17 +205,23 @@ const normCases = (): KernelCase[] => [
   normCase(Float32Array.of(1, Infinity, 0, 0), floats(1), { note: "infinite sum of squares" }),
   normCase(Float32Array.of(3e38, 3e38, 0, 0), floats(1), { note: "sum of squares that overflows", maxNorm: 0 }),
   normCase(Float32Array.of(3e30, 0, 0, 0), floats(1), { note: "square that overflows", squared: 0 }),
+  normCase(floats(64, 4, 5), floats(1), { note: "a norm that is allowed", maxNorm: 0, mostNorm: 24 }),
+  normCase(floats(64, 4, 5), floats(1), { note: "a norm beyond the most", maxNorm: 0, mostNorm: 15 }),
   normCase(floats(4, 0, 1), floats(1), { note: "unhealthy before", healthy: 0 }),
 ];
 
 function optimizerCases(moments: readonly string[], variants: readonly Record<string, number>[]): KernelCase[] {
-  return variants.flatMap((variant, i) => [[1, 1], [65, 0], [257, 0.4]].map(([length, last]): KernelCase => ({
+  // A step that may be taken; one that gives back what was kept; one that has nothing to give back.
+  const cases = [[1, 1, 1, 0], [65, 0, 1, 1], [257, 0.4, 1, 1], [65, 0, 0, 1], [130, 0.4, 0, 0]];
+  return variants.flatMap((variant) => cases.map(([length, last, healthy, keeps]): KernelCase => ({
+    note: healthy ? undefined : keeps ? "gives back" : "has nothing to give back",
     params: { length, ...variant },
     arrays: {
-      ...vectors(["parameters", "gradients", "lastGood"], length),
+      ...vectors(["parameters", "gradients"], length),
+      lastGood: floats(keptLength(length, moments.length) + spare, 0.3, 1),
       // Moments are averages of squares or of gradients no larger than those.
       ...Object.fromEntries(moments.map((name) => [name, name === "squareAverage" || name === "secondMoment" ? floats(length + spare, 0.3, 1) : floats(length + spare, -0.5, 0.5)])),
-      norm: Float32Array.of(2, 0.7, i === 0 && length === 65 ? 0 : 1, 0), control: Float32Array.of(0.05, 0.3, 0.02, last),
+      norm: Float32Array.of(2, 0.7, healthy, keeps), control: Float32Array.of(0.05, 0.3, 0.02, last),
     },
   })));
 }

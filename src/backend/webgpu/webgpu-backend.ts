@@ -145,10 +145,10 @@ export class WebGpuBackend implements Backend {
     this.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, offset * 4, array as Float32Array<ArrayBuffer>);
   }
 
-  copy(from: DeviceBuffer, to: DeviceBuffer): void {
+  copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {
     this.check();
     const encoder = this.device.createCommandEncoder({ label: `${to.label}.copy` });
-    encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, 0, (to as WebGpuBuffer).gpu, 0, to.length * 4);
+    encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, 0, (to as WebGpuBuffer).gpu, offset * 4, Math.min(from.length, to.length - offset) * 4);
     this.device.queue.submit([encoder.finish()]);
   }
 

@@ -5,7 +5,7 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
+import type { DeviceBuffer, Fill, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
@@ -48,6 +48,15 @@ async function checkAccepted(backend: WebGpuBackend, externals: Iterable<WebGpuB
   if (first) throw refused("the recording", first);
 }
 
+function encodeFills(encoder: GPUCommandEncoder, fills: readonly Fill[]): void {
+  for (const { to, from, offset = 0 } of fills) {
+    checkHeld(to);
+    const { gpu, length } = to as WebGpuBuffer;
+    if (from) encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, offset * 4, gpu, 0, length * 4);
+    else encoder.clearBuffer(gpu);
+  }
+}
+
 class WebGpuProgram implements Program {
   private readonly memory = new Map<Buffer, WebGpuBuffer>();
   private readonly owned: WebGpuBuffer[] = [];
@@ -86,11 +95,12 @@ class WebGpuProgram implements Program {
     return this.staging.acquire();
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, room, moment }: RunOptions = {}): Promise<RunResult> {
+  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, room, moment, first = [] }: RunOptions = {}): Promise<RunResult> {
     const loan: Loan = room ?? await this.staging.acquire();
     let accepted: Promise<void>;
     try {
       accepted = this.submit("run", inputs, (encoder) => {
+        encodeFills(encoder, first);
         const again = moment !== undefined && moment === this.moment;
         for (let i = 0; i < repeat; i++) this.encode(encoder, again || i > 0 ? this.repeated : this.steps);
         this.staging.encode(encoder, loan);

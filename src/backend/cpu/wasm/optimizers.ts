@@ -23,11 +23,30 @@ export function gradientNormPartial(gradients: usize, partial: usize, length: us
   }
 }
 
-/** Whether the step may be taken; remembers or restores the parameters. */
-function healthy(parameters: usize, lastGood: usize, norm: usize, length: usize): bool {
+const block: usize = 256;
+
+/** Copies one array to its place among `count` in blocks, or from there. */
+function keep(array: usize, lastGood: usize, n: usize, count: usize, length: usize, restores: bool): void {
+  const bytes = length << 2;
+  lastGood += n * block;
+  for (let i: usize = 0; i < bytes; i += block) {
+    const size = min(block, bytes - i);
+    if (restores) memory.copy(array + i, lastGood, size);
+    else memory.copy(lastGood, array + i, size);
+    lastGood += count * block;
+  }
+}
+
+/** Whether the step may be taken; remembers or restores parameters and slots, of which those at 0 are not in use. */
+function healthy(parameters: usize, a: usize, b: usize, c: usize, lastGood: usize, norm: usize, length: usize): bool {
   const taken = load<f32>(norm, 8) != 0;
-  if (taken) memory.copy(lastGood, parameters, length << 2);
-  else memory.copy(parameters, lastGood, length << 2);
+  if (!taken && load<f32>(norm, 12) == 0) return false;
+  const count: usize = 1 + <usize>(a != 0) + <usize>(b != 0) + <usize>(c != 0);
+  let n: usize = 0;
+  keep(parameters, lastGood, n++, count, length, !taken);
+  if (a) keep(a, lastGood, n++, count, length, !taken);
+  if (b) keep(b, lastGood, n++, count, length, !taken);
+  if (c) keep(c, lastGood, n, count, length, !taken);
   return taken;
 }
 
@@ -42,7 +61,7 @@ export function sgd(
   parameters: usize, gradients: usize, lastGood: usize, velocity: usize, norm: usize, control: usize,
   length: usize, momentum: f32, damped: f32, nesterov: bool, weightDecay: f32, clipValue: f32,
 ): void {
-  if (!healthy(parameters, lastGood, norm, length)) return;
+  if (!healthy(parameters, momentum != 0 ? velocity : 0, 0, 0, lastGood, norm, length)) return;
   const scale = load<f32>(norm, 4);
   const rate = f32x4.splat(-load<f32>(control));
   const first = load<f32>(control, 12) != 0;
@@ -64,7 +83,7 @@ export function rmsprop(
   parameters: usize, gradients: usize, lastGood: usize, squareAverage: usize, gradientAverage: usize, velocity: usize, norm: usize, control: usize,
   length: usize, alpha: f32, fresh: f32, eps: f32, momentum: f32, centered: bool, weightDecay: f32, clipValue: f32,
 ): void {
-  if (!healthy(parameters, lastGood, norm, length)) return;
+  if (!healthy(parameters, squareAverage, centered ? gradientAverage : 0, momentum != 0 ? velocity : 0, lastGood, norm, length)) return;
   const scale = load<f32>(norm, 4);
   const rate = f32x4.splat(-load<f32>(control));
   const old = f32x4.splat(alpha), share = f32x4.splat(fresh);
@@ -93,7 +112,7 @@ export function adam(
   parameters: usize, gradients: usize, lastGood: usize, firstMoment: usize, secondMoment: usize, norm: usize, control: usize,
   length: usize, beta1: f32, fresh1: f32, beta2: f32, fresh2: f32, eps: f32, weightDecay: f32, decoupled: bool, clipValue: f32,
 ): void {
-  if (!healthy(parameters, lastGood, norm, length)) return;
+  if (!healthy(parameters, firstMoment, secondMoment, 0, lastGood, norm, length)) return;
   const scale = load<f32>(norm, 4);
   const learningRate = load<f32>(control);
   const rate = f32x4.splat(-learningRate);
