@@ -144,9 +144,12 @@ export function checkNumber(
   throw new RnnError("option", where, `${name} must be a finite number${low}${high}, got ${show(value)}`);
 }
 
+/** A class is a function too, but cannot be called as one. */
+const isClass = (value: unknown): boolean => typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+
 /** @throws RnnError `option` unless `value` is a function */
 export function checkFunction(where: string, name: string, value: unknown): void {
-  if (typeof value !== "function") throw new RnnError("option", where, `${name} must be a function, got ${show(value)}`);
+  if (typeof value !== "function" || isClass(value)) throw new RnnError("option", where, `${name} must be a function, got ${isClass(value) ? "a class" : show(value)}`);
 }
 
 /** @throws RnnError `option` unless `value` is true or false */
@@ -157,6 +160,9 @@ export function checkBoolean(where: string, name: string, value: unknown): boole
 
 /** @throws RnnError `option` unless `value` is an AbortSignal, or left out */
 export function checkSignal(where: string, value: unknown): void {
-  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  const { aborted, addEventListener } = reading("option", where, "signal", () => {
+    const signal = (value ?? {}) as Partial<AbortSignal>;
+    return { aborted: signal.aborted, addEventListener: signal.addEventListener };
+  });
   if (value !== undefined && (typeof aborted !== "boolean" || typeof addEventListener !== "function")) throw new RnnError("option", where, `signal must be an AbortSignal, got ${show(value)}`);
 }

@@ -2,7 +2,7 @@
  * How options are read, everywhere: once, when the call is made. What is `undefined` was not given; `null` is refused by
  * its name, since nobody knows whether it means "none" or "the default".
  */
-import { listed, reading, RnnError, show } from "./errors.ts";
+import { checkSize, listed, reading, RnnError, show } from "./errors.ts";
 
 /** What other libraries call it; "" before a remark where it is no option here. Letters only, in lower case. */
 const otherNames: Readonly<Record<string, string>> = {
@@ -68,6 +68,42 @@ export function takeOptions<T extends object>(where: string, options: T | undefi
     if (empty !== undefined) throw new RnnError("option", where, `${empty} must not be null; leave out what is not wanted`);
     return taken as T;
   });
+}
+
+/** Entries of a list that is given at most. */
+const mostItems = 2 ** 26;
+
+/**
+ * Reads a list, each entry once. What is wrong with an entry is found before the next is read: a list may be nothing
+ * but a length.
+ * @throws RnnError `option` or `data` if it is none
+ */
+export function takeItems<T>(kind: "option" | "data", where: string, name: string, what: string, list: unknown, item: (value: unknown, index: number) => T): T[] {
+  return reading(kind, where, name, () => {
+    if (!Array.isArray(list)) throw new RnnError(kind, where, `${name} must be ${what}, got ${show(list)}`);
+    checkSize(where, `the length of ${name}`, list.length, 0, mostItems);
+    const taken: T[] = [];
+    for (let i = 0; i < list.length; i++) taken.push(item(list[i], i));
+    return taken;
+  });
+}
+
+/** `instanceof`, which throws of some Proxies. */
+export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof kind;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether `value` is an object with these methods. What an app may write itself (data, a loss) is known by them. */
+export function hasMethods(value: unknown, ...names: string[]): value is object {
+  try {
+    return typeof value === "object" && value !== null && names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { checkBoolean, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { isA, takeOptions } from "../options.ts";
 import type { Batch, TrainingData } from "./batch.ts";
 import { Vocabulary } from "./vocabulary.ts";
 
@@ -31,7 +31,7 @@ export class TextData implements TrainingData {
     if (typeof text !== "string") throw new RnnError("data", "TextData", `text must be a string, got ${show(text)}`);
     if (text === "") throw new RnnError("data", "TextData", "text must not be empty");
     const vocabulary = options.vocabulary ?? Vocabulary.of(text);
-    if (!(vocabulary instanceof Vocabulary)) throw new RnnError("option", "TextData", `vocabulary must be a Vocabulary, got ${show(vocabulary)}`);
+    if (!isA(vocabulary, Vocabulary)) throw new RnnError("option", "TextData", `vocabulary must be a Vocabulary, got ${show(vocabulary)}`);
     const tokens = vocabulary.encode(text);
     const needed = batch * steps + 1;
     if (tokens.length < needed) {

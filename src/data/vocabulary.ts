@@ -5,6 +5,9 @@ function checkText(text: unknown): void {
   if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
 }
 
+/** A Set or a generator, say; what has a length is read by its indices. */
+const isIterator = (ids: unknown): ids is Iterable<number> => typeof ids === "object" && ids !== null && !("length" in ids) && Symbol.iterator in ids;
+
 /** Unicode has no more. */
 const codePoints = 0x110000;
 
@@ -55,7 +58,7 @@ export class Vocabulary {
 
   /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
-    const list = takeList("Vocabulary", "ids", typeof ids === "object" && ids !== null && !ArrayBuffer.isView(ids) && Symbol.iterator in ids ? Array.from(ids) : ids, idsBelow(this.size), "a list of ids");
+    const list = takeList("Vocabulary", "ids", reading("data", "Vocabulary", "ids", () => (isIterator(ids) ? [...ids] : ids)), idsBelow(this.size), "a list of ids");
     return Array.from(list, (id) => this.characters[id]).join("");
   }
 

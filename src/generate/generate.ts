@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { Vocabulary } from "../data/vocabulary.ts";
 import { checkFunction, checkInteger, checkNumber, checkSignal, checkSize, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { takeOptions } from "../options.ts";
+import { isA, takeOptions } from "../options.ts";
 import { checkParts } from "../session/session.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
 import { checkIds } from "../tensor/tensor.ts";
@@ -83,7 +83,7 @@ function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): S
 export async function generate(model: Module, given: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void }): Promise<string> {
   const options = takeOptions("generate", given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"], { needed: true });
   checkParts(model, options.backend);
-  if (!(options.vocabulary instanceof Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
+  if (!isA(options.vocabulary, Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
   const { vocabulary, prompt = vocabulary.characters[0], stop: end, onText, ...rest } = options;
   const stop = end === undefined ? undefined : vocabulary.encode(end);
   if (stop !== undefined && stop.length !== 1) throw new RnnError("option", "generate", `stop must be one character, got ${show(end)}`);

@@ -2,7 +2,8 @@
  * The safetensors format: eight bytes of header length (little-endian), a JSON header with dtype, shape and byte
  * range per tensor and text in `__metadata__`, then the data.
  */
-import { RnnError, show } from "../errors.ts";
+import { clip, reading, RnnError, show } from "../errors.ts";
+import { takeEntries } from "../options.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { halfToNumber } from "../tensor/half.ts";
 import { takeForFile, type TensorLike } from "../tensor/take.ts";
@@ -37,7 +38,7 @@ export function encodeSafetensors(tensors: Readonly<Record<string, TensorLike>>,
   const header = new Map<string, unknown>([[metadataName, checkMetadata(metadata)]]);
   const arrays: NumericArray[] = [];
   let offset = 0;
-  for (const [name, value] of Object.entries(tensors)) {
+  for (const [name, value] of takeEntries("encodeSafetensors", "tensors", "tensors", tensors)) {
     if (name === metadataName) throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
     const { shape, data } = takeForFile("encodeSafetensors", `"${name}"`, value);
     header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
@@ -61,11 +62,11 @@ export function encodeSafetensors(tensors: Readonly<Record<string, TensorLike>>,
 const metadataName = "__metadata__";
 
 function checkMetadata(metadata: unknown): Readonly<Record<string, string>> {
-  if (typeof metadata !== "object" || metadata === null) throw new RnnError("option", "encodeSafetensors", `metadata must be an object of texts, got ${show(metadata)}`);
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== "string") throw new RnnError("option", "encodeSafetensors", `metadata "${key}" must be a text, got ${show(value)}`);
+  const entries = takeEntries("encodeSafetensors", "metadata", "texts", metadata);
+  for (const [key, value] of entries) {
+    if (typeof value !== "string") throw new RnnError("option", "encodeSafetensors", `metadata "${clip(key)}" must be a text, got ${show(value)}`);
   }
-  return metadata as Readonly<Record<string, string>>;
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
 /** Bytes per element, and how they become an array. */
@@ -120,18 +121,45 @@ export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
 }
 
 function bytesOf(file: unknown): Uint8Array {
-  if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-  // The name, unlike instanceof, is right for buffers from other windows, too.
-  if (Object.prototype.toString.call(file) === "[object ArrayBuffer]") return new Uint8Array(file as ArrayBuffer);
-  throw new RnnError("format", "safetensors", `the file must be a Uint8Array or ArrayBuffer, got ${show(file)}`);
+  // Its name, unlike instanceof, is right for buffers from other windows, too.
+  return reading("format", "safetensors", "the file", () => {
+    if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+    if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(file))) return new Uint8Array(file as ArrayBuffer);
+    throw new RnnError("format", "safetensors", `the file must be a Uint8Array or ArrayBuffer, got ${show(file)}`);
+  });
+}
+
+/** A header holds tensors, these their sizes: three levels. */
+const mostDepth = 3;
+
+/** How many names the objects of a JSON text have: colons outside of its strings. Refuses what is nested too deep, before it is parsed. */
+function namesIn(text: string): number {
+  let [names, depth] = [0, 0];
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[:[\]{}]/gs)) {
+    if (token === ":") names++;
+    else if (token === "[" || token === "{") {
+      if (++depth > mostDepth) fail(`its header is nested more than ${mostDepth} deep`);
+    } else if (token === "]" || token === "}") depth--;
+  }
+  return names;
+}
+
+/** How many names there are once it is parsed, which leaves the last of two that are the same. */
+function countNames(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return (Array.isArray(value) ? 0 : Object.keys(value).length) + Object.values(value).reduce((sum: number, inner) => sum + countNames(inner), 0);
 }
 
 function parseHeader(json: Uint8Array): Map<string, unknown> {
   try {
-    const header: unknown = JSON.parse(decodeUtf8(json));
+    const text = decodeUtf8(json);
+    const names = namesIn(text);
+    const header: unknown = JSON.parse(text);
+    if (countNames(header) !== names) fail("its header has a name twice");
     if (typeof header === "object" && header !== null && !Array.isArray(header)) return new Map(Object.entries(header));
-  } catch {
-    // Said below.
+  } catch (error) {
+    if (error instanceof RnnError) throw error;
+    // Else said below.
   }
   return fail("this is no safetensors file: its header is not a JSON object");
 }
@@ -149,8 +177,8 @@ function readEntry(name: string, value: unknown): Entry {
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     return fail(`"${name}" has no valid shape and data_offsets`);
   }
-  if (!Object.hasOwn(readers, String(dtype))) fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
-  const reader = readers[String(dtype)];
+  if (typeof dtype !== "string" || !Object.hasOwn(readers, dtype)) return fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
+  const reader = readers[dtype];
   const [first, last] = offsets as [number, number];
   const size = sizeOf(shape) * reader.size;
   if (last - first !== size) fail(`"${name}" of shape [${shape.join(", ")}] needs ${size} bytes, its data_offsets give ${last - first}`);

@@ -2,7 +2,7 @@
  * Weights as course notes stack them: one matrix W_f [H, H + I] for each gate, on [a⟨t-1⟩, x⟨t⟩] side by side, and one
  * bias, instead of PyTorch's two matrices with the gates on top of each other.
  */
-import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
+import { checkChoice, checkInteger, clip, RnnError, show } from "../errors.ts";
 import { takeEntries } from "../options.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -27,7 +27,7 @@ const gatesOf: Record<StackedCell, readonly Gate[]> = {
 type Tensors = Readonly<Record<string, TensorLike>>;
 
 function taken(where: string, from: Tensors, name: string, shape?: readonly number[]): Tensor {
-  if (!Object.hasOwn(from, name)) throw new RnnError("format", where, `lacks "${name}"`);
+  if (!Object.hasOwn(from, name)) throw new RnnError("format", where, `lacks "${clip(name)}"`);
   return takeTensor(where, `"${name}"`, from[name], finite, shape);
 }
 

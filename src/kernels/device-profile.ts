@@ -1,5 +1,5 @@
 /** What has been measured on a device and decides between kernels that compute the same; plain JSON, to be kept by an app. */
-import { RnnError, show } from "../errors.ts";
+import { reading, RnnError, show } from "../errors.ts";
 
 /** Microseconds per time step of both ways to walk time (see `Strategy`), by units and rows of the profile's grid. */
 export interface StrategyTimes {
@@ -35,7 +35,9 @@ export const profileVersion = 1;
 export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean => version === profileVersion && adapter === ofAdapter;
 
 /** @throws RnnError `format` if `value` says that it is a profile of this version but has another form */
-export function checkProfile(where: string, value: unknown): void {
+export const checkProfile = (where: string, value: unknown): void => reading("format", where, "profile", () => checkForm(where, value));
+
+function checkForm(where: string, value: unknown): void {
   const refuse = (problem: string): never => {
     throw new RnnError("format", where, `profile must be what calibrate returned: ${problem}; leave it out and calibrate again`);
   };

@@ -1,5 +1,5 @@
 /** Which kernels were found wrong on a device, and what stands in for them; plain JSON, to be kept by an app. */
-import { RnnError, show } from "../errors.ts";
+import { reading, RnnError, show } from "../errors.ts";
 
 /** A kernel whose numbers are not its twin's on this device, or that the device refuses. */
 export interface Failure {
@@ -24,10 +24,17 @@ export const packageVersion = "0.1.0";
 
 /** @throws RnnError `format` unless `value` is a self-test's result */
 export function checkSelfTest(where: string, value: unknown): void {
+  if (reading("format", where, "selfTest", () => isSelfTest(value))) return;
+  throw new RnnError("format", where, `selfTest must be true, false or an earlier backend.selfTest, got ${show(value)}; leave it out or test again with true`);
+}
+
+/** Kernels that may have failed at most: more than there are. */
+const mostFailures = 10_000;
+
+function isSelfTest(value: unknown): boolean {
   const { version, adapter, tested, failures } = (value ?? {}) as Partial<SelfTest>;
   const isFailure = (one: unknown): boolean => typeof (one as Failure | undefined)?.kernel === "string" && typeof (one as Failure).problem === "string";
-  if (typeof version === "string" && typeof adapter === "string" && typeof tested === "number" && Array.isArray(failures) && failures.every(isFailure)) return;
-  throw new RnnError("format", where, `selfTest must be true, false or an earlier backend.selfTest, got ${show(value)}; leave it out or test again with true`);
+  return typeof version === "string" && typeof adapter === "string" && typeof tested === "number" && Array.isArray(failures) && failures.length <= mostFailures && failures.every(isFailure);
 }
 
 /** Kernels found wrong, asked by name. */

@@ -1,6 +1,6 @@
 import { checkChoice, checkCount, checkInteger, RnnError } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import type { Context } from "../nn/context.ts";
+import { checkCall, type Context } from "../nn/context.ts";
 import { uniform } from "../nn/initializers.ts";
 import { anySeed, Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
@@ -63,6 +63,7 @@ export class Attention extends Module {
   }
 
   forward(context: Context, query: Variable): Variable {
+    checkCall("Attention", context, query);
     const memory = context.further("memory");
     if (!memory) throw new RnnError("option", "Attention", 'needs the further input "memory" [steps, batch, features]');
     return this.attend(context, query, this.prepare(context, memory, context.further("mask")));

@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkCount, checkNumber, checkSize, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { isA, takeOptions } from "../options.ts";
 import type { Reading } from "../session/reading.ts";
 import { forwardOf, type ModelOutputs } from "../session/run.ts";
 import { Session } from "../session/session.ts";
@@ -51,7 +51,7 @@ interface Beam {
  */
 export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], searchOptions: BeamSearchOptions): Promise<Hypothesis[][]> {
   const options = takeOptions("beamSearch", searchOptions, ["backend", "end", "beams", "maxLength", "lengthPenalty"], { needed: true });
-  if (!(model instanceof Seq2Seq)) throw new RnnError("option", "beamSearch", `model must be a Seq2Seq, got ${show(model)}`);
+  if (!isA(model, Seq2Seq)) throw new RnnError("option", "beamSearch", `model must be a Seq2Seq, got ${show(model)}`);
   const sources = takeSentences("beamSearch", "sources", given);
   checkIds("beamSearch", "end", [options.end], model.decoder.vocabulary);
   const { backend, end } = options;

@@ -1,6 +1,6 @@
 import { checkChoice, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
-import type { Context } from "../nn/context.ts";
+import { isA, takeOptions } from "../options.ts";
+import { checkCall, type Context } from "../nn/context.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { Linear } from "../nn/linear.ts";
 import { anySeed, Module } from "../nn/module.ts";
@@ -52,7 +52,7 @@ export class Decoder extends Module {
     super();
     const options = takeOptions("Decoder", given, ["vocabulary", "memorySize", "rnn", "score", "dropout", "seed"], { needed: true });
     const { rnn } = options;
-    if (!(rnn instanceof RNN || rnn instanceof GRU || rnn instanceof LSTM)) throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
+    if (!(isA(rnn, RNN) || isA(rnn, GRU) || isA(rnn, LSTM))) throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
     if (rnn.directions === 2 || rnn.batchFirst) throw new RnnError("option", "Decoder", "rnn must read in one direction and have time first: the tokens to come are not known");
     this.vocabulary = checkInteger("Decoder", "vocabulary", options.vocabulary, 1);
     this.dropout = checkNumber("Decoder", "dropout", options.dropout ?? 0, { least: 0, most: 1 });
@@ -84,6 +84,7 @@ export class Decoder extends Module {
   }
 
   forward(context: Context, tokens: Variable): Variable {
+    checkCall("Decoder", context, tokens);
     const memory = context.further("memory");
     if (!memory) throw new RnnError("option", "Decoder", 'needs the further input "memory" [steps, batch, features], the encoder\'s output');
     const prepared = this.prepare(context, memory, context.further("mask"));

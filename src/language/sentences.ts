@@ -1,7 +1,7 @@
 /** Sentences (any sequences of ids) of different lengths as batches: filled up to one length, with what is filler left out. */
 import type { Batch, TrainingData } from "../data/batch.ts";
-import { checkBoolean, checkCount, checkInteger, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { checkBoolean, checkCount, checkInteger, RnnError } from "../errors.ts";
+import { takeItems, takeOptions } from "../options.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -19,8 +19,10 @@ const anyId = idsBelow(2 ** 31);
 
 /** Takes sentences as they are at this moment. @throws RnnError `data` unless these are some */
 export function takeSentences(where: string, name: string, sentences: readonly Sentence[]): Sentences {
-  if (!Array.isArray(sentences) || sentences.length === 0) throw new RnnError("data", where, `${name} must be a list of at least one sentence, got ${show(sentences)}`);
-  return Array.from(sentences, (sentence: Sentence, i) => takeList(where, `${name} ${i}`, sentence, anyId, "a list of ids") as Uint32Array);
+  const what = "a list of at least one sentence";
+  const taken = takeItems("data", where, name, what, sentences, (sentence, i) => takeList(where, `${name} ${i}`, sentence, anyId, "a list of ids") as Uint32Array);
+  if (taken.length === 0) throw new RnnError("data", where, `${name} must be ${what}, got []`);
+  return taken;
 }
 
 /** Rows of different lengths as [steps, rows] (or rows first), with `filler` behind their ends. */

@@ -1,6 +1,6 @@
 import { checkFunction, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
-import type { Context } from "../nn/context.ts";
+import { isA, takeOptions } from "../options.ts";
+import { checkCall, type Context } from "../nn/context.ts";
 import { Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
 import { nextTokens } from "../ops/scheduled-sampling.ts";
@@ -39,9 +39,9 @@ export class Seq2Seq extends Module {
   constructor(options: Seq2SeqOptions) {
     super();
     const { encoder, decoder, scheduledSampling, seed } = takeOptions("Seq2Seq", options, ["encoder", "decoder", "scheduledSampling", "seed"], { needed: true });
-    if (!(decoder instanceof Decoder)) throw new RnnError("option", "Seq2Seq", `decoder must be a Decoder, got ${show(decoder)}`);
+    if (!isA(decoder, Decoder)) throw new RnnError("option", "Seq2Seq", `decoder must be a Decoder, got ${show(decoder)}`);
     if (scheduledSampling !== undefined) checkFunction("Seq2Seq", "scheduledSampling", scheduledSampling);
-    if (encoder instanceof Module && encoder.batchFirst) throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
+    if (isA(encoder, Module) && encoder.batchFirst) throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
     this.addChild("encoder", (this.encoder = encoder));
     this.addChild("decoder", (this.decoder = decoder));
     this.scheduledSampling = scheduledSampling;
@@ -57,6 +57,7 @@ export class Seq2Seq extends Module {
   }
 
   forward(context: Context, source: Variable): Variable {
+    checkCall("Seq2Seq", context, source);
     const target = context.further("target");
     if (!target) throw new RnnError("option", "Seq2Seq", 'needs the further input "target" [steps, batch]; beamSearch does without');
     checkShape("Seq2Seq", "target", target.shape, ["steps", source.shape[1]]);

@@ -1,7 +1,7 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
 import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
 import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
-import { takeOptions } from "../options.ts";
+import { hasMethods, takeOptions } from "../options.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -32,9 +32,7 @@ export interface Loss {
 
 /** @throws RnnError `option` unless `loss` is one */
 export function checkLoss(where: string, loss: unknown): void {
-  const made = (loss ?? {}) as Partial<Loss>;
-  const complete = typeof loss === "object" && typeof made.name === "string" && [made.record, made.targetShape, made.checkTargets, made.normalizer].every((part) => typeof part === "function");
-  if (!complete) throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  if (!hasMethods(loss, "record", "targetShape", "checkTargets", "normalizer") || typeof (loss as Loss).name !== "string") throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
 
 /** Targets as they are at this moment. @throws RnnError `shape` or `data` */

@@ -1,7 +1,7 @@
 /** Activation functions as modules without parameters; any shape in, the same shape out. */
 import { activation, softmax, type ActivationName } from "../ops/activation.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 
 abstract class ElementWise extends Module {
@@ -10,6 +10,7 @@ abstract class ElementWise extends Module {
   }
 
   forward(context: Context, x: Variable): Variable {
+    checkCall(this.name, context, x);
     return activation(context.tape, context.label(this.name), x, this.name);
   }
 }
@@ -38,6 +39,7 @@ export class ReLU extends ElementWise {
 /** y_i = e^{x_i} / Σ_j e^{x_j} over the last dimension; ∂y_i/∂x_j = y_i ([i = j] - y_j). */
 export class Softmax extends Module {
   forward(context: Context, x: Variable): Variable {
+    checkCall("Softmax", context, x);
     return softmax(context.tape, context.label("softmax"), x);
   }
 }
@@ -45,6 +47,7 @@ export class Softmax extends Module {
 /** ln softmax(x) over the last dimension. */
 export class LogSoftmax extends Module {
   forward(context: Context, x: Variable): Variable {
+    checkCall("LogSoftmax", context, x);
     return softmax(context.tape, context.label("logSoftmax"), x, { log: true });
   }
 }

@@ -1,4 +1,6 @@
-import type { Tape, Variable } from "../ops/tape.ts";
+import { RnnError, show } from "../errors.ts";
+import { Variable, type Tape } from "../ops/tape.ts";
+import { isA } from "../options.ts";
 import type { View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 
@@ -103,4 +105,19 @@ export class Context {
     Context.streams.set(this.host, stream + 1);
     return stream;
   }
+}
+
+/**
+ * Checks what a module's `forward` is given. A `Module` is often called as in other libraries: with a tensor.
+ * @throws RnnError `option`
+ */
+export function checkCall(where: string, context: unknown, ...variables: unknown[]): void {
+  if (!isA(context, Context)) throw new RnnError("option", where, `forward must get a Context first, as modules inside a model do, got ${show(context)}; to run a model, call forward(model, input, { backend })`);
+  for (const value of variables) if (!isA(value, Variable)) throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ops.constant makes one of a tensor`);
+}
+
+/** What a function of the caller's gave, if it is a variable. @throws RnnError `option` */
+export function givenVariable(where: string, what: string, value: unknown): Variable {
+  if (!isA(value, Variable)) throw new RnnError("option", where, `${what} must give a Variable, got ${show(value)}`);
+  return value;
 }

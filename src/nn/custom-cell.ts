@@ -1,6 +1,6 @@
 /** Recurrent cells of one's own. */
-import { checkBoolean, checkFunction, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { checkBoolean, checkFunction, reading, RnnError, show } from "../errors.ts";
+import { takeItems, takeOptions } from "../options.ts";
 import type { CellArithmetic, CellBackward, CellForward, Gates } from "../kernels/cells/arithmetic.ts";
 import type { Cell } from "../kernels/cells/cell.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
@@ -42,10 +42,9 @@ let count = 0;
 export function defineCell(given: CustomCell): CustomCell {
   const where = "defineCell";
   const cell = takeOptions(where, given, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"], { needed: true });
-  const { name, gateNames, wgsl } = cell;
+  const { name, wgsl } = cell;
   if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name)) throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
-  const fits = Array.isArray(gateNames) && gateNames.length >= 1 && gateNames.length <= 4 && new Set(gateNames).size === gateNames.length && gateNames.every((gate) => typeof gate === "string" && /^[a-z]\w*$/i.test(gate));
-  if (!fits) throw new RnnError("option", where, `gateNames of "${name}" must be one to four different words, got ${show(gateNames)}`);
+  const gateNames = takeGateNames(where, name, cell.gateNames);
   const hasMemory = checkBoolean(where, "hasMemory", cell.hasMemory ?? false);
   const usesC = checkBoolean(where, "usesC", cell.usesC ?? hasMemory);
   const splitsRecurrentGradient = checkBoolean(where, "splitsRecurrentGradient", cell.splitsRecurrentGradient ?? false);
@@ -65,9 +64,18 @@ export function defineCell(given: CustomCell): CustomCell {
       arithmetic,
     },
   };
-  checkDerivative(made, arithmetic, name);
+  reading("option", where, `what "${name}" computes`, () => checkDerivative(made, arithmetic, name));
   defined.set(given, made);
   return given;
+}
+
+/** @throws RnnError `option` unless they are one to four different words */
+function takeGateNames(where: string, name: string, given: unknown): string[] {
+  const refuse = (): never => {
+    throw new RnnError("option", where, `gateNames of "${name}" must be one to four different words, got ${show(given)}`);
+  };
+  const names = takeItems("option", where, "gateNames", "a list of words", given, (gate, i) => (typeof gate === "string" && i < 4 && /^[a-z]\w*$/i.test(gate) ? gate : refuse()));
+  return names.length >= 1 && new Set(names).size === names.length ? names : refuse();
 }
 
 /** What the strategies call, by the names that they have in the package's cells. */

@@ -3,7 +3,7 @@ import { takeOptions } from "../options.ts";
 import { dropout } from "../ops/dropout.ts";
 import { combined } from "../ops/elementwise.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 
 /** x with elements dropped; the same ones all along axis `time` if that is given. */
@@ -43,6 +43,7 @@ export class Dropout extends Module {
   }
 
   forward(context: Context, x: Variable): Variable {
+    checkCall("Dropout", context, x);
     if (this.time !== undefined && x.shape.length < 3) throw new RnnError("shape", "Dropout", `a variational one takes [steps, batch, ·], got [${x.shape.join(", ")}]`);
     if (!context.training || this.p === 0) return x;
     return dropElements(context, "dropout", x, this.p, this.time);

@@ -2,7 +2,7 @@ import { checkCount, checkInteger } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import { embedding } from "../ops/embedding.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { normal } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
@@ -28,6 +28,7 @@ export class Embedding extends Module {
   }
 
   forward(context: Context, ids: Variable): Variable {
+    checkCall("Embedding", context, ids);
     return embedding(context.tape, context.path + "embedding", ids, context.parameter("weight"));
   }
 }

@@ -1,7 +1,8 @@
 import { RnnError, show } from "../errors.ts";
+import { isA } from "../options.ts";
 import { slice } from "../ops/layout.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { mergeDirections } from "./merge.ts";
 import { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
@@ -18,7 +19,7 @@ import { GRU, LSTM, RNN } from "./recurrent.ts";
 export class LastStep extends Module {
   constructor(private readonly rnn: RNN | GRU | LSTM) {
     super();
-    if (![RNN, GRU, LSTM].some((kind) => rnn instanceof kind)) throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
+    if (![RNN, GRU, LSTM].some((kind) => isA(rnn, kind))) throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
   }
 
   override get saysBatchFirst(): boolean {
@@ -34,6 +35,7 @@ export class LastStep extends Module {
   }
 
   forward(context: Context, input: Variable): Variable {
+    checkCall("LastStep", context, input);
     const ends: Variable[] = [];
     const { directions, merge, outputSize } = this.rnn;
     this.rnn.forward(context.within({ finalState: (name, shape, values) => {

@@ -3,7 +3,7 @@ import { takeOptions } from "../options.ts";
 import { linear } from "../ops/linear.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { uniform } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
@@ -30,6 +30,7 @@ export class Linear extends Module {
   }
 
   forward(context: Context, x: Variable): Variable {
+    checkCall("Linear", context, x);
     checkShape("Linear", "input", x.shape, [...x.shape.slice(0, -1).map(() => "any"), this.inFeatures]);
     return linear(context.tape, context.path + "linear", x, context.parameter("weight"), this.bias ? context.parameter("bias") : undefined);
   }

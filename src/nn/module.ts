@@ -1,6 +1,6 @@
 import { Dependants, disposeSymbol } from "../disposable.ts";
 import { checkInteger, listed, RnnError, show } from "../errors.ts";
-import { takeEntries } from "../options.ts";
+import { isA, takeEntries } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
@@ -72,6 +72,7 @@ export abstract class Module {
   /** All parameters by dotted path, in a fixed order. */
   namedParameters(prefix = ""): Map<string, Parameter> {
     if (this.disposed) throw disposedError(this, prefix);
+    if (typeof prefix !== "string") throw new RnnError("option", "namedParameters", `prefix must be a text, got ${show(prefix)}`);
     const all = new Map([...this.own].map(([name, p]) => [prefix + name, p]));
     for (const [name, child] of this.childModules) {
       for (const [path, p] of child.namedParameters(`${prefix}${name}.`)) all.set(path, p);
@@ -157,7 +158,7 @@ export abstract class Module {
   protected addParameter(name: string, parameter: Parameter): void {
     const where = this.constructor.name;
     checkName(where, name);
-    if (!(parameter instanceof Parameter)) throw new RnnError("option", where, `"${name}" must be a Parameter, got ${show(parameter)}`);
+    if (!isA(parameter, Parameter)) throw new RnnError("option", where, `"${name}" must be a Parameter, got ${show(parameter)}`);
     this.own.set(name, parameter);
     parameter.owners++;
   }
@@ -165,7 +166,7 @@ export abstract class Module {
   /** @param where names the caller in messages */
   protected addChild(name: string, child: Module, where = this.constructor.name): void {
     checkName(where, name);
-    if (!(child instanceof Module)) throw new RnnError("option", where, `"${name}" must be a module, got ${show(child)}`);
+    if (!isA(child, Module)) throw new RnnError("option", where, `"${name}" must be a module, got ${show(child)}`);
     const known = new Set(this.namedParameters().values());
     if ([...child.namedParameters().values()].some((p) => known.has(p))) {
       throw new RnnError("option", where, `"${name}" is in this model already; use another module, or compose() to call one twice`);

@@ -2,7 +2,8 @@
  * `ops` in webgpu-rnn/full: differentiable operations for modules of one's own. Each takes the context first, checks its operands, records its
  * forward pass and leaves its derivative. Axes count from 0, or from the end if negative.
  */
-import { checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkInteger, checkNumber, checkSize, RnnError, show } from "../errors.ts";
+import { isA, takeItems, takeOptions } from "../options.ts";
 import { alignment } from "../kernels/kernel.ts";
 import { activation, softmax as softmaxOp, type ActivationName } from "../ops/activation.ts";
 import { broadcastShape, combined, mostProducts, sum as sumOp } from "../ops/elementwise.ts";
@@ -12,15 +13,16 @@ import { linear as linearOp } from "../ops/linear.ts";
 import { product } from "../ops/product.ts";
 import { Variable } from "../ops/tape.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
-import { takeForFile, type TensorLike } from "../tensor/take.ts";
-import type { Context } from "./context.ts";
+import { takeForFile, takeShape, type TensorLike } from "../tensor/take.ts";
+import { checkCall, type Context } from "./context.ts";
 import { Dropout } from "./dropout.ts";
 
 const words = (shape: Shape): string => `[${shape.join(", ")}]`;
 
 /** Checks that `x` is a variable of numbers; one that no kernel can bind as it lies (a final state) is copied. */
 function operand(context: Context, where: string, name: string, x: unknown): Variable {
-  if (!(x instanceof Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
+  checkCall(where, context);
+  if (!isA(x, Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
   if (x.view.buffer.type !== "f32") throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
   return x.view.offset % alignment === 0 || x.shape.length === 0 ? x : sliceOp(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
 }
@@ -32,6 +34,7 @@ function axisOf(where: string, shape: Shape, axis: number): number {
 
 /** A value that is the same in every run; no gradient goes to it. */
 export function constant(context: Context, value: TensorLike): Variable {
+  checkCall("ops.constant", context);
   const { shape, data } = takeForFile("ops.constant", "value", value);
   const type = data instanceof Uint32Array || data instanceof Int32Array ? "u32" : "f32";
   const view = context.tape.recording.buffer(context.label("constant"), shape, "constant", type, data);
@@ -62,7 +65,10 @@ export function scale(context: Context, x: Variable, factor: number): Variable {
  * A·B over the last two axes: [..., M, K]·[..., K, N] gives [..., M, N]. The axes before are equal, or b is one matrix
  * for all of a. `transposeA` and `transposeB` say that an operand lies as [..., K, M] or [..., N, K].
  */
-export function matmul(context: Context, first: Variable, second: Variable, { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {}): Variable {
+export function matmul(context: Context, first: Variable, second: Variable, given: { transposeA?: boolean; transposeB?: boolean } = {}): Variable {
+  const { transposeA = false, transposeB = false } = takeOptions("ops.matmul", given, ["transposeA", "transposeB"]);
+  checkBoolean("ops.matmul", "transposeA", transposeA);
+  checkBoolean("ops.matmul", "transposeB", transposeB);
   const where = "ops.matmul";
   const [a, b] = [operand(context, where, "a", first), operand(context, where, "b", second)];
   const refuse = (what: string): RnnError => new RnnError("shape", where, `${what}, got ${words(a.shape)}${transposeA ? " transposed" : ""} and ${words(b.shape)}${transposeB ? " transposed" : ""}`);
@@ -87,8 +93,8 @@ function matrixOf(shape: Shape, transposed: boolean): [number, number] {
 /** Joins variables along `axis`, the only one in which their sizes may differ. */
 export function concat(context: Context, parts: readonly Variable[], axis: number): Variable {
   const where = "ops.concat";
-  if (!Array.isArray(parts) || parts.length === 0) throw new RnnError("option", where, `parts must be a list of at least one Variable, got ${show(parts)}`);
-  const operands = parts.map((part, i) => operand(context, where, `part ${i}`, part));
+  const operands = takeItems("option", where, "parts", "a list of Variables", parts, (part, i) => operand(context, where, `part ${i}`, part));
+  if (operands.length === 0) throw new RnnError("option", where, "parts must be a list of at least one Variable, got []");
   const [{ shape }] = operands;
   const at = axisOf(where, shape, axis);
   const other = operands.find((part) => part.shape.length !== shape.length || part.shape.some((n, i) => i !== at && n !== shape[i]));
@@ -111,19 +117,24 @@ export function slice(context: Context, x: Variable, axis: number, start: number
 export function permute(context: Context, x: Variable, axes: readonly number[]): Variable {
   const where = "ops.permute";
   const from = operand(context, where, "x", x);
-  const complete = Array.isArray(axes) && axes.length === from.shape.length && [...axes as number[]].sort((a, b) => a - b).every((axis, i) => axis === i);
-  if (!complete) throw new RnnError("shape", where, `axes must name each axis of ${words(from.shape)} once, got ${show(axes)}`);
-  return permuteOp(context.tape, context.label("permute"), from, axes);
+  const taken = takeShape(where, "axes", axes);
+  const complete = taken.length === from.shape.length && from.shape.every((_, axis) => taken.includes(axis));
+  if (!complete) throw new RnnError("shape", where, `axes must name each axis of ${words(from.shape)} once, got ${show(taken)}`);
+  return permuteOp(context.tape, context.label("permute"), from, taken);
 }
 
 /** The same numbers in another shape; nothing is copied. */
 export function reshape(context: Context, x: Variable, shape: Shape): Variable {
   const from = operand(context, "ops.reshape", "x", x);
-  if (!Array.isArray(shape) || sizeOf(shape) !== sizeOf(from.shape)) throw new RnnError("shape", "ops.reshape", `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(shape)}`);
-  return from.reshaped(shape);
+  const taken = takeShape("ops.reshape", "the result", shape);
+  if (!taken.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(taken) !== sizeOf(from.shape)) throw new RnnError("shape", "ops.reshape", `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(taken)}`);
+  return from.reshaped(taken);
 }
 
-const elementWise = (context: Context, name: ActivationName, x: Variable): Variable => activation(context.tape, context.label(name), operand(context, `ops.${name}`, "x", x), name);
+function elementWise(context: Context, name: ActivationName, x: Variable): Variable {
+  const from = operand(context, `ops.${name}`, "x", x);
+  return activation(context.tape, context.label(name), from, name);
+}
 
 /** σ(x) = 1 / (1 + e^-x), derivative σ(1 - σ). */
 export const sigmoid = (context: Context, x: Variable): Variable => elementWise(context, "sigmoid", x);
@@ -138,7 +149,8 @@ export const relu = (context: Context, x: Variable): Variable => elementWise(con
  * y_i = e^{x_i} / Σ_j e^{x_j} over the last axis; ∂y_i/∂x_j = y_i ([i = j] - y_j).
  * @param options.mask 1 for what takes part and 0 for what does not, repeated as in `add`; a row of zeros gives zeros
  */
-export function softmax(context: Context, x: Variable, { mask }: { mask?: Variable } = {}): Variable {
+export function softmax(context: Context, x: Variable, given: { mask?: Variable } = {}): Variable {
+  const { mask } = takeOptions("ops.softmax", given, ["mask"]);
   const from = operand(context, "ops.softmax", "x", x);
   if (from.shape.length === 0) throw new RnnError("shape", "ops.softmax", "x must have at least one axis, got []");
   if (!mask) return softmaxOp(context.tape, context.label("softmax"), from);
@@ -152,7 +164,8 @@ export function softmax(context: Context, x: Variable, { mask }: { mask?: Variab
 
 /** [B, steps]: 1 for the steps that a row has by the inputs' `lengths`, 0 past its end; undefined if all rows are whole. */
 export function lengthMask(context: Context, steps: number): Variable | undefined {
-  checkInteger("ops.lengthMask", "steps", steps, 1);
+  checkCall("ops.lengthMask", context);
+  checkSize("ops.lengthMask", "steps", steps, 1);
   const { lengths, tape } = context;
   if (!lengths) return undefined;
   const [B] = lengths.shape;
@@ -190,7 +203,7 @@ export function linear(context: Context, x: Variable, weight: Variable, bias?: V
 export function embedding(context: Context, ids: Variable, weight: Variable): Variable {
   const where = "ops.embedding";
   const table = operand(context, where, "weight", weight);
-  if (!(ids instanceof Variable) || ids.view.buffer.type !== "u32") throw new RnnError("data", where, `ids must be a Variable of ids, got ${ids instanceof Variable ? `numbers (${ids.label})` : show(ids)}`);
+  if (!isA(ids, Variable) || ids.view.buffer.type !== "u32") throw new RnnError("data", where, `ids must be a Variable of ids, got ${isA(ids, Variable) ? `numbers (${ids.label})` : show(ids)}`);
   if (table.shape.length !== 2) throw new RnnError("shape", where, `weight must be [ids, features], got ${words(table.shape)}`);
   return embeddingOp(context.tape, context.label("embedding"), ids, table);
 }

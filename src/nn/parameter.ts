@@ -10,6 +10,9 @@ export interface ParameterHolder {
   read(): Promise<(parameter: Parameter) => FloatArray>;
 }
 
+/** A cell has at most four. */
+const mostGates = 16;
+
 /**
  * A learnable array. Host values are in the order and shape that PyTorch's files have; on the device the rows of
  * recurrent weights are ordered [unit, gate] instead of [gate, unit], which `toDevice` and `fromDevice` convert.
@@ -34,14 +37,13 @@ export class Parameter {
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
     /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
-    private readonly lanes: readonly number[] = Array.from({ length: gates }, (_, gate) => gate),
+    private readonly lanes: readonly number[] = Array.from({ length: checkInteger("Parameter", "gates", gates, 1, mostGates) }, (_, gate) => gate),
     /** False for what is kept with the parameters but not learnt: running statistics. */
     readonly trainable = true,
   ) {
     this.shape = takeShape("Parameter", "a parameter", shape);
     if (!this.shape.every((n) => Number.isSafeInteger(n) && n >= 1)) throw new RnnError("shape", "Parameter", `shape must be a list of sizes of at least 1, got ${show(shape)}`);
     checkFunction("Parameter", "initializer", initializer);
-    checkInteger("Parameter", "gates", gates, 1);
     if (gates > 1 && this.shape[0] % gates !== 0) throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
     const what = `[${this.shape.join(", ")}]`;
     const size = checkCount("Parameter", what, sizeOf(this.shape));

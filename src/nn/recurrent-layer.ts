@@ -5,7 +5,7 @@ import { maskSteps, permute } from "../ops/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../ops/recurrent.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, type Context } from "./context.ts";
 import { dropElements } from "./dropout.ts";
 import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";
@@ -191,6 +191,7 @@ export abstract class RecurrentLayer extends Module {
   }
 
   forward(context: Context, input: Variable): Variable {
+    checkCall(this.name, context, input);
     checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
     const { tape } = context;
     let x = this.batchFirst ? permute(tape, context.label("input.time"), input, [1, 0, 2]) : input;

@@ -1,7 +1,7 @@
 import { checkFunction, checkInteger, clip, reading, RnnError, show } from "../errors.ts";
-import { takeEntries, takeOptions } from "../options.ts";
+import { isA, takeEntries, takeItems, takeOptions } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
-import type { Context } from "./context.ts";
+import { checkCall, givenVariable, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 
 /**
@@ -10,14 +10,18 @@ import { Module } from "./module.ts";
  */
 function partsOf(where: string, modules: unknown): [string, Module][] {
   return reading("option", where, "modules", () => {
-    if (modules instanceof Module) throw new RnnError("option", where, `modules must be an object of modules, got ${show(modules)}`);
-    const parts = Array.isArray(modules) ? Array.from(modules as readonly unknown[], (module, i) => [String(i), module] as [string, unknown]) : takeEntries(where, "modules", "modules, or a list", modules);
+    if (isA(modules, Module)) throw new RnnError("option", where, `modules must be an object of modules, got ${show(modules)}`);
+    const parts: [string, unknown][] = Array.isArray(modules) ? takeItems("option", where, "modules", "a list of modules", modules, (module, i) => [String(i), partOf(where, String(i), module)] as [string, unknown]) : takeEntries(where, "modules", "modules, or a list", modules);
     if (parts.length === 0) throw new RnnError("option", where, "needs at least one module");
     const numbers = parts.filter(([name]) => /^(0|[1-9]\d*)$/.test(name)).length;
     if (numbers > 0 && numbers < parts.length) throw new RnnError("option", where, "names that are numbers cannot stand beside others, since JavaScript puts them first; use words");
-    for (const [name, module] of parts) if (!(module instanceof Module)) throw new RnnError("option", where, `"${clip(name)}" must be a module, got ${show(module)}`);
-    return parts as [string, Module][];
+    return parts.map(([name, module]) => [name, partOf(where, name, module)]);
   });
+}
+
+function partOf(where: string, name: string, module: unknown): Module {
+  if (isA(module, Module)) return module;
+  throw new RnnError("option", where, `"${clip(name)}" must be a module, got ${show(module)}`);
 }
 
 /**
@@ -29,7 +33,7 @@ function partsOf(where: string, modules: unknown): [string, Module][] {
 export class Sequential extends Module {
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, given: { seed?: number } = {}) {
     super();
-    if (modules instanceof Module) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}; write new Sequential([first, second])`);
+    if (isA(modules, Module)) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}; write new Sequential([first, second])`);
     const options = takeOptions("Sequential", given, ["seed"]);
     for (const [name, module] of partsOf("Sequential", modules)) this.addChild(name, module);
     if (options.seed !== undefined) this.initialize(options.seed);
@@ -40,8 +44,9 @@ export class Sequential extends Module {
   }
 
   forward(context: Context, input: Variable): Variable {
+    checkCall("Sequential", context, input);
     let x = input;
-    for (const [name, module] of this.children) x = module.forward(context.child(name), x);
+    for (const [name, module] of this.children) x = givenVariable("Sequential", `forward of "${clip(name)}"`, module.forward(context.child(name), x));
     return x;
   }
 }
@@ -61,7 +66,8 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
 
   forward(context: Context, input: Variable): Variable {
     const calls = Object.fromEntries(this.parts.map(([name, module]) => [name, (x: Variable) => module.forward(context.child(name), x)]));
-    return this.connect(calls as Calls<M>, input);
+    checkCall("compose", context, input);
+    return givenVariable("compose", "connect", this.connect(calls as Calls<M>, input));
   }
 }
 

@@ -7,8 +7,10 @@
  * there; above it they go on as they rose last. Of an LSTM's step, what a step of one unit costs is taken as fixed
  * (dispatches, barriers), the rest as loads and products: one number of h and G weights for each pair of units.
  */
-import { interpolate, type DeviceProfile } from "../kernels/device-profile.ts";
-import { Avoided, type SelfTest } from "../kernels/self-test.ts";
+import { checkProfile, interpolate, profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
+import { Avoided, checkSelfTest, type SelfTest } from "../kernels/self-test.ts";
+import { checkBoolean, checkInteger } from "../errors.ts";
+import { takeOptions } from "../options.ts";
 import { mostLoopUnits } from "../kernels/recurrent-loop.ts";
 
 /** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
@@ -62,9 +64,21 @@ export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undef
 
 /**
  * What `chooseStrategy` answers, with the predicted times of both and a line for people.
+ * @throws RnnError `option` for a shape that is none, `format` for a profile or self-test that others have made
  * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
  */
 export function explainStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyChoice {
+  const taken = takeOptions("strategy", shape, ["T", "B", "H", "G", "phases", "lanes", "training"], { needed: true });
+  for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
+  for (const name of ["phases", "lanes"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
+  checkBoolean("strategy", "training", taken.training);
+  if (profile !== undefined) checkProfile("strategy", profile);
+  if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
+  return choiceFor(taken, profile?.version === profileVersion ? profile : undefined, selfTest);
+}
+
+/** What `explainStrategy` answers, of arguments that are right. */
+export function choiceFor(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyChoice {
   const { T, B, H, G, phases = 1, lanes = 1, training } = shape;
   const what = `T ${T}, B ${B}, H ${H}, G ${G}${phases > 1 ? `, ${phases} phases` : ""}${lanes > 1 ? `, ${lanes} lanes` : ""}, ${training ? "training" : "forward"}`;
   const fits = H <= mostLoopUnits;

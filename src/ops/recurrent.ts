@@ -14,7 +14,7 @@ import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { chooseStrategy, type Strategy } from "./choose-strategy.ts";
+import { choiceFor, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
 import { checkedStrategy, peepholeProducts, recurrentProducts, type SegmentBuffers } from "./recurrent-strategy.ts";
@@ -80,7 +80,7 @@ function strategyFor(tape: Tape, label: string, cell: Cell, { T, B, H }: LayerSi
   const { strategy } = tape.options;
   const shape = { T, B, H, G: cell.gateNames.length, phases: phasesOf(cell), lanes, training: tape.differentiates };
   if (strategy === "wavefront" || tape.recording.avoided.loop(shape.phases)) return "step";
-  return checkedStrategy(label, strategy ?? chooseStrategy(shape, tape.recording.profile), H);
+  return checkedStrategy(label, strategy ?? choiceFor(shape, tape.recording.profile).strategy, H);
 }
 
 /** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */

@@ -1,7 +1,7 @@
 /** Optimisers with PyTorch's update rules, names and defaults; each is one dispatch over all parameters. */
 import { checkBoolean, checkChoice, checkNumber, RnnError, show } from "../errors.ts";
 import { adam as adamKernel, rmsprop as rmspropKernel, sgd as sgdKernel } from "../kernels/optimizers.ts";
-import { takeOptions } from "../options.ts";
+import { hasMethods, takeOptions } from "../options.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { constant, type Schedule } from "./schedules.ts";
 
@@ -34,8 +34,7 @@ export interface Optimizer {
 
 /** @throws RnnError `option` unless `optimizer` is one */
 export function checkOptimizer(where: string, optimizer: unknown): void {
-  const made = (optimizer ?? {}) as Partial<Optimizer>;
-  const complete = typeof optimizer === "object" && typeof made.name === "string" && Array.isArray(made.slots) && [made.record, made.control, made.schedule].every((part) => typeof part === "function");
+  const complete = hasMethods(optimizer, "record", "control", "schedule") && typeof (optimizer as Optimizer).name === "string" && Array.isArray((optimizer as Optimizer).slots);
   if (!complete) throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
@@ -53,8 +52,9 @@ function scheduleOf(where: string, learningRate: number | Schedule): Schedule {
 }
 
 const fraction = (where: string, name: string, value: number): number => {
+  checkNumber(where, name, value, { least: 0 });
   if (value >= 1) throw new RnnError("option", where, `${name} must be at least 0 and below 1, got ${value}`);
-  return checkNumber(where, name, value, { least: 0 });
+  return value;
 };
 
 /**

@@ -1,7 +1,7 @@
 /** Measures a device, so that what computes the same in several ways is done in the way that is fastest there. */
 import type { Backend } from "../backend/backend.ts";
-import { RnnError, show } from "../errors.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
+import { checkBackend } from "./session.ts";
 
 const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
 
@@ -15,7 +15,7 @@ const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
  * @throws RnnError `device` if the device is lost
  */
 export async function calibrate(backend: Backend): Promise<DeviceProfile | undefined> {
-  if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "calibrate", `backend must come from createBackend, got ${show(backend)}`);
+  checkBackend(backend, "calibrate");
   if (backend.kind === "cpu" || backend.profile) return backend.profile;
   let measuring = underWay.get(backend);
   if (!measuring) {

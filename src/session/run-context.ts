@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import { Avoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
-import { Context, type ContextHost } from "../nn/context.ts";
+import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import type { StrategyOption } from "../ops/choose-strategy.ts";
 import { Tape, type TapeOptions, type Variable } from "../ops/tape.ts";
@@ -84,7 +84,7 @@ export class RunContext implements ContextHost {
       this.furtherInputs.set(path, this.tape.leaf(path, view, { needsGradient: (plan.inputGradient ?? false) && numbers }));
     }
     this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
-    this.output = model.forward(new Context(this), this.input);
+    this.output = givenVariable("model", "forward", model.forward(new Context(this), this.input));
     this.checkStates();
   }
 

@@ -1,6 +1,7 @@
 /** Where a model meets a backend: records per shape and mode, keeps what it has recorded. */
 import type { Backend, DeviceBuffer, Fill, PrepareOptions, Program, RunResult } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
+import { hasMethods, isA } from "../options.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
@@ -32,14 +33,22 @@ export interface RunParts {
 /** Sessions by backend and model. What they have on the device is freed when nobody holds it: with the model, or the backend. */
 const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
 
+/** What everybody calls of a backend. */
+const backendMethods = ["prepare", "createBuffer", "free", "write", "read", "floats", "check"];
+
 /** @throws RnnError `option` unless `backend` is one */
-export function checkBackend(backend: unknown): void {
-  if (typeof (backend as Backend | undefined)?.prepare !== "function") throw new RnnError("option", "backend", `must come from createBackend, got ${show(backend)}`);
+export function checkBackend(backend: unknown, where = "backend"): void {
+  if (!hasMethods(backend, ...backendMethods)) throw new RnnError("option", where, `${where === "backend" ? "" : "backend "}must come from createBackend, got ${show(backend)}`);
+}
+
+/** @throws RnnError `option` unless `model` is one */
+export function checkModel(model: unknown): void {
+  if (!isA(model, Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
 }
 
 /** @throws RnnError `option` unless these are a model and a backend */
 export function checkParts(model: unknown, backend: unknown): void {
-  if (!(model instanceof Module)) throw new RnnError("option", "model", `must be a Module, got ${show(model)}`);
+  checkModel(model);
   checkBackend(backend);
 }
 

@@ -123,6 +123,10 @@ function take(where: string, name: string, list: ArrayLike<unknown>, content: Co
 
 /** A shape as it is at this moment. @throws RnnError `shape` for what is no list; whether its sizes will do is for others to say */
 export function takeShape(where: string, name: string, shape: unknown): number[] {
+  return reading("shape", where, `the shape of ${name}`, () => shapeOf(where, name, shape));
+}
+
+function shapeOf(where: string, name: string, shape: unknown): number[] {
   if (!Array.isArray(shape) && tagOf(shape) === undefined) throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
   const { length } = shape as ArrayLike<unknown>;
   if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);
@@ -170,7 +174,7 @@ export function takeList(where: string, name: string, value: unknown, content: C
 }
 
 /** Whether this is meant as a tensor, and not as an object that has one. */
-export const looksLikeTensor = (value: unknown): boolean => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value;
+export const looksLikeTensor = (value: unknown): boolean => reading("data", "inputs", "input", () => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value);
 
 /**
  * Makes a tensor of nested lists, or of flat numbers and a shape; a copy. Lists become float32. Of typed arrays float32,

@@ -1,4 +1,4 @@
-import { mostFloat, RnnError } from "../errors.ts";
+import { mostFloat, RnnError, show } from "../errors.ts";
 import type { Shape } from "./shape.ts";
 
 /** Numbers with a fraction: float32 everywhere, float64 on the CPU backend where it is asked for. */
@@ -34,6 +34,6 @@ export function checkIds(where: string, name: string, data: ArrayLike<number>, c
   for (let i = 0; i < data.length; i++) {
     const id = data[i];
     if (id === ignore || (Number.isInteger(id) && id >= 0 && id < count)) continue;
-    throw new RnnError("data", where, `${name} must be integers from 0 to ${count - 1}, got ${id} at index ${i}`);
+    throw new RnnError("data", where, `${name} must be integers from 0 to ${count - 1}, got ${show(id)} at index ${i}`);
   }
 }

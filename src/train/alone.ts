@@ -6,7 +6,7 @@ import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { Tape } from "../ops/tape.ts";
-import { takeEntries, takeOptions } from "../options.ts";
+import { takeEntries, takeItems, takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
 import { checkBackend, Session } from "../session/session.ts";
@@ -75,8 +75,7 @@ function takeNamed(what: string, of: (name: string) => string, values: unknown):
 
 /** @throws RnnError unless there is a gradient for each parameter, and for nothing else, in each step */
 function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>[] {
-  if (!Array.isArray(gradients)) throw new RnnError("option", "optimizerSteps", `gradients must be a list with a set for each step, got ${show(gradients)}`);
-  return Array.from(gradients as readonly unknown[], (value, step) => {
+  return takeItems("option", "optimizerSteps", "gradients", "a list with a set for each step", gradients, (value, step) => {
     const given = new Map(takeEntries("optimizerSteps", `gradients of step ${step}`, "tensors by name", value));
     const unknown = [...given.keys()].find((path) => !parameters.has(path));
     if (unknown !== undefined) throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have ${listed([unknown])}, which is no parameter`);

@@ -1,3 +1,4 @@
+import { hasMethods } from "../options.ts";
 import type { BatchLike, TrainingData } from "../data/batch.ts";
 import type { LossRecorder, TakenBatch } from "./loss-recorder.ts";
 
@@ -9,7 +10,7 @@ interface Ahead {
 
 /** Whether a batch is still to come. */
 export function isPromise(value: unknown): value is Promise<BatchLike> {
-  return typeof (value as PromiseLike<BatchLike> | null | undefined)?.then === "function";
+  return hasMethods(value, "then");
 }
 
 /** Batches one after the other. Where they come as promises, the next one is on its way while the present one is computed. */

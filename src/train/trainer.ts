@@ -1,14 +1,14 @@
 import type { Backend } from "../backend/backend.ts";
 import type { TrainingData } from "../data/batch.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { checkBoolean, checkFunction, checkInteger, checkSignal, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkFunction, checkInteger, checkSignal, reading, RnnError, show } from "../errors.ts";
 import { checkLoss, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import { takeOptions } from "../options.ts";
+import { hasMethods, takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { checkLayerOptions, layerOptionNames, type LayerOptions } from "../session/plan.ts";
 import type { MemoryUse } from "../session/memory.ts";
-import { Session } from "../session/session.ts";
+import { checkBackend, checkModel, Session } from "../session/session.ts";
 import { breathe } from "../session/breathe.ts";
 import { now } from "../session/clock.ts";
 import { Batches, isLater, isPromise } from "./batches.ts";
@@ -80,9 +80,10 @@ interface Run {
   ended: Promise<void>;
 }
 
-function checkParts({ backend, data, loss, optimizer }: TrainerOptions): void {
-  if (typeof backend?.prepare !== "function") throw new RnnError("option", "Trainer", `backend must come from createBackend, got ${show(backend)}`);
-  if (typeof data?.batch !== "function") throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+function checkTrainerParts(model: Module, { backend, data, loss, optimizer }: TrainerOptions): void {
+  checkModel(model);
+  checkBackend(backend, "Trainer");
+  if (!hasMethods(data, "batch")) throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
   checkLoss("Trainer", loss);
   checkOptimizer("Trainer", optimizer);
 }
@@ -103,7 +104,7 @@ export class Trainer {
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, given: TrainerOptions) {
     const options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
-    checkParts(options);
+    checkTrainerParts(model, options);
     const { data, loss, optimizer, backend } = options;
     const clipping = checkClipping("Trainer", options);
     if (options.carryState === true && model.readsBackwards) throw new RnnError("option", "Trainer", "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch");
@@ -241,7 +242,8 @@ export class Trainer {
   async plannedMemory(): Promise<MemoryUse> {
     this.checkUsable();
     const { recorder, optimizer } = this.state;
-    return recorder.plannedMemory(recorder.take(await this.data.batch(this.step, this.model.batchFirst)), optimizer.nextUpdate());
+    const next = this.data.batch(this.step, this.model.batchFirst);
+    return recorder.plannedMemory(recorder.take(isPromise(next) ? await next : next), optimizer.nextUpdate());
   }
 
   /**
@@ -250,9 +252,10 @@ export class Trainer {
    */
   async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {
     const options = takeOptions("evaluate", given, ["batches"]);
-    if (typeof data?.batch !== "function") throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+    if (!hasMethods(data, "batch")) throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     this.checkUsable();
-    const batches = Math.min(data.batches, checkInteger("evaluate", "batches", options.batches ?? data.batches, 1));
+    const there = checkInteger("evaluate", "the data's number of batches", reading("data", "evaluate", "data", () => data.batches), 1);
+    const batches = Math.min(there, checkInteger("evaluate", "batches", options.batches ?? there, 1));
     return evaluate(this.state.session, { ...this.training, data, batches });
   }
 

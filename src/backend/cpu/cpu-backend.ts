@@ -1,13 +1,14 @@
 /** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
 import { disposeSymbol } from "../../disposable.ts";
-import { RnnError } from "../../errors.ts";
+import { checkSize, reading, RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Twin } from "../../kernels/twin.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
-import { checkHeld, Ledger } from "../ledger.ts";
+import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
+import { Ledger } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { alone, type FastKernel, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
@@ -89,42 +90,50 @@ export class CpuBackend implements Backend {
   }
 
   floats(length: number): FloatArray {
+    checkSize("backend", "length", length, 0);
     return this.precision === "float64" ? new Float64Array(length) : new Float32Array(length);
   }
 
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
     this.check();
+    checkNewBuffer(label, type, length);
     const buffer = new CpuBuffer(label, type, length, this.precision === "float64", this.kernels?.heap);
     this.ledger.enter(buffer, buffer.piece);
-    if (data) buffer.array.set(data);
+    if (data !== undefined) this.write(buffer, data);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    this.ledger.free((buffer as CpuBuffer).piece);
+    this.ledger.free(knownBuffer(buffer, CpuBuffer).piece);
   }
 
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
-    checkHeld(buffer);
-    (buffer as CpuBuffer).array.set(data, offset);
+    const { array } = heldBuffer(buffer, CpuBuffer);
+    reading("data", buffer.label, "data", () => {
+      checkSpan(buffer, offset, countOf(buffer.label, data));
+      array.set(data, offset);
+    });
   }
 
   copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {
     this.check();
-    checkHeld(from);
-    checkHeld(to);
-    (to as CpuBuffer).array.set((from as CpuBuffer).array.subarray(0, to.length - offset), offset);
+    const [source, target] = [heldBuffer(from, CpuBuffer), heldBuffer(to, CpuBuffer)];
+    checkSpan(target, offset, 0);
+    target.array.set(source.array.subarray(0, target.length - offset), offset);
   }
 
-  async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
+  async read(buffer: DeviceBuffer, offset = 0, given?: number): Promise<NumericArray> {
     this.check();
-    checkHeld(buffer);
-    return (buffer as CpuBuffer).array.slice(offset, offset + length);
+    const { array } = heldBuffer(buffer, CpuBuffer);
+    const length = given ?? buffer.length - offset;
+    checkSpan(buffer, offset, length);
+    return array.slice(offset, offset + length);
   }
 
-  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, { keepAll = false }: PrepareOptions = {}): Promise<Program> {
+  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
     this.check();
+    const { keepAll } = takePreparation(recording, externals, options);
     if (!this.slow && recording.commands.some((command) => command.kind === "dispatch" && !this.fast(command.kernel))) {
       this.slow = await import("./slow-kernels.ts");
       this.check();

@@ -1,12 +1,13 @@
 /** Runs recordings on a WebGPU device. */
 import { disposeSymbol } from "../../disposable.ts";
-import { RnnError, show } from "../../errors.ts";
+import { checkSize, reading, RnnError, show } from "../../errors.ts";
 import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
+import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
 import { checkHeld, Ledger, Piece } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { bufferUsage, mapMode } from "./constants.ts";
@@ -102,12 +103,14 @@ export class WebGpuBackend implements Backend {
   }
 
   floats(length: number): FloatArray {
+    checkSize("backend", "length", length, 0);
     return new Float32Array(length);
   }
 
   /** @throws RnnError `limit` if the device cannot hold or bind so large a buffer */
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): WebGpuBuffer {
     this.check();
+    checkNewBuffer(label, type, length);
     const { result, refusal } = watched(this.device, () => this.allocate(label, type, length, "data", data));
     result.refusal = refusal;
     return result;
@@ -124,37 +127,44 @@ export class WebGpuBackend implements Backend {
     const gpu = this.device.createBuffer({ label, size: bytes, usage: usages[use] });
     const buffer = new WebGpuBuffer(label, type, length, gpu, new Piece(bytes, () => gpu.destroy()));
     this.ledger.enter(buffer, buffer.piece);
-    if (data) this.upload(buffer, data);
+    if (data !== undefined) this.upload(buffer, data);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    this.ledger.free((buffer as WebGpuBuffer).piece);
+    this.ledger.free(knownBuffer(buffer, WebGpuBuffer).piece);
   }
 
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
-    checkHeld(buffer);
+    heldBuffer(buffer, WebGpuBuffer);
     void this.submitted("a write", watched(this.device, () => this.upload(buffer, data, offset)));
   }
 
   /** As write, but for calls that are watched already. */
   upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     const Type = arrayTypes[buffer.type];
-    const array = data instanceof Type ? data : Type.from(data);
+    const array = reading("data", buffer.label, "data", () => {
+      checkSpan(buffer, offset, countOf(buffer.label, data));
+      return data instanceof Type ? data : Type.from(data);
+    });
     this.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, offset * 4, array as Float32Array<ArrayBuffer>);
   }
 
   copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {
     this.check();
+    const [source, target] = [heldBuffer(from, WebGpuBuffer), heldBuffer(to, WebGpuBuffer)];
+    checkSpan(target, offset, 0);
     const encoder = this.device.createCommandEncoder({ label: `${to.label}.copy` });
-    encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, 0, (to as WebGpuBuffer).gpu, offset * 4, Math.min(from.length, to.length - offset) * 4);
+    encoder.copyBufferToBuffer(source.gpu, 0, target.gpu, offset * 4, Math.min(from.length, to.length - offset) * 4);
     this.device.queue.submit([encoder.finish()]);
   }
 
-  async read(buffer: DeviceBuffer, offset = 0, length = buffer.length - offset): Promise<NumericArray> {
+  async read(buffer: DeviceBuffer, offset = 0, given?: number): Promise<NumericArray> {
     this.check();
-    checkHeld(buffer);
+    heldBuffer(buffer, WebGpuBuffer);
+    const length = given ?? buffer.length - offset;
+    checkSpan(buffer, offset, length);
     const { result: staging, refusal } = watched(this.device, () => {
       const made = this.allocate(`${buffer.label}.staging`, buffer.type, length, "reading");
       const encoder = this.device.createCommandEncoder({ label: `${buffer.label}.read` });
@@ -169,8 +179,8 @@ export class WebGpuBackend implements Backend {
     }
   }
 
-  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options: PrepareOptions = {}): Promise<Program> {
-    return prepareProgram(this, recording, externals as ReadonlyMap<Buffer, WebGpuBuffer>, options);
+  async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
+    return prepareProgram(this, recording, externals as ReadonlyMap<Buffer, WebGpuBuffer>, takePreparation(recording, externals, options));
   }
 
   destroy(): void {

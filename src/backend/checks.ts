@@ -1,0 +1,48 @@
+/** What both backends check of what an app may ask of them itself. */
+import { checkBoolean, checkChoice, checkInteger, checkSize, RnnError, show } from "../errors.ts";
+import type { ElementType } from "../kernels/kernel.ts";
+import { isA, takeOptions } from "../options.ts";
+import { Recording } from "../recording/recording.ts";
+import type { DeviceBuffer, PrepareOptions } from "./backend.ts";
+import { checkHeld } from "./ledger.ts";
+
+/** The buffer as its backend knows it. @throws RnnError `option` if it is none of this kind */
+export function knownBuffer<B extends DeviceBuffer>(buffer: DeviceBuffer, kind: abstract new (...args: never[]) => B): B {
+  if (!isA(buffer, kind)) throw new RnnError("option", "backend", `buffer must come from this backend's createBuffer, got ${show(buffer)}`);
+  return buffer;
+}
+
+/** The same, for whoever uses its memory. @throws RnnError `option` also if that has been given back */
+export function heldBuffer<B extends DeviceBuffer>(buffer: DeviceBuffer, kind: abstract new (...args: never[]) => B): B {
+  const known = knownBuffer(buffer, kind);
+  checkHeld(known);
+  return known;
+}
+
+/** @throws RnnError `option` or `limit` unless a buffer can be made of these */
+export function checkNewBuffer(label: string, type: ElementType, length: number): void {
+  if (typeof label !== "string") throw new RnnError("option", "createBuffer", `label must be a text, got ${show(label)}`);
+  checkChoice("createBuffer", "type", type, ["f32", "u32", "i32"]);
+  checkSize("createBuffer", "length", length, 0);
+}
+
+/** @throws RnnError `option` unless the buffer has elements [offset, offset + length) */
+export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number, length: number): void {
+  checkInteger(label, "offset", offset, 0, whole);
+  checkInteger(label, "length", length, 0, whole - offset);
+}
+
+/** How many numbers are to be written. @throws RnnError `data` if they are no list */
+export function countOf(label: string, data: ArrayLike<number>): number {
+  const length = typeof data === "object" && data !== null ? data.length : undefined;
+  if (!Number.isSafeInteger(length)) throw new RnnError("data", label, `data must be a list of numbers, got ${show(data)}`);
+  return length!;
+}
+
+/** @throws RnnError `option` unless these are what a backend prepares */
+export function takePreparation(recording: unknown, externals: unknown, options: PrepareOptions | undefined): Required<PrepareOptions> {
+  if (!isA(recording, Recording)) throw new RnnError("option", "backend", `recording must be a Recording, got ${show(recording)}`);
+  if (!isA(externals, Map)) throw new RnnError("option", "backend", `externals must be a Map from buffers to their memory, got ${show(externals)}`);
+  const { keepAll = false } = takeOptions("backend", options, ["keepAll"]);
+  return { keepAll: checkBoolean("backend", "keepAll", keepAll) };
+}
