@@ -4,6 +4,8 @@
  */
 import { checkSize, listed, reading, RnnError, show } from "./errors.ts";
 
+const freezing = " freeze and unfreeze of the model say what is learnt, at any time";
+
 /** What other libraries call it; "" before a remark where it is no option here. Letters only, in lower case. */
 const otherNames: Readonly<Record<string, string>> = {
   lr: "learningRate", eta: "learningRate", stepsize: "learningRate", betas: "beta1", rho: "alpha", epsilon: "eps", decay: "weightDecay", l2: "weightDecay",
@@ -14,6 +16,7 @@ const otherNames: Readonly<Record<string, string>> = {
   maxnewtokens: "length", numbeams: "beams", beamwidth: "beams", beamsize: "beams", abort: "signal", abortsignal: "signal", abortcontroller: "signal", device: "backend", dataset: "data",
   criterion: "loss", lossfn: "loss", optim: "optimizer", x: "input", inputs: "input", y: "targets", target: "targets", labels: "targets", initialstate: "state", h0: "state",
   returnsequences: " all steps are the output, and LastStep gives the last one", returnstate: " forward gives the states besides the output",
+  trainable: freezing, freeze: freezing, frozen: freezing, requiresgrad: freezing,
   units: " sizes are the first arguments", hiddensize: " sizes are the first arguments", inputsize: " sizes are the first arguments", inputshape: " sizes are the first arguments",
 };
 

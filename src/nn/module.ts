@@ -24,6 +24,16 @@ function checkName(where: string, name: unknown): void {
   if (typeof name !== "string" || name === "" || name.includes(".") || name.length > 200) throw new RnnError("option", where, `names of parts must be words without dots, got ${show(name)}`);
 }
 
+/** Which paths a pattern names. @throws RnnError `option` unless it is a pattern */
+function matcherOf(where: string, pattern: unknown): (path: string) => boolean {
+  if (pattern === undefined) return () => true;
+  // A RegExp with a memory (flags g and y) would find every other path.
+  if (pattern instanceof RegExp) return (path) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")).test(path);
+  if (typeof pattern !== "string" || pattern === "") throw new RnnError("option", where, `pattern must be a path, the start of one, or a RegExp, got ${show(pattern)}`);
+  const whole = new RegExp(`^${pattern.split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*")}(\\..*)?$`);
+  return (path) => whole.test(path);
+}
+
 /**
  * A network or a part of one: named parameters, named children, and a function that records its forward pass.
  * Values live on the host until a backend needs them; training moves them to the device, and `stateDict` fetches
@@ -82,7 +92,34 @@ export abstract class Module {
 
   /** Number of learnable numbers. */
   get parameterCount(): number {
-    return [...this.namedParameters().values()].reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
+    return [...this.namedParameters().values()].reduce((sum, p) => sum + (p.isStatistic ? 0 : p.size), 0);
+  }
+
+  /**
+   * Keeps parameters as they are: from the next training step on they get no gradient, no update and no decay, and have no
+   * part in the norm that is clipped. It holds until `unfreeze`; running statistics go on.
+   * @param pattern a path ("embedding.weight"), the start of one ("encoder" is all of encoder.…), either with * for any
+   * letters, or a RegExp; all parameters if left out
+   * @returns the paths that it names
+   * @throws RnnError `option` if it names no parameter
+   */
+  freeze(pattern?: string | RegExp): string[] {
+    return this.setTrainable("freeze", pattern, false);
+  }
+
+  /** Lets parameters learn again. An optimiser's state of them is what it was before they were frozen. @see freeze */
+  unfreeze(pattern?: string | RegExp): string[] {
+    return this.setTrainable("unfreeze", pattern, true);
+  }
+
+  private setTrainable(where: string, pattern: string | RegExp | undefined, trainable: boolean): string[] {
+    this.checkUsable();
+    const matches = matcherOf(where, pattern);
+    const learnable = [...this.namedParameters()].filter(([, { isStatistic }]) => !isStatistic);
+    const named = learnable.filter(([path]) => matches(path));
+    if (named.length === 0 && pattern !== undefined) throw new RnnError("option", where, `${show(String(pattern))} names no parameter; there are ${listed(learnable.map(([path]) => path))}`);
+    for (const [, parameter] of named) parameter.trainable = trainable;
+    return named.map(([path]) => path);
   }
 
   /**

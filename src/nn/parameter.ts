@@ -1,4 +1,4 @@
-import { allocating, checkCount, checkFunction, checkInteger, RnnError, show } from "../errors.ts";
+import { allocating, checkBoolean, checkCount, checkFunction, checkInteger, RnnError, show } from "../errors.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, takeShape, takeTensor } from "../tensor/take.ts";
 import type { FloatArray } from "../tensor/tensor.ts";
@@ -27,6 +27,8 @@ export class Parameter {
   /** Modules that it is a parameter of and that have not been disposed of. */
   owners = 0;
 
+  private learns: boolean;
+
   /** Sizes of each axis, in file order. */
   readonly shape: Shape;
 
@@ -38,9 +40,10 @@ export class Parameter {
     readonly gates = 1,
     /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
     private readonly lanes: readonly number[] = Array.from({ length: checkInteger("Parameter", "gates", gates, 1, mostGates) }, (_, gate) => gate),
-    /** False for what is kept with the parameters but not learnt: running statistics. */
-    readonly trainable = true,
+    /** Kept with the parameters but never learnt: running statistics. */
+    readonly isStatistic = false,
   ) {
+    this.learns = !checkBoolean("Parameter", "isStatistic", isStatistic);
     this.shape = takeShape("Parameter", "a parameter", shape);
     if (!this.shape.every((n) => Number.isSafeInteger(n) && n >= 1)) throw new RnnError("shape", "Parameter", `shape must be a list of sizes of at least 1, got ${show(shape)}`);
     checkFunction("Parameter", "initializer", initializer);
@@ -48,6 +51,18 @@ export class Parameter {
     const what = `[${this.shape.join(", ")}]`;
     const size = checkCount("Parameter", what, sizeOf(this.shape));
     this.host = allocating("Parameter", what, () => new Float32Array(size));
+  }
+
+  /** Whether training changes it, from the next step on: false while it is frozen (see `Module.freeze`), and for statistics. */
+  get trainable(): boolean {
+    return this.learns;
+  }
+
+  /** @throws RnnError `option` for statistics, which are not learnt */
+  set trainable(value: boolean) {
+    checkBoolean("Parameter", "trainable", value);
+    if (value && this.isStatistic) throw new RnnError("option", "Parameter", "running statistics are not learnt: trainable must stay false");
+    this.learns = value;
   }
 
   get size(): number {

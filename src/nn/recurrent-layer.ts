@@ -147,7 +147,7 @@ export abstract class RecurrentLayer extends Module {
         for (const side of ["ih", "hh"]) planned.push([`gain_${side}_${suffix}`, [G * H], constant(gains.first), G, lanes]);
         if (gains.memory) planned.push([`gain_c_${suffix}`, [H], constant(gains.first)]);
         if (gains.memory && this.bias) planned.push([`bias_c_${suffix}`, [H], constant(0)]);
-        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer.firstStatistics, 1, undefined, false]);
+        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer.firstStatistics, 1, undefined, true]);
       }
     }
     return planned;

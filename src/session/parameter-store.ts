@@ -4,7 +4,7 @@ import { Parameter, type ParameterHolder } from "../nn/parameter.ts";
 import { inTurn } from "../nn/turns.ts";
 import { RnnError } from "../errors.ts";
 import { align, alignment } from "../kernels/kernel.ts";
-import { subview, type View } from "../recording/recording.ts";
+import { subview, type Recording, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { Readings } from "./reading.ts";
 
@@ -24,7 +24,7 @@ interface Place {
 export class ParameterStore implements ParameterHolder {
   readonly places: ReadonlyMap<string, Place>;
   readonly length: number;
-  /** Elements of `parameters` that are learnt, and of `gradients`. */
+  /** Elements of `parameters` that can be learnt, and of `gradients`; statistics come behind them. */
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
   private freed = false;
@@ -39,16 +39,16 @@ export class ParameterStore implements ParameterHolder {
     const places = new Map<string, Place>();
     let offset = 0;
     const all = [...model.namedParameters()];
-    const place = (trainable: boolean): void => {
+    const place = (isStatistic: boolean): void => {
       for (const [path, parameter] of all) {
-        if (parameter.trainable !== trainable) continue;
+        if (parameter.isStatistic !== isStatistic) continue;
         places.set(path, { path, parameter, offset, version: -1 });
         offset += align(parameter.deviceSize);
       }
     };
-    place(true);
-    this.trainedLength = Math.max(offset, alignment);
     place(false);
+    this.trainedLength = Math.max(offset, alignment);
+    place(true);
     this.places = places;
     this.length = Math.max(offset, alignment);
     // Not the model itself: what frees its memory when nobody holds it any more must not hold it.
@@ -150,19 +150,36 @@ export class ParameterStore implements ParameterHolder {
     return new Map([...this.places.values()].map(({ path, parameter }) => [path, parameter]));
   }
 
-  /** Places of the parameters that are learnt. */
+  /** Places of the parameters that can be learnt, frozen or not. */
+  get learnable(): Place[] {
+    return [...this.places.values()].filter(({ parameter }) => !parameter.isStatistic);
+  }
+
+  /** Those that are not frozen. */
   get trained(): Place[] {
-    return [...this.places.values()].filter(({ parameter }) => parameter.trainable);
+    return this.learnable.filter(({ parameter }) => parameter.trainable);
+  }
+
+  /** Which parameters are frozen: recordings that differentiate are different ones. */
+  get frozen(): string {
+    return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");
+  }
+
+  /** Records that gradients are zero where none is recorded, before the first dispatch. */
+  clearFrozen(recording: Recording, gradients: View): void {
+    for (const { parameter, offset } of this.learnable) {
+      if (!parameter.trainable) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
+    }
   }
 
   /** Whether a forward pass in training changes something. */
   get keepsStatistics(): boolean {
-    return this.places.size > this.trained.length;
+    return this.places.size > this.learnable.length;
   }
 
   /** Splits a flat host array (gradients, or an optimiser's state) into tensors by name, in file order. */
-  split(flat: NumericArray): Record<string, Tensor<FloatArray>> {
-    return Object.fromEntries(this.trained.map(({ path, parameter, offset }) => {
+  split(flat: NumericArray, places = this.learnable): Record<string, Tensor<FloatArray>> {
+    return Object.fromEntries(places.map(({ path, parameter, offset }) => {
       const data = parameter.fromDevice(flat.slice(offset, offset + parameter.deviceSize) as FloatArray);
       return [path, { shape: parameter.shape, data }];
     }));

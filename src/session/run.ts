@@ -38,7 +38,7 @@ interface TakenCotangents {
 /** What a forward and backward pass gives. */
 export interface ModelGradients extends ModelOutputs {
   gradients: {
-    /** By parameter name, in PyTorch's shapes. */
+    /** By parameter name, in PyTorch's shapes; none of what is frozen. */
     parameters: Record<string, Tensor<FloatArray>>;
     /** Undefined if the input is ids. */
     input?: Tensor<FloatArray>;
@@ -135,6 +135,7 @@ export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLik
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: true });
   const taken = takeCotangents(cotangents);
   const key = `gradients ${taken.output ? "output" : ""} ${JSON.stringify(Object.keys(taken.state).sort())}`;
+  const { trained } = session.store;
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
@@ -145,7 +146,7 @@ export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLik
     return {
       ...outputsOf(context, values, backend),
       gradients: {
-        parameters: session.store.split(values.gradients),
+        parameters: session.store.split(values.gradients, trained),
         input: context.input.needsGradient ? gradientOf("input", context.input) : undefined,
         further: Object.fromEntries(further.map(([path, variable]) => [path, gradientOf(`further.${path}`, variable)])),
         state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),

@@ -93,7 +93,7 @@ export class Session {
    * @param memoryFor gives the memory behind the context's externals
    */
   prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
-    return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () => this.make(plan, finish, memoryFor));
+    return this.recordings.lend(`${key} ${JSON.stringify(plan)} ${plan.differentiates ? this.store.frozen : ""}`, () => this.make(plan, finish, memoryFor));
   }
 
   /**

@@ -109,6 +109,7 @@ export class LossRecorder {
     const losses = this.loss.record(tape, output, targets, weights, normalizer);
     if (this.optimizer && update) {
       tape.backward();
+      this.session.store.clearFrozen(recording, context.gradients);
       this.optimizer.record(context, losses, normalizer, update);
     } else {
       const loss = recording.buffer("loss", [1]);

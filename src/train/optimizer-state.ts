@@ -30,6 +30,8 @@ const controlLabel = (group: number): string => (group === 0 ? "control" : `cont
 export interface Update {
   /** Tells recordings of different updates apart. */
   readonly key: string;
+  /** Of the parameters that it changes. */
+  readonly paths: readonly string[];
   /** Parts of the flat buffers that are learnt; parameters of one group have had as many updates as each other. */
   readonly ranges: readonly { readonly offset: number; readonly length: number; readonly group: number }[];
   /** Updates so far, by group. */
@@ -45,11 +47,13 @@ export class OptimizerState {
 
   constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: Clipping) {}
 
-  /** What the next update will change. */
+  /** What the next update will change. @throws RnnError `option` if everything is frozen */
   nextUpdate(): Update {
+    const { trained, learnable } = this.session.store;
+    if (trained.length === 0 && learnable.length > 0) throw new RnnError("option", "Trainer", "every parameter of the model is frozen; unfreeze those that are to be learnt");
     const ranges: { offset: number; length: number; group: number }[] = [];
     const counts: number[] = [];
-    for (const { path, parameter, offset } of this.session.store.trained) {
+    for (const { path, parameter, offset } of trained) {
       const count = this.counts.get(path) ?? 0;
       const found = counts.indexOf(count);
       const group = found < 0 ? counts.push(count) - 1 : found;
@@ -59,7 +63,7 @@ export class OptimizerState {
       else ranges.push({ offset, length, group });
     }
     if (counts.length === 0) counts.push(0);
-    return { key: ranges.map(({ offset, length, group }) => `${offset}+${length}:${group}`).join(), ranges, counts };
+    return { key: ranges.map(({ offset, length, group }) => `${offset}+${length}:${group}`).join(), paths: trained.map(({ path }) => path), ranges, counts };
   }
 
   /** Records loss, norm and update; downloads `loss` and `norm`. */
@@ -113,13 +117,13 @@ export class OptimizerState {
   }
 
   /** To be called when an update has been submitted, in its turn. */
-  updated(): void {
-    for (const { path } of this.session.store.trained) this.counts.set(path, (this.counts.get(path) ?? 0) + 1);
+  updated({ paths }: Update): void {
+    for (const path of paths) this.counts.set(path, (this.counts.get(path) ?? 0) + 1);
   }
 
   /** Updates so far, by path. */
   get updates(): ReadonlyMap<string, number> {
-    return new Map(this.counts);
+    return new Map(this.session.store.learnable.map(({ path }) => [path, this.counts.get(path) ?? 0]));
   }
 
   set updates(counts: ReadonlyMap<string, number>) {
@@ -154,7 +158,7 @@ export class OptimizerState {
 
   /** @throws RnnError `format` or `data` unless `values` are this optimiser's */
   check(values: Readonly<Record<string, Tensor>>): void {
-    const expected = this.usedSlots().flatMap((slot) => this.session.store.trained.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const));
+    const expected = this.usedSlots().flatMap((slot) => this.session.store.learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const));
     for (const [name, shape] of expected) {
       const value = values[name] as Tensor | undefined;
       if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
@@ -169,7 +173,7 @@ export class OptimizerState {
   write(values: Readonly<Record<string, Tensor>>): void {
     for (const slot of this.usedSlots()) {
       const flat = this.session.backend.floats(this.session.store.trainedLength);
-      for (const { path, parameter, offset } of this.session.store.trained) {
+      for (const { path, parameter, offset } of this.session.store.learnable) {
         flat.set(parameter.permuteToDevice(values[`${slot}.${path}`].data as FloatArray), offset);
       }
       this.session.backend.write(this.slotBuffer(slot), flat);

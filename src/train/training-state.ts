@@ -72,8 +72,11 @@ export class TrainingState {
   private readonly history: History;
   /** Steps whose outcome has not been reported, the oldest first. */
   private readonly inFlight: Pending[] = [];
-  /** Before the last step of this run that is known to have gone well. */
+  /** Before the last step of this run that is known to have gone well; none from before other parameters were frozen. */
   private lastGood: Before | undefined;
+  private firstStep = 0;
+  /** What the last update changed. */
+  private updating: string | undefined;
   /** That of this run, once it has been undone. */
   private failure: RnnError | undefined;
 
@@ -100,8 +103,23 @@ export class TrainingState {
       this.optimizer.begin();
       this.history.releaseAll();
       this.inFlight.length = 0;
-      this.lastGood = this.failure = undefined;
+      this.firstStep = this.step;
+      this.lastGood = this.failure = this.updating = undefined;
     });
+  }
+
+  /**
+   * Other parameters have been frozen: an update gives back what it changes, which the one before it does not. So the steps
+   * in flight are waited for, and if they went well they are not to be undone any more.
+   */
+  private async beginAnew(): Promise<void> {
+    if (this.updating === undefined || this.updating === this.optimizer.nextUpdate().key) return;
+    await this.undoFailure(this.inFlight.length);
+    if (this.failure) return;
+    await this.session.store.inTurn(() => this.optimizer.begin());
+    if (this.lastGood) this.history.release(this.lastGood.kept);
+    this.lastGood = this.updating = undefined;
+    this.firstStep = this.step;
   }
 
   /**
@@ -109,11 +127,13 @@ export class TrainingState {
    * @param prepared called when nothing of the batch's is needed any more but what has been copied
    */
   async submit(batch: TakenBatch, prepared: () => void): Promise<Pending> {
+    await this.beginAnew();
     if (this.failure) throw this.failure;
     const { step, optimizer, training: { loss, seed } } = this;
     const normalizer = this.recorder.normalizer(batch);
     const learns = normalizer[0] !== 0;
     const update = optimizer.nextUpdate();
+    if (learns) this.updating = update.key;
     const { program, context, release } = await (learns ? this.recorder.prepare(batch, update) : this.recorder.prepareWithoutTargets(batch));
     try {
       const controls = optimizer.controls(update, step);
@@ -131,7 +151,7 @@ export class TrainingState {
           return [...fills, ...starts];
         },
         after: () => {
-          if (learns) optimizer.updated();
+          if (learns) optimizer.updated(update);
           this.step++;
         },
       });
@@ -156,7 +176,9 @@ export class TrainingState {
       await this.undoFailure(1);
       throw this.failure!;
     }
-    if (before) {
+    if (before && before.step < this.firstStep) {
+      this.history.release(before.kept);
+    } else if (before) {
       if (this.lastGood) this.history.release(this.lastGood.kept);
       this.lastGood = before;
     }
@@ -187,7 +209,7 @@ export class TrainingState {
       if (this.failure) return;
       if (!before) continue;
       if (norm[2] !== 0) {
-        good = before;
+        if (before.step >= this.firstStep) good = before;
         continue;
       }
       // This step and those behind it changed nothing else, and the update before it is undone: its outcome is what failed.
@@ -206,7 +228,7 @@ export class TrainingState {
   write({ step, updates, parameters, optimizer, carried }: Pick<Moment, "step" | "updates" | "carried"> & { parameters: Readonly<Record<string, Tensor>>; optimizer: Readonly<Record<string, Tensor>> }): void {
     this.training.model.loadStateDict(parameters);
     this.optimizer.write(optimizer);
-    this.optimizer.updates = new Map([...this.session.store.places.keys()].map((path) => [path, Object.hasOwn(updates, path) ? updates[path] : step]));
+    this.optimizer.updates = new Map(this.session.store.learnable.map(({ path }) => [path, Object.hasOwn(updates, path) ? updates[path] : step]));
     this.carried.write(carried);
     this.step = step;
   }

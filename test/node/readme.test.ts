@@ -88,7 +88,7 @@ describe("the README's first example", () => {
 });
 
 describe("the other examples", () => {
-  it.each([...readme.slice(1), ...examplesOf("docs/weights.md"), ...examplesOf("docs/equations.md"), ...examplesOf("docs/custom-cells.md")].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
+  it.each([...readme.slice(1), ...examplesOf("docs/weights.md"), ...examplesOf("docs/equations.md"), ...examplesOf("docs/custom-cells.md"), ...examplesOf("docs/freezing.md")].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
     const usesKeras = code.includes("fromKeras");
     const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
     expect(printed).not.toBe("");
