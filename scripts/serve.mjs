@@ -1,73 +1,78 @@
-// A small static file server on localhost for the pages and the browser tests: node scripts/serve.mjs DIR [--port N].
-// Pages are cross-origin isolated (COOP, COEP), which gives them precise timers and SharedArrayBuffer.
-import { createReadStream } from "node:fs";
+// A static file server on localhost for the pages and the browser tests: node scripts/serve.mjs DIR [--port N].
+// What a file server does is done by serve-static and compression (types, ETags, 304, HEAD, gzip and brotli); here is
+// what keeps it to this machine and to its folder. Pages are cross-origin isolated (COOP, COEP), which gives them precise
+// timers and SharedArrayBuffer.
 import { realpath, stat } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join, resolve, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import compression from "compression";
+import serveStatic from "serve-static";
+import { readCommandLine, readPort } from "./command-line.mjs";
 
-const mimeTypes = {
-  ".css": "text/css; charset=utf-8",
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".json": "application/json",
-  ".map": "application/json",
-  ".mjs": "text/javascript; charset=utf-8",
-  ".png": "image/png",
-  ".svg": "image/svg+xml",
-  ".txt": "text/plain; charset=utf-8",
-  ".wasm": "application/wasm",
-  ".wgsl": "text/plain; charset=utf-8",
-};
+/** Everything from here, nothing inline. WebAssembly is compiled, threads are workers from blobs, and so are files to download. */
+export const pagePolicy = [
+  "default-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self' blob:", "connect-src 'self' blob:", "img-src 'self' data:",
+  "object-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+].join("; ");
 
 const headers = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
-  "Cache-Control": "no-store",
+  // Kept, but asked for again each time: a page that was built anew is seen at once.
+  "Cache-Control": "no-cache",
 };
 
-/** The real path of the file that a URL names, or null where there is none inside `directory`. */
-async function locate(directory, url) {
+/** Names of this machine, with any port: one may be forwarded. Another name in the Host header is a page elsewhere whose name was pointed here (DNS rebinding). */
+const ownName = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+
+/** Whether a URL names something inside `directory`, links followed, that no part of the path hides by a dot. */
+async function isInside(directory, url) {
   try {
-    const path = decodeURIComponent(new URL(url, "http://localhost").pathname);
-    const named = join(directory, path.endsWith("/") ? path + "index.html" : path);
-    // Links are followed before the comparison, so that nothing outside the folder is ever sent.
-    const file = await realpath(named);
-    return file.startsWith(directory + sep) ? file : null;
+    // Plain paths only: what else there is (//host, a backslash, #) is read in one way here and in another by serve-static.
+    const [, plain] = /^(\/(?!\/)[^?#\\]*)(\?|$)/.exec(url) ?? [];
+    if (plain === undefined) return false;
+    const path = decodeURIComponent(plain);
+    if (path.split(/[/\\]/).some((part) => part.startsWith("."))) return false;
+    const file = await realpath(join(directory, path));
+    return file === directory || file.startsWith(directory + sep);
   } catch {
-    return null;
+    return false;
   }
 }
 
-async function answer(directory, request, response) {
-  const send = (status, text, extra = {}) => {
-    response.writeHead(status, { ...headers, "Content-Type": "text/plain; charset=utf-8", ...extra });
-    response.end(request.method === "HEAD" ? undefined : text);
+/** Answers requests for the files of `directory`. */
+function handler(directory, policy) {
+  const compress = compression();
+  const files = serveStatic(directory, { acceptRanges: false, cacheControl: false });
+  const send = (request, response, status, text, extra = {}) => {
+    response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", ...extra });
+    response.end(request.method === "HEAD" ? undefined : `${text}\n`);
   };
-  if (request.method !== "GET" && request.method !== "HEAD") return send(405, "only GET and HEAD\n", { Allow: "GET, HEAD" });
-  const file = await locate(directory, request.url);
-  if (file === null) return send(404, "not found\n");
-  const { size, isDirectory } = await stat(file).then((s) => ({ size: s.size, isDirectory: s.isDirectory() }));
-  if (isDirectory) {
-    const { pathname } = new URL(request.url, "http://localhost");
-    return send(301, "", { Location: `${pathname.replace(/^\/+/, "/")}/` });
-  }
-  response.writeHead(200, { ...headers, "Content-Type": mimeTypes[extname(file)] ?? "application/octet-stream", "Content-Length": size });
-  if (request.method === "HEAD") return response.end();
-  createReadStream(file).on("error", () => response.destroy()).pipe(response);
+  return async (request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (policy !== null) response.setHeader("Content-Security-Policy", policy);
+    if (!ownName.test(request.headers.host ?? "")) return send(request, response, 403, "This server is for this machine only: open it as localhost.");
+    if (request.method !== "GET" && request.method !== "HEAD") return send(request, response, 405, "Only GET and HEAD.", { Allow: "GET, HEAD" });
+    if (!await isInside(directory, request.url)) return send(request, response, 404, "Not found.");
+    compress(request, response, () => files(request, response, (error) => {
+      if (error) console.error(error);
+      send(request, response, error ? 500 : 404, error ? "The file could not be read." : "Not found.");
+    }));
+  };
 }
 
 /**
  * Serves `directory` on localhost. `port` 0 takes any free one; with `search`, the next free one from `port` on.
- * Resolves to `{ port, url, close }`.
+ * `policy` is the content security policy, null for none. Resolves to `{ port, url, close }`.
  */
-export async function serve(directory, { port = 0, search = false } = {}) {
-  const real = await realpath(resolve(directory));
+export async function serve(directory, { port = 0, search = false, policy = pagePolicy } = {}) {
+  const answer = handler(await realpath(resolve(directory)), policy);
   const server = createServer((request, response) => {
-    answer(real, request, response).catch((error) => {
+    answer(request, response).catch((error) => {
       console.error(error);
       response.destroy();
     });
@@ -86,7 +91,9 @@ export async function serve(directory, { port = 0, search = false } = {}) {
       await listen(at);
       break;
     } catch (error) {
-      if (error.code !== "EADDRINUSE" || !search || at >= port + 100) throw error;
+      if (error.code === "EACCES") throw new Error(`port ${at} may not be used without further rights; choose one from 1024 on`, { cause: error });
+      if (error.code !== "EADDRINUSE") throw error;
+      if (!search || at >= Math.min(port + 100, 65535)) throw new Error(`port ${at} is in use`, { cause: error });
     }
   }
   const { port: bound } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -98,8 +105,17 @@ export async function serve(directory, { port = 0, search = false } = {}) {
   return { port: bound, url: `http://localhost:${bound}/`, close };
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { values, positionals } = parseArgs({ options: { port: { type: "string", default: "8080" } }, allowPositionals: true });
-  const { url } = await serve(positionals[0] ?? ".", { port: Number(values.port), search: true });
+async function main() {
+  const { values, words: [directory = "."], help } = readCommandLine(process.argv.slice(2), { port: { type: "string" } }, { words: 1 });
+  if (help) return console.log("node scripts/serve.mjs [DIR] [--port N]   serves DIR (.) on localhost, on port N (8080) or the next free one");
+  if (!(await stat(directory).catch(() => null))?.isDirectory()) throw new Error(`${directory} is no folder`);
+  const { url } = await serve(directory, { port: readPort(values.port ?? "8080"), search: true });
   console.log(url);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main().catch((error) => {
+    console.error(`serve: ${error.message}`);
+    process.exitCode = 2;
+  });
 }

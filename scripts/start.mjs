@@ -1,22 +1,52 @@
-// `npm start`: builds the package and the pages, then serves them on localhost until Ctrl-C.
+// `npm start`: builds the package and the pages, unless what lies there was built from the same sources, and serves the
+// pages on localhost until Ctrl-C.
 //   npm start -- [--port N]      8080, or the next free one
-import { parseArgs } from "node:util";
-import { build } from "./build.mjs";
-import { buildPages } from "./pages.mjs";
-import { serve } from "./serve.mjs";
-import { describeSizes } from "./sizes.mjs";
+import { join } from "node:path";
+import { readCommandLine, readPort } from "./command-line.mjs";
+import { root } from "./bundle.mjs";
+import { unlessBuilt } from "./built.mjs";
 
-const { values } = parseArgs({ options: { port: { type: "string", default: "8080" } } });
-const port = Number(values.port);
-if (!Number.isInteger(port) || port < 0 || port > 65535) {
-  console.error(`--port: "${values.port}" is no port number`);
-  process.exit(2);
+const usage = `npm start -- [--port N]
+
+Builds the package and the pages and serves them on localhost, on port N (8080) or the next free one, until Ctrl-C.
+What was built from the same sources before is not built again.
+`;
+
+/** The package, and a line about its sizes. The builders are loaded only when they are needed. */
+async function buildPackage() {
+  const [{ build }, { describeSizes }] = await Promise.all([import("./build.mjs"), import("./sizes.mjs")]);
+  return describeSizes(await build());
 }
 
-const [sizes, { folder, pages }] = await Promise.all([build(), buildPages()]);
-console.log(describeSizes(sizes));
-if (pages.length === 0) throw new Error("neither demo/index.html nor bench/index.html exists: there is nothing to serve");
-const { url } = await serve(folder, { port, search: true });
-console.log();
-for (const { name, path } of pages) console.log(`${name.padEnd(14)} ${url}${path}`);
-console.log("\nCtrl-C ends.");
+async function buildSite() {
+  const { buildPages } = await import("./pages.mjs");
+  return (await buildPages()).pages.map(({ path, title }) => ({ path, title }));
+}
+
+const sources = ["package-lock.json", "package.json", "scripts", "shaders", "src", "tsconfig.json", "tsconfig.build.json"];
+
+async function main() {
+  const { values, help } = readCommandLine(process.argv.slice(2), { port: { type: "string" } });
+  if (help) return console.log(usage);
+  const port = readPort(values.port ?? "8080");
+  const started = performance.now();
+  const [sizes, pages] = await Promise.all([
+    unlessBuilt("package", { from: sources, into: ["dist", "full", "static"] }, buildPackage),
+    unlessBuilt("pages", { from: [...sources, "bench", "demo", "examples"], into: ["build/site"] }, buildSite),
+  ]);
+  const { serve } = await import("./serve.mjs");
+  const server = await serve(join(root, "build", "site"), { port, search: true });
+  console.log(`${sizes.fresh ? sizes.result : "dist/ is up to date"} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  if (server.port !== port && port !== 0) console.log(`port ${port} is in use, this is ${server.port}`);
+  console.log();
+  for (const { title, path } of pages.result) console.log(`  ${title.padEnd(24)} ${server.url}${path}`);
+  console.log("\nCtrl-C ends.");
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => void server.close().then(() => process.exit(0)));
+  }
+}
+
+main().catch((error) => {
+  console.error(`npm start: ${error.message}`);
+  process.exitCode = 2;
+});

@@ -55,7 +55,12 @@ export class Look {
     block("k-said").textContent = String(k);
     const ticks = Array.from({ length: highest - lowest + 1 }, (_, i) => lowest + i).filter((decade) => decade % 2 === 0 || decade === highest);
     const words = (decade: number): string => (decade === lowest ? "vanished" : decade === highest ? "exploded" : decade === 0 && this.shown === "share" ? "all of it" : "");
-    block("ticks").replaceChildren(...ticks.map((decade) => make("span", "", [make("b", "", decade === 0 ? "1" : power(decade)), words(decade)], { style: `left: ${placeOnScale(decade)}%` })));
+    block("ticks").replaceChildren(...ticks.map((decade) => {
+      const tick = make("span", "", [make("b", "", decade === 0 ? "1" : power(decade)), words(decade)]);
+      // Not as an attribute, which the pages' content security policy forbids.
+      tick.style.left = `${placeOnScale(decade)}%`;
+      return tick;
+    }));
     this.changed(this.shown, this.place);
   }
 }

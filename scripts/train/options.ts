@@ -1,5 +1,6 @@
 /** The flags of `npm run train`: one table that parsing, checking, --help and checkpoints share. */
 import { parseArgs } from "node:util";
+import { suggestion } from "../command-line.mjs";
 import { UserError } from "./user-error.ts";
 
 interface Flag<T> {
@@ -107,7 +108,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     if (token.kind === "positional") files.push(token.value);
     if (token.kind !== "option") continue;
     if (token.name === "help") return { help: true, file: undefined, given: {} };
-    if (!isName(token.name)) throw usage(`unknown flag ${token.rawName}${suggestion(token.name)}`);
+    if (!isName(token.name)) throw usage(`unknown flag ${token.rawName}${suggestion(token.name, names)}`);
     const { value, inlineValue } = token;
     const forgotten = value === undefined || (!inlineValue && value.startsWith("--") && isName(value.slice(2).split("=")[0]));
     if (forgotten) throw usage(`--${token.name} needs a value: ${flags[token.name].expected}`);
@@ -124,22 +125,6 @@ function readValue(name: Name, value: string, failure: (message: string) => User
 }
 
 const isName = (name: string): name is Name => Object.hasOwn(flags, name);
-
-function suggestion(name: string): string {
-  const near = names.find((known) => distance(name.toLowerCase(), known) <= 2 && known.length > 2) ?? names.find((known) => name.length > 1 && known.startsWith(name));
-  return near === undefined ? "" : `; did you mean --${near}?`;
-}
-
-/** Characters to insert, delete or replace to get from one word to the other (Levenshtein 1966). */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[to.length];
-}
 
 /**
  * Given flags, then those of the checkpoint that is resumed, then the defaults.

@@ -38,7 +38,8 @@ describe(`the bench page in ${kind}`, () => {
     browser = await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" }) as Browser;
     // One visit for all tests: the page measures its device at its first run, which takes a software adapter a while.
     page = await browser.newPage();
-    page.setDefaultTimeout(60_000);
+    // For a page that hangs. A busy machine must not reach it.
+    page.setDefaultTimeout(300_000);
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
     await page.goto(`${server.url}bench/`);

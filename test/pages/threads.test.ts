@@ -22,7 +22,8 @@ describe(`threads in ${kind}`, () => {
     await mkdir(folder, { recursive: true });
     await bundle({ entryPoints: ["src/index.ts"], outfile: join(folder, "webgpu-rnn.min.js"), minify: true });
     const script = 'import * as rnn from "/webgpu-rnn.min.js"; globalThis.rnn = rnn;';
-    await writeFile(join(folder, "index.html"), `<!doctype html><title>threads</title><script type="module">${script}</script>`);
+    await writeFile(join(folder, "page.js"), script);
+    await writeFile(join(folder, "index.html"), '<!doctype html><title>threads</title><script type="module" src="page.js"></script>');
     browser = await launchBrowser(kind, { software: true }) as Browser;
   });
   afterAll(() => browser.close());
