@@ -4,7 +4,7 @@ import { RnnError, show } from "../errors.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import type { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
-import { breathe } from "../session/breathe.ts";
+import { breathe } from "../backend/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
 import type { Reading } from "../session/reading.ts";
@@ -30,6 +30,7 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
     [reading] = await Session.readings([session]);
     const inputs: Record<string, NumericArray> = { random: randomWords(seed, 0), sampling: Float32Array.of(temperature, topK) };
     for (let i = 0; i < prompt.length; i++) {
+      if (signal?.aborted) return;
       backend.write(token, [prompt[i]]);
       // What is drawn after all but the last token of the prompt is thrown away.
       backend.write(position, [0]);

@@ -7,7 +7,7 @@ import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import type { Strategy } from "../ops/choose-strategy.ts";
 import { recordBackward, recordForward } from "../ops/recurrent-strategy.ts";
 import { Recording, type View } from "../recording/recording.ts";
-import { now } from "./clock.ts";
+import { now } from "../backend/clock.ts";
 
 const units = [32, 128, 256];
 const rows = [1, 4, 16, 64];

@@ -1,7 +1,7 @@
 /** How good a model is on data, without training on them. */
 import type { TrainingData } from "../data/batch.ts";
 import type { Loss } from "../losses/loss.ts";
-import { breathe } from "../session/breathe.ts";
+import { breathe } from "../backend/breathe.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";

@@ -73,13 +73,13 @@ describe("threads", () => {
     const at = kernels.heap.allocate(400);
     const shares = (rows: number, least: number): number[][] => {
       const parts: number[][] = [];
-      const call = threads.parallel(rows, least, (first, end) => {
+      const pieces = threads.parallel(rows, least, (first, end) => {
         parts.push([first, end]);
         return fill(at, at)(first, end);
-      });
+      }, 1);
       const memory = new Float32Array(kernels.heap.memory.buffer, at, 100);
       memory.fill(7);
-      call();
+      for (const piece of pieces) piece();
       // A product over nothing is 0.
       expect([...memory]).toEqual(Array.from({ length: 100 }, (_, i) => (i < rows ? 0 : 7)));
       return parts;
@@ -94,7 +94,7 @@ describe("threads", () => {
   it("that have failed or ended are an error, not a wait without end", async () => {
     const threads = await Threads.start(kernels, 2);
     const beyond = 2 ** 32 - 4096;
-    const bad = threads.parallel(8, 4, (first, end) => (first === 0 ? [] : fill(beyond, 0)(first, end)));
+    const [bad] = threads.parallel(8, 4, (first, end) => (first === 0 ? [] : fill(beyond, 0)(first, end)), 1);
     expect(bad).toThrow(RnnError);
     threads.end();
     expect(bad).toThrow(/destroy\(\) was called/);

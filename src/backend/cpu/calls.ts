@@ -5,11 +5,13 @@ import type { WasmExports } from "./wasm-kernels.ts";
 /** Byte address of each binding. */
 export type Addresses = Readonly<Record<string, number>>;
 export type Params = Readonly<Record<string, number>>;
+/** A kernel made ready: pieces that are run in this order, between which the event loop may have its turn. */
+export type Pieces = readonly (() => void)[];
 /**
- * Made once when a program is prepared; the returned function is called each run and allocates nothing. The arrays are
- * those at the addresses, to be made after whatever may let the memory grow.
+ * Made once when a program is prepared; the pieces are called each run and allocate nothing. The arrays are those at the
+ * addresses, to be made after whatever may let the memory grow.
  */
-export type FastKernel = (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>) => () => void;
+export type FastKernel = (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>) => Pieces;
 
 /** Multiplications below which asking another thread takes longer than the work. */
 export const worthSharing = 2 ** 18;
@@ -25,8 +27,11 @@ export type CallsOf = (first: number, end: number) => readonly Call[];
 
 /** Who does the rows of a kernel: the caller alone, or several threads (`threads.ts`). */
 export interface Workforce {
-  /** A function that makes the calls of each part of `rows`; no part has fewer than `least`, so perhaps there is only one. */
-  parallel(rows: number, least: number, callsOf: CallsOf): () => void;
+  /**
+   * Pieces that make the calls of each part of `rows`; no part has fewer than `least`, so perhaps there is only one.
+   * @param together calls of a part in one piece
+   */
+  parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces;
   /** Ends threads other than the caller's. */
   end(): void;
 }
@@ -39,10 +44,18 @@ export function inTurn(exports: WasmExports, calls: readonly Call[]): (first?: n
   };
 }
 
+/** Calls in pieces of so many. */
+export function piecesOf(exports: WasmExports, calls: readonly Call[], together: number): Pieces {
+  const call = inTurn(exports, calls);
+  return Array.from({ length: Math.ceil(calls.length / together) }, (_, i) => () => call(i * together, Math.min((i + 1) * together, calls.length)));
+}
+
 export const alone = (exports: WasmExports): Workforce => ({
-  parallel: (rows, _, callsOf) => {
-    const call = inTurn(exports, callsOf(0, rows));
-    return () => call();
-  },
+  parallel: (rows, _, callsOf, together) => piecesOf(exports, callsOf(0, rows), together),
   end: () => undefined,
 });
+
+/** How many calls of so many multiplications each make a piece: it takes far longer than looking at the clock, and well below a millisecond. */
+export const callsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 21 / multiplications));
+/** How many rows of a product do, in whole groups of 16. Each call lays out the other operand anew, so these are more. */
+export const rowsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 24 / multiplications / 16)) * 16;

@@ -7,6 +7,7 @@ import type { Twin } from "../../kernels/twin.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
+import { Breath } from "../breathe.ts";
 import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
 import { Ledger } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
@@ -39,6 +40,8 @@ export class CpuBackend implements Backend {
   private readonly fast: (kernel: Kernel) => FastKernel | undefined;
   private slow: typeof SlowKernels | undefined;
   private readonly means: Means | undefined;
+  /** Of all programs here, since they keep the same thread busy. @internal */
+  readonly breath = new Breath();
   private readonly life = new Life();
   private readonly ledger = new Ledger(this.counters);
 

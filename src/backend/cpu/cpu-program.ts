@@ -6,6 +6,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
+import type { Pieces } from "./calls.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
 
@@ -21,8 +22,10 @@ export class CpuProgram implements Program {
   private readonly owned: CpuBuffer[] = [];
   private readonly externals: CpuBuffer[] = [];
   private readonly inputs = new Map<string, CpuBuffer>();
-  /** One closure a command, made once, so that a run allocates nothing. */
-  private steps: (() => void)[] = [];
+  /** The pieces of each command, made once, so that a run allocates nothing. */
+  private steps: Pieces[] = [];
+  /** Until the latest run is over. */
+  private running: Promise<void> | undefined;
   private downloads: { name: string; array: NumericArray }[] = [];
   private freed = false;
   /** What derived buffers were made of. */
@@ -46,27 +49,61 @@ export class CpuProgram implements Program {
   }
 
   async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, moment, first: fills = [] }: RunOptions = {}): Promise<RunResult> {
-    this.begin(inputs);
-    for (const one of fills) fill(one);
-    let first = moment !== undefined && moment === this.moment ? this.recording.derived : 0;
-    for (let i = 0; i < repeat; i++, first = this.recording.derived) for (let n = first; n < this.steps.length; n++) this.steps[n]();
-    this.moment = moment;
-    this.backend.counters.submits++;
-    const downloads = Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]));
-    return { downloads: Promise.resolve(downloads) };
+    return this.alone(async () => {
+      this.check();
+      this.writeInputs(inputs);
+      for (const one of fills) fill(one);
+      const { derived, commands } = this.recording;
+      let first = moment !== undefined && moment === this.moment ? derived : 0;
+      this.moment = undefined;
+      for (let i = 0; i < repeat; i++, first = derived) await this.runCommands(first, commands.length);
+      this.moment = moment;
+      this.backend.counters.submits++;
+      return { downloads: Promise.resolve(Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]))) };
+    });
   }
 
-  async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
-    this.begin(inputs);
-    for (let i = first; i < last; i++) this.steps[i]();
+  runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
+    return this.alone(() => {
+      this.check();
+      this.writeInputs(inputs);
+      return this.runCommands(first, last);
+    });
   }
 
-  private begin(inputs: Readonly<Record<string, NumericArray>>): void {
+  /** Runs one after the other: each may let the event loop run in between. */
+  private async alone<T>(run: () => Promise<T>): Promise<T> {
+    while (this.running) await this.running;
+    const result = run();
+    const over = result.then(() => undefined, () => undefined).finally(() => {
+      if (this.running === over) this.running = undefined;
+    });
+    this.running = over;
+    return result;
+  }
+
+  /** Commands from `first` up to `last`, with a turn of the event loop wherever the calls on this backend have taken long. */
+  private async runCommands(first: number, last: number): Promise<void> {
+    const { breath } = this.backend;
+    this.bind();
+    breath.begin();
+    for (let n = first; n < last; n++) {
+      for (let i = 0; i < this.steps[n].length; i++) {
+        this.steps[n][i]();
+        if (!breath.isDue()) continue;
+        await breath.take();
+        // Meanwhile all may have ended, and the memory may have grown.
+        this.check();
+        this.bind();
+      }
+    }
+    breath.end();
+  }
+
+  private check(): void {
     this.backend.check();
     if (this.freed) throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
     for (const buffer of this.externals) checkHeld(buffer);
-    this.writeInputs(inputs);
-    this.bind();
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
@@ -126,42 +163,38 @@ export class CpuProgram implements Program {
     return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
 
-  private stepOf(command: Command): () => void {
+  private stepOf(command: Command): Pieces {
     switch (command.kind) {
       case "dispatch": return this.dispatchOf(command);
       case "copy": {
         const from = this.arrayOf(command.from);
         const to = this.arrayOf(command.to);
-        return () => to.set(from);
+        return [() => to.set(from)];
       }
       case "clear": {
         const array = this.arrayOf(command.view);
-        return () => void array.fill(0);
+        return [() => void array.fill(0)];
       }
       case "download": {
         this.downloads.push({ name: command.name, array: this.arrayOf(command.view) });
-        return () => undefined;
+        return [];
       }
     }
   }
 
-  private dispatchOf({ kernel, views, params }: Dispatch): () => void {
+  private dispatchOf({ kernel, views, params }: Dispatch): Pieces {
     const { counters } = this.backend;
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
     const fast = this.backend.fastKernel(kernel);
     if (fast) {
       const addresses = Object.fromEntries(Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]));
-      const call = fast(addresses, params, arrays);
-      return () => {
-        call();
-        counters.dispatches++;
-      };
+      return [...fast(addresses, params, arrays), () => { counters.dispatches++; }];
     }
     const own = arrays();
     const twin = this.backend.twinOf(kernel);
-    return () => {
+    return [() => {
       twin(own, params);
       counters.dispatches++;
-    };
+    }];
   }
 }

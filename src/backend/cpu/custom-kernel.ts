@@ -5,12 +5,12 @@ import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../kernel
 import { stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
 import type { backwardBindings, forwardBindings } from "../../kernels/recurrent-step.ts";
 import { addToCarry, backwardUnits, forwardUnits } from "../../kernels/recurrent-step.twin.ts";
-import { worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import { worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
 import type { Means, WorkSpace } from "./work-space.ts";
 
 /** Shares the rows of a product. */
-type Share = (call: (first: number, end: number) => Call) => () => void;
+type Share = (call: (first: number, end: number) => Call) => Pieces;
 
 /** A step of any other cell: the product into `work`, then its units. */
 function forwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof forwardBindings>, segment: Segment, { lane, i }: LaneStep, work: WorkSpace, share: Share): () => void {
@@ -26,7 +26,7 @@ function forwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof forwardBin
     args: [at.h + 4 * (step.hPrevious + first * H), weights, weights + 4 * H * width, work.address + 4 * first * width, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0],
   }));
   return () => {
-    multiply();
+    for (const piece of multiply) piece();
     forwardUnits(cell, arrays, segment, lane, step, recurrent, input);
   };
 }
@@ -40,11 +40,11 @@ function backwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof backwardB
   const weights = at.weights + 4 * G * backwardMatrix(cell, lane, H);
   const product = work.array(B * H);
   const dy = arrays.dy.subarray(step.dy);
-  const multiply = from === undefined ? () => product.fill(0) : share((first, end) => ({
+  const multiply = from === undefined ? [() => void product.fill(0)] : share((first, end) => ({
     name: "gateProduct", args: [following + 4 * G * (from + first * H), weights, work.address + 4 * first * H, end - first, H, G],
   }));
   return () => {
-    multiply();
+    for (const piece of multiply) piece();
     if (tail) addToCarry(arrays.carry, segment, lane, product);
     else backwardUnits(cell, arrays, segment, lane, step, product, dy);
   };
@@ -60,10 +60,7 @@ export function customKernel(parts: RecurrentParts, { threads, work }: Means): F
     const { B, H } = p;
     work.reserve(B * H * G);
     const arrays = arraysOf() as Arrays<typeof forwardBindings & typeof backwardBindings>;
-    const share: Share = (call) => threads.parallel(B, B * H * H >= worthSharing ? 4 : B, (first, end) => [call(first, end)]);
-    const steps = stepsOf(parts, p).map((step) => stepOf(cell, at, arrays, p as Segment, step, work, share));
-    return () => {
-      for (const step of steps) step();
-    };
+    const share: Share = (call) => threads.parallel(B, B * H * H >= worthSharing ? 4 : B, (first, end) => [call(first, end)], 1);
+    return stepsOf(parts, p).map((step) => stepOf(cell, at, arrays, p as Segment, step, work, share));
   };
 }

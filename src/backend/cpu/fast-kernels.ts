@@ -5,13 +5,13 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { worthSharing, type Addresses, type FastKernel, type Params, type Workforce } from "./calls.ts";
+import { rowsTogether, worthSharing, type Addresses, type FastKernel, type Params, type Pieces, type Workforce } from "./calls.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 import type { Means } from "./work-space.ts";
 
 /** A kernel that is calls of exports and nothing else. */
-type PlainKernel = (at: Addresses, params: Params) => () => void;
+type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
 function matmulKernel(threads: Workforce): PlainKernel {
   return (at, p) => {
@@ -22,10 +22,15 @@ function matmulKernel(threads: Workforce): PlainKernel {
     const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate } = p;
     // Parts of 16 rows: a cache line of a transposed A, and enough that bits do not depend on their number.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
-    return threads.parallel(M, least, (first, end) => [{
-      name: "matmul",
-      args: [a + 4 * first * aRow, b, bias, c + 4 * first * cRow, end - first, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate],
-    }]);
+    // Alone, a large product is cut in the same way, so that the event loop has its turns.
+    const most = least === 16 ? rowsTogether(N * K) : M;
+    return threads.parallel(M, least, (first, end) => Array.from({ length: Math.ceil((end - first) / most) }, (_, i) => {
+      const from = first + i * most;
+      return {
+        name: "matmul",
+        args: [a + 4 * from * aRow, b, bias, c + 4 * from * cRow, Math.min(most, end - from), N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate],
+      };
+    }), 1);
   };
 }
 
@@ -33,13 +38,9 @@ function matmulKernel(threads: Workforce): PlainKernel {
 function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel {
   return (at, p) => {
     if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
-    const call = product(at, p);
     const x = at.a + 4 * p.aOffset;
     const { M, K, accumulate } = p;
-    return () => {
-      call();
-      exports.columnSum(x, at.sums, K, M, accumulate);
-    };
+    return [...product(at, p), () => exports.columnSum(x, at.sums, K, M, accumulate)];
   };
 }
 
@@ -47,7 +48,7 @@ function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel 
 function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
   return (at, p) => {
     const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
-    return () => call(...args);
+    return [() => call(...args)];
   };
 }
 
@@ -63,7 +64,7 @@ function stridedCopyKernel({ stridedCopy }: WasmExports): PlainKernel {
     const [i, j, k] = indices.sort((a, b) => rank(a) - rank(b));
     const from = at.input + 4 * p.fromOffset;
     const to = at.output + 4 * p.toOffset;
-    return () => stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate);
+    return [() => stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate)];
   };
 }
 
@@ -75,13 +76,13 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
     const forward = copy({ input: at.weight, output: at.forwardWeights }, { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 });
     const back = copy({ input: at.weight, output: at.backwardWeights }, { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 });
     const last = at.forwardWeights + 4 * H * H * G;
-    return () => {
-      forward();
+    return [
+      ...forward,
       // The sum of one row, or of none.
-      exports.columnSum(at.bias, last, useBias, H * G, 0);
-      if (backward) back();
-      if (rows) exports.embeddingGather(at.table, at.ids + 4 * firstId, at.gathered, rows, columns);
-    };
+      () => exports.columnSum(at.bias, last, useBias, H * G, 0),
+      ...(backward ? back : []),
+      ...(rows ? [() => exports.embeddingGather(at.table, at.ids + 4 * firstId, at.gathered, rows, columns)] : []),
+    ];
   };
 }
 
@@ -89,21 +90,21 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
   return [
     ["sgd", (at, p) => {
       const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
-      return () => sgd(at.parameters, at.gradients, at.lastGood, at.velocity, at.norm, at.control, length, momentum, 1 - dampening, nesterov, weightDecay, clipValue);
+      return [() => sgd(at.parameters, at.gradients, at.lastGood, at.velocity, at.norm, at.control, length, momentum, 1 - dampening, nesterov, weightDecay, clipValue)];
     }],
     ["rmsprop", (at, p) => {
       const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
-      return () => rmsprop(
+      return [() => rmsprop(
         at.parameters, at.gradients, at.lastGood, at.squareAverage, at.gradientAverage, at.velocity, at.norm, at.control,
         length, alpha, 1 - alpha, eps, momentum, centered, weightDecay, clipValue,
-      );
+      )];
     }],
     ["adam", (at, p) => {
       const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
-      return () => adam(
+      return [() => adam(
         at.parameters, at.gradients, at.lastGood, at.firstMoment, at.secondMoment, at.norm, at.control,
         length, beta1, 1 - beta1, beta2, 1 - beta2, eps, weightDecay, decoupled, clipValue,
-      );
+      )];
     }],
   ];
 }
@@ -122,10 +123,10 @@ export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Ke
     ["cross-entropy", direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"])],
     ["activation-forward", direct(exports.activationForward, ["x", "y"], ["length", "kind"])],
     ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
-    ["dropout", (at, { length, stream, p, accumulate }) => () => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
+    ["dropout", (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)]],
     ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
-    ["embedding-gather", (at, { rows, columns, firstId }) => () => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)],
-    ["embedding-scatter", (at, p) => () => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
+    ["embedding-gather", (at, { rows, columns, firstId }) => [() => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)]],
+    ["embedding-scatter", (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)]],
     ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
     ...optimizerKernels(exports),
   ]);

@@ -3,7 +3,7 @@ import { phasesOf, type Cell } from "../../kernels/cells/cell.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../kernels/recurrent-kernel.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
 import { stepsBack } from "../../kernels/recurrent-loop.ts";
-import { worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
+import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
 import { regularizedKernel } from "./fast-regularized.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
@@ -75,7 +75,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
     // Four rows are what bits do not depend on; a tile has them too. A tail has no second phase.
     return threads.parallel(B, shared ? 4 : B, (first, end) => steps.flatMap((step) => (
       phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, step, phase, first, end))
-    )));
+    )), callsTogether(B * H * H * G));
   };
 }
 

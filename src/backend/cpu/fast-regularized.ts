@@ -6,7 +6,7 @@ import type { Cell } from "../../kernels/cells/cell.ts";
 import { align } from "../../kernels/kernel.ts";
 import { laneStart, stepAt } from "../../kernels/recurrent-lanes.ts";
 import { carryParts, extraRows, gateBits, normalizes, normalizesMemory, regularizedLayout, runningRows, type RegularizedForm, type RegularizedParams } from "../../kernels/regularized-layout.ts";
-import { worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
@@ -115,14 +115,15 @@ export function regularizedKernel(cell: Cell, pass: "forward" | "backward", form
       return [productOf(drops, G, p, places[n], placesOf(cell, form, at, p, { lane, i: tail ? i : i + 1, tail }), from, end)];
     };
     const shared = form.normalization !== "batch" && (fused ? p.steps : 1) * B * H * H >= worthSharing;
-    const call = threads.parallel(B, shared ? 4 : B, (from, end) => steps.flatMap((_, n) => [
+    const pieces = threads.parallel(B, shared ? 4 : B, (from, end) => steps.flatMap((_, n) => [
       ...products(n, from, end),
       { name: backward ? "regularizedBackward" : "regularizedForward", args: [work.address + 4 * (first + n * words), from, end] },
-    ]));
+    ]), callsTogether(B * H * H * G));
     const inbox = work.words(first, messages.length);
-    return () => {
+    // Between two pieces, another program may have used the work space.
+    return pieces.map((piece) => () => {
       inbox.set(messages);
-      call();
-    };
+      piece();
+    });
   };
 }

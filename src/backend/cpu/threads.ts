@@ -1,7 +1,7 @@
 /** Shares the rows of a kernel among threads, each with an instance of the kernels over the one memory. */
 import { startThread } from "#host";
 import { RnnError } from "../../errors.ts";
-import { inTurn, type Call, type CallsOf, type Workforce } from "./calls.ts";
+import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 
 /** Kernels that other threads can be asked for; these know them by their place in this list. */
@@ -89,21 +89,18 @@ export class Threads implements Workforce {
     return new Threads(exports, others);
   }
 
-  parallel(rows: number, least: number, callsOf: CallsOf): () => void {
+  parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
     const units = Math.max(1, Math.floor(rows / least));
     const parts = Math.min(units, this.others.length + 1);
     const starts = Array.from({ length: parts + 1 }, (_, i) => i === parts ? rows : Math.floor((i * units) / parts) * least);
     const [own, ...theirs] = starts.slice(1).map((end, i) => callsOf(starts[i], end));
+    if (theirs.length === 0) return piecesOf(this.exports, own, together);
     const call = inTurn(this.exports, own);
-    if (theirs.length === 0) return () => call();
-    const requests = requestsOf(theirs);
-    return () => {
-      for (const { messages, first, end } of requests) {
-        this.ask(messages);
-        call(first, Math.min(end, own.length));
-        this.await(messages.length);
-      }
-    };
+    return requestsOf(theirs).map(({ messages, first, end }) => () => {
+      this.ask(messages);
+      call(first, Math.min(end, own.length));
+      this.await(messages.length);
+    });
   }
 
   end(): void {
