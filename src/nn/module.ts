@@ -1,5 +1,5 @@
 import { Dependants, disposeSymbol } from "../disposable.ts";
-import { checkInteger, listed, RnnError, show } from "../errors.ts";
+import { checkInteger, listed, reading, RnnError, show } from "../errors.ts";
 import { isA, takeEntries } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { TensorLike } from "../tensor/take.ts";
@@ -28,10 +28,30 @@ function checkName(where: string, name: unknown): void {
 function matcherOf(where: string, pattern: unknown): (path: string) => boolean {
   if (pattern === undefined) return () => true;
   // A RegExp with a memory (flags g and y) would find every other path.
-  if (pattern instanceof RegExp) return (path) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")).test(path);
+  if (isA(pattern, RegExp)) {
+    const own = reading("option", where, "pattern", () => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")));
+    return (path) => own.test(path);
+  }
   if (typeof pattern !== "string" || pattern === "") throw new RnnError("option", where, `pattern must be a path, the start of one, or a RegExp, got ${show(pattern)}`);
-  const whole = new RegExp(`^${pattern.split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*")}(\\..*)?$`);
-  return (path) => whole.test(path);
+  const parts = pattern.split("*");
+  return (path) => {
+    const words = path.split(".");
+    return words.some((_, i) => consistsOf(words.slice(0, i + 1).join("."), parts));
+  };
+}
+
+/** Whether a text is these parts in their order, with anything between them. Not by a RegExp: many * would take it for ever. */
+function consistsOf(text: string, parts: readonly string[]): boolean {
+  const [first, last] = [parts[0], parts[parts.length - 1]];
+  if (parts.length === 1) return text === first;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
 }
 
 /**

@@ -56,7 +56,9 @@ add("Sequential", () => [[new rnn.Linear(1, 1)], {}], (m, o) => new rnn.Sequenti
 add("Sequential of an object", () => [{ a: new rnn.Linear(1, 1), b: new rnn.Tanh() }], (m) => new rnn.Sequential(m), { 0: "a b" });
 add("compose", () => [{ a: new rnn.Linear(2, 2) }, ({ a }: { a: (x: Variable) => Variable }, x: Variable) => a(x), {}], (m, c, o) => rnn.forward(rnn.compose(m, c, o), some(1, 2), { backend: on }), { 2: "seed idCount" });
 add("what compose's function gives", () => [], (v) => rnn.forward(rnn.compose({ a: new rnn.Linear(2, 2) }, () => v), some(1, 2), { backend: on }));
-add("LastStep", () => [gru()], (m) => new rnn.LastStep(m));
+add("LastStep", () => [gru(), {}], (m, o) => new rnn.LastStep(m, o), { 1: "of" });
+add("freeze", () => ["weight*"], (pattern) => gru().freeze(pattern));
+add("unfreeze", () => ["weight*"], (pattern) => gru().unfreeze(pattern));
 add("Attention", () => [2, 3, {}], (q, m, o) => new rnn.Attention(q, m, o), { 2: "score features seed" });
 add("Decoder", () => [{ vocabulary: 3, memorySize: 2, rnn: gru() }], (o) => new rnn.Decoder(o), { 0: "vocabulary memorySize rnn score dropout seed" });
 add("Seq2Seq", () => [{ encoder: gru(), decoder: new rnn.Decoder({ vocabulary: 3, memorySize: 3, rnn: gru() }) }], (o) => new rnn.Seq2Seq(o), { 0: "encoder decoder scheduledSampling seed" });

@@ -6,7 +6,7 @@ import * as rnn from "webgpu-rnn/full";
 export const wrongValues: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined, null: () => null, true: () => true, false: () => false, NaN: () => NaN, Infinity: () => Infinity, "-Infinity": () => -Infinity,
   "-1": () => -1, "0": () => 0, "-0": () => -0, "1": () => 1, "2": () => 2, "0.5": () => 0.5, "1e300": () => 1e300, "2^31": () => 2 ** 31, "2^53": () => 2 ** 53, "1e9": () => 1e9,
-  "an empty text": () => "", "a text": () => "abc", "a long text": () => "x".repeat(1e5), "half a pair": () => "\ud800", symbol: () => Symbol("s"), bigint: () => 3n, "a large bigint": () => 10n ** 400n,
+  "an empty text": () => "", "a text": () => "abc", "a long text": () => "x".repeat(1e5), "a text of stars": () => `${"*".repeat(1e4)}y`, "half a pair": () => "\ud800", symbol: () => Symbol("s"), bigint: () => 3n, "a large bigint": () => 10n ** 400n,
   function: () => () => undefined, class: () => class {}, "async function": () => async () => undefined, generator: () => (function* () { yield 1; })(),
   "[]": () => [], "[1, 2]": () => [1, 2], "[undefined]": () => [undefined], "[null]": () => [null], "[symbol]": () => [Symbol("s")], "nested lists": () => [[1, 2], [3, 4]], "ragged lists": () => [[1], [2, 3]],
   "a list of texts": () => ["a", "b"], "a list with a hole": () => [1, , 3] as unknown, "a sparse list": () => new Array(4e9) as unknown, "a cyclic list": () => cyclic([]), "a list of objects": () => [{}, {}],
