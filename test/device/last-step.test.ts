@@ -44,6 +44,36 @@ describe.each(kinds)("the last step on %s", (kind) => {
     expectClose("output", output.data, [steps.data[2], steps.data[3], 0.3, 0.4]);
   });
 
+  it.each([false, true])("is with of: \"lastStep\" the output at the last step in both directions, batchFirst %s", async (batchFirst) => {
+    const on = await backend(kind);
+    for (const merge of ["concat", "sum", "none"] as Merge[]) {
+      const layer = new GRU(I, H, { bidirectional: true, batchFirst, merge, seed: 5 });
+      const x = { shape: batchFirst ? [B, T, I] : [T, B, I], data: input.data };
+      const { output: { data: y, shape } } = await forward(layer, x, { backend: on });
+      const { output } = await forward(new LastStep(layer, { of: "lastStep" }), x, { backend: on });
+      const size = y.length / (T * B);
+      expect(output.shape).toEqual([B, ...shape.slice(2)]);
+      expect(output.data).toEqual(Float32Array.from({ length: B * size }, (_, i) => {
+        const [row, unit] = [Math.floor(i / size), i % size];
+        return y[(batchFirst ? row * T + T - 1 : (T - 1) * B + row) * size + unit];
+      }));
+    }
+    // Other than what was read in the end, which is the default.
+    const layer = new GRU(I, H, { bidirectional: true, seed: 5 });
+    const [ends, last] = await Promise.all([new LastStep(layer), new LastStep(layer, { of: "lastStep" })].map(async (model) => (await forward(model, input, { backend: on })).output.data));
+    expect(ends.slice(0, H)).toEqual(last.slice(0, H));
+    expect(ends.slice(H, 2 * H)).not.toEqual(last.slice(H, 2 * H));
+  });
+
+  it("has the CPU's gradients in float64 with of: \"lastStep\", and refuses lengths", async () => {
+    const model = new LastStep(new GRU(I, H, { bidirectional: true, seed: 4 }), { of: "lastStep" });
+    const cotangent = { shape: [B, 2 * H], data: numbers(B * 2 * H, 9) };
+    const [actual, expected] = await Promise.all([backend(kind), backend("cpu", "float64")].map(async (on) => (await gradients(model, input, { output: cotangent }, { backend: await on })).gradients));
+    expectClose("d.input", actual.input!.data, expected.input!.data);
+    for (const [path, { data }] of Object.entries(expected.parameters)) expectClose(path, actual.parameters[path].data, data);
+    await expect(forward(model, { input, lengths }, { backend: await backend(kind) })).rejects.toThrow('LastStep: of: "lastStep" needs whole rows, got lengths');
+  });
+
   it("has the CPU's gradients in float64, and none where a row has ended", async () => {
     const model = new LastStep(new GRU(I, H, { bidirectional: true, seed: 4 }));
     const cotangent = { shape: [B, 2 * H], data: numbers(B * 2 * H, 9) };
