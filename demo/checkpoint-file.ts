@@ -48,7 +48,7 @@ export function readCheckpoint(file: Uint8Array<ArrayBuffer>): OpenedFile {
   const vocabulary = readVocabulary(parse(metadata, "vocabulary"));
   const text = readMark(parse(metadata, "text"));
   const step = Number(metadata.step);
-  if (!Number.isInteger(step) || step < 0 || step > mostSteps) throw foreign("its step is no count of steps");
+  if (!/^\d+$/.test(metadata.step ?? "") || step > mostSteps) throw foreign("its step is no count of steps");
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
   const expected = parameterCount(settings, vocabulary.size);
   const found = Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);

@@ -38,15 +38,20 @@ export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { opt
     throw new RnnError("format", "checkpoint", `metadata must say format "${format}", got ${show(metadata.format)}; a file of weights alone goes through decodeSafetensors and loadStateDict`);
   }
   if (metadata.optimizer !== expected.optimizerName) throw new RnnError("format", "checkpoint", `was made with the optimizer ${show(metadata.optimizer)}, this trainer has ${show(expected.optimizerName)}`);
-  const step = Number(metadata.step);
-  const seed = Number(metadata.seed);
-  if (!Number.isSafeInteger(step) || step < 0) throw new RnnError("format", "checkpoint", `step must be a number, got ${show(metadata.step)}`);
-  if (seed !== expected.seed) throw new RnnError("format", "checkpoint", `was made with seed ${metadata.seed}, this trainer has ${expected.seed}; give it the same seed`);
+  const step = countOf("step", metadata.step);
+  const seed = countOf("seed", metadata.seed);
+  if (seed !== expected.seed) throw new RnnError("format", "checkpoint", `was made with seed ${seed}, this trainer has ${expected.seed}; give it the same seed`);
   const updates = updatesOf(metadata.updates);
   const part = (prefix: string): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
   const carried = Object.fromEntries(Object.entries(part("carried.")).map(([name, { data }]) => [`carried.${name}`, data]));
   return { parameters, optimizer: part("optimizer."), carried, step, updates, seed, optimizerName: metadata.optimizer, metadata };
+}
+
+/** A count as `encodeCheckpoint` writes it; to `Number` an empty text is 0, too. */
+function countOf(name: string, text: string | undefined): number {
+  if (text === undefined || !/^\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text))) throw new RnnError("format", "checkpoint", `${name} must be a number, got ${show(text)}`);
+  return Number(text);
 }
 
 function updatesOf(text: string | undefined): Record<string, number> {
