@@ -49,7 +49,9 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     }
   });
 
-  it.each(Object.keys(layers).flatMap((layer) => Object.keys(optimizers).map((optimizer) => [layer, optimizer])))("has finite parameters and states after a step that is not finite, and goes on with finite losses: %s, %s", async (layer, optimizer) => {
+  // The rules of the optimisers are the same on a device, which takes many times the time.
+  const tried = kind === "webgpu" ? ["rmsprop"] : Object.keys(optimizers);
+  it.each(Object.keys(layers).flatMap((layer) => tried.map((optimizer) => [layer, optimizer])))("has finite parameters and states after a step that is not finite, and goes on with finite losses: %s, %s", async (layer, optimizer) => {
     const finite = (what: string, values: ArrayLike<number>): void => expect(Array.from(values).every(Number.isFinite), `${what}: ${Array.from(values).join()}`).toBe(true);
     // A target that squares to infinity spoils the loss alone; an absurd learning rate spoils the states that follow, too.
     for (const spoils of ["target", "states"]) {

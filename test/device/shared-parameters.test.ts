@@ -63,7 +63,7 @@ describe.each(kinds)("on %s", (kind) => {
     const frozen = kind === "webgpu" ? [[], without(/weight/), without(/bias/)] : [[], ...names.map((name) => [name]), ...names.map((name) => names.filter((other) => other !== name))];
     for (const some of frozen) {
       const freeze = <M extends Module>(layer: M): M => {
-        for (const name of some) (layer.namedParameters().get(name) as { trainable: boolean }).trainable = false;
+        for (const name of some) layer.freeze(name);
         return layer;
       };
       const tied = await gradientsOf(compose({ layer: freeze(make()) }, ({ layer }, x) => layer(layer(x))), input, options);
