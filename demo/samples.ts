@@ -77,8 +77,9 @@ export class Samples {
     if (this.current?.id !== piece.id) this.begin(piece);
     this.current!.text.append(piece.piece);
     if (!piece.done) return;
-    this.complain(piece.leftOut === "" ? "" : `Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
     this.current!.article.classList.remove("writing-now");
+    // What is wrong with the fields stays said.
+    if (this.isRight() && piece.leftOut !== "") this.complain(`Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
   }
 
   private begin({ id, step, loss, prompt, temperature }: Piece): void {

@@ -203,6 +203,11 @@ export class DemoPage {
     }, name, base64, where);
   }
 
+  /** How many samples the page has been sent to their end. */
+  samplesDone(): Promise<number> {
+    return this.page.evaluate(() => (globalThis as SpiedWindow).spied.replies.filter((reply) => reply.kind === "sample" && reply.done).length);
+  }
+
   /** The id of the element that has the keyboard's focus. */
   focused(): Promise<string> {
     return this.page.evaluate(() => document.activeElement?.id ?? "");

@@ -32,7 +32,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     checkpoint = await page.saved();
     return JSON.parse(decodeSafetensors(Buffer.from(checkpoint.base64, "base64")).metadata.text) as { name: string; characters: number };
   }
-  const press = (key: "Enter" | "Space"): Promise<void> => page.page.keyboard.press(key);
+  const press = (key: "Enter" | " "): Promise<void> => page.page.keyboard.press(key);
   const status = (): Promise<string> => page.text("status");
   async function goesOn(): Promise<void> {
     const step = (await page.losses()).at(-1)!.step;
@@ -49,7 +49,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await press("Enter");
     await page.waitForStep(5);
     expect(await page.focused()).toBe("pause");
-    await press("Space");
+    await press(" ");
     await page.waitForStatus("Paused");
     expect(await page.focused()).toBe("resume");
     await press("Enter");
@@ -203,6 +203,10 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });
     await page.page.waitForFunction(() => document.getElementById("sample-problem")!.textContent.startsWith("Characters: must be a whole number from 1 to 5000"));
+    // A sample of the training that ends meanwhile does not take it back.
+    const samples = await page.samplesDone();
+    await page.page.waitForFunction((before) => (globalThis as unknown as { spied: { replies: { kind: string; done?: boolean }[] } }).spied.replies.filter((reply) => reply.kind === "sample" && reply.done).length > before, {}, samples);
+    expect(await page.text("sample-problem")).toMatch(/^Characters: /);
     await page.fill({ length: 40, learningRate: 0.005 });
     await goesOn();
     await page.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]).then(async () => {
