@@ -13,7 +13,7 @@ export function makeModel({ cell, embedding, hidden, layers, seed }: Settings, v
 }
 
 export function makeTrainer(model: Sequential, backend: Backend, data: TrainingData, seed: number, learningRate: Schedule): Trainer {
-  return new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate }), clipNorm: 1, seed });
+  return new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate }), clipNorm: 1, seed, recovery: false });
 }
 
 /** Pieces of text as they come. The model is only read, so this may go on between two training steps. */

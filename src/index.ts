@@ -35,5 +35,6 @@ export type { Shape } from "./tensor/shape.ts";
 export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./tensor/take.ts";
 export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";
 export type { Evaluation } from "./train/evaluate.ts";
+export type { Recovered, RecoveryOptions } from "./train/recovery.ts";
 export { Trainer, type Progress, type Summary, type TrainerOptions, type TrainOptions } from "./train/trainer.ts";
 export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";

@@ -50,6 +50,39 @@ const mostThreads = 128;
 export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", given: BackendOptions = {}): Promise<Backend> {
   checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
   const options = takeOptions("createBackend", given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
+  const backend = await make(kind, options);
+  madeWith.set(backend, options);
+  return backend;
+}
+
+/** What backends were asked for with. */
+const madeWith = new WeakMap<Backend, BackendOptions>();
+
+/**
+ * A backend for what ran on one whose device is gone: like that one, on a new device, if there is one that is as good, else
+ * the CPU's.
+ * @param mayBeGpu false for the CPU at once
+ */
+export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<Backend> {
+  const { shaders, wasm, threads } = madeWith.get(lost) ?? {};
+  let problem = "its devices do not last";
+  if (mayBeGpu) {
+    try {
+      const options: BackendOptions = { shaders, wasm, threads, profile: lost.profile, selfTest: lost.selfTest };
+      const next = await createBackend("webgpu", Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+      if (isSoftware(lost) || !isSoftware(next)) return next;
+      next.destroy();
+      problem = `the only adapter left is ${next.adapter}`;
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+  }
+  return cpuBackend({ wasm, threads, reason: `the device of ${lost.adapter} was lost, and ${problem}` });
+}
+
+const isSoftware = (backend: Backend): boolean => (backend as Partial<WebGpuBackend>).software === true;
+
+async function make(kind: "auto" | "cpu" | "webgpu", options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
   const { shaders, device, profile, selfTest = false, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);

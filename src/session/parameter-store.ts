@@ -30,6 +30,8 @@ export class ParameterStore implements ParameterHolder {
   private freed = false;
   /** What the parameters here are, told apart by identity: another object whenever they change. */
   moment: object = {};
+  /** What it was at some moment, for whoever reads when the device is lost. */
+  fallback: ((parameter: Parameter) => FloatArray) | undefined;
   /** What acts on this model have in common with acts on it elsewhere, and on models that share parameters with it. */
   readonly things: readonly object[];
   /** Computations in several pieces that read the parameters here. */
@@ -133,11 +135,36 @@ export class ParameterStore implements ParameterHolder {
 
   async read(): Promise<(parameter: Parameter) => FloatArray> {
     const places = new Map([...this.places.values()].map((place) => [place.parameter, place]));
-    const flat = (await this.backend.read(this.parameters)) as FloatArray;
+    let flat: FloatArray;
+    try {
+      flat = (await this.backend.read(this.parameters)) as FloatArray;
+    } catch (error) {
+      if (!this.fallback || (this.backend.ended !== "lost" && this.backend.ended !== "failed")) throw error;
+      return this.fallback;
+    }
     return (parameter) => {
       const { offset } = places.get(parameter)!;
       return flat.slice(offset, offset + parameter.deviceSize);
     };
+  }
+
+  /** All values by name, in file order, of what `read` gave. */
+  tensors(read: (parameter: Parameter) => FloatArray): Record<string, Tensor<FloatArray>> {
+    return Object.fromEntries([...this.parametersByPath].map(([path, parameter]) => [path, { shape: parameter.shape, data: parameter.fromDevice(read(parameter)) }]));
+  }
+
+  /** Another one after every change of a parameter, whoever makes it, and when others are frozen. */
+  get version(): string {
+    return `${[...this.places.values()].reduce((sum, { parameter }) => sum + parameter.version, 0)} ${this.frozen}`;
+  }
+
+  /** Values that have come from elsewhere since the last run here. */
+  changedElsewhere(): Promise<(readonly [Parameter, FloatArray])[]> {
+    return this.inTurn(async () => {
+      const parameters = this.stale().map(({ parameter }) => parameter);
+      const values = await Parameter.readAll(parameters);
+      return parameters.map((parameter, i) => [parameter, values[i]] as const);
+    });
   }
 
   /** The part of a view on the whole flat buffer that belongs to `path`, in device order. */

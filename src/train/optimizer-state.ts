@@ -150,10 +150,10 @@ export class OptimizerState {
     return norm === undefined || (await this.session.backend.read(norm))[2] !== 0;
   }
 
-  /** `<slot>.<parameter>` in file order, as at the moment of the call. */
-  async read(): Promise<Record<string, Tensor<FloatArray>>> {
+  /** What there is at the moment of the call: `<slot>.<parameter>` in file order, put in order when it is asked for. */
+  async read(): Promise<() => Record<string, Tensor<FloatArray>>> {
     const slots = await Promise.all(this.usedSlots().map(async (name) => [name, await this.session.backend.read(this.slotBuffer(name))] as const));
-    return Object.fromEntries(slots.flatMap(([name, flat]) => Object.entries(this.session.store.split(flat)).map(([path, value]) => [`${name}.${path}`, value])));
+    return () => Object.fromEntries(slots.flatMap(([name, flat]) => Object.entries(this.session.store.split(flat)).map(([path, value]) => [`${name}.${path}`, value])));
   }
 
   /** @throws RnnError `format` or `data` unless `values` are this optimiser's */

@@ -17,7 +17,8 @@ import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
 import { checkClipping } from "./optimizer-state.ts";
-import { TrainingState, type Pending, type Training } from "./training-state.ts";
+import { Recovery, takeRecovery, type Recovered, type RecoveryOptions } from "./recovery.ts";
+import type { Pending, Training, TrainingState } from "./training-state.ts";
 
 /** What a `Trainer` needs; the first four have no default. */
 export interface TrainerOptions extends LayerOptions {
@@ -34,6 +35,12 @@ export interface TrainerOptions extends LayerOptions {
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
+  /**
+   * What happens if the WebGPU device is lost: the training goes on from a copy on the host, on a new device or on the CPU,
+   * and makes the steps since that copy again, on the batches that it had then. It takes the host's memory for the copy
+   * (parameters and the optimiser's state) and for up to 32 MiB of batches. False: a lost device ends the training.
+   */
+  recovery?: RecoveryOptions | false;
 }
 
 /** How a training step went. */
@@ -50,6 +57,8 @@ export interface Progress {
   learningRate: number;
   /** Targets per second since `run` was called. */
   tokensPerSecond: number;
+  /** Set in the first step that is told after a device was lost. */
+  recovered?: Recovered;
 }
 
 /** How long `Trainer.train` trains. */
@@ -95,7 +104,7 @@ const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1
 export class Trainer {
   private readonly training: Training;
   private readonly data: TrainingData;
-  private readonly state: TrainingState;
+  private readonly recovery: Recovery;
   private running: Run | undefined;
   private disposed = false;
   /** What is to be checked with the next batch. */
@@ -103,7 +112,7 @@ export class Trainer {
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(readonly model: Module, given: TrainerOptions) {
-    const options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", ...layerOptionNames], { needed: true });
+    const options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "recovery", ...layerOptionNames], { needed: true });
     checkTrainerParts(model, options);
     const { data, loss, optimizer, backend } = options;
     const clipping = checkClipping("Trainer", options);
@@ -115,7 +124,7 @@ export class Trainer {
     if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
     this.data = data;
     this.training = { model, loss, optimizer, clipping, carryState, seed, layerOptions: checkLayerOptions("Trainer", options) };
-    this.state = new TrainingState(this.training, backend);
+    this.recovery = new Recovery(this.training, backend, takeRecovery(options.recovery));
     model.dependants.add(this);
   }
 
@@ -124,6 +133,11 @@ export class Trainer {
     return this.state.step;
   }
 
+  private get state(): TrainingState {
+    return this.recovery.state;
+  }
+
+  /** What it trains on: another one than it was made with, once that was lost. */
   get backend(): Backend {
     return this.state.backend;
   }
@@ -182,7 +196,7 @@ export class Trainer {
     const pending: Pending[] = [];
     const settle = this.settling(pending);
     try {
-      await this.state.begin();
+      await this.recovery.begin();
       const last = this.step + steps;
       const batches = new Batches(this.data, this.model.batchFirst, this.state.recorder, signal);
       let failure: { readonly error: unknown } | undefined;
@@ -218,6 +232,7 @@ export class Trainer {
       if (this.disposed || this.backend.ended === "destroyed") pending.length = 0;
       try {
         while (pending.length > 0) await settle();
+        this.recovery.end();
       } finally {
         this.running = undefined;
         giveBack();
@@ -230,11 +245,25 @@ export class Trainer {
   private settling(pending: Pending[]): () => Promise<Progress> {
     const started = now();
     let tokens = 0;
+    let told = this.step;
     return async () => {
-      const done = pending.shift()!;
-      const progress = await this.state.report(done);
-      tokens += done.tokens;
-      return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
+      for (;;) {
+        const done = pending[0];
+        try {
+          const progress = await this.recovery.report(done);
+          pending.shift();
+          told = done.step;
+          tokens += done.tokens;
+          return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
+        } catch (error) {
+          if (!this.recovery.isLost(done.state)) throw error;
+          // The same steps, made again elsewhere, and those that were already submitted there.
+          const again = await this.recovery.movedFrom(done.state);
+          const untold = again.filter(({ step }) => step > told);
+          // If there are none, the last one failed.
+          pending.splice(0, Infinity, ...(untold.length > 0 ? untold : again.slice(-1)), ...pending.filter(({ state }) => state !== done.state));
+        }
+      }
     };
   }
 
@@ -256,7 +285,7 @@ export class Trainer {
     this.checkUsable();
     const there = checkInteger("evaluate", "the data's number of batches", reading("data", "evaluate", "data", () => data.batches), 1);
     const batches = Math.min(there, checkInteger("evaluate", "batches", options.batches ?? there, 1));
-    return evaluate(this.state.session, { ...this.training, data, batches });
+    return this.recovery.living(({ session }) => evaluate(session, { ...this.training, data, batches }));
   }
 
   /**
@@ -267,7 +296,7 @@ export class Trainer {
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.checkUsable();
-    return encodeCheckpoint({ ...await this.state.read(), seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
+    return encodeCheckpoint({ ...await this.recovery.living((state) => state.read()), seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
   }
 
   /**
@@ -286,7 +315,7 @@ export class Trainer {
     const next = this.data.batch(checkpoint.step, this.model.batchFirst);
     if (isPromise(next)) next.catch(() => undefined);
     else check(recorder.take(next));
-    this.state.write(checkpoint);
+    this.recovery.write(checkpoint);
     this.checkFirst = isPromise(next) ? check : undefined;
   }
 
@@ -297,7 +326,7 @@ export class Trainer {
    */
   dispose(): void {
     this.disposed = true;
-    this.state.dispose();
+    this.recovery.dispose();
   }
 
   [disposeSymbol](): void {
@@ -314,7 +343,7 @@ export class Trainer {
     const { step } = this;
     this.checkFirst?.(batch);
     this.checkFirst = undefined;
-    return this.state.submit(batch, () => {
+    return this.recovery.submit(batch, () => {
       if (step + 1 < last) batches.ask(step + 1);
     });
   }

@@ -3,6 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/parameter.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import type { LayerOptions } from "../session/plan.ts";
@@ -10,7 +11,7 @@ import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { History, type Kept } from "./history.ts";
 import { batchInputs, LossRecorder, type TakenBatch } from "./loss-recorder.ts";
-import { OptimizerState, type Clipping } from "./optimizer-state.ts";
+import { OptimizerState, type Clipping, type Update } from "./optimizer-state.ts";
 
 /** How steps are made, on whatever backend. */
 export interface Training {
@@ -23,6 +24,12 @@ export interface Training {
   readonly layerOptions: LayerOptions;
 }
 
+/** What a step is besides its batch. */
+export interface StepPlan {
+  readonly update: Update;
+  readonly controls: Readonly<Record<string, Float64Array>>;
+}
+
 /** The moment before a step, as far as the device does not find back there by itself. */
 interface Before {
   readonly step: number;
@@ -32,6 +39,8 @@ interface Before {
 
 /** A step that was submitted but whose loss has not come back yet. */
 export interface Pending {
+  /** Where it was submitted. */
+  readonly state: TrainingState;
   readonly step: number;
   readonly tokens: number;
   readonly learningRate: number;
@@ -62,9 +71,19 @@ export interface Moment {
   readonly carried: Record<string, NumericArray>;
 }
 
+/** A moment whose arrays have come to the host, but not yet in the order that files have. */
+export interface Capture {
+  readonly step: number;
+  /** A parameter's values, in device order. */
+  readonly parameters: ((parameter: Parameter) => FloatArray) | undefined;
+  readonly moment: () => Moment;
+}
+
 export class TrainingState {
   /** Training steps submitted so far. */
   step = 0;
+  /** The parameters' version after the last step. */
+  private version = "";
   readonly session: Session;
   readonly carried: CarriedStates;
   readonly optimizer: OptimizerState;
@@ -108,12 +127,23 @@ export class TrainingState {
     });
   }
 
+  /** Whether somebody else has changed the parameters since the last step, or the last capture. */
+  get isChanged(): boolean {
+    return this.version !== this.session.store.version;
+  }
+
+  /** What the next step will change, and what the optimiser is told there. */
+  plan(): StepPlan {
+    const update = this.optimizer.nextUpdate();
+    return { update, controls: this.optimizer.controls(update, this.step) };
+  }
+
   /**
    * Other parameters have been frozen: an update gives back what it changes, which the one before it does not. So the steps
    * in flight are waited for, and if they went well they are not to be undone any more.
    */
-  private async beginAnew(): Promise<void> {
-    if (this.updating === undefined || this.updating === this.optimizer.nextUpdate().key) return;
+  private async beginAnew({ key }: Update): Promise<void> {
+    if (this.updating === undefined || this.updating === key) return;
     await this.undoFailure(this.inFlight.length);
     if (this.failure) return;
     await this.session.store.inTurn(() => this.optimizer.begin());
@@ -125,18 +155,17 @@ export class TrainingState {
   /**
    * Submits the next step.
    * @param prepared called when nothing of the batch's is needed any more but what has been copied
+   * @param plan of the same step, if it is made again
    */
-  async submit(batch: TakenBatch, prepared: () => void): Promise<Pending> {
-    await this.beginAnew();
+  async submit(batch: TakenBatch, prepared: () => void, { update, controls } = this.plan()): Promise<Pending> {
+    await this.beginAnew(update);
     if (this.failure) throw this.failure;
     const { step, optimizer, training: { loss, seed } } = this;
     const normalizer = this.recorder.normalizer(batch);
     const learns = normalizer[0] !== 0;
-    const update = optimizer.nextUpdate();
     if (learns) this.updating = update.key;
     const { program, context, release } = await (learns ? this.recorder.prepare(batch, update) : this.recorder.prepareWithoutTargets(batch));
     try {
-      const controls = optimizer.controls(update, step);
       const inputs = { ...batchInputs(loss, context, batch, normalizer, { seed, step }), ...(learns && controls) };
       prepared();
       let before: Before | undefined;
@@ -153,10 +182,11 @@ export class TrainingState {
         after: () => {
           if (learns) optimizer.updated(update);
           this.step++;
+          this.version = this.session.store.version;
         },
       });
       downloads.then(release, release);
-      const pending = { step: step + 1, tokens: batch.targets.data.length, learningRate: controls.control[0], targets: normalizer[0], before, downloads };
+      const pending = { state: this, step: step + 1, tokens: batch.targets.data.length, learningRate: controls.control[0], targets: normalizer[0], before, downloads };
       this.inFlight.push(pending);
       return pending;
     } catch (error) {
@@ -188,14 +218,22 @@ export class TrainingState {
 
   /** What there is to go on from, all of one moment between two steps. */
   async read(): Promise<Moment> {
+    return (await this.capture()).moment();
+  }
+
+  /** The same, put in order only if it is needed. */
+  async capture(): Promise<Capture> {
+    const { store } = this.session;
     for (;;) {
-      const { step, updates, reading } = await this.session.store.inTurn(() => ({
-        step: this.step, updates: this.optimizer.updates,
-        reading: Promise.all([this.training.model.readParameters(), this.optimizer.read(), this.carried.read(), this.failure ? true : this.optimizer.isHealthy()]),
-      }));
+      const { step, updates, reading } = await store.inTurn(async () => {
+        await store.sync();
+        this.version = store.version;
+        const { step, optimizer: { updates } } = this;
+        return { step, updates, reading: Promise.all([store.read(), this.optimizer.read(), this.carried.read(), this.failure ? true : this.optimizer.isHealthy()]) };
+      });
       const [parameters, optimizer, carried, healthy] = await reading;
       const others = Object.fromEntries([...updates].filter(([, count]) => count !== step));
-      if (healthy) return { step, updates: others, parameters, optimizer, carried };
+      if (healthy) return { step, parameters, moment: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }) };
       // A step in flight has failed, which nobody has been told yet: this was no moment between two steps.
       await this.undoFailure(this.inFlight.length);
     }
@@ -226,10 +264,16 @@ export class TrainingState {
 
   /** Goes on from there. */
   write({ step, updates, parameters, optimizer, carried }: Pick<Moment, "step" | "updates" | "carried"> & { parameters: Readonly<Record<string, Tensor>>; optimizer: Readonly<Record<string, Tensor>> }): void {
-    this.training.model.loadStateDict(parameters);
+    this.writeHost({ step, parameters });
     this.optimizer.write(optimizer);
     this.optimizer.updates = new Map(this.session.store.learnable.map(({ path }) => [path, Object.hasOwn(updates, path) ? updates[path] : step]));
     this.carried.write(carried);
+  }
+
+  /** As far as the device has no part in it. */
+  writeHost({ step, parameters }: { step: number; parameters: Readonly<Record<string, Tensor>> }): void {
+    this.training.model.loadStateDict(parameters);
     this.step = step;
+    this.version = this.session.store.version;
   }
 }

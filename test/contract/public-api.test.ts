@@ -12,7 +12,7 @@ const values = [
 ];
 const types = [
   "Backend", "BackendOptions", "Batch", "BatchLike", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "NestedNumbers", "Numbers", "NumericArray", "Optimizer", "Progress", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "SelfTest", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Summary", "Tensor", "TensorFile", "TensorLike", "TrainOptions", "TrainerOptions",
+  "NestedNumbers", "Numbers", "NumericArray", "Optimizer", "Progress", "Recovered", "RecoveryOptions", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "SelfTest", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Summary", "Tensor", "TensorFile", "TensorLike", "TrainOptions", "TrainerOptions",
   "TrainingData", "Variable", "VerifyOptions",
 ];
 
