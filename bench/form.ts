@@ -1,7 +1,7 @@
 /** The form: what to measure, in the words of a plan. */
 import { allCases, defaultShapes, shapeName, type Case, type Cell, type Mode } from "./cases.ts";
 import { inWords } from "./duration.mjs";
-import { guessSeconds } from "./estimate.ts";
+import { guessSeconds, preparation } from "./estimate.ts";
 import { defaultEffort } from "./measure.ts";
 import { block, byId, input, make } from "../demo/dom.ts";
 import type { LibraryInfo } from "./messages.ts";
@@ -16,6 +16,9 @@ const own = "own";
 
 export class Form {
   private unwanted = new Set<string>();
+  /** This package's backends that have been prepared in this visit. */
+  private readonly prepared = new Set<string>();
+  private software = false;
 
   constructor() {
     const options = [...defaultShapes.map((shape) => [shapeName(shape), sizeName(shape)]), [own, "My own"]];
@@ -30,7 +33,8 @@ export class Form {
   }
 
   /** Offers these libraries; what a visitor has unticked before stays so. */
-  offer(libraries: readonly LibraryInfo[]): void {
+  offer(libraries: readonly LibraryInfo[], software: boolean): void {
+    this.software = software;
     block("libraries").replaceChildren(...libraries.map(({ name, backend, version }) => {
       const key = `${name} ${backend}`;
       const box = make("input", "", "", { type: "checkbox", value: key });
@@ -38,6 +42,12 @@ export class Form {
       box.addEventListener("change", () => (box.checked ? this.unwanted.delete(key) : this.unwanted.add(key)));
       return make("label", "check", [box, make("span", "", key), make("small", "", version ?? "")]);
     }));
+    this.explain();
+  }
+
+  /** A backend of this package has been prepared, which takes its time once. */
+  isPrepared(backend: string): void {
+    this.prepared.add(`webgpu-rnn ${backend}`);
     this.explain();
   }
 
@@ -85,7 +95,8 @@ export class Form {
   private explain(): void {
     const mode = choice("mode").value as Mode;
     block("mode-note").textContent = modeNotes[mode];
-    const seconds = (cases: readonly Pick<Case, "mode">[]): number => cases.reduce((sum, of) => sum + this.wanted.length * guessSeconds(defaultEffort, of.mode), 0);
+    const first = preparation * this.wanted.filter((key) => key.startsWith("webgpu-rnn ") && !this.prepared.has(key)).length;
+    const seconds = (cases: readonly Pick<Case, "mode">[]): number => cases.reduce((sum, of) => sum + this.wanted.length * guessSeconds(defaultEffort, of.mode, this.software), first);
     block("takes").textContent = this.wanted.length > 0 ? `Run takes ${inWords(seconds([{ mode }]))}, Run all ${inWords(seconds(allCases()))}; longer on slow devices. Rows appear as they are measured.` : "";
     input("before").disabled = !document.querySelector<HTMLInputElement>('input[name="cell"][value="gru"]')!.checked;
   }

@@ -73,10 +73,10 @@ function opened(reply: Reply & { kind: "opened" }): void {
   block("cpu").textContent = reply.libraries.find(({ name, backend }) => name === "webgpu-rnn" && backend === "cpu")?.adapter ?? "none";
   block("browser").textContent = `${browserName(navigator.userAgent)}, ${navigator.hardwareConcurrency} cores`;
   say(block("note"), reply.software || reply.adapter.startsWith("none") ? reply.note : "");
-  form.offer(reply.libraries);
+  form.offer(reply.libraries, reply.software);
   moreLibraries = reply.more;
   block("peers-label").hidden = !reply.more;
-  say(block("peers-note"), reply.more ? "" : "To compare with tfjs, jax-js, ONNX Runtime and brain.js, install them with npm run bench -- --peers, and start this page again.");
+  say(block("peers-note"), reply.more ? "" : "To compare with tfjs, jax-js, ONNX Runtime and brain.js, install them with “npm run bench -- --peers”, and start this page again.");
   set("ready");
   say(block("status"), "Ready.");
   show();
@@ -93,6 +93,7 @@ function happened(event: Event): void {
     say(block("status"), `${text[0].toUpperCase()}${text.slice(1)}…`);
     return say(block("left"), `${inWords(event.left)} left`);
   }
+  if (event.kind === "ceiling") form.isPrepared(event.backend);
   if (event.kind === "case") {
     cases.set(caseName(event.case), event.case);
     show(following ? caseName(event.case) : undefined);

@@ -27,6 +27,8 @@ export interface Plan {
 export interface RunnerOptions {
   readonly libraries: readonly Library[];
   readonly ceilings: Readonly<Record<string, Ceiling>>;
+  /** Whether the WebGPU adapter is a software one (default false). */
+  readonly software?: boolean;
   readonly signal?: AbortSignal;
   readonly report: (event: Event) => void;
 }
@@ -64,7 +66,7 @@ export async function runCases(plan: Plan, options: RunnerOptions): Promise<void
     if (able.length > 0) todo.push({ of, able });
   }
   const problems = new Problems();
-  const estimate = new Estimate(plan.effort);
+  const estimate = new Estimate(plan.effort, options.software);
   for (const [done, { of, able }] of todo.entries()) {
     const later = todo.slice(done + 1);
     const say = (text: string, left: number): void => {

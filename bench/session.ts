@@ -1,6 +1,6 @@
 /** A whole bench in one environment, a page's worker or Node: finds the backends, runs the plan, fills the report. */
 import { findCeiling } from "./ceiling.ts";
-import { guessSeconds } from "./estimate.ts";
+import { guessSeconds, preparation } from "./estimate.ts";
 import { ours, type Ours } from "./ours.ts";
 import type { Peers } from "./peers.ts";
 import { hardwareNote, noAdapterNote, softwareNote, type Absence, type Ceiling, type Report } from "./report.ts";
@@ -41,9 +41,6 @@ export interface BenchOptions {
   readonly onEvent?: (event: Event) => void;
 }
 
-/** Seconds to calibrate a backend and to find its best matrix product; there is nothing to go by beforehand. */
-const preparation = 4;
-
 /** Runs the plan. A stopped run still gives a report, of what was measured until then. */
 export async function bench({ plan, devices, peers, browser, machine, matmul = {}, signal, onEvent = () => undefined }: BenchOptions): Promise<Report> {
   const collected = new Collected();
@@ -59,7 +56,8 @@ export async function bench({ plan, devices, peers, browser, machine, matmul = {
   const date = new Date().toISOString();
   try {
     const unknown = devices.ours.filter((library) => !matmul[library.backend] && plan.cases.some((of) => isWanted(plan, library, of)));
-    const rows = plan.cases.reduce((sum, { mode }) => sum + devices.ours.length * guessSeconds(plan.effort, mode), 0);
+    const libraries = [...devices.ours, ...peers.libraries];
+    const rows = plan.cases.reduce((sum, of) => sum + libraries.filter((library) => isWanted(plan, library, of)).length * guessSeconds(plan.effort, of.mode, devices.software), 0);
     for (const [i, library] of unknown.entries()) {
       const { backend, device } = library;
       const say = (text: string): void => report({ kind: "progress", text: `${text} on ${backend}`, done: 0, of: plan.cases.length, left: rows + preparation * (unknown.length - i) });
@@ -71,7 +69,7 @@ export async function bench({ plan, devices, peers, browser, machine, matmul = {
       matmul[backend] = await findCeiling(device, breathe);
       report({ kind: "ceiling", backend, ceiling: matmul[backend] });
     }
-    await runCases(plan, { libraries: [...devices.ours, ...peers.libraries], ceilings: matmul, signal, report });
+    await runCases(plan, { libraries, ceilings: matmul, software: devices.software, signal, report });
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
   }
