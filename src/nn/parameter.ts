@@ -92,6 +92,11 @@ export class Parameter {
     this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);
   }
 
+  /** In file order; not the newest ones while `newest` is set. Not to be written to. @internal */
+  get hostValues(): FloatArray {
+    return this.host;
+  }
+
   /** Host values in device order. */
   toDevice(): FloatArray {
     return this.permute(this.host, false);

@@ -15,7 +15,12 @@ interface Place {
   readonly offset: number;
   /** The parameter's version that the device holds. */
   version: number;
+  /** The version that has been found to fit half precision. */
+  fitting: number;
 }
+
+/** The largest number of half precision. */
+const mostHalf = 65504;
 
 /**
  * A model's parameters on one backend: one flat buffer, and one for the gradients of those that are learnt, which come
@@ -44,7 +49,7 @@ export class ParameterStore implements ParameterHolder {
     const place = (isStatistic: boolean): void => {
       for (const [path, parameter] of all) {
         if (parameter.isStatistic !== isStatistic) continue;
-        places.set(path, { path, parameter, offset, version: -1 });
+        places.set(path, { path, parameter, offset, version: -1, fitting: -1 });
         offset += align(parameter.deviceSize);
       }
     };
@@ -109,6 +114,19 @@ export class ParameterStore implements ParameterHolder {
     for (const place of stale) {
       this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
       place.version = place.parameter.version;
+    }
+  }
+
+  /** @throws RnnError `data`, naming the parameter, if the host's values of recurrent weights are more than half precision holds */
+  checkHalves(): void {
+    for (const place of this.places.values()) {
+      const { path, parameter } = place;
+      // What training has changed on the device is its numbers, which are judged by the loss.
+      if (!/(^|\.)weight_hh_/.test(path) || place.fitting === parameter.version || parameter.newest) continue;
+      const values = parameter.hostValues;
+      const bad = values.findIndex((value) => Math.abs(value) > mostHalf);
+      if (bad >= 0) throw new RnnError("data", path, `has ${values[bad]} at index ${bad}, but storage "float16" holds numbers up to 65504; use storage "float32", or smaller weights`);
+      place.fitting = parameter.version;
     }
   }
 

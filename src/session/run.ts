@@ -104,7 +104,7 @@ export async function forwardOf(model: Module, inputs: ModelInputs | TensorLike,
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics });
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -139,7 +139,7 @@ export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLik
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics });
     const values = await downloads;
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);

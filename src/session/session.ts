@@ -23,6 +23,8 @@ export interface RunParts {
   readonly repeat?: number;
   /** Whether it changes parameters or statistics (default false). */
   readonly changes?: boolean;
+  /** Whether it keeps recurrent weights in half precision. */
+  readonly halves?: boolean;
   /** The parameters of an earlier moment that it reads (default: those of its turn). */
   readonly reading?: Reading;
   /** What comes right before and right after it, in the same turn; `before` may say what memory the run is to begin with. */
@@ -143,13 +145,14 @@ export class Session {
   }
 
   /** Runs a program on the model's present parameters, in one turn: whoever reads sees all of it or nothing. */
-  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, reading, before, after }: RunParts = {}): Promise<RunResult> {
+  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, halves = false, reading, before, after }: RunParts = {}): Promise<RunResult> {
     const { store } = this;
     // Waited for outside the turn, which is then short.
     const room = await program.reserve();
     try {
       return await store.inTurn(async () => {
         if (!reading) await store.sync();
+        if (halves) store.checkHalves();
         if (changes) store.readings.keep();
         const first = before?.();
         const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first });

@@ -160,7 +160,7 @@ export class TrainingState {
   async submit(batch: TakenBatch, prepared: () => void, { update, controls } = this.plan()): Promise<Pending> {
     await this.beginAnew(update);
     if (this.failure) throw this.failure;
-    const { step, optimizer, training: { loss, seed } } = this;
+    const { step, optimizer, training: { loss, seed, layerOptions } } = this;
     const normalizer = this.recorder.normalizer(batch);
     const learns = normalizer[0] !== 0;
     if (learns) this.updating = update.key;
@@ -170,6 +170,7 @@ export class TrainingState {
       prepared();
       let before: Before | undefined;
       const { downloads } = await this.session.run(program, inputs, {
+        halves: layerOptions.storage === "float16",
         changes: learns || this.session.store.keepsStatistics,
         before: () => {
           const states = this.carried.buffers;
