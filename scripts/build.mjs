@@ -52,8 +52,12 @@ async function finishModule(file) {
   code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.wgsl"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
   code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
-  // The shapes in kernels' contracts are for those who read the source, and a kilobyte to those who load a page.
-  if (toPosix(relative(esm, file)).startsWith("kernels/")) code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
+  if (toPosix(relative(esm, file)).startsWith("kernels/")) {
+    // The shapes in kernels' contracts are for those who read the source, and a kilobyte to those who load a page.
+    code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
+    // A definition that nobody uses may go, though it is a call.
+    code = code.replace(/^((?:export )?const \w+ = )(?=\w+\()/gm, "$1/* @__PURE__ */ ");
+  }
   await writeFile(file, code);
 }
 

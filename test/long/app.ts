@@ -1,0 +1,123 @@
+/** One small app: it trains a model, runs it, and says what came out. The same text runs everywhere. */
+
+export const names = "adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
+
+/** What `run` returns. */
+export interface Result {
+  readonly adapter: string;
+  readonly reason: string;
+  readonly losses: number[];
+  readonly output: number[];
+  readonly title: string;
+  /** Of a class: apps' builds rename classes. */
+  readonly name: string;
+  readonly message: string;
+}
+
+/** `run`, to stand below an import of `names`. */
+export const body = `
+async function run(kind = "auto") {
+  const backend = await createBackend(kind);
+  const data = TextData.from("the rain in spain stays mainly in the plain; ".repeat(8), { batch: 4, steps: 8 });
+  const size = data.vocabulary.size;
+  const model = new Sequential({ embedding: new Embedding(size, 4), rnn: new LSTM(4, 12), linear: new Linear(12, size) }, { seed: 1 });
+  const trainer = new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.05 }) });
+  const losses = [];
+  for await (const { loss } of trainer.run({ steps: 6 })) losses.push(loss);
+  const { title } = decodeSafetensors(await trainer.checkpoint({ title: "pløt 😀" })).metadata;
+  const { output } = await forward(new GRU(2, 3, { seed: 2 }), { shape: [3, 1, 2], data: Float32Array.of(1, -2, 3, -4, 5, -6) }, { backend });
+  let message = "";
+  try {
+    new LSTM(3, 0);
+  } catch (error) {
+    message = error.name + ": " + error.message;
+  }
+  return { adapter: backend.adapter, reason: backend.reason, losses, output: Array.from(output.data), title, name: model.constructor.name, message };
+}
+`;
+
+export const esm = (from: string): string => `import { ${names} } from ${JSON.stringify(from)};\n${body}`;
+export const cjs = (from: string): string => `const { ${names} } = require(${JSON.stringify(from)});\n${body}`;
+
+const print = "run().then((result) => console.log(JSON.stringify(result)));\n";
+
+/** Leaves in the global `finished` what a promise comes to. */
+const finish = "result.then((value) => (globalThis.finished = value), (error) => (globalThis.finished = { message: String(error.stack) }));\n";
+
+/** Where a page's address says which backend to take. */
+const kindOfPage = 'new URLSearchParams(location.search).get("kind") ?? "auto"';
+
+const page = (script: string): string => `<!doctype html><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,">${script}`;
+
+/** The scripts that each app is built from, and the page beside them. */
+const app = (name: string, html: string, ...scripts: (keyof typeof files)[]): Readonly<Record<string, string>> => ({
+  [`apps/${name}/index.html`]: page(html),
+  ...Object.fromEntries(scripts.map((script) => [`apps/${name}/${script}`, files[script]])),
+});
+
+const startWorker = (file: string): string => `const result = new Promise((resolve, reject) => {
+  const worker = new Worker(new URL("./${file}", import.meta.url), { type: "module" });
+  worker.postMessage(${kindOfPage});
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = (event) => reject(new Error(event.message));
+});\n${finish}`;
+
+/** The app for each place. */
+export const files = {
+  "main.js": `${esm("webgpu-rnn")}const result = run(${kindOfPage});\n${finish}`,
+  "full.js": `import { LastStep } from "webgpu-rnn/full";\n${esm("webgpu-rnn/full")}const result = run(${kindOfPage}).then((value) => ({ ...value, title: value.title + LastStep.name }));\n${finish}`,
+  "worker.js": `${esm("webgpu-rnn")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
+  "static-worker.js": `${esm("webgpu-rnn/static")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
+  "with-worker.js": startWorker("worker.js"),
+  "with-static-worker.js": startWorker("static-worker.js"),
+  "service.js": `${esm("webgpu-rnn/static")}
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("fetch", (event) => {
+  const { pathname, searchParams } = new URL(event.request.url);
+  if (pathname === "/result") event.respondWith(run(searchParams.get("kind")).then((result) => Response.json(result), (error) => new Response(error.stack, { status: 500 })));
+});\n`,
+  "worklet.js": `${esm("webgpu-rnn/static")}
+registerProcessor("app", class extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    run().then((result) => this.port.postMessage(result), (error) => this.port.postMessage({ message: String(error.stack) }));
+  }
+  process() {
+    return true;
+  }
+});\n`,
+  "app.mjs": `${esm("webgpu-rnn")}${print}`,
+  "app.cjs": `${cjs("webgpu-rnn")}${print}`,
+  "threads.mjs": `${esm("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
+  "threads.cjs": `${cjs("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
+  "app.test.js": `${cjs("webgpu-rnn")}const { LastStep } = require("webgpu-rnn/full");\ntest("runs", async () => {
+  require("node:fs").writeFileSync(process.env.RESULT, JSON.stringify(await run()));
+  expect(LastStep.name).toBe("LastStep");
+});\n`,
+} as const;
+
+/** Projects for bundlers. */
+export const apps = {
+  ...app("main", '<script type="module" src="./main.js"></script>', "main.js"),
+  ...app("full", '<script type="module" src="./full.js"></script>', "full.js"),
+  ...app("worker", '<script type="module" src="./with-worker.js"></script>', "with-worker.js", "worker.js"),
+  ...app("static-worker", '<script type="module" src="./with-static-worker.js"></script>', "with-static-worker.js", "static-worker.js"),
+  ...app("service", `<script type="module">
+    const { serviceWorker } = navigator;
+    const controlled = new Promise((done) => (serviceWorker.oncontrollerchange = done));
+    const result = serviceWorker.register("main.js").then(() => controlled).then(() => fetch("/result?kind=" + (${kindOfPage})))
+      .then(async (response) => response.ok ? response.json() : Promise.reject(new Error(await response.text())));
+    ${finish}</script>`, "service.js"),
+  ...app("worklet", `<script type="module">
+    const context = new OfflineAudioContext(1, 44100 * 600, 44100);
+    await context.audioWorklet.addModule("main.js");
+    const node = new AudioWorkletNode(context, "app");
+    node.connect(context.destination);
+    node.port.onmessage = ({ data }) => (globalThis.finished = data);
+    void context.startRendering();</script>`, "worklet.js"),
+};
+
+/** What stands beside the single file for classic scripts. */
+export const classicPage = page(`<script src="classic.min.js"></script><script>
+  const { ${names} } = webgpuRnn;${body}const result = run();\n${finish}</script>`);

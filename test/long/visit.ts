@@ -1,0 +1,25 @@
+/** Opens the app's pages in a browser. */
+import type { Browser } from "puppeteer";
+import type { Result } from "./app.ts";
+
+export interface Visit {
+  readonly result: Result;
+  /** What the page wrote to its console, and errors that nobody caught. */
+  readonly complaints: string[];
+}
+
+/** Waits for the global `finished`. */
+export async function visit(browser: Browser, url: string): Promise<Visit> {
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on("console", (entry) => complaints.push(`${entry.type()}: ${entry.text()}`));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.setDefaultTimeout(0);
+  await page.goto(url, { timeout: 0 });
+  const ended = page.waitForFunction(() => (globalThis as { finished?: unknown }).finished);
+  const failed = new Promise<never>((_, fail) => page.on("pageerror", (error) => fail(new Error(`the page at ${url} failed: ${String(error)}`))));
+  await Promise.race([ended, failed]);
+  const result = await page.evaluate(() => (globalThis as { finished?: unknown }).finished as Result);
+  await page.close();
+  return { result, complaints };
+}
