@@ -91,10 +91,13 @@ export function takeItems<T>(kind: "option" | "data", where: string, name: strin
   });
 }
 
-/** `instanceof`, which throws of some Proxies. */
+/**
+ * Whether a constructor of the package's has made `value`. `instanceof` alone throws of some Proxies, and takes an object
+ * with nothing but a prototype for one.
+ */
 export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
   try {
-    return value instanceof kind;
+    return value instanceof kind && Object.getOwnPropertyNames(value).length > 0;
   } catch {
     return false;
   }

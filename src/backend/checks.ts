@@ -1,7 +1,7 @@
 /** What both backends check of what an app may ask of them itself. */
 import { checkBoolean, checkChoice, checkInteger, checkSize, RnnError, show } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
-import { isA, takeOptions } from "../options.ts";
+import { hasMethods, isA, takeOptions } from "../options.ts";
 import { Recording } from "../recording/recording.ts";
 import type { DeviceBuffer, PrepareOptions } from "./backend.ts";
 import { checkHeld } from "./ledger.ts";
@@ -42,7 +42,7 @@ export function countOf(label: string, data: ArrayLike<number>): number {
 /** @throws RnnError `option` unless these are what a backend prepares */
 export function takePreparation(recording: unknown, externals: unknown, options: PrepareOptions | undefined): Required<PrepareOptions> {
   if (!isA(recording, Recording)) throw new RnnError("option", "backend", `recording must be a Recording, got ${show(recording)}`);
-  if (!isA(externals, Map)) throw new RnnError("option", "backend", `externals must be a Map from buffers to their memory, got ${show(externals)}`);
+  if (!hasMethods(externals, "get", "values")) throw new RnnError("option", "backend", `externals must be a Map from buffers to their memory, got ${show(externals)}`);
   const { keepAll = false } = takeOptions("backend", options, ["keepAll"]);
   return { keepAll: checkBoolean("backend", "keepAll", keepAll) };
 }
