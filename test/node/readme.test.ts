@@ -1,6 +1,6 @@
 // The examples of README.md and docs/ are run as they stand, only on the CPU and for fewer steps.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -69,6 +69,7 @@ async function run(name: string, code: string): Promise<string> {
 }
 
 const readme = examplesOf("README.md");
+const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
 
 describe("the README's first example", () => {
   const [{ code }] = readme;
@@ -88,7 +89,7 @@ describe("the README's first example", () => {
 });
 
 describe("the other examples", () => {
-  it.each([...readme.slice(1), ...examplesOf("docs/weights.md"), ...examplesOf("docs/equations.md"), ...examplesOf("docs/custom-cells.md"), ...examplesOf("docs/freezing.md")].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
+  it.each([...readme.slice(1), ...pages.flatMap(examplesOf)].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
     const usesKeras = code.includes("fromKeras");
     const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
     expect(printed).not.toBe("");

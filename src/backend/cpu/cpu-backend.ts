@@ -100,6 +100,11 @@ export class CpuBackend implements Backend {
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
     this.check();
     checkNewBuffer(label, type, length);
+    return this.allocate(label, type, length, data);
+  }
+
+  /** As createBuffer, of any size that there is memory for: what a recording needs is no mistake of who calls. @internal */
+  allocate(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
     const buffer = new CpuBuffer(label, type, length, this.precision === "float64", this.kernels?.heap);
     this.ledger.enter(buffer, buffer.piece);
     if (data !== undefined) this.write(buffer, data);

@@ -1,3 +1,4 @@
+import { RnnError } from "../../errors.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer } from "../backend.ts";
@@ -18,7 +19,7 @@ export class CpuBuffer implements DeviceBuffer {
     const bytes = length * Type.BYTES_PER_ELEMENT;
     const address = (this.address = heap ? heap.allocate(bytes) : 0);
     this.piece = new Piece(bytes, () => heap?.free(address));
-    this.current = heap ? this.view(heap) : new Type(length);
+    this.current = heap ? this.view(heap) : numbersOf(Type, length);
     // The heap's memory may have been another buffer's.
     if (heap) this.current.fill(0);
   }
@@ -35,5 +36,15 @@ export class CpuBuffer implements DeviceBuffer {
 
   private view(heap: WasmHeap): NumericArray {
     return new arrayTypes[this.type](heap.memory.buffer, this.address, this.length);
+  }
+}
+
+/** @throws RnnError `limit` if the engine has no memory for so many */
+function numbersOf(Type: (typeof arrayTypes)[ElementType] | typeof Float64Array, length: number): NumericArray {
+  try {
+    return new Type(length);
+  } catch (cause) {
+    const mebibytes = Math.ceil((length * Type.BYTES_PER_ELEMENT) / 2 ** 20);
+    throw new RnnError("limit", "CpuBackend", `${mebibytes} MiB of memory are needed, which this engine does not give; use a smaller batch or fewer steps`, { cause });
   }
 }

@@ -136,7 +136,7 @@ export class CpuProgram implements Program {
   }
 
   private own(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
-    const made = this.backend.createBuffer(label, type, length, data);
+    const made = this.backend.allocate(label, type, length, data);
     this.owned.push(made);
     return made;
   }
