@@ -107,6 +107,8 @@ export class Trainer {
   private readonly recovery: Recovery;
   private running: Run | undefined;
   private disposed = false;
+  /** Steps that were in flight when a loop was left; the next one tells them first. */
+  private untold: Progress[] = [];
   /** What is to be checked with the next batch. */
   private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
@@ -153,8 +155,10 @@ export class Trainer {
     const started = now();
     const losses: number[] = [];
     let tokensPerSecond = 0;
+    const before = this.step;
     for await (const progress of this.run(rest)) {
-      losses.push(progress.loss);
+      // Steps of a loop that was left are told, and are none of this call's.
+      if (progress.step > before) losses.push(progress.loss);
       tokensPerSecond = progress.tokensPerSecond;
       await onProgress?.(progress);
     }
@@ -164,7 +168,7 @@ export class Trainer {
   /**
    * The steps of a training, one after the other, for a loop that does something between them. **Nothing happens until it
    * is iterated**: `for await (const { step, loss } of trainer.run({ steps }))`; `train` is the same without a loop.
-   * Leaving the loop, or `signal`, ends it after the steps in flight.
+   * Leaving the loop, or `signal`, ends it after the steps in flight. Those that a loop was left with come first in the next.
    * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. Parameters, the optimiser's
    * state, carried states and running statistics are then those before the update that led there, and so is `step`;
    * parameters are the last ones whose loss was finite. `option` while another loop trains the same
@@ -196,6 +200,7 @@ export class Trainer {
     const pending: Pending[] = [];
     const settle = this.settling(pending);
     try {
+      while (this.untold.length > 0) yield this.untold.shift()!;
       await this.recovery.begin();
       const last = this.step + steps;
       const batches = new Batches(this.data, this.model.batchFirst, this.state.recorder, signal);
@@ -231,7 +236,7 @@ export class Trainer {
       // Left early: a failure in a step still in flight must not pass unseen, unless the caller has ended it.
       if (this.disposed || this.backend.ended === "destroyed") pending.length = 0;
       try {
-        while (pending.length > 0) await settle();
+        while (pending.length > 0) this.untold.push(await settle());
         this.recovery.end();
       } finally {
         this.running = undefined;
@@ -316,6 +321,7 @@ export class Trainer {
     if (isPromise(next)) next.catch(() => undefined);
     else check(recorder.take(next));
     this.recovery.write(checkpoint);
+    this.untold = [];
     this.checkFirst = isPromise(next) ? check : undefined;
   }
 
