@@ -14,5 +14,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (at >= params.length) { return; }
   var pair = vec2(x[at], 0.0);
   if (at + 1u < min(params.length, start + params.width)) { pair.y = x[at + 1u]; }
-  y[word] = pack2x16float(pair);
+  // What half precision cannot hold becomes NaN: infinity would be squashed by a gate into a number like any other.
+  let fits = abs(pair) <= vec2(65504.0);
+  y[word] = pack2x16float(select(vec2<f32>(), pair, fits)) | select(0x7e00u, 0u, fits.x) | select(0x7e000000u, 0u, fits.y);
 }

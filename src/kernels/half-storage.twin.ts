@@ -13,6 +13,9 @@ export function fromHalves(words: ArrayLike<number>, width: number): Float32Arra
   });
 }
 
+/** What half precision cannot hold becomes NaN: infinity would be squashed by a gate into a number like any other. */
+const halfOf = (value: number): number => (Math.abs(value) <= 65504 ? numberToHalf(value) : 0x7e00);
+
 export const halfStorageTwins = [
   twin(toHalf, ({ x, y }, { length, width }) => {
     const words = halfWords(width);
@@ -20,8 +23,8 @@ export const halfStorageTwins = [
       const start = Math.floor(word / words) * width;
       const at = start + (word % words) * 2;
       if (at >= length) continue;
-      const second = at + 1 < Math.min(length, start + width) ? numberToHalf(x[at + 1]) : 0;
-      y[word] = (numberToHalf(x[at]) | (second << 16)) >>> 0;
+      const second = at + 1 < Math.min(length, start + width) ? halfOf(x[at + 1]) : 0;
+      y[word] = (halfOf(x[at]) | (second << 16)) >>> 0;
     }
   }),
   twin(fromHalf, ({ x, y }, { length, width }) => {

@@ -253,11 +253,13 @@ export class TrainingState {
       }
       // This step and those behind it changed nothing else, and the update before it is undone: its outcome is what failed.
       const back = good ?? before;
+      // What half precision cannot hold becomes NaN.
+      const remedy = this.training.layerOptions.storage === "float16" ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504' : ", or clipNorm";
       await this.session.store.inTurn(() => {
         this.history.restore(back.kept);
         this.optimizer.updates = back.updates;
         this.step = back.step;
-        this.failure ??= new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate, or clipNorm`);
+        this.failure ??= new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate${remedy}`);
       });
       return;
     }

@@ -43,4 +43,21 @@ describe.each(kinds)("on %s, storage float16", (kind) => {
     await withValue(model, "rnn.weight_hh_l0", 0.1);
     expect((await trainer.train({ steps: 2 })).losses).toHaveLength(2);
   });
+
+  it.each([["LSTM", LSTM], ["GRU", GRU], ["RNN", RNN]] as const)("ends a training that drives them beyond it, of an %s, which float32 goes on with", async (_, Layer) => {
+    const train = async (storage: object): Promise<readonly [Trainer, Promise<unknown>]> => {
+      const model = new Sequential({ rnn: new Layer(3, 4), out: new Linear(4, 1) }, { seed: 1 });
+      // One step takes recurrent weights, and nothing else, far out: gates saturate there, so that the loss stays finite.
+      for (const path of model.namedParameters().keys()) if (path !== "rnn.weight_hh_l0") model.freeze(path);
+      const data = { batches: 2, batch: () => ({ input, targets: { shape: [3, 2, 1], data: numbers(6, 3) }, startsSequence: true }) };
+      const trainer = new Trainer(model, { backend: await backend(kind), data, loss: squaredError(), optimizer: sgd({ learningRate: 1e9 }), strategy: "step", ...storage });
+      return [trainer, trainer.train({ steps: 3 })];
+    };
+    const [trainer, run] = await train(half);
+    await expect(run).rejects.toMatchObject({ kind: "numeric" });
+    await expect(run).rejects.toThrow(/storage "float32" if recurrent weights or gates are beyond 65504$/);
+    expect(trainer.step).toBe(0);
+    const [, other] = await train({});
+    expect(((await other) as { losses: number[] }).losses.every(Number.isFinite)).toBe(true);
+  });
 });
