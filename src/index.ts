@@ -36,5 +36,6 @@ export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./ten
 export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";
 export type { Evaluation } from "./train/evaluate.ts";
 export type { Recovered, RecoveryOptions } from "./train/recovery.ts";
-export { Trainer, type Progress, type Summary, type TrainerOptions, type TrainOptions } from "./train/trainer.ts";
+export { Trainer } from "./train/trainer.ts";
+export type { Progress, Summary, TrainerOptions, TrainOptions } from "./train/trainer-options.ts";
 export { verify, type Finding, type Report, type VerifyOptions } from "./verify/verify.ts";
