@@ -35,11 +35,13 @@ export interface BackendOptions {
   selfTest?: boolean | SelfTest;
 }
 
+type BackendKind = "auto" | "cpu" | "webgpu";
+
 /** More than any machine can use. */
 const mostThreads = 128;
 
 /**
- * Makes the backend that models run on.
+ * Makes the backend that models run on: `createBackend()`, `createBackend({ selfTest: true })`, `createBackend("cpu", { threads: 4 })`.
  *
  * - "auto" (default): WebGPU on a hardware adapter, else the CPU; `backend.reason` says why
  * - "webgpu": WebGPU or an error, software adapters included
@@ -47,10 +49,11 @@ const mostThreads = 128;
  *
  * @throws RnnError `device` if "webgpu" is asked for and there is none; `option` for unknown options
  */
-export async function createBackend(kind: "auto" | "cpu" | "webgpu" = "auto", given: BackendOptions = {}): Promise<Backend> {
-  checkChoice("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  const options = takeOptions("createBackend", given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
-  const backend = await make(kind, options);
+export async function createBackend(kind?: BackendKind | BackendOptions, given?: BackendOptions): Promise<Backend> {
+  const onlyOptions = typeof kind === "object" && kind !== null && given === undefined;
+  const asked = onlyOptions || kind === undefined ? "auto" : checkChoice<BackendKind>("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
+  const options = takeOptions("createBackend", onlyOptions ? kind : given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
+  const backend = await make(asked, options);
   madeWith.set(backend, options);
   return backend;
 }
@@ -82,7 +85,7 @@ export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<
 
 const isSoftware = (backend: Backend): boolean => (backend as Partial<WebGpuBackend>).software === true;
 
-async function make(kind: "auto" | "cpu" | "webgpu", options: BackendOptions): Promise<Backend> {
+async function make(kind: BackendKind, options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
   const { shaders, device, profile, selfTest = false, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);

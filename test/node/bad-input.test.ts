@@ -37,9 +37,15 @@ const numbers = (...shape: number[]): rnn.Tensor => ({ shape, data: Float32Array
 const ids = (shape: number[], ...data: number[]): rnn.Tensor => ({ shape, data: Int32Array.from(data) });
 const characterModel = (): Module => new rnn.Sequential({ embedding: new rnn.Embedding(5, 3), rnn: new rnn.LSTM(3, 4), linear: new rnn.Linear(4, 5) });
 
+it("createBackend takes options alone, as for \"auto\"", async () => {
+  expect(await rnn.createBackend({ precision: "float64" })).toMatchObject({ kind: "cpu", precision: "float64", reason: "float64 exists on the CPU only" });
+});
+
 describe("createBackend refuses", () => {
   refuses([
     ["an unknown kind", () => rnn.createBackend(wrong("gpu")), "option", 'createBackend: kind must be "auto" or "cpu" or "webgpu", got "gpu"'],
+    ["options in the place of both", () => rnn.createBackend(wrong({}), {}), "option", 'createBackend: kind must be "auto" or "cpu" or "webgpu", got an Object'],
+    ["an unknown option alone", () => rnn.createBackend(wrong({ selftest: true })), "option", 'createBackend: unknown option "selftest"; did you mean "selfTest"?'],
     ["an unknown option", () => rnn.createBackend("cpu", wrong({ precison: "float64" })), "option", 'createBackend: unknown option "precison"; did you mean "precision"?'],
     ["an unknown precision", () => rnn.createBackend("cpu", { precision: wrong("float16") }), "option", 'createBackend: precision must be "float32" or "float64", got "float16"'],
     ["half a thread", () => rnn.createBackend("cpu", { threads: 1.5 }), "option", "createBackend: threads must be an integer of at least 1, got 1.5"],
@@ -450,8 +456,8 @@ describe("without WebGPU", () => {
 
   it("a demand for it is an error that says so, and auto takes the CPU and says why", async () => {
     await withGpu({ requestAdapter: () => Promise.resolve(null) }, async () => {
-      await expectRefusal(() => rnn.createBackend("webgpu"), "device", /^WebGPU: no adapter; /);
-      expect(await rnn.createBackend()).toMatchObject({ kind: "cpu", reason: expect.stringMatching(/^WebGPU: no adapter; /) as string });
+      await expectRefusal(() => rnn.createBackend("webgpu"), "device", /^WebGPU: no adapter: /);
+      expect(await rnn.createBackend()).toMatchObject({ kind: "cpu", reason: expect.stringMatching(/^WebGPU: no adapter: /) as string });
     });
   });
 
