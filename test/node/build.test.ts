@@ -43,7 +43,7 @@ describe("dist", () => {
   });
 
   it("shows bundlers no module of Node's, and no import() where there may be none", () => {
-    const node = /\bnode:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#host|\brequire\(|getBuiltinModule/;
+    const node = /["'`]node:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#host|\brequire\(|getBuiltinModule/;
     const forBrowsers = [...filesOf("esm", ".js"), ...["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"].map((file) => join(dist, file))];
     expect(forBrowsers.length).toBeGreaterThan(100);
     for (const file of forBrowsers) expect(readFileSync(file, "utf8"), file).not.toMatch(node);
