@@ -115,7 +115,15 @@ add("a profile", () => [undefined], (p) => rnn.explainStrategy({ T: 1, B: 1, H: 
 add("calibrate", () => [on], (b) => rnn.calibrate(b));
 add("Trainer", () => [gru(), { backend: on, data: data(), loss: rnn.squaredError(), optimizer: rnn.sgd() }], (m, o) => few(new rnn.Trainer(m, o).run({ steps: 2 })), { 1: "backend data loss optimizer clipNorm clipValue carryState seed strategy recompute storage" });
 add("run", () => [{ steps: 2 }], (o) => few(trainer().run(o)), { 0: "steps signal" });
-add("train", () => [{ steps: 2 }], (o) => trainer().train(o), { 0: "steps signal onProgress" });
+/** Data that comes to an end, whatever number of steps is asked for. */
+const shortData = () => {
+  let left = 4;
+  return { batches: 2, batch: () => {
+    if (left-- === 0) throw new rnn.RnnError("data", "data", "there is no more");
+    return batch();
+  } };
+};
+add("train", () => [{ steps: 2 }], (o) => trainer({ data: shortData() }).train(o), { 0: "steps signal onProgress" });
 add("evaluate", () => [data(), { batches: 1 }], (d, o) => trainer().evaluate(d, o), { 1: "batches" });
 add("the number of batches", () => [2], (batches) => trainer().evaluate({ ...data(), batches }, { batches: 1 }));
 add("a batch", () => [batch()], (b) => few(trainer({ data: { batches: 2, batch: () => b } }).run({ steps: 2 })), { 0: "input further lengths targets mask startsSequence" });
