@@ -7,7 +7,18 @@ import type { Arrays, Bindings, Kernel, Params, ParamTypes } from "./kernel.ts";
 import type { RecurrentParts } from "./recurrent-kernel.ts";
 
 /** Computes the same as the kernel's shader. Arrays are float64 when the CPU backend is asked for it. */
-export type Twin<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> = (arrays: Arrays<B>, params: Params<P>) => void;
+export interface Twin<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
+  (arrays: Arrays<B>, params: Params<P>): void;
+  /** Of one that may take long: the same in pieces, to be run in this order. */
+  readonly pieces?: (arrays: Arrays<B>, params: Params<P>) => readonly (() => void)[];
+}
+
+/** The twin that runs these pieces. */
+export function inPieces<B extends Bindings, P extends ParamTypes>(pieces: NonNullable<Twin<B, P>["pieces"]>): Twin<B, P> {
+  return Object.assign((arrays: Arrays<B>, params: Params<P>): void => {
+    for (const piece of pieces(arrays, params)) piece();
+  }, { pieces });
+}
 
 /** Makes the twin of any kernel whose name begins so: "loop-forward" of "loop-forward:lstm:32x4". */
 export type TwinEntry = readonly [stem: string, of: (kernel: Kernel) => Twin];

@@ -192,9 +192,6 @@ export class CpuProgram implements Program {
     }
     const own = arrays();
     const twin = this.backend.twinOf(kernel);
-    return [() => {
-      twin(own, params);
-      counters.dispatches++;
-    }];
+    return [...twin.pieces?.(own, params) ?? [() => twin(own, params)], () => { counters.dispatches++; }];
   }
 }
