@@ -1,7 +1,22 @@
 /** The twins of losses.ts. */
+import type { NumericArray } from "../tensor/tensor.ts";
 import { safeExp, sigmoid } from "./activations.twin.ts";
 import { lossSum, crossEntropy, binaryCrossEntropy, squaredError } from "./losses.ts";
+import { rowOf } from "./softmax.twin.ts";
 import { twin } from "./twin.ts";
+
+/** Losses of single elements, each with its derivative; what has no weight gives 0, whatever it is. */
+function byElement(
+  { x, targets, weights, normalizer, losses, dx }: Readonly<Record<"x" | "targets" | "weights" | "normalizer" | "losses" | "dx", NumericArray>>,
+  length: number, of: (x: number, target: number) => readonly [loss: number, slope: number],
+): void {
+  for (let i = 0; i < length; i++) {
+    const weight = weights[i];
+    const [loss, slope] = weight === 0 ? [0, 0] : of(x[i], targets[i]);
+    losses[i] = weight * loss;
+    dx[i] = weight * slope * normalizer[1];
+  }
+}
 
 export const lossTwins = [
   twin(lossSum, ({ losses, normalizer, loss }, { length }) => {
@@ -12,10 +27,7 @@ export const lossTwins = [
   twin(crossEntropy, ({ logits, targets, weights, normalizer, losses, dLogits }, { rows, columns, ignoreIndex }) => {
     for (let row = 0; row < rows; row++) {
       const at = row * columns;
-      let greatest = -3.4e38;
-      for (let column = 0; column < columns; column++) greatest = Math.max(greatest, logits[at + column]);
-      let sum = 0;
-      for (let column = 0; column < columns; column++) sum += safeExp(logits[at + column] - greatest);
+      const { greatest, sum } = rowOf(logits, at, columns);
       const label = targets[row];
       const weight = label === ignoreIndex ? 0 : weights[row];
       if (weight === 0) {
@@ -31,29 +43,11 @@ export const lossTwins = [
       losses[row] = weight * (greatest - logits[at + label] + Math.log(sum));
     }
   }),
-  twin(binaryCrossEntropy, ({ x, targets, weights, normalizer, losses, dx }, { length }) => {
-    for (let i = 0; i < length; i++) {
-      const weight = weights[i];
-      if (weight === 0) {
-        losses[i] = 0;
-        dx[i] = 0;
-        continue;
-      }
-      losses[i] = weight * (Math.max(x[i], 0) - x[i] * targets[i] + Math.log1p(safeExp(-Math.abs(x[i]))));
-      dx[i] = weight * (sigmoid(x[i]) - targets[i]) * normalizer[1];
-    }
-  }),
-  twin(squaredError, ({ x, targets, weights, normalizer, losses, dx }, { length, factor }) => {
-    for (let i = 0; i < length; i++) {
-      const weight = weights[i];
-      if (weight === 0) {
-        losses[i] = 0;
-        dx[i] = 0;
-        continue;
-      }
-      const difference = x[i] - targets[i];
-      losses[i] = weight * factor * difference * difference;
-      dx[i] = weight * 2 * factor * difference * normalizer[1];
-    }
-  }),
+  twin(binaryCrossEntropy, (arrays, { length }) => byElement(arrays, length, (x, target) => [
+    Math.max(x, 0) - x * target + Math.log1p(safeExp(-Math.abs(x))), sigmoid(x) - target,
+  ])),
+  twin(squaredError, (arrays, { length, factor }) => byElement(arrays, length, (x, target) => {
+    const difference = x - target;
+    return [factor * difference * difference, 2 * factor * difference];
+  })),
 ];

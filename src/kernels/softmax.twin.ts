@@ -1,16 +1,23 @@
 /** The twins of softmax.ts. */
+import type { NumericArray } from "../tensor/tensor.ts";
 import { safeExp } from "./activations.twin.ts";
 import { softmaxForward, softmaxBackward } from "./softmax.ts";
 import { twin } from "./twin.ts";
+
+/** The greatest number of a row, and Σ_c e^(x_c - greatest). */
+export function rowOf(x: NumericArray, at: number, columns: number): { greatest: number; sum: number } {
+  let greatest = -3.4e38;
+  for (let column = 0; column < columns; column++) greatest = Math.max(greatest, x[at + column]);
+  let sum = 0;
+  for (let column = 0; column < columns; column++) sum += safeExp(x[at + column] - greatest);
+  return { greatest, sum };
+}
 
 export const softmaxTwins = [
   twin(softmaxForward, ({ x, y }, { rows, columns, log }) => {
     for (let row = 0; row < rows; row++) {
       const at = row * columns;
-      let greatest = -3.4e38;
-      for (let column = 0; column < columns; column++) greatest = Math.max(greatest, x[at + column]);
-      let sum = 0;
-      for (let column = 0; column < columns; column++) sum += safeExp(x[at + column] - greatest);
+      const { greatest, sum } = rowOf(x, at, columns);
       const logSum = Math.log(sum);
       for (let column = 0; column < columns; column++) {
         const shifted = x[at + column] - greatest;

@@ -78,7 +78,7 @@ export class Regularizer {
     if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
     if (this.normalization !== "none" && cell.hasPeepholes) throw new RnnError("option", where, "normalization and peepholes do not go together: gates would see the memory before and behind its norm");
     if (zoneout.c > 0 && cell.hasPeepholes) throw new RnnError("option", where, "zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }");
-    if (asked.includes("zoneout") && !cell.hasStateOf) throw new RnnError("option", where, "zoneout is not for cells of one's own: what their backward pass wants is the state without it");
+    if (asked.includes("zoneout") && !cell.hasStateOf) throw new RnnError("option", where, "zoneout does not work with cells from defineCell: their backward pass needs the state before zoneout, which is not kept");
   }
 
   /** Whether anything is to be done; in inference nothing is dropped. */

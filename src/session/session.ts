@@ -12,8 +12,6 @@ import { inTurn } from "../nn/turns.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
-export type { Lent, Prepared } from "./recordings.ts";
-
 /** Gives the memory behind an external buffer; asked once a recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
 

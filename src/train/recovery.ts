@@ -3,7 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import { replaceBackend } from "../backend/create-backend.ts";
 import { checkFunction, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { breathe } from "../backend/breathe.ts";
+import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { checkBackend } from "../session/session.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
@@ -45,7 +45,10 @@ const depth = 4;
 /** Devices lost without one step in between until the CPU takes over. */
 const mostLosses = 2;
 
-/** @returns undefined if a lost device shall end the training @throws RnnError `option` */
+/**
+ * The options of `recovery`, checked; undefined if a lost device ends the training.
+ * @throws RnnError `option` if one is unknown or out of range
+ */
 export function takeRecovery(given: unknown): RecoveryOptions | undefined {
   if (given === false) return undefined;
   if (given !== undefined && typeof given !== "object") throw new RnnError("option", "Trainer", `recovery must be false or an object, got ${show(given)}`);
@@ -231,15 +234,13 @@ export class Recovery {
         return false;
       }
     };
-    let breathed = now();
+    const breath = new Breath();
+    breath.begin();
     while (state.step < steps) {
       const { batch, plan } = this.kept.get(state.step)!;
       inFlight.push(await state.submit(batch, () => undefined, plan));
       if (inFlight.length >= depth && !await settle()) return made;
-      if (now() - breathed > 20) {
-        await breathe();
-        breathed = now();
-      }
+      if (breath.isDue()) await breath.take();
     }
     while (inFlight.length > 0 && await settle());
     return made;

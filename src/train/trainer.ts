@@ -5,7 +5,7 @@ import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } fro
 import type { Module } from "../nn/module.ts";
 import { hasMethods, takeOptions } from "../options.ts";
 import type { MemoryUse } from "../session/memory.ts";
-import { breathe } from "../backend/breathe.ts";
+import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { Batches, isLater, isPromise } from "./batches.ts";
 import { claim } from "./claims.ts";
@@ -35,6 +35,8 @@ export class Trainer {
   private disposed = false;
   /** Steps that were in flight when a loop was left; the next one tells them first. */
   private untold: Progress[] = [];
+  /** All of these that were ever told so: none of them is a step of the run that tells it. */
+  private readonly earlier = new WeakSet<Progress>();
   /** What is to be checked with the next batch. */
   private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
@@ -72,10 +74,8 @@ export class Trainer {
     const started = now();
     const losses: number[] = [];
     let tokensPerSecond = 0;
-    const before = this.step;
     for await (const progress of this.run(rest)) {
-      // Steps of a loop that was left are told, and are none of this call's.
-      if (progress.step > before) losses.push(progress.loss);
+      if (!this.earlier.has(progress)) losses.push(progress.loss);
       tokensPerSecond = progress.tokensPerSecond;
       await onProgress?.(progress);
     }
@@ -122,7 +122,8 @@ export class Trainer {
       const last = this.step + steps;
       const batches = new Batches(this.data, this.model.batchFirst, this.state.recorder, signal);
       let failure: { readonly error: unknown } | undefined;
-      let breathed = now();
+      const breath = new Breath();
+      breath.begin();
       while (this.step < last && !signal?.aborted) {
         const coming = batches.take(this.step);
         // Of no interest if the loop is left while earlier steps are told.
@@ -138,10 +139,7 @@ export class Trainer {
           break;
         }
         if (pending.length >= depthOf(this.backend)) yield await settle();
-        if (now() - breathed > 20) {
-          await breathe();
-          breathed = now();
-        }
+        if (breath.isDue()) await breath.take();
       }
       while (pending.length > 0) yield await settle();
       if (failure) throw failure.error;
@@ -153,7 +151,11 @@ export class Trainer {
       // Left early: a failure in a step still in flight must not pass unseen, unless the caller has ended it.
       if (this.disposed || this.backend.ended === "destroyed") pending.length = 0;
       try {
-        while (pending.length > 0) this.untold.push(await settle());
+        while (pending.length > 0) {
+          const progress = await settle();
+          this.earlier.add(progress);
+          this.untold.push(progress);
+        }
         this.recovery.end();
       } finally {
         this.running = undefined;

@@ -106,6 +106,8 @@ class WebGpuProgram implements Program {
         this.staging.encode(encoder, loan);
       });
       this.moment = moment;
+      // What a refused run should have derived is not there.
+      accepted.catch(() => (this.moment = undefined));
     } catch (error) {
       loan.release();
       throw error;
