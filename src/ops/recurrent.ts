@@ -6,7 +6,6 @@
  * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files. Lanes (directions or
  * layers) and segments (parts of the sequence) are those of `kernels/recurrent-lanes.ts`.
  */
-import { RnnError } from "../errors.ts";
 import { phasesOf, type Cell } from "../kernels/cells/cell.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "../kernels/recurrent-lanes.ts";
@@ -18,6 +17,7 @@ import { choiceFor, type Strategy } from "./choose-strategy.ts";
 import { weightAndBias } from "./linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./recurrent-input.ts";
 import { checkedStrategy, peepholeProducts, recurrentProducts, type SegmentBuffers } from "./recurrent-strategy.ts";
+import { keepsGates, segmentsOf } from "./segments.ts";
 import type { Tape, Variable } from "./tape.ts";
 import { laneBuffer, PlainWalk, type LaneBuffer, type MakeWalk, type Walk } from "./walk.ts";
 
@@ -48,26 +48,6 @@ export interface RecurrentResult {
   /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
   readonly finalC?: Variable;
-}
-
-/** Where gates are computed again or kept in half precision, those of an eighth of the steps exist at a time, or of this many. */
-const leastTogether = 8;
-
-/** Whether gates stay where they are until the backward pass. */
-const keepsGates = ({ recompute, halves, differentiates }: Tape["options"]): boolean => !differentiates || !(recompute === true || halves === true);
-
-/**
- * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
- * @throws RnnError `limit` if not even one step fits
- */
-function segmentsOf(label: string, T: number, gatesPerStep: number, options: Tape["options"]): { first: number; steps: number }[] {
-  const { mostElements = Infinity } = options;
-  const fitting = Math.floor(mostElements / gatesPerStep);
-  if (fitting < 1) throw new RnnError("limit", label, `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`);
-  const most = Math.min(fitting, keepsGates(options) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
-  // Of nearly equal size.
-  const steps = Math.ceil(T / Math.ceil(T / most));
-  return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));
 }
 
 interface LayerSize {

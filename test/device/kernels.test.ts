@@ -4,7 +4,8 @@ import type { Backend } from "../../src/backend/backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { kernels } from "../../src/kernels/registry.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
-import { casesOf, type KernelCase } from "../../src/backend/self-test/kernel-cases.ts";
+import type { KernelCase } from "../../src/backend/self-test/case-values.ts";
+import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";
 import { caseName, expectedOf, prepareCase, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
 import { backend } from "./support.ts";
 

@@ -6,43 +6,10 @@ import { normGroups } from "../../kernels/gradient-norm.ts";
 import { halfLength } from "../../kernels/half-storage.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { keptLength } from "../../kernels/optimizers.ts";
-import type { NumericArray } from "../../tensor/tensor.ts";
+import { stemOf } from "../../kernels/twin.ts";
+import { beginCases, floats, integers, spare, type KernelCase } from "./case-values.ts";
 import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
-export interface KernelCase {
-  readonly params: Readonly<Record<string, number>>;
-  readonly arrays: Readonly<Record<string, NumericArray>>;
-  /** What is special about it; the params are shown anyway. */
-  readonly note?: string;
-}
-
-let calls = 0;
-/** Numbers in [0, 1), other ones at each call, the same for a kernel each time: a hash (mulberry32) of a counter. All cases hold 30 million, too many for the package's own generator. */
-function uniforms(): () => number {
-  let state = Math.imul(++calls, 0x9e3779b1);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 8) * 2 ** -24;
-  };
-}
-
-export function floats(length: number, low = -1, high = 1): Float32Array {
-  const [next, result] = [uniforms(), new Float32Array(length)];
-  for (let i = 0; i < length; i++) result[i] = low + next() * (high - low);
-  return result;
-}
-
-/** Integers from 0 to `most`. */
-export function integers(length: number, most: number): Uint32Array {
-  const [next, result] = [uniforms(), new Uint32Array(length)];
-  for (let i = 0; i < length; i++) result[i] = Math.floor(next() * (most + 1));
-  return result;
-}
-
-/** More elements than the kernel may touch: whatever it writes past the end differs from the twin's. */
-export const spare = 5;
 const vectors = (names: readonly string[], length: number): Record<string, Float32Array> => Object.fromEntries(names.map((name) => [name, floats(length + spare)]));
 
 /** Around one workgroup of an element-wise kernel, and primes. */
@@ -306,6 +273,6 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
 
 /** Cases for a kernel; none means that nobody has written any. */
 export function casesOf(kernel: Kernel): KernelCase[] {
-  calls = 0;
-  return table[kernel.name.split(":")[0]]?.(kernel) ?? [];
+  beginCases();
+  return table[stemOf(kernel)]?.(kernel) ?? [];
 }

@@ -5,7 +5,7 @@ import { twinOf } from "../../kernels/twins.ts";
 import { Recording, type View } from "../../recording/recording.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";
-import type { KernelCase } from "./kernel-cases.ts";
+import type { KernelCase } from "./case-values.ts";
 
 export type Arrays = Record<string, NumericArray>;
 

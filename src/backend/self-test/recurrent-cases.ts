@@ -6,7 +6,7 @@ import { hSize, laneStart, stepAt, type Segment } from "../../kernels/recurrent-
 import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
 import { twinOf } from "../../kernels/twins.ts";
-import { floats, integers, spare, type KernelCase } from "./kernel-cases.ts";
+import { floats, integers, spare, type KernelCase } from "./case-values.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */
 const sizes = [[1, 1, 1], [2, 3, 17], [3, 4, 64], [2, 5, 65], [4, 9, 7]] as const;
