@@ -237,6 +237,7 @@ export class TrainingState {
       if (healthy) return { step, parameters, moment: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }) };
       // A step in flight has failed, which nobody has been told yet: this was no moment between two steps.
       await this.undoFailure(this.inFlight.length);
+      if (!this.failure) throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
     }
   }
 

@@ -1,7 +1,7 @@
 /** Steps that change nothing: those whose loss is not finite, and those of which no target counts. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, crossEntropy, Embedding, GRU, Linear, LSTM, nadam, rmsprop, RnnError, Sequential, sgd, squaredError, Trainer,
+  adam, adamw, createBackend, crossEntropy, Embedding, GRU, Linear, LSTM, nadam, rmsprop, RnnError, Sequential, sgd, squaredError, Trainer,
   type BatchLike, type Optimizer, type TrainerOptions, type TrainingData,
 } from "webgpu-rnn";
 import { decodeSafetensors, lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
@@ -33,6 +33,16 @@ const contentsOf = async (trainer: Trainer): Promise<unknown> => {
   const { tensors, metadata } = decodeSafetensors(await trainer.checkpoint());
   return { metadata, tensors: Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, [...data]])) };
 };
+
+it("a device that says of itself that a step failed, when none did, is an error and no endless wait", async () => {
+  const on = await createBackend("cpu");
+  const trainer = new Trainer(statefulModel(), { backend: on, data: clean, loss: squaredError(), optimizer: adam() });
+  await trainer.train({ steps: 2 });
+  const read = on.read.bind(on);
+  on.read = async (buffer, offset, length) => (await read(buffer, offset, length)).map((value) => (buffer.label === "norm" ? 0 : value));
+  await expect(trainer.checkpoint()).rejects.toMatchObject({ kind: "device" });
+  on.destroy();
+});
 
 describe.each(kinds)("on %s, a step that is not finite", (kind) => {
   const trainerOf = async (options: Partial<TrainerOptions>): Promise<Trainer> => {
