@@ -1,5 +1,5 @@
-// Lint rules that catch bugs in asynchronous numeric code. Types are checked by tsc; layout is not
-// linted. Rules that fight index arithmetic (array[i]!, `${number}`) are off.
+// Lint rules that catch bugs in asynchronous numeric code. Types are checked by tsc; layout is
+// Prettier's. Rules that fight index arithmetic (array[i]!, `${number}`) are off.
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
@@ -7,9 +7,7 @@ export default tseslint.config(
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: {
-      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
-    },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/no-misused-promises": "error",
@@ -37,6 +35,11 @@ export default tseslint.config(
   {
     files: ["**/*.{js,mjs}"],
     extends: [tseslint.configs.base],
-    rules: { eqeqeq: ["error", "always", { null: "ignore" }], "prefer-const": "error", "no-var": "error", "@typescript-eslint/no-unused-vars": "error" },
+    rules: {
+      eqeqeq: ["error", "always", { null: "ignore" }],
+      "prefer-const": "error",
+      "no-var": "error",
+      "@typescript-eslint/no-unused-vars": "error",
+    },
   },
 );

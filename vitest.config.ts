@@ -14,7 +14,10 @@ const project = (name: string, settings: Record<string, unknown> = {}) => ({
 export default defineConfig({
   plugins: [wgslVitePlugin()],
   resolve: {
-    alias: Object.entries(entryPoints).map(([name, file]) => ({ find: new RegExp(`^webgpu-rnn${name === "index" ? "" : `/${name}`}$`), replacement: join(root, file) })),
+    alias: Object.entries(entryPoints).map(([name, file]) => ({
+      find: new RegExp(`^webgpu-rnn${name === "index" ? "" : `/${name}`}$`),
+      replacement: join(root, file),
+    })),
   },
   test: {
     // Child processes: Dawn is a native addon, and worker threads would share one copy of it. The device tests' files
@@ -26,9 +29,17 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     projects: [
-      project("contract"), project("node"), project("pages"),
+      project("contract"),
+      project("node"),
+      project("pages"),
       project("device", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], isolate: false }),
-      project("long", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], execArgv: ["--expose-gc"], testTimeout: 1_800_000, hookTimeout: 1_800_000 }),
+      project("long", {
+        globalSetup: ["test/device/vulkan-setup.mjs"],
+        setupFiles: ["test/device/calm-polls.ts"],
+        execArgv: ["--expose-gc"],
+        testTimeout: 1_800_000,
+        hookTimeout: 1_800_000,
+      }),
     ],
   },
 });

@@ -14,7 +14,11 @@ const peers = [
   { library: "gpu.js", name: "gpujs", always: true },
   { library: "tfjs", name: "tfjs", assets: ["@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"] },
   { library: "jax-js", name: "jax" },
-  { library: "onnxruntime-web", name: "onnx", assets: ["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"].map((ending) => `onnxruntime-web/dist/ort-wasm-simd-threaded.${ending}`) },
+  {
+    library: "onnxruntime-web",
+    name: "onnx",
+    assets: ["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"].map((ending) => `onnxruntime-web/dist/ort-wasm-simd-threaded.${ending}`),
+  },
   { library: "brain.js", name: "brain" },
 ];
 
@@ -26,7 +30,9 @@ function upToDate() {
 function npmCi() {
   console.error("installing the other libraries into bench/node_modules (about 400 MB) …");
   // npm says where it is; run by hand, the one on the path will do.
-  const [command, ...args] = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath, "ci"] : [process.platform === "win32" ? "npm.cmd" : "npm", "ci"];
+  const [command, ...args] = process.env.npm_execpath
+    ? [process.execPath, process.env.npm_execpath, "ci"]
+    : [process.platform === "win32" ? "npm.cmd" : "npm", "ci"];
   return new Promise((done, fail) => {
     const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
     child.on("error", fail).on("close", (code) => (code === 0 ? done() : fail(new Error(`npm ci ended with code ${code}`))));
@@ -35,7 +41,10 @@ function npmCi() {
 
 /** Node takes the same code as pages, but modules of its own in place of what bundlers leave empty for pages. */
 const nodeSettings = {
-  platform: "node", target: "node20", mainFields: ["browser", "module", "main"], conditions: ["browser"],
+  platform: "node",
+  target: "node20",
+  mainFields: ["browser", "module", "main"],
+  conditions: ["browser"],
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
 };
 
@@ -44,7 +53,13 @@ async function bundlePeer({ library, name, always = false, assets = [] }, outdir
   if (!always && missing !== undefined) return { library, always, reason: missing };
   const file = forNode ? `${name}.mjs` : `${name}.js`;
   try {
-    await bundle({ entryPoints: [join(folder, "peers", `${name}.ts`)], outfile: join(outdir, file), sourcemap: false, logLevel: "silent", ...(forNode ? nodeSettings : {}) });
+    await bundle({
+      entryPoints: [join(folder, "peers", `${name}.ts`)],
+      outfile: join(outdir, file),
+      sourcemap: false,
+      logLevel: "silent",
+      ...(forNode ? nodeSettings : {}),
+    });
     await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
     return { library, always, file };
   } catch (error) {
@@ -56,7 +71,10 @@ async function bundlePeer({ library, name, always = false, assets = [] }, outdir
 export async function buildPeers(outdir, { install = false, forNode = false } = {}) {
   let missing = upToDate() ? undefined : "it is not installed; `npm run bench -- --peers` installs it";
   if (install && missing !== undefined) {
-    missing = await npmCi().then(() => undefined, (error) => `it could not be installed: ${error.message}`);
+    missing = await npmCi().then(
+      () => undefined,
+      (error) => `it could not be installed: ${error.message}`,
+    );
   }
   await mkdir(outdir, { recursive: true });
   const manifest = await Promise.all(peers.map((peer) => bundlePeer(peer, outdir, { forNode, missing })));

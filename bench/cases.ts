@@ -35,7 +35,9 @@ export const defaultShapes: readonly Shape[] = [
 
 /** Microseconds per step on a GPU, as papers give them: input as wide as the layer. The last is FlashRNN's. */
 export const gridShapes: readonly Shape[] = [
-  ...[64, 128, 256, 512, 1024].flatMap((hidden) => [1, 16, 32, 64].flatMap((batch) => [32, 100, 512].map((steps) => ({ steps, batch, input: hidden, hidden })))),
+  ...[64, 128, 256, 512, 1024].flatMap((hidden) =>
+    [1, 16, 32, 64].flatMap((batch) => [32, 100, 512].map((steps) => ({ steps, batch, input: hidden, hidden }))),
+  ),
   { steps: 1024, batch: 16, input: 768, hidden: 768 },
 ];
 
@@ -58,7 +60,10 @@ export function parseShape(text: string): Shape {
 export const caseName = (c: Case): string => `${c.cell} ${shapeName(c)} ${c.mode}`;
 
 /** All cases in the order in which they are run: by shape, then cell, so that what a problem needs is made once. */
-export function allCases(shapes: readonly Shape[] = defaultShapes, wanted: { cells?: readonly Cell[]; modes?: readonly Mode[] } = {}): Case[] {
+export function allCases(
+  shapes: readonly Shape[] = defaultShapes,
+  wanted: { cells?: readonly Cell[]; modes?: readonly Mode[] } = {},
+): Case[] {
   const { cells: chosen = ["rnn", "gru", "lstm"], modes: how = modes } = wanted;
   const all = shapes.flatMap((shape) => chosen.flatMap((cell) => how.map((mode) => ({ ...shape, cell, mode }))));
   // A text is drawn in one row, whatever the batch.
@@ -76,9 +81,13 @@ export function flopsOf({ steps: T, batch: B, input: I, hidden: H, cell, mode }:
   const training = forward + 2 * H * GH + 2 * (I + H) * GH;
   const logits = 2 * H * vocabularySize;
   switch (mode) {
-    case "forward": return T * B * forward;
-    case "training": return T * B * training;
-    case "model": return T * B * (training + 2 * I * GH + 3 * logits);
-    case "generation": return T * (forward + logits);
+    case "forward":
+      return T * B * forward;
+    case "training":
+      return T * B * training;
+    case "model":
+      return T * B * (training + 2 * I * GH + 3 * logits);
+    case "generation":
+      return T * (forward + logits);
   }
 }

@@ -7,7 +7,8 @@ import wideSource from "./ceiling.wgsl";
 import type { Ceiling } from "./report.ts";
 
 const wide = defineKernel({
-  name: "bench-matmul-wide", sources: ["bench/ceiling"],
+  name: "bench-matmul-wide",
+  sources: ["bench/ceiling"],
   bindings: {
     a: { access: "read", type: "f32", shape: "[size, size]" },
     b: { access: "read", type: "f32", shape: "[size, size]" },
@@ -39,10 +40,27 @@ function candidates(backend: Backend): Candidate[] {
   return [{ name: wide.name, record: (recording, { a, b, c }, size) => recording.dispatch(wide, { a, b, c }, { size }) }, ...both];
 }
 
-const plain = (n: number) => ({ M: n, N: n, K: n, batch: 1, aOffset: 0, aBatch: 0, aRow: n, aColumn: 1, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: n, useBias: 0, accumulate: 0 });
+const plain = (n: number) => ({
+  M: n,
+  N: n,
+  K: n,
+  batch: 1,
+  aOffset: 0,
+  aBatch: 0,
+  aRow: n,
+  aColumn: 1,
+  bOffset: 0,
+  bBatch: 0,
+  cOffset: 0,
+  cBatch: 0,
+  cRow: n,
+  useBias: 0,
+  accumulate: 0,
+});
 
 /** Symmetric, so that both layouts give the same product. */
-const operandOf = (n: number): Float32Array => Float32Array.from({ length: n * n }, (_, i) => Math.sin(0.7 * ((Math.floor(i / n) * (i % n)) % 1009)));
+const operandOf = (n: number): Float32Array =>
+  Float32Array.from({ length: n * n }, (_, i) => Math.sin(0.7 * ((Math.floor(i / n) * (i % n)) % 1009)));
 
 /** GFLOP/s of one candidate on the square of `values`, or 0 if what it computes is something else. */
 async function speedOf(backend: Backend, { record }: Candidate, n: number, values: Float32Array): Promise<number> {
@@ -60,7 +78,9 @@ async function speedOf(backend: Backend, { record }: Candidate, n: number, value
   try {
     const time = async (repeat: number): Promise<number> => {
       const started = performance.now();
-      await (await program.run({}, { repeat })).downloads;
+      await (
+        await program.run({}, { repeat })
+      ).downloads;
       return performance.now() - started;
     };
     const { start } = await (await program.run()).downloads;

@@ -28,7 +28,9 @@ export class Chart {
 
   show(rows: readonly Row[]): void {
     this.rows = [...rows].sort((a, b) => a.median_ms - b.median_ms);
-    const spoken = this.rows.map((row) => `${rowName(row)} ${milliseconds(row.median_ms)} ms, from ${milliseconds(row.min_ms)} to ${milliseconds(row.max_ms)}`);
+    const spoken = this.rows.map(
+      (row) => `${rowName(row)} ${milliseconds(row.median_ms)} ms, from ${milliseconds(row.min_ms)} to ${milliseconds(row.max_ms)}`,
+    );
     this.place.setAttribute("aria-label", spoken.length > 0 ? `Fastest first: ${spoken.join("; ")}` : "Nothing measured yet");
     this.build();
   }
@@ -49,23 +51,50 @@ export class Chart {
     // Room for the number to the right of the longest whisker.
     const range: [number, number] = [least / (narrow ? 1.6 : 1.3), Math.max(most, least * 3) * (narrow ? 5 : 2.5)];
     const names = rows.map(rowName);
-    this.plot = new uPlot({
-      width, height: rows.length * (narrow ? 44 : 34) + axisHeight,
-      legend: { show: false },
-      cursor: { show: false },
-      scales: {
-        x: { time: false, ori: 1, dir: -1, range: [-0.5, rows.length - 0.5] },
-        y: { ori: 0, dir: 1, distr: logarithmic, log: 10, range },
+    this.plot = new uPlot(
+      {
+        width,
+        height: rows.length * (narrow ? 44 : 34) + axisHeight,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: {
+          x: { time: false, ori: 1, dir: -1, range: [-0.5, rows.length - 0.5] },
+          y: { ori: 0, dir: 1, distr: logarithmic, log: 10, range },
+        },
+        axes: [
+          {
+            side: left,
+            stroke: colour("--ink"),
+            font,
+            size: narrow ? 4 : 170,
+            gap: 8,
+            grid: { show: false },
+            ticks: { show: false },
+            splits: () => rows.map((_, i) => i),
+            values: () => (narrow ? names.map(() => "") : names),
+          },
+          {
+            side: below,
+            stroke: colour("--faint"),
+            font,
+            size: axisHeight - 4,
+            label: "milliseconds",
+            labelFont: font,
+            labelSize: 18,
+            grid: { stroke: colour("--line"), width: 1 },
+            ticks: { show: false },
+            splits: () => marks(range),
+            // uPlot's own filter would leave the names of powers of ten only, and null for the rest.
+            filter: (_, at) => at,
+            values: (_, at) => at.map((v) => v.toLocaleString("en")),
+          },
+        ],
+        series: [{}, { paths: () => null, points: { show: false } }],
+        hooks: { draw: [(plot) => draw(plot, rows, colour, narrow)] },
       },
-      axes: [
-        { side: left, stroke: colour("--ink"), font, size: narrow ? 4 : 170, gap: 8, grid: { show: false }, ticks: { show: false }, splits: () => rows.map((_, i) => i), values: () => (narrow ? names.map(() => "") : names) },
-        { side: below, stroke: colour("--faint"), font, size: axisHeight - 4, label: "milliseconds", labelFont: font, labelSize: 18, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, splits: () => marks(range),
-          // uPlot's own filter would leave the names of powers of ten only, and null for the rest.
-          filter: (_, at) => at, values: (_, at) => at.map((v) => v.toLocaleString("en")) },
-      ],
-      series: [{}, { paths: () => null, points: { show: false } }],
-      hooks: { draw: [(plot) => draw(plot, rows, colour, narrow)] },
-    }, [rows.map((_, i) => i), rows.map((r) => r.median_ms)], this.place);
+      [rows.map((_, i) => i), rows.map((r) => r.median_ms)],
+      this.place,
+    );
   }
 }
 

@@ -31,9 +31,28 @@ function product(what: string, layout: "x·Wᵀ" | "dY·W" | "dYᵀ·x", M: numb
     "dYᵀ·x": { aRow: 1, aColumn: M, bRow: N, bColumn: 1 },
   }[layout];
   return {
-    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`, kernel: matmulNaive, flops: 2 * M * N * K,
+    what: `${what.padEnd(22)} ${layout.padEnd(6)} M=${M} N=${N} K=${K}`,
+    kernel: matmulNaive,
+    flops: 2 * M * N * K,
     sizes: { a: M * K, b: K * N, bias: N, c: M * N },
-    dispatches: [{ M, N, K, batch: 1, aOffset: 0, aBatch: 0, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides }],
+    dispatches: [
+      {
+        M,
+        N,
+        K,
+        batch: 1,
+        aOffset: 0,
+        aBatch: 0,
+        bOffset: 0,
+        bBatch: 0,
+        cOffset: 0,
+        cBatch: 0,
+        cRow: N,
+        useBias: 0,
+        accumulate: 0,
+        ...strides,
+      },
+    ],
   };
 }
 
@@ -41,14 +60,23 @@ function product(what: string, layout: "x·Wᵀ" | "dY·W" | "dYᵀ·x", M: numb
 function loops(cell: Cell, T: number, B: number, H: number): Row[] {
   const G = cell.gateNames.length;
   const states = (T + 1) * B * H;
-  const sizes = { gates: T * B * H * G, weights: (H + 1) * H * G, h: states, c: states, lengths: B, dy: T * B * H, carry: 2 * B * H, dRecurrent: T * B * H * G };
+  const sizes = {
+    gates: T * B * H * G,
+    weights: (H + 1) * H * G,
+    h: states,
+    c: states,
+    lengths: B,
+    dy: T * B * H,
+    carry: 2 * B * H,
+    dRecurrent: T * B * H * G,
+  };
   const forwards = Array.from({ length: T }, (_, i) => ({ lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T, i }));
   const backwards = forwards.map((params) => ({ ...params, tail: 0 })).reverse();
   const name = `${cell.name} T=${T} B=${B} H=${H}`;
   const flops = 2 * T * B * H * H * G;
   return [
     { what: `forward loop  ${name}`, kernel: stepForward(cell), sizes, dispatches: forwards, flops },
-    { what: `backward loop ${name}`, kernel: stepBackward(cell), sizes, dispatches: backwards, flops: flops * (T - 1) / T },
+    { what: `backward loop ${name}`, kernel: stepBackward(cell), sizes, dispatches: backwards, flops: (flops * (T - 1)) / T },
   ];
 }
 
@@ -60,13 +88,22 @@ const rows: Row[] = [
   product("gradient of W", "dYᵀ·x", 512, 64, 2048),
   product("gradient of U", "dYᵀ·x", 512, 128, 2048),
   product("logits", "x·Wᵀ", 2048, 85, 128),
-  ...[lstm, gru, rnnTanh].flatMap((cell) => [[100, 1, 128], [64, 32, 128], [32, 32, 256], [32, 16, 512]].flatMap(([T, B, H]) => loops(cell, T, B, H))),
+  ...[lstm, gru, rnnTanh].flatMap((cell) =>
+    [
+      [100, 1, 128],
+      [64, 32, 128],
+      [32, 32, 256],
+      [32, 16, 512],
+    ].flatMap(([T, B, H]) => loops(cell, T, B, H)),
+  ),
 ];
 
 async function prepare(backend: CpuBackend, { kernel, sizes, dispatches }: Row) {
   const recording = new Recording();
   const names = Object.keys(kernel.bindings);
-  const views = Object.fromEntries(names.map((name) => [name, recording.buffer(name, [sizes[name]], "external", kernel.bindings[name].type)]));
+  const views = Object.fromEntries(
+    names.map((name) => [name, recording.buffer(name, [sizes[name]], "external", kernel.bindings[name].type)]),
+  );
   for (const params of dispatches) recording.dispatch(kernel, views, params);
   const memory = new Map<Buffer, ReturnType<CpuBackend["createBuffer"]>>();
   for (const name of names) {
@@ -74,7 +111,8 @@ async function prepare(backend: CpuBackend, { kernel, sizes, dispatches }: Row) 
   }
   /** Kernels change their buffers in place: without this, a second run would see other numbers, denormal ones at last. */
   const reset = (): void => {
-    for (const { label, array } of memory.values()) for (let i = 0; i < array.length; i++) array[i] = label === "lengths" ? dispatches.length : 0.1 * Math.sin(1.3 * i + label.length);
+    for (const { label, array } of memory.values())
+      for (let i = 0; i < array.length; i++) array[i] = label === "lengths" ? dispatches.length : 0.1 * Math.sin(1.3 * i + label.length);
   };
   reset();
   const program = await backend.prepare(recording, memory);

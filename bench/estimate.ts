@@ -18,7 +18,10 @@ export class Estimate {
   private taken = 0;
   private guessed = 0;
 
-  constructor(private readonly effort: Effort, private readonly software = false) {}
+  constructor(
+    private readonly effort: Effort,
+    private readonly software = false,
+  ) {}
 
   /** Rows of a mode are done, or refused, after this many seconds. */
   add(mode: Mode, rows: number, seconds: number): void {

@@ -35,13 +35,15 @@ export class Form {
   /** Offers these libraries; what a visitor has unticked before stays so. */
   offer(libraries: readonly LibraryInfo[], software: boolean): void {
     this.software = software;
-    block("libraries").replaceChildren(...libraries.map(({ name, backend, version }) => {
-      const key = `${name} ${backend}`;
-      const box = make("input", "", "", { type: "checkbox", value: key });
-      box.checked = !this.unwanted.has(key);
-      box.addEventListener("change", () => (box.checked ? this.unwanted.delete(key) : this.unwanted.add(key)));
-      return make("label", "check", [box, make("span", "", key), make("small", "", version ?? "")]);
-    }));
+    block("libraries").replaceChildren(
+      ...libraries.map(({ name, backend, version }) => {
+        const key = `${name} ${backend}`;
+        const box = make("input", "", "", { type: "checkbox", value: key });
+        box.checked = !this.unwanted.has(key);
+        box.addEventListener("change", () => (box.checked ? this.unwanted.delete(key) : this.unwanted.add(key)));
+        return make("label", "check", [box, make("span", "", key), make("small", "", version ?? "")]);
+      }),
+    );
     this.explain();
   }
 
@@ -96,8 +98,12 @@ export class Form {
     const mode = choice("mode").value as Mode;
     block("mode-note").textContent = modeNotes[mode];
     const first = preparation * this.wanted.filter((key) => key.startsWith("webgpu-rnn ") && !this.prepared.has(key)).length;
-    const seconds = (cases: readonly Pick<Case, "mode">[]): number => cases.reduce((sum, of) => sum + this.wanted.length * guessSeconds(defaultEffort, of.mode, this.software), first);
-    block("takes").textContent = this.wanted.length > 0 ? `Run takes ${inWords(seconds([{ mode }]))}, Run all ${inWords(seconds(allCases()))}; longer on slow devices. Rows appear as they are measured.` : "";
+    const seconds = (cases: readonly Pick<Case, "mode">[]): number =>
+      cases.reduce((sum, of) => sum + this.wanted.length * guessSeconds(defaultEffort, of.mode, this.software), first);
+    block("takes").textContent =
+      this.wanted.length > 0
+        ? `Run takes ${inWords(seconds([{ mode }]))}, Run all ${inWords(seconds(allCases()))}; longer on slow devices. Rows appear as they are measured.`
+        : "";
     input("before").disabled = !document.querySelector<HTMLInputElement>('input[name="cell"][value="gru"]')!.checked;
   }
 }

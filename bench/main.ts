@@ -38,7 +38,7 @@ let showing = false;
 function startWorker(all: boolean): void {
   set("loading");
   say(block("status"), all ? "Loading the other libraries…" : "Looking for devices…");
-  const made = worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  const made = (worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
   made.addEventListener("message", ({ data }: MessageEvent<Reply>) => receive(data));
   made.addEventListener("error", (event) => {
     event.preventDefault();
@@ -57,12 +57,15 @@ const send = (request: Request): void => worker.postMessage(request);
 
 function receive(reply: Reply): void {
   switch (reply.kind) {
-    case "opened": return opened(reply);
+    case "opened":
+      return opened(reply);
     case "problem":
       problem(reply.message);
       return finished("");
-    case "done": return finished(reply.stopped ? "Cancelled." : "Done.");
-    case "event": return happened(reply.event);
+    case "done":
+      return finished(reply.stopped ? "Cancelled." : "Done.");
+    case "event":
+      return happened(reply.event);
   }
 }
 
@@ -76,7 +79,12 @@ function opened(reply: Reply & { kind: "opened" }): void {
   form.offer(reply.libraries, reply.software);
   moreLibraries = reply.more;
   block("peers-label").hidden = !reply.more;
-  say(block("peers-note"), reply.more ? "" : "To compare with tfjs, jax-js, ONNX Runtime and brain.js, install them with “npm run bench -- --peers”, and start this page again.");
+  say(
+    block("peers-note"),
+    reply.more
+      ? ""
+      : "To compare with tfjs, jax-js, ONNX Runtime and brain.js, install them with “npm run bench -- --peers”, and start this page again.",
+  );
   set("ready");
   say(block("status"), "Ready.");
   show();
@@ -162,7 +170,7 @@ function finished(text: string): void {
 function show(name = pick.value): void {
   const { rows, absent } = results;
   showTable(rows, absent);
-  const chosen = cases.has(name) ? name : [...cases.keys()].at(-1) ?? "";
+  const chosen = cases.has(name) ? name : ([...cases.keys()].at(-1) ?? "");
   const of = cases.get(chosen);
   pick.replaceChildren(...[...cases].map(([value, one]) => make("option", "", caseTitle(one), { value })));
   pick.value = chosen;

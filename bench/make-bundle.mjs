@@ -29,7 +29,12 @@ const nvidia = { file_format_version: "1.0.0", ICD: { library_path: "libGLX_nvid
 async function vulkanLoader() {
   try {
     const { stdout } = await promisify(execFile)("/sbin/ldconfig", ["-p"]);
-    return stdout.split("\n").find((line) => line.includes("libvulkan.so.1"))?.split("=> ")[1] ?? null;
+    return (
+      stdout
+        .split("\n")
+        .find((line) => line.includes("libvulkan.so.1"))
+        ?.split("=> ")[1] ?? null
+    );
   } catch {
     return null;
   }
@@ -40,7 +45,14 @@ export async function makeBundle(directory, { peers }) {
   if (existsSync(folder) && (await readdir(folder)).length > 0) throw new Error(`${directory} is not empty`);
   const dawn = join(folder, "node_modules", "webgpu");
   await Promise.all([mkdir(join(folder, "lib"), { recursive: true }), mkdir(dawn, { recursive: true })]);
-  await bundle({ entryPoints: ["bench/standalone.ts"], outfile: join(folder, "bench.mjs"), platform: "node", target: "node20", external: ["webgpu"], sourcemap: false });
+  await bundle({
+    entryPoints: ["bench/standalone.ts"],
+    outfile: join(folder, "bench.mjs"),
+    platform: "node",
+    target: "node20",
+    external: ["webgpu"],
+    sourcemap: false,
+  });
   const installed = join(root, "node_modules", "webgpu");
   const build = join("dist", `${process.platform}-${process.arch}`);
   await Promise.all([

@@ -33,7 +33,11 @@ export class Timed {
   readonly submits: number;
   private steadily: Runner | undefined;
 
-  private constructor(private readonly subject: Subject, private readonly runner: Runner, counts: { dispatches: number; submits: number }) {
+  private constructor(
+    private readonly subject: Subject,
+    private readonly runner: Runner,
+    counts: { dispatches: number; submits: number },
+  ) {
     ({ dispatches: this.dispatches, submits: this.submits } = counts);
   }
 

@@ -20,7 +20,15 @@ export interface LibraryInfo {
 
 export type Reply =
   /** `more`: there are libraries besides that could be opened. */
-  | { readonly kind: "opened"; readonly adapter: string; readonly software: boolean; readonly note: string; readonly libraries: readonly LibraryInfo[]; readonly absent: readonly Absence[]; readonly more: boolean }
+  | {
+      readonly kind: "opened";
+      readonly adapter: string;
+      readonly software: boolean;
+      readonly note: string;
+      readonly libraries: readonly LibraryInfo[];
+      readonly absent: readonly Absence[];
+      readonly more: boolean;
+    }
   | { readonly kind: "event"; readonly event: Event }
   /** `text` is the report for a terminal. */
   | { readonly kind: "done"; readonly report: Report; readonly text: string; readonly stopped: boolean }

@@ -1,23 +1,43 @@
 /** The models of ours that are measured: a layer alone, and a character model around it. */
 import {
-  adam, crossEntropy, Embedding, generateTokens, GRU, Linear, LSTM, RNN, Sequential, Trainer,
-  type Backend, type Batch, type Loss, type Module, type Optimizer, type TrainingData,
+  adam,
+  crossEntropy,
+  Embedding,
+  generateTokens,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  Trainer,
+  type Backend,
+  type Batch,
+  type Loss,
+  type Module,
+  type Optimizer,
+  type TrainingData,
 } from "webgpu-rnn";
 import { vocabularySize, type Case, type Cell, type Shape } from "./cases.ts";
 import type { Outcome } from "./problem.ts";
 
 export function layerOf(cell: Cell, { input, hidden }: Shape): Module {
   switch (cell) {
-    case "rnn": return new RNN(input, hidden, { seed: 1 });
-    case "gru": return new GRU(input, hidden, { seed: 1 });
-    case "gru-reset-before": return new GRU(input, hidden, { seed: 1, reset: "before" });
-    case "lstm": return new LSTM(input, hidden, { seed: 1 });
+    case "rnn":
+      return new RNN(input, hidden, { seed: 1 });
+    case "gru":
+      return new GRU(input, hidden, { seed: 1 });
+    case "gru-reset-before":
+      return new GRU(input, hidden, { seed: 1, reset: "before" });
+    case "lstm":
+      return new LSTM(input, hidden, { seed: 1 });
   }
 }
 
 /** Embedding, one layer, logits. */
 export function characterModel(of: Case): Module {
-  return new Sequential([new Embedding(vocabularySize, of.input), layerOf(of.cell, of), new Linear(of.hidden, vocabularySize)], { seed: 1 });
+  return new Sequential([new Embedding(vocabularySize, of.input), layerOf(of.cell, of), new Linear(of.hidden, vocabularySize)], {
+    seed: 1,
+  });
 }
 
 /** A made-up text: a batch of ids and the ids that follow them. */
@@ -32,7 +52,13 @@ export function characterBatch({ steps, batch }: Shape): Batch {
 }
 
 /** The same batch each step: what is measured must not depend on how fast a text can be cut up. */
-export function trainerOf(model: Module, backend: Backend, batch: Batch, loss: Loss = crossEntropy(), optimizer: Optimizer = adam({ learningRate: 0.001 })): Trainer {
+export function trainerOf(
+  model: Module,
+  backend: Backend,
+  batch: Batch,
+  loss: Loss = crossEntropy(),
+  optimizer: Optimizer = adam({ learningRate: 0.001 }),
+): Trainer {
   const data: TrainingData = { batches: 1, batch: () => batch };
   return new Trainer(model, { backend, data, loss, optimizer, clipNorm: 5, carryState: false });
 }

@@ -34,7 +34,10 @@ async function pretendToBeAPage(): Promise<void> {
   try {
     const { create, globals } = await import("webgpu");
     Object.assign(globalThis, globals);
-    Object.defineProperty(globalThis, "navigator", { value: { gpu: create([...dawnFlags]), userAgent: "Node", hardwareConcurrency: 1 }, configurable: true });
+    Object.defineProperty(globalThis, "navigator", {
+      value: { gpu: create([...dawnFlags]), userAgent: "Node", hardwareConcurrency: 1 },
+      configurable: true,
+    });
   } catch {
     // No Dawn for this system: the libraries say so themselves.
   }

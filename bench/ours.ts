@@ -1,5 +1,16 @@
 /** This package on one of its backends, as the bench measures it. */
-import { calibrate, createBackend, forward, gradients, sgd, squaredError, type Backend, type Module, type Tensor, type Trainer } from "webgpu-rnn";
+import {
+  calibrate,
+  createBackend,
+  forward,
+  gradients,
+  sgd,
+  squaredError,
+  type Backend,
+  type Module,
+  type Tensor,
+  type Trainer,
+} from "webgpu-rnn";
 import { planFor } from "../src/session/plan.ts";
 import { randomWords } from "../src/session/run-context.ts";
 import { Session } from "../src/session/session.ts";
@@ -42,10 +53,13 @@ export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
 
 async function subjectOf(of: Case, problem: Problem, backend: Backend): Promise<Omit<Subject, "free">> {
   switch (of.mode) {
-    case "forward": return forwardSubject(backend, problem);
-    case "training": return trainingSubject(backend, problem);
+    case "forward":
+      return forwardSubject(backend, problem);
+    case "training":
+      return trainingSubject(backend, problem);
     case "model":
-    case "generation": return characterSubject(backend, of);
+    case "generation":
+      return characterSubject(backend, of);
   }
 }
 
@@ -62,7 +76,9 @@ async function forwardSubject(backend: Backend, problem: Problem): Promise<Omit<
       for (let i = 0; i < times; i++) await pass();
     },
     async steady(times) {
-      await (await program.run(data, { repeat: times })).downloads;
+      await (
+        await program.run(data, { repeat: times })
+      ).downloads;
     },
   };
 }
@@ -87,7 +103,9 @@ function trainingSubject(backend: Backend, problem: Problem): Omit<Subject, "fre
     async check() {
       const { output } = await forward(model, batch.input, { backend });
       const cotangent = problem.targets.map((target, i) => (2 / problem.targets.length) * (output.data[i] - target));
-      const { gradients: { parameters } } = await gradients(model, batch.input, { output: { shape, data: cotangent } }, { backend });
+      const {
+        gradients: { parameters },
+      } = await gradients(model, batch.input, { output: { shape, data: cotangent } }, { backend });
       const outcome: Outcome = { output: output.data as Float32Array };
       for (const [name, { data }] of Object.entries(parameters)) outcome[`gradient ${name}`] = data as Float32Array;
       await train(trainer, 1);

@@ -34,7 +34,12 @@ export interface Peers {
  * Opens the libraries that are always measured, with `all` the others too. One that fails is absent, with its reason.
  * @param load imports a bundle
  */
-export async function openPeers(entries: readonly PeerEntry[], all: boolean, load: (file: string) => Promise<PeerModule>, options: PeerOptions): Promise<Peers> {
+export async function openPeers(
+  entries: readonly PeerEntry[],
+  all: boolean,
+  load: (file: string) => Promise<PeerModule>,
+  options: PeerOptions,
+): Promise<Peers> {
   const libraries: Library[] = [];
   const absent: Absence[] = [];
   for (const { library, file, reason = "" } of entries.filter(({ always }) => all || always)) {

@@ -17,7 +17,14 @@ export interface PlanOptions {
 }
 
 /** @throws Error in words if something is unknown */
-export function planFrom({ only, shapes, cells: cellNames, modes: modeNames, seconds = defaultEffort.seconds, grid = false }: PlanOptions): Plan {
+export function planFrom({
+  only,
+  shapes,
+  cells: cellNames,
+  modes: modeNames,
+  seconds = defaultEffort.seconds,
+  grid = false,
+}: PlanOptions): Plan {
   if (!(seconds > 0)) throw new Error(`seconds must be above 0, got ${seconds}`);
   const wanted = {
     cells: (cellNames ?? (grid ? ["lstm"] : undefined))?.map((name) => oneOf<Cell>("cell", cells, name)),

@@ -73,13 +73,15 @@ export class Problems {
     const backend = await this.twins;
     const { cell, steps, batch, input, hidden } = wanted;
     const model = layerOf(cell, wanted);
-    const weights = await model.stateDict() as Record<string, Tensor<Float32Array>>;
+    const weights = (await model.stateDict()) as Record<string, Tensor<Float32Array>>;
     const { inputs, targets } = arraysOf(wanted);
     const x = { shape: [steps, batch, input], data: inputs };
     const { output } = await forward(model, x, { backend });
     // L = mean (y - target)²
     const cotangent = targets.map((target, i) => (2 / targets.length) * (output.data[i] - target));
-    const { gradients: { parameters } } = await gradients(model, x, { output: { shape: output.shape, data: cotangent } }, { backend });
+    const {
+      gradients: { parameters },
+    } = await gradients(model, x, { output: { shape: output.shape, data: cotangent } }, { backend });
     const learningRate = (0.01 * rms(weights.weight_hh_l0.data)) / rms(parameters.weight_hh_l0.data);
     const expected: Outcome = { output: output.data as Float32Array };
     for (const [name, { data }] of Object.entries(parameters)) {

@@ -69,6 +69,7 @@ export interface Report {
   readonly absent: readonly Absence[];
 }
 
-export const softwareNote = "The WebGPU adapter is software: a CPU that pretends to be a GPU. WebGPU rows compare dispatch schemes; they are not GPU speeds.";
+export const softwareNote =
+  "The WebGPU adapter is software: a CPU that pretends to be a GPU. WebGPU rows compare dispatch schemes; they are not GPU speeds.";
 export const hardwareNote = "The WebGPU adapter is a GPU.";
 export const noAdapterNote = "There is no WebGPU adapter: no WebGPU row was measured.";

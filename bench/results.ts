@@ -4,7 +4,8 @@ import type { Reply } from "./messages.ts";
 import type { Absence, Ceiling, Report, Row } from "./report.ts";
 import type { Event } from "./runner.ts";
 
-const keyOf = ({ library, backend }: { readonly library: string; readonly backend: string }, of: string): string => `${library} ${backend} ${of}`;
+const keyOf = ({ library, backend }: { readonly library: string; readonly backend: string }, of: string): string =>
+  `${library} ${backend} ${of}`;
 
 /** Rows and absences. What is measured again takes the place of what was known before. */
 export class Collected {
@@ -52,7 +53,10 @@ export class Results extends Collected {
   private date = new Date().toISOString();
   software = false;
 
-  constructor(private readonly browser: string, private readonly machine: string) {
+  constructor(
+    private readonly browser: string,
+    private readonly machine: string,
+  ) {
     super();
   }
 

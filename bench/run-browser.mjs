@@ -21,7 +21,7 @@ async function openBrowser(kind, url) {
     const browser = await launchBrowser(kind, options);
     const page = await browser.newPage();
     await page.goto(url);
-    const found = await page.evaluate(async () => (await navigator.gpu?.requestAdapter() ?? null) !== null);
+    const found = await page.evaluate(async () => ((await navigator.gpu?.requestAdapter()) ?? null) !== null);
     if (found || i === ways.length - 1) return { browser, page };
     await browser.close();
   }
@@ -33,7 +33,10 @@ export async function runInBrowser(kind, options, { peers, machine, onEvent }) {
   await mkdir(folder, { recursive: true });
   await buildPage("bench", folder);
   await buildPeers(join(folder, "peers"), { install: peers });
-  await writeFile(join(folder, "terminal.html"), '<!doctype html><meta charset="utf-8"><title>bench</title><link rel="icon" href="data:,">');
+  await writeFile(
+    join(folder, "terminal.html"),
+    '<!doctype html><meta charset="utf-8"><title>bench</title><link rel="icon" href="data:,">',
+  );
   const server = await serve(folder);
   let opened;
   try {
@@ -56,14 +59,23 @@ function drive(page, { options, peers, machine, browser }, onEvent) {
     };
     page.on("error", (error) => fail(new Error(`the page crashed: ${error.message}`)));
     page.on("close", () => fail(new Error("the page closed")));
-    page.exposeFunction("receive", receive).then(() => page.evaluate((run, all) => {
-      const worker = new Worker("worker.js", { type: "module" });
-      worker.onerror = (event) => window.receive({ kind: "problem", message: `the worker failed: ${event.message}` });
-      worker.onmessage = ({ data }) => {
-        if (data.kind === "opened") worker.postMessage({ kind: "run", ...run });
-        else window.receive(data);
-      };
-      worker.postMessage({ kind: "open", all });
-    }, { options, machine, browser }, peers)).catch(fail);
+    page
+      .exposeFunction("receive", receive)
+      .then(() =>
+        page.evaluate(
+          (run, all) => {
+            const worker = new Worker("worker.js", { type: "module" });
+            worker.onerror = (event) => window.receive({ kind: "problem", message: `the worker failed: ${event.message}` });
+            worker.onmessage = ({ data }) => {
+              if (data.kind === "opened") worker.postMessage({ kind: "run", ...run });
+              else window.receive(data);
+            };
+            worker.postMessage({ kind: "open", all });
+          },
+          { options, machine, browser },
+          peers,
+        ),
+      )
+      .catch(fail);
   });
 }

@@ -50,7 +50,8 @@ interface Admitted {
 }
 
 /** Whether the plan's pattern lets this library do this case. */
-export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend">, of: Case): boolean => only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true;
+export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend">, of: Case): boolean =>
+  only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true;
 
 /** Runs all cases of the plan. Resolves when done; rejects with `Stopped` if the signal says so. */
 export async function runCases(plan: Plan, options: RunnerOptions): Promise<void> {
@@ -86,7 +87,10 @@ interface Todo {
   readonly able: readonly Library[];
 }
 
-const absent = (kind: Absence["kind"], { name, backend }: Library, of: Case, reason: string): Event => ({ kind: "absent", absence: { library: name, backend, case: caseName(of), kind, reason } });
+const absent = (kind: Absence["kind"], { name, backend }: Library, of: Case, reason: string): Event => ({
+  kind: "absent",
+  absence: { library: name, backend, case: caseName(of), kind, reason },
+});
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 500);
 
@@ -95,8 +99,12 @@ class CaseRun {
   private readonly running = new Map<Admitted, Timed>();
 
   constructor(
-    private readonly of: Case, private readonly able: readonly Library[], private readonly effort: Effort,
-    private readonly options: RunnerOptions, private readonly estimate: Estimate, private readonly say: (text: string, left: number) => void,
+    private readonly of: Case,
+    private readonly able: readonly Library[],
+    private readonly effort: Effort,
+    private readonly options: RunnerOptions,
+    private readonly estimate: Estimate,
+    private readonly say: (text: string, left: number) => void,
   ) {}
 
   private readonly breathe = (): Promise<void> => breathe(this.options.signal);
@@ -139,7 +147,7 @@ class CaseRun {
         const [one, timed] = all[(i + round) % all.length];
         this.tell(all.length > 1 ? "timing all in turn" : `timing ${libraryName(one.library)}`);
         await this.guard(one, async () => {
-          if (!await timed.further(this.effort)) return;
+          if (!(await timed.further(this.effort))) return;
           taken = true;
           this.report(one, timed);
           await this.breathe();
@@ -206,20 +214,39 @@ function requiredOf(library: Library, of: Case, { expected }: Problem): readonly
   return of.mode === "forward" ? ["output"] : Object.keys(expected);
 }
 
-function rowOf(of: Case, { library, worst, checkedSteps }: Admitted, { samples, steady, dispatches, submits }: Timed, ceilings: Readonly<Record<string, Ceiling>>): Row {
+function rowOf(
+  of: Case,
+  { library, worst, checkedSteps }: Admitted,
+  { samples, steady, dispatches, submits }: Timed,
+  ceilings: Readonly<Record<string, Ceiling>>,
+): Row {
   const { cell, steps, batch, input, hidden, mode } = of;
   const middle = median(samples);
   const gflops = flopsOf(of) / middle / 1e6;
   const ceiling = library.name === "webgpu-rnn" ? ceilings[library.backend] : undefined;
   return {
-    library: library.name, ...(library.version ? { version: library.version } : {}), backend: library.backend, adapter: library.adapter,
-    cell, steps, batch, input, hidden, mode,
-    median_ms: round(middle), min_ms: round(Math.min(...samples)), max_ms: round(Math.max(...samples)), samples: samples.length,
+    library: library.name,
+    ...(library.version ? { version: library.version } : {}),
+    backend: library.backend,
+    adapter: library.adapter,
+    cell,
+    steps,
+    batch,
+    input,
+    hidden,
+    mode,
+    median_ms: round(middle),
+    min_ms: round(Math.min(...samples)),
+    max_ms: round(Math.max(...samples)),
+    samples: samples.length,
     ...(steady.length > 0 ? { steady_ms: round(median(steady)) } : {}),
-    dispatches, submits,
-    gflops: round(gflops), ...(ceiling ? { of_matmul: round(gflops / ceiling.gflops) } : {}),
+    dispatches,
+    submits,
+    gflops: round(gflops),
+    ...(ceiling ? { of_matmul: round(gflops / ceiling.gflops) } : {}),
     us_per_step: round((1000 * (steady.length > 0 ? median(steady) : middle)) / steps),
-    worst_error: worst, checked_steps: checkedSteps,
+    worst_error: worst,
+    checked_steps: checkedSteps,
   };
 }
 

@@ -42,7 +42,16 @@ export interface BenchOptions {
 }
 
 /** Runs the plan. A stopped run still gives a report, of what was measured until then. */
-export async function bench({ plan, devices, peers, browser, machine, matmul = {}, signal, onEvent = () => undefined }: BenchOptions): Promise<Report> {
+export async function bench({
+  plan,
+  devices,
+  peers,
+  browser,
+  machine,
+  matmul = {},
+  signal,
+  onEvent = () => undefined,
+}: BenchOptions): Promise<Report> {
   const collected = new Collected();
   for (const absence of [...devices.absent, ...peers.absent]) collected.take({ kind: "absent", absence });
   const report = (event: Event): void => {
@@ -57,10 +66,21 @@ export async function bench({ plan, devices, peers, browser, machine, matmul = {
   try {
     const unknown = devices.ours.filter((library) => !matmul[library.backend] && plan.cases.some((of) => isWanted(plan, library, of)));
     const libraries = [...devices.ours, ...peers.libraries];
-    const rows = plan.cases.reduce((sum, of) => sum + libraries.filter((library) => isWanted(plan, library, of)).length * guessSeconds(plan.effort, of.mode, devices.software), 0);
+    const rows = plan.cases.reduce(
+      (sum, of) =>
+        sum + libraries.filter((library) => isWanted(plan, library, of)).length * guessSeconds(plan.effort, of.mode, devices.software),
+      0,
+    );
     for (const [i, library] of unknown.entries()) {
       const { backend, device } = library;
-      const say = (text: string): void => report({ kind: "progress", text: `${text} on ${backend}`, done: 0, of: plan.cases.length, left: rows + preparation * (unknown.length - i) });
+      const say = (text: string): void =>
+        report({
+          kind: "progress",
+          text: `${text} on ${backend}`,
+          done: 0,
+          of: plan.cases.length,
+          left: rows + preparation * (unknown.length - i),
+        });
       say("finding the fastest kernels");
       await breathe();
       await library.calibrate();

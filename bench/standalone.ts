@@ -25,7 +25,11 @@ async function withPytorch(report: Report, plan: PlanOptions): Promise<Report> {
     await promisify(execFile)(process.env.PYTHON ?? "python3", args, { maxBuffer: 1 << 26 });
     return JSON.parse(await readFile(file, "utf8")) as Report;
   } catch (error) {
-    const reason = String((error as { stderr?: string }).stderr ?? error).trim().split("\n").at(-1) ?? "unknown";
+    const reason =
+      String((error as { stderr?: string }).stderr ?? error)
+        .trim()
+        .split("\n")
+        .at(-1) ?? "unknown";
     return { ...report, absent: [...report.absent, { library: "pytorch", backend: "", case: "", kind: "skipped", reason }] };
   } finally {
     await rm(temporary, { recursive: true });

@@ -11,9 +11,11 @@ import { rnnTanh } from "../src/kernels/cells/rnn.ts";
 import { mostLoopUnits } from "../src/kernels/recurrent-loop.ts";
 import { recordTimeLoop, millisecondsOf } from "../src/session/measure.ts";
 
-const cells = { "lstm": lstm, "gru": gru, "rnn": rnnTanh, "gru-reset-before": gruResetBefore } as const;
+const cells = { lstm: lstm, gru: gru, rnn: rnnTanh, "gru-reset-before": gruResetBefore } as const;
 const numbers = (text: string): number[] => text.split(",").map(Number);
-const [cellNames = "lstm,gru,rnn", units = "16,32,64,128,256", batches = "1,4,16,64"] = process.argv.slice(2).filter((word) => word !== "--cpu-time");
+const [cellNames = "lstm,gru,rnn", units = "16,32,64,128,256", batches = "1,4,16,64"] = process.argv
+  .slice(2)
+  .filter((word) => word !== "--cpu-time");
 if (process.argv.includes("--cpu-time")) {
   performance.now = () => {
     const { user, system } = process.cpuUsage();
@@ -24,8 +26,19 @@ const T = 32;
 const strategies = ["loop", "step"] as const;
 
 /** Milliseconds of a pass by each strategy: best of runs in turns. */
-async function measure(backend: Backend, cell: keyof typeof cells, pass: "forward" | "backward", B: number, H: number): Promise<Record<Strategy, number>> {
-  const runs = await Promise.all(strategies.map(async (strategy) => ({ strategy, program: await backend.prepare(recordTimeLoop({ cell: cells[cell], strategy, pass, T, B, H }), new Map()) })));
+async function measure(
+  backend: Backend,
+  cell: keyof typeof cells,
+  pass: "forward" | "backward",
+  B: number,
+  H: number,
+): Promise<Record<Strategy, number>> {
+  const runs = await Promise.all(
+    strategies.map(async (strategy) => ({
+      strategy,
+      program: await backend.prepare(recordTimeLoop({ cell: cells[cell], strategy, pass, T, B, H }), new Map()),
+    })),
+  );
   const best = { loop: Infinity, step: Infinity };
   for (const { program } of runs) await millisecondsOf(program, 1);
   const started = performance.now();
@@ -53,15 +66,21 @@ for (const cell of cellNames.split(",") as (keyof typeof cells)[]) {
       const backward = await measure(backend, cell, "backward", B, H);
       for (const training of [false, true]) {
         const taken = { loop: forward.loop + (training ? backward.loop : 0), step: forward.step + (training ? backward.step : 0) };
-        const { strategy, text } = explainStrategy({ T, B, H, G: cells[cell].gateNames.length, phases: "gatePhases" in cells[cell] ? 2 : 1, training }, profile);
+        const { strategy, text } = explainStrategy(
+          { T, B, H, G: cells[cell].gateNames.length, phases: "gatePhases" in cells[cell] ? 2 : 1, training },
+          profile,
+        );
         const loss = taken[strategy] / Math.min(taken.loop, taken.step) - 1;
         losses.push(loss);
         unguided.push(taken.loop / Math.min(taken.loop, taken.step) - 1);
-        console.log(`${cell.padEnd(5)} ${text}; measured loop ${taken.loop.toPrecision(3)}, step ${taken.step.toPrecision(3)}${loss > 0.15 ? `  ${Math.round(loss * 100)} % BEHIND` : ""}`);
+        console.log(
+          `${cell.padEnd(5)} ${text}; measured loop ${taken.loop.toPrecision(3)}, step ${taken.step.toPrecision(3)}${loss > 0.15 ? `  ${Math.round(loss * 100)} % BEHIND` : ""}`,
+        );
       }
     }
   }
 }
-const summary = (of: readonly number[]): string => `worst ${Math.round(Math.max(...of) * 100)} % behind the better one, ${of.filter((loss) => loss <= 0.15).length} of ${of.length} within 15 %`;
+const summary = (of: readonly number[]): string =>
+  `worst ${Math.round(Math.max(...of) * 100)} % behind the better one, ${of.filter((loss) => loss <= 0.15).length} of ${of.length} within 15 %`;
 console.log(`calibrated choice: ${summary(losses)}\nalways the loop:   ${summary(unguided)}`);
 backend.destroy();

@@ -13,19 +13,35 @@ const columns: readonly [title: string, explained: string, cell: (row: Row) => s
   ["Least", "", (r) => milliseconds(r.min_ms)],
   ["Greatest", "", (r) => milliseconds(r.max_ms)],
   ["Samples", "", (r) => String(r.samples)],
-  ["Without transfers", "Forward passes over data that stays on the device, one after the other", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
+  [
+    "Without transfers",
+    "Forward passes over data that stays on the device, one after the other",
+    (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms)),
+  ],
   ["Dispatches", "", (r) => (r.dispatches === 0 ? "" : String(r.dispatches))],
   ["Submits", "", (r) => (r.submits === 0 ? "" : String(r.submits))],
   ["GFLOP/s", "Of the matrix products", (r) => r.gflops.toPrecision(3)],
-  ["Of best product", "Share of the best matrix product measured on the same backend in the same run", (r) => (r.of_matmul === undefined ? "" : `${(100 * r.of_matmul).toFixed(0)} %`)],
+  [
+    "Of best product",
+    "Share of the best matrix product measured on the same backend in the same run",
+    (r) => (r.of_matmul === undefined ? "" : `${(100 * r.of_matmul).toFixed(0)} %`),
+  ],
 ];
 
 export function showTable(rows: readonly Row[], absent: readonly Absence[]): void {
   const table = block("table");
-  const head = make("tr", "", columns.map(([title, explained]) => make("th", "", title, { scope: "col", ...(explained ? { title: explained } : {}) })));
+  const head = make(
+    "tr",
+    "",
+    columns.map(([title, explained]) => make("th", "", title, { scope: "col", ...(explained ? { title: explained } : {}) })),
+  );
   const body = rows.map((row, i) => {
     const first = i > 0 && caseTitle(row) !== caseTitle(rows[i - 1]);
-    return make("tr", first ? "first" : "", columns.map(([title, , cell]) => make("td", title === "Median ms" ? "median" : "", cell(row))));
+    return make(
+      "tr",
+      first ? "first" : "",
+      columns.map(([title, , cell]) => make("td", title === "Median ms" ? "median" : "", cell(row))),
+    );
   });
   table.querySelector("thead")!.replaceChildren(...(rows.length > 0 ? [head] : []));
   table.querySelector("tbody")!.replaceChildren(...body);

@@ -40,7 +40,11 @@ export function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map(([, cell]) => cell(row, rows)));
   const titles = columns.map(([title]) => title);
   const widths = titles.map((title, i) => Math.max(title.length, ...cells.map((line) => line[i].length)));
-  const line = (texts: readonly string[]): string => texts.map((text, i) => (i < leftColumns ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join("  ").trimEnd();
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, i) => (i < leftColumns ? text.padEnd(widths[i]) : text.padStart(widths[i])))
+      .join("  ")
+      .trimEnd();
   const body = rows.flatMap((row, i) => [...(i > 0 && caseOf(row) !== caseOf(rows[i - 1]) ? [""] : []), line(cells[i])]);
   return [line(titles), ...body].join("\n");
 }
@@ -57,7 +61,14 @@ export function absences(absent: readonly Absence[]): string[] {
     const of = (name: "backend" | "case"): string[] => [...new Set(group.map((one) => one[name]).filter((text) => text !== ""))];
     const [backends, cases] = [of("backend"), of("case")];
     const where = cases.length > 2 ? `${cases.length} cases` : cases.join(" and ");
-    return [library, backends.length > 0 ? ` on ${backends.join(" and ")}` : "", where && `, ${where}`, ": ", kind === "refused" ? "refused, it " : "", reason].join("");
+    return [
+      library,
+      backends.length > 0 ? ` on ${backends.join(" and ")}` : "",
+      where && `, ${where}`,
+      ": ",
+      kind === "refused" ? "refused, it " : "",
+      reason,
+    ].join("");
   });
 }
 
@@ -65,13 +76,19 @@ export function absences(absent: readonly Absence[]): string[] {
 export function reportText({ adapter, browser, machine, date, note, matmul, rows, absent }: Report): string {
   const ceilings = Object.entries(matmul).map(([backend, { gflops, what }]) => `  ${backend}: ${gflops.toFixed(1)} GFLOP/s (${what})`);
   const missing = absences(absent).map((text) => `  ${text}`);
-  const checks = rows.some(({ checked_steps: checked, steps }) => checked < steps) ? ["Cases too long for the twins were checked by their first steps (checked_steps in the JSON file)."] : [];
+  const checks = rows.some(({ checked_steps: checked, steps }) => checked < steps)
+    ? ["Cases too long for the twins were checked by their first steps (checked_steps in the JSON file)."]
+    : [];
   return [
     `${browser}, ${machine}, ${date}`,
     `WebGPU adapter: ${adapter}`,
-    note, ...checks,
-    "", "Best matrix product of this run:", ...ceilings,
-    "", rows.length > 0 ? table(rows) : "no row was measured",
+    note,
+    ...checks,
+    "",
+    "Best matrix product of this run:",
+    ...ceilings,
+    "",
+    rows.length > 0 ? table(rows) : "no row was measured",
     ...(missing.length > 0 ? ["", "Not measured:", ...missing] : []),
   ].join("\n");
 }

@@ -6,7 +6,10 @@ import { milliseconds } from "./table.ts";
 export const cellNames: Readonly<Record<Cell, string>> = { lstm: "LSTM", gru: "GRU", rnn: "RNN", "gru-reset-before": "GRU (reset before)" };
 
 export const modeNames: Readonly<Record<Mode, string>> = {
-  forward: "forward pass", training: "training step", model: "character model, training step", generation: "drawing a text",
+  forward: "forward pass",
+  training: "training step",
+  model: "character model, training step",
+  generation: "drawing a text",
 };
 
 export const modeNotes: Readonly<Record<Mode, string>> = {
@@ -16,7 +19,8 @@ export const modeNotes: Readonly<Record<Mode, string>> = {
   generation: "As many characters as there are steps, one after the other, from that model.",
 };
 
-export const sizeName = ({ steps, batch, input, hidden }: Omit<Case, "cell" | "mode">): string => `${steps} × ${batch} × ${input} × ${hidden}`;
+export const sizeName = ({ steps, batch, input, hidden }: Omit<Case, "cell" | "mode">): string =>
+  `${steps} × ${batch} × ${input} × ${hidden}`;
 
 export const caseTitle = (of: Case): string => `${cellNames[of.cell]}, ${modeNames[of.mode]}, ${sizeName(of)}`;
 
@@ -32,5 +36,7 @@ export function verdict(rows: readonly Row[], software: boolean): string {
   const adapter = software ? "the software adapter" : "the GPU";
   if (ratio > 0.9 && ratio < 1.1) return `The CPU and ${adapter} take the same time here.`;
   const times = (factor: number): string => (factor < 10 ? factor.toFixed(1) : factor.toFixed(0));
-  return ratio > 1 ? `The CPU is ${times(ratio)} times as fast as ${adapter} here.` : `${adapter[0].toUpperCase()}${adapter.slice(1)} is ${times(1 / ratio)} times as fast as the CPU here.`;
+  return ratio > 1
+    ? `The CPU is ${times(ratio)} times as fast as ${adapter} here.`
+    : `${adapter[0].toUpperCase()}${adapter.slice(1)} is ${times(1 / ratio)} times as fast as the CPU here.`;
 }

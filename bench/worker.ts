@@ -22,21 +22,40 @@ addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
 
 async function handle(request: Request): Promise<void> {
   switch (request.kind) {
-    case "open": return open(request.all);
-    case "run": return run(request);
-    case "stop": return running?.abort();
+    case "open":
+      return open(request.all);
+    case "run":
+      return run(request);
+    case "stop":
+      return running?.abort();
   }
 }
 
 async function open(all: boolean): Promise<void> {
   const [found, manifest] = await Promise.all([findDevices(), fetch(`${peersFolder}manifest.json`)]);
   devices = found;
-  const entries = await manifest.json() as PeerEntry[];
+  const entries = (await manifest.json()) as PeerEntry[];
   // A computed address: the page's own bundle must not contain them.
-  peers = await openPeers(entries, all, (file) => import(peersFolder + file) as Promise<PeerModule>, { assets: peersFolder, adapter: devices.adapter });
+  peers = await openPeers(entries, all, (file) => import(peersFolder + file) as Promise<PeerModule>, {
+    assets: peersFolder,
+    adapter: devices.adapter,
+  });
   const { adapter, software, note, ours } = devices;
-  const libraries = [...ours, ...peers.libraries].map(({ name, backend, adapter: of, version }) => ({ name, backend, adapter: of, version }));
-  reply({ kind: "opened", adapter, software, note, libraries, absent: [...devices.absent, ...peers.absent], more: entries.some(({ always, file }) => !always && file !== undefined) });
+  const libraries = [...ours, ...peers.libraries].map(({ name, backend, adapter: of, version }) => ({
+    name,
+    backend,
+    adapter: of,
+    version,
+  }));
+  reply({
+    kind: "opened",
+    adapter,
+    software,
+    note,
+    libraries,
+    absent: [...devices.absent, ...peers.absent],
+    more: entries.some(({ always, file }) => !always && file !== undefined),
+  });
 }
 
 async function run({ options, machine, browser }: Request & { kind: "run" }): Promise<void> {
@@ -45,7 +64,11 @@ async function run({ options, machine, browser }: Request & { kind: "run" }): Pr
   const control = (running = new AbortController());
   try {
     const report = await bench({
-      plan: planFrom(options), devices, peers, matmul, signal: control.signal,
+      plan: planFrom(options),
+      devices,
+      peers,
+      matmul,
+      signal: control.signal,
       browser: browser ?? browserName(navigator.userAgent),
       machine: machine ?? `${navigator.hardwareConcurrency} cores`,
       onEvent: (event) => reply({ kind: "event", event }),

@@ -12,7 +12,20 @@ const numbers = ["embedding", "hidden", "layers", "batch", "window", "learningRa
 const names = [...texts, ...numbers];
 
 /** Values that are right, to try one of an address beside. */
-const right: Shared = { cell: "lstm", embedding: 1, hidden: 1, layers: 1, batch: 1, window: 1, learningRate: 1, seed: 0, backend: "auto", prompt: "", temperature: 1, length: 1 };
+const right: Shared = {
+  cell: "lstm",
+  embedding: 1,
+  hidden: 1,
+  layers: 1,
+  batch: 1,
+  window: 1,
+  learningRate: 1,
+  seed: 0,
+  backend: "auto",
+  prompt: "",
+  temperature: 1,
+  length: 1,
+};
 
 export function toAddress(shared: Partial<Shared>): string {
   const query = new URLSearchParams();
@@ -54,4 +67,3 @@ function check(shared: Shared): void {
 
 /** As written, where it is no number, so that messages can quote it. */
 const toNumber = (text: string): number | string => (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text);
-

@@ -148,11 +148,13 @@ const lockOf = (id: string): string => `webgpu-rnn training ${id}`;
 /** Takes the lock of a training, and returns what gives it back; undefined if another tab has it. */
 function hold(id: string): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
-    navigator.locks.request(lockOf(id), { ifAvailable: true }, (lock) => {
-      if (lock) return new Promise<void>((release) => resolve(release));
-      resolve(undefined);
-      return undefined;
-    }).catch(reject);
+    navigator.locks
+      .request(lockOf(id), { ifAvailable: true }, (lock) => {
+        if (lock) return new Promise<void>((release) => resolve(release));
+        resolve(undefined);
+        return undefined;
+      })
+      .catch(reject);
   });
 }
 

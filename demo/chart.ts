@@ -7,7 +7,10 @@ import { Plot } from "./plot.ts";
 export class Chart {
   history = new LossHistory();
   private readonly plot = new Plot(block("chart"), {
-    lines: [{ colour: "--raw", width: 1 }, { colour: "--accent", width: 2.5 }],
+    lines: [
+      { colour: "--raw", width: 1 },
+      { colour: "--accent", width: 2.5 },
+    ],
     data: () => [this.history.steps, this.history.raw, this.history.smooth],
     label: () => `Loss curve: ${this.inWords()}`,
     pointed: (index) => this.readOut(index),
@@ -33,7 +36,9 @@ export class Chart {
 
   private inWords(): string {
     const { steps, raw, latest } = this.history;
-    return steps.length === 0 ? "nothing yet" : `from ${raw[0].toFixed(2)} at step ${steps[0]} to ${latest.toFixed(2)} at step ${steps[steps.length - 1]}`;
+    return steps.length === 0
+      ? "nothing yet"
+      : `from ${raw[0].toFixed(2)} at step ${steps[0]} to ${latest.toFixed(2)} at step ${steps[steps.length - 1]}`;
   }
 
   /** The numbers under the pointer. */

@@ -52,7 +52,10 @@ export function readCheckpoint(file: Uint8Array<ArrayBuffer>): OpenedFile {
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
   const expected = parameterCount(settings, vocabulary.size);
   const found = Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);
-  if (found !== expected) throw foreign(`a network of its settings has ${expected.toLocaleString("en")} parameters, the file holds ${found.toLocaleString("en")}`);
+  if (found !== expected)
+    throw foreign(
+      `a network of its settings has ${expected.toLocaleString("en")} parameters, the file holds ${found.toLocaleString("en")}`,
+    );
   saying(() => checkParameters(settings, vocabulary.size));
   for (const [name, { data }] of Object.entries(tensors)) {
     if (!data.every(Number.isFinite)) throw foreign(`its "${shortName(name)}" holds a number that is not finite`);
@@ -73,7 +76,8 @@ function readVocabulary(found: object): Vocabulary {
 
 function readMark(found: object): TextMark {
   const { name, characters, hash } = found as TextMark;
-  if (typeof name !== "string" || !Number.isSafeInteger(characters) || characters < 0 || typeof hash !== "string") throw foreign("it does not say which text it learnt from");
+  if (typeof name !== "string" || !Number.isSafeInteger(characters) || characters < 0 || typeof hash !== "string")
+    throw foreign("it does not say which text it learnt from");
   return { name: shortName(name), characters, hash };
 }
 

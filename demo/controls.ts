@@ -5,12 +5,22 @@ import { block, button, say } from "./dom.ts";
 export type State = "loading" | "empty" | "starting" | "training" | "pausing" | "paused";
 
 const words: Readonly<Record<State, string>> = {
-  loading: "Loading…", empty: "Ready", starting: "Getting ready…", training: "Preparing the kernels…", pausing: "Finishing this step…", paused: "Paused",
+  loading: "Loading…",
+  empty: "Ready",
+  starting: "Getting ready…",
+  training: "Preparing the kernels…",
+  pausing: "Finishing this step…",
+  paused: "Paused",
 };
 
 /** The button that goes on from each state, for who has just pressed one that is gone. */
 const next: Readonly<Record<State, readonly string[]>> = {
-  loading: [], empty: ["start"], starting: ["cancel", "start"], training: ["pause"], pausing: ["pause"], paused: ["resume", "start"],
+  loading: [],
+  empty: ["start"],
+  starting: ["cancel", "start"],
+  training: ["pause"],
+  pausing: ["pause"],
+  paused: ["resume", "start"],
 };
 const all = ["start", "pause", "resume", "stop", "kill", "cancel"] as const;
 
@@ -143,6 +153,9 @@ export class Controls {
   /** Gives the focus to the button that took the place of the one that had it. */
   private keepFocus(focused: (typeof all)[number]): void {
     if (!button(focused).hidden) return;
-    next[this.state].map(button).find((candidate) => !candidate.hidden && !candidate.disabled)?.focus();
+    next[this.state]
+      .map(button)
+      .find((candidate) => !candidate.hidden && !candidate.disabled)
+      ?.focus();
   }
 }

@@ -21,7 +21,10 @@ export function choose(name: string, value: string): void {
 
 /** Makes an element: a class, text or children, and attributes. */
 export function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K, className = "", content: string | readonly (Node | string)[] = "", attributes: Readonly<Record<string, string>> = {},
+  tag: K,
+  className = "",
+  content: string | readonly (Node | string)[] = "",
+  attributes: Readonly<Record<string, string>> = {},
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   if (className) element.className = className;

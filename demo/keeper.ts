@@ -10,7 +10,10 @@ export class Keeper {
   private readonly note = block("kept");
 
   /** @param goOn goes on with a training that was offered */
-  constructor(private readonly notices: Notices, private readonly goOn: (offer: Offer, kept: Pick<Training, "file" | "text">) => void) {
+  constructor(
+    private readonly notices: Notices,
+    private readonly goOn: (offer: Offer, kept: Pick<Training, "file" | "text">) => void,
+  ) {
     this.autosave = Autosave.open().catch((error: unknown) => this.fail(error));
   }
 
@@ -19,10 +22,16 @@ export class Keeper {
     const autosave = await this.autosave;
     const offer = await autosave?.offer().catch((error: unknown) => this.fail(error));
     if (!autosave || !offer || !isWanted()) return;
-    this.notices.show("info", "There is a training that you have left", `${offer.about}, ${count(offer.step)} ${offer.step === 1 ? "step" : "steps"}, kept in this browser ${ago(offer.savedAt)}.`, [
-      { label: "Continue where you left off", go: () => void this.accept(offer) },
-      { label: "Discard it", go: () => void autosave.discard(offer.id).catch((error: unknown) => this.fail(error)) },
-    ], topic);
+    this.notices.show(
+      "info",
+      "There is a training that you have left",
+      `${offer.about}, ${count(offer.step)} ${offer.step === 1 ? "step" : "steps"}, kept in this browser ${ago(offer.savedAt)}.`,
+      [
+        { label: "Continue where you left off", go: () => void this.accept(offer) },
+        { label: "Discard it", go: () => void autosave.discard(offer.id).catch((error: unknown) => this.fail(error)) },
+      ],
+      topic,
+    );
   }
 
   /** Another training begins, or the one that was offered goes on. */
@@ -33,11 +42,13 @@ export class Keeper {
   }
 
   save(training: Training): void {
-    void this.autosave.then(async (autosave) => {
-      if (!autosave) return;
-      await autosave.save(training);
-      this.note.textContent = `Kept in this browser up to step ${count(training.step)}: a reload offers to go on from there.`;
-    }).catch((error: unknown) => this.fail(error));
+    void this.autosave
+      .then(async (autosave) => {
+        if (!autosave) return;
+        await autosave.save(training);
+        this.note.textContent = `Kept in this browser up to step ${count(training.step)}: a reload offers to go on from there.`;
+      })
+      .catch((error: unknown) => this.fail(error));
   }
 
   private async accept(offer: Offer): Promise<void> {

@@ -57,7 +57,9 @@ export class LossHistory {
 
   /** Goes on from kept losses, as far as they are any. */
   restore({ steps, raw, smooth }: KeptLosses): void {
-    const isCurve = [steps, raw, smooth].every((values) => Array.isArray(values) && values.length === steps.length && values.every(Number.isFinite));
+    const isCurve = [steps, raw, smooth].every(
+      (values) => Array.isArray(values) && values.length === steps.length && values.every(Number.isFinite),
+    );
     if (!isCurve) return;
     this.cut(0);
     steps.forEach((step, i) => {

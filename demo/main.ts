@@ -22,8 +22,16 @@ const chart = new Chart();
 const view = new ModelView();
 const text = new TextSource((title, message) => notices.show("problem", title, message));
 const controls = new Controls({ start, pause: () => send({ kind: "pause" }), resume, kill });
-const form = new SettingsForm({ backend: chooseBackend, learningRate: changeLearningRate, complain: (message) => notices.show("problem", "This setting does not work", message), change: share });
-const samples = new Samples({ change: (sampling) => send({ kind: "sampling", sampling }), ask: (sampling) => send({ kind: "sample", sampling }) });
+const form = new SettingsForm({
+  backend: chooseBackend,
+  learningRate: changeLearningRate,
+  complain: (message) => notices.show("problem", "This setting does not work", message),
+  change: share,
+});
+const samples = new Samples({
+  change: (sampling) => send({ kind: "sampling", sampling }),
+  ask: (sampling) => send({ kind: "sample", sampling }),
+});
 const keeper = new Keeper(new Notices("offer"), (offer, kept) => {
   if (kept.text) text.use(kept.text);
   void open(kept.file, { name: "the training that was kept", offer }, form.backend, { andTrain: true });
@@ -143,7 +151,12 @@ function recover(where: BackendChoice, andTrain: boolean, learningRate?: number)
 }
 
 /** Opens a checkpoint. The present model goes on until everything in the file has been found right. */
-async function open(file: Uint8Array<ArrayBuffer>, why: Opening, where: BackendChoice, { andTrain = false, learningRate }: { andTrain?: boolean; learningRate?: number } = {}): Promise<void> {
+async function open(
+  file: Uint8Array<ArrayBuffer>,
+  why: Opening,
+  where: BackendChoice,
+  { andTrain = false, learningRate }: { andTrain?: boolean; learningRate?: number } = {},
+): Promise<void> {
   notices.clear();
   opening = why;
   if (controls.state !== "training") controls.set("starting");
@@ -210,7 +223,16 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     samples.add(reply);
   },
   checkpoint({ file, step, asked }) {
-    if (model && asked) download(file, `${model.textName.toLowerCase().replace(/\.\w+$/, "").replace(/[^\p{L}\p{N}]+/gu, "-") || "model"}-${step}.safetensors`);
+    if (model && asked)
+      download(
+        file,
+        `${
+          model.textName
+            .toLowerCase()
+            .replace(/\.\w+$/, "")
+            .replace(/[^\p{L}\p{N}]+/gu, "-") || "model"
+        }-${step}.safetensors`,
+      );
     if (!model || divergence.isOn) return;
     safeCopy = { file, step };
     keeper.save({ file, step, about: inWords(model.settings, model.textName), text: reads, losses: chart.history.kept });
@@ -231,7 +253,11 @@ function receive(reply: Reply): void {
 function sayOpened({ settings, step, textName, hasText }: ModelInfo, name: string): void {
   const title = opening?.isCopy ? "Back at the last copy" : opening?.offer ? "Back where you left off" : `Opened ${name}`;
   const what = `${inWords(settings, textName)}, ${count(step)} ${step === 1 ? "step" : "steps"}.`;
-  notices.show("info", title, hasText ? what : `${what} That is not the text chosen here. The network can write; Continue trains it on the chosen text.`);
+  notices.show(
+    "info",
+    title,
+    hasText ? what : `${what} That is not the text chosen here. The network can write; Continue trains it on the chosen text.`,
+  );
 }
 
 /** The loss is far above that of guessing. */
@@ -239,9 +265,13 @@ function warn(loss: number): void {
   const { learningRate } = form.read();
   const slower = Math.min(0.005, Number((learningRate / 10).toPrecision(1)));
   const from = safeCopy ? `Go back to step ${count(safeCopy.step)}` : "Begin again";
-  notices.show("problem", "The loss diverges", `It is ${loss.toFixed(1)}, and who guesses every character alike has ${divergence.guessing.toFixed(1)}. The learning rate of ${learningRate} is too large for this network.`, [
-    { label: `${from} with learning rate ${slower}`, go: () => recover(choice ?? "auto", true, slower) },
-  ], "divergence");
+  notices.show(
+    "problem",
+    "The loss diverges",
+    `It is ${loss.toFixed(1)}, and who guesses every character alike has ${divergence.guessing.toFixed(1)}. The learning rate of ${learningRate} is too large for this network.`,
+    [{ label: `${from} with learning rate ${slower}`, go: () => recover(choice ?? "auto", true, slower) }],
+    "divergence",
+  );
 }
 
 function problem(found: Problem): void {
@@ -294,7 +324,10 @@ takeFiles({
   refuse: (message) => notices.show("problem", "This file cannot be opened", message),
 });
 // A tab that is not looked at may be ended without a word.
-document.addEventListener("visibilitychange", () => document.hidden && controls.state === "training" && send({ kind: "checkpoint", asked: false }));
+document.addEventListener(
+  "visibilitychange",
+  () => document.hidden && controls.state === "training" && send({ kind: "checkpoint", asked: false }),
+);
 document.querySelector(".writing .bar")!.addEventListener("change", share);
 
 controls.onChange = (state) => {
@@ -308,6 +341,7 @@ controls.set("loading");
 const { shared, problems } = fromAddress(location.search);
 form.write(shared);
 samples.write(shared);
-if (problems.length > 0) notices.show("problem", "Some settings in the address of this page do not work", `${problems.join(". ")}. The others are taken.`);
+if (problems.length > 0)
+  notices.show("problem", "Some settings in the address of this page do not work", `${problems.join(". ")}. The others are taken.`);
 send({ kind: "backend", choice: form.backend });
 void keeper.offer(() => model === undefined && controls.state !== "starting");

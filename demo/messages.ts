@@ -39,7 +39,15 @@ export type Request =
    * Put the model of a checkpoint in the place of the present one, which goes on if the file cannot be used. `text` is
    * the one at hand, for going on with the training; `learningRate` another one than the file's.
    */
-  | { readonly kind: "open"; readonly choice: BackendChoice; readonly file: Uint8Array<ArrayBuffer>; readonly name: string; readonly text: Text | null; readonly andTrain: boolean; readonly learningRate?: number }
+  | {
+      readonly kind: "open";
+      readonly choice: BackendChoice;
+      readonly file: Uint8Array<ArrayBuffer>;
+      readonly name: string;
+      readonly text: Text | null;
+      readonly andTrain: boolean;
+      readonly learningRate?: number;
+    }
   /** Go on training, on this text; null: on the one before. */
   | { readonly kind: "resume"; readonly text: Text | null }
   | { readonly kind: "pause" }
@@ -110,7 +118,17 @@ export type Reply =
   | { readonly kind: "state"; readonly state: "paused" }
   | { readonly kind: "progress"; readonly steps: readonly StepReport[]; readonly charactersPerSecond: number }
   /** A piece of a sample; samples are told apart by `id`. `leftOut`: characters of the prompt that the model has never seen. */
-  | { readonly kind: "sample"; readonly id: number; readonly step: number; readonly loss: number | null; readonly prompt: string; readonly leftOut: string; readonly temperature: number; readonly piece: string; readonly done: boolean }
+  | {
+      readonly kind: "sample";
+      readonly id: number;
+      readonly step: number;
+      readonly loss: number | null;
+      readonly prompt: string;
+      readonly leftOut: string;
+      readonly temperature: number;
+      readonly piece: string;
+      readonly done: boolean;
+    }
   /** `asked`: for a download; otherwise the copy to fall back on. */
   | { readonly kind: "checkpoint"; readonly file: Uint8Array<ArrayBuffer>; readonly step: number; readonly asked: boolean }
   | { readonly kind: "verify"; readonly report: DeviceReport }

@@ -5,11 +5,14 @@ import type { Sampling, Settings } from "./messages.ts";
 
 export function makeModel({ cell, embedding, hidden, layers, seed }: Settings, vocabularySize: number): Sequential {
   const Layer = { lstm: LSTM, gru: GRU, rnn: RNN }[cell];
-  return new Sequential({
-    embedding: new Embedding(vocabularySize, embedding),
-    recurrent: new Layer(embedding, hidden, { numLayers: layers }),
-    output: new Linear(hidden, vocabularySize),
-  }, { seed });
+  return new Sequential(
+    {
+      embedding: new Embedding(vocabularySize, embedding),
+      recurrent: new Layer(embedding, hidden, { numLayers: layers }),
+      output: new Linear(hidden, vocabularySize),
+    },
+    { seed },
+  );
 }
 
 export function makeTrainer(model: Sequential, backend: Backend, data: TrainingData, seed: number, learningRate: Schedule): Trainer {
@@ -18,7 +21,12 @@ export function makeTrainer(model: Sequential, backend: Backend, data: TrainingD
 
 /** Pieces of text as they come. The model is only read, so this may go on between two training steps. */
 export async function* write(
-  model: Sequential, backend: Backend, vocabulary: Vocabulary, { prompt, length, temperature }: Sampling, seed: number, signal?: AbortSignal,
+  model: Sequential,
+  backend: Backend,
+  vocabulary: Vocabulary,
+  { prompt, length, temperature }: Sampling,
+  seed: number,
+  signal?: AbortSignal,
 ): AsyncGenerator<string> {
   const start = vocabulary.encode(prompt === "" ? vocabulary.characters[0] : prompt);
   for await (const tokens of generateTokens(model, start, { backend, length, temperature, seed, signal })) yield vocabulary.decode(tokens);

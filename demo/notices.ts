@@ -21,7 +21,10 @@ export class Notices {
     close.setAttribute("aria-label", "Dismiss");
     const buttons = ways.map(({ label, go }) => makeButton(label, () => this.leave(go)));
     const shown = make("div", `notice ${tone}`, [
-      make("strong", "", title), make("p", "", message), ...(buttons.length > 0 ? [make("div", "bar", buttons)] : []), close,
+      make("strong", "", title),
+      make("p", "", message),
+      ...(buttons.length > 0 ? [make("div", "bar", buttons)] : []),
+      close,
     ]);
     this.topic = topic;
     this.place.replaceChildren(shown);
@@ -41,6 +44,7 @@ export class Notices {
   private leave(go: () => void): void {
     this.clear();
     go();
-    if (document.activeElement === document.body) this.place.closest("section")?.querySelector<HTMLElement>("button:not([hidden])")?.focus({ preventScroll: true });
+    if (document.activeElement === document.body)
+      this.place.closest("section")?.querySelector<HTMLElement>("button:not([hidden])")?.focus({ preventScroll: true });
   }
 }

@@ -27,7 +27,10 @@ export class Plot {
   private plot: uPlot | undefined;
   private drawing = false;
 
-  constructor(private readonly place: HTMLElement, private readonly options: PlotOptions) {
+  constructor(
+    private readonly place: HTMLElement,
+    private readonly options: PlotOptions,
+  ) {
     this.build();
     this.draw();
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(place);
@@ -58,15 +61,38 @@ export class Plot {
     const { lines, data, pointed, range } = this.options;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    this.plot = new uPlot({
-      ...this.size(),
-      scales: { x: { time: false }, y: { range: (_, low, high) => range?.() ?? (Number.isFinite(low) ? uPlot.rangeNum(low, high, 0.08, true) : [0, 5]) } },
-      axes: [{ ...axis, size: 32, values: (_, values) => values.map((v) => (Number.isInteger(v) ? String(v) : "")) }, { ...axis, size: 44 }],
-      series: [{}, ...lines.map(({ colour: name, width, dash }) => ({ stroke: colour(name), width, dash: dash && [...dash], points: { show: false } }))],
-      legend: { show: false },
-      cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-      hooks: { setCursor: [({ cursor }) => pointed(cursor.idx ?? null)] },
-    }, data(), this.place);
+    const axis = {
+      stroke: colour("--faint"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui, sans-serif",
+    };
+    this.plot = new uPlot(
+      {
+        ...this.size(),
+        scales: {
+          x: { time: false },
+          y: { range: (_, low, high) => range?.() ?? (Number.isFinite(low) ? uPlot.rangeNum(low, high, 0.08, true) : [0, 5]) },
+        },
+        axes: [
+          { ...axis, size: 32, values: (_, values) => values.map((v) => (Number.isInteger(v) ? String(v) : "")) },
+          { ...axis, size: 44 },
+        ],
+        series: [
+          {},
+          ...lines.map(({ colour: name, width, dash }) => ({
+            stroke: colour(name),
+            width,
+            dash: dash && [...dash],
+            points: { show: false },
+          })),
+        ],
+        legend: { show: false },
+        cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+        hooks: { setCursor: [({ cursor }) => pointed(cursor.idx ?? null)] },
+      },
+      data(),
+      this.place,
+    );
   }
 }

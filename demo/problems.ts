@@ -27,7 +27,11 @@ export function explain({ during, kind, message }: Problem, remedies: Remedies):
     const slower = Number((remedies.learningRate / 3).toPrecision(1));
     const when = /step \d+ gave loss \S+/.exec(message)?.[0];
     const text = `${when ? `${when[0].toUpperCase()}${when.slice(1)}` : "A step gave no number"}. The network is as it was before; a lower learning rate takes smaller steps.`;
-    return { title: "The loss is no longer a number", message: text, ways: [{ label: `Continue with learning rate ${slower}`, go: () => remedies.slowDown(slower) }, ...save] };
+    return {
+      title: "The loss is no longer a number",
+      message: text,
+      ways: [{ label: `Continue with learning rate ${slower}`, go: () => remedies.slowDown(slower) }, ...save],
+    };
   }
   if (during === "open" && kind !== "device" && kind !== "other") {
     return { title: "This file cannot be opened", message: `${message}. The present model is as it was.`, ways: [] };
@@ -37,14 +41,22 @@ export function explain({ during, kind, message }: Problem, remedies: Remedies):
   }
   if (kind === "device" || during === "training") {
     const from = remedies.hasCopy ? "Continue from the last copy" : "Begin again";
-    const ways: readonly Way[] = [{ label: `${from} on the CPU`, go: () => remedies.goOn("cpu") }, { label: `${from} on WebGPU`, go: () => remedies.goOn("webgpu") }, ...save];
+    const ways: readonly Way[] = [
+      { label: `${from} on the CPU`, go: () => remedies.goOn("cpu") },
+      { label: `${from} on WebGPU`, go: () => remedies.goOn("webgpu") },
+      ...save,
+    ];
     return { title: kind === "device" ? "The device was lost" : "Training has ended", message, ways };
   }
   if (kind === "other" && /memory|allocation|array (buffer )?length/i.test(message)) {
     return { title: "There is not enough memory", message: `${message}. Choose a smaller Hidden size, Batch or Window.`, ways: save };
   }
   if (during === "resume" && kind === "data" && remedies.trainNew) {
-    return { title: "This network cannot learn from this text", message, ways: [{ label: "Train a new network on it", go: () => remedies.trainNew!() }] };
+    return {
+      title: "This network cannot learn from this text",
+      message,
+      ways: [{ label: "Train a new network on it", go: () => remedies.trainNew!() }],
+    };
   }
   const title = during === "start" || during === "verify" ? "These settings do not work" : "That did not work";
   return { title, message, ways: [] };

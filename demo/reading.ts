@@ -13,7 +13,11 @@ export function readText({ text }: Text, { batch, window }: Window, known?: Voca
   const needed = batch * window + 1;
   const characters = countCharacters(text);
   if (characters < needed) {
-    throw new RnnError("data", labels.window, `${labels.batch} ${batch} times ${labels.window} ${window} needs a text of ${needed.toLocaleString("en")} characters, this one has ${characters.toLocaleString("en")}; choose a longer text, or a smaller ${labels.batch} or ${labels.window}`);
+    throw new RnnError(
+      "data",
+      labels.window,
+      `${labels.batch} ${batch} times ${labels.window} ${window} needs a text of ${needed.toLocaleString("en")} characters, this one has ${characters.toLocaleString("en")}; choose a longer text, or a smaller ${labels.batch} or ${labels.window}`,
+    );
   }
   const vocabulary = Vocabulary.of(text);
   if (known) checkKnown(vocabulary, known);
@@ -24,9 +28,16 @@ function checkKnown(vocabulary: Vocabulary, known: Vocabulary): void {
   const characters = new Set(known.characters);
   const unknown = vocabulary.characters.filter((c) => !characters.has(c));
   if (unknown.length === 0) return;
-  const some = unknown.slice(0, 8).map((c) => `“${c}”`).join(", ");
+  const some = unknown
+    .slice(0, 8)
+    .map((c) => `“${c}”`)
+    .join(", ");
   const more = unknown.length > 8 ? ` and ${unknown.length - 8} more` : "";
-  throw new RnnError("data", "Text", `it has characters that this network has never seen: ${some}${more}. Train a new network on it, or choose a text with the ${known.size} characters that this one knows`);
+  throw new RnnError(
+    "data",
+    "Text",
+    `it has characters that this network has never seen: ${some}${more}. Train a new network on it, or choose a text with the ${known.size} characters that this one knows`,
+  );
 }
 
 /** Where a trainer gets its batches. While there is no text they are blank, which is enough to check a checkpoint against. */
@@ -35,7 +46,11 @@ export class Reading implements TrainingData {
   /** The step that reads the first window of a new text, whose beginning goes on from nothing. */
   private begins = -1;
 
-  constructor(private readonly window: Window, private readonly vocabulary: Vocabulary, private mark: TextMark) {}
+  constructor(
+    private readonly window: Window,
+    private readonly vocabulary: Vocabulary,
+    private mark: TextMark,
+  ) {}
 
   get batches(): number {
     return this.data?.batches ?? 1;

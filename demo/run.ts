@@ -19,7 +19,11 @@ export class Run {
   private readonly trainer: Trainer;
   private samples = 0;
 
-  private constructor(description: Omit<Description, "text">, readonly backend: Backend, private readonly reading: Reading) {
+  private constructor(
+    description: Omit<Description, "text">,
+    readonly backend: Backend,
+    private readonly reading: Reading,
+  ) {
     ({ settings: this.settings, vocabulary: this.vocabulary } = description);
     this.learningRate = this.settings.learningRate;
     this.model = makeModel(this.settings, this.vocabulary.size);
@@ -61,7 +65,12 @@ export class Run {
     return Run.restored({ settings: { ...this.settings, learningRate }, vocabulary }, await this.checkpoint(), backend, this.reading);
   }
 
-  private static async restored(description: Omit<Description, "text">, file: Uint8Array<ArrayBuffer>, backend: Backend, reading: Reading): Promise<Run> {
+  private static async restored(
+    description: Omit<Description, "text">,
+    file: Uint8Array<ArrayBuffer>,
+    backend: Backend,
+    reading: Reading,
+  ): Promise<Run> {
     const run = new Run(description, backend, reading);
     await run.checkMemory();
     run.trainer.restore(file);
@@ -78,7 +87,14 @@ export class Run {
 
   info(): ModelInfo {
     const { settings, learningRate, vocabulary, step, textName } = this;
-    return { settings: { ...settings, learningRate }, parameters: this.model.parameterCount, vocabulary: vocabulary.size, step, textName, hasText: this.reading.hasText };
+    return {
+      settings: { ...settings, learningRate },
+      parameters: this.model.parameterCount,
+      vocabulary: vocabulary.size,
+      step,
+      textName,
+      hasText: this.reading.hasText,
+    };
   }
 
   /**

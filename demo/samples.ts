@@ -43,7 +43,7 @@ export class Samples {
 
   /** A beginning that suits the text, unless the visitor has chosen one. */
   suggest(text: string): void {
-    if (!this.touched) input("prompt").value = text.includes("The ") ? "The " : /\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0] ?? "";
+    if (!this.touched) input("prompt").value = text.includes("The ") ? "The " : (/\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0] ?? "");
   }
 
   complain(problem: string): void {
@@ -79,7 +79,8 @@ export class Samples {
     if (!piece.done) return;
     this.current!.article.classList.remove("writing-now");
     // What is wrong with the fields stays said.
-    if (this.isRight() && piece.leftOut !== "") this.complain(`Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
+    if (this.isRight() && piece.leftOut !== "")
+      this.complain(`Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
   }
 
   private begin({ id, step, loss, prompt, temperature }: Piece): void {

@@ -12,7 +12,12 @@ export class SettingsForm {
   private touched = false;
 
   /** @param on.complain says what is wrong with a value; on.change: some setting is another now */
-  constructor(on: { backend: (choice: BackendChoice) => void; learningRate: (value: number) => void; complain: (message: string) => void; change: () => void }) {
+  constructor(on: {
+    backend: (choice: BackendChoice) => void;
+    learningRate: (value: number) => void;
+    complain: (message: string) => void;
+    change: () => void;
+  }) {
     this.preset.addEventListener("change", () => {
       this.touched = true;
       if (this.preset.value !== "custom") this.fill(this.preset.value as PresetName);
@@ -67,7 +72,9 @@ export class SettingsForm {
     if (cell) choose("cell", cell);
     if (backend) this.backend = backend;
     const settings = this.read();
-    const same = Object.entries(presets).find(([, preset]) => (Object.keys(preset) as (keyof typeof preset)[]).every((key) => preset[key] === settings[key]));
+    const same = Object.entries(presets).find(([, preset]) =>
+      (Object.keys(preset) as (keyof typeof preset)[]).every((key) => preset[key] === settings[key]),
+    );
     this.preset.value = same?.[0] ?? "custom";
     this.touched ||= numbers.some((name) => name !== "seed" && rest[name] !== undefined);
   }

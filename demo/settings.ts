@@ -7,8 +7,14 @@ const most = { embedding: 4096, hidden: 4096, layers: 8, batch: 1024, window: 10
 const least = { embedding: 1, hidden: 1, layers: 1, batch: 1, window: 1, seed: 0 } as const;
 
 export const labels: Readonly<Record<keyof Settings, string>> = {
-  cell: "Cell", embedding: "Embedding size", hidden: "Hidden size", layers: "Layers",
-  batch: "Batch", window: "Window", learningRate: "Learning rate", seed: "Seed",
+  cell: "Cell",
+  embedding: "Embedding size",
+  hidden: "Hidden size",
+  layers: "Layers",
+  batch: "Batch",
+  window: "Window",
+  learningRate: "Learning rate",
+  seed: "Seed",
 };
 
 /** @throws RnnError `option`, naming the field as the page does */
@@ -23,14 +29,16 @@ export function checkSettings(settings: Settings): void {
 
 /** @throws RnnError `option`, naming the field as the page does */
 export function checkSampling({ prompt, length, temperature }: Sampling): void {
-  if (typeof prompt !== "string" || prompt.length > longestPrompt) throw new RnnError("option", "Begins with", `must be a text of up to ${longestPrompt} characters`);
+  if (typeof prompt !== "string" || prompt.length > longestPrompt)
+    throw new RnnError("option", "Begins with", `must be a text of up to ${longestPrompt} characters`);
   checkWhole("Characters", length, 1, 5000);
   checkNumber("Temperature", temperature, 0, 1.5);
 }
 
 /** @throws RnnError `option`, naming the field as the page does */
 export function checkBackend(choice: BackendChoice): void {
-  if (!["auto", "webgpu", "cpu"].includes(choice)) throw new RnnError("option", "Compute on", `must be auto, webgpu or cpu, got ${say(choice)}`);
+  if (!["auto", "webgpu", "cpu"].includes(choice))
+    throw new RnnError("option", "Compute on", `must be auto, webgpu or cpu, got ${say(choice)}`);
 }
 
 const longestPrompt = 500;
@@ -41,11 +49,13 @@ export function checkWhole(label: string, value: unknown, from: number, to: numb
 }
 
 export function checkNumber(label: string, value: unknown, from: number, to: number): void {
-  if (!(typeof value === "number" && value >= from && value <= to)) throw new RnnError("option", label, `must be a number from ${from} to ${to}, got ${say(value)}`);
+  if (!(typeof value === "number" && value >= from && value <= to))
+    throw new RnnError("option", label, `must be a number from ${from} to ${to}, got ${say(value)}`);
 }
 
 export function checkLearningRate(value: number): void {
-  if (!isLearningRate(value)) throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(value)}`);
+  if (!isLearningRate(value))
+    throw new RnnError("option", labels.learningRate, `must be a number above 0 and at most 10, got ${say(value)}`);
 }
 
 export const isLearningRate = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 10;

@@ -6,7 +6,10 @@ import { labels } from "./settings.ts";
 const gates = { lstm: 4, gru: 3, rnn: 1 } as const;
 
 /** Weights and biases of the model in model.ts. */
-export function parameterCount({ cell, embedding, hidden, layers }: Pick<Settings, "cell" | "embedding" | "hidden" | "layers">, vocabulary: number): number {
+export function parameterCount(
+  { cell, embedding, hidden, layers }: Pick<Settings, "cell" | "embedding" | "hidden" | "layers">,
+  vocabulary: number,
+): number {
   const layer = (inputs: number): number => gates[cell] * hidden * (inputs + hidden + 2);
   return vocabulary * embedding + layer(embedding) + (layers - 1) * layer(hidden) + vocabulary * (hidden + 1);
 }
@@ -29,11 +32,19 @@ export function checkParameters(settings: Settings, vocabulary: number): number 
   const parameters = parameterCount(settings, vocabulary);
   const bytes = bytesOfParameters(parameters);
   if (bytes <= mostBytes) return parameters;
-  throw new RnnError("limit", labels.hidden, `this network would have ${parameters.toLocaleString("en")} parameters, which take ${inBytes(bytes)} in training; this page takes ${inBytes(mostBytes)} at most. Choose a smaller ${labels.hidden} or fewer ${labels.layers}`);
+  throw new RnnError(
+    "limit",
+    labels.hidden,
+    `this network would have ${parameters.toLocaleString("en")} parameters, which take ${inBytes(bytes)} in training; this page takes ${inBytes(mostBytes)} at most. Choose a smaller ${labels.hidden} or fewer ${labels.layers}`,
+  );
 }
 
 /** @throws RnnError `limit`, in the page's words, if a training step takes too much */
 export function checkStep(bytes: number): void {
   if (bytes <= mostBytes) return;
-  throw new RnnError("limit", labels.batch, `a training step with these settings would take ${inBytes(bytes)}; this page takes ${inBytes(mostBytes)} at most. Choose a smaller ${labels.batch} or ${labels.window}, or a smaller network`);
+  throw new RnnError(
+    "limit",
+    labels.batch,
+    `a training step with these settings would take ${inBytes(bytes)}; this page takes ${inBytes(mostBytes)} at most. Choose a smaller ${labels.batch} or ${labels.window}, or a smaller network`,
+  );
 }

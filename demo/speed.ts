@@ -2,7 +2,10 @@
 export class Speed {
   private ends: number[] = [];
 
-  constructor(private readonly charactersPerStep: number, private readonly span = 5000) {}
+  constructor(
+    private readonly charactersPerStep: number,
+    private readonly span = 5000,
+  ) {}
 
   step(): void {
     const now = performance.now();

@@ -26,7 +26,12 @@ export function countCharacters(text: string): number {
 /** @throws RnnError `data`, naming the file, if it is empty, too large, unreadable or no text */
 export async function readTextFile(file: File): Promise<string> {
   const name = shortName(file.name);
-  if (file.size > mostBytes) throw new RnnError("data", name, `has ${Math.round(file.size / 1e6).toLocaleString("en")} MB; a text may have up to ${mostBytes / 1e6} MB`);
+  if (file.size > mostBytes)
+    throw new RnnError(
+      "data",
+      name,
+      `has ${Math.round(file.size / 1e6).toLocaleString("en")} MB; a text may have up to ${mostBytes / 1e6} MB`,
+    );
   let bytes: Uint8Array;
   try {
     bytes = new Uint8Array(await file.arrayBuffer());
@@ -43,7 +48,12 @@ export async function readTextFile(file: File): Promise<string> {
 export function decodeText(bytes: Uint8Array, name: string): string {
   if (bytes.length === 0) throw new RnnError("data", name, "is empty");
   const text = decoded(bytes);
-  if (text === undefined) throw new RnnError("data", name, "is no text but a binary file (an image, a document, an archive …); choose a .txt file, or paste the text");
+  if (text === undefined)
+    throw new RnnError(
+      "data",
+      name,
+      "is no text but a binary file (an image, a document, an archive …); choose a .txt file, or paste the text",
+    );
   if (text.trim() === "") throw new RnnError("data", name, "has nothing but blanks");
   return text.replace(/\r\n?/g, "\n");
 }

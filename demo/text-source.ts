@@ -51,7 +51,11 @@ export class TextSource {
     try {
       const text = await readTextFile(file);
       if (ticket !== this.files) return;
-      if (this.isLocked) this.complain("This text was not taken", `The training goes on with its own. Stop it first, then choose ${shortName(file.name)} again.`);
+      if (this.isLocked)
+        this.complain(
+          "This text was not taken",
+          `The training goes on with its own. Stop it first, then choose ${shortName(file.name)} again.`,
+        );
       else this.keep({ name: file.name === mobyDickName ? `${mobyDickName} (file)` : shortName(file.name), text });
     } catch (error) {
       if (ticket === this.files) this.complain("This text cannot be used", error instanceof RnnError ? error.message : String(error));

@@ -32,7 +32,9 @@ let sampling: Sampling = { prompt: "", length: 200, temperature: 0.8 };
 let samples = 0;
 
 /** `adopt`: the model of a file is ready to take the place of the present one. */
-type Task = Request | { readonly kind: "adopt"; readonly opened: Run; readonly adopt: () => void; readonly request: Extract<Request, { kind: "open" }> };
+type Task =
+  | Request
+  | { readonly kind: "adopt"; readonly opened: Run; readonly adopt: () => void; readonly request: Extract<Request, { kind: "open" }> };
 const queue = new RequestQueue<Task>();
 
 /** Tasks that are done between two steps; all others end the training first. */
@@ -69,7 +71,9 @@ async function handle(task: Task): Promise<void> {
       return;
     }
     case "start":
-      run = await device.exchange(task.choice, (fresh) => Run.create(task.settings, task.text, fresh, (planned) => reply({ kind: "planned", planned })));
+      run = await device.exchange(task.choice, (fresh) =>
+        Run.create(task.settings, task.text, fresh, (planned) => reply({ kind: "planned", planned })),
+      );
       reply({ kind: "model", model: run.info(), opened: null });
       return train();
     case "open": {
@@ -156,7 +160,15 @@ async function writeSample(how: Sampling, loss: number | null = null, signal?: A
   if (!run) throw new RnnError("option", "Sample", "there is no model yet; start a training or open a checkpoint");
   checkSampling(how);
   const { known, unknown } = run.knownPart(how.prompt);
-  const about = { kind: "sample", id: ++samples, step: run.step, loss, prompt: known, leftOut: unknown, temperature: how.temperature } as const;
+  const about = {
+    kind: "sample",
+    id: ++samples,
+    step: run.step,
+    loss,
+    prompt: known,
+    leftOut: unknown,
+    temperature: how.temperature,
+  } as const;
   for await (const piece of run.write({ ...how, prompt: known }, signal)) {
     reply({ ...about, piece, done: false });
     // On the CPU nothing else would let messages in.

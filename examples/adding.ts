@@ -1,7 +1,22 @@
 // The adding problem (Hochreiter & Schmidhuber 1997; Le et al. 2015): of a sequence of numbers between 0 and 1 two are
 // marked, and their sum is to be said in the end. Who always says 1 has a mean squared error of 1/6 = 0.1667 (0.1767 on
 // the samples of the paper); whoever forgets cannot do better.
-import { adam, forward, GRU, LastStep, Linear, LSTM, RNN, Sequential, squaredError, Trainer, type Backend, type Batch, type Module, type Tensor } from "webgpu-rnn/full";
+import {
+  adam,
+  forward,
+  GRU,
+  LastStep,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  squaredError,
+  Trainer,
+  type Backend,
+  type Batch,
+  type Module,
+  type Tensor,
+} from "webgpu-rnn/full";
 import { uniformFrom } from "./random.ts";
 
 /** A number of steps, one marked in each half. */
@@ -12,7 +27,7 @@ export function addingBatch(steps: number, rows: number, seed: number): Batch {
   for (let b = 0; b < rows; b++) {
     for (let t = 0; t < steps; t++) input[(t * rows + b) * 2] = uniform();
     for (const half of [0, 1]) {
-      const at = (Math.floor((uniform() + half) * steps / 2) * rows + b) * 2;
+      const at = (Math.floor(((uniform() + half) * steps) / 2) * rows + b) * 2;
       input[at + 1] = 1;
       sums[b] += input[at];
     }
@@ -29,7 +44,12 @@ export type CellName = (typeof cells)[number];
  * linear output, in the end or at every step.
  */
 export async function addingModel(cell: CellName, hidden: number, { everyStep = false, identityTimes = 1 } = {}): Promise<Module> {
-  const rnn = { tanh: () => new RNN(2, hidden), IRNN: () => new RNN(2, hidden, { nonlinearity: "relu", recurrentInit: "identity" }), GRU: () => new GRU(2, hidden), LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }) }[cell]();
+  const rnn = {
+    tanh: () => new RNN(2, hidden),
+    IRNN: () => new RNN(2, hidden, { nonlinearity: "relu", recurrentInit: "identity" }),
+    GRU: () => new GRU(2, hidden),
+    LSTM: () => new LSTM(2, hidden, { forgetBias: 3 }),
+  }[cell]();
   const model = new Sequential([everyStep ? rnn : new LastStep(rnn), new Linear(hidden, 1)], { seed: 1 });
   if (cell === "IRNN") {
     const dict: Record<string, Tensor> = { ...(await model.stateDict()) };
@@ -57,10 +77,20 @@ export interface AddingOptions {
 export async function adding({ backend, cell, length, hidden, steps, onStep }: AddingOptions): Promise<{ error: number; ofOne: number }> {
   const model = await addingModel(cell, hidden);
   const data = { batches: steps, carriesState: false, batch: (step: number) => addingBatch(length, 32, step + 2) };
-  const trainer = new Trainer(model, { backend, data, loss: squaredError(), optimizer: adam({ learningRate: { tanh: 0.005, IRNN: 0.001, GRU: 0.005, LSTM: 0.01 }[cell] }), clipNorm: 1 });
+  const trainer = new Trainer(model, {
+    backend,
+    data,
+    loss: squaredError(),
+    optimizer: adam({ learningRate: { tanh: 0.005, IRNN: 0.001, GRU: 0.005, LSTM: 0.01 }[cell] }),
+    clipNorm: 1,
+  });
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
-  const { input, targets: { data: sums } } = addingBatch(length, 500, 1);
+  const {
+    input,
+    targets: { data: sums },
+  } = addingBatch(length, 500, 1);
   const { output } = await forward(model, input, { backend });
-  const errorOf = (answer: (row: number) => number): number => Array.from(sums).reduce((sum, target, row) => sum + (answer(row) - target) ** 2 / sums.length, 0);
+  const errorOf = (answer: (row: number) => number): number =>
+    Array.from(sums).reduce((sum, target, row) => sum + (answer(row) - target) ** 2 / sums.length, 0);
   return { error: errorOf((row) => output.data[row]), ofOne: errorOf(() => 1) };
 }

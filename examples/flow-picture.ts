@@ -19,14 +19,23 @@ export function flowPicture(flows: readonly Flow[]): string {
     });
     return [
       `<g transform="translate(${margin + Math.floor(n / 2) * across} ${margin + (n % 2) * down})">`,
-      `<text x="0" y="-8">${title}</text>`, `<text x="-6" y="${rows * square}" text-anchor="end">t</text>`, `<text x="${columns * square}" y="${rows * square + 16}" text-anchor="end">k</text>`,
-      `<rect width="${columns * square}" height="${rows * square}" fill="none" stroke="#bbb"/>`, `<g fill="#1f4e8c">`, ...squares, "</g>", "</g>",
+      `<text x="0" y="-8">${title}</text>`,
+      `<text x="-6" y="${rows * square}" text-anchor="end">t</text>`,
+      `<text x="${columns * square}" y="${rows * square + 16}" text-anchor="end">k</text>`,
+      `<rect width="${columns * square}" height="${rows * square}" fill="none" stroke="#bbb"/>`,
+      `<g fill="#1f4e8c">`,
+      ...squares,
+      "</g>",
+      "</g>",
     ].join("\n");
   });
   const [width, height] = [margin + Math.ceil(flows.length / 2) * across, margin + 2 * down];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="14">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`, ...matrices,
-    `<text x="${margin}" y="${height - 12}">‖∂E_t/∂h_k‖, dark: the greatest of a matrix; white: at most 10^-${decades} of it</text>`, "</svg>", "",
+    `<rect width="${width}" height="${height}" fill="white"/>`,
+    ...matrices,
+    `<text x="${margin}" y="${height - 12}">‖∂E_t/∂h_k‖, dark: the greatest of a matrix; white: at most 10^-${decades} of it</text>`,
+    "</svg>",
+    "",
   ].join("\n");
 }

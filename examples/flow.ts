@@ -25,7 +25,17 @@ export function longReach({ shape: [steps, columns], data }: Tensor): number {
 }
 
 /** Two matrices of each cell: before learning and after `steps` steps of it. */
-export async function gradientFlows({ backend, length, hidden, steps }: { backend: Backend; length: number; hidden: number; steps: number }): Promise<Flow[]> {
+export async function gradientFlows({
+  backend,
+  length,
+  hidden,
+  steps,
+}: {
+  backend: Backend;
+  length: number;
+  hidden: number;
+  steps: number;
+}): Promise<Flow[]> {
   const flows: Flow[] = [];
   const loss = squaredError();
   const data = { batches: steps, carriesState: false, batch: (step: number) => sumsSoFar(length, 32, step + 2) };
@@ -36,7 +46,13 @@ export async function gradientFlows({ backend, length, hidden, steps }: { backen
       flows.push({ title: `${cell} ${when}`, norms: norms["0.l0.h"] });
     };
     await look("before");
-    const trainer = new Trainer(model, { backend, data, loss, optimizer: adam({ learningRate: cell === "IRNN" ? 0.001 : 0.005 }), clipNorm: 1 });
+    const trainer = new Trainer(model, {
+      backend,
+      data,
+      loss,
+      optimizer: adam({ learningRate: cell === "IRNN" ? 0.001 : 0.005 }),
+      clipNorm: 1,
+    });
     for await (const _ of trainer.run({ steps }));
     await look("after");
   }

@@ -1,7 +1,21 @@
 // A series of numbers goes on: the Mackey-Glass equation with noise, 20 steps ahead from the 60 before. Dropout that stays
 // on gives another forecast each time; how far they lie apart says how far to trust them (Gal & Ghahramani 2016). The
 // noise itself, which no model knows, comes on top: its size is learnt from what is left on a part of the series between training and test.
-import { adam, cosine, Dropout, forward, GRU, LastStep, Linear, Sequential, squaredError, Trainer, type Backend, type Module, type Tensor } from "webgpu-rnn/full";
+import {
+  adam,
+  cosine,
+  Dropout,
+  forward,
+  GRU,
+  LastStep,
+  Linear,
+  Sequential,
+  squaredError,
+  Trainer,
+  type Backend,
+  type Module,
+  type Tensor,
+} from "webgpu-rnn/full";
 import { uniformFrom } from "./random.ts";
 
 const [window, horizon] = [60, 20];
@@ -21,7 +35,10 @@ function windows(values: Float64Array, starts: readonly number[]): { input: Tens
   for (const [b, start] of starts.entries()) for (let t = 0; t < window; t++) input[t * starts.length + b] = values[start + t];
   return {
     input: { shape: [window, starts.length, 1], data: input },
-    targets: { shape: [starts.length, horizon], data: Float32Array.from(starts.flatMap((start) => Array.from(values.slice(start + window, start + window + horizon)))) },
+    targets: {
+      shape: [starts.length, horizon],
+      data: Float32Array.from(starts.flatMap((start) => Array.from(values.slice(start + window, start + window + horizon)))),
+    },
   };
 }
 
@@ -32,7 +49,13 @@ export interface Forecast {
   readonly truth: Float32Array;
 }
 
-async function sampled(model: Module, values: Float64Array, starts: readonly number[], samples: number, backend: Backend): Promise<Forecast> {
+async function sampled(
+  model: Module,
+  values: Float64Array,
+  starts: readonly number[],
+  samples: number,
+  backend: Backend,
+): Promise<Forecast> {
   const { input, targets } = windows(values, starts);
   const size = starts.length * horizon;
   const [sum, squares] = [new Float64Array(size), new Float64Array(size)];
@@ -65,19 +88,44 @@ export interface ForecastOptions {
  * mean squares, the latter of the forecast that all stays as it is; `covered` is the share of what came within two
  * deviations, `first` and `last` the mean deviation of the samples one step ahead and at the end.
  */
-export async function forecast({ backend, length, hidden, steps, samples, onStep }: ForecastOptions): Promise<{ error: number; ofStaying: number; covered: number; first: number; last: number }> {
+export async function forecast({
+  backend,
+  length,
+  hidden,
+  steps,
+  samples,
+  onStep,
+}: ForecastOptions): Promise<{ error: number; ofStaying: number; covered: number; first: number; last: number }> {
   const values = series(length);
   const [trained, noted] = [Math.floor(length / 2), Math.floor((length * 2) / 3)];
   const uniform = uniformFrom(2);
-  const batches = Array.from({ length: 200 }, () => windows(values, Array.from({ length: 32 }, () => Math.floor(uniform() * (trained - window - horizon)))));
-  const data = { batches: batches.length, carriesState: false, batch: (step: number) => ({ ...batches[step % batches.length], startsSequence: true }) };
+  const batches = Array.from({ length: 200 }, () =>
+    windows(
+      values,
+      Array.from({ length: 32 }, () => Math.floor(uniform() * (trained - window - horizon))),
+    ),
+  );
+  const data = {
+    batches: batches.length,
+    carriesState: false,
+    batch: (step: number) => ({ ...batches[step % batches.length], startsSequence: true }),
+  };
   const model = new Sequential([new LastStep(new GRU(1, hidden)), new Dropout(0.1), new Linear(hidden, horizon)], { seed: 1 });
-  const trainer = new Trainer(model, { backend, data, loss: squaredError(), optimizer: adam({ learningRate: cosine({ learningRate: 0.01, totalSteps: steps }) }), clipNorm: 1 });
+  const trainer = new Trainer(model, {
+    backend,
+    data,
+    loss: squaredError(),
+    optimizer: adam({ learningRate: cosine({ learningRate: 0.01, totalSteps: steps }) }),
+    clipNorm: 1,
+  });
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
 
-  const placesIn = (from: number, to: number): number[] => Array.from({ length: Math.floor((to - from - window - horizon) / 7) }, (_, i) => from + 7 * i);
+  const placesIn = (from: number, to: number): number[] =>
+    Array.from({ length: Math.floor((to - from - window - horizon) / 7) }, (_, i) => from + 7 * i);
   const before = await sampled(model, values, placesIn(trained, noted), samples, backend);
-  const noise = Math.sqrt(Math.max(0, rootMeanSquare(before.mean.map((y, i) => y - before.truth[i])) ** 2 - rootMeanSquare(before.deviation) ** 2));
+  const noise = Math.sqrt(
+    Math.max(0, rootMeanSquare(before.mean.map((y, i) => y - before.truth[i])) ** 2 - rootMeanSquare(before.deviation) ** 2),
+  );
   const starts = placesIn(noted, length);
   const { mean, deviation, truth } = await sampled(model, values, starts, samples, backend);
   const meanAt = (step: number): number => starts.reduce((sum, _, b) => sum + deviation[b * horizon + step] / starts.length, 0);
@@ -85,6 +133,7 @@ export async function forecast({ backend, length, hidden, steps, samples, onStep
     error: rootMeanSquare(mean.map((y, i) => y - truth[i])),
     ofStaying: rootMeanSquare(Array.from(truth, (y, i) => y - values[starts[Math.floor(i / horizon)] + window - 1])),
     covered: mean.filter((y, i) => Math.abs(y - truth[i]) <= 2 * Math.hypot(deviation[i], noise)).length / mean.length,
-    first: meanAt(0), last: meanAt(horizon - 1),
+    first: meanAt(0),
+    last: meanAt(horizon - 1),
   };
 }

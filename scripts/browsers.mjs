@@ -10,16 +10,30 @@ const run = promisify(execFile);
 const home = homedir();
 const programFiles = [process.env.PROGRAMFILES, process.env["PROGRAMFILES(X86)"], process.env.LOCALAPPDATA].filter(Boolean);
 const onWindows = (...path) => programFiles.map((folder) => join(folder, ...path));
-const onMac = (app, program) => ["/Applications", join(home, "Applications")].map((folder) => `${folder}/${app}.app/Contents/MacOS/${program}`);
+const onMac = (app, program) =>
+  ["/Applications", join(home, "Applications")].map((folder) => `${folder}/${app}.app/Contents/MacOS/${program}`);
 
 const kinds = {
   chromium: {
     variables: ["CHROME_PATH", "CHROME_BIN", "PUPPETEER_EXECUTABLE_PATH"],
-    commands: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "microsoft-edge-stable", "microsoft-edge", "msedge"],
+    commands: [
+      "chromium",
+      "chromium-browser",
+      "google-chrome-stable",
+      "google-chrome",
+      "chrome",
+      "microsoft-edge-stable",
+      "microsoft-edge",
+      "msedge",
+    ],
     paths: {
       linux: ["/usr/bin/chromium", "/opt/google/chrome/chrome", "/snap/bin/chromium", "/opt/microsoft/msedge/msedge"],
       darwin: [...onMac("Google Chrome", "Google Chrome"), ...onMac("Chromium", "Chromium"), ...onMac("Microsoft Edge", "Microsoft Edge")],
-      win32: [...onWindows("Google", "Chrome", "Application", "chrome.exe"), ...onWindows("Chromium", "Application", "chrome.exe"), ...onWindows("Microsoft", "Edge", "Application", "msedge.exe")],
+      win32: [
+        ...onWindows("Google", "Chrome", "Application", "chrome.exe"),
+        ...onWindows("Chromium", "Application", "chrome.exe"),
+        ...onWindows("Microsoft", "Edge", "Application", "msedge.exe"),
+      ],
     },
     /** What puppeteer's cache may hold; the first is what it downloads. */
     downloads: ["chrome", "chromium", "chrome-headless-shell"],
@@ -168,7 +182,9 @@ function launchOptions(kind, { software = false } = {}) {
     args: [
       "--enable-unsafe-webgpu",
       // What the flag turns off makes SwiftShader compile kernels with much workgroup memory ten times as long.
-      ...(software ? ["--use-webgpu-adapter=swiftshader", "--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"] : []),
+      ...(software
+        ? ["--use-webgpu-adapter=swiftshader", "--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"]
+        : []),
       ...(process.platform === "linux" ? ["--enable-features=Vulkan"] : []),
       // Chromium's sandbox cannot be set up by root, nor in most containers that run CI.
       ...(process.getuid?.() === 0 || process.env.CI ? ["--no-sandbox"] : []),

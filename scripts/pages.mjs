@@ -21,7 +21,9 @@ const notForPages = /\.(ts|mjs|js|md|py|wgsl)$|^(node_modules|peers|package(-loc
 /** Fills the page's empty `<nav class="pages">` with links to all of them. */
 async function link(file, path, linked) {
   const up = "../".repeat(path.split("/").length - 1);
-  const links = linked.map((page) => `<a href="${up + page.path || "./"}"${page.path === path ? ' aria-current="page"' : ""}>${page.title}</a>`);
+  const links = linked.map(
+    (page) => `<a href="${up + page.path || "./"}"${page.path === path ? ' aria-current="page"' : ""}>${page.title}</a>`,
+  );
   await writeFile(file, (await readFile(file, "utf8")).replace(/(<nav class="pages"[^>]*>)(?=<\/nav>)/, `$1${links.join("")}`));
 }
 
@@ -33,14 +35,10 @@ export async function buildPage(name, outdir) {
   await mkdir(outdir, { recursive: true });
   for (const file of files) {
     const isPage = pages.some((page) => page.name === `${name}/${file}`);
-    if (!isPage && !notForPages.test(file)) await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
+    if (!isPage && !notForPages.test(file))
+      await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
-  await bundle({
-    entryPoints: entries.map((file) => join(source, file)),
-    outdir,
-    splitting: true,
-    loader: { ".txt": "text" },
-  });
+  await bundle({ entryPoints: entries.map((file) => join(source, file)), outdir, splitting: true, loader: { ".txt": "text" } });
 }
 
 /**
@@ -50,11 +48,13 @@ export async function buildPage(name, outdir) {
 export async function buildPages({ folder = join(root, "build", "site"), demoOnly = false } = {}) {
   await rm(folder, { recursive: true, force: true });
   const present = pages.filter(({ name }) => (name.startsWith("demo") || !demoOnly) && existsSync(join(root, name, "index.html")));
-  await Promise.all(present.map(async ({ name, path, also }) => {
-    await buildPage(name, join(folder, path));
-    await link(join(folder, path, "index.html"), path, present);
-    await also?.(join(folder, path));
-  }));
+  await Promise.all(
+    present.map(async ({ name, path, also }) => {
+      await buildPage(name, join(folder, path));
+      await link(join(folder, path, "index.html"), path, present);
+      await also?.(join(folder, path));
+    }),
+  );
   // The text that the demo trains on if the visitor brings none.
   await writeFile(join(folder, "moby-dick.txt"), mobyDick());
   return { folder, pages: present };

@@ -24,5 +24,8 @@ const listing = print(context.recording);
 console.log(listing);
 if (process.argv.includes("--write")) {
   const document = "ARCHITECTURE.md";
-  writeFileSync(document, readFileSync(document, "utf8").replace(/^( +0 copy [^]*?)^```$/m, () => `${listing}\n\`\`\``));
+  writeFileSync(
+    document,
+    readFileSync(document, "utf8").replace(/^( +0 copy [^]*?)^```$/m, () => `${listing}\n\`\`\``),
+  );
 }

@@ -12,8 +12,15 @@ import { readCommandLine, readPort } from "./command-line.mjs";
 
 /** Everything from here, nothing inline. WebAssembly is compiled, threads are workers from blobs, and so are files to download. */
 export const pagePolicy = [
-  "default-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self' blob:", "connect-src 'self' blob:", "img-src 'self' data:",
-  "object-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self' blob:",
+  "connect-src 'self' blob:",
+  "img-src 'self' data:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join("; ");
 
 const headers = {
@@ -55,13 +62,17 @@ function handler(directory, policy) {
   return async (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (policy !== null) response.setHeader("Content-Security-Policy", policy);
-    if (!ownName.test(request.headers.host ?? "")) return send(request, response, 403, "This server is for this machine only: open it as localhost.");
-    if (request.method !== "GET" && request.method !== "HEAD") return send(request, response, 405, "Only GET and HEAD.", { Allow: "GET, HEAD" });
-    if (!await isInside(directory, request.url)) return send(request, response, 404, "Not found.");
-    compress(request, response, () => files(request, response, (error) => {
-      if (error) console.error(error);
-      send(request, response, error ? 500 : 404, error ? "The file could not be read." : "Not found.");
-    }));
+    if (!ownName.test(request.headers.host ?? ""))
+      return send(request, response, 403, "This server is for this machine only: open it as localhost.");
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return send(request, response, 405, "Only GET and HEAD.", { Allow: "GET, HEAD" });
+    if (!(await isInside(directory, request.url))) return send(request, response, 404, "Not found.");
+    compress(request, response, () =>
+      files(request, response, (error) => {
+        if (error) console.error(error);
+        send(request, response, error ? 500 : 404, error ? "The file could not be read." : "Not found.");
+      }),
+    );
   };
 }
 
@@ -91,7 +102,8 @@ export async function serve(directory, { port = 0, search = false, policy = page
       await listen(at);
       break;
     } catch (error) {
-      if (error.code === "EACCES") throw new Error(`port ${at} may not be used without further rights; choose one from 1024 on`, { cause: error });
+      if (error.code === "EACCES")
+        throw new Error(`port ${at} may not be used without further rights; choose one from 1024 on`, { cause: error });
       if (error.code !== "EADDRINUSE") throw error;
       if (!search || at >= Math.min(port + 100, 65535)) throw new Error(`port ${at} is in use`, { cause: error });
     }
@@ -106,8 +118,13 @@ export async function serve(directory, { port = 0, search = false, policy = page
 }
 
 async function main() {
-  const { values, words: [directory = "."], help } = readCommandLine(process.argv.slice(2), { port: { type: "string" } }, { words: 1 });
-  if (help) return console.log("node scripts/serve.mjs [DIR] [--port N]   serves DIR (.) on localhost, on port N (8080) or the next free one");
+  const {
+    values,
+    words: [directory = "."],
+    help,
+  } = readCommandLine(process.argv.slice(2), { port: { type: "string" } }, { words: 1 });
+  if (help)
+    return console.log("node scripts/serve.mjs [DIR] [--port N]   serves DIR (.) on localhost, on port N (8080) or the next free one");
   if (!(await stat(directory).catch(() => null))?.isDirectory()) throw new Error(`${directory} is no folder`);
   const { url } = await serve(directory, { port: readPort(values.port ?? "8080"), search: true });
   console.log(url);

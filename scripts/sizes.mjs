@@ -13,11 +13,14 @@ import { root } from "./bundle.mjs";
  */
 export const tasks = {
   "running an LSTM on the CPU": {
-    imports: ["createBackend", "forward", "LSTM", "tensor"], loads: ["cpu-backend", "wasm-builds"], limit: 69_000,
+    imports: ["createBackend", "forward", "LSTM", "tensor"],
+    loads: ["cpu-backend", "wasm-builds"],
+    limit: 69_000,
   },
   "training a character model on WebGPU": {
     imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
-    loads: ["webgpu-backend", "sampling"], limit: 87_000,
+    loads: ["webgpu-backend", "sampling"],
+    limit: 87_000,
   },
 };
 
@@ -27,8 +30,18 @@ const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 async function sizeOf({ imports, loads }) {
   const program = `import { ${imports.join(", ")} } from "./dist/esm/index.js";\nconsole.log(${imports.join(", ")});\n`;
   const { outputFiles, metafile } = await esbuild.build({
-    absWorkingDir: root, stdin: { contents: program, resolveDir: root, sourcefile: "app.js" }, outdir: "build/size",
-    bundle: true, splitting: true, format: "esm", platform: "browser", target: "es2022", minify: true, metafile: true, write: false, logLevel: "warning",
+    absWorkingDir: root,
+    stdin: { contents: program, resolveDir: root, sourcefile: "app.js" },
+    outdir: "build/size",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    metafile: true,
+    write: false,
+    logLevel: "warning",
   });
   const texts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const loaded = new Set();
@@ -43,7 +56,13 @@ async function sizeOf({ imports, loads }) {
   load(Object.keys(metafile.outputs).find((path) => metafile.outputs[path].entryPoint === "app.js"));
   let bytes = 0;
   for (const path of loaded) bytes += gzipSize(texts.get(join(root, path)));
-  const modules = new Set([...loaded].flatMap((path) => Object.entries(metafile.outputs[path].inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([name]) => name)));
+  const modules = new Set(
+    [...loaded].flatMap((path) =>
+      Object.entries(metafile.outputs[path].inputs)
+        .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+        .map(([name]) => name),
+    ),
+  );
   return { bytes, modules: [...modules] };
 }
 
@@ -60,7 +79,9 @@ const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
 /** The sizes in a line. */
 export function describeSizes({ tasks: found, single }) {
-  return `built dist/ (gzipped: ${Object.entries(found).map(([name, { bytes }]) => `${name} ${kB(bytes)}`).join(", ")}; all in one file ${kB(single)})`;
+  return `built dist/ (gzipped: ${Object.entries(found)
+    .map(([name, { bytes }]) => `${name} ${kB(bytes)}`)
+    .join(", ")}; all in one file ${kB(single)})`;
 }
 
 const marks = ["<!-- what a page loads: node scripts/sizes.mjs --write -->", "<!-- end of what a page loads -->"];
@@ -69,7 +90,11 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   const found = await sizes();
   console.log(describeSizes(found));
   if (process.argv.includes("--write")) {
-    const table = ["| a page that does this | loads, gzipped |", "|---|---|", ...Object.entries(found.tasks).map(([name, { bytes }]) => `| ${name} | ${kB(bytes)} |`)];
+    const table = [
+      "| a page that does this | loads, gzipped |",
+      "|---|---|",
+      ...Object.entries(found.tasks).map(([name, { bytes }]) => `| ${name} | ${kB(bytes)} |`),
+    ];
     const file = join(root, "README.md");
     const text = await readFile(file, "utf8");
     const [from, to] = marks.map((mark) => text.indexOf(mark));

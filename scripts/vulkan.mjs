@@ -58,8 +58,10 @@ export async function nodeAdapter({ install = false } = {}) {
   if (named || wanted !== "software") {
     const adapter = await adapterUnder(variables);
     if (adapter !== null && !(wanted === "hardware" && adapter.software)) return { adapter, variables, reason: "" };
-    if (named && adapter === null) return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
-    if (wanted === "hardware") return { adapter: null, variables, reason: "Dawn finds no hardware adapter; unset WEBGPU_ADAPTER to use a software one" };
+    if (named && adapter === null)
+      return { adapter: null, variables, reason: `Dawn finds no adapter with the driver ${named}; unset VK_ICD_FILENAMES` };
+    if (wanted === "hardware")
+      return { adapter: null, variables, reason: "Dawn finds no hardware adapter; unset WEBGPU_ADAPTER to use a software one" };
   }
   try {
     const driver = install ? await withBrowser("chromium", swiftShader) : await installedDriver();

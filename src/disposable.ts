@@ -8,7 +8,8 @@ declare global {
 }
 
 /** `Symbol.dispose`, or in engines that lack it the symbol that compilers of `using` take in its place. */
-export const disposeSymbol: typeof Symbol.dispose = (Symbol as { dispose?: typeof Symbol.dispose }).dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
+export const disposeSymbol: typeof Symbol.dispose =
+  (Symbol as { dispose?: typeof Symbol.dispose }).dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
 export interface Disposable {
   dispose(): void;

@@ -23,7 +23,10 @@ export class RnnError extends Error {
     problem: string,
     options?: { cause?: unknown },
   ) {
-    super(`${typeof where === "string" ? clip(where) : show(where)}: ${typeof problem === "string" ? clip(problem, 2000) : show(problem)}`, options);
+    super(
+      `${typeof where === "string" ? clip(where) : show(where)}: ${typeof problem === "string" ? clip(problem, 2000) : show(problem)}`,
+      options,
+    );
   }
 }
 
@@ -45,9 +48,13 @@ export function show(value: unknown): string {
 }
 
 function describe(value: unknown, depth: number): string {
-  if (typeof value === "string") return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}… (${value.length} characters)` : JSON.stringify(value);
+  if (typeof value === "string")
+    return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}… (${value.length} characters)` : JSON.stringify(value);
   if (typeof value === "bigint") return `${clip(String(value), 40)}n`;
-  if (Array.isArray(value)) return value.length > 12 || depth > 1 ? `an array of ${value.length}` : `[${Array.from(value, (one) => describe(one, depth + 1)).join(", ")}]`;
+  if (Array.isArray(value))
+    return value.length > 12 || depth > 1
+      ? `an array of ${value.length}`
+      : `[${Array.from(value, (one) => describe(one, depth + 1)).join(", ")}]`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   const { name } = (value as { constructor?: { name?: unknown } }).constructor ?? {};
@@ -57,7 +64,10 @@ function describe(value: unknown, depth: number): string {
 
 /** Names in a message: the first few, and how many there are besides. */
 export function listed(names: readonly string[], most = 6): string {
-  const some = names.slice(0, most).map((name) => `"${clip(name, 60)}"`).join(", ");
+  const some = names
+    .slice(0, most)
+    .map((name) => `"${clip(name, 60)}"`)
+    .join(", ");
   return names.length > most ? `${some} and ${names.length - most} more` : some;
 }
 
@@ -102,7 +112,11 @@ export const mostNumbers = 2 ** 28;
 /** @throws RnnError `limit` if `count` numbers are more than one array may have; to be asked before it is allocated */
 export function checkCount(where: string, what: string, count: number, most = mostNumbers): number {
   if (count <= most) return count;
-  throw new RnnError("limit", where, `${what} would have ${Number.isSafeInteger(count) ? count : count.toPrecision(3)} numbers, and ${most} is the limit`);
+  throw new RnnError(
+    "limit",
+    where,
+    `${what} would have ${Number.isSafeInteger(count) ? count : count.toPrecision(3)} numbers, and ${most} is the limit`,
+  );
 }
 
 /** @throws RnnError `option` unless `value` is one of `allowed` */
@@ -114,7 +128,11 @@ export function checkChoice<T extends string>(where: string, name: string, value
 /** @throws RnnError `option` unless `value` is an integer with `least <= value <= most` */
 export function checkInteger(where: string, name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new RnnError("option", where, `${name} must be an integer of at least ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` and at most ${most}`}, got ${show(value)}`);
+  throw new RnnError(
+    "option",
+    where,
+    `${name} must be an integer of at least ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` and at most ${most}`}, got ${show(value)}`,
+  );
 }
 
 /**
@@ -140,7 +158,8 @@ export function checkNumber(
   if (typeof value === "number" && value <= most && (open ? value > least : value >= least)) return value;
   const low = least === -mostFloat ? "" : ` ${open ? "above" : "of at least"} ${least}`;
   const tooLarge = typeof value === "number" && Number.isFinite(value) && Math.abs(value) > mostFloat;
-  const high = most === mostFloat ? (tooLarge ? `${low ? " and" : " of"} at most 3.4e38 in size` : "") : `${low ? " and" : ""} at most ${most}`;
+  const high =
+    most === mostFloat ? (tooLarge ? `${low ? " and" : " of"} at most 3.4e38 in size` : "") : `${low ? " and" : ""} at most ${most}`;
   throw new RnnError("option", where, `${name} must be a finite number${low}${high}, got ${show(value)}`);
 }
 
@@ -149,7 +168,8 @@ const isClass = (value: unknown): boolean => typeof value === "function" && /^cl
 
 /** @throws RnnError `option` unless `value` is a function */
 export function checkFunction(where: string, name: string, value: unknown): void {
-  if (typeof value !== "function" || isClass(value)) throw new RnnError("option", where, `${name} must be a function, got ${isClass(value) ? "a class" : show(value)}`);
+  if (typeof value !== "function" || isClass(value))
+    throw new RnnError("option", where, `${name} must be a function, got ${isClass(value) ? "a class" : show(value)}`);
 }
 
 /** @throws RnnError `option` unless `value` is true or false */
@@ -164,5 +184,6 @@ export function checkSignal(where: string, value: unknown): void {
     const signal = (value ?? {}) as Partial<AbortSignal>;
     return { aborted: signal.aborted, addEventListener: signal.addEventListener };
   });
-  if (value !== undefined && (typeof aborted !== "boolean" || typeof addEventListener !== "function")) throw new RnnError("option", where, `signal must be an AbortSignal, got ${show(value)}`);
+  if (value !== undefined && (typeof aborted !== "boolean" || typeof addEventListener !== "function"))
+    throw new RnnError("option", where, `signal must be an AbortSignal, got ${show(value)}`);
 }

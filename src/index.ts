@@ -26,11 +26,26 @@ export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./ops/tape.ts";
-export { chooseStrategy, explainStrategy, type LayerShape, type Strategy, type StrategyChoice, type StrategyOption } from "./ops/choose-strategy.ts";
+export {
+  chooseStrategy,
+  explainStrategy,
+  type LayerShape,
+  type Strategy,
+  type StrategyChoice,
+  type StrategyOption,
+} from "./ops/choose-strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";
-export { forward, gradients, plannedMemory, type Cotangents, type ModelGradients, type ModelOutputs, type RunOptions } from "./session/run.ts";
+export {
+  forward,
+  gradients,
+  plannedMemory,
+  type Cotangents,
+  type ModelGradients,
+  type ModelOutputs,
+  type RunOptions,
+} from "./session/run.ts";
 export type { Shape } from "./tensor/shape.ts";
 export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./tensor/take.ts";
 export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";

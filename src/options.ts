@@ -8,16 +8,71 @@ const freezing = " freeze and unfreeze of the model say what is learnt, at any t
 
 /** What other libraries call it; "" before a remark where it is no option here. Letters only, in lower case. */
 const otherNames: Readonly<Record<string, string>> = {
-  lr: "learningRate", eta: "learningRate", stepsize: "learningRate", betas: "beta1", rho: "alpha", epsilon: "eps", decay: "weightDecay", l2: "weightDecay",
-  clip: "clipNorm", gradclip: "clipNorm", maxgradnorm: "clipNorm", maxnorm: "clipNorm", tmax: "totalSteps", etamin: "minimum",
-  layers: "numLayers", nlayers: "numLayers", usebias: "bias", timemajor: "batchFirst", mergemode: "merge", activation: "nonlinearity", kernelinitializer: "inputInit",
-  recurrentinitializer: "recurrentInit", resetafter: "reset", unitforgetbias: "forgetBias", stateful: "carryState", size: "batch", batchsize: "batch", rows: "batch",
-  sequencelength: "steps", seqlen: "steps", seqlength: "steps", epochs: "steps", iterations: "steps", maxlen: "maxLength", maxlength: "length", maxtokens: "length",
-  maxnewtokens: "length", numbeams: "beams", beamwidth: "beams", beamsize: "beams", abort: "signal", abortsignal: "signal", abortcontroller: "signal", device: "backend", dataset: "data",
-  criterion: "loss", lossfn: "loss", optim: "optimizer", x: "input", inputs: "input", y: "targets", target: "targets", labels: "targets", initialstate: "state", h0: "state",
-  returnsequences: " all steps are the output, and LastStep gives the last one", returnstate: " forward gives the states besides the output",
-  trainable: freezing, freeze: freezing, frozen: freezing, requiresgrad: freezing,
-  units: " sizes are the first arguments", hiddensize: " sizes are the first arguments", inputsize: " sizes are the first arguments", inputshape: " sizes are the first arguments",
+  lr: "learningRate",
+  eta: "learningRate",
+  stepsize: "learningRate",
+  betas: "beta1",
+  rho: "alpha",
+  epsilon: "eps",
+  decay: "weightDecay",
+  l2: "weightDecay",
+  clip: "clipNorm",
+  gradclip: "clipNorm",
+  maxgradnorm: "clipNorm",
+  maxnorm: "clipNorm",
+  tmax: "totalSteps",
+  etamin: "minimum",
+  layers: "numLayers",
+  nlayers: "numLayers",
+  usebias: "bias",
+  timemajor: "batchFirst",
+  mergemode: "merge",
+  activation: "nonlinearity",
+  kernelinitializer: "inputInit",
+  recurrentinitializer: "recurrentInit",
+  resetafter: "reset",
+  unitforgetbias: "forgetBias",
+  stateful: "carryState",
+  size: "batch",
+  batchsize: "batch",
+  rows: "batch",
+  sequencelength: "steps",
+  seqlen: "steps",
+  seqlength: "steps",
+  epochs: "steps",
+  iterations: "steps",
+  maxlen: "maxLength",
+  maxlength: "length",
+  maxtokens: "length",
+  maxnewtokens: "length",
+  numbeams: "beams",
+  beamwidth: "beams",
+  beamsize: "beams",
+  abort: "signal",
+  abortsignal: "signal",
+  abortcontroller: "signal",
+  device: "backend",
+  dataset: "data",
+  criterion: "loss",
+  lossfn: "loss",
+  optim: "optimizer",
+  x: "input",
+  inputs: "input",
+  y: "targets",
+  target: "targets",
+  labels: "targets",
+  initialstate: "state",
+  h0: "state",
+  returnsequences: " all steps are the output, and LastStep gives the last one",
+  returnstate: " forward gives the states besides the output",
+  trainable: freezing,
+  freeze: freezing,
+  frozen: freezing,
+  requiresgrad: freezing,
+  units: " sizes are the first arguments",
+  hiddensize: " sizes are the first arguments",
+  inputsize: " sizes are the first arguments",
+  inputshape: " sizes are the first arguments",
 };
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
@@ -27,7 +82,8 @@ function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (let i = 1; i <= one.length; i++) {
     const next = [i];
-    for (let j = 1; j <= other.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= other.length; j++)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1)));
     row = next;
   }
   return row[other.length];
@@ -40,7 +96,7 @@ function hintFor(name: string, known: readonly string[]): string {
   if (word === "" || word.length > 40) return all;
   const other = Object.hasOwn(otherNames, word) ? otherNames[word] : "";
   if (other.startsWith(" ")) return `${other.trim()}; ${all}`;
-  const meant = known.includes(other) ? other : known.find((one) => plain(one) === word) ?? nearest(word, known);
+  const meant = known.includes(other) ? other : (known.find((one) => plain(one) === word) ?? nearest(word, known));
   return meant === undefined ? all : `did you mean "${meant}"?`;
 }
 
@@ -52,7 +108,12 @@ function nearest(word: string, known: readonly string[]): string | undefined {
 
 /** Whether `value` is an object of names and values: no list, Map, Date, Promise, array of numbers … */
 function isRecord(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value));
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value))
+  );
 }
 
 /**
@@ -66,7 +127,11 @@ export function takeOptions<T extends object>(where: string, options: T | undefi
     if (!isRecord(options)) throw new RnnError("option", where, `options must be an object, got ${show(options)}`);
     const unknown = Object.keys(options).find((name) => !known.includes(name));
     if (unknown !== undefined) throw new RnnError("option", where, `unknown option ${listed([unknown])}; ${hintFor(unknown, known)}`);
-    const taken = Object.fromEntries(known.map((name) => [name, reading("option", where, name, () => (options as Record<string, unknown>)[name])]).filter(([, value]) => value !== undefined)) as Record<string, unknown>;
+    const taken = Object.fromEntries(
+      known
+        .map((name) => [name, reading("option", where, name, () => (options as Record<string, unknown>)[name])])
+        .filter(([, value]) => value !== undefined),
+    ) as Record<string, unknown>;
     const empty = known.find((name) => taken[name] === null);
     if (empty !== undefined) throw new RnnError("option", where, `${empty} must not be null; leave out what is not wanted`);
     return taken as T;
@@ -81,7 +146,14 @@ const mostItems = 2 ** 26;
  * but a length.
  * @throws RnnError `option` or `data` if it is none
  */
-export function takeItems<T>(kind: "option" | "data", where: string, name: string, what: string, list: unknown, item: (value: unknown, index: number) => T): T[] {
+export function takeItems<T>(
+  kind: "option" | "data",
+  where: string,
+  name: string,
+  what: string,
+  list: unknown,
+  item: (value: unknown, index: number) => T,
+): T[] {
   return reading(kind, where, name, () => {
     if (!Array.isArray(list)) throw new RnnError(kind, where, `${name} must be ${what}, got ${show(list)}`);
     checkSize(where, `the length of ${name}`, list.length, 0, mostItems);
@@ -106,7 +178,9 @@ export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => 
 /** Whether `value` is an object with these methods. What an app may write itself (data, a loss) is known by them. */
 export function hasMethods(value: unknown, ...names: string[]): value is object {
   try {
-    return typeof value === "object" && value !== null && names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+    return (
+      typeof value === "object" && value !== null && names.every((name) => typeof (value as Record<string, unknown>)[name] === "function")
+    );
   } catch {
     return false;
   }
@@ -116,7 +190,13 @@ export function hasMethods(value: unknown, ...names: string[]): value is object 
  * Reads an object of values by name, each once.
  * @throws RnnError `option` if it is none
  */
-export function takeEntries(where: string, name: string, of: string, values: unknown, kind: "option" | "format" = "option"): [string, unknown][] {
+export function takeEntries(
+  where: string,
+  name: string,
+  of: string,
+  values: unknown,
+  kind: "option" | "format" = "option",
+): [string, unknown][] {
   return reading(kind, where, name, () => {
     if (!isRecord(values)) throw new RnnError(kind, where, `${name} must be an object of ${of}, got ${show(values)}`);
     return Object.entries(values);

@@ -14,7 +14,10 @@ import { nodeAdapter } from "../scripts/vulkan.mjs";
 import { runBrowserLane } from "./browser/lane.mjs";
 
 const laneNames = ["node", "chromium", "firefox", "long"];
-const { values, positionals: filters } = parseArgs({ options: { all: { type: "boolean" }, lane: { type: "string", multiple: true } }, allowPositionals: true });
+const { values, positionals: filters } = parseArgs({
+  options: { all: { type: "boolean" }, lane: { type: "string", multiple: true } },
+  allowPositionals: true,
+});
 for (const lane of values.lane ?? []) {
   if (!laneNames.includes(lane)) {
     console.error(`--lane: "${lane}" is none of ${laneNames.join(", ")}`);
@@ -47,7 +50,9 @@ class Output {
 /** The test files of some folders under test/ that the filters leave. */
 function testFiles(...folders) {
   return folders
-    .flatMap((folder) => readdirSync(join(root, "test", folder), { recursive: true }).map((name) => `test/${folder}/${name.split(sep).join("/")}`))
+    .flatMap((folder) =>
+      readdirSync(join(root, "test", folder), { recursive: true }).map((name) => `test/${folder}/${name.split(sep).join("/")}`),
+    )
     .filter((file) => file.endsWith(".test.ts"))
     .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part)))
     .sort();
@@ -59,7 +64,10 @@ const folders = { node: ["contract", "node", "device"], long: ["long"], chromium
 /** What runs in Node finds the package in dist/. It is built once; a build that fails counts as one failure in each lane. */
 let built;
 function buildOnce(output) {
-  built ??= build().then(() => undefined, (error) => error);
+  built ??= build().then(
+    () => undefined,
+    (error) => error,
+  );
   return built.then((error) => {
     if (error !== undefined) output.print(`FAIL the build: ${error.message}`);
     return error === undefined ? 0 : 1;
@@ -78,7 +86,10 @@ async function inNode(lane, output) {
     if (adapter === null) {
       missing = reason;
       files = files.filter((file) => !file.startsWith("test/device/"));
-    } else output.print(`Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`);
+    } else
+      output.print(
+        `Node ${process.version}, adapter: ${[adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean).join(" ")}`,
+      );
   }
   const counts = files.length > 0 ? await vitest(lane, files, environment, output) : { passed: 0, failed: 0, skipped: 0 };
   return { ...counts, failed: counts.failed + broken, missing };
@@ -87,7 +98,8 @@ async function inNode(lane, output) {
 /** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
 async function browserLane(kind, output) {
   const [device, pages] = [testFiles("device"), testFiles("pages")];
-  const inside = device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
+  const inside =
+    device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;
   const outside = await vitest(kind, pages, { BROWSER: kind }, output);
   return Object.fromEntries(["passed", "failed", "skipped"].map((name) => [name, inside[name] + outside[name]]));
@@ -104,12 +116,18 @@ async function vitest(lane, files, environment, output) {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
   const code = await new Promise((done, fail) => {
     const env = { ...process.env, ...colour, ...environment };
-    const child = spawn(process.execPath, [tool("vitest"), ...args], { cwd: root, stdio: output.live ? "inherit" : ["ignore", "pipe", "pipe"], env });
+    const child = spawn(process.execPath, [tool("vitest"), ...args], {
+      cwd: root,
+      stdio: output.live ? "inherit" : ["ignore", "pipe", "pipe"],
+      env,
+    });
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => output.write(text));
     child.on("error", fail).on("close", done);
   });
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(await readFile(report, "utf8"));
-  const failedElsewhere = testResults.filter(({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"));
+  const failedElsewhere = testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
+  );
   const failed = numFailedTests + failedElsewhere.length;
   // Errors outside any test (an unhandled rejection) show in the exit code only.
   return { passed: numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: numPendingTests + numTodoTests };
@@ -145,7 +163,9 @@ async function countLane(lane, output) {
       output.print("FAIL this lane ran no test");
       total.failed++;
     }
-    output.print(`${lane}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    output.print(
+      `${lane}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
   } catch (error) {
     output.print(`FAIL the ${lane} lane broke off: ${error.stack ?? error}`);
     total.failed++;

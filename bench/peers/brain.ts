@@ -15,33 +15,51 @@ export const brainVersion = "1.6.1";
 
 /** Names of its matrices by gate, in PyTorch's order: of the input, of the state, of the bias. */
 const gateNames = {
-  lstm: [["inputMatrix", "inputHidden", "inputBias"], ["forgetMatrix", "forgetHidden", "forgetBias"], ["cellActivationMatrix", "cellActivationHidden", "cellActivationBias"], ["outputMatrix", "outputHidden", "outputBias"]],
-  "gru-reset-before": [["resetGateInputMatrix", "resetGateHiddenMatrix", "resetGateBias"], ["updateGateInputMatrix", "updateGateHiddenMatrix", "updateGateBias"], ["cellWriteInputMatrix", "cellWriteHiddenMatrix", "cellWriteBias"]],
+  lstm: [
+    ["inputMatrix", "inputHidden", "inputBias"],
+    ["forgetMatrix", "forgetHidden", "forgetBias"],
+    ["cellActivationMatrix", "cellActivationHidden", "cellActivationBias"],
+    ["outputMatrix", "outputHidden", "outputBias"],
+  ],
+  "gru-reset-before": [
+    ["resetGateInputMatrix", "resetGateHiddenMatrix", "resetGateBias"],
+    ["updateGateInputMatrix", "updateGateHiddenMatrix", "updateGateBias"],
+    ["cellWriteInputMatrix", "cellWriteHiddenMatrix", "cellWriteBias"],
+  ],
 } as const;
 
 export function open(): Promise<Library[]> {
-  return Promise.resolve([{
-    name: "brain.js", backend: "cpu", adapter: "CPU, plain JavaScript", version: brainVersion,
-    required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),
-    refuses({ cell, mode, steps, batch, input, hidden }) {
-      if (mode !== "forward" && mode !== "training") return "the bench has no such model for it";
-      if (cell === "rnn") return "its simple network has ReLU, not tanh";
-      if (cell === "gru") return "its GRU resets before the product only; see gru-reset-before";
-      if (steps * batch * hidden * (input + hidden) > 1e8) return "would take minutes a run";
-      return undefined;
+  return Promise.resolve([
+    {
+      name: "brain.js",
+      backend: "cpu",
+      adapter: "CPU, plain JavaScript",
+      version: brainVersion,
+      required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),
+      refuses({ cell, mode, steps, batch, input, hidden }) {
+        if (mode !== "forward" && mode !== "training") return "the bench has no such model for it";
+        if (cell === "rnn") return "its simple network has ReLU, not tanh";
+        if (cell === "gru") return "its GRU resets before the product only; see gru-reset-before";
+        if (steps * batch * hidden * (input + hidden) > 1e8) return "would take minutes a run";
+        return undefined;
+      },
+      prepare: (of, problem) => Promise.resolve(prepare(of, problem)),
     },
-    prepare: (of, problem) => Promise.resolve(prepare(of, problem)),
-  }]);
+  ]);
 }
 
 function prepare({ mode }: Case, problem: Problem): Subject {
   const { steps: T, batch: B, input: I, hidden: H, inputs, targets, learningRate } = problem;
   const cell = problem.cell as keyof typeof gateNames;
   const network = makeNetwork(problem);
-  const { equations, hiddenLayers: [layer] } = network.model;
+  const {
+    equations,
+    hiddenLayers: [layer],
+  } = network.model;
   const parts = gateNames[cell].map((names) => names.map((name) => layer[name]));
   const gradients = [I, H, 1].map((width) => new Float32Array(gatesOf(cell) * H * width));
-  const row = (data: Float32Array, t: number, b: number, width: number): Float32Array => data.subarray((t * B + b) * width, (t * B + b + 1) * width);
+  const row = (data: Float32Array, t: number, b: number, width: number): Float32Array =>
+    data.subarray((t * B + b) * width, (t * B + b + 1) * width);
 
   const forward = (): Float32Array => {
     const output = new Float32Array(T * B * H);
@@ -55,18 +73,22 @@ function prepare({ mode }: Case, problem: Problem): Subject {
     for (let b = 0; b < B; b++) {
       for (let t = 0; t < T; t++) equations[t].predictTarget(row(inputs, t, b, I), row(targets, t, b, H));
       for (let t = T - 1; t >= 0; t--) equations[t].backpropagate();
-      parts.forEach((matrices, gate) => matrices.forEach(({ deltas }, which) => {
-        const start = gate * deltas.length;
-        // Its loss is half the sum of squares, of one sequence.
-        for (let i = 0; i < deltas.length; i++) gradients[which][start + i] += (2 / targets.length) * deltas[i];
-      }));
+      parts.forEach((matrices, gate) =>
+        matrices.forEach(({ deltas }, which) => {
+          const start = gate * deltas.length;
+          // Its loss is half the sum of squares, of one sequence.
+          for (let i = 0; i < deltas.length; i++) gradients[which][start + i] += (2 / targets.length) * deltas[i];
+        }),
+      );
     }
   };
   const step = (): void => {
     differentiate();
-    parts.forEach((matrices, gate) => matrices.forEach(({ weights }, which) => {
-      for (let i = 0; i < weights.length; i++) weights[i] -= learningRate * gradients[which][gate * weights.length + i];
-    }));
+    parts.forEach((matrices, gate) =>
+      matrices.forEach(({ weights }, which) => {
+        for (let i = 0; i < weights.length; i++) weights[i] -= learningRate * gradients[which][gate * weights.length + i];
+      }),
+    );
   };
   return {
     check() {
@@ -107,7 +129,10 @@ function makeNetwork({ cell, steps, input: I, hidden: H, weights }: Problem): Ne
     fill(layer[state], part(weights.weight_hh_l0.data, gate, H));
     fill(layer[constant], part(bias, gate, 1));
   });
-  fill(model.outputConnector, Float32Array.from({ length: H * H }, (_, i) => (i % (H + 1) === 0 ? 1 : 0)));
+  fill(
+    model.outputConnector,
+    Float32Array.from({ length: H * H }, (_, i) => (i % (H + 1) === 0 ? 1 : 0)),
+  );
   fill(model.output, new Float32Array(H));
   while (model.equations.length < steps) network.bindEquation();
   return network;

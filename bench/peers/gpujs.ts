@@ -15,7 +15,10 @@ export async function open({ adapter }: PeerOptions): Promise<Library[]> {
   const modes: [mode: "webgpu" | "webasm", backend: string, of: string][] = [["webasm", "wasm", "CPU, WASM SIMD, one thread"]];
   if (await GPU.isWebGPUAvailable()) modes.unshift(["webgpu", "webgpu", adapter]);
   return modes.map(([mode, backend, of]) => ({
-    name: "gpu.js", backend, adapter: of, version,
+    name: "gpu.js",
+    backend,
+    adapter: of,
+    version,
     required: ({ mode: how }: Case) => (how === "training" ? kerasTrainingNames : ["output"]),
     refuses({ cell, mode: how }: Case) {
       if (cell !== "lstm") return "the bench has written only an LSTM with it";
@@ -80,7 +83,10 @@ function prepare(mode: "webgpu" | "webasm", { mode: how }: Case, problem: Proble
 
   const oneThread = { threads: false };
   const forward = gpu.createPipeline((w, u, bias, input, zeros) => unroll(k, T, [w, u, bias], input, zeros).h.slice(1), oneThread);
-  const gradients = gpu.createPipeline((w, u, bias, input, wanted, zeros) => differentiate(k, T, u, input, wanted, unroll(k, T, [w, u, bias], input, zeros)), oneThread);
+  const gradients = gpu.createPipeline(
+    (w, u, bias, input, wanted, zeros) => differentiate(k, T, u, input, wanted, unroll(k, T, [w, u, bias], input, zeros)),
+    oneThread,
+  );
   const step = gpu.createPipeline((w, u, bias, input, wanted, zeros, lr) => {
     const [dw, du, db] = differentiate(k, T, u, input, wanted, unroll(k, T, [w, u, bias], input, zeros));
     return [k.descendInputWeight(w, dw, lr), k.descendRecurrentWeight(u, du, lr), k.descendBias(bias, db, lr)];

@@ -11,12 +11,18 @@ export const jaxVersion = "0.1.25";
 
 export async function open({ adapter }: PeerOptions): Promise<Library[]> {
   const available = await init("webgpu", "wasm");
-  return (["webgpu", "wasm"] as const).filter((device) => available.includes(device)).map((device) => ({
-    name: "jax-js", backend: device, adapter: device === "webgpu" ? adapter : "CPU, WASM SIMD, one thread", version: jaxVersion,
-    required: ({ mode, cell }: Case) => (mode === "training" ? [...kerasTrainingNames, ...(cell === "gru" ? ["gradient bias_hh_l0"] : [])] : ["output"]),
-    refuses: ({ mode }: Case) => (mode === "forward" || mode === "training" ? undefined : "the bench has no such model for it"),
-    prepare: (of: Case, problem: Problem) => prepare(device, of, problem),
-  }));
+  return (["webgpu", "wasm"] as const)
+    .filter((device) => available.includes(device))
+    .map((device) => ({
+      name: "jax-js",
+      backend: device,
+      adapter: device === "webgpu" ? adapter : "CPU, WASM SIMD, one thread",
+      version: jaxVersion,
+      required: ({ mode, cell }: Case) =>
+        mode === "training" ? [...kerasTrainingNames, ...(cell === "gru" ? ["gradient bias_hh_l0"] : [])] : ["output"],
+      refuses: ({ mode }: Case) => (mode === "forward" || mode === "training" ? undefined : "the bench has no such model for it"),
+      prepare: (of: Case, problem: Problem) => prepare(device, of, problem),
+    }));
 }
 
 /** Kernel [I, G·H], recurrent [H, G·H], bias [G·H], and for the GRU that resets after the product its own bias [G·H]. */
@@ -26,7 +32,10 @@ type Weights = JaxArray[];
 function forward({ cell, steps: T, batch: B, input: I, hidden: H }: Problem, weights: Weights, x: JaxArray): JaxArray {
   const [kernel, recurrent, bias, recurrentBias] = weights;
   const GH = gatesOf(cell) * H;
-  const projected = np.matmul(x.reshape([T * B, I]), kernel).add(bias).reshape([T, B, GH]);
+  const projected = np
+    .matmul(x.reshape([T * B, I]), kernel)
+    .add(bias)
+    .reshape([T, B, GH]);
   let h = np.zeros([B, H]);
   let c = np.zeros([B, H]);
   const outputs: JaxArray[] = [];
@@ -38,7 +47,10 @@ function forward({ cell, steps: T, batch: B, input: I, hidden: H }: Problem, wei
         break;
       case "lstm": {
         const [i, f, g, o] = np.split(given.add(np.matmul(h, recurrent.ref)), 4, 1);
-        c = nn.sigmoid(f).mul(c).add(nn.sigmoid(i).mul(np.tanh(g)));
+        c = nn
+          .sigmoid(f)
+          .mul(c)
+          .add(nn.sigmoid(i).mul(np.tanh(g)));
         h = nn.sigmoid(o).mul(np.tanh(c.ref));
         break;
       }
@@ -74,7 +86,9 @@ async function prepare(device: Device, { mode }: Case, problem: Problem): Promis
   const { kernel, recurrent, bias } = toKeras(problem, order);
   const two = cell === "gru";
   let weights: Weights = [
-    array(kernel, [I, GH]), array(recurrent, [H, GH]), array(two ? problem.weights.bias_ih_l0.data : bias, [GH]),
+    array(kernel, [I, GH]),
+    array(recurrent, [H, GH]),
+    array(two ? problem.weights.bias_ih_l0.data : bias, [GH]),
     ...(two ? [array(problem.weights.bias_hh_l0.data, [GH])] : []),
   ];
   const x = array(problem.inputs, [T, B, I]);
@@ -86,12 +100,15 @@ async function prepare(device: Device, { mode }: Case, problem: Problem): Promis
   const loss = (...[input, wanted, ...given]: JaxArray[]): JaxArray => np.mean(np.square(forward(problem, given, input).sub(wanted)));
   const derivative = valueAndGrad(loss, { argnums: weights.map((_, i) => i + 2) });
   const gradients = jit((...args: JaxArray[]) => derivative(...args)[1], { device });
-  const step = jit((lr: JaxArray, input: JaxArray, wanted: JaxArray, ...given: Weights) => {
-    const [value, slopes] = derivative(input, wanted, ...given.map((w) => w.ref));
-    const updated = given.map((w, i) => w.sub(slopes[i].mul(lr.ref)));
-    lr.dispose();
-    return [value, ...updated];
-  }, { device });
+  const step = jit(
+    (lr: JaxArray, input: JaxArray, wanted: JaxArray, ...given: Weights) => {
+      const [value, slopes] = derivative(input, wanted, ...given.map((w) => w.ref));
+      const updated = given.map((w, i) => w.sub(slopes[i].mul(lr.ref)));
+      lr.dispose();
+      return [value, ...updated];
+    },
+    { device },
+  );
 
   const train = (): JaxArray => {
     const [value, ...updated] = step(rate.ref, x.ref, target.ref, ...weights);
@@ -100,7 +117,10 @@ async function prepare(device: Device, { mode }: Case, problem: Problem): Promis
   };
   const read = async (arrays: readonly JaxArray[], prefix: string): Promise<Outcome> => {
     const [k, r, b, second] = await Promise.all(arrays.map((one) => one.data()));
-    return { ...fromKeras(problem, order, prefix, { kernel: k, recurrent: r, bias: b }), ...(second && prefix === "gradient" ? { "gradient bias_hh_l0": reorder(second, order) } : {}) };
+    return {
+      ...fromKeras(problem, order, prefix, { kernel: k, recurrent: r, bias: b }),
+      ...(second && prefix === "gradient" ? { "gradient bias_hh_l0": reorder(second, order) } : {}),
+    };
   };
   return {
     async check() {
@@ -108,7 +128,7 @@ async function prepare(device: Device, { mode }: Case, problem: Problem): Promis
       const outcome: Outcome = { output: await run(x.ref, ...refs()).data() };
       if (mode === "forward") return outcome;
       Object.assign(outcome, await read(gradients(x.ref, target.ref, ...refs()), "gradient"));
-      (await train().data());
+      await train().data();
       return Object.assign(outcome, await read(refs(), "updated"));
     },
     async run(times) {

@@ -12,7 +12,8 @@ export function transpose(data: Float32Array, rows: number, columns: number): Fl
 export function swapFirstTwo(data: Float32Array, first: number, second: number, width: number): Float32Array {
   const result = new Float32Array(data.length);
   for (let i = 0; i < first; i++) {
-    for (let j = 0; j < second; j++) result.set(data.subarray((i * second + j) * width, (i * second + j + 1) * width), (j * first + i) * width);
+    for (let j = 0; j < second; j++)
+      result.set(data.subarray((i * second + j) * width, (i * second + j + 1) * width), (j * first + i) * width);
   }
   return result;
 }
@@ -50,7 +51,12 @@ export function toKeras({ weights, input, hidden }: Problem, order: readonly num
 }
 
 /** Weights, or gradients, back under PyTorch's names; `prefix` is "gradient" or "updated". */
-export function fromKeras({ input, hidden }: Problem, order: readonly number[], prefix: string, { kernel, recurrent, bias }: KerasWeights): Outcome {
+export function fromKeras(
+  { input, hidden }: Problem,
+  order: readonly number[],
+  prefix: string,
+  { kernel, recurrent, bias }: KerasWeights,
+): Outcome {
   const back = inverse(order);
   const GH = order.length * hidden;
   return {
@@ -63,5 +69,10 @@ export function fromKeras({ input, hidden }: Problem, order: readonly number[], 
 
 /** What a library with one bias can show of a training step. */
 export const kerasTrainingNames = [
-  "output", "gradient weight_ih_l0", "gradient weight_hh_l0", "gradient bias_ih_l0", "updated weight_ih_l0", "updated weight_hh_l0",
+  "output",
+  "gradient weight_ih_l0",
+  "gradient weight_hh_l0",
+  "gradient bias_ih_l0",
+  "updated weight_ih_l0",
+  "updated weight_hh_l0",
 ];

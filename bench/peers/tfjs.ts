@@ -25,20 +25,26 @@ export async function open({ assets, adapter }: PeerOptions): Promise<Library[]>
   for (const backend of ["webgpu", "wasm", "cpu"]) {
     if (!(await tf.setBackend(backend).catch(() => false))) continue;
     await tf.ready();
-    libraries.push(library(backend, backend === "webgpu" ? adapter : backend === "wasm" ? "CPU, WASM SIMD, one thread" : "CPU, plain JavaScript"));
+    libraries.push(
+      library(backend, backend === "webgpu" ? adapter : backend === "wasm" ? "CPU, WASM SIMD, one thread" : "CPU, plain JavaScript"),
+    );
   }
   return libraries;
 }
 
 function library(backend: string, adapter: string): Library {
   return {
-    name: "tfjs", backend, adapter, version: tf.version_core,
+    name: "tfjs",
+    backend,
+    adapter,
+    version: tf.version_core,
     required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),
     refuses({ cell, mode, ...shape }: Case) {
       if (mode !== "forward" && mode !== "training") return "the bench has no such model for it";
       if (!gateOrder[cell]) return "its GRU resets before the product only; see gru-reset-before";
       // A run of plain JavaScript takes minutes there, and says nothing that the smaller shapes do not.
-      if (backend === "cpu" && shape.steps * shape.batch * shape.hidden * (shape.input + shape.hidden) > 1e8) return "would take minutes a run";
+      if (backend === "cpu" && shape.steps * shape.batch * shape.hidden * (shape.input + shape.hidden) > 1e8)
+        return "would take minutes a run";
       return undefined;
     },
     prepare: (of, problem) => prepare(backend, of, problem),
@@ -48,9 +54,12 @@ function library(backend: string, adapter: string): Library {
 function makeLayer({ cell, steps, input, hidden }: Problem): RecurrentLayer {
   const options = { units: hidden, returnSequences: true, inputShape: [steps, input] };
   switch (cell) {
-    case "rnn": return layers.simpleRNN(options);
-    case "lstm": return layers.lstm({ ...options, recurrentActivation: "sigmoid" });
-    default: return layers.gru({ ...options, recurrentActivation: "sigmoid" });
+    case "rnn":
+      return layers.simpleRNN(options);
+    case "lstm":
+      return layers.lstm({ ...options, recurrentActivation: "sigmoid" });
+    default:
+      return layers.gru({ ...options, recurrentActivation: "sigmoid" });
   }
 }
 
@@ -93,7 +102,11 @@ async function prepare(backend: string, { mode }: Case, problem: Problem): Promi
       tf.dispose([value, grads]);
       const before = await output();
       step().dispose();
-      return { output: before, ...fromKeras(problem, order, "gradient", gradients), ...fromKeras(problem, order, "updated", await read(variables)) };
+      return {
+        output: before,
+        ...fromKeras(problem, order, "gradient", gradients),
+        ...fromKeras(problem, order, "updated", await read(variables)),
+      };
     },
     async run(times) {
       await tf.setBackend(backend);

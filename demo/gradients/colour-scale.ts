@@ -4,7 +4,15 @@
 export const [lowest, highest] = [-6, 3];
 
 /** A decade and the custom property with its colour; between them they are mixed. 1, where nothing is lost, is darkest. */
-const stops = [[-6, "--map-nothing"], [-4, "--map-little"], [-2, "--map-some"], [0, "--map-all"], [0.7, "--map-more"], [1.6, "--map-much"], [3, "--map-exploded"]] as const;
+const stops = [
+  [-6, "--map-nothing"],
+  [-4, "--map-little"],
+  [-2, "--map-some"],
+  [0, "--map-all"],
+  [0.7, "--map-more"],
+  [1.6, "--map-much"],
+  [3, "--map-exploded"],
+] as const;
 
 const shades = 256;
 
@@ -22,7 +30,10 @@ export function colours(): (value: number) => string | undefined {
   const known = stops.map(([decade, name]) => ({ decade, rgb: parse(style.getPropertyValue(name).trim()) }));
   const table = Array.from({ length: shades }, (_, i) => {
     const decade = lowest + (i / (shades - 1)) * (highest - lowest);
-    const above = Math.max(1, known.findIndex((stop) => stop.decade >= decade));
+    const above = Math.max(
+      1,
+      known.findIndex((stop) => stop.decade >= decade),
+    );
     const [a, b] = [known[above - 1], known[above]];
     const share = (decade - a.decade) / (b.decade - a.decade);
     return `rgb(${a.rgb.map((value, n) => Math.round(value + share * (b.rgb[n] - value))).join(" ")})`;

@@ -14,7 +14,10 @@ export class HeatMap {
   private marked: Place | undefined;
   private drawing = false;
 
-  constructor(private readonly canvas: HTMLCanvasElement, on: { hover: (place: Place | undefined) => void; choose: (place: Place) => void }) {
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    on: { hover: (place: Place | undefined) => void; choose: (place: Place) => void },
+  ) {
     canvas.addEventListener("pointermove", (event) => on.hover(this.placeOf(event)));
     canvas.addEventListener("pointerleave", () => on.hover(undefined));
     canvas.addEventListener("click", (event) => {
@@ -67,7 +70,10 @@ export class HeatMap {
     const least = 1.5 * devicePixelRatio;
     const most = edges[edges.length - 1] - side - least;
     const [x, y] = [edges[k - 1], edges[t - 1]].map((at) => Math.min(Math.max(at, least), most));
-    for (const [width, colour] of [[3, "#fff"], [1.5, "#17262b"]] as const) {
+    for (const [width, colour] of [
+      [3, "#fff"],
+      [1.5, "#17262b"],
+    ] as const) {
       context.lineWidth = width * devicePixelRatio;
       context.strokeStyle = colour;
       context.strokeRect(x, y, side, side);

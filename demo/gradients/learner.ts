@@ -14,14 +14,26 @@ export class Learner {
   /** Why it learns no more: its loss is no number. */
   failure: string | undefined;
 
-  private constructor(readonly cell: CellName, readonly settings: Settings, private readonly rate: () => number, private readonly model: Module, private readonly trainer: Trainer) {}
+  private constructor(
+    readonly cell: CellName,
+    readonly settings: Settings,
+    private readonly rate: () => number,
+    private readonly model: Module,
+    private readonly trainer: Trainer,
+  ) {}
 
   /** @param rate the learning rate, asked at each step */
   static async create(cell: CellName, settings: Settings, rate: () => number, backend: Backend): Promise<Learner> {
     const { steps, units, identityTimes, lastOnly, clip } = settings;
     const model = await addingModel(cell, units, { everyStep: true, identityTimes });
     const data = { batches: endless, carriesState: false, batch: (step: number) => sumsSoFar(steps, batch, step + 2, { lastOnly }) };
-    const trainer = new Trainer(model, { backend, data, loss, optimizer: adam({ learningRate: rate }), clipNorm: clip > 0 ? clip : undefined });
+    const trainer = new Trainer(model, {
+      backend,
+      data,
+      loss,
+      optimizer: adam({ learningRate: rate }),
+      clipNorm: clip > 0 ? clip : undefined,
+    });
     return new Learner(cell, settings, rate, model, trainer);
   }
 

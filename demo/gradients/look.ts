@@ -53,14 +53,19 @@ export class Look {
     byId("k-value", HTMLOutputElement).value = String(k);
     block("t-said").textContent = String(t);
     block("k-said").textContent = String(k);
-    const ticks = Array.from({ length: highest - lowest + 1 }, (_, i) => lowest + i).filter((decade) => decade % 2 === 0 || decade === highest);
-    const words = (decade: number): string => (decade === lowest ? "vanished" : decade === highest ? "exploded" : decade === 0 && this.shown === "share" ? "all of it" : "");
-    block("ticks").replaceChildren(...ticks.map((decade) => {
-      const tick = make("span", "", [make("b", "", decade === 0 ? "1" : power(decade)), words(decade)]);
-      // Not as an attribute, which the pages' content security policy forbids.
-      tick.style.left = `${placeOnScale(decade)}%`;
-      return tick;
-    }));
+    const ticks = Array.from({ length: highest - lowest + 1 }, (_, i) => lowest + i).filter(
+      (decade) => decade % 2 === 0 || decade === highest,
+    );
+    const words = (decade: number): string =>
+      decade === lowest ? "vanished" : decade === highest ? "exploded" : decade === 0 && this.shown === "share" ? "all of it" : "";
+    block("ticks").replaceChildren(
+      ...ticks.map((decade) => {
+        const tick = make("span", "", [make("b", "", decade === 0 ? "1" : power(decade)), words(decade)]);
+        // Not as an attribute, which the pages' content security policy forbids.
+        tick.style.left = `${placeOnScale(decade)}%`;
+        return tick;
+      }),
+    );
     this.changed(this.shown, this.place);
   }
 }

@@ -19,7 +19,11 @@ export class LossChart {
       range: () => [0, 2 * (this.guessing || 0.15)],
       heights: [200, 200],
     });
-    block("keys").append("Loss, smoothed: ", ...networks.flatMap(({ cell, title }) => [make("span", `key ${cell.toLowerCase()}`, title), " "]), make("span", "key guessing", "guessing the mean"));
+    block("keys").append(
+      "Loss, smoothed: ",
+      ...networks.flatMap(({ cell, title }) => [make("span", `key ${cell.toLowerCase()}`, title), " "]),
+      make("span", "key guessing", "guessing the mean"),
+    );
   }
 
   draw(guessing: number): void {
@@ -33,7 +37,11 @@ export class LossChart {
 
   private data(): uPlot.AlignedData {
     const steps = [...this.steps];
-    return [steps, steps.map(() => this.guessing), ...this.cards.map(({ history }) => history.smooth.map((loss) => (Number.isNaN(loss) ? null : loss)))];
+    return [
+      steps,
+      steps.map(() => this.guessing),
+      ...this.cards.map(({ history }) => history.smooth.map((loss) => (Number.isNaN(loss) ? null : loss))),
+    ];
   }
 
   /** The losses at a place of the curves, or at their end. */

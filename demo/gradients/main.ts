@@ -15,7 +15,13 @@ import { Norms } from "./norms.ts";
 /** `none`: there are no networks, as the settings allow none; `fresh`: they have learnt nothing yet. */
 type State = "loading" | "none" | "starting" | "fresh" | "training" | "pausing" | "paused";
 const words: Readonly<Record<State, string>> = {
-  loading: "Loading…", none: "Ready", starting: "Getting ready…", fresh: "Ready", training: "Preparing the kernels…", pausing: "Finishing this step…", paused: "Paused",
+  loading: "Loading…",
+  none: "Ready",
+  starting: "Getting ready…",
+  fresh: "Ready",
+  training: "Preparing the kernels…",
+  pausing: "Finishing this step…",
+  paused: "Paused",
 };
 
 let worker = startWorker();
@@ -27,7 +33,9 @@ let choice: BackendChoice = "auto";
 /** Whether the settings are others than those of the networks. */
 let stale = true;
 const notices = new Notices();
-const cards = networks.map((network) => new NetworkCard(network, { hover: (place) => look.hover(place), choose: (place) => look.choose(place) }));
+const cards = networks.map(
+  (network) => new NetworkCard(network, { hover: (place) => look.hover(place), choose: (place) => look.choose(place) }),
+);
 block("maps").append(...cards.map(({ element }) => element));
 const look: Look = new Look((shown, place) => cards.forEach((card) => card.show(shown, place)));
 const chart = new LossChart(cards);
@@ -41,7 +49,11 @@ function startWorker(): Worker {
     made.terminate();
     worker = startWorker();
     reset({ where: "auto" });
-    problem({ during: "training", kind: "other", message: event.message || "The part of this page that computes has ended; the device may be out of memory." });
+    problem({
+      during: "training",
+      kind: "other",
+      message: event.message || "The part of this page that computes has ended; the device may be out of memory.",
+    });
   });
   return made;
 }
@@ -119,7 +131,11 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
   },
   failed({ network, message }) {
     cards[network].fail();
-    notices.show("problem", `The loss of the ${networks[network].title} is no longer a number`, `${message}. The others go on. A smaller learning rate or clipping would have helped; Reset begins anew.`);
+    notices.show(
+      "problem",
+      `The loss of the ${networks[network].title} is no longer a number`,
+      `${message}. The others go on. A smaller learning rate or clipping would have helped; Reset begins anew.`,
+    );
   },
   problem(reply) {
     problem(reply.problem);
@@ -135,7 +151,10 @@ function problem(found: Problem): void {
   if (state === "starting" || state === "loading") set(stale ? "none" : step === 0 ? "fresh" : "paused");
   if (found.during === "start") form.mark(found.message);
   const { title, message, ways } = explain(found, {
-    learningRate: input("learningRate").valueAsNumber, hasCopy: false, save: () => undefined, slowDown: () => undefined,
+    learningRate: input("learningRate").valueAsNumber,
+    hasCopy: false,
+    save: () => undefined,
+    slowDown: () => undefined,
     useBackend: (where) => reset({ where }),
     goOn: (where) => reset({ where, andTrain: true }),
   });

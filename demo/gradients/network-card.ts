@@ -16,13 +16,26 @@ export class NetworkCard {
   private readonly progress = make("span", "progress");
   private readonly map: HeatMap;
 
-  constructor(private readonly network: Network, on: { hover: (place: Place | undefined) => void; choose: (place: Place) => void }) {
+  constructor(
+    private readonly network: Network,
+    on: { hover: (place: Place | undefined) => void; choose: (place: Place) => void },
+  ) {
     const { cell, title, about } = network;
-    this.element = make("article", "network", [
-      make("h2", `key ${cell.toLowerCase()}`, [title, " ", make("small", "", about)]),
-      make("div", "map", [this.canvas, make("p", "arrival", [this.arrives, this.fate]), make("span", "axis k", "k →", { "aria-hidden": "true" }), make("span", "axis t", "t ↓", { "aria-hidden": "true" })]),
-      make("p", "loss", ["loss ", this.loss, this.progress]),
-    ], { id: `network-${cell.toLowerCase()}` });
+    this.element = make(
+      "article",
+      "network",
+      [
+        make("h2", `key ${cell.toLowerCase()}`, [title, " ", make("small", "", about)]),
+        make("div", "map", [
+          this.canvas,
+          make("p", "arrival", [this.arrives, this.fate]),
+          make("span", "axis k", "k →", { "aria-hidden": "true" }),
+          make("span", "axis t", "t ↓", { "aria-hidden": "true" }),
+        ]),
+        make("p", "loss", ["loss ", this.loss, this.progress]),
+      ],
+      { id: `network-${cell.toLowerCase()}` },
+    );
     this.map = new HeatMap(this.canvas, on);
     this.canvas.setAttribute("aria-label", `${title}: nothing yet`);
   }
@@ -37,7 +50,10 @@ export class NetworkCard {
     this.fate.textContent = words;
     this.element.dataset.fate = words;
     this.map.show(norms, shown, place);
-    const what = shown === "share" ? `of the gradient at step ${place.t}, ${inWords(value)} arrives at step ${place.k}` : `the norm of the derivative of the error at step ${place.t} by the state of step ${place.k} is ${inWords(value)}`;
+    const what =
+      shown === "share"
+        ? `of the gradient at step ${place.t}, ${inWords(value)} arrives at step ${place.k}`
+        : `the norm of the derivative of the error at step ${place.t} by the state of step ${place.k} is ${inWords(value)}`;
     this.canvas.setAttribute("aria-label", `${this.network.title}: ${what}${words ? ` (${words})` : ""}`);
   }
 

@@ -17,4 +17,10 @@ export const networks: readonly Network[] = [
   { cell: "LSTM", title: "LSTM", about: "gates, memory", line: { colour: "--lstm", width: 3 } },
 ];
 
-export const labels = { steps: "Steps", units: "Units", learningRate: "Learning rate", clip: "Clip", identityTimes: "IRNN starts at" } as const;
+export const labels = {
+  steps: "Steps",
+  units: "Units",
+  learningRate: "Learning rate",
+  clip: "Clip",
+  identityTimes: "IRNN starts at",
+} as const;

@@ -4,7 +4,10 @@ export type Shown = "share" | "norm";
 
 export class Norms {
   /** @param data [steps, steps + 1] */
-  constructor(readonly steps: number, private readonly data: Float32Array) {}
+  constructor(
+    readonly steps: number,
+    private readonly data: Float32Array,
+  ) {}
 
   /** ‖∂E_t/∂h_k‖, t and k counted from 1; or as a share of ‖∂E_t/∂h_t‖. */
   at(t: number, k: number, shown: Shown): number {

@@ -57,7 +57,9 @@ async function handle(request: Request): Promise<void> {
 
 async function make(choice: BackendChoice, settings: Settings): Promise<void> {
   checkSettings(settings);
-  learners = await device.exchange(choice, (fresh) => Promise.all(networks.map(({ cell }) => Learner.create(cell, settings, () => learningRate, fresh))));
+  learners = await device.exchange(choice, (fresh) =>
+    Promise.all(networks.map(({ cell }) => Learner.create(cell, settings, () => learningRate, fresh))),
+  );
   ({ learningRate } = settings);
   guessing = lossOfGuessing(settings);
   step = 0;

@@ -31,14 +31,16 @@ interface Use {
 
 const { cells, shapes, strategies, pattern, replaced } = JSON.parse(process.argv[2]) as Arguments;
 const layers: Record<string, (I: number, H: number) => Module> = {
-  "lstm": (I, H) => new LSTM(I, H, { seed: 1 }),
-  "gru": (I, H) => new GRU(I, H, { seed: 1 }),
+  lstm: (I, H) => new LSTM(I, H, { seed: 1 }),
+  gru: (I, H) => new GRU(I, H, { seed: 1 }),
   "gru-before": (I, H) => new GRU(I, H, { seed: 1, reset: "before" }),
-  "rnn": (I, H) => new RNN(I, H, { seed: 1 }),
+  rnn: (I, H) => new RNN(I, H, { seed: 1 }),
   "lstm-layer-norm": (I, H) => new LSTM(I, H, { seed: 1, normalization: "layer" }),
 };
 
-const backend = await WebGpuBackend.create({ shaders: Object.fromEntries(Object.entries(replaced).map(([path, file]) => [path, readFileSync(file, "utf8")])) });
+const backend = await WebGpuBackend.create({
+  shaders: Object.fromEntries(Object.entries(replaced).map(([path, file]) => [path, readFileSync(file, "utf8")])),
+});
 writeSync(1, `${JSON.stringify({ adapter: backend.adapter })}\n`);
 // The driver without a device has no memory that Dawn accepts; nothing is run, so none is needed.
 backend.createBuffer = (label, type, length) => new WebGpuBuffer(label, type, length, {} as GPUBuffer, new Piece(0, () => undefined));
@@ -76,9 +78,22 @@ for (const cell of cells) {
   for (const [T, B, I, H] of shapes) {
     for (const strategy of strategies) {
       now = { case: `${cell} ${T}x${B}x${I}x${H} ${strategy}`, cell, shape: [T, B, I, H], strategy };
-      const batch: Batch = { input: { shape: [T, B, I], data: new Float32Array(T * B * I) }, targets: { shape: [T, B, H], data: new Float32Array(T * B * H) }, startsSequence: true };
+      const batch: Batch = {
+        input: { shape: [T, B, I], data: new Float32Array(T * B * I) },
+        targets: { shape: [T, B, H], data: new Float32Array(T * B * H) },
+        startsSequence: true,
+      };
       try {
-        const trainer = new Trainer(layers[cell](I, H), { backend, data: { batches: 1, batch: () => batch }, loss: squaredError(), optimizer: adam({ learningRate: 0.001 }), clipNorm: 5, carryState: false, strategy, recovery: false });
+        const trainer = new Trainer(layers[cell](I, H), {
+          backend,
+          data: { batches: 1, batch: () => batch },
+          loss: squaredError(),
+          optimizer: adam({ learningRate: 0.001 }),
+          clipNorm: 5,
+          carryState: false,
+          strategy,
+          recovery: false,
+        });
         for await (const _ of trainer.run({ steps: 1 }));
       } catch (error) {
         // A strategy that cannot hold a layer says so; the rest of the table is wanted all the same.

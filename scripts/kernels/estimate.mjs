@@ -24,19 +24,46 @@
  */
 export const gpus = [
   {
-    name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)", chip: "renoir",
-    computeUnits: 8, simdsPerUnit: 4, clockGHz: 1.75, waveSize: 64, vectorCycles: 4,
-    memoryLatency: 230, ldsLatency: 64, cacheBytesPerCycle: 64, l2BytesPerCycle: 256, dispatchMicroseconds: 4,
+    name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)",
+    chip: "renoir",
+    computeUnits: 8,
+    simdsPerUnit: 4,
+    clockGHz: 1.75,
+    waveSize: 64,
+    vectorCycles: 4,
+    memoryLatency: 230,
+    ldsLatency: 64,
+    cacheBytesPerCycle: 64,
+    l2BytesPerCycle: 256,
+    dispatchMicroseconds: 4,
   },
   {
-    name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)", chip: "navi21",
-    computeUnits: 60, simdsPerUnit: 2, clockGHz: 2.1, waveSize: 64, vectorCycles: 2,
-    memoryLatency: 220, ldsLatency: 50, cacheBytesPerCycle: 64, l2BytesPerCycle: 1024, dispatchMicroseconds: 4,
+    name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)",
+    chip: "navi21",
+    computeUnits: 60,
+    simdsPerUnit: 2,
+    clockGHz: 2.1,
+    waveSize: 64,
+    vectorCycles: 2,
+    memoryLatency: 220,
+    ldsLatency: 50,
+    cacheBytesPerCycle: 64,
+    l2BytesPerCycle: 1024,
+    dispatchMicroseconds: 4,
   },
   {
-    name: "a server's GPU (Instinct MI50: 60 compute units, 1.7 GHz)", chip: "vega20",
-    computeUnits: 60, simdsPerUnit: 4, clockGHz: 1.7, waveSize: 64, vectorCycles: 4,
-    memoryLatency: 230, ldsLatency: 64, cacheBytesPerCycle: 64, l2BytesPerCycle: 1024, dispatchMicroseconds: 4,
+    name: "a server's GPU (Instinct MI50: 60 compute units, 1.7 GHz)",
+    chip: "vega20",
+    computeUnits: 60,
+    simdsPerUnit: 4,
+    clockGHz: 1.7,
+    waveSize: 64,
+    vectorCycles: 4,
+    memoryLatency: 230,
+    ldsLatency: 64,
+    cacheBytesPerCycle: 64,
+    l2BytesPerCycle: 1024,
+    dispatchMicroseconds: 4,
   },
 ];
 
@@ -49,7 +76,15 @@ function gatesOf(kernel, cell) {
 
 const pieceCycles = (gpu, counts, wavesOnSimd) => {
   const vector = counts.fma + counts.valu;
-  const issue = vector * gpu.vectorCycles + counts.salu + counts.loads + counts.stores + counts.scalarLoads + counts.lds + counts.branches + counts.barriers;
+  const issue =
+    vector * gpu.vectorCycles +
+    counts.salu +
+    counts.loads +
+    counts.stores +
+    counts.scalarLoads +
+    counts.lds +
+    counts.branches +
+    counts.barriers;
   const alone = issue + counts.memoryStalls * gpu.memoryLatency + counts.ldsStalls * gpu.ldsLatency + counts.barriers * gpu.ldsLatency;
   return Math.max(alone, wavesOnSimd * issue);
 };
@@ -63,7 +98,11 @@ export function microsecondsPerStep(gpu, kernel, use) {
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
   // What is far smaller than the largest loop is the rest of a sum that was taken several at a time.
   const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
-  const { shape: [, , , H], workgroups, cell } = use;
+  const {
+    shape: [, , , H],
+    workgroups,
+    cell,
+  } = use;
   const G = gatesOf(kernel.kernel, cell);
   const groups = workgroups.reduce((product, n) => product * n, 1);
   const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);

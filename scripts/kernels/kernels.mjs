@@ -28,9 +28,16 @@ function readOptions() {
   try {
     return parseArgs({
       options: {
-        "chip": { ...text, default: "navi21" }, "cells": { ...text, default: "lstm,gru,gru-before,rnn" },
-        "shapes": { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512" }, "strategies": { ...text, default: "loop,step" },
-        "only": { ...text, default: "." }, "replace": { ...text, multiple: true, default: [] }, "isa": text, "json": text, "update": flag, "help": flag,
+        chip: { ...text, default: "navi21" },
+        cells: { ...text, default: "lstm,gru,gru-before,rnn" },
+        shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512" },
+        strategies: { ...text, default: "loop,step" },
+        only: { ...text, default: "." },
+        replace: { ...text, multiple: true, default: [] },
+        isa: text,
+        json: text,
+        update: flag,
+        help: flag,
       },
     }).values;
   } catch (error) {
@@ -55,7 +62,14 @@ async function compile(variables, work) {
   const code = await new Promise((resolve) => child.on("close", resolve));
   for (const handle of handles) closeSync(handle);
   const [written, log] = files.map((file) => readFileSync(file, "utf8"));
-  return { code, log, lines: written.split("\n").filter(Boolean).map((line) => JSON.parse(line)) };
+  return {
+    code,
+    log,
+    lines: written
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  };
 }
 
 const options = readOptions();
@@ -67,13 +81,19 @@ const { chip } = options;
 const { variables, missing } = nullDriver(chip);
 if (missing) skip(missing);
 const work = {
-  cells: options.cells.split(","), shapes: options.shapes.split(",").map((shape) => shape.split("x").map(Number)), strategies: options.strategies.split(","),
-  pattern: options.only, replaced: Object.fromEntries(options.replace.map((pair) => pair.split("="))),
+  cells: options.cells.split(","),
+  shapes: options.shapes.split(",").map((shape) => shape.split("x").map(Number)),
+  strategies: options.strategies.split(","),
+  pattern: options.only,
+  replaced: Object.fromEntries(options.replace.map((pair) => pair.split("="))),
 };
 const { code, log, lines } = await compile(variables, work);
 if (options.isa) writeFileSync(options.isa, log);
 const adapter = lines[0]?.adapter ?? "no adapter";
-if (!adapter.includes("radv")) skip(`Mesa's RADV driver does not start for ${chip} (Debian: apt-get install mesa-vulkan-drivers libvulkan1); Dawn found ${adapter}\n${log.slice(-2000)}`);
+if (!adapter.includes("radv"))
+  skip(
+    `Mesa's RADV driver does not start for ${chip} (Debian: apt-get install mesa-vulkan-drivers libvulkan1); Dawn found ${adapter}\n${log.slice(-2000)}`,
+  );
 if (code !== 0) {
   console.error(log.slice(-4000));
   process.exit(1);

@@ -3,8 +3,15 @@
 
 /** The driver's names for what the table shows. */
 const statisticNames = {
-  vgprs: "VGPRs", spilledVgprs: "Spilled VGPRs", spilledSgprs: "Spilled SGPRs", scratch: "Scratch size", lds: "LDS size",
-  code: "Code size", waves: "Subgroups per SIMD", latency: "Latency", throughput: "Inverse Throughput",
+  vgprs: "VGPRs",
+  spilledVgprs: "Spilled VGPRs",
+  spilledSgprs: "Spilled SGPRs",
+  scratch: "Scratch size",
+  lds: "LDS size",
+  code: "Code size",
+  waves: "Subgroups per SIMD",
+  latency: "Latency",
+  throughput: "Inverse Throughput",
 };
 
 /** The kinds of instructions that `countInstructions` tells apart, in the table's order. */
@@ -67,7 +74,15 @@ export function countInstructions(lines) {
     }
   }
   const all = kinds.reduce((sum, kind) => sum + counts[kind], 0);
-  return { ...counts, macs: macs + counts.fma - lines.filter((line) => kindOf(line) === "fma").length, widths, memoryStalls, ldsStalls, instructions: all, fmaShare: all === 0 ? 0 : counts.fma / all };
+  return {
+    ...counts,
+    macs: macs + counts.fma - lines.filter((line) => kindOf(line) === "fma").length,
+    widths,
+    memoryStalls,
+    ldsStalls,
+    instructions: all,
+    fmaShare: all === 0 ? 0 : counts.fma / all,
+  };
 }
 
 /** The loops of a disassembly as [first line, last line], by their jumps back. */
@@ -93,7 +108,10 @@ function disassembly(log) {
   const lines = log.split("\n");
   const start = lines.lastIndexOf("disasm:");
   const end = lines.findIndex((line, at) => at > start && /^(\*\*\* SHADER|Compute Shader)/.test(line));
-  return lines.slice(start + 1, end < 0 ? undefined : end).map((line) => line.replace(/\s*(\/\/|;).*$/, "").trim()).filter(Boolean);
+  return lines
+    .slice(start + 1, end < 0 ? undefined : end)
+    .map((line) => line.replace(/\s*(\/\/|;).*$/, "").trim())
+    .filter(Boolean);
 }
 
 /**
@@ -103,18 +121,23 @@ function disassembly(log) {
  * executed once for each round of the loop around the largest one, or once in all if there is none around it
  */
 export function readKernel(log) {
-  const statistics = Object.fromEntries(Object.entries(statisticNames).map(([name, title]) => {
-    const value = new RegExp(`^${title}: (\\d+)$`, "m").exec(log)?.[1];
-    if (value === undefined) throw new Error(`the driver's output has no "${title}"`);
-    return [name, Number(value)];
-  }));
+  const statistics = Object.fromEntries(
+    Object.entries(statisticNames).map(([name, title]) => {
+      const value = new RegExp(`^${title}: (\\d+)$`, "m").exec(log)?.[1];
+      if (value === undefined) throw new Error(`the driver's output has no "${title}"`);
+      return [name, Number(value)];
+    }),
+  );
   const lines = disassembly(log);
   const all = loopsOf(lines);
   const innermost = all.filter((loop) => !all.some((other) => inside(other, loop)));
-  const counted = innermost.map((range) => ({ range, counts: countInstructions(lines.slice(range[0], range[1] + 1)) }))
-    .filter(({ counts }) => counts.fma > 0).sort((a, b) => b.counts.fma - a.counts.fma);
+  const counted = innermost
+    .map((range) => ({ range, counts: countInstructions(lines.slice(range[0], range[1] + 1)) }))
+    .filter(({ counts }) => counts.fma > 0)
+    .sort((a, b) => b.counts.fma - a.counts.fma);
   const largest = counted[0]?.range;
-  const around = largest === undefined ? undefined : all.filter((loop) => inside(largest, loop)).sort((a, b) => (a[1] - a[0]) - (b[1] - b[0]))[0];
+  const around =
+    largest === undefined ? undefined : all.filter((loop) => inside(largest, loop)).sort((a, b) => a[1] - a[0] - (b[1] - b[0]))[0];
   const [from, to] = around ?? [0, lines.length - 1];
   const withinInner = (at) => innermost.some(([first, last]) => at >= first && at <= last);
   const body = countInstructions(lines.filter((_, at) => at >= from && at <= to && !withinInner(at)));

@@ -6,8 +6,16 @@ import { readKernel } from "./machine-code.mjs";
 const tolerance = 0.02;
 
 const counted = (counts) => ({
-  fma: counts.fma, valu: counts.valu, salu: counts.salu, loads: counts.loads, loadsByWidth: counts.widths, lds: counts.lds, waits: counts.waits,
-  memoryStalls: counts.memoryStalls, branches: counts.branches, fmaShare: Number(counts.fmaShare.toFixed(3)),
+  fma: counts.fma,
+  valu: counts.valu,
+  salu: counts.salu,
+  loads: counts.loads,
+  loadsByWidth: counts.widths,
+  lds: counts.lds,
+  waits: counts.waits,
+  memoryStalls: counts.memoryStalls,
+  branches: counts.branches,
+  fmaShare: Number(counts.fmaShare.toFixed(3)),
 });
 
 /**
@@ -22,7 +30,13 @@ export function rowOf({ name, threads, rows, uses }, log, chip) {
   const code = { kernel: name, threads, rows, loops, body, walksTime, waves: statistics.waves };
   const grids = uses.map((use) => {
     const microseconds = gpu && microsecondsPerStep(gpu, code, use);
-    return { case: use.case, workgroups: use.workgroups, threads, dispatches: use.count, ...(microseconds === undefined ? {} : { estimatedMicrosecondsPerStep: Number(microseconds.toFixed(2)) }) };
+    return {
+      case: use.case,
+      workgroups: use.workgroups,
+      threads,
+      dispatches: use.count,
+      ...(microseconds === undefined ? {} : { estimatedMicrosecondsPerStep: Number(microseconds.toFixed(2)) }),
+    };
   });
   return { kernel: name, ...statistics, loops: loops.map(counted), grids };
 }
@@ -36,17 +50,57 @@ function align(lines) {
 /** The table in words. */
 export function describeTable({ chip, rows }) {
   const columns = ["vgprs", "spilledVgprs", "spilledSgprs", "scratch", "lds", "code", "waves", "latency", "throughput"];
-  const head = ["kernel", "VGPRs", "spilled V", "S", "scratch", "LDS", "code", "waves", "latency", "throughput", "| fma", "valu", "salu", "loads", "lds", "waits", "stalls", "branches", "fma share"];
+  const head = [
+    "kernel",
+    "VGPRs",
+    "spilled V",
+    "S",
+    "scratch",
+    "LDS",
+    "code",
+    "waves",
+    "latency",
+    "throughput",
+    "| fma",
+    "valu",
+    "salu",
+    "loads",
+    "lds",
+    "waits",
+    "stalls",
+    "branches",
+    "fma share",
+  ];
   const lines = rows.map((row) => {
     const [loop] = row.loops;
-    const inner = loop ? [`| ${loop.fma}`, loop.valu, loop.salu, Object.entries(loop.loadsByWidth).map(([width, count]) => `${count}${width}`).join("+") || 0, loop.lds, loop.waits, loop.memoryStalls, loop.branches, `${Math.round(100 * loop.fmaShare)} %`] : ["|", "", "", "", "", "", "", "", ""];
+    const inner = loop
+      ? [
+          `| ${loop.fma}`,
+          loop.valu,
+          loop.salu,
+          Object.entries(loop.loadsByWidth)
+            .map(([width, count]) => `${count}${width}`)
+            .join("+") || 0,
+          loop.lds,
+          loop.waits,
+          loop.memoryStalls,
+          loop.branches,
+          `${Math.round(100 * loop.fmaShare)} %`,
+        ]
+      : ["|", "", "", "", "", "", "", "", ""];
     return [row.kernel, ...columns.map((name) => row[name]), ...inner].map(String);
   });
-  const estimates = rows.flatMap(({ kernel, grids }) => grids.filter((grid) => grid.estimatedMicrosecondsPerStep !== undefined).map((grid) => (
-    [`${grid.case}  ${kernel}`, grid.workgroups.join("x"), `${grid.estimatedMicrosecondsPerStep.toFixed(1)} µs`]
-  )));
+  const estimates = rows.flatMap(({ kernel, grids }) =>
+    grids
+      .filter((grid) => grid.estimatedMicrosecondsPerStep !== undefined)
+      .map((grid) => [`${grid.case}  ${kernel}`, grid.workgroups.join("x"), `${grid.estimatedMicrosecondsPerStep.toFixed(1)} µs`]),
+  );
   const parts = ["Whole kernels, and behind the bar an iteration of the largest inner loop:", align([head, ...lines])];
-  if (estimates.length > 0) parts.push(`\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.mjs has the formula and its assumptions:`, align(estimates));
+  if (estimates.length > 0)
+    parts.push(
+      `\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.mjs has the formula and its assumptions:`,
+      align(estimates),
+    );
   return parts.join("\n");
 }
 
@@ -56,9 +110,19 @@ export function describeTable({ chip, rows }) {
  * @param {{ chip: string, rows: any[] } | undefined} stored
  */
 export function findProblems(table, stored) {
-  const spills = table.rows.flatMap((row) => ["spilledVgprs", "spilledSgprs", "scratch"].filter((name) => row[name] > 0).map((name) => `${row.kernel}: ${name} is ${row[name]}, must be 0`));
+  const spills = table.rows.flatMap((row) =>
+    ["spilledVgprs", "spilledSgprs", "scratch"]
+      .filter((name) => row[name] > 0)
+      .map((name) => `${row.kernel}: ${name} is ${row[name]}, must be 0`),
+  );
   if (stored === undefined || stored.chip !== table.chip) return spills;
   const before = new Map(stored.rows.map((row) => [row.kernel, row.loops[0]?.fmaShare]));
   const fallen = table.rows.filter(({ kernel, loops }) => loops[0]?.fmaShare < before.get(kernel) - tolerance);
-  return [...spills, ...fallen.map(({ kernel, loops }) => `${kernel}: ${Math.round(100 * loops[0].fmaShare)} % of its inner loop are multiply-adds, were ${Math.round(100 * before.get(kernel))} %`)];
+  return [
+    ...spills,
+    ...fallen.map(
+      ({ kernel, loops }) =>
+        `${kernel}: ${Math.round(100 * loops[0].fmaShare)} % of its inner loop are multiply-adds, were ${Math.round(100 * before.get(kernel))} %`,
+    ),
+  ];
 }

@@ -32,13 +32,13 @@ class RunningLoss {
 function bar(steps: number): Display {
   const format = "{bar} {value}/{total}  loss {loss}  {speed} tokens/s  {eta_formatted} left";
   // Ctrl-C is ours; and a program that is killed must not leave a terminal without a cursor.
-  const drawn = new SingleBar({ format, stream: process.stdout, gracefulExit: false, hideCursor: false, etaBuffer: 50 }, Presets.shades_classic);
+  const drawn = new SingleBar(
+    { format, stream: process.stdout, gracefulExit: false, hideCursor: false, etaBuffer: 50 },
+    Presets.shades_classic,
+  );
   const loss = new RunningLoss();
   drawn.start(steps, 0, { loss: "-", speed: "-" });
-  return {
-    update: (done, value, speed) => drawn.update(done, { loss: loss.next(value), speed: short(speed) }),
-    end: () => drawn.stop(),
-  };
+  return { update: (done, value, speed) => drawn.update(done, { loss: loss.next(value), speed: short(speed) }), end: () => drawn.stop() };
 }
 
 function lines(steps: number): Display {

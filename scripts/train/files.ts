@@ -12,9 +12,19 @@ export function absolute(path: string): string {
 }
 
 const reasons: Record<string, string> = {
-  EACCES: "permission denied", EPERM: "permission denied", EROFS: "the file system is read-only", ENOENT: "no such file or folder",
-  ENOTDIR: "a part of its path is no folder", EISDIR: "it is a folder", ENOSPC: "no space left", EDQUOT: "no space left",
-  EFBIG: "the file would be too large", ENAMETOOLONG: "the name is too long", ELOOP: "too many links", EMFILE: "too many open files", EIO: "the disk failed",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a part of its path is no folder",
+  EISDIR: "it is a folder",
+  ENOSPC: "no space left",
+  EDQUOT: "no space left",
+  EFBIG: "the file would be too large",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "too many links",
+  EMFILE: "too many open files",
+  EIO: "the disk failed",
 };
 
 function reasonOf(error: unknown): string {
@@ -103,7 +113,10 @@ export async function writeOutput({ name, path, special }: Output, data: string 
   const temporary = temporaryBeside(path);
   try {
     if (special) return await writeFile(path, data);
-    const mode = await stat(path).then((s) => s.mode & 0o777, () => 0o666);
+    const mode = await stat(path).then(
+      (s) => s.mode & 0o777,
+      () => 0o666,
+    );
     const handle = await open(temporary, "wx", mode);
     try {
       await handle.writeFile(data);

@@ -30,7 +30,13 @@ function integer(least: number, most: number, fallback: number, help: string): F
 }
 
 function choice<const T extends string>(allowed: readonly T[], fallback: T, help: string): Flag<T> {
-  return { placeholder: allowed.join("|"), help, fallback, read: (text) => allowed.find((a) => a === text), expected: allowed.join(" or ") };
+  return {
+    placeholder: allowed.join("|"),
+    help,
+    fallback,
+    read: (text) => allowed.find((a) => a === text),
+    expected: allowed.join(" or "),
+  };
 }
 
 function text(placeholder: string, help: string): Flag<string | undefined> {
@@ -69,7 +75,21 @@ type Name = keyof Flags;
 export type Options = { [N in Name]: Flags[N]["fallback"] };
 
 /** What decides which numbers a run goes through: kept in its checkpoint. */
-const kept = ["cell", "reset", "embedding", "hidden", "layers", "dropout", "batch", "length", "validation", "optimizer", "lr", "clip", "seed"] as const satisfies readonly Name[];
+const kept = [
+  "cell",
+  "reset",
+  "embedding",
+  "hidden",
+  "layers",
+  "dropout",
+  "batch",
+  "length",
+  "validation",
+  "optimizer",
+  "lr",
+  "clip",
+  "seed",
+] as const satisfies readonly Name[];
 /** Those of them that may be other ones when a run is resumed. */
 const changeable: readonly Name[] = ["lr", "clip", "dropout"];
 
@@ -79,10 +99,12 @@ export const help = `npm run train -- [FILE] [flags]
 
 Trains a character model on a text file (UTF-8; without FILE, on Moby Dick) and draws a sample from it.
 
-${names.map((name) => {
-  const { placeholder, help: line, fallback } = flags[name];
-  return `  ${`--${name} ${placeholder}`.padEnd(34)} ${line}${fallback === undefined || fallback === 0 ? "" : ` (${fallback})`}`;
-}).join("\n")}
+${names
+  .map((name) => {
+    const { placeholder, help: line, fallback } = flags[name];
+    return `  ${`--${name} ${placeholder}`.padEnd(34)} ${line}${fallback === undefined || fallback === 0 ? "" : ` (${fallback})`}`;
+  })
+  .join("\n")}
   ${"--help".padEnd(34)} this text
 
 Ctrl-C stops after the present step and writes --out and --json; a second one ends at once.
@@ -101,7 +123,13 @@ export interface CommandLine {
 /** @throws UserError naming the flag, what was expected and what came */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const types = Object.fromEntries(names.map((name) => [name, { type: "string" } as const]));
-  const { tokens } = parseArgs({ args: [...args], options: { ...types, help: { type: "boolean", short: "h" } }, strict: false, allowPositionals: true, tokens: true });
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { ...types, help: { type: "boolean", short: "h" } },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const given: Record<string, unknown> = {};
   const files: string[] = [];
   for (const token of tokens) {

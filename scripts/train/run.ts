@@ -1,8 +1,30 @@
 /** One run: data, model and trainer from the options; the loop; the sample; what is kept of it. */
 import { createHash } from "node:crypto";
 import {
-  adam, adamw, createBackend, crossEntropy, decodeSafetensors, Dropout, Embedding, generate, GRU, Linear, LSTM, nadam, RNN, RnnError, rmsprop, Sequential, sgd,
-  TextData, Trainer, Vocabulary, type Backend, type MemoryUse, type Module, type Optimizer,
+  adam,
+  adamw,
+  createBackend,
+  crossEntropy,
+  decodeSafetensors,
+  Dropout,
+  Embedding,
+  generate,
+  GRU,
+  Linear,
+  LSTM,
+  nadam,
+  RNN,
+  RnnError,
+  rmsprop,
+  Sequential,
+  sgd,
+  TextData,
+  Trainer,
+  Vocabulary,
+  type Backend,
+  type MemoryUse,
+  type Module,
+  type Optimizer,
 } from "webgpu-rnn";
 import { keep, type Options } from "./options.ts";
 import { UserError } from "./user-error.ts";
@@ -21,7 +43,9 @@ export function readResumed(path: string, bytes: Uint8Array): Resumed {
     const { metadata } = decodeSafetensors(bytes);
     const { options, vocabulary, text } = metadata as Partial<Record<string, string>>;
     if (options === undefined || vocabulary === undefined || text === undefined) {
-      throw new UserError(`--resume ${JSON.stringify(path)}: its metadata lacks ${["options", "vocabulary", "text"].find((key) => !Object.hasOwn(metadata, key))}; only a file from --out can be resumed`);
+      throw new UserError(
+        `--resume ${JSON.stringify(path)}: its metadata lacks ${["options", "vocabulary", "text"].find((key) => !Object.hasOwn(metadata, key))}; only a file from --out can be resumed`,
+      );
     }
     return { bytes, options, vocabulary: new Vocabulary(Array.from(vocabulary)), text };
   } catch (error) {
@@ -34,34 +58,53 @@ export function readResumed(path: string, bytes: Uint8Array): Resumed {
 export function buildModel(options: Options, size: number): Sequential {
   const { cell, reset, embedding, hidden, layers, dropout, seed } = options;
   const common = { numLayers: layers, dropout: layers > 1 ? dropout : 0 };
-  const rnn = cell === "lstm" ? new LSTM(embedding, hidden, common) : cell === "gru" ? new GRU(embedding, hidden, { ...common, reset }) : new RNN(embedding, hidden, common);
-  return new Sequential({
-    embedding: new Embedding(size, embedding),
-    rnn,
-    ...(dropout > 0 ? { dropout: new Dropout(dropout) } : {}),
-    linear: new Linear(hidden, size),
-  }, { seed });
+  const rnn =
+    cell === "lstm"
+      ? new LSTM(embedding, hidden, common)
+      : cell === "gru"
+        ? new GRU(embedding, hidden, { ...common, reset })
+        : new RNN(embedding, hidden, common);
+  return new Sequential(
+    {
+      embedding: new Embedding(size, embedding),
+      rnn,
+      ...(dropout > 0 ? { dropout: new Dropout(dropout) } : {}),
+      linear: new Linear(hidden, size),
+    },
+    { seed },
+  );
 }
 
 function buildOptimizer({ optimizer, lr: learningRate }: Options): Optimizer {
   switch (optimizer) {
-    case "adam": return adam({ learningRate });
-    case "adamw": return adamw({ learningRate });
-    case "nadam": return nadam({ learningRate });
-    case "rmsprop": return rmsprop({ learningRate });
-    case "sgd": return sgd({ learningRate });
+    case "adam":
+      return adam({ learningRate });
+    case "adamw":
+      return adamw({ learningRate });
+    case "nadam":
+      return nadam({ learningRate });
+    case "rmsprop":
+      return rmsprop({ learningRate });
+    case "sgd":
+      return sgd({ learningRate });
   }
 }
 
 /** Data for training, and the end of the text for validation if so asked. */
-function buildData(text: string, { batch, length, validation }: Options, vocabulary: Vocabulary | undefined): { train: TextData; test?: TextData } {
+function buildData(
+  text: string,
+  { batch, length, validation }: Options,
+  vocabulary: Vocabulary | undefined,
+): { train: TextData; test?: TextData } {
   const characters = Array.from(text).length;
   const needed = batch * length + 1;
   const forTraining = Math.floor(characters * (1 - validation));
   const kept = validation === 0 ? characters : Math.min(forTraining, characters - forTraining);
   if (kept < needed) {
     const part = validation === 0 ? "" : `, of which --validation ${validation} leaves a part of ${kept}`;
-    throw new UserError(`the text has ${characters} characters${part}, but --batch ${batch} and --length ${length} need at least ${needed}; use a longer text, or less of either`);
+    throw new UserError(
+      `the text has ${characters} characters${part}, but --batch ${batch} and --length ${length} need at least ${needed}; use a longer text, or less of either`,
+    );
   }
   const whole = TextData.from(text, { batch, steps: length, vocabulary });
   return validation === 0 ? { train: whole } : whole.split(validation);
@@ -78,11 +121,23 @@ export class Run {
   private readonly textHash: string;
 
   private constructor(
-    readonly options: Options, readonly backend: Backend, readonly model: Module, readonly characters: number,
-    private readonly data: { train: TextData; test?: TextData }, text: string, resumed: Resumed | undefined,
+    readonly options: Options,
+    readonly backend: Backend,
+    readonly model: Module,
+    readonly characters: number,
+    private readonly data: { train: TextData; test?: TextData },
+    text: string,
+    resumed: Resumed | undefined,
   ) {
     const { clip, seed } = options;
-    this.trainer = new Trainer(model, { backend, data: data.train, loss: crossEntropy(), optimizer: buildOptimizer(options), clipNorm: clip === 0 ? undefined : clip, seed });
+    this.trainer = new Trainer(model, {
+      backend,
+      data: data.train,
+      loss: crossEntropy(),
+      optimizer: buildOptimizer(options),
+      clipNorm: clip === 0 ? undefined : clip,
+      seed,
+    });
     if (resumed) this.trainer.restore(resumed.bytes);
     this.firstStep = this.trainer.step;
     this.prompt = options.prompt ?? String.fromCodePoint(text.codePointAt(0)!);
@@ -137,7 +192,16 @@ export class Run {
   /** Draws the sample. */
   async draw(signal: AbortSignal, onText: (piece: string) => void): Promise<void> {
     const { sample: length, temperature, seed } = this.options;
-    this.sample = await generate(this.model, { backend: this.backend, vocabulary: this.vocabulary, prompt: this.prompt, length, temperature, seed, signal, onText });
+    this.sample = await generate(this.model, {
+      backend: this.backend,
+      vocabulary: this.vocabulary,
+      prompt: this.prompt,
+      length,
+      temperature,
+      seed,
+      signal,
+      onText,
+    });
   }
 
   /** Loss on the part of the text that training has not seen. */

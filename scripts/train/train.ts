@@ -16,12 +16,18 @@ interface Outputs {
 
 /** @throws UserError if an output cannot be written or would overwrite another file of this run */
 async function checkOutputs({ out, json, resume }: Partial<Options>, file: string | undefined): Promise<Outputs> {
-  if (out !== undefined && json !== undefined && (await sameFile(out, json))) throw new UserError(`--out and --json name the same file, ${JSON.stringify(out)}`, 2);
-  if (json !== undefined && resume !== undefined && (await sameFile(json, resume))) throw new UserError(`--json would overwrite the file of --resume, ${JSON.stringify(resume)}`, 2);
+  if (out !== undefined && json !== undefined && (await sameFile(out, json)))
+    throw new UserError(`--out and --json name the same file, ${JSON.stringify(out)}`, 2);
+  if (json !== undefined && resume !== undefined && (await sameFile(json, resume)))
+    throw new UserError(`--json would overwrite the file of --resume, ${JSON.stringify(resume)}`, 2);
   const result: Outputs = {};
-  for (const [name, path] of [["out", out], ["json", json]] as const) {
+  for (const [name, path] of [
+    ["out", out],
+    ["json", json],
+  ] as const) {
     if (path === undefined) continue;
-    if (file !== undefined && (await sameFile(path, file))) throw new UserError(`--${name} would overwrite the text, ${JSON.stringify(file)}`, 2);
+    if (file !== undefined && (await sameFile(path, file)))
+      throw new UserError(`--${name} would overwrite the text, ${JSON.stringify(file)}`, 2);
     result[name] = await checkOutput(`--${name}`, path);
   }
   return result;
@@ -46,32 +52,45 @@ function interruption(): AbortController {
   return controller;
 }
 
-const mean = (values: readonly number[]): number | null => (values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length);
+const mean = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length;
 
-async function reportOf(run: Run, file: string | undefined, stopped: Stopped, error: Error | undefined, validation: Evaluation | undefined): Promise<string> {
+async function reportOf(
+  run: Run,
+  file: string | undefined,
+  stopped: Stopped,
+  error: Error | undefined,
+  validation: Evaluation | undefined,
+): Promise<string> {
   const { backend, losses, seconds, options } = run;
-  return JSON.stringify({
-    text: file ?? "Moby Dick (bundled)",
-    characters: run.characters,
-    vocabulary: run.vocabulary.size,
-    backend: backend.kind,
-    adapter: backend.adapter,
-    reason: backend.reason,
-    parameters: run.model.parameterCount,
-    memory: await run.plannedMemory(),
-    options,
-    firstStep: run.firstStep,
-    steps: losses.length,
-    losses,
-    finalLoss: mean(losses.slice(-20)),
-    validation,
-    seconds,
-    tokensPerSecond: seconds > 0 ? (losses.length * run.tokensPerStep) / seconds : null,
-    prompt: run.prompt,
-    sample: run.sample,
-    stopped,
-    error: error?.message,
-  }, null, 1) + "\n";
+  return (
+    JSON.stringify(
+      {
+        text: file ?? "Moby Dick (bundled)",
+        characters: run.characters,
+        vocabulary: run.vocabulary.size,
+        backend: backend.kind,
+        adapter: backend.adapter,
+        reason: backend.reason,
+        parameters: run.model.parameterCount,
+        memory: await run.plannedMemory(),
+        options,
+        firstStep: run.firstStep,
+        steps: losses.length,
+        losses,
+        finalLoss: mean(losses.slice(-20)),
+        validation,
+        seconds,
+        tokensPerSecond: seconds > 0 ? (losses.length * run.tokensPerStep) / seconds : null,
+        prompt: run.prompt,
+        sample: run.sample,
+        stopped,
+        error: error?.message,
+      },
+      null,
+      1,
+    ) + "\n"
+  );
 }
 
 async function announce(run: Run, file: string | undefined): Promise<void> {
@@ -120,7 +139,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const { file, given } = commandLine;
   const outputs = await checkOutputs(given, file);
-  const resumed = given.resume === undefined ? undefined : readResumed(given.resume, await readBytes(`--resume ${JSON.stringify(given.resume)}`, given.resume));
+  const resumed =
+    given.resume === undefined
+      ? undefined
+      : readResumed(given.resume, await readBytes(`--resume ${JSON.stringify(given.resume)}`, given.resume));
   const options = completeOptions(given, resumed?.options);
   const text = file === undefined ? mobyDick() : await readText(file);
   const run = await Run.prepare(text, options, resumed);
@@ -163,7 +185,8 @@ async function main(args: readonly string[]): Promise<number> {
 /** What is printed of an error. Only one of ours, a bug, shows where it happened. */
 function lineOf(error: unknown): string {
   if (error instanceof UserError) return `train: ${error.message}\n`;
-  if (error instanceof RnnError) return `train: ${error.kind === "numeric" ? error.message.slice(error.where.length + 2) : error.message}\n`;
+  if (error instanceof RnnError)
+    return `train: ${error.kind === "numeric" ? error.message.slice(error.where.length + 2) : error.message}\n`;
   if (error instanceof RangeError) return `train: out of memory (${error.message}); use a smaller model, --batch or --length\n`;
   return `train: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
 }

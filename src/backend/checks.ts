@@ -42,7 +42,8 @@ export function countOf(label: string, data: ArrayLike<number>): number {
 /** @throws RnnError `option` unless these are what a backend prepares */
 export function takePreparation(recording: unknown, externals: unknown, options: PrepareOptions | undefined): Required<PrepareOptions> {
   if (!isA(recording, Recording)) throw new RnnError("option", "backend", `recording must be a Recording, got ${show(recording)}`);
-  if (!hasMethods(externals, "get", "values")) throw new RnnError("option", "backend", `externals must be a Map from buffers to their memory, got ${show(externals)}`);
+  if (!hasMethods(externals, "get", "values"))
+    throw new RnnError("option", "backend", `externals must be a Map from buffers to their memory, got ${show(externals)}`);
   const { keepAll = false } = takeOptions("backend", options, ["keepAll"]);
   return { keepAll: checkBoolean("backend", "keepAll", keepAll) };
 }

@@ -51,8 +51,17 @@ const mostThreads = 128;
  */
 export async function createBackend(kind?: BackendKind | BackendOptions, given?: BackendOptions): Promise<Backend> {
   const onlyOptions = typeof kind === "object" && kind !== null && given === undefined;
-  const asked = onlyOptions || kind === undefined ? "auto" : checkChoice<BackendKind>("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  const options = takeOptions("createBackend", onlyOptions ? kind : given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
+  const asked =
+    onlyOptions || kind === undefined ? "auto" : checkChoice<BackendKind>("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
+  const options = takeOptions("createBackend", onlyOptions ? kind : given, [
+    "precision",
+    "wasm",
+    "threads",
+    "shaders",
+    "device",
+    "profile",
+    "selfTest",
+  ]);
   const backend = await make(asked, options);
   madeWith.set(backend, options);
   return backend;
@@ -90,18 +99,33 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
   const { shaders, device, profile, selfTest = false, wasm = true, threads = 1 } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
   checkSize("createBackend", "threads", threads, 1, mostThreads);
-  if (threads > 1 && (!wasm || precision === "float64")) throw new RnnError("option", "createBackend", `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`);
+  if (threads > 1 && (!wasm || precision === "float64"))
+    throw new RnnError(
+      "option",
+      "createBackend",
+      `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`,
+    );
   if (profile !== undefined) checkProfile("createBackend", profile);
   if (typeof selfTest !== "boolean") checkSelfTest("createBackend", selfTest);
   if (kind === "cpu") return cpuBackend({ precision, wasm, threads });
   if (precision === "float64") {
-    if (kind === "webgpu") throw new RnnError("option", "createBackend", "precision must be \"float32\" on WebGPU, which has no float64; use createBackend(\"cpu\", { precision: \"float64\" })");
+    if (kind === "webgpu")
+      throw new RnnError(
+        "option",
+        "createBackend",
+        'precision must be "float32" on WebGPU, which has no float64; use createBackend("cpu", { precision: "float64" })',
+      );
     return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
   if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: whyNoWebGpu() });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
-    const backend = await WebGpuBackend.create({ shaders, device, profile, reason: kind === "auto" ? "this device has a GPU" : "asked for" });
+    const backend = await WebGpuBackend.create({
+      shaders,
+      device,
+      profile,
+      reason: kind === "auto" ? "this device has a GPU" : "asked for",
+    });
     if (kind === "webgpu" || !backend.software) return selfTest === false ? backend : await tested(backend, selfTest, { wasm, threads });
     backend.destroy();
     return await cpuBackend({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
@@ -120,7 +144,7 @@ async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOpt
   else {
     const { testKernels } = await import("./self-test/self-test.ts");
     try {
-      selfTest = { version, adapter, ...await testKernels(backend) };
+      selfTest = { version, adapter, ...(await testKernels(backend)) };
     } catch (error) {
       if (backend.ended === undefined) throw error;
       return cpuBackend({ ...cpu, reason: `the device was lost in its self-test: ${(error as Error).message}` });
@@ -135,7 +159,8 @@ async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOpt
     return Object.assign(await cpuBackend({ ...cpu, reason }), { selfTest });
   }
   backend.selfTest = selfTest;
-  if (failures.length > 0) backend.reason += `; the self-test found ${failures.map(({ kernel, problem }) => `${kernel} wrong (${problem})`).join(" and ")}: other kernels take their place`;
+  if (failures.length > 0)
+    backend.reason += `; the self-test found ${failures.map(({ kernel, problem }) => `${kernel} wrong (${problem})`).join(" and ")}: other kernels take their place`;
   return backend;
 }
 

@@ -22,7 +22,8 @@ export function environmentOf(around: Surroundings = globalThis): Environment {
 const switches: Readonly<Record<Environment, string>> = {
   node: 'Node has no WebGPU of its own; install the package "webgpu" beside this one',
   deno: "this Deno has no WebGPU; use a current version",
-  firefox: "this Firefox has WebGPU switched off: set dom.webgpu.enabled (and for workers dom.webgpu.workers.enabled) to true in about:config",
+  firefox:
+    "this Firefox has WebGPU switched off: set dom.webgpu.enabled (and for workers dom.webgpu.workers.enabled) to true in about:config",
   chromium: "this browser has no WebGPU; update it, or switch it on at chrome://flags/#enable-unsafe-webgpu",
   safari: "this Safari has no WebGPU; use version 26 or later, or switch it on in its settings under Feature Flags",
   browser: "this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox",
@@ -30,7 +31,7 @@ const switches: Readonly<Record<Environment, string>> = {
 
 /** Why `navigator.gpu` is not there, and what to do about it. */
 export function whyNoWebGpu(around?: Surroundings): string {
-  const { isSecureContext } = around ?? (globalThis);
+  const { isSecureContext } = around ?? globalThis;
   if (isSecureContext === false) return "pages have WebGPU only on https and localhost";
   return switches[environmentOf(around)];
 }

@@ -6,7 +6,10 @@ import type { Counters, DeviceBuffer } from "./backend.ts";
 export class Piece {
   freed = false;
 
-  constructor(readonly bytes: number, readonly release: () => void) {}
+  constructor(
+    readonly bytes: number,
+    readonly release: () => void,
+  ) {}
 }
 
 /**
@@ -43,5 +46,6 @@ export class Ledger {
 
 /** @throws RnnError `option` if the buffer's memory has been given back: it may be another buffer's by now */
 export function checkHeld(buffer: DeviceBuffer): void {
-  if (buffer.freed) throw new RnnError("option", buffer.label, "has been freed: its model, its trainer or its generator has been disposed of");
+  if (buffer.freed)
+    throw new RnnError("option", buffer.label, "has been freed: its model, its trainer or its generator has been disposed of");
 }

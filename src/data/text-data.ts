@@ -13,7 +13,12 @@ export class TextData implements TrainingData {
   /** Characters that each row covers. */
   private readonly rowLength: number;
 
-  private constructor(readonly vocabulary: Vocabulary, readonly tokens: Uint32Array, readonly batchSize: number, readonly steps: number) {
+  private constructor(
+    readonly vocabulary: Vocabulary,
+    readonly tokens: Uint32Array,
+    readonly batchSize: number,
+    readonly steps: number,
+  ) {
     this.rowLength = Math.floor((tokens.length - 1) / batchSize);
     this.batches = Math.floor(this.rowLength / steps);
   }
@@ -35,7 +40,11 @@ export class TextData implements TrainingData {
     const tokens = vocabulary.encode(text);
     const needed = batch * steps + 1;
     if (tokens.length < needed) {
-      throw new RnnError("data", "TextData", `text must have at least batch x steps + 1 = ${needed} characters, got ${tokens.length}; use a longer text, a smaller batch or fewer steps`);
+      throw new RnnError(
+        "data",
+        "TextData",
+        `text must have at least batch x steps + 1 = ${needed} characters, got ${tokens.length}; use a longer text, a smaller batch or fewer steps`,
+      );
     }
     return new TextData(vocabulary, tokens, batch, steps);
   }
@@ -49,7 +58,12 @@ export class TextData implements TrainingData {
     const cut = Math.floor(this.tokens.length * (1 - fraction));
     const part = (tokens: Uint32Array): TextData => {
       const data = new TextData(this.vocabulary, tokens, this.batchSize, this.steps);
-      if (data.batches < 1) throw new RnnError("data", "TextData", `a fraction of ${fraction} leaves a part of ${tokens.length} characters, which is shorter than one window, ${this.batchSize} x ${this.steps} + 1`);
+      if (data.batches < 1)
+        throw new RnnError(
+          "data",
+          "TextData",
+          `a fraction of ${fraction} leaves a part of ${tokens.length} characters, which is shorter than one window, ${this.batchSize} x ${this.steps} + 1`,
+        );
       return data;
     };
     return { train: part(this.tokens.subarray(0, cut)), test: part(this.tokens.subarray(cut)) };

@@ -6,7 +6,8 @@ function checkText(text: unknown): void {
 }
 
 /** A Set or a generator, say; what has a length is read by its indices. */
-const isIterator = (ids: unknown): ids is Iterable<number> => typeof ids === "object" && ids !== null && !("length" in ids) && Symbol.iterator in ids;
+const isIterator = (ids: unknown): ids is Iterable<number> =>
+  typeof ids === "object" && ids !== null && !("length" in ids) && Symbol.iterator in ids;
 
 /** Unicode has no more. */
 const codePoints = 0x110000;
@@ -25,7 +26,12 @@ export class Vocabulary {
     });
     this.characters = characters;
     const other = characters.findIndex((c) => typeof c !== "string" || Array.from(c).length !== 1);
-    if (other >= 0) throw new RnnError("data", "Vocabulary", `characters must be single Unicode code points, got ${show(characters[other])} at index ${other}`);
+    if (other >= 0)
+      throw new RnnError(
+        "data",
+        "Vocabulary",
+        `characters must be single Unicode code points, got ${show(characters[other])} at index ${other}`,
+      );
     this.ids = new Map(characters.map((c, i) => [c, i]));
     if (characters.length === 0) throw new RnnError("data", "Vocabulary", "needs at least one character");
     if (this.ids.size !== characters.length) throw new RnnError("data", "Vocabulary", "has a character twice");
@@ -50,7 +56,8 @@ export class Vocabulary {
     let count = 0;
     for (const c of text) {
       const id = this.ids.get(c);
-      if (id === undefined) throw new RnnError("data", "Vocabulary", `${show(c)} at position ${count} is not among the ${this.size} known characters`);
+      if (id === undefined)
+        throw new RnnError("data", "Vocabulary", `${show(c)} at position ${count} is not among the ${this.size} known characters`);
       ids[count++] = id;
     }
     return ids.slice(0, count);
@@ -58,7 +65,13 @@ export class Vocabulary {
 
   /** The characters of these ids. @throws RnnError `data` if an id is none of the vocabulary\'s */
   decode(ids: Iterable<number>): string {
-    const list = takeList("Vocabulary", "ids", reading("data", "Vocabulary", "ids", () => (isIterator(ids) ? [...ids] : ids)), idsBelow(this.size), "a list of ids");
+    const list = takeList(
+      "Vocabulary",
+      "ids",
+      reading("data", "Vocabulary", "ids", () => (isIterator(ids) ? [...ids] : ids)),
+      idsBelow(this.size),
+      "a list of ids",
+    );
     return Array.from(list, (id) => this.characters[id]).join("");
   }
 

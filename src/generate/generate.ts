@@ -57,15 +57,29 @@ const mostTokens = 2 ** 28;
 
 function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): Sampling {
   const where = "generate";
-  const { backend, length = 100, temperature = 1, topK, seed = 0, stop, signal } = takeOptions(where, given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
+  const {
+    backend,
+    length = 100,
+    temperature = 1,
+    topK,
+    seed = 0,
+    stop,
+    signal,
+  } = takeOptions(where, given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal"], { needed: true });
   checkSize(where, "length", length, 0, mostTokens);
   checkNumber(where, "temperature", temperature, { least: 0 });
   if (topK !== undefined) checkInteger(where, "topK", topK, 1);
   checkInteger(where, "seed", seed, 0);
   checkSignal(where, signal);
   checkParts(model, backend);
-  if (model.readsBackwards) throw new RnnError("option", where, "needs layers of one direction: a bidirectional one reads from the end of the text, which is yet to be drawn");
-  if (model.idCount === undefined) throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
+  if (model.readsBackwards)
+    throw new RnnError(
+      "option",
+      where,
+      "needs layers of one direction: a bidirectional one reads from the end of the text, which is yet to be drawn",
+    );
+  if (model.idCount === undefined)
+    throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
   const ids = takeList(where, "prompt", prompt, idsBelow(model.idCount), "a list of ids") as Uint32Array;
   if (ids.length === 0) throw new RnnError("data", where, "prompt must have at least one token");
   if (stop !== undefined) checkIds(where, "stop", [stop], model.idCount);
@@ -80,16 +94,26 @@ function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): S
  * @param options.onText called with each piece as it comes
  * @throws RnnError `data` if the prompt has a character outside the vocabulary
  */
-export async function generate(model: Module, given: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void }): Promise<string> {
-  const options = takeOptions("generate", given, ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"], { needed: true });
+export async function generate(
+  model: Module,
+  given: Omit<SamplingOptions, "stop"> & { vocabulary: Vocabulary; prompt?: string; stop?: string; onText?: (text: string) => void },
+): Promise<string> {
+  const options = takeOptions(
+    "generate",
+    given,
+    ["backend", "length", "temperature", "topK", "seed", "stop", "signal", "vocabulary", "prompt", "onText"],
+    { needed: true },
+  );
   checkParts(model, options.backend);
-  if (!isA(options.vocabulary, Vocabulary)) throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
+  if (!isA(options.vocabulary, Vocabulary))
+    throw new RnnError("option", "generate", `vocabulary must be a Vocabulary, got ${show(options.vocabulary)}`);
   const { vocabulary, prompt = vocabulary.characters[0], stop: end, onText, ...rest } = options;
   const stop = end === undefined ? undefined : vocabulary.encode(end);
   if (stop !== undefined && stop.length !== 1) throw new RnnError("option", "generate", `stop must be one character, got ${show(end)}`);
   const sampling: SamplingOptions = { ...rest, stop: stop?.[0] };
   if (onText !== undefined) checkFunction("generate", "onText", onText);
-  if (model.idCount !== undefined && model.idCount !== vocabulary.size) throw new RnnError("option", "generate", `vocabulary must have the model's ${model.idCount} characters, got ${vocabulary.size}`);
+  if (model.idCount !== undefined && model.idCount !== vocabulary.size)
+    throw new RnnError("option", "generate", `vocabulary must have the model's ${model.idCount} characters, got ${vocabulary.size}`);
   let text = "";
   for await (const tokens of generateTokens(model, vocabulary.encode(prompt), sampling)) {
     const piece = vocabulary.decode(tokens);

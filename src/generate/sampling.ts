@@ -16,7 +16,10 @@ import type { Sampling } from "./generate.ts";
 const chunk = 32;
 
 /** @see generateTokens */
-export async function* drawTokens(model: Module, { backend, prompt, length, temperature, topK, seed, stop, signal }: Sampling): AsyncGenerator<Uint32Array, void, undefined> {
+export async function* drawTokens(
+  model: Module,
+  { backend, prompt, length, temperature, topK, seed, stop, signal }: Sampling,
+): AsyncGenerator<Uint32Array, void, undefined> {
   const session = Session.of(model, backend);
   const carried = new CarriedStates(backend);
   const position = backend.createBuffer("generate.position", "u32", 1);
@@ -56,17 +59,29 @@ export async function* drawTokens(model: Module, { backend, prompt, length, temp
 }
 
 /** One id in, one drawn. */
-export const tokenPlan: RecordingPlan = { inputShape: [1, 1], inputStays: true, states: { kind: "carried" }, hasLengths: false, training: false, differentiates: false };
+export const tokenPlan: RecordingPlan = {
+  inputShape: [1, 1],
+  inputStays: true,
+  states: { kind: "carried" },
+  hasLengths: false,
+  training: false,
+  differentiates: false,
+};
 
 /** One token: logits of the present one, a draw, and the drawn one in its place. */
 export function recordToken(context: RunContext, vocabulary: number): void {
   const { recording, output } = context;
   const columns = output.shape[output.shape.length - 1];
-  if (columns !== vocabulary) throw new RnnError("shape", "generate", `the model must give one logit per id, ${vocabulary}, got ${show([...output.shape])}`);
+  if (columns !== vocabulary)
+    throw new RnnError("shape", "generate", `the model must give one logit per id, ${vocabulary}, got ${show([...output.shape])}`);
   const sampling = recording.buffer("sampling", [2], "input");
   const history = context.external("history", [chunk, 1], "u32");
   const position = context.external("position", [1], "u32");
-  recording.dispatch(sampleToken, { logits: output.view, sampling, random: context.random, position, tokens: context.input.view, history }, { rows: 1, columns, capacity: chunk, stream: samplingStream });
+  recording.dispatch(
+    sampleToken,
+    { logits: output.view, sampling, random: context.random, position, tokens: context.input.view, history },
+    { rows: 1, columns, capacity: chunk, stream: samplingStream },
+  );
   recording.dispatch(advancePosition, { position }, { by: 1 });
   recording.download("history", history);
   context.keepStates();

@@ -19,7 +19,9 @@ export function dawn(_flags: readonly string[]): Promise<unknown> {
  */
 export async function startThread(script: string, data: object): Promise<() => unknown> {
   if (typeof Worker === "undefined") throw new Error("workers and worklets like this one have no threads");
-  const url = URL.createObjectURL(new Blob([`${script}onmessage = ({ data }) => work(data, () => postMessage(0));`], { type: "text/javascript" }));
+  const url = URL.createObjectURL(
+    new Blob([`${script}onmessage = ({ data }) => work(data, () => postMessage(0));`], { type: "text/javascript" }),
+  );
   const worker = new Worker(url);
   try {
     await new Promise((ready, fail) => {

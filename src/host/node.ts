@@ -17,7 +17,10 @@ export function dawn(flags: readonly string[]): Promise<unknown> {
 async function load(flags: readonly string[]): Promise<unknown> {
   // An optional peer: named through a variable, so that bundlers of programs for Node do not insist on it.
   const name = "webgpu";
-  const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as { create: (flags: readonly string[]) => object; globals: object };
+  const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
+    create: (flags: readonly string[]) => object;
+    globals: object;
+  };
   Object.assign(globalThis, globals);
   return create(flags);
 }

@@ -34,12 +34,16 @@ const mostHeader = 100_000_000;
  * Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32.
  * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is no text
  */
-export function encodeSafetensors(tensors: Readonly<Record<string, TensorLike>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, TensorLike>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
   const header = new Map<string, unknown>([[metadataName, checkMetadata(metadata)]]);
   const arrays: NumericArray[] = [];
   let offset = 0;
   for (const [name, value] of takeEntries("encodeSafetensors", "tensors", "tensors", tensors)) {
-    if (name === metadataName) throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
+    if (name === metadataName)
+      throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
     const { shape, data } = takeForFile("encodeSafetensors", `"${name}"`, value);
     header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
     arrays.push(data);
@@ -64,7 +68,8 @@ const metadataName = "__metadata__";
 function checkMetadata(metadata: unknown): Readonly<Record<string, string>> {
   const entries = takeEntries("encodeSafetensors", "metadata", "texts", metadata);
   for (const [key, value] of entries) {
-    if (typeof value !== "string") throw new RnnError("option", "encodeSafetensors", `metadata "${clip(key)}" must be a text, got ${show(value)}`);
+    if (typeof value !== "string")
+      throw new RnnError("option", "encodeSafetensors", `metadata "${clip(key)}" must be a text, got ${show(value)}`);
   }
   return Object.fromEntries(entries) as Record<string, string>;
 }
@@ -76,7 +81,8 @@ interface Reader {
 }
 
 /** The bytes behind a view, as a buffer of their own. Every system that browsers and Node run on is little-endian, as the format is. */
-const copied = ({ buffer, byteOffset, byteLength }: DataView): ArrayBuffer => buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+const copied = ({ buffer, byteOffset, byteLength }: DataView): ArrayBuffer =>
+  buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 
 /** How each dtype is read. */
 const readers: Readonly<Record<string, Reader>> = {
@@ -106,17 +112,20 @@ export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
   const headerLength = Number(view.getBigUint64(0, true));
   if (headerLength > mostHeader) fail("this is no safetensors file: its first eight bytes are not the length of a header");
   const start = 8 + headerLength;
-  if (start > bytes.length) fail(`the file is truncated or no safetensors file: its header of ${headerLength} bytes ends after the file's ${bytes.length}`);
+  if (start > bytes.length)
+    fail(`the file is truncated or no safetensors file: its header of ${headerLength} bytes ends after the file's ${bytes.length}`);
   const header = parseHeader(bytes.subarray(8, start));
   const metadata = readMetadata(header.get(metadataName));
   header.delete(metadataName);
   const entries = [...header].map(([name, value]) => [name, readEntry(name, value)] as const);
   checkRanges(entries, bytes.length - start);
   // Unlike assignment, this makes even "__proto__" a plain name.
-  const tensors = Object.fromEntries(entries.map(([name, { shape, reader, first, last }]) => {
-    const data = reader.read(new DataView(bytes.buffer, bytes.byteOffset + start + first, last - first), sizeOf(shape));
-    return [name, { shape, data }];
-  }));
+  const tensors = Object.fromEntries(
+    entries.map(([name, { shape, reader, first, last }]) => {
+      const data = reader.read(new DataView(bytes.buffer, bytes.byteOffset + start + first, last - first), sizeOf(shape));
+      return [name, { shape, data }];
+    }),
+  );
   return { tensors, metadata };
 }
 
@@ -147,7 +156,9 @@ function namesIn(text: string): number {
 /** How many names there are once it is parsed, which leaves the last of two that are the same. */
 function countNames(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
-  return (Array.isArray(value) ? 0 : Object.keys(value).length) + Object.values(value).reduce((sum: number, inner) => sum + countNames(inner), 0);
+  return (
+    (Array.isArray(value) ? 0 : Object.keys(value).length) + Object.values(value).reduce((sum: number, inner) => sum + countNames(inner), 0)
+  );
 }
 
 function parseHeader(json: Uint8Array): Map<string, unknown> {
@@ -166,7 +177,8 @@ function parseHeader(json: Uint8Array): Map<string, unknown> {
 
 function readMetadata(value: unknown): Record<string, string> {
   if (value === undefined || value === null) return {};
-  if (typeof value !== "object" || Array.isArray(value) || !Object.values(value).every((v) => typeof v === "string")) fail(`${metadataName} must be an object of texts`);
+  if (typeof value !== "object" || Array.isArray(value) || !Object.values(value).every((v) => typeof v === "string"))
+    fail(`${metadataName} must be an object of texts`);
   return Object.fromEntries(Object.entries(value as Record<string, string>));
 }
 
@@ -177,7 +189,8 @@ function readEntry(name: string, value: unknown): Entry {
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     return fail(`"${name}" has no valid shape and data_offsets`);
   }
-  if (typeof dtype !== "string" || !Object.hasOwn(readers, dtype)) return fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
+  if (typeof dtype !== "string" || !Object.hasOwn(readers, dtype))
+    return fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
   const reader = readers[dtype];
   const [first, last] = offsets as [number, number];
   const size = sizeOf(shape) * reader.size;

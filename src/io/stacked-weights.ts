@@ -20,8 +20,17 @@ interface Gate {
 /** In PyTorch's order. */
 const gatesOf: Record<StackedCell, readonly Gate[]> = {
   rnn: [{ name: "a", sign: 1 }],
-  gru: [{ name: "r", sign: 1 }, { name: "u", sign: -1 }, { name: "c", sign: 1 }],
-  lstm: [{ name: "u", sign: 1 }, { name: "f", sign: 1 }, { name: "c", sign: 1 }, { name: "o", sign: 1 }],
+  gru: [
+    { name: "r", sign: 1 },
+    { name: "u", sign: -1 },
+    { name: "c", sign: 1 },
+  ],
+  lstm: [
+    { name: "u", sign: 1 },
+    { name: "f", sign: 1 },
+    { name: "c", sign: 1 },
+    { name: "o", sign: 1 },
+  ],
 };
 
 type Tensors = Readonly<Record<string, TensorLike>>;
@@ -55,18 +64,30 @@ export function stackWeights(cell: StackedCell, given: Tensors, suffix = "l0"): 
   const W_x = matrix(where, dict, `weight_ih_${suffix}`);
   const arrays = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) => `${name}_${suffix}`);
   const other = Object.keys(dict).find((name) => name.endsWith(`_${suffix}`) && !arrays.includes(name));
-  if (other !== undefined) throw new RnnError("format", where, `cannot stack "${other}": notes have no place for peepholes, projections, gains and running statistics`);
+  if (other !== undefined)
+    throw new RnnError(
+      "format",
+      where,
+      `cannot stack "${other}": notes have no place for peepholes, projections, gains and running statistics`,
+    );
   const [rows, I] = W_x.shape;
   const H = rows / gates.length;
-  if (!Number.isInteger(H)) throw new RnnError("shape", where, `"weight_ih_${suffix}" must have rows for ${gates.length} gates, got ${rows}`);
+  if (!Number.isInteger(H))
+    throw new RnnError("shape", where, `"weight_ih_${suffix}" must have rows for ${gates.length} gates, got ${rows}`);
   const W_a = taken(where, dict, `weight_hh_${suffix}`, [rows, H]);
-  const biases = [`bias_ih_${suffix}`, `bias_hh_${suffix}`].filter((name) => Object.hasOwn(dict, name)).map((name) => taken(where, dict, name, [rows]));
+  const biases = [`bias_ih_${suffix}`, `bias_hh_${suffix}`]
+    .filter((name) => Object.hasOwn(dict, name))
+    .map((name) => taken(where, dict, name, [rows]));
   const result: Record<string, Tensor<Float64Array>> = {};
   gates.forEach(({ name, sign }, g) => {
     const row = (i: number): number => g * H + Math.floor(i / (H + I));
-    const valueAt = (i: number): number => (i % (H + I) < H ? W_a.data[row(i) * H + (i % (H + I))] : W_x.data[row(i) * I + (i % (H + I)) - H]);
+    const valueAt = (i: number): number =>
+      i % (H + I) < H ? W_a.data[row(i) * H + (i % (H + I))] : W_x.data[row(i) * I + (i % (H + I)) - H];
     result[`W_${name}`] = { shape: [H, H + I], data: Float64Array.from({ length: H * (H + I) }, (_, i) => sign * valueAt(i)) };
-    result[`b_${name}`] = { shape: [H], data: Float64Array.from({ length: H }, (_, i) => sign * biases.reduce((sum, { data }) => sum + data[g * H + i], 0)) };
+    result[`b_${name}`] = {
+      shape: [H],
+      data: Float64Array.from({ length: H }, (_, i) => sign * biases.reduce((sum, { data }) => sum + data[g * H + i], 0)),
+    };
   });
   return result;
 }
@@ -97,7 +118,9 @@ export function unstackWeights(cell: StackedCell, given: Tensors, suffix = "l0")
     }
   });
   return {
-    [`weight_ih_${suffix}`]: { shape: [rows, I], data: W_x }, [`weight_hh_${suffix}`]: { shape: [rows, H], data: W_a },
-    [`bias_ih_${suffix}`]: { shape: [rows], data: bias }, [`bias_hh_${suffix}`]: { shape: [rows], data: new Float64Array(rows) },
+    [`weight_ih_${suffix}`]: { shape: [rows, I], data: W_x },
+    [`weight_hh_${suffix}`]: { shape: [rows, H], data: W_a },
+    [`bias_ih_${suffix}`]: { shape: [rows], data: bias },
+    [`bias_hh_${suffix}`]: { shape: [rows], data: new Float64Array(rows) },
   };
 }

@@ -8,10 +8,7 @@ export const activationKinds = { sigmoid: 0, tanh: 1, relu: 2 } as const;
 export const activationForward = defineKernel({
   name: "activation-forward",
   sources: ["lib/activations", "lib/linear-index", "activation-forward"],
-  bindings: {
-    x: { access: "read", type: "f32", shape: "[length]" },
-    y: { access: "read_write", type: "f32", shape: "[length]" },
-  },
+  bindings: { x: { access: "read", type: "f32", shape: "[length]" }, y: { access: "read_write", type: "f32", shape: "[length]" } },
   params: { length: "u32", kind: "u32" },
   workgroups: ({ length }) => elementGroups(length),
 });

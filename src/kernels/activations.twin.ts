@@ -19,9 +19,14 @@ export const activationTwins = [
   twin(activationForward, ({ x, y }, { length, kind }) => {
     for (let i = 0; i < length; i++) {
       switch (kind) {
-        case 0: y[i] = sigmoid(x[i]); break;
-        case 1: y[i] = safeTanh(x[i]); break;
-        default: y[i] = Math.max(x[i], 0);
+        case 0:
+          y[i] = sigmoid(x[i]);
+          break;
+        case 1:
+          y[i] = safeTanh(x[i]);
+          break;
+        default:
+          y[i] = Math.max(x[i], 0);
       }
     }
   }),
@@ -29,9 +34,14 @@ export const activationTwins = [
     for (let i = 0; i < length; i++) {
       let value = dy[i];
       switch (kind) {
-        case 0: value *= y[i] * (1 - y[i]); break;
-        case 1: value *= 1 - y[i] * y[i]; break;
-        default: value = y[i] > 0 ? value : 0;
+        case 0:
+          value *= y[i] * (1 - y[i]);
+          break;
+        case 1:
+          value *= 1 - y[i] * y[i];
+          break;
+        default:
+          value = y[i] > 0 ? value : 0;
       }
       dx[i] = accumulate ? dx[i] + value : value;
     }

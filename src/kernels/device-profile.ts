@@ -21,7 +21,10 @@ export interface DeviceProfile {
   /** Rows B of the batches measured, ascending. */
   readonly rows: readonly number[];
   /** A step of a layer of one unit: what dispatches and barriers cost by themselves. */
-  readonly fixed: { readonly forward: { readonly loop: number; readonly step: number }; readonly backward: { readonly loop: number; readonly step: number } };
+  readonly fixed: {
+    readonly forward: { readonly loop: number; readonly step: number };
+    readonly backward: { readonly loop: number; readonly step: number };
+  };
   /** [units, rows] each. */
   readonly forward: StrategyTimes;
   readonly backward: StrategyTimes;
@@ -32,7 +35,8 @@ export interface DeviceProfile {
 export const profileVersion = 1;
 
 /** Whether a profile's numbers are those of this adapter and of these kernels. */
-export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean => version === profileVersion && adapter === ofAdapter;
+export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean =>
+  version === profileVersion && adapter === ofAdapter;
 
 /** @throws RnnError `format` if `value` says that it is a profile of this version but has another form */
 export const checkProfile = (where: string, value: unknown): void => reading("format", where, "profile", () => checkForm(where, value));
@@ -43,10 +47,12 @@ function checkForm(where: string, value: unknown): void {
   };
   if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(`got ${show(value)}`);
   const profile = value as DeviceProfile;
-  if (typeof profile.version !== "number" || typeof profile.adapter !== "string") refuse(`version and adapter must be a number and a string, got ${show(profile.version)} and ${show(profile.adapter)}`);
+  if (typeof profile.version !== "number" || typeof profile.adapter !== "string")
+    refuse(`version and adapter must be a number and a string, got ${show(profile.version)} and ${show(profile.adapter)}`);
   if (profile.version !== profileVersion) return;
   const checkTimes = (name: string, times: unknown, length: number): void => {
-    if (!Array.isArray(times) || times.length !== length || !times.every(isTime)) refuse(`${name} must hold ${length} positive numbers, got ${show(times)}`);
+    if (!Array.isArray(times) || times.length !== length || !times.every(isTime))
+      refuse(`${name} must hold ${length} positive numbers, got ${show(times)}`);
   };
   const checkAxis = (name: string, axis: unknown): void => {
     checkTimes(name, axis, Array.isArray(axis) ? Math.max(1, axis.length) : 1);

@@ -63,7 +63,8 @@ const mostGroups = 65535;
 export function elementGroups(elements: number, perGroup = elementGroup): Workgroups {
   const groups = Math.max(1, Math.ceil(elements / perGroup));
   const y = Math.ceil(groups / mostGroups);
-  if (y > mostGroups) throw new RnnError("limit", "kernel", `${elements} elements exceed what one dispatch can cover; use a smaller batch or fewer steps`);
+  if (y > mostGroups)
+    throw new RnnError("limit", "kernel", `${elements} elements exceed what one dispatch can cover; use a smaller batch or fewer steps`);
   return [Math.ceil(groups / y), y, 1];
 }
 
@@ -74,4 +75,5 @@ export const rowGroups = (rows: number): Workgroups => elementGroups(rows, 1);
 const rowShare = (columns: number): number => (columns > 256 ? 64 : 8);
 
 /** Workgroups of 64 threads for kernels that fold rows: a short row does not need a workgroup of its own. */
-export const sharedRowGroups = ({ rows, columns }: { rows: number; columns: number }): Workgroups => elementGroups(rows, 64 / rowShare(columns));
+export const sharedRowGroups = ({ rows, columns }: { rows: number; columns: number }): Workgroups =>
+  elementGroups(rows, 64 / rowShare(columns));

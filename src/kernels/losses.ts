@@ -15,7 +15,11 @@ const single: Workgroups = [1, 1, 1];
  * else 1 / Σ weights, or 0 if no row counts: a batch of nothing but padding gives the loss 0 rather than NaN.
  * Targets and weights come from the host, so this is computed there.
  */
-export function normalizerOf(targets: NumericArray, weights: NumericArray | undefined, { ignoreIndex, mean }: { ignoreIndex?: number; mean: boolean }): Float64Array {
+export function normalizerOf(
+  targets: NumericArray,
+  weights: NumericArray | undefined,
+  { ignoreIndex, mean }: { ignoreIndex?: number; mean: boolean },
+): Float64Array {
   let sum = 0;
   for (let row = 0; row < targets.length; row++) {
     if (targets[row] !== ignoreIndex) sum += weights ? weights[row] : 1;

@@ -7,8 +7,16 @@ import { twin } from "./twin.ts";
 
 /** Losses of single elements, each with its derivative; what has no weight gives 0, whatever it is. */
 function byElement(
-  { x, targets, weights, normalizer, losses, dx }: Readonly<Record<"x" | "targets" | "weights" | "normalizer" | "losses" | "dx", NumericArray>>,
-  length: number, of: (x: number, target: number) => readonly [loss: number, slope: number],
+  {
+    x,
+    targets,
+    weights,
+    normalizer,
+    losses,
+    dx,
+  }: Readonly<Record<"x" | "targets" | "weights" | "normalizer" | "losses" | "dx", NumericArray>>,
+  length: number,
+  of: (x: number, target: number) => readonly [loss: number, slope: number],
 ): void {
   for (let i = 0; i < length; i++) {
     const weight = weights[i];
@@ -43,11 +51,13 @@ export const lossTwins = [
       losses[row] = weight * (greatest - logits[at + label] + Math.log(sum));
     }
   }),
-  twin(binaryCrossEntropy, (arrays, { length }) => byElement(arrays, length, (x, target) => [
-    Math.max(x, 0) - x * target + Math.log1p(safeExp(-Math.abs(x))), sigmoid(x) - target,
-  ])),
-  twin(squaredError, (arrays, { length, factor }) => byElement(arrays, length, (x, target) => {
-    const difference = x - target;
-    return [factor * difference * difference, 2 * factor * difference];
-  })),
+  twin(binaryCrossEntropy, (arrays, { length }) =>
+    byElement(arrays, length, (x, target) => [Math.max(x, 0) - x * target + Math.log1p(safeExp(-Math.abs(x))), sigmoid(x) - target]),
+  ),
+  twin(squaredError, (arrays, { length, factor }) =>
+    byElement(arrays, length, (x, target) => {
+      const difference = x - target;
+      return [factor * difference * difference, 2 * factor * difference];
+    }),
+  ),
 ];

@@ -16,24 +16,42 @@ const bindings = {
 } as const;
 
 const params = {
-  M: "u32", N: "u32", K: "u32", batch: "u32",
-  aOffset: "u32", aBatch: "u32", aRow: "u32", aColumn: "u32",
-  bOffset: "u32", bBatch: "u32", bRow: "u32", bColumn: "u32",
-  cOffset: "u32", cBatch: "u32", cRow: "u32",
-  useBias: "u32", accumulate: "u32",
+  M: "u32",
+  N: "u32",
+  K: "u32",
+  batch: "u32",
+  aOffset: "u32",
+  aBatch: "u32",
+  aRow: "u32",
+  aColumn: "u32",
+  bOffset: "u32",
+  bBatch: "u32",
+  bRow: "u32",
+  bColumn: "u32",
+  cOffset: "u32",
+  cBatch: "u32",
+  cRow: "u32",
+  useBias: "u32",
+  accumulate: "u32",
 } as const;
 
 export type MatmulParams = Params<typeof params>;
 
 /** One thread per element of C: the oracle the others are held to. */
 export const matmulNaive = defineKernel({
-  name: "matmul-naive", sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"], bindings, params,
+  name: "matmul-naive",
+  sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"],
+  bindings,
+  params,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), Math.ceil(M / 8), batch],
 });
 
 /** For few rows and a long K: eight columns per workgroup, eight threads share each sum over K. */
 export const matmulSmallM = defineKernel({
-  name: "matmul-small-m", sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"], bindings, params,
+  name: "matmul-small-m",
+  sources: ["lib/matmul", "lib/operands-strided", "matmul-small-m"],
+  bindings,
+  params,
   workgroups: ({ M, N, batch }) => [Math.ceil(N / 8), M, batch],
 });
 
@@ -57,7 +75,8 @@ function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   const side = sideOf(tile);
   const operands = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
   const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
-  const [shader, detail, size]: [string, string, Record<string, number>] = tile === "split" ? ["matmul-split", lie, {}] : ["matmul-block", `${lie}-${tile}`, { large: tile === "large" ? 1 : 0 }];
+  const [shader, detail, size]: [string, string, Record<string, number>] =
+    tile === "split" ? ["matmul-split", lie, {}] : ["matmul-block", `${lie}-${tile}`, { large: tile === "large" ? 1 : 0 }];
   return {
     name: `${shader}:${detail}${sums === "row-sums" ? "-sums" : ""}`,
     sources: ["lib/matmul", operands, `lib/${sums}`, shader],
@@ -70,12 +89,11 @@ function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
 const block = (lie: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(lie, tile, "no-row-sums"), bindings });
 
 /** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
-const blockWithSums = (lie: Operands, tile: Tile) => defineKernel({
-  ...variant(lie, tile, "row-sums"),
-  bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
-});
+const blockWithSums = (lie: Operands, tile: Tile) =>
+  defineKernel({ ...variant(lie, tile, "row-sums"), bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } } });
 
-const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile) => T) => new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));
+const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile) => T) =>
+  new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));
 const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
 const blocksWithSums = variants(["tn", "strided"], blockWithSums);
 /** All variants of the register-tiled product, by how the operands lie and by tile. */
@@ -108,7 +126,11 @@ export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: 
 }
 
 /** The same for a product with A = dYᵀ that adds up the columns of dY too; undefined if none that does so is right here. */
-export function chooseMatmulWithSums(p: MatmulParams, profile?: DeviceProfile, avoided: Avoided = nothingAvoided): ReturnType<typeof blockWithSums> | undefined {
+export function chooseMatmulWithSums(
+  p: MatmulParams,
+  profile?: DeviceProfile,
+  avoided: Avoided = nothingAvoided,
+): ReturnType<typeof blockWithSums> | undefined {
   return [variantFor(p, profile), "strided small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
 }
 

@@ -4,7 +4,12 @@ import type { matmulBlocksWithSums, matmulNaive, MatmulParams } from "./matmul.t
 import { inPieces, twins, type TwinEntry } from "./twin.ts";
 
 /** Rows from `first` up to `end` of each product. */
-function product({ a, b, bias, c }: Readonly<Record<"a" | "b" | "bias" | "c", NumericArray>>, p: MatmulParams, first: number, end: number): void {
+function product(
+  { a, b, bias, c }: Readonly<Record<"a" | "b" | "bias" | "c", NumericArray>>,
+  p: MatmulParams,
+  first: number,
+  end: number,
+): void {
   for (let i = 0; i < p.batch; i++) {
     for (let m = first; m < end; m++) {
       for (let n = 0; n < p.N; n++) {
@@ -30,11 +35,16 @@ function rowSums({ a, sums }: Readonly<Record<"a" | "sums", NumericArray>>, p: M
 
 type WithSums = (typeof matmulBlocksWithSums)[number];
 
-export const matmulTwins: TwinEntry[] = ["matmul-naive", "matmul-small-m", "matmul-block", "matmul-split"].map((stem) => (
-  twins<typeof matmulNaive | WithSums>(stem, ({ bindings }) => inPieces((arrays, p) => {
-    // Some milliseconds each, in plain JavaScript.
-    const rows = Math.max(1, Math.floor(2 ** 20 / (p.batch * p.N * p.K)));
-    const pieces = Array.from({ length: Math.ceil(p.M / rows) }, (_, n) => () => product(arrays, p, n * rows, Math.min(p.M, (n + 1) * rows)));
-    return "sums" in bindings ? [...pieces, () => rowSums(arrays as typeof arrays & { sums: NumericArray }, p)] : pieces;
-  }))
-));
+export const matmulTwins: TwinEntry[] = ["matmul-naive", "matmul-small-m", "matmul-block", "matmul-split"].map((stem) =>
+  twins<typeof matmulNaive | WithSums>(stem, ({ bindings }) =>
+    inPieces((arrays, p) => {
+      // Some milliseconds each, in plain JavaScript.
+      const rows = Math.max(1, Math.floor(2 ** 20 / (p.batch * p.N * p.K)));
+      const pieces = Array.from(
+        { length: Math.ceil(p.M / rows) },
+        (_, n) => () => product(arrays, p, n * rows, Math.min(p.M, (n + 1) * rows)),
+      );
+      return "sums" in bindings ? [...pieces, () => rowSums(arrays as typeof arrays & { sums: NumericArray }, p)] : pieces;
+    }),
+  ),
+);

@@ -26,57 +26,72 @@ function healthy(values: readonly NumericArray[], lastGood: NumericArray, norm: 
 }
 
 export const optimizerTwins = [
-  twin(sgd, ({ parameters, gradients, lastGood, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) => {
-    if (!healthy(momentum === 0 ? [parameters] : [parameters, velocity], lastGood, norm, length)) return;
-    for (let i = 0; i < length; i++) {
-      const parameter = parameters[i];
-      let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
-      if (momentum !== 0) {
-        const v = control[3] === 0 ? momentum * velocity[i] + (1 - dampening) * g : g;
-        velocity[i] = v;
-        g = nesterov ? g + momentum * v : v;
+  twin(
+    sgd,
+    ({ parameters, gradients, lastGood, velocity, norm, control }, { length, momentum, dampening, nesterov, weightDecay, clipValue }) => {
+      if (!healthy(momentum === 0 ? [parameters] : [parameters, velocity], lastGood, norm, length)) return;
+      for (let i = 0; i < length; i++) {
+        const parameter = parameters[i];
+        let g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
+        if (momentum !== 0) {
+          const v = control[3] === 0 ? momentum * velocity[i] + (1 - dampening) * g : g;
+          velocity[i] = v;
+          g = nesterov ? g + momentum * v : v;
+        }
+        parameters[i] = parameter - control[0] * g;
       }
-      parameters[i] = parameter - control[0] * g;
-    }
-  }),
-  twin(rmsprop, ({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control }, { length, alpha, eps, momentum, centered, weightDecay, clipValue }) => {
-    const used = [parameters, squareAverage, ...(centered ? [gradientAverage] : []), ...(momentum === 0 ? [] : [velocity])];
-    if (!healthy(used, lastGood, norm, length)) return;
-    for (let i = 0; i < length; i++) {
-      const parameter = parameters[i];
-      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
-      const square = alpha * squareAverage[i] + (1 - alpha) * g * g;
-      squareAverage[i] = square;
-      let variance = square;
-      if (centered) {
-        const average = alpha * gradientAverage[i] + (1 - alpha) * g;
-        gradientAverage[i] = average;
-        variance = Math.max(square - average * average, 0);
+    },
+  ),
+  twin(
+    rmsprop,
+    (
+      { parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control },
+      { length, alpha, eps, momentum, centered, weightDecay, clipValue },
+    ) => {
+      const used = [parameters, squareAverage, ...(centered ? [gradientAverage] : []), ...(momentum === 0 ? [] : [velocity])];
+      if (!healthy(used, lastGood, norm, length)) return;
+      for (let i = 0; i < length; i++) {
+        const parameter = parameters[i];
+        const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, weightDecay);
+        const square = alpha * squareAverage[i] + (1 - alpha) * g * g;
+        squareAverage[i] = square;
+        let variance = square;
+        if (centered) {
+          const average = alpha * gradientAverage[i] + (1 - alpha) * g;
+          gradientAverage[i] = average;
+          variance = Math.max(square - average * average, 0);
+        }
+        let update = g / (Math.sqrt(variance) + eps);
+        if (momentum !== 0) {
+          update += momentum * velocity[i];
+          velocity[i] = update;
+        }
+        parameters[i] = parameter - control[0] * update;
       }
-      let update = g / (Math.sqrt(variance) + eps);
-      if (momentum !== 0) {
-        update += momentum * velocity[i];
-        velocity[i] = update;
+    },
+  ),
+  twin(
+    adam,
+    (
+      { parameters, gradients, lastGood, firstMoment, secondMoment, norm, control },
+      { length, beta1, beta2, eps, weightDecay, decoupled, clipValue },
+    ) => {
+      if (!healthy([parameters, firstMoment, secondMoment], lastGood, norm, length)) return;
+      const [learningRate, momentFactor, biasCorrection2, gradientFactor] = control;
+      for (let i = 0; i < length; i++) {
+        let parameter = parameters[i];
+        let penalty = weightDecay;
+        if (decoupled) {
+          parameter -= learningRate * weightDecay * parameter;
+          penalty = 0;
+        }
+        const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, penalty);
+        const m = beta1 * firstMoment[i] + (1 - beta1) * g;
+        const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
+        firstMoment[i] = m;
+        secondMoment[i] = v;
+        parameters[i] = parameter - (learningRate * (momentFactor * m + gradientFactor * g)) / (Math.sqrt(v / biasCorrection2) + eps);
       }
-      parameters[i] = parameter - control[0] * update;
-    }
-  }),
-  twin(adam, ({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue }) => {
-    if (!healthy([parameters, firstMoment, secondMoment], lastGood, norm, length)) return;
-    const [learningRate, momentFactor, biasCorrection2, gradientFactor] = control;
-    for (let i = 0; i < length; i++) {
-      let parameter = parameters[i];
-      let penalty = weightDecay;
-      if (decoupled) {
-        parameter -= learningRate * weightDecay * parameter;
-        penalty = 0;
-      }
-      const g = effectiveGradient(gradients[i], parameter, norm[1], clipValue, penalty);
-      const m = beta1 * firstMoment[i] + (1 - beta1) * g;
-      const v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
-      firstMoment[i] = m;
-      secondMoment[i] = v;
-      parameters[i] = parameter - (learningRate * (momentFactor * m + gradientFactor * g)) / (Math.sqrt(v / biasCorrection2) + eps);
-    }
-  }),
+    },
+  ),
 ];

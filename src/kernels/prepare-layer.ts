@@ -11,8 +11,16 @@ export const prepareLayer = defineKernel({
   bindings: {
     weight: { access: "read", type: "f32", shape: "[H, G, H]" },
     bias: { access: "read", type: "f32", shape: "[H, G]; any buffer when useBias is 0" },
-    forwardWeights: { access: "read_write", type: "f32", shape: "[H+1, H, G]: from unit k to the gates of unit j; last the bias, or zeros" },
-    backwardWeights: { access: "read_write", type: "f32", shape: "[H, H, G]: [k, j] from unit j to the gates of unit k; unused when backward is 0" },
+    forwardWeights: {
+      access: "read_write",
+      type: "f32",
+      shape: "[H+1, H, G]: from unit k to the gates of unit j; last the bias, or zeros",
+    },
+    backwardWeights: {
+      access: "read_write",
+      type: "f32",
+      shape: "[H, H, G]: [k, j] from unit j to the gates of unit k; unused when backward is 0",
+    },
     table: { access: "read", type: "f32", shape: "[V, columns]; any buffer when rows is 0" },
     ids: { access: "read", type: "u32", shape: "[rows]; any buffer when rows is 0" },
     gathered: { access: "read_write", type: "f32", shape: "[rows, columns]; any buffer when rows is 0" },

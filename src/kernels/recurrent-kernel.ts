@@ -30,16 +30,17 @@ export interface RecurrentParts {
 export const formName = ({ stacked, half }: KernelForm): string => `${stacked ? ":stacked" : ""}${half ? ":half" : ""}`;
 
 /** The bindings with weights of this form. */
-export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B => (
-  half ? { ...bindings, weights: { ...bindings.weights, type: "u32" } } : bindings
-);
+export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B =>
+  half ? { ...bindings, weights: { ...bindings.weights, type: "u32" } } : bindings;
 
 /** The file that reads weights of this form. */
 export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
 
 /** The cell's WGSL if it is not a file of the package; see `Kernel`. */
-export const cellTexts = ({ shader, own }: Cell): Record<string, string> | undefined => (own && { [`cells/${shader}`]: own.wgsl });
+export const cellTexts = ({ shader, own }: Cell): Record<string, string> | undefined => own && { [`cells/${shader}`]: own.wgsl };
 
 /** Where a matrix of packed weights begins, in units of G. */
-export const forwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
-export const backwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number => laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);
+export const forwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
+  laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
+export const backwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
+  laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);

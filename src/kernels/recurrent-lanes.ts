@@ -12,7 +12,16 @@
  */
 import { align, type Params } from "./kernel.ts";
 
-export const segmentParams = { lanes: "u32", T: "u32", B: "u32", H: "u32", reverse: "u32", hBase: "u32", first: "u32", steps: "u32" } as const;
+export const segmentParams = {
+  lanes: "u32",
+  T: "u32",
+  B: "u32",
+  H: "u32",
+  reverse: "u32",
+  hBase: "u32",
+  first: "u32",
+  steps: "u32",
+} as const;
 /** `reverse` has a bit for each lane. */
 export type Segment = Params<typeof segmentParams>;
 
@@ -33,13 +42,13 @@ export const isReversed = (reverse: number, lane: number): boolean => ((reverse 
 
 /** Starts of a lane's slots, and their sizes for all lanes: h needs `laneStart(lanes, hSize)` numbers. */
 export const hSize = ({ T, B, H, hBase }: Pick<Segment, "T" | "B" | "H" | "hBase">): number => hBase + (T + 1) * B * H;
-export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "hBase" | "reverse">): number => (
-  laneStart(lane, hSize(segment)) + (isReversed(segment.reverse, lane) ? 0 : segment.hBase)
-);
+export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "hBase" | "reverse">): number =>
+  laneStart(lane, hSize(segment)) + (isReversed(segment.reverse, lane) ? 0 : segment.hBase);
 export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">): number => laneStart(lane, (T + 1) * B * H);
 
 /** The step of a segment that is first in time; `first` is the one that is computed first. */
-export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number => (isReversed(reverse, lane) ? T - first - steps : first);
+export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number =>
+  isReversed(reverse, lane) ? T - first - steps : first;
 
 /** The i-th step of the segment, in the order of computation. */
 export function stepAt(segment: Segment, lane: number, i: number): Step {
@@ -51,7 +60,12 @@ export function stepAt(segment: Segment, lane: number, i: number): Step {
   const h = hStart(lane, segment);
   const c = cStart(lane, segment);
   return {
-    t, gates: laneStart(lane, steps * size) + (reversed ? steps - 1 - i : i) * size,
-    hPrevious: h + before, hCurrent: h + after, cPrevious: c + before, cCurrent: c + after, dy: laneStart(lane, T * size) + t * size,
+    t,
+    gates: laneStart(lane, steps * size) + (reversed ? steps - 1 - i : i) * size,
+    hPrevious: h + before,
+    hCurrent: h + after,
+    cPrevious: c + before,
+    cCurrent: c + after,
+    dy: laneStart(lane, T * size) + t * size,
   };
 }

@@ -16,7 +16,9 @@ export const mostLoopUnits = 256;
 
 /** Rows of the batch per workgroup: four share each weight that is loaded, a batch of one has nothing to share. */
 const rowsFor = (batch: number): 1 | 4 => (batch === 1 ? 1 : 4);
-const groupsOf = (rows: number) => ({ B, lanes }: { B: number; lanes: number }): Workgroups => [Math.ceil(B / rows), 1, lanes];
+const groupsOf =
+  (rows: number) =>
+  ({ B, lanes }: { B: number; lanes: number }): Workgroups => [Math.ceil(B / rows), 1, lanes];
 
 /** Threads of a workgroup: one per unit, in whole subgroups. */
 const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
@@ -37,18 +39,16 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
   workgroups: groupsOf(rowsFor(batch)),
 });
 
-export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => defineKernel({
-  ...variant(cell, "forward", units, batch, form),
-  bindings: withWeights(forwardBindings, form),
-  params: segmentParams,
-});
+export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
+  defineKernel({ ...variant(cell, "forward", units, batch, form), bindings: withWeights(forwardBindings, form), params: segmentParams });
 
 /** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
-export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) => defineKernel({
-  ...variant(cell, "backward", units, batch, form),
-  bindings: withWeights(backwardBindings, form),
-  params: { ...segmentParams, tail: "u32" },
-});
+export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...variant(cell, "backward", units, batch, form),
+    bindings: withWeights(backwardBindings, form),
+    params: { ...segmentParams, tail: "u32" },
+  });
 
 /** Name and pipeline constants of a two-phase loop. */
 const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number, form: KernelForm) => ({
@@ -60,14 +60,16 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
 });
 
 /** The same for cells whose candidate needs a product of its own; the twins run those of `recurrent-two-phase.ts`. */
-export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) => defineKernel({
-  ...twoPhaseVariant(cell, "forward", units, form),
-  bindings: withWeights(twoPhaseForwardBindings, form),
-  params: segmentParams,
-});
+export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...twoPhaseVariant(cell, "forward", units, form),
+    bindings: withWeights(twoPhaseForwardBindings, form),
+    params: segmentParams,
+  });
 
-export const loopTwoPhaseBackward = (cell: Cell, units: number, form: KernelForm = {}) => defineKernel({
-  ...twoPhaseVariant(cell, "backward", units, form),
-  bindings: withWeights(twoPhaseBackwardBindings, form),
-  params: { ...segmentParams, tail: "u32" },
-});
+export const loopTwoPhaseBackward = (cell: Cell, units: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...twoPhaseVariant(cell, "backward", units, form),
+    bindings: withWeights(twoPhaseBackwardBindings, form),
+    params: { ...segmentParams, tail: "u32" },
+  });

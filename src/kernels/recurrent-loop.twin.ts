@@ -14,7 +14,9 @@ export const loopTwins: TwinEntry[] = [
   }),
   recurrentTwins<ReturnType<typeof loopBackward>>("loop-backward", (parts) => {
     const step = stepBackwardTwin(parts);
-    return inPieces((arrays, { tail, ...segment }) => stepsBack(segment.steps, tail === 1).map((one) => () => step(arrays, { ...segment, ...one })));
+    return inPieces((arrays, { tail, ...segment }) =>
+      stepsBack(segment.steps, tail === 1).map((one) => () => step(arrays, { ...segment, ...one })),
+    );
   }),
   recurrentTwins<ReturnType<typeof loopTwoPhaseForward>>("loop-two-phase-forward", (parts) => {
     const phases = [twoPhaseForwardTwin(parts, 0), twoPhaseForwardTwin(parts, 1)];
@@ -22,8 +24,10 @@ export const loopTwins: TwinEntry[] = [
   }),
   recurrentTwins<ReturnType<typeof loopTwoPhaseBackward>>("loop-two-phase-backward", (parts) => {
     const [first, second] = [twoPhaseBackwardTwin(parts, 0), twoPhaseBackwardTwin(parts, 1)];
-    return inPieces((arrays, { tail, ...segment }) => stepsBack(segment.steps, tail === 1).flatMap((one) => (
-      (one.tail ? [first] : [first, second]).map((phase) => () => phase(arrays, { ...segment, ...one }))
-    )));
+    return inPieces((arrays, { tail, ...segment }) =>
+      stepsBack(segment.steps, tail === 1).flatMap((one) =>
+        (one.tail ? [first] : [first, second]).map((phase) => () => phase(arrays, { ...segment, ...one })),
+      ),
+    );
   }),
 ];

@@ -17,20 +17,45 @@ import type { Cell } from "./cells/cell.ts";
 import { defineKernel, type Bindings, type Workgroups } from "./kernel.ts";
 import { cellTexts, type RecurrentParts } from "./recurrent-kernel.ts";
 import { mostLoopUnits } from "./recurrent-loop.ts";
-import { gateBits, normalizes, normalizesMemory, regularizedParams, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
+import {
+  gateBits,
+  normalizes,
+  normalizesMemory,
+  regularizedParams,
+  type RegularizedForm,
+  type RegularizedParams,
+} from "./regularized-layout.ts";
 
 const random = { access: "uniform", type: "u32", shape: "[4]: seed low, seed high, step low, step high" } as const;
-const weights = { access: "read", type: "f32", shape: "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; peepholes if the cell has them; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)" } as const;
+const weights = {
+  access: "read",
+  type: "f32",
+  shape:
+    "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; peepholes if the cell has them; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)",
+} as const;
 
 export const regularizedForwardBindings = {
-  gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x (and b_ih if nothing is normalised), out: activated gates" },
+  gates: {
+    access: "read_write",
+    type: "f32",
+    shape: "lanes of [steps, B, H, G]; in: W·x (and b_ih if nothing is normalised), out: activated gates",
+  },
   weights,
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
-  recurrent: { access: "read_write", type: "f32", shape: "lanes of `regularizedLayout`; in (not fused): U·(z⊙h_{t-1}), out: both sides normalised, statistics" },
+  recurrent: {
+    access: "read_write",
+    type: "f32",
+    shape: "lanes of `regularizedLayout`; in (not fused): U·(z⊙h_{t-1}), out: both sides normalised, statistics",
+  },
   masked: { access: "read_write", type: "f32", shape: "z⊙h, as h; unused if nothing is dropped" },
-  running: { access: "read_write", type: "f32", shape: "[keptSteps, 4·G or 4·G+2, H]: means and variances of both sides, then of the memory; unused but for batch normalisation, which keeps them of one lane only" },
+  running: {
+    access: "read_write",
+    type: "f32",
+    shape:
+      "[keptSteps, 4·G or 4·G+2, H]: means and variances of both sides, then of the memory; unused but for batch normalisation, which keeps them of one lane only",
+  },
   random,
 } as const satisfies Bindings;
 
@@ -41,12 +66,17 @@ export const regularizedBackwardBindings = {
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
   dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]" },
   carry: { access: "read_write", type: "f32", shape: "lanes of `carryParts` times [B, H], each from a multiple of 64 on" },
-  recurrent: { access: "read_write", type: "f32", shape: "as the forward pass left it; out: ∂L/∂(U·(z⊙h_{t-1})) in the recurrent side's place" },
+  recurrent: {
+    access: "read_write",
+    type: "f32",
+    shape: "as the forward pass left it; out: ∂L/∂(U·(z⊙h_{t-1})) in the recurrent side's place",
+  },
   lengths: { access: "read", type: "u32", shape: "[B]" },
   random,
 } as const satisfies Bindings;
 
-const threadsOf = (units: number, { normalization }: RegularizedForm): number => (normalization === "batch" ? 64 : Math.min(Math.ceil(units / 32) * 32, mostLoopUnits));
+const threadsOf = (units: number, { normalization }: RegularizedForm): number =>
+  normalization === "batch" ? 64 : Math.min(Math.ceil(units / 32) * 32, mostLoopUnits);
 
 function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: RegularizedForm) {
   const threads = threadsOf(units, form);
@@ -57,13 +87,29 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
     name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${threads}`,
     recurrent: { cell, strategy: "regularized", pass, form: {}, regularized: form } as const,
     sources: [
-      "lib/activations", "lib/philox", "lib/finite", "lib/cell", "lib/lane", "lib/weights-float", ...(cell.hasReadOut ? [] : ["lib/no-read-out"]),
-      `cells/${cell.shader}`, "lib/regularized", pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient", `recurrent/regularized-${pass}`,
+      "lib/activations",
+      "lib/philox",
+      "lib/finite",
+      "lib/cell",
+      "lib/lane",
+      "lib/weights-float",
+      ...(cell.hasReadOut ? [] : ["lib/no-read-out"]),
+      `cells/${cell.shader}`,
+      "lib/regularized",
+      pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient",
+      `recurrent/regularized-${pass}`,
     ],
     texts: cellTexts(cell),
     constants: {
-      ...cell.constants, normalizes: normalizes[normalization], normalizesMemory: normalizesMemory(cell, form) ? 1 : 0,
-      firstGates, secondGates, zones: zones ? 1 : 0, drops: drops ? 1 : 0, fused: fused ? 1 : 0, threads,
+      ...cell.constants,
+      normalizes: normalizes[normalization],
+      normalizesMemory: normalizesMemory(cell, form) ? 1 : 0,
+      firstGates,
+      secondGates,
+      zones: zones ? 1 : 0,
+      drops: drops ? 1 : 0,
+      fused: fused ? 1 : 0,
+      threads,
     },
     params: regularizedParams,
     workgroups: ({ B, H, lanes }: RegularizedParams): Workgroups => [normalization === "batch" ? H : B, 1, lanes],
@@ -71,13 +117,9 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
 }
 
 /** @see regularizedForwardBindings, and `shaders/recurrent/regularized-forward.wgsl` */
-export const regularizedForward = (cell: Cell, units: number, form: RegularizedForm) => defineKernel({
-  ...variant(cell, units, "forward", form),
-  bindings: regularizedForwardBindings,
-});
+export const regularizedForward = (cell: Cell, units: number, form: RegularizedForm) =>
+  defineKernel({ ...variant(cell, units, "forward", form), bindings: regularizedForwardBindings });
 
 /** BPTT of these steps; with `tail` 1 what the first step's product gives to the state before the segment comes last. */
-export const regularizedBackward = (cell: Cell, units: number, form: RegularizedForm) => defineKernel({
-  ...variant(cell, units, "backward", form),
-  bindings: regularizedBackwardBindings,
-});
+export const regularizedBackward = (cell: Cell, units: number, form: RegularizedForm) =>
+  defineKernel({ ...variant(cell, units, "backward", form), bindings: regularizedBackwardBindings });

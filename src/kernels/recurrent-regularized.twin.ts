@@ -96,11 +96,20 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
  * Mean and 1 / √(variance + ε) of `width` kinds of values over the members of a group, or as they were kept in rows
  * `first` and `first + width` of the running statistics.
  */
-function statisticsOf(lane: LaneSteps, { running }: ForwardArrays, { i, group }: Group, members: readonly number[], value: (at: number, g: number) => number, first: number, width = lane.G) {
+function statisticsOf(
+  lane: LaneSteps,
+  { running }: ForwardArrays,
+  { i, group }: Group,
+  members: readonly number[],
+  value: (at: number, g: number) => number,
+  first: number,
+  width = lane.G,
+) {
   const { p, cell } = lane;
   const n = members.length;
   // The memory is one number a unit, whatever the gates: over all of them by itself.
-  const meanOf = (of: (at: number, g: number) => number): number[] => (width === lane.G ? lane.mean(members, of) : [members.reduce((sum, at) => sum + of(at, 0), 0) / Math.max(n, 1)]);
+  const meanOf = (of: (at: number, g: number) => number): number[] =>
+    width === lane.G ? lane.mean(members, of) : [members.reduce((sum, at) => sum + of(at, 0), 0) / Math.max(n, 1)];
   let mean = meanOf(value);
   let variance = meanOf((at, g) => (value(at, g) - mean[g]) ** 2);
   const place = (row: number): number => (Math.min(p.first + i, p.keptSteps - 1) * runningRows(cell) + row) * p.H + group;
@@ -177,7 +186,10 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
   if (normalizesMemory(cell, form) && !constant) {
     const n = Math.max(members.length, 1);
     const read = members.map((at) => memoryOf(at, reaching(lane, arrays, step, at, true).dh));
-    ofMemory = [read.reduce((sum, { gain, dz }) => sum + gain * dz, 0) / n, read.reduce((sum, { gain, dz, y }) => sum + gain * dz * y, 0) / n];
+    ofMemory = [
+      read.reduce((sum, { gain, dz }) => sum + gain * dz, 0) / n,
+      read.reduce((sum, { gain, dz, y }) => sum + gain * dz * y, 0) / n,
+    ];
   }
   for (const at of elements) {
     const alive = lane.alive(step, at);
@@ -201,7 +213,10 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
       carry[partOf(lane, parts.memoryBias) + at] += dz;
     } else {
       const own = form.zones ? lane.arithmetic.stateOf!(activated, hPrevious, cPrevious) : undefined;
-      const made = { h: own?.h ?? h[step.hCurrent + at], c: (cell.hasMemory ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0) };
+      const made = {
+        h: own?.h ?? h[step.hCurrent + at],
+        c: (cell.hasMemory ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0),
+      };
       out = lane.arithmetic.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.peepholes(at));
     }
     carry[pair] += out.dhPrevious;
@@ -222,8 +237,22 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
   }
   if (!normalized(form)) return;
   const sides = [
-    { d: (at: number, g: number) => gates[(step.gates + at) * G + g], gain: 0, from: x, scale: statistics, to: gates, start: step.gates * G },
-    { d: (at: number, g: number) => carry[partOf(lane, parts.beforeNorm) + at * G + g], gain: 2, from: r, scale: statistics + 4, to: recurrent, start: r },
+    {
+      d: (at: number, g: number) => gates[(step.gates + at) * G + g],
+      gain: 0,
+      from: x,
+      scale: statistics,
+      to: gates,
+      start: step.gates * G,
+    },
+    {
+      d: (at: number, g: number) => carry[partOf(lane, parts.beforeNorm) + at * G + g],
+      gain: 2,
+      from: r,
+      scale: statistics + 4,
+      to: recurrent,
+      start: r,
+    },
   ];
   for (const { d, gain, from, scale, to, start } of sides) {
     const scaled = new Map(members.map((at) => [at, lane.gain(gain, at).map((factor, g) => factor * d(at, g))]));
@@ -246,7 +275,7 @@ export const regularizedTwins: TwinEntry[] = [
   recurrentTwins<ReturnType<typeof regularizedBackward>>("regularized-backward", ({ cell, regularized }) => (arrays, p) => {
     for (let lane = 0; lane < p.lanes; lane++) {
       const steps = new LaneSteps(cell, regularized!, p, lane, arrays);
-      for (let i = p.i + p.count; i-- > p.i; ) backwardStep(steps, arrays, i);
+      for (let i = p.i + p.count; i-- > p.i;) backwardStep(steps, arrays, i);
       if (p.tail) backwardTail(steps, arrays);
     }
   }),

@@ -14,7 +14,8 @@ type Forward = ReturnType<typeof stepForward>;
 type Backward = ReturnType<typeof stepBackward>;
 
 /** The weights as numbers. */
-export const weightNumbers = (weights: NumericArray, G: number, { half }: KernelForm): NumericArray => (half ? fromHalves(weights, G) : weights);
+export const weightNumbers = (weights: NumericArray, G: number, { half }: KernelForm): NumericArray =>
+  half ? fromHalves(weights, G) : weights;
 
 /** The G numbers of unit number `at`. */
 function gatesAt(numbers: NumericArray, at: number, G: number): Gates {
@@ -49,7 +50,13 @@ function project(operand: NumericArray, from: number, weights: NumericArray, mat
  * be where the gates go. Weights are as numbers.
  */
 export function forwardUnits(
-  cell: Cell, { gates, weights, h, c, lengths }: Arrays<typeof forwardBindings>, { B, H }: Segment, lane: number, step: Step, recurrent: NumericArray, input: NumericArray,
+  cell: Cell,
+  { gates, weights, h, c, lengths }: Arrays<typeof forwardBindings>,
+  { B, H }: Segment,
+  lane: number,
+  step: Step,
+  recurrent: NumericArray,
+  input: NumericArray,
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
@@ -63,7 +70,11 @@ export function forwardUnits(
         continue;
       }
       const out = arithmetic.forward(
-        gatesAt(input, at, G), gatesAt(recurrent, at, G), h[step.hPrevious + at], cell.usesC ? c[step.cPrevious + at] : 0, peepholes(unit),
+        gatesAt(input, at, G),
+        gatesAt(recurrent, at, G),
+        h[step.hPrevious + at],
+        cell.usesC ? c[step.cPrevious + at] : 0,
+        peepholes(unit),
       );
       for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
       h[step.hCurrent + at] = out.h;
@@ -73,26 +84,37 @@ export function forwardUnits(
 }
 
 /** The twin of one step forward. */
-export const stepForwardTwin = ({ cell, form }: RecurrentParts): Twin<Forward["bindings"], Forward["params"]> => ({ weights: packed, ...arrays }, { i, ...segment }) => {
-  const { lanes, H, steps } = segment;
-  const { stacked } = form;
-  const G = cell.gateNames.length;
-  const weights = weightNumbers(packed, G, form);
-  const { gates, h } = arrays;
-  for (let lane = 0; lane < lanes; lane++) {
-    const own = stacked ? i - lane : i;
-    if (own < 0 || own >= steps) continue;
-    const step = stepAt(segment, lane, own);
-    const recurrent = project(h, step.hPrevious, weights, forwardMatrix(cell, lane, H), segment, G);
-    const input = stacked && lane > 0
-      ? project(h, stepAt(segment, lane - 1, own).hCurrent, weights, forwardMatrix(cell, lanes + lane - 1, H), segment, G)
-      : gates.subarray(step.gates * G);
-    forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input);
-  }
-};
+export const stepForwardTwin =
+  ({ cell, form }: RecurrentParts): Twin<Forward["bindings"], Forward["params"]> =>
+  ({ weights: packed, ...arrays }, { i, ...segment }) => {
+    const { lanes, H, steps } = segment;
+    const { stacked } = form;
+    const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
+    const { gates, h } = arrays;
+    for (let lane = 0; lane < lanes; lane++) {
+      const own = stacked ? i - lane : i;
+      if (own < 0 || own >= steps) continue;
+      const step = stepAt(segment, lane, own);
+      const recurrent = project(h, step.hPrevious, weights, forwardMatrix(cell, lane, H), segment, G);
+      const input =
+        stacked && lane > 0
+          ? project(h, stepAt(segment, lane - 1, own).hCurrent, weights, forwardMatrix(cell, lanes + lane - 1, H), segment, G)
+          : gates.subarray(step.gates * G);
+      forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input);
+    }
+  };
 
 /** dh += Σ_k,g (gradient of k's gate g, from unit number `from` on) · (weight from the unit to it, in matrix number `matrix`), [B, H]. */
-function projectBack(dGates: NumericArray, from: number, weights: NumericArray, matrix: number, { B, H }: Segment, G: number, dh: Float64Array): void {
+function projectBack(
+  dGates: NumericArray,
+  from: number,
+  weights: NumericArray,
+  matrix: number,
+  { B, H }: Segment,
+  G: number,
+  dh: Float64Array,
+): void {
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       let sum = 0;
@@ -106,7 +128,13 @@ function projectBack(dGates: NumericArray, from: number, weights: NumericArray, 
 
 /** BPTT through the units of a lane: `product` [B, H] reaches h by way of weights, `dy` [B, H] from the output, if there is one. */
 export function backwardUnits(
-  cell: Cell, { gates, weights, h, c, carry, dRecurrent, lengths }: Omit<Arrays<typeof backwardBindings>, "dy">, { B, H }: Segment, lane: number, step: Step, product: NumericArray, dy?: NumericArray,
+  cell: Cell,
+  { gates, weights, h, c, carry, dRecurrent, lengths }: Omit<Arrays<typeof backwardBindings>, "dy">,
+  { B, H }: Segment,
+  lane: number,
+  step: Step,
+  product: NumericArray,
+  dy?: NumericArray,
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
@@ -124,8 +152,13 @@ export function backwardUnits(
         continue;
       }
       const out = arithmetic.backward(
-        gatesAt(gates, step.gates + at, G), h[step.hPrevious + at], h[step.hCurrent + at],
-        cell.usesC ? c[step.cPrevious + at] : 0, cell.usesC ? c[step.cCurrent + at] : 0, dh + (dy?.[at] ?? 0), carry[reach + 1],
+        gatesAt(gates, step.gates + at, G),
+        h[step.hPrevious + at],
+        h[step.hCurrent + at],
+        cell.usesC ? c[step.cPrevious + at] : 0,
+        cell.usesC ? c[step.cCurrent + at] : 0,
+        dh + (dy?.[at] ?? 0),
+        carry[reach + 1],
         peepholes(unit),
       );
       for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
@@ -142,28 +175,32 @@ export function addToCarry(carry: NumericArray, { B, H }: Segment, lane: number,
 }
 
 /** The twin of one step of BPTT. */
-export const stepBackwardTwin = ({ cell, form }: RecurrentParts): Twin<Backward["bindings"], Backward["params"]> => ({ weights: packed, dy, ...arrays }, { i, tail, ...segment }) => {
-  const { lanes, B, H, steps } = segment;
-  const { stacked } = form;
-  const G = cell.gateNames.length;
-  const weights = weightNumbers(packed, G, form);
-  const { gates, carry, dRecurrent } = arrays;
-  for (let lane = 0; lane < lanes; lane++) {
-    const own = stacked && !tail ? i - lane : i;
-    if (own < 0 || own >= steps) continue;
-    const step = stepAt(segment, lane, own);
-    const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
-    const product = new Float64Array(B * H);
-    if (from !== undefined) projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, weights, backwardMatrix(cell, lane, H), segment, G, product);
-    if (stacked && !tail && lane + 1 < lanes) projectBack(gates, stepAt(segment, lane + 1, own).gates, weights, backwardMatrix(cell, lanes + lane, H), segment, G, product);
-    if (tail) {
-      addToCarry(carry, segment, lane, product);
-      continue;
+export const stepBackwardTwin =
+  ({ cell, form }: RecurrentParts): Twin<Backward["bindings"], Backward["params"]> =>
+  ({ weights: packed, dy, ...arrays }, { i, tail, ...segment }) => {
+    const { lanes, B, H, steps } = segment;
+    const { stacked } = form;
+    const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
+    const { gates, carry, dRecurrent } = arrays;
+    for (let lane = 0; lane < lanes; lane++) {
+      const own = stacked && !tail ? i - lane : i;
+      if (own < 0 || own >= steps) continue;
+      const step = stepAt(segment, lane, own);
+      const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
+      const product = new Float64Array(B * H);
+      if (from !== undefined)
+        projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, weights, backwardMatrix(cell, lane, H), segment, G, product);
+      if (stacked && !tail && lane + 1 < lanes)
+        projectBack(gates, stepAt(segment, lane + 1, own).gates, weights, backwardMatrix(cell, lanes + lane, H), segment, G, product);
+      if (tail) {
+        addToCarry(carry, segment, lane, product);
+        continue;
+      }
+      const output = !stacked ? dy.subarray(step.dy) : lane + 1 === lanes ? dy.subarray(step.t * B * H) : undefined;
+      backwardUnits(cell, { ...arrays, weights }, segment, lane, step, product, output);
     }
-    const output = !stacked ? dy.subarray(step.dy) : lane + 1 === lanes ? dy.subarray(step.t * B * H) : undefined;
-    backwardUnits(cell, { ...arrays, weights }, segment, lane, step, product, output);
-  }
-};
+  };
 
 export const stepTwins: TwinEntry[] = [
   recurrentTwins<Forward>("step-forward", stepForwardTwin),

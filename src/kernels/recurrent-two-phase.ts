@@ -27,7 +27,14 @@ export const twoPhaseBackwardBindings = {
 const phaseNames = ["first", "second"] as const;
 
 /** The WGSL files of a strategy joined to a two-phase cell. */
-export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm): string[] => ["lib/activations", "lib/two-phase", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `recurrent/${strategy}`];
+export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm): string[] => [
+  "lib/activations",
+  "lib/two-phase",
+  "lib/lane",
+  weightsSource(form),
+  `cells/${cell.shader}`,
+  `recurrent/${strategy}`,
+];
 
 const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: KernelForm) => ({
   name: `two-phase-${pass}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
@@ -38,15 +45,17 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
 });
 
 /** @see twoPhaseForwardBindings, and `shaders/recurrent/two-phase-forward.wgsl` */
-export const twoPhaseForward = (cell: Cell, phase: Phase, form: KernelForm = {}) => defineKernel({
-  ...common(cell, phase, "forward", form),
-  bindings: withWeights(twoPhaseForwardBindings, form),
-  params: { ...segmentParams, i: "u32" },
-});
+export const twoPhaseForward = (cell: Cell, phase: Phase, form: KernelForm = {}) =>
+  defineKernel({
+    ...common(cell, phase, "forward", form),
+    bindings: withWeights(twoPhaseForwardBindings, form),
+    params: { ...segmentParams, i: "u32" },
+  });
 
 /** BPTT of half a step; `i` and `tail` as in `stepBackward` (a tail has no phase 1). */
-export const twoPhaseBackward = (cell: Cell, phase: Phase, form: KernelForm = {}) => defineKernel({
-  ...common(cell, phase, "backward", form),
-  bindings: withWeights(twoPhaseBackwardBindings, form),
-  params: { ...segmentParams, i: "u32", tail: "u32" },
-});
+export const twoPhaseBackward = (cell: Cell, phase: Phase, form: KernelForm = {}) =>
+  defineKernel({
+    ...common(cell, phase, "backward", form),
+    bindings: withWeights(twoPhaseBackwardBindings, form),
+    params: { ...segmentParams, i: "u32", tail: "u32" },
+  });

@@ -31,7 +31,8 @@ export function twoPhaseForwardTwin({ cell, form }: RecurrentParts, phase: Phase
           }
           for (let g = 0; g < G; g++) {
             let sum = weights[w + (H * H + unit) * G + g];
-            if (gatePhases[g] === phase) for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[w + (k * H + unit) * G + g];
+            if (gatePhases[g] === phase)
+              for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[w + (k * H + unit) * G + g];
             recurrent[g] = sum;
           }
           const saved = (step.gates + at) * G;

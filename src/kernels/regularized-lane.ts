@@ -15,7 +15,13 @@ export class LaneSteps {
   readonly extra: number;
   private readonly matrix: number;
 
-  constructor(readonly cell: Cell, readonly form: RegularizedForm, readonly p: RegularizedParams, readonly lane: number, private readonly arrays: { weights: NumericArray; recurrent: NumericArray; lengths: NumericArray; random: NumericArray }) {
+  constructor(
+    readonly cell: Cell,
+    readonly form: RegularizedForm,
+    readonly p: RegularizedParams,
+    readonly lane: number,
+    private readonly arrays: { weights: NumericArray; recurrent: NumericArray; lengths: NumericArray; random: NumericArray },
+  ) {
     const { H } = p;
     this.G = cell.gateNames.length;
     this.arithmetic = arithmeticOf(cell);
@@ -28,7 +34,9 @@ export class LaneSteps {
   groups(): number[][] {
     const { B, H } = this.p;
     const batch = this.form.normalization === "batch";
-    return Array.from({ length: batch ? H : B }, (_, group) => Array.from({ length: batch ? B : H }, (_, e) => (batch ? e * H + group : group * H + e)));
+    return Array.from({ length: batch ? H : B }, (_, group) =>
+      Array.from({ length: batch ? B : H }, (_, e) => (batch ? e * H + group : group * H + e)),
+    );
   }
 
   alive(step: Step, at: number): boolean {
@@ -76,7 +84,15 @@ export class LaneSteps {
     const n = Math.max(members.length, 1);
     if (this.form.normalization === "batch") return total.map((sum) => sum / n);
     const together = gateBits(this.cell).map((bits) => total.map((_, g) => (bits >> g) & 1));
-    const means = together.map((one) => total.reduce((sum, v, g) => sum + v * one[g], 0) / (n * Math.max(1, one.reduce((a, b) => a + b, 0))));
+    const means = together.map(
+      (one) =>
+        total.reduce((sum, v, g) => sum + v * one[g], 0) /
+        (n *
+          Math.max(
+            1,
+            one.reduce((a, b) => a + b, 0),
+          )),
+    );
     return this.gatesOf((g) => together[0][g] * means[0] + together[1][g] * means[1]);
   }
 

@@ -20,21 +20,38 @@ export interface RegularizedForm {
 export const statisticsModes = { batch: 0, kept: 1, running: 2 } as const;
 
 export const regularizedParams = {
-  ...segmentParams, i: "u32", count: "u32", tail: "u32", stream: "u32", draws: "u32", zoneH: "f32", zoneC: "f32", dropP: "f32",
-  epsilon: "f32", statistics: "u32", momentum: "f32", keptSteps: "u32",
+  ...segmentParams,
+  i: "u32",
+  count: "u32",
+  tail: "u32",
+  stream: "u32",
+  draws: "u32",
+  zoneH: "f32",
+  zoneC: "f32",
+  dropP: "f32",
+  epsilon: "f32",
+  statistics: "u32",
+  momentum: "f32",
+  keptSteps: "u32",
 } as const;
 export type RegularizedParams = Params<typeof regularizedParams>;
 
 export const normalized = ({ normalization }: Pick<RegularizedForm, "normalization">): boolean => normalization !== "none";
-export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean => normalized(form) && cell.hasReadOut === true;
+export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean =>
+  normalized(form) && cell.hasReadOut === true;
 
 /** Rows of weights behind U: b_hh, peepholes, what normalising needs. */
-export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number => 1 + (cell.hasPeepholes ? 1 : 0) + (normalized(form) ? 4 : 0);
+export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number =>
+  1 + (cell.hasPeepholes ? 1 : 0) + (normalized(form) ? 4 : 0);
 /** Rows of running statistics, each of H numbers. */
 export const runningRows = (cell: Cell): number => 4 * cell.gateNames.length + (cell.hasReadOut ? 2 : 0);
 
 /** Where a lane's sides and statistics lie in `recurrent`, in numbers; `size` is that of a lane. */
-export function regularizedLayout({ B, H, steps }: Pick<Segment, "B" | "H" | "steps">, G: number, { normalization }: Pick<RegularizedForm, "normalization">) {
+export function regularizedLayout(
+  { B, H, steps }: Pick<Segment, "B" | "H" | "steps">,
+  G: number,
+  { normalization }: Pick<RegularizedForm, "normalization">,
+) {
   const part = align(steps * B * H) * G;
   const sides = normalization === "none" ? 1 : 2;
   const groups = normalization === "batch" ? H : B;
@@ -47,8 +64,15 @@ export function regularizedLayout({ B, H, steps }: Pick<Segment, "B" | "H" | "st
  * and β_c [B, H].
  */
 export const carryParts = (G: number, form: Pick<RegularizedForm, "normalization">) => ({
-  product: 2, inputGain: 3, inputBias: 3 + G, recurrentGain: 3 + 2 * G, recurrentBias: 3 + 3 * G, beforeNorm: 3 + 4 * G,
-  memoryGain: 3 + 5 * G, memoryBias: 4 + 5 * G, count: normalized(form) ? 5 + 5 * G : 3,
+  product: 2,
+  inputGain: 3,
+  inputBias: 3 + G,
+  recurrentGain: 3 + 2 * G,
+  recurrentBias: 3 + 3 * G,
+  beforeNorm: 3 + 4 * G,
+  memoryGain: 3 + 5 * G,
+  memoryBias: 4 + 5 * G,
+  count: normalized(form) ? 5 + 5 * G : 3,
 });
 
 /** Bits of the gates in each group that layer normalisation takes together. */

@@ -25,7 +25,11 @@ export const packageVersion = "0.1.0";
 /** @throws RnnError `format` unless `value` is a self-test's result */
 export function checkSelfTest(where: string, value: unknown): void {
   if (reading("format", where, "selfTest", () => isSelfTest(value))) return;
-  throw new RnnError("format", where, `selfTest must be true, false or an earlier backend.selfTest, got ${show(value)}; leave it out or test again with true`);
+  throw new RnnError(
+    "format",
+    where,
+    `selfTest must be true, false or an earlier backend.selfTest, got ${show(value)}; leave it out or test again with true`,
+  );
 }
 
 /** Kernels that may have failed at most: more than there are. */
@@ -33,8 +37,16 @@ const mostFailures = 10_000;
 
 function isSelfTest(value: unknown): boolean {
   const { version, adapter, tested, failures } = (value ?? {}) as Partial<SelfTest>;
-  const isFailure = (one: unknown): boolean => typeof (one as Failure | undefined)?.kernel === "string" && typeof (one as Failure).problem === "string";
-  return typeof version === "string" && typeof adapter === "string" && typeof tested === "number" && Array.isArray(failures) && failures.length <= mostFailures && failures.every(isFailure);
+  const isFailure = (one: unknown): boolean =>
+    typeof (one as Failure | undefined)?.kernel === "string" && typeof (one as Failure).problem === "string";
+  return (
+    typeof version === "string" &&
+    typeof adapter === "string" &&
+    typeof tested === "number" &&
+    Array.isArray(failures) &&
+    failures.length <= mostFailures &&
+    failures.every(isFailure)
+  );
 }
 
 /** Kernels found wrong, asked by name. */

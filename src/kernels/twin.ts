@@ -15,9 +15,12 @@ export interface Twin<B extends Bindings = Bindings, P extends ParamTypes = Para
 
 /** The twin that runs these pieces. */
 export function inPieces<B extends Bindings, P extends ParamTypes>(pieces: NonNullable<Twin<B, P>["pieces"]>): Twin<B, P> {
-  return Object.assign((arrays: Arrays<B>, params: Params<P>): void => {
-    for (const piece of pieces(arrays, params)) piece();
-  }, { pieces });
+  return Object.assign(
+    (arrays: Arrays<B>, params: Params<P>): void => {
+      for (const piece of pieces(arrays, params)) piece();
+    },
+    { pieces },
+  );
 }
 
 /** Makes the twin of any kernel whose name begins so: "loop-forward" of "loop-forward:lstm:32x4". */
@@ -32,11 +35,17 @@ export function twin<B extends Bindings, P extends ParamTypes>(kernel: Kernel<B,
 }
 
 /** The twins of all kernels that share a stem; `of` is told which of them. */
-export function twins<K extends { bindings: Bindings; params: ParamTypes }>(stem: string, of: (kernel: K) => Twin<K["bindings"], K["params"]>): TwinEntry {
+export function twins<K extends { bindings: Bindings; params: ParamTypes }>(
+  stem: string,
+  of: (kernel: K) => Twin<K["bindings"], K["params"]>,
+): TwinEntry {
   return [stem, of as unknown as (kernel: Kernel) => Twin];
 }
 
 /** The same for recurrent kernels, by what they are made of. */
-export function recurrentTwins<K extends { bindings: Bindings; params: ParamTypes }>(stem: string, of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>): TwinEntry {
+export function recurrentTwins<K extends { bindings: Bindings; params: ParamTypes }>(
+  stem: string,
+  of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>,
+): TwinEntry {
   return [stem, ({ recurrent }) => of(recurrent!)];
 }

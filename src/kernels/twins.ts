@@ -24,9 +24,27 @@ import { stridedCopyTwins } from "./strided-copy.twin.ts";
 import { stemOf, type Twin } from "./twin.ts";
 
 const all = new Map([
-  ...activationTwins, ...binaryTwins, ...chooseTokensTwins, ...columnSumTwins, ...dropoutTwins, ...embeddingTwins, ...gradientNormTwins,
-  ...halfStorageTwins, ...lossTwins, ...maskStepsTwins, ...matmulTwins, ...optimizerTwins, ...peepholeGradientTwins, ...prepareLayerTwins,
-  ...sampleTokenTwins, ...softmaxTwins, ...stridedCopyTwins, ...stepTwins, ...loopTwins, ...twoPhaseTwins, ...regularizedTwins,
+  ...activationTwins,
+  ...binaryTwins,
+  ...chooseTokensTwins,
+  ...columnSumTwins,
+  ...dropoutTwins,
+  ...embeddingTwins,
+  ...gradientNormTwins,
+  ...halfStorageTwins,
+  ...lossTwins,
+  ...maskStepsTwins,
+  ...matmulTwins,
+  ...optimizerTwins,
+  ...peepholeGradientTwins,
+  ...prepareLayerTwins,
+  ...sampleTokenTwins,
+  ...softmaxTwins,
+  ...stridedCopyTwins,
+  ...stepTwins,
+  ...loopTwins,
+  ...twoPhaseTwins,
+  ...regularizedTwins,
 ]);
 
 /** What the kernel computes, in plain loops. */

@@ -35,7 +35,11 @@ export class Attention extends Module {
   readonly score: Score;
   private readonly features: number;
 
-  constructor(readonly querySize: number, readonly memorySize: number, given: { score?: Score; features?: number; seed?: number } = {}) {
+  constructor(
+    readonly querySize: number,
+    readonly memorySize: number,
+    given: { score?: Score; features?: number; seed?: number } = {},
+  ) {
     super();
     checkInteger("Attention", "querySize", querySize, 1);
     checkInteger("Attention", "memorySize", memorySize, 1);
@@ -43,8 +47,14 @@ export class Attention extends Module {
     this.score = checkChoice<Score>("Attention", "score", options.score ?? "general", ["additive", "dot", "general"]);
     this.features = checkInteger("Attention", "features", options.features ?? querySize, 1);
     checkCount("Attention", "its weights", this.score === "additive" ? this.features * (querySize + memorySize) : querySize * memorySize);
-    if (options.features !== undefined && this.score !== "additive") throw new RnnError("option", "Attention", `features belong to the score "additive", got "${this.score}"`);
-    if (this.score === "dot" && querySize !== memorySize) throw new RnnError("option", "Attention", `the score "dot" needs queries and memory of one size, got ${querySize} and ${memorySize}; use "general"`);
+    if (options.features !== undefined && this.score !== "additive")
+      throw new RnnError("option", "Attention", `features belong to the score "additive", got "${this.score}"`);
+    if (this.score === "dot" && querySize !== memorySize)
+      throw new RnnError(
+        "option",
+        "Attention",
+        `the score "dot" needs queries and memory of one size, got ${querySize} and ${memorySize}; use "general"`,
+      );
     if (this.score === "general") this.addParameter("weight", new Parameter([querySize, memorySize], uniform(1 / Math.sqrt(memorySize))));
     if (this.score === "additive") {
       this.addParameter("weight_query", new Parameter([this.features, querySize], uniform(1 / Math.sqrt(querySize))));

@@ -59,9 +59,15 @@ export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], sea
   const maxLength = checkSize("beamSearch", "maxLength", options.maxLength ?? 50, 1, 2 ** 20);
   const alpha = checkNumber("beamSearch", "lengthPenalty", options.lengthPenalty ?? 0.6, { least: 0 });
   const { input, lengths } = sourceOf(sources, false);
-  checkCount("beamSearch", `the memory of ${sources.length} x ${K} hypotheses`, input.shape[0] * sources.length * K * model.decoder.memorySize);
+  checkCount(
+    "beamSearch",
+    `the memory of ${sources.length} x ${K} hypotheses`,
+    input.shape[0] * sources.length * K * model.decoder.memorySize,
+  );
   const search: Search = { model, backend, end, K, maxLength, alpha, input, lengths };
-  return Session.whileReading([Session.of(model.encoder, backend), Session.of(model.decoder, backend)], (encoding, decoding) => searchOn(search, encoding, decoding));
+  return Session.whileReading([Session.of(model.encoder, backend), Session.of(model.decoder, backend)], (encoding, decoding) =>
+    searchOn(search, encoding, decoding),
+  );
 }
 
 /** What is searched for, and in what. */
@@ -77,7 +83,11 @@ interface Search {
 }
 
 /** The search on the parameters of one moment. */
-async function searchOn({ model, backend, end, K, maxLength, alpha, input, lengths }: Search, encoding: Reading, decoding: Reading): Promise<Hypothesis[][]> {
+async function searchOn(
+  { model, backend, end, K, maxLength, alpha, input, lengths }: Search,
+  encoding: Reading,
+  decoding: Reading,
+): Promise<Hypothesis[][]> {
   const { output } = await forwardOf(model.encoder, { input, lengths }, { backend }, encoding);
   const further = { memory: repeated(backend, output, K), mask: maskOf(lengths, input.shape[0], K) };
   const finished: Hypothesis[][] = lengths.map(() => []);
@@ -89,7 +99,13 @@ async function searchOn({ model, backend, end, K, maxLength, alpha, input, lengt
     beam.attention.forEach((weights, t) => data.set(weights.subarray(0, lengths[source]), t * lengths[source]));
     const penalty = ((5 + beam.attention.length) / 6) ** alpha;
     const { tokens, logProbability } = beam;
-    return { tokens: [...tokens], logProbability, score: logProbability / penalty, finished: ended, attention: { shape: [beam.attention.length, lengths[source]], data } };
+    return {
+      tokens: [...tokens],
+      logProbability,
+      score: logProbability / penalty,
+      finished: ended,
+      attention: { shape: [beam.attention.length, lengths[source]], data },
+    };
   };
 
   const S = input.shape[0];
@@ -97,15 +113,26 @@ async function searchOn({ model, backend, end, K, maxLength, alpha, input, lengt
     // Rows of the batch without a beam go along, with the end as their token.
     const last = new Uint32Array(lengths.length * K).fill(end);
     const parents = Uint32Array.from(last.keys());
-    alive.forEach((beams, b) => beams.forEach(({ tokens, row }, k) => {
-      last[b * K + k] = tokens.at(-1) ?? end;
-      parents[b * K + k] = row;
-    }));
-    const step = await forwardOf(model.decoder, { input: { shape: [1, last.length], data: last }, state: state && reordered(state, parents), further }, { backend }, decoding);
+    alive.forEach((beams, b) =>
+      beams.forEach(({ tokens, row }, k) => {
+        last[b * K + k] = tokens.at(-1) ?? end;
+        parents[b * K + k] = row;
+      }),
+    );
+    const step = await forwardOf(
+      model.decoder,
+      { input: { shape: [1, last.length], data: last }, state: state && reordered(state, parents), further },
+      { backend },
+      decoding,
+    );
     state = step.state;
     const weights = step.further["attention.weights"].data;
     alive = alive.map((beams, b) => {
-      const rows = beams.map((beam, k) => ({ ...beam, row: b * K + k, attention: [...beam.attention, weights.slice((b * K + k) * S, (b * K + k + 1) * S)] }));
+      const rows = beams.map((beam, k) => ({
+        ...beam,
+        row: b * K + k,
+        attention: [...beam.attention, weights.slice((b * K + k) * S, (b * K + k + 1) * S)],
+      }));
       const next: Beam[] = [];
       for (const [rank, { beam, token, logProbability }] of best(rows, step.output, 2 * K).entries()) {
         if (token === end && rank < K) finished[b].push(hypothesis({ ...beam, logProbability }, b, true));
@@ -119,7 +146,11 @@ async function searchOn({ model, backend, end, K, maxLength, alpha, input, lengt
 }
 
 /** The `count` likeliest continuations of these beams by one token, best first. */
-function best(beams: readonly Beam[], { shape, data }: Tensor<FloatArray>, count: number): { beam: Beam; token: number; logProbability: number }[] {
+function best(
+  beams: readonly Beam[],
+  { shape, data }: Tensor<FloatArray>,
+  count: number,
+): { beam: Beam; token: number; logProbability: number }[] {
   const V = shape[2];
   const all = beams.flatMap((beam) => {
     const logits = Array.from(data.subarray(beam.row * V, (beam.row + 1) * V));
@@ -139,18 +170,23 @@ function repeated(backend: Backend, { shape: [S, B, M], data }: Tensor<FloatArra
 
 /** [B·K, S]: 1 within a row's length, else 0. */
 function maskOf(lengths: readonly number[], S: number, K: number): Tensor {
-  return { shape: [lengths.length * K, S], data: Float32Array.from({ length: lengths.length * K * S }, (_, i) => (i % S < lengths[Math.floor(i / (S * K))] ? 1 : 0)) };
+  return {
+    shape: [lengths.length * K, S],
+    data: Float32Array.from({ length: lengths.length * K * S }, (_, i) => (i % S < lengths[Math.floor(i / (S * K))] ? 1 : 0)),
+  };
 }
 
 /** States whose row i is row `parents[i]` of these. */
 function reordered(states: ModelOutputs["state"], parents: Uint32Array): Record<string, Tensor> {
-  return Object.fromEntries(Object.entries(states).map(([path, { shape, data }]) => {
-    const [L, R, H] = shape;
-    const result = data.slice();
-    for (let i = 0; i < L * R; i++) {
-      const from = Math.floor(i / R) * R + parents[i % R];
-      result.set(data.subarray(from * H, (from + 1) * H), i * H);
-    }
-    return [path, { shape, data: result }];
-  }));
+  return Object.fromEntries(
+    Object.entries(states).map(([path, { shape, data }]) => {
+      const [L, R, H] = shape;
+      const result = data.slice();
+      for (let i = 0; i < L * R; i++) {
+        const from = Math.floor(i / R) * R + parents[i % R];
+        result.set(data.subarray(from * H, (from + 1) * H), i * H);
+      }
+      return [path, { shape, data: result }];
+    }),
+  );
 }

@@ -52,8 +52,10 @@ export class Decoder extends Module {
     super();
     const options = takeOptions("Decoder", given, ["vocabulary", "memorySize", "rnn", "score", "dropout", "seed"], { needed: true });
     const { rnn } = options;
-    if (!(isA(rnn, RNN) || isA(rnn, GRU) || isA(rnn, LSTM))) throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
-    if (rnn.directions === 2 || rnn.batchFirst) throw new RnnError("option", "Decoder", "rnn must read in one direction and have time first: the tokens to come are not known");
+    if (!(isA(rnn, RNN) || isA(rnn, GRU) || isA(rnn, LSTM)))
+      throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
+    if (rnn.directions === 2 || rnn.batchFirst)
+      throw new RnnError("option", "Decoder", "rnn must read in one direction and have time first: the tokens to come are not known");
     this.vocabulary = checkInteger("Decoder", "vocabulary", options.vocabulary, 1);
     this.dropout = checkNumber("Decoder", "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     const memorySize = (this.memorySize = checkInteger("Decoder", "memorySize", options.memorySize, 1));
@@ -63,7 +65,10 @@ export class Decoder extends Module {
     this.addChild("embedding", (this.embedding = new Embedding(this.vocabulary, rnn.inputSize)));
     this.addChild("rnn", rnn);
     this.addChild("attention", (this.attention = new Attention(H, memorySize, { score })));
-    this.addChild("initial", (this.initial = new Linear(memorySize, rnn.numLayers * Object.values(this.stateSizes).reduce((sum, size) => sum + size))));
+    this.addChild(
+      "initial",
+      (this.initial = new Linear(memorySize, rnn.numLayers * Object.values(this.stateSizes).reduce((sum, size) => sum + size))),
+    );
     this.addChild("combine", (this.combine = new Linear(H + memorySize, H)));
     this.addChild("output", (this.output = new Linear(H, this.vocabulary)));
     this.initialize(options.seed ?? anySeed());
@@ -86,11 +91,18 @@ export class Decoder extends Module {
   forward(context: Context, tokens: Variable): Variable {
     checkCall("Decoder", context, tokens);
     const memory = context.further("memory");
-    if (!memory) throw new RnnError("option", "Decoder", 'needs the further input "memory" [steps, batch, features], the encoder\'s output');
+    if (!memory)
+      throw new RnnError("option", "Decoder", 'needs the further input "memory" [steps, batch, features], the encoder\'s output');
     const prepared = this.prepare(context, memory, context.further("mask"));
     const first = this.initialStates(context, prepared);
     const rnn = context.child("rnn");
-    return this.decode(context, tokens, prepared, (name, shape) => rnn.initialState(name, shape) ?? first[name], (name, shape, values) => rnn.finalState(name, shape, values));
+    return this.decode(
+      context,
+      tokens,
+      prepared,
+      (name, shape) => rnn.initialState(name, shape) ?? first[name],
+      (name, shape, values) => rnn.finalState(name, shape, values),
+    );
   }
 
   /** What all steps share: `memory` [S, B, M], `mask` [B, S]. */
@@ -107,17 +119,25 @@ export class Decoder extends Module {
     const mean = ops.reshape(context, ops.matmul(context, ops.softmax(context, scores, { mask }), values), [B, M]);
     const all = ops.tanh(context, this.initial.forward(context.child("initial"), mean));
     let first = 0;
-    return Object.fromEntries(Object.entries(this.stateSizes).map(([name, size]) => [name, Array.from({ length: numLayers }, () => {
-      const state = ops.slice(context, all, 1, first, first + size);
-      first += size;
-      return state;
-    })]));
+    return Object.fromEntries(
+      Object.entries(this.stateSizes).map(([name, size]) => [
+        name,
+        Array.from({ length: numLayers }, () => {
+          const state = ops.slice(context, all, 1, first, first + size);
+          first += size;
+          return state;
+        }),
+      ]),
+    );
   }
 
   /** Logits [T, B, vocabulary] behind tokens [T, B]: any number of steps. */
   decode(
-    context: Context, tokens: Variable, memory: AttentionMemory,
-    initialState: (name: string, shape: Shape) => Variable[] | undefined, finalState: (name: string, shape: Shape, values: Variable[]) => void,
+    context: Context,
+    tokens: Variable,
+    memory: AttentionMemory,
+    initialState: (name: string, shape: Shape) => Variable[] | undefined,
+    finalState: (name: string, shape: Shape, values: Variable[]) => void,
   ): Variable {
     checkShape("Decoder", "tokens", tokens.shape, ["steps", memory.values.shape[0]]);
     const x = ops.dropout(context, this.embedding.forward(context.child("embedding"), tokens), this.dropout);

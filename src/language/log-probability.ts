@@ -37,7 +37,12 @@ export async function logProbability(model: Module, given: BatchLike, options: {
   const { program, context, release } = await recorder.prepare(batch);
   try {
     const B = batchOf(model, batch.inputs.input.shape);
-    checkShape("logProbability", "the model's output", context.output.shape, model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"]);
+    checkShape(
+      "logProbability",
+      "the model's output",
+      context.output.shape,
+      model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"],
+    );
     const inputs = batchInputs(loss, context, batch, recorder.normalizer(batch), { seed: 0, step: 0 });
     const mask = batch.mask?.data;
     // A part of a token has no probability.
@@ -49,7 +54,8 @@ export async function logProbability(model: Module, given: BatchLike, options: {
     const { losses } = await downloads;
     const [rows, steps] = model.batchFirst ? shape : [shape[1], shape[0]];
     const [row, step] = model.batchFirst ? [steps, 1] : [1, rows];
-    const over = (b: number, term: (i: number) => number): number => Array.from({ length: steps }, (_, t) => term(b * row + t * step)).reduce((a, c) => a + c, 0);
+    const over = (b: number, term: (i: number) => number): number =>
+      Array.from({ length: steps }, (_, t) => term(b * row + t * step)).reduce((a, c) => a + c, 0);
     const logProbabilities = Array.from({ length: rows }, (_, b) => -over(b, (i) => losses[i]));
     const tokens = Array.from({ length: rows }, (_, b) => over(b, (i) => counts[i]));
     const total = (list: number[]): number => list.reduce((a, c) => a + c, 0);

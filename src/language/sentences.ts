@@ -20,13 +20,26 @@ const anyId = idsBelow(2 ** 31);
 /** Takes sentences as they are at this moment. @throws RnnError `data` unless these are some */
 export function takeSentences(where: string, name: string, sentences: readonly Sentence[]): Sentences {
   const what = "a list of at least one sentence";
-  const taken = takeItems("data", where, name, what, sentences, (sentence, i) => takeList(where, `${name} ${i}`, sentence, anyId, "a list of ids") as Uint32Array);
+  const taken = takeItems(
+    "data",
+    where,
+    name,
+    what,
+    sentences,
+    (sentence, i) => takeList(where, `${name} ${i}`, sentence, anyId, "a list of ids") as Uint32Array,
+  );
   if (taken.length === 0) throw new RnnError("data", where, `${name} must be ${what}, got []`);
   return taken;
 }
 
 /** Rows of different lengths as [steps, rows] (or rows first), with `filler` behind their ends. */
-export function padded<A extends Uint32Array | Int32Array>(rows: readonly ArrayLike<number>[], steps: number, batchFirst: boolean, filler: number, make: (length: number) => A): Tensor<A> {
+export function padded<A extends Uint32Array | Int32Array>(
+  rows: readonly ArrayLike<number>[],
+  steps: number,
+  batchFirst: boolean,
+  filler: number,
+  make: (length: number) => A,
+): Tensor<A> {
   const data = make(checkCount("sentences", `a batch of ${rows.length} rows of ${steps} steps`, steps * rows.length)).fill(filler) as A;
   rows.forEach((row, b) => {
     for (let t = 0; t < row.length; t++) data[batchFirst ? b * steps + t : t * rows.length + b] = row[t];
@@ -35,7 +48,8 @@ export function padded<A extends Uint32Array | Int32Array>(rows: readonly ArrayL
 }
 
 /** Steps for rows of these lengths. */
-export const stepsFor = (rows: readonly { readonly length: number }[]): number => Math.ceil(rows.reduce((most, { length }) => Math.max(most, length), 1) / grain) * grain;
+export const stepsFor = (rows: readonly { readonly length: number }[]): number =>
+  Math.ceil(rows.reduce((most, { length }) => Math.max(most, length), 1) / grain) * grain;
 
 const idsOf = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length);
 
@@ -43,8 +57,20 @@ const idsOf = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(leng
 export function shifted(sentences: Sentences, end: number, batchFirst: boolean): { input: Tensor; targets: Tensor; lengths: number[] } {
   const steps = stepsFor(sentences.map(({ length }) => ({ length: length + 1 })));
   return {
-    input: padded(sentences.map((s) => [end, ...Array.from(s)]), steps, batchFirst, end, idsOf),
-    targets: padded(sentences.map((s) => [...Array.from(s), end]), steps, batchFirst, left, (length) => new Int32Array(length)),
+    input: padded(
+      sentences.map((s) => [end, ...Array.from(s)]),
+      steps,
+      batchFirst,
+      end,
+      idsOf,
+    ),
+    targets: padded(
+      sentences.map((s) => [...Array.from(s), end]),
+      steps,
+      batchFirst,
+      left,
+      (length) => new Int32Array(length),
+    ),
     lengths: sentences.map(({ length }) => length + 1),
   };
 }
@@ -101,14 +127,24 @@ export class SentenceData implements TrainingData {
     const options = takeOptions("SentenceData", given, ["end", "batch"], { needed: true });
     this.sentences = takeSentences("SentenceData", "sentences", sentences);
     this.end = checkEnd("SentenceData", options.end);
-    this.groups = grouped(this.sentences.map(({ length }) => length), checkInteger("SentenceData", "batch", options.batch ?? 32, 1));
+    this.groups = grouped(
+      this.sentences.map(({ length }) => length),
+      checkInteger("SentenceData", "batch", options.batch ?? 32, 1),
+    );
     this.batches = this.groups.length;
   }
 
   /** The batch of a step. */
   batch(step: number, batchFirst = false): Batch {
     checkInteger("SentenceData", "step", step, 0);
-    return { ...shifted(groupOf(this.groups, step).map((i) => this.sentences[i]), this.end, batchFirst), startsSequence: true };
+    return {
+      ...shifted(
+        groupOf(this.groups, step).map((i) => this.sentences[i]),
+        this.end,
+        batchFirst,
+      ),
+      startsSequence: true,
+    };
   }
 }
 
@@ -130,18 +166,34 @@ export class PairData implements TrainingData {
     const options = takeOptions("PairData", given, ["end", "batch"], { needed: true });
     const sources = (this.sources = takeSentences("PairData", "sources", givenSources));
     const targets = (this.targets = takeSentences("PairData", "targets", givenTargets));
-    if (sources.length !== targets.length) throw new RnnError("data", "PairData", `there must be a target for each of the ${sources.length} sources, got ${targets.length}`);
+    if (sources.length !== targets.length)
+      throw new RnnError("data", "PairData", `there must be a target for each of the ${sources.length} sources, got ${targets.length}`);
     this.end = checkEnd("PairData", options.end);
     // By the source's length first: the target's mostly follows it.
     const most = 1 + stepsFor(targets);
-    this.groups = grouped(sources.map(({ length }, i) => length * most + targets[i].length), checkInteger("PairData", "batch", options.batch ?? 32, 1));
+    this.groups = grouped(
+      sources.map(({ length }, i) => length * most + targets[i].length),
+      checkInteger("PairData", "batch", options.batch ?? 32, 1),
+    );
     this.batches = this.groups.length;
   }
 
   /** The batch of a step: the sources as input, what the decoder reads as the further input `target`. */
   batch(step: number, batchFirst = false): Batch {
     const group = groupOf(this.groups, checkInteger("PairData", "step", step, 0));
-    const { input: target, targets } = shifted(group.map((i) => this.targets[i]), this.end, batchFirst);
-    return { ...source(group.map((i) => this.sources[i]), batchFirst), further: { target }, targets, startsSequence: true };
+    const { input: target, targets } = shifted(
+      group.map((i) => this.targets[i]),
+      this.end,
+      batchFirst,
+    );
+    return {
+      ...source(
+        group.map((i) => this.sources[i]),
+        batchFirst,
+      ),
+      further: { target },
+      targets,
+      startsSequence: true,
+    };
   }
 }

@@ -38,10 +38,16 @@ export class Seq2Seq extends Module {
 
   constructor(options: Seq2SeqOptions) {
     super();
-    const { encoder, decoder, scheduledSampling, seed } = takeOptions("Seq2Seq", options, ["encoder", "decoder", "scheduledSampling", "seed"], { needed: true });
+    const { encoder, decoder, scheduledSampling, seed } = takeOptions(
+      "Seq2Seq",
+      options,
+      ["encoder", "decoder", "scheduledSampling", "seed"],
+      { needed: true },
+    );
     if (!isA(decoder, Decoder)) throw new RnnError("option", "Seq2Seq", `decoder must be a Decoder, got ${show(decoder)}`);
     if (scheduledSampling !== undefined) checkFunction("Seq2Seq", "scheduledSampling", scheduledSampling);
-    if (isA(encoder, Module) && encoder.batchFirst) throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
+    if (isA(encoder, Module) && encoder.batchFirst)
+      throw new RnnError("option", "Seq2Seq", "encoder must have time first, got layers with batchFirst");
     this.addChild("encoder", (this.encoder = encoder));
     this.addChild("decoder", (this.decoder = decoder));
     this.scheduledSampling = scheduledSampling;
@@ -71,7 +77,13 @@ export class Seq2Seq extends Module {
   }
 
   /** One decoding step behind the other, since each may go on from what the one before has drawn. */
-  private stepByStep(context: Context, target: Variable, memory: AttentionMemory, first: States, schedule: (step: number) => number): Variable {
+  private stepByStep(
+    context: Context,
+    target: Variable,
+    memory: AttentionMemory,
+    first: States,
+    schedule: (step: number) => number,
+  ): Variable {
     const { tape } = context;
     const [T, B] = target.shape;
     const rate = context.scheduled("scheduledSampling", schedule);
@@ -81,10 +93,24 @@ export class Seq2Seq extends Module {
     for (let t = 0; t < T; t++) {
       const next: States = {};
       const before = states;
-      const logits = this.decoder.decode(context.child("decoder"), tokens, memory, (name) => before[name], (name: string, _: Shape, values) => void (next[name] = values));
+      const logits = this.decoder.decode(
+        context.child("decoder"),
+        tokens,
+        memory,
+        (name) => before[name],
+        (name: string, _: Shape, values) => void (next[name] = values),
+      );
       steps.push(logits);
       states = next;
-      if (t + 1 < T) tokens = nextTokens(tape, context.label("next"), { logits, target, step: t + 1, rate, random: context.random, stream: context.randomStream() });
+      if (t + 1 < T)
+        tokens = nextTokens(tape, context.label("next"), {
+          logits,
+          target,
+          step: t + 1,
+          rate,
+          random: context.random,
+          stream: context.randomStream(),
+        });
     }
     return ops.concat(context, steps, 0);
   }

@@ -1,6 +1,11 @@
 /** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
 import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
-import { binaryCrossEntropy as binaryCrossEntropyKernel, crossEntropy as crossEntropyKernel, normalizerOf, squaredError as squaredErrorKernel } from "../kernels/losses.ts";
+import {
+  binaryCrossEntropy as binaryCrossEntropyKernel,
+  crossEntropy as crossEntropyKernel,
+  normalizerOf,
+  squaredError as squaredErrorKernel,
+} from "../kernels/losses.ts";
 import { hasMethods, takeOptions } from "../options.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 import type { View } from "../recording/recording.ts";
@@ -32,11 +37,13 @@ export interface Loss {
 
 /** @throws RnnError `option` unless `loss` is one */
 export function checkLoss(where: string, loss: unknown): void {
-  if (!hasMethods(loss, "record", "targetShape", "checkTargets", "normalizer") || typeof (loss as Loss).name !== "string") throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
+  if (!hasMethods(loss, "record", "targetShape", "checkTargets", "normalizer") || typeof (loss as Loss).name !== "string")
+    throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
 
 /** Targets as they are at this moment. @throws RnnError `shape` or `data` */
-export const takeTargets = (loss: Loss, targets: unknown, shape?: Shape): Tensor => takeTensor(loss.name, "targets", targets, loss.targetType === "i32" ? integers : finite, shape);
+export const takeTargets = (loss: Loss, targets: unknown, shape?: Shape): Tensor =>
+  takeTensor(loss.name, "targets", targets, loss.targetType === "i32" ? integers : finite, shape);
 
 /** A mask as it is at this moment. @throws RnnError `shape`, or `data` if a weight is negative */
 export const takeMask = (loss: Loss, mask: unknown, shape?: Shape): Tensor => takeTensor(loss.name, "mask", mask, weights, shape);
@@ -68,14 +75,23 @@ export function crossEntropy(given: { ignoreIndex?: number; reduction?: Reductio
       const rows = sizeOf(prediction.shape) / columns;
       const losses = recording.buffer("loss.rows", [rows]);
       const dLogits = recording.buffer("d.logits", prediction.shape);
-      recording.dispatch(crossEntropyKernel, { logits: prediction.view, targets, weights, normalizer, losses, dLogits }, { rows, columns, ignoreIndex });
+      recording.dispatch(
+        crossEntropyKernel,
+        { logits: prediction.view, targets, weights, normalizer, losses, dLogits },
+        { rows, columns, ignoreIndex },
+      );
       tape.seed(prediction, dLogits);
       return losses;
     },
   };
 }
 
-function elementLoss(name: string, reduction: Loss["reduction"], record: (tape: Tape, views: { x: View; targets: View; weights: View; normalizer: View; losses: View; dx: View }, length: number) => void, check?: (targets: NumericArray) => void): Loss {
+function elementLoss(
+  name: string,
+  reduction: Loss["reduction"],
+  record: (tape: Tape, views: { x: View; targets: View; weights: View; normalizer: View; losses: View; dx: View }, length: number) => void,
+  check?: (targets: NumericArray) => void,
+): Loss {
   return {
     name,
     reduction,
@@ -107,10 +123,15 @@ function elementLoss(name: string, reduction: Loss["reduction"], record: (tape: 
 export function binaryCrossEntropy(given: { reduction?: Reduction } = {}): Loss {
   const options = takeOptions("binaryCrossEntropy", given, ["reduction"]);
   const reduction = checkChoice("binaryCrossEntropy", "reduction", options.reduction ?? "mean", ["mean", "sum"]);
-  return elementLoss("binaryCrossEntropy", reduction, (tape, views, length) => tape.recording.dispatch(binaryCrossEntropyKernel, views, { length }), (targets) => {
-    const bad = targets.findIndex((t) => t < 0 || t > 1);
-    if (bad >= 0) throw new RnnError("data", "binaryCrossEntropy", `targets must be from 0 to 1, got ${targets[bad]} at index ${bad}`);
-  });
+  return elementLoss(
+    "binaryCrossEntropy",
+    reduction,
+    (tape, views, length) => tape.recording.dispatch(binaryCrossEntropyKernel, views, { length }),
+    (targets) => {
+      const bad = targets.findIndex((t) => t < 0 || t > 1);
+      if (bad >= 0) throw new RnnError("data", "binaryCrossEntropy", `targets must be from 0 to 1, got ${targets[bad]} at index ${bad}`);
+    },
+  );
 }
 
 /**
@@ -122,5 +143,7 @@ export function squaredError(given: { reduction?: Reduction | "halfSum" } = {}):
   const options = takeOptions("squaredError", given, ["reduction"]);
   const reduction = checkChoice("squaredError", "reduction", options.reduction ?? "mean", ["mean", "sum", "halfSum"]);
   const factor = reduction === "halfSum" ? 0.5 : 1;
-  return elementLoss("squaredError", reduction, (tape, views, length) => tape.recording.dispatch(squaredErrorKernel, views, { length, factor }));
+  return elementLoss("squaredError", reduction, (tape, views, length) =>
+    tape.recording.dispatch(squaredErrorKernel, views, { length, factor }),
+  );
 }

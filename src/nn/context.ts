@@ -39,7 +39,11 @@ export interface Scope {
 export class Context {
   private static streams = new WeakMap<ContextHost, number>();
 
-  constructor(private readonly host: ContextHost, readonly path = "", private readonly scope: Scope = {}) {}
+  constructor(
+    private readonly host: ContextHost,
+    readonly path = "",
+    private readonly scope: Scope = {},
+  ) {}
 
   get tape(): Tape {
     return this.host.tape;
@@ -112,8 +116,15 @@ export class Context {
  * @throws RnnError `option`
  */
 export function checkCall(where: string, context: unknown, ...variables: unknown[]): void {
-  if (!isA(context, Context)) throw new RnnError("option", where, `forward must get a Context first, as modules inside a model do, got ${show(context)}; to run a model, call forward(model, input, { backend })`);
-  for (const value of variables) if (!isA(value, Variable)) throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ops.constant makes one of a tensor`);
+  if (!isA(context, Context))
+    throw new RnnError(
+      "option",
+      where,
+      `forward must get a Context first, as modules inside a model do, got ${show(context)}; to run a model, call forward(model, input, { backend })`,
+    );
+  for (const value of variables)
+    if (!isA(value, Variable))
+      throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ops.constant makes one of a tensor`);
 }
 
 /** What a function of the caller's gave, if it is a variable. @throws RnnError `option` */

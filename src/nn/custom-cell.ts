@@ -41,9 +41,15 @@ let count = 0;
  */
 export function defineCell(given: CustomCell): CustomCell {
   const where = "defineCell";
-  const cell = takeOptions(where, given, ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"], { needed: true });
+  const cell = takeOptions(
+    where,
+    given,
+    ["name", "gateNames", "hasMemory", "usesC", "splitsRecurrentGradient", "wgsl", "forward", "backward"],
+    { needed: true },
+  );
   const { name, wgsl } = cell;
-  if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name)) throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
+  if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name))
+    throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
   const gateNames = takeGateNames(where, name, cell.gateNames);
   const hasMemory = checkBoolean(where, "hasMemory", cell.hasMemory ?? false);
   const usesC = checkBoolean(where, "usesC", cell.usesC ?? hasMemory);
@@ -51,14 +57,20 @@ export function defineCell(given: CustomCell): CustomCell {
   if (hasMemory && !usesC) throw new RnnError("option", where, `"${name}" has a memory, which is c; usesC must not be false`);
   for (const fn of ["forward", "backward"] as const) {
     checkFunction(where, fn, (cell as unknown as Record<string, unknown>)[fn]);
-    if (typeof wgsl !== "string" || !new RegExp(`\\bfn\\s+${fn}\\s*\\(`).test(wgsl)) throw new RnnError("option", where, `wgsl of "${name}" must have fn ${fn}(…)`);
+    if (typeof wgsl !== "string" || !new RegExp(`\\bfn\\s+${fn}\\s*\\(`).test(wgsl))
+      throw new RnnError("option", where, `wgsl of "${name}" must have fn ${fn}(…)`);
   }
   // A number behind the name tells cells of the same name apart, and from the package's own.
   const label = `${name}#${++count}`;
   // Bound, so that what has been checked cannot be replaced later.
   const arithmetic: CellArithmetic = { forward: cell.forward.bind(given), backward: cell.backward.bind(given) };
   const made: Cell = {
-    name: label, shader: label, gateNames, hasMemory, usesC, splitsRecurrentGradient,
+    name: label,
+    shader: label,
+    gateNames,
+    hasMemory,
+    usesC,
+    splitsRecurrentGradient,
     own: {
       wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
       arithmetic,
@@ -74,7 +86,9 @@ function takeGateNames(where: string, name: string, given: unknown): string[] {
   const refuse = (): never => {
     throw new RnnError("option", where, `gateNames of "${name}" must be one to four different words, got ${show(given)}`);
   };
-  const names = takeItems("option", where, "gateNames", "a list of words", given, (gate, i) => (typeof gate === "string" && i < 4 && /^[a-z]\w*$/i.test(gate) ? gate : refuse()));
+  const names = takeItems("option", where, "gateNames", "a list of words", given, (gate, i) =>
+    typeof gate === "string" && i < 4 && /^[a-z]\w*$/i.test(gate) ? gate : refuse(),
+  );
   return names.length >= 1 && new Set(names).size === names.length ? names : refuse();
 }
 
@@ -103,14 +117,26 @@ function checkResult(name: string, fn: string, G: number, result: object, lists:
   const members = (typeof result === "object" && result !== null ? result : {}) as Record<string, unknown>;
   for (const list of lists) {
     const values = members[list] as ArrayLike<unknown> | null | undefined;
-    if (typeof values !== "object" || values?.length !== G || !Array.from(values).every(Number.isFinite)) throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${list}, ${G} finite numbers, as it has names of gates; got ${show(values)}`);
+    if (typeof values !== "object" || values?.length !== G || !Array.from(values).every(Number.isFinite))
+      throw new RnnError(
+        "option",
+        "defineCell",
+        `${fn} of "${name}" must give ${list}, ${G} finite numbers, as it has names of gates; got ${show(values)}`,
+      );
   }
-  for (const number of numbers) if (!Number.isFinite(members[number])) throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${number}, a finite number, got ${show(members[number])}`);
+  for (const number of numbers)
+    if (!Number.isFinite(members[number]))
+      throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${number}, a finite number, got ${show(members[number])}`);
 }
 
 /** Holds backward to difference quotients of forward, at a few points. */
 function checkDerivative(cell: Cell, arithmetic: CellArithmetic, name: string): void {
-  const { gateNames: { length: G }, hasMemory, usesC, splitsRecurrentGradient } = cell;
+  const {
+    gateNames: { length: G },
+    hasMemory,
+    usesC,
+    splitsRecurrentGradient,
+  } = cell;
   const zeros = new Array<number>(G).fill(0);
   for (const point of [0.3, -0.8, 1.1]) {
     // x, r, h_{t-1}, c_{t-1} in one list.
@@ -121,17 +147,33 @@ function checkDerivative(cell: Cell, arithmetic: CellArithmetic, name: string): 
     const loss = (v: number[]): number => dh * run(v).h + dc * run(v).c;
     const out = run(at);
     checkResult(name, "forward", G, out, ["gates"], ["h", ...(usesC ? ["c"] : [])]);
-    if (!hasMemory && run([...at.slice(0, -1), 0.5]).h !== out.h) throw new RnnError("option", "defineCell", `forward of "${name}" must not read cPrevious, which is no state without hasMemory: true`);
+    if (!hasMemory && run([...at.slice(0, -1), 0.5]).h !== out.h)
+      throw new RnnError("option", "defineCell", `forward of "${name}" must not read cPrevious, which is no state without hasMemory: true`);
     const d = arithmetic.backward(out.gates, at[2 * G], out.h, at[2 * G + 1], usesC ? out.c : 0, dh, dc, zeros);
     checkResult(name, "backward", G, d, ["dGates", "dRecurrent"], ["dhPrevious", ...(hasMemory ? ["dcPrevious"] : [])]);
     const found = [...d.dGates, ...d.dRecurrent, d.dhPrevious, hasMemory ? d.dcPrevious : 0];
-    const what = [...cell.gateNames.map((gate) => `dGates ${gate}`), ...cell.gateNames.map((gate) => `dRecurrent ${gate}`), "dhPrevious", "dcPrevious"];
+    const what = [
+      ...cell.gateNames.map((gate) => `dGates ${gate}`),
+      ...cell.gateNames.map((gate) => `dRecurrent ${gate}`),
+      "dhPrevious",
+      "dcPrevious",
+    ];
     for (let i = 0; i < (hasMemory ? at.length : at.length - 1); i++) {
       const [more, less] = [1e-5, -1e-5].map((shift) => loss(at.map((v, k) => (k === i ? v + shift : v))));
       const expected = (more - less) / 2e-5;
-      if (!(Math.abs(found[i] - expected) <= 1e-6 + 1e-6 * Math.abs(expected))) throw new RnnError("option", "defineCell", `backward of "${name}" must be the derivative of forward: ${what[i]} must be ${expected.toPrecision(6)}, got ${show(found[i])}`);
+      if (!(Math.abs(found[i] - expected) <= 1e-6 + 1e-6 * Math.abs(expected)))
+        throw new RnnError(
+          "option",
+          "defineCell",
+          `backward of "${name}" must be the derivative of forward: ${what[i]} must be ${expected.toPrecision(6)}, got ${show(found[i])}`,
+        );
     }
-    if (!splitsRecurrentGradient && d.dRecurrent.some((v, i) => v !== d.dGates[i])) throw new RnnError("option", "defineCell", `"${name}" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true`);
+    if (!splitsRecurrentGradient && d.dRecurrent.some((v, i) => v !== d.dGates[i]))
+      throw new RnnError(
+        "option",
+        "defineCell",
+        `"${name}" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true`,
+      );
   }
 }
 

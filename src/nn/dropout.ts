@@ -13,7 +13,10 @@ export function dropElements(context: Context, name: string, x: Variable, p: num
   const options = { p, random, stream: context.randomStream() };
   if (time === undefined) return dropout(tape, label, x, options);
   const shape = x.shape.map((n, axis) => (axis === time ? 1 : n));
-  const ones = tape.leaf(`${label}.ones`, tape.recording.buffer(`${label}.ones`, shape, "constant", "f32", new Float64Array(shape.reduce((size, n) => size * n, 1)).fill(1)));
+  const ones = tape.leaf(
+    `${label}.ones`,
+    tape.recording.buffer(`${label}.ones`, shape, "constant", "f32", new Float64Array(shape.reduce((size, n) => size * n, 1)).fill(1)),
+  );
   return combined(tape, label, "multiply", x, dropout(tape, `${label}.mask`, ones, options), x.shape);
 }
 
@@ -28,13 +31,17 @@ export function dropElements(context: Context, name: string, x: Variable, p: num
 export class Dropout extends Module {
   private readonly time: number | undefined;
 
-  constructor(readonly p = 0.5, given: { variational?: boolean; batchFirst?: boolean } = {}) {
+  constructor(
+    readonly p = 0.5,
+    given: { variational?: boolean; batchFirst?: boolean } = {},
+  ) {
     super();
     checkNumber("Dropout", "p", p, { least: 0, most: 1 });
     const options = takeOptions("Dropout", given, ["variational", "batchFirst"]);
     const variational = checkBoolean("Dropout", "variational", options.variational ?? false);
     const batchFirst = checkBoolean("Dropout", "batchFirst", options.batchFirst ?? false);
-    if (batchFirst && !variational) throw new RnnError("option", "Dropout", "batchFirst says which axis is time and needs variational: true");
+    if (batchFirst && !variational)
+      throw new RnnError("option", "Dropout", "batchFirst says which axis is time and needs variational: true");
     this.time = variational ? (batchFirst ? 1 : 0) : undefined;
   }
 
@@ -44,7 +51,8 @@ export class Dropout extends Module {
 
   forward(context: Context, x: Variable): Variable {
     checkCall("Dropout", context, x);
-    if (this.time !== undefined && x.shape.length < 3) throw new RnnError("shape", "Dropout", `a variational one takes [steps, batch, ·], got [${x.shape.join(", ")}]`);
+    if (this.time !== undefined && x.shape.length < 3)
+      throw new RnnError("shape", "Dropout", `a variational one takes [steps, batch, ·], got [${x.shape.join(", ")}]`);
     if (!context.training || this.p === 0) return x;
     return dropElements(context, "dropout", x, this.p, this.time);
   }

@@ -13,7 +13,11 @@ import { Parameter } from "./parameter.ts";
  * @throws RnnError `option` if an argument is unknown or out of range
  */
 export class Embedding extends Module {
-  constructor(readonly numEmbeddings: number, readonly embeddingDim: number, given: { seed?: number } = {}) {
+  constructor(
+    readonly numEmbeddings: number,
+    readonly embeddingDim: number,
+    given: { seed?: number } = {},
+  ) {
     super();
     checkInteger("Embedding", "numEmbeddings", numEmbeddings, 1);
     checkInteger("Embedding", "embeddingDim", embeddingDim, 1);

@@ -26,7 +26,10 @@ export const normal = (deviation = 1): Initializer => {
     const count = sizeOf(shape);
     const u = draw(2 * count);
     // 1 - u is in (0, 1], where the logarithm is finite.
-    return Float32Array.from({ length: count }, (_, i) => deviation * Math.sqrt(-2 * Math.log(1 - u[2 * i])) * Math.cos(2 * Math.PI * u[2 * i + 1]));
+    return Float32Array.from(
+      { length: count },
+      (_, i) => deviation * Math.sqrt(-2 * Math.log(1 - u[2 * i])) * Math.cos(2 * Math.PI * u[2 * i + 1]),
+    );
   };
 };
 
@@ -44,7 +47,8 @@ const mostOrthogonal = 2048;
 
 function orthogonalBlocks(gates: number, shape: Shape, draw: Draw): Float32Array {
   const [H, P] = [shape[0] / gates, shape[1]];
-  if (!Number.isInteger(H) || shape.length !== 2) throw new RnnError("shape", "orthogonal", `needs [${gates} x rows, columns], got [${shape.join(", ")}]`);
+  if (!Number.isInteger(H) || shape.length !== 2)
+    throw new RnnError("shape", "orthogonal", `needs [${gates} x rows, columns], got [${shape.join(", ")}]`);
   checkSize("orthogonal", "the smaller side of a block", Math.min(H, P), 1, mostOrthogonal);
   const result = normal()(shape, draw);
   const [count, length, between, within] = H > P ? [P, H, 1, P] : [H, P, P, 1];
@@ -70,19 +74,29 @@ function orthogonalBlocks(gates: number, shape: Shape, draw: Draw): Float32Array
 }
 
 /** The same number everywhere. */
-export const constant = (value: number): Initializer => (shape) => new Float32Array(sizeOf(shape)).fill(value);
+export const constant =
+  (value: number): Initializer =>
+  (shape) =>
+    new Float32Array(sizeOf(shape)).fill(value);
 
 /** Another initializer, with rows [first, last) set to `value`. */
-export const withRows = (base: Initializer, first: number, last: number, value: number): Initializer => (shape, draw) =>
-  base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);
+export const withRows =
+  (base: Initializer, first: number, last: number, value: number): Initializer =>
+  (shape, draw) =>
+    base(shape, draw).fill(value, (first * sizeOf(shape)) / shape[0], (last * sizeOf(shape)) / shape[0]);
 
 export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
 
 /** Each of the `gates` blocks of a [gates·H, P] weight is the identity (Le et al. 2015), or as much of it as fits. */
-export const identity = (gates: number): Initializer => ([rows, P]) => Float32Array.from({ length: rows * P }, (_, i) => (Math.floor(i / P) % (rows / gates) === i % P ? 1 : 0));
+export const identity =
+  (gates: number): Initializer =>
+  ([rows, P]) =>
+    Float32Array.from({ length: rows * P }, (_, i) => (Math.floor(i / P) % (rows / gates) === i % P ? 1 : 0));
 
 /** Uniform or normal numbers of variance 2 / (I + H) for each block of a [gates·H, I] weight (Glorot & Bengio 2010). */
-export const glorot = (kind: "uniform" | "normal", gates: number): Initializer => (shape, draw) => {
-  const variance = 2 / (shape[1] + shape[0] / gates);
-  return (kind === "uniform" ? uniform(Math.sqrt(3 * variance)) : normal(Math.sqrt(variance)))(shape, draw);
-};
+export const glorot =
+  (kind: "uniform" | "normal", gates: number): Initializer =>
+  (shape, draw) => {
+    const variance = 2 / (shape[1] + shape[0] / gates);
+    return (kind === "uniform" ? uniform(Math.sqrt(3 * variance)) : normal(Math.sqrt(variance)))(shape, draw);
+  };

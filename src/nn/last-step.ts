@@ -22,9 +22,13 @@ import { GRU, LSTM, RNN } from "./recurrent.ts";
 export class LastStep extends Module {
   private readonly of: "ends" | "lastStep";
 
-  constructor(private readonly rnn: RNN | GRU | LSTM, given: { of?: "ends" | "lastStep" } = {}) {
+  constructor(
+    private readonly rnn: RNN | GRU | LSTM,
+    given: { of?: "ends" | "lastStep" } = {},
+  ) {
     super();
-    if (![RNN, GRU, LSTM].some((kind) => isA(rnn, kind))) throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
+    if (![RNN, GRU, LSTM].some((kind) => isA(rnn, kind)))
+      throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
     this.of = checkChoice("LastStep", "of", takeOptions("LastStep", given, ["of"]).of ?? "ends", ["ends", "lastStep"]);
   }
 
@@ -47,7 +51,12 @@ export class LastStep extends Module {
 
   /** The output at the last step, of both directions. */
   private lastStep(context: Context, input: Variable): Variable {
-    if (context.lengths) throw new RnnError("option", "LastStep", 'of: "lastStep" needs whole rows, got lengths; leave it out, and each row gives what was read in the end');
+    if (context.lengths)
+      throw new RnnError(
+        "option",
+        "LastStep",
+        'of: "lastStep" needs whole rows, got lengths; leave it out, and each row gives what was read in the end',
+      );
     const output = this.rnn.forward(context, input);
     const time = this.rnn.batchFirst ? 1 : 0;
     const steps = output.shape[time];
@@ -58,10 +67,15 @@ export class LastStep extends Module {
   private ends(context: Context, input: Variable): Variable {
     const ends: Variable[] = [];
     const { directions, merge, outputSize } = this.rnn;
-    this.rnn.forward(context.within({ finalState: (name, shape, values) => {
-      if (name === "h") ends.push(...values.slice(-directions));
-      context.finalState(name, shape, values);
-    } }), input);
+    this.rnn.forward(
+      context.within({
+        finalState: (name, shape, values) => {
+          if (name === "h") ends.push(...values.slice(-directions));
+          context.finalState(name, shape, values);
+        },
+      }),
+      input,
+    );
     // Final states lie where the layer left them, which need not be where a kernel may bind them.
     const [B] = ends[0].shape;
     const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, B));

@@ -16,7 +16,11 @@ import { Parameter } from "./parameter.ts";
 export class Linear extends Module {
   private readonly bias: boolean;
 
-  constructor(readonly inFeatures: number, readonly outFeatures: number, given: { bias?: boolean; seed?: number } = {}) {
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    given: { bias?: boolean; seed?: number } = {},
+  ) {
     super();
     checkInteger("Linear", "inFeatures", inFeatures, 1);
     checkInteger("Linear", "outFeatures", outFeatures, 1);

@@ -21,7 +21,8 @@ const orderOf = (module: Module): boolean | undefined => module.saysBatchFirst ?
 
 /** @throws RnnError `option` unless it can be a part of a path */
 function checkName(where: string, name: unknown): void {
-  if (typeof name !== "string" || name === "" || name.includes(".") || name.length > 200) throw new RnnError("option", where, `names of parts must be words without dots, got ${show(name)}`);
+  if (typeof name !== "string" || name === "" || name.includes(".") || name.length > 200)
+    throw new RnnError("option", where, `names of parts must be words without dots, got ${show(name)}`);
 }
 
 /** Which paths a pattern names. @throws RnnError `option` unless it is a pattern */
@@ -32,7 +33,8 @@ function matcherOf(where: string, pattern: unknown): (path: string) => boolean {
     const own = reading("option", where, "pattern", () => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")));
     return (path) => own.test(path);
   }
-  if (typeof pattern !== "string" || pattern === "") throw new RnnError("option", where, `pattern must be a path, the start of one, or a RegExp, got ${show(pattern)}`);
+  if (typeof pattern !== "string" || pattern === "")
+    throw new RnnError("option", where, `pattern must be a path, the start of one, or a RegExp, got ${show(pattern)}`);
   const parts = pattern.split("*");
   return (path) => {
     const words = path.split(".");
@@ -75,7 +77,11 @@ export abstract class Module {
 
   /** Inputs besides the first, by path: the number of ids, or undefined for numbers. Those of the modules inside. */
   get furtherInputs(): Readonly<Record<string, number | undefined>> {
-    return Object.fromEntries([...this.childModules].flatMap(([child, module]) => Object.entries(module.furtherInputs).map(([name, ids]) => [`${child}.${name}`, ids])));
+    return Object.fromEntries(
+      [...this.childModules].flatMap(([child, module]) =>
+        Object.entries(module.furtherInputs).map(([name, ids]) => [`${child}.${name}`, ids]),
+      ),
+    );
   }
 
   /** Whether the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
@@ -137,7 +143,12 @@ export abstract class Module {
     const matches = matcherOf(where, pattern);
     const learnable = [...this.namedParameters()].filter(([, { isStatistic }]) => !isStatistic);
     const named = learnable.filter(([path]) => matches(path));
-    if (named.length === 0 && pattern !== undefined) throw new RnnError("option", where, `${show(String(pattern))} names no parameter; there are ${listed(learnable.map(([path]) => path))}`);
+    if (named.length === 0 && pattern !== undefined)
+      throw new RnnError(
+        "option",
+        where,
+        `${show(String(pattern))} names no parameter; there are ${listed(learnable.map(([path]) => path))}`,
+      );
     for (const [, parameter] of named) parameter.trainable = trainable;
     return named.map(([path]) => path);
   }
@@ -230,7 +241,11 @@ export abstract class Module {
     }
     const [before, order] = [this.saysBatchFirst, orderOf(child)];
     if (before !== undefined && order !== undefined && before !== order) {
-      throw new RnnError("option", where, `"${name}" has batchFirst: ${order}, but the layers before it have ${before}; in one model all must agree`);
+      throw new RnnError(
+        "option",
+        where,
+        `"${name}" has batchFirst: ${order}, but the layers before it have ${before}; in one model all must agree`,
+      );
     }
     this.childModules.set(name, child);
     child.wholes++;
@@ -242,5 +257,9 @@ export abstract class Module {
 }
 
 function disposedError(module: Module, path: string): RnnError {
-  return new RnnError("option", module.constructor.name, `${path === "" ? "" : `the part "${path.slice(0, -1)}" of this model `}has been disposed of; make a new one`);
+  return new RnnError(
+    "option",
+    module.constructor.name,
+    `${path === "" ? "" : `the part "${path.slice(0, -1)}" of this model `}has been disposed of; make a new one`,
+  );
 }

@@ -22,13 +22,22 @@ const words = (shape: Shape): string => `[${shape.join(", ")}]`;
 /** Checks that `x` is a variable of numbers; one that no kernel can bind as it lies (a final state) is copied. */
 function operand(context: Context, where: string, name: string, x: unknown): Variable {
   checkCall(where, context);
-  if (!isA(x, Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
-  if (x.view.buffer.type !== "f32") throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
-  return x.view.offset % alignment === 0 || x.shape.length === 0 ? x : sliceOp(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
+  if (!isA(x, Variable))
+    throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
+  if (x.view.buffer.type !== "f32")
+    throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
+  return x.view.offset % alignment === 0 || x.shape.length === 0
+    ? x
+    : sliceOp(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
 }
 
 function axisOf(where: string, shape: Shape, axis: number): number {
-  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length) throw new RnnError("shape", where, `axis must be an integer from ${-shape.length} to ${shape.length - 1} for ${words(shape)}, got ${show(axis)}`);
+  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length)
+    throw new RnnError(
+      "shape",
+      where,
+      `axis must be an integer from ${-shape.length} to ${shape.length - 1} for ${words(shape)}, got ${show(axis)}`,
+    );
   return axis < 0 ? axis + shape.length : axis;
 }
 
@@ -45,7 +54,12 @@ function combine(context: Context, name: "add" | "multiply", first: Variable, se
   const where = `ops.${name}`;
   const [a, b] = [operand(context, where, "a", first), operand(context, where, "b", second)];
   const shape = broadcastShape(a.shape, b.shape);
-  if (!shape) throw new RnnError("shape", where, `a and b must have sizes that are equal or 1, axis by axis from the last, got ${words(a.shape)} and ${words(b.shape)}`);
+  if (!shape)
+    throw new RnnError(
+      "shape",
+      where,
+      `a and b must have sizes that are equal or 1, axis by axis from the last, got ${words(a.shape)} and ${words(b.shape)}`,
+    );
   return combined(context.tape, context.label(name), name, a, b, shape);
 }
 
@@ -65,13 +79,23 @@ export function scale(context: Context, x: Variable, factor: number): Variable {
  * A·B over the last two axes: [..., M, K]·[..., K, N] gives [..., M, N]. The axes before are equal, or b is one matrix
  * for all of a. `transposeA` and `transposeB` say that an operand lies as [..., K, M] or [..., N, K].
  */
-export function matmul(context: Context, first: Variable, second: Variable, given: { transposeA?: boolean; transposeB?: boolean } = {}): Variable {
+export function matmul(
+  context: Context,
+  first: Variable,
+  second: Variable,
+  given: { transposeA?: boolean; transposeB?: boolean } = {},
+): Variable {
   const { transposeA = false, transposeB = false } = takeOptions("ops.matmul", given, ["transposeA", "transposeB"]);
   checkBoolean("ops.matmul", "transposeA", transposeA);
   checkBoolean("ops.matmul", "transposeB", transposeB);
   const where = "ops.matmul";
   const [a, b] = [operand(context, where, "a", first), operand(context, where, "b", second)];
-  const refuse = (what: string): RnnError => new RnnError("shape", where, `${what}, got ${words(a.shape)}${transposeA ? " transposed" : ""} and ${words(b.shape)}${transposeB ? " transposed" : ""}`);
+  const refuse = (what: string): RnnError =>
+    new RnnError(
+      "shape",
+      where,
+      `${what}, got ${words(a.shape)}${transposeA ? " transposed" : ""} and ${words(b.shape)}${transposeB ? " transposed" : ""}`,
+    );
   if (a.shape.length < 2 || b.shape.length < 2) throw refuse("a and b must have at least two axes");
   const [M, K] = matrixOf(a.shape, transposeA);
   const [rows, N] = matrixOf(b.shape, transposeB);
@@ -79,10 +103,19 @@ export function matmul(context: Context, first: Variable, second: Variable, give
   const before = a.shape.slice(0, -2);
   // One matrix for the whole batch: the batch is more rows of the same product.
   const joined = b.shape.length === 2 && !transposeA;
-  if (!joined && !sameShape(before, b.shape.slice(0, -2))) throw refuse("a and b must have the same axes before the last two (b may have none if a is not transposed)");
+  if (!joined && !sameShape(before, b.shape.slice(0, -2)))
+    throw refuse("a and b must have the same axes before the last two (b may have none if a is not transposed)");
   const batch = joined ? 1 : sizeOf(before);
   if (batch > mostProducts) throw new RnnError("limit", where, `takes at most ${mostProducts} products at once, got ${batch}`);
-  return product(context.tape, context.label("matmul"), a, b, { batch, M: joined ? sizeOf(before) * M : M, N, K }, { transposeA, transposeB }, [...before, M, N]);
+  return product(
+    context.tape,
+    context.label("matmul"),
+    a,
+    b,
+    { batch, M: joined ? sizeOf(before) * M : M, N, K },
+    { transposeA, transposeB },
+    [...before, M, N],
+  );
 }
 
 function matrixOf(shape: Shape, transposed: boolean): [number, number] {
@@ -93,7 +126,9 @@ function matrixOf(shape: Shape, transposed: boolean): [number, number] {
 /** Joins variables along `axis`, the only one in which their sizes may differ. */
 export function concat(context: Context, parts: readonly Variable[], axis: number): Variable {
   const where = "ops.concat";
-  const operands = takeItems("option", where, "parts", "a list of Variables", parts, (part, i) => operand(context, where, `part ${i}`, part));
+  const operands = takeItems("option", where, "parts", "a list of Variables", parts, (part, i) =>
+    operand(context, where, `part ${i}`, part),
+  );
   if (operands.length === 0) throw new RnnError("option", where, "parts must be a list of at least one Variable, got []");
   const [{ shape }] = operands;
   const at = axisOf(where, shape, axis);
@@ -109,7 +144,8 @@ export function slice(context: Context, x: Variable, axis: number, start: number
   const at = axisOf(where, from.shape, axis);
   checkInteger(where, "start", start, 0);
   checkInteger(where, "end", end, start + 1);
-  if (end > from.shape[at]) throw new RnnError("shape", where, `end must be at most ${from.shape[at]}, the size of axis ${at} of ${words(from.shape)}, got ${end}`);
+  if (end > from.shape[at])
+    throw new RnnError("shape", where, `end must be at most ${from.shape[at]}, the size of axis ${at} of ${words(from.shape)}, got ${end}`);
   return sliceOp(context.tape, context.label("slice"), from, at, start, end);
 }
 
@@ -127,7 +163,12 @@ export function permute(context: Context, x: Variable, axes: readonly number[]):
 export function reshape(context: Context, x: Variable, shape: Shape): Variable {
   const from = operand(context, "ops.reshape", "x", x);
   const taken = takeShape("ops.reshape", "the result", shape);
-  if (!taken.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(taken) !== sizeOf(from.shape)) throw new RnnError("shape", "ops.reshape", `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(taken)}`);
+  if (!taken.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(taken) !== sizeOf(from.shape))
+    throw new RnnError(
+      "shape",
+      "ops.reshape",
+      `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(taken)}`,
+    );
   return from.reshaped(taken);
 }
 
@@ -155,7 +196,12 @@ export function softmax(context: Context, x: Variable, given: { mask?: Variable 
   if (from.shape.length === 0) throw new RnnError("shape", "ops.softmax", "x must have at least one axis, got []");
   if (!mask) return softmaxOp(context.tape, context.label("softmax"), from);
   const fits = broadcastShape(from.shape, operand(context, "ops.softmax", "mask", mask).shape);
-  if (!fits || !sameShape(fits, from.shape)) throw new RnnError("shape", "ops.softmax", `mask must have sizes that are those of x or 1, axis by axis from the last, got ${words(mask.shape)} for ${words(from.shape)}`);
+  if (!fits || !sameShape(fits, from.shape))
+    throw new RnnError(
+      "shape",
+      "ops.softmax",
+      `mask must have sizes that are those of x or 1, axis by axis from the last, got ${words(mask.shape)} for ${words(from.shape)}`,
+    );
   // -1e30 loses against any score; the product makes exact zeros of what is left, and of rows without any part.
   const penalty = scale(context, add(context, mask, constant(context, { shape: [1], data: Float64Array.of(-1) })), 1e30);
   const shares = softmaxOp(context.tape, context.label("softmax"), add(context, from, penalty));
@@ -186,12 +232,17 @@ export const sum = (context: Context, x: Variable, axis: number): Variable => re
 export const mean = (context: Context, x: Variable, axis: number): Variable => reduce(context, "mean", x, axis);
 
 /** x⊙mask / (1 - p) in training, with a mask that is 0 with probability p; else x. See `Dropout`. */
-export const dropout = (context: Context, x: Variable, p: number): Variable => new Dropout(p).forward(context, operand(context, "ops.dropout", "x", x));
+export const dropout = (context: Context, x: Variable, p: number): Variable =>
+  new Dropout(p).forward(context, operand(context, "ops.dropout", "x", x));
 
 /** x·Wᵀ + b: x [..., I], weight [O, I], bias [O] if there is one. */
 export function linear(context: Context, x: Variable, weight: Variable, bias?: Variable): Variable {
   const where = "ops.linear";
-  const [from, W, b] = [operand(context, where, "x", x), operand(context, where, "weight", weight), bias && operand(context, where, "bias", bias)];
+  const [from, W, b] = [
+    operand(context, where, "x", x),
+    operand(context, where, "weight", weight),
+    bias && operand(context, where, "bias", bias),
+  ];
   const [O, I] = W.shape;
   if (W.shape.length !== 2) throw new RnnError("shape", where, `weight must be [outFeatures, inFeatures], got ${words(W.shape)}`);
   if (from.shape.at(-1) !== I) throw new RnnError("shape", where, `x must have ${I} features in its last axis, got ${words(from.shape)}`);
@@ -203,7 +254,8 @@ export function linear(context: Context, x: Variable, weight: Variable, bias?: V
 export function embedding(context: Context, ids: Variable, weight: Variable): Variable {
   const where = "ops.embedding";
   const table = operand(context, where, "weight", weight);
-  if (!isA(ids, Variable) || ids.view.buffer.type !== "u32") throw new RnnError("data", where, `ids must be a Variable of ids, got ${isA(ids, Variable) ? `numbers (${ids.label})` : show(ids)}`);
+  if (!isA(ids, Variable) || ids.view.buffer.type !== "u32")
+    throw new RnnError("data", where, `ids must be a Variable of ids, got ${isA(ids, Variable) ? `numbers (${ids.label})` : show(ids)}`);
   if (table.shape.length !== 2) throw new RnnError("shape", where, `weight must be [ids, features], got ${words(table.shape)}`);
   return embeddingOp(context.tape, context.label("embedding"), ids, table);
 }

@@ -39,15 +39,20 @@ export class Parameter {
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
     /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
-    private readonly lanes: readonly number[] = Array.from({ length: checkInteger("Parameter", "gates", gates, 1, mostGates) }, (_, gate) => gate),
+    private readonly lanes: readonly number[] = Array.from(
+      { length: checkInteger("Parameter", "gates", gates, 1, mostGates) },
+      (_, gate) => gate,
+    ),
     /** Kept with the parameters but never learnt: running statistics. */
     readonly isStatistic = false,
   ) {
     this.learns = !checkBoolean("Parameter", "isStatistic", isStatistic);
     this.shape = takeShape("Parameter", "a parameter", shape);
-    if (!this.shape.every((n) => Number.isSafeInteger(n) && n >= 1)) throw new RnnError("shape", "Parameter", `shape must be a list of sizes of at least 1, got ${show(shape)}`);
+    if (!this.shape.every((n) => Number.isSafeInteger(n) && n >= 1))
+      throw new RnnError("shape", "Parameter", `shape must be a list of sizes of at least 1, got ${show(shape)}`);
     checkFunction("Parameter", "initializer", initializer);
-    if (gates > 1 && this.shape[0] % gates !== 0) throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
+    if (gates > 1 && this.shape[0] % gates !== 0)
+      throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
     const what = `[${this.shape.join(", ")}]`;
     const size = checkCount("Parameter", what, sizeOf(this.shape));
     this.host = allocating("Parameter", what, () => new Float32Array(size));
@@ -61,7 +66,8 @@ export class Parameter {
   /** @throws RnnError `option` for statistics, which are not learnt */
   set trainable(value: boolean) {
     checkBoolean("Parameter", "trainable", value);
-    if (value && this.isStatistic) throw new RnnError("option", "Parameter", "running statistics are not learnt: trainable must stay false");
+    if (value && this.isStatistic)
+      throw new RnnError("option", "Parameter", "running statistics are not learnt: trainable must stay false");
     this.learns = value;
   }
 
@@ -121,17 +127,19 @@ export class Parameter {
     for (const { newest } of parameters) if (newest && !reads.has(newest)) reads.set(newest, newest.read());
     const moment = parameters.map(({ host, version, newest }) => ({ host, version, newest }));
     await Promise.all(reads.values());
-    return Promise.all(parameters.map(async (parameter, i) => {
-      const { host, version, newest } = moment[i];
-      if (!newest) return host;
-      const values = parameter.fromDevice((await reads.get(newest)!)(parameter));
-      // Meanwhile training may have gone on, or new values been set.
-      if (parameter.version === version) {
-        parameter.host = values;
-        parameter.newest = undefined;
-      }
-      return values;
-    }));
+    return Promise.all(
+      parameters.map(async (parameter, i) => {
+        const { host, version, newest } = moment[i];
+        if (!newest) return host;
+        const values = parameter.fromDevice((await reads.get(newest)!)(parameter));
+        // Meanwhile training may have gone on, or new values been set.
+        if (parameter.version === version) {
+          parameter.host = values;
+          parameter.newest = undefined;
+        }
+        return values;
+      }),
+    );
   }
 
   private permute(values: FloatArray, back: boolean): FloatArray {

@@ -20,16 +20,34 @@ const straight = { transposeA: false, transposeB: false };
  * @param lane with U [G·H, P] and h_0 [B, P]
  * @param walk runs an LSTM of m
  */
-export function projected(context: Context, weight: Variable, x: Variable, lane: Lane, lengths: RecurrentOptions["lengths"], walk: (lane: Lane, input: Variable) => RecurrentResult): RecurrentResult {
+export function projected(
+  context: Context,
+  weight: Variable,
+  x: Variable,
+  lane: Lane,
+  lengths: RecurrentOptions["lengths"],
+  walk: (lane: Lane, input: Variable) => RecurrentResult,
+): RecurrentResult {
   const { tape } = context;
   const { label, initialH, reverse, weights } = lane;
   const { inputWeight, recurrentWeight } = weights;
-  if (tape.options.recurrent) throw new RnnError("option", label, "a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t");
+  if (tape.options.recurrent)
+    throw new RnnError(
+      "option",
+      label,
+      "a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t",
+    );
   const [P, H] = weight.shape;
   const [rows] = recurrentWeight.shape;
   const [, B] = x.shape;
-  const both = tape.recording.derive([recurrentWeight.view, weight.view], () => product(tape, `${label}.recurrent`, recurrentWeight, weight, { batch: 1, M: rows, N: H, K: P }, straight, [rows, H]));
-  const ofMemory = (inputs: Variable): Lane => ({ ...lane, initialH: undefined, weights: { ...weights, inputWeight: inputs, recurrentWeight: both } });
+  const both = tape.recording.derive([recurrentWeight.view, weight.view], () =>
+    product(tape, `${label}.recurrent`, recurrentWeight, weight, { batch: 1, M: rows, N: H, K: P }, straight, [rows, H]),
+  );
+  const ofMemory = (inputs: Variable): Lane => ({
+    ...lane,
+    initialH: undefined,
+    weights: { ...weights, inputWeight: inputs, recurrentWeight: both },
+  });
   const project = (name: string, m: Variable): Variable => linear(tape, `${label}.${name}`, m, weight, undefined);
   // Final states lie where no kernel may bind them.
   const last = ({ finalH }: RecurrentResult): Variable => project("final", slice(tape, `${label}.last`, finalH, 0, 0, B));
@@ -40,7 +58,14 @@ export function projected(context: Context, weight: Variable, x: Variable, lane:
   const h0 = slice(tape, `${label}.h0`, initialH, 0, 0, B).reshaped([1, B, P]);
   const whole = context.lengths === undefined;
   const first = whole ? atEnd(context, label, h0, x.shape[0], reverse) : atFirstStep(context, label, h0, x.shape[0], reverse, lengths);
-  const result = walk(ofMemory(tape.recording.derive([inputWeight.view, recurrentWeight.view], () => concat(tape, `${label}.inputs`, [inputWeight, recurrentWeight], 1))), concat(tape, `${label}.x`, [x, first], 2));
+  const result = walk(
+    ofMemory(
+      tape.recording.derive([inputWeight.view, recurrentWeight.view], () =>
+        concat(tape, `${label}.inputs`, [inputWeight, recurrentWeight], 1),
+      ),
+    ),
+    concat(tape, `${label}.x`, [x, first], 2),
+  );
   const finalH = last(result);
   if (whole) return { ...result, y: project("h", result.y), finalH };
   // A row of length 0 ends with the state that it began with: what mask leaves of h_0 is that of the other rows.
@@ -53,7 +78,8 @@ function minus({ tape }: Context, label: string, a: Variable, b: Variable): Vari
   return combined(tape, label, "add", a, combined(tape, `${label}.negative`, "multiply", b, one, b.shape), a.shape);
 }
 
-const zeros = ({ tape }: Context, label: string, shape: readonly number[]): Variable => tape.leaf(label, tape.recording.buffer(label, shape, "constant"));
+const zeros = ({ tape }: Context, label: string, shape: readonly number[]): Variable =>
+  tape.leaf(label, tape.recording.buffer(label, shape, "constant"));
 
 /** [T, B, P]: h_0 at the first step of the walk, zeros at the others. */
 function atEnd(context: Context, label: string, h0: Variable, T: number, reverse: boolean): Variable {
@@ -63,12 +89,27 @@ function atEnd(context: Context, label: string, h0: Variable, T: number, reverse
 }
 
 /** The same where a walk in reverse begins at each row's own end: what is within a row, less what is one step further in. */
-function atFirstStep(context: Context, label: string, h0: Variable, T: number, reverse: boolean, lengths: RecurrentOptions["lengths"]): Variable {
+function atFirstStep(
+  context: Context,
+  label: string,
+  h0: Variable,
+  T: number,
+  reverse: boolean,
+  lengths: RecurrentOptions["lengths"],
+): Variable {
   if (!reverse) return atEnd(context, label, h0, T, false);
   const { tape } = context;
   const shape = [T, ...h0.shape.slice(1)];
-  const ones = tape.leaf(`${label}.ones`, tape.recording.buffer(`${label}.ones`, [T, 1, 1], "constant", "f32", new Float64Array(T).fill(1)));
+  const ones = tape.leaf(
+    `${label}.ones`,
+    tape.recording.buffer(`${label}.ones`, [T, 1, 1], "constant", "f32", new Float64Array(T).fill(1)),
+  );
   const within = maskSteps(tape, `${label}.within`, combined(tape, `${label}.each`, "multiply", h0, ones, shape), lengths);
-  const further = concat(tape, `${label}.further`, [...(T > 1 ? [slice(tape, `${label}.shifted`, within, 0, 1, T)] : []), zeros(context, `${label}.zeros`, h0.shape)], 0);
+  const further = concat(
+    tape,
+    `${label}.further`,
+    [...(T > 1 ? [slice(tape, `${label}.shifted`, within, 0, 1, T)] : []), zeros(context, `${label}.zeros`, h0.shape)],
+    0,
+  );
   return minus(context, `${label}.first`, within, further);
 }

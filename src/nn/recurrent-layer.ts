@@ -50,7 +50,19 @@ const mostLayers = 1024;
 /** A parameter that is yet to be made. */
 type Planned = readonly [name: string, ...of: ConstructorParameters<typeof Parameter>];
 
-export const commonOptions = ["numLayers", "bias", "batchFirst", "dropout", "variational", "bidirectional", "merge", "recurrentInit", "inputInit", "seed", ...regularizationNames];
+export const commonOptions = [
+  "numLayers",
+  "bias",
+  "batchFirst",
+  "dropout",
+  "variational",
+  "bidirectional",
+  "merge",
+  "recurrentInit",
+  "inputInit",
+  "seed",
+  ...regularizationNames,
+];
 
 /**
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
@@ -75,8 +87,11 @@ export abstract class RecurrentLayer extends Module {
   private readonly regularizer: Regularizer;
 
   protected constructor(
-    private readonly name: string, readonly inputSize: number, readonly hiddenSize: number,
-    private readonly cell: Cell, options: RecurrentLayerOptions,
+    private readonly name: string,
+    readonly inputSize: number,
+    readonly hiddenSize: number,
+    private readonly cell: Cell,
+    options: RecurrentLayerOptions,
     { gateBias, projSize = 0 }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
   ) {
     super();
@@ -88,11 +103,17 @@ export abstract class RecurrentLayer extends Module {
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
     this.merge = checkChoice<Merge>(name, "merge", options.merge ?? "concat", ["concat", "sum", "mul", "average", "none"]);
-    if (options.merge !== undefined && this.directions === 1) throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
+    if (options.merge !== undefined && this.directions === 1)
+      throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
     this.variational = checkBoolean(name, "variational", options.variational ?? false);
-    if (this.variational && this.dropout === 0) throw new RnnError("option", name, "variational says how dropout between layers acts and needs dropout above 0");
+    if (this.variational && this.dropout === 0)
+      throw new RnnError("option", name, "variational says how dropout between layers acts and needs dropout above 0");
     if (this.dropout > 0 && this.numLayers === 1) {
-      throw new RnnError("option", name, "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it");
+      throw new RnnError(
+        "option",
+        name,
+        "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it",
+      );
     }
     const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
@@ -100,7 +121,11 @@ export abstract class RecurrentLayer extends Module {
     this.outputSize = projSize || hiddenSize;
     const planned = this.plannedParameters(recurrentInit, inputInit, gateBias);
     // Before anything is allocated.
-    checkCount(name, "all its parameters together", planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0));
+    checkCount(
+      name,
+      "all its parameters together",
+      planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0),
+    );
     for (const [label, ...of] of planned) this.addParameter(label, new Parameter(...of));
     this.initialize(options.seed ?? anySeed());
   }
@@ -113,7 +138,11 @@ export abstract class RecurrentLayer extends Module {
     return this.directions === 2;
   }
 
-  private plannedParameters(recurrentInit: "uniform" | "orthogonal" | "identity", inputInit: "uniform" | "glorotUniform" | "glorotNormal", gateBias: { gate: string; value: number } | undefined): Planned[] {
+  private plannedParameters(
+    recurrentInit: "uniform" | "orthogonal" | "identity",
+    inputInit: "uniform" | "glorotUniform" | "glorotNormal",
+    gateBias: { gate: string; value: number } | undefined,
+  ): Planned[] {
     const planned: Planned[] = [];
     const H = this.hiddenSize;
     const { gateNames, parameterGates = gateNames } = this.cell;
@@ -137,7 +166,8 @@ export abstract class RecurrentLayer extends Module {
       for (const suffix of this.suffixes(layer)) {
         planned.push([`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]);
         planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
-        if (this.cell.hasPeepholes) planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
+        if (this.cell.hasPeepholes)
+          planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
         if (this.bias) {
           planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
           planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
@@ -162,9 +192,18 @@ export abstract class RecurrentLayer extends Module {
     return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
   }
 
-  private laneOf(context: Context, suffix: string, direction: number, initialH: Variable | undefined, initialC: Variable | undefined): Lane {
+  private laneOf(
+    context: Context,
+    suffix: string,
+    direction: number,
+    initialH: Variable | undefined,
+    initialC: Variable | undefined,
+  ): Lane {
     return {
-      label: context.label(suffix), reverse: direction === 1, initialH, initialC,
+      label: context.label(suffix),
+      reverse: direction === 1,
+      initialH,
+      initialC,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
         recurrentWeight: context.parameter(`weight_hh_${suffix}`),
@@ -177,15 +216,34 @@ export abstract class RecurrentLayer extends Module {
   }
 
   /** The lanes of one layer, by as few ops as may be: each direction has one of its own if there is something that only one of them has. */
-  private walk(context: Context, layer: number, x: Variable, lanes: readonly Lane[], lengths: RecurrentOptions["lengths"]): RecurrentResult[] {
+  private walk(
+    context: Context,
+    layer: number,
+    x: Variable,
+    lanes: readonly Lane[],
+    lengths: RecurrentOptions["lengths"],
+  ): RecurrentResult[] {
     const { tape } = context;
     const op = tape.options.recurrent ?? recurrent;
     const label = context.label(`l${layer}`);
     const walkAll = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
-      op(tape, some.length > 1 ? label : some[0].label, input, some, { cell: this.cell, lengths, walk: this.regularizer.walkOf(context, some.length, suffix) });
+      op(tape, some.length > 1 ? label : some[0].label, input, some, {
+        cell: this.cell,
+        lengths,
+        walk: this.regularizer.walkOf(context, some.length, suffix),
+      });
     const suffixes = this.suffixes(layer);
     if (this.outputSize !== this.hiddenSize) {
-      return lanes.map((lane, n) => projected(context, context.parameter(`weight_hr_${suffixes[n]}`), x, lane, lengths, (made, input) => walkAll([made], input, suffixes[n])[0]));
+      return lanes.map((lane, n) =>
+        projected(
+          context,
+          context.parameter(`weight_hr_${suffixes[n]}`),
+          x,
+          lane,
+          lengths,
+          (made, input) => walkAll([made], input, suffixes[n])[0],
+        ),
+      );
     }
     return this.regularizer.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
   }
@@ -202,7 +260,10 @@ export abstract class RecurrentLayer extends Module {
     const c0 = this.cell.hasMemory ? context.initialState("c", stateShape(this.hiddenSize)) : undefined;
     const hN: Variable[] = [];
     const cN: Variable[] = [];
-    const lanesOf = (layer: number): Lane[] => this.suffixes(layer).map((suffix, direction) => this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], c0?.[layer * this.directions + direction]));
+    const lanesOf = (layer: number): Lane[] =>
+      this.suffixes(layer).map((suffix, direction) =>
+        this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], c0?.[layer * this.directions + direction]),
+      );
     const keep = ({ y, finalH, finalC }: RecurrentResult, label: string): Variable => {
       hN.push(finalH);
       if (finalC) cN.push(finalC);
@@ -210,7 +271,11 @@ export abstract class RecurrentLayer extends Module {
     };
     const dropsOut = this.dropout > 0 && context.training;
     const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
-    const stacked = plain && this.directions === 1 && !dropsOut && canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
+    const stacked =
+      plain &&
+      this.directions === 1 &&
+      !dropsOut &&
+      canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
       const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, stacked });

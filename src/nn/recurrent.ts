@@ -31,11 +31,21 @@ export class RNN extends RecurrentLayer {
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class GRU extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {}) {
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    given: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {},
+  ) {
     const options = takeOptions("GRU", given, [...commonOptions, "reset", "updateGate"]);
     const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
     const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
-    super("GRU", inputSize, hiddenSize, reset === "before" ? gruResetBeforeCell(updateGate) : gruCell({ reset: reset === "after", updateGate }), options);
+    super(
+      "GRU",
+      inputSize,
+      hiddenSize,
+      reset === "before" ? gruResetBeforeCell(updateGate) : gruCell({ reset: reset === "after", updateGate }),
+      options,
+    );
   }
 }
 
@@ -54,7 +64,11 @@ export class GRU extends RecurrentLayer {
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class LSTM extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {}) {
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    given: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {},
+  ) {
     const options = takeOptions("LSTM", given, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize"]);
     checkInteger("LSTM", "inputSize", inputSize, 1);
     checkInteger("LSTM", "hiddenSize", hiddenSize, 1);
@@ -64,7 +78,8 @@ export class LSTM extends RecurrentLayer {
     const peepholes = checkBoolean("LSTM", "peepholes", options.peepholes ?? false);
     if (forgetBias !== undefined) checkNumber("LSTM", "forgetBias", forgetBias);
     if (forgetBias !== undefined && options.bias === false) throw new RnnError("option", "LSTM", "forgetBias needs bias: true");
-    if (forgetBias !== undefined && forgetGate !== "gate") throw new RnnError("option", "LSTM", `forgetBias needs forgetGate: "gate", got "${forgetGate}", which has no bias of its own`);
+    if (forgetBias !== undefined && forgetGate !== "gate")
+      throw new RnnError("option", "LSTM", `forgetBias needs forgetGate: "gate", got "${forgetGate}", which has no bias of its own`);
     const projSize = checkInteger("LSTM", "projSize", options.projSize ?? 0, 0);
     if (projSize >= hiddenSize) throw new RnnError("option", "LSTM", `projSize must be below hiddenSize, ${hiddenSize}, got ${projSize}`);
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };

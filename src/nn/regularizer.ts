@@ -53,32 +53,65 @@ export class Regularizer {
   private readonly recurrentDropout: number;
 
   /** @throws RnnError `option` for what is out of range or does not go together */
-  constructor(where: string, private readonly cell: Cell, options: RegularizationOptions, projects: boolean) {
+  constructor(
+    where: string,
+    private readonly cell: Cell,
+    options: RegularizationOptions,
+    projects: boolean,
+  ) {
     const { normalizedSteps, zoneout: givenZoneout = 0 } = options;
     this.normalization = checkChoice<Normalization>(where, "normalization", options.normalization ?? "none", ["none", "layer", "batch"]);
     const batch = this.normalization === "batch";
-    if (batch && normalizedSteps === undefined) throw new RnnError("option", where, `normalization "batch" needs normalizedSteps, the number of steps with running statistics of their own`);
-    if (!batch && normalizedSteps !== undefined) throw new RnnError("option", where, `normalizedSteps needs normalization "batch", got "${this.normalization}"`);
+    if (batch && normalizedSteps === undefined)
+      throw new RnnError(
+        "option",
+        where,
+        `normalization "batch" needs normalizedSteps, the number of steps with running statistics of their own`,
+      );
+    if (!batch && normalizedSteps !== undefined)
+      throw new RnnError("option", where, `normalizedSteps needs normalization "batch", got "${this.normalization}"`);
     this.normalizedSteps = batch ? checkInteger(where, "normalizedSteps", normalizedSteps, 1) : 0;
     this.recurrentDropout = checkNumber(where, "recurrentDropout", options.recurrentDropout ?? 0, { least: 0, most: 1 });
     const zoneout = typeof givenZoneout === "number" ? givenZoneout : takeOptions(`${where}.zoneout`, givenZoneout, ["h", "c"]);
     const { h = 0, c = 0 } = typeof zoneout === "number" ? { h: zoneout, c: cell.hasMemory ? zoneout : 0 } : zoneout;
-    this.zoneout = { h: checkNumber(where, "zoneout of h", h, { least: 0, most: 1 }), c: checkNumber(where, "zoneout of c", c, { least: 0, most: 1 }) };
+    this.zoneout = {
+      h: checkNumber(where, "zoneout of h", h, { least: 0, most: 1 }),
+      c: checkNumber(where, "zoneout of c", c, { least: 0, most: 1 }),
+    };
     this.checkCell(where, projects);
   }
 
   private checkCell(where: string, projects: boolean): void {
     const { cell, zoneout } = this;
-    if (zoneout.c > 0 && !cell.hasMemory) throw new RnnError("option", where, "zoneout of c needs a cell with a memory, which is the LSTM's");
+    if (zoneout.c > 0 && !cell.hasMemory)
+      throw new RnnError("option", where, "zoneout of c needs a cell with a memory, which is the LSTM's");
     const asked = [
-      ...(this.normalization === "none" ? [] : ["normalization"]), ...(zoneout.h > 0 || zoneout.c > 0 ? ["zoneout"] : []), ...(this.recurrentDropout > 0 ? ["recurrentDropout"] : []),
+      ...(this.normalization === "none" ? [] : ["normalization"]),
+      ...(zoneout.h > 0 || zoneout.c > 0 ? ["zoneout"] : []),
+      ...(this.recurrentDropout > 0 ? ["recurrentDropout"] : []),
     ];
     if (asked.length === 0) return;
-    if (phasesOf(cell) === 2) throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
+    if (phasesOf(cell) === 2)
+      throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
     if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
-    if (this.normalization !== "none" && cell.hasPeepholes) throw new RnnError("option", where, "normalization and peepholes do not go together: gates would see the memory before and behind its norm");
-    if (zoneout.c > 0 && cell.hasPeepholes) throw new RnnError("option", where, "zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }");
-    if (asked.includes("zoneout") && !cell.hasStateOf) throw new RnnError("option", where, "zoneout does not work with cells from defineCell: their backward pass needs the state before zoneout, which is not kept");
+    if (this.normalization !== "none" && cell.hasPeepholes)
+      throw new RnnError(
+        "option",
+        where,
+        "normalization and peepholes do not go together: gates would see the memory before and behind its norm",
+      );
+    if (zoneout.c > 0 && cell.hasPeepholes)
+      throw new RnnError(
+        "option",
+        where,
+        "zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }",
+      );
+    if (asked.includes("zoneout") && !cell.hasStateOf)
+      throw new RnnError(
+        "option",
+        where,
+        "zoneout does not work with cells from defineCell: their backward pass needs the state before zoneout, which is not kept",
+      );
   }
 
   /** Whether anything is to be done; in inference nothing is dropped. */
@@ -95,10 +128,14 @@ export class Regularizer {
 
   gainsOf(context: Context, suffix: string, bias: boolean): Gains | undefined {
     const { gains } = this;
-    return gains && {
-      input: context.parameter(`gain_ih_${suffix}`), recurrent: context.parameter(`gain_hh_${suffix}`),
-      memory: gains.memory ? context.parameter(`gain_c_${suffix}`) : undefined, memoryBias: gains.memory && bias ? context.parameter(`bias_c_${suffix}`) : undefined,
-    };
+    return (
+      gains && {
+        input: context.parameter(`gain_ih_${suffix}`),
+        recurrent: context.parameter(`gain_hh_${suffix}`),
+        memory: gains.memory ? context.parameter(`gain_c_${suffix}`) : undefined,
+        memoryBias: gains.memory && bias ? context.parameter(`bias_c_${suffix}`) : undefined,
+      }
+    );
   }
 
   /** Shape of the running statistics of H units; undefined if none are kept. */
@@ -120,15 +157,30 @@ export class Regularizer {
   walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
     const { cell } = this;
     if (!this.acts(context.training)) return undefined;
-    if (context.tape.options.recurrent && this.normalizedSteps > 0) throw new RnnError("option", context.label("normalization"), `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`);
+    if (context.tape.options.recurrent && this.normalizedSteps > 0)
+      throw new RnnError(
+        "option",
+        context.label("normalization"),
+        `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`,
+      );
     const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
     const regularization: Regularization = {
-      normalization: this.normalization, epsilon, zoneout: this.zoneout, recurrentDropout: context.training ? this.recurrentDropout : 0,
-      training: context.training, random: context.random, stream: streams[0],
+      normalization: this.normalization,
+      epsilon,
+      zoneout: this.zoneout,
+      recurrentDropout: context.training ? this.recurrentDropout : 0,
+      training: context.training,
+      random: context.random,
+      stream: streams[0],
       running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
     };
     return (tape, label, whole, walked) => {
-      if (regularization.training && this.normalizedSteps > 0 && whole.B === 1) throw new RnnError("shape", label, "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance");
+      if (regularization.training && this.normalizedSteps > 0 && whole.B === 1)
+        throw new RnnError(
+          "shape",
+          label,
+          "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance",
+        );
       return new RegularizedWalk(tape, label, cell, whole, walked, regularization);
     };
   }

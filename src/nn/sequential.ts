@@ -11,10 +11,20 @@ import { Module } from "./module.ts";
 function partsOf(where: string, modules: unknown): [string, Module][] {
   return reading("option", where, "modules", () => {
     if (isA(modules, Module)) throw new RnnError("option", where, `modules must be an object of modules, got ${show(modules)}`);
-    const parts: [string, unknown][] = Array.isArray(modules) ? takeItems("option", where, "modules", "a list of modules", modules, (module, i) => [String(i), partOf(where, String(i), module)] as [string, unknown]) : takeEntries(where, "modules", "modules, or a list", modules);
+    const parts: [string, unknown][] = Array.isArray(modules)
+      ? takeItems(
+          "option",
+          where,
+          "modules",
+          "a list of modules",
+          modules,
+          (module, i) => [String(i), partOf(where, String(i), module)] as [string, unknown],
+        )
+      : takeEntries(where, "modules", "modules, or a list", modules);
     if (parts.length === 0) throw new RnnError("option", where, "needs at least one module");
     const numbers = parts.filter(([name]) => /^(0|[1-9]\d*)$/.test(name)).length;
-    if (numbers > 0 && numbers < parts.length) throw new RnnError("option", where, "names that are numbers cannot stand beside others, since JavaScript puts them first; use words");
+    if (numbers > 0 && numbers < parts.length)
+      throw new RnnError("option", where, "names that are numbers cannot stand beside others, since JavaScript puts them first; use words");
     return parts.map(([name, module]) => [name, partOf(where, name, module)]);
   });
 }
@@ -33,7 +43,12 @@ function partOf(where: string, name: string, module: unknown): Module {
 export class Sequential extends Module {
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>, given: { seed?: number } = {}) {
     super();
-    if (isA(modules, Module)) throw new RnnError("option", "Sequential", `modules must be a list or an object of modules, got ${show(modules)}; write new Sequential([first, second])`);
+    if (isA(modules, Module))
+      throw new RnnError(
+        "option",
+        "Sequential",
+        `modules must be a list or an object of modules, got ${show(modules)}; write new Sequential([first, second])`,
+      );
     const options = takeOptions("Sequential", given, ["seed"]);
     for (const [name, module] of partsOf("Sequential", modules)) this.addChild(name, module);
     if (options.seed !== undefined) this.initialize(options.seed);
@@ -46,7 +61,8 @@ export class Sequential extends Module {
   forward(context: Context, input: Variable): Variable {
     checkCall("Sequential", context, input);
     let x = input;
-    for (const [name, module] of this.children) x = givenVariable("Sequential", `forward of "${clip(name)}"`, module.forward(context.child(name), x));
+    for (const [name, module] of this.children)
+      x = givenVariable("Sequential", `forward of "${clip(name)}"`, module.forward(context.child(name), x));
     return x;
   }
 }
@@ -55,7 +71,11 @@ export class Sequential extends Module {
 export type Calls<M> = { readonly [K in keyof M]: (x: Variable) => Variable };
 
 class Composition<M extends Readonly<Record<string, Module>>> extends Module {
-  constructor(private readonly parts: readonly (readonly [string, Module])[], private readonly connect: (calls: Calls<M>, input: Variable) => Variable, private readonly ids: number | undefined) {
+  constructor(
+    private readonly parts: readonly (readonly [string, Module])[],
+    private readonly connect: (calls: Calls<M>, input: Variable) => Variable,
+    private readonly ids: number | undefined,
+  ) {
     super();
     for (const [name, module] of parts) this.addChild(name, module, "compose");
   }
@@ -77,7 +97,9 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
  * @param options.idCount number of ids if the input is ids; by default that of the first part, if it takes ids
  */
 export function compose<M extends Readonly<Record<string, Module>>>(
-  modules: M, connect: (calls: Calls<M>, input: Variable) => Variable, given: { seed?: number; idCount?: number } = {},
+  modules: M,
+  connect: (calls: Calls<M>, input: Variable) => Variable,
+  given: { seed?: number; idCount?: number } = {},
 ): Module {
   const options = takeOptions("compose", given, ["seed", "idCount"]);
   checkFunction("compose", "connect", connect);

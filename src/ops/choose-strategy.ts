@@ -67,7 +67,11 @@ export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undef
  * @throws RnnError `option` for a shape that is none, `format` for a profile or self-test that others have made
  * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
  */
-export function explainStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyChoice {
+export function explainStrategy(
+  shape: LayerShape,
+  profile: DeviceProfile | undefined,
+  selfTest?: Pick<SelfTest, "failures">,
+): StrategyChoice {
   const taken = takeOptions("strategy", shape, ["T", "B", "H", "G", "phases", "lanes", "training"], { needed: true });
   for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
   for (const name of ["phases", "lanes"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
@@ -82,10 +86,15 @@ export function choiceFor(shape: LayerShape, profile: DeviceProfile | undefined,
   const { T, B, H, G, phases = 1, lanes = 1, training } = shape;
   const what = `T ${T}, B ${B}, H ${H}, G ${G}${phases > 1 ? `, ${phases} phases` : ""}${lanes > 1 ? `, ${lanes} lanes` : ""}, ${training ? "training" : "forward"}`;
   const fits = H <= mostLoopUnits;
-  if (selfTest && new Avoided(selfTest.failures).loop(phases)) return { strategy: "step", milliseconds: undefined, text: `${what}: step (the self-test found the loop wrong on this device)` };
+  if (selfTest && new Avoided(selfTest.failures).loop(phases))
+    return { strategy: "step", milliseconds: undefined, text: `${what}: step (the self-test found the loop wrong on this device)` };
   if (!profile) {
     const reason = fits ? `at most ${mostLoopUnits} units fit a workgroup` : `more than the ${mostLoopUnits} units that fit a workgroup`;
-    return { strategy: fits ? "loop" : "step", milliseconds: undefined, text: `${what}: ${fits ? "loop" : "step"} (${reason}; no profile)` };
+    return {
+      strategy: fits ? "loop" : "step",
+      milliseconds: undefined,
+      text: `${what}: ${fits ? "loop" : "step"} (${reason}; no profile)`,
+    };
   }
   const milliseconds = { loop: fits ? predict(shape, "loop", profile) : Infinity, step: predict(shape, "step", profile) };
   const strategy = milliseconds.loop <= milliseconds.step * margin ? "loop" : "step";
@@ -100,7 +109,11 @@ function predict({ T, B, H, G, phases = 1, lanes = 1, training }: LayerShape, st
   const loads = (G + 1) / 5;
   const step = (pass: "forward" | "backward"): number => {
     const fixed = profile.fixed[pass][strategy];
-    const whole = interpolate(profile.units, profile[pass][strategy].map((times) => interpolate(profile.rows, times, rows)), H);
+    const whole = interpolate(
+      profile.units,
+      profile[pass][strategy].map((times) => interpolate(profile.rows, times, rows)),
+      H,
+    );
     return phases * fixed + Math.max(0, whole - fixed) * loads;
   };
   return (T * (step("forward") + (training ? step("backward") : 0))) / 1000;

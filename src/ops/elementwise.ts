@@ -26,7 +26,8 @@ interface Axis {
 
 /** The index space of `shape` with the strides of both operands, neighbouring axes joined where both allow it. */
 function axesOf(shape: Shape, a: Shape, b: Shape): Axis[] {
-  const strides = (operand: Shape): number[] => padded(operand, shape.length).map((n, i, wide) => (n === 1 ? 0 : sizeOf(wide.slice(i + 1))));
+  const strides = (operand: Shape): number[] =>
+    padded(operand, shape.length).map((n, i, wide) => (n === 1 ? 0 : sizeOf(wide.slice(i + 1))));
   const [ofA, ofB] = [strides(a), strides(b)];
   const axes: Axis[] = [];
   shape.forEach((size, i) => {
@@ -36,7 +37,12 @@ function axesOf(shape: Shape, a: Shape, b: Shape): Axis[] {
     if (last && last.a === axis.a * size && last.b === axis.b * size) axes[axes.length - 1] = { ...axis, size: last.size * size };
     else axes.push(axis);
   });
-  if (axes.length > 4) throw new RnnError("shape", "broadcast", `[${a.join(", ")}] and [${b.join(", ")}] alternate in more than 4 axes; reshape or permute them first`);
+  if (axes.length > 4)
+    throw new RnnError(
+      "shape",
+      "broadcast",
+      `[${a.join(", ")}] and [${b.join(", ")}] alternate in more than 4 axes; reshape or permute them first`,
+    );
   while (axes.length < 4) axes.unshift({ size: 1, a: 0, b: 0 });
   return axes;
 }
@@ -46,10 +52,26 @@ type BinaryName = keyof typeof binaryKinds;
 /** y (+)= a + b or a·b; y is of `shape`, which both are broadcast to. */
 function combine(tape: Tape, name: BinaryName, a: View, b: View, y: View, shape: Shape, accumulate: 0 | 1): void {
   const [w, i, j, k] = axesOf(shape, a.shape, b.shape);
-  tape.recording.dispatch(binary, { a, b, y }, {
-    size0: w.size, size1: i.size, size2: j.size, size3: k.size, a0: w.a, a1: i.a, a2: j.a, a3: k.a, b0: w.b, b1: i.b, b2: j.b, b3: k.b,
-    kind: binaryKinds[name], accumulate,
-  });
+  tape.recording.dispatch(
+    binary,
+    { a, b, y },
+    {
+      size0: w.size,
+      size1: i.size,
+      size2: j.size,
+      size3: k.size,
+      a0: w.a,
+      a1: i.a,
+      a2: j.a,
+      a3: k.a,
+      b0: w.b,
+      b1: i.b,
+      b2: j.b,
+      b3: k.b,
+      kind: binaryKinds[name],
+      accumulate,
+    },
+  );
 }
 
 /** a + b or a·b, both broadcast to `shape`. */
@@ -59,7 +81,10 @@ export function combined(tape: Tape, label: string, name: BinaryName, a: Variabl
   tape.record([y], () => {
     // ∂L/∂a is dy times b, or times 1, added up over the axes along which a was repeated.
     const one = name === "multiply" ? undefined : constant(tape, `${label}.one`, [], 1);
-    for (const [v, other] of [[a, b], [b, a]]) {
+    for (const [v, other] of [
+      [a, b],
+      [b, a],
+    ]) {
       if (v.needsGradient) throughProduct(tape, label, v, y.gradient!, one ?? other.view, shape);
     }
   });
@@ -95,23 +120,41 @@ function axesToSum(of: Shape, shape: Shape): number[] {
   return [...shape.keys()].filter((axis) => wide[axis] === 1 && shape[axis] > 1);
 }
 
-const constant = (tape: Tape, label: string, shape: Shape, value: number): View => tape.recording.buffer(label, shape, "constant", "f32", new Float64Array(sizeOf(shape)).fill(value));
+const constant = (tape: Tape, label: string, shape: Shape, value: number): View =>
+  tape.recording.buffer(label, shape, "constant", "f32", new Float64Array(sizeOf(shape)).fill(value));
 
 /** WebGPU's bound on workgroups in a dimension, which is where the batch of a product lies. */
 export const mostProducts = 65535;
 
 /** y (+)= factor · Σ over `axis` of x: a product with a vector of `factor`s. */
-function addUp(tape: Tape, label: string, x: View, axis: number, y: View, { factor = 1, accumulate = 0 }: { factor?: number; accumulate?: 0 | 1 }): void {
+function addUp(
+  tape: Tape,
+  label: string,
+  x: View,
+  axis: number,
+  y: View,
+  { factor = 1, accumulate = 0 }: { factor?: number; accumulate?: 0 | 1 },
+): void {
   const [outer, size, inner] = around(x.shape, axis);
   const ones = constant(tape, `${label}.factors`, [size], factor);
   if (inner === 1) matmul(tape.recording, x, ones, y, { M: outer, N: 1, K: size, accumulate });
-  else if (outer <= mostProducts) matmul(tape.recording, ones, x, y, { M: 1, N: inner, K: size, batch: outer, bBatch: size * inner, cBatch: inner, accumulate });
-  else throw new RnnError("limit", label, `a sum over axis ${axis} of [${x.shape.join(", ")}] is of ${outer} parts, more than one dispatch can cover; permute that axis to the front or to the end`);
+  else if (outer <= mostProducts)
+    matmul(tape.recording, ones, x, y, { M: 1, N: inner, K: size, batch: outer, bBatch: size * inner, cBatch: inner, accumulate });
+  else
+    throw new RnnError(
+      "limit",
+      label,
+      `a sum over axis ${axis} of [${x.shape.join(", ")}] is of ${outer} parts, more than one dispatch can cover; permute that axis to the front or to the end`,
+    );
 }
 
 /** factor · Σ over `axis`, which goes. */
 export function sum(tape: Tape, label: string, x: Variable, axis: number, factor = 1): Variable {
-  const y = tape.result(label, x.shape.filter((_, i) => i !== axis), [x]);
+  const y = tape.result(
+    label,
+    x.shape.filter((_, i) => i !== axis),
+    [x],
+  );
   addUp(tape, label, x.view, axis, y.view, { factor });
   tape.record([y], () => {
     const { view, accumulate } = tape.share(x);

@@ -16,7 +16,11 @@ export function embedding(tape: Tape, label: string, ids: Variable, weight: Vari
   });
   tape.record([y], () => {
     const { view, accumulate } = tape.share(weight);
-    tape.recording.dispatch(embeddingScatter, { dy: y.gradient!, ids: ids.view, dWeight: view }, { rows, columns, vocabulary, accumulate, firstId: 0 });
+    tape.recording.dispatch(
+      embeddingScatter,
+      { dy: y.gradient!, ids: ids.view, dWeight: view },
+      { rows, columns, vocabulary, accumulate, firstId: 0 },
+    );
   });
   return y;
 }

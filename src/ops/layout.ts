@@ -17,14 +17,33 @@ interface Layout {
 function copy(tape: Tape, input: View, output: View, { sizes, from, to, fromOffset = 0, toOffset = 0 }: Layout, accumulate: 0 | 1): void {
   // Final states lie where a layer left them, which need not be where a binding may start.
   const source = bindable(input);
-  tape.recording.dispatch(stridedCopy, { input: source.view, output }, {
-    size0: sizes[0], size1: sizes[1], size2: sizes[2],
-    fromOffset: source.before + fromOffset, from0: from[0], from1: from[1], from2: from[2],
-    toOffset, to0: to[0], to1: to[1], to2: to[2], accumulate,
-  });
+  tape.recording.dispatch(
+    stridedCopy,
+    { input: source.view, output },
+    {
+      size0: sizes[0],
+      size1: sizes[1],
+      size2: sizes[2],
+      fromOffset: source.before + fromOffset,
+      from0: from[0],
+      from1: from[1],
+      from2: from[2],
+      toOffset,
+      to0: to[0],
+      to1: to[1],
+      to2: to[2],
+      accumulate,
+    },
+  );
 }
 
-const turned = ({ sizes, from, to, fromOffset, toOffset }: Layout): Layout => ({ sizes, from: to, to: from, fromOffset: toOffset, toOffset: fromOffset });
+const turned = ({ sizes, from, to, fromOffset, toOffset }: Layout): Layout => ({
+  sizes,
+  from: to,
+  to: from,
+  fromOffset: toOffset,
+  toOffset: fromOffset,
+});
 
 function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly Variable[], layouts: readonly Layout[]): Variable {
   const y = tape.result(label, shape, sources);
@@ -65,7 +84,12 @@ export function slice(tape: Tape, label: string, x: Variable, axis: number, star
   const kept = end - start;
   const shape = withAxis(x.shape, axis, kept);
   const y = tape.result(label, shape, [x]);
-  const layout: Layout = { sizes: [outer, kept, inner], from: [size * inner, inner, 1], to: [kept * inner, inner, 1], fromOffset: start * inner };
+  const layout: Layout = {
+    sizes: [outer, kept, inner],
+    from: [size * inner, inner, 1],
+    to: [kept * inner, inner, 1],
+    fromOffset: start * inner,
+  };
   copy(tape, x.view, y.view, layout, 0);
   tape.record([y], () => {
     // The first share must reach every element: what is not in the slice gets 0.
@@ -103,7 +127,13 @@ export function permute(tape: Tape, label: string, x: Variable, axes: readonly n
   const from = [...groups.map((group) => sizeOf(x.shape.slice(group.at(-1)! + 1))), 0];
   const to = sizes.map((_, i) => sizeOf(sizes.slice(i + 1)));
   const three = (list: readonly number[]): [number, number, number] => [list[0], list[1], list[2]];
-  return rearranged(tape, label, axes.map((axis) => x.shape[axis]), [x], [{ sizes: three(sizes), from: three(from), to: three(to) }]);
+  return rearranged(
+    tape,
+    label,
+    axes.map((axis) => x.shape[axis]),
+    [x],
+    [{ sizes: three(sizes), from: three(from), to: three(to) }],
+  );
 }
 
 /** A copy has three indices; what needs more is done by bringing the axes to the front, last one first. */

@@ -10,10 +10,30 @@ type Product = Pick<MatmulParams, "M" | "N" | "K"> & Partial<MatmulParams>;
  * Records C = A·B with the kernel that suits the shape; params not given are those of plain row-major A and B.
  * @param sums given only with A = dYᵀ: gets the columns of dY added up
  */
-export function matmul(recording: Recording, a: View, b: View, c: View, p: Product, { bias, sums }: { bias?: View; sums?: View } = {}): void {
+export function matmul(
+  recording: Recording,
+  a: View,
+  b: View,
+  c: View,
+  p: Product,
+  { bias, sums }: { bias?: View; sums?: View } = {},
+): void {
   const params: MatmulParams = {
-    batch: 1, aOffset: 0, aBatch: 0, aRow: p.K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: p.N, bColumn: 1,
-    cOffset: 0, cBatch: 0, cRow: p.N, useBias: bias ? 1 : 0, accumulate: 0, ...p,
+    batch: 1,
+    aOffset: 0,
+    aBatch: 0,
+    aRow: p.K,
+    aColumn: 1,
+    bOffset: 0,
+    bBatch: 0,
+    bRow: p.N,
+    bColumn: 1,
+    cOffset: 0,
+    cBatch: 0,
+    cRow: p.N,
+    useBias: bias ? 1 : 0,
+    accumulate: 0,
+    ...p,
   };
   // Without a bias any readable buffer can stand in its place.
   const views = { a, b, bias: bias ?? b, c };
@@ -31,7 +51,13 @@ export function matmul(recording: Recording, a: View, b: View, c: View, p: Produ
  * Where the gradients of a weight and of its bias go when one product can write both; otherwise the bias's share is
  * recorded here and `sums` left out.
  */
-export function weightAndBias(tape: Tape, weight: Variable, bias: Variable | undefined, dy: View, rows: number): { view: View; accumulate: 0 | 1; sums?: View } | undefined {
+export function weightAndBias(
+  tape: Tape,
+  weight: Variable,
+  bias: Variable | undefined,
+  dy: View,
+  rows: number,
+): { view: View; accumulate: 0 | 1; sums?: View } | undefined {
   const columns = weight.shape[0];
   const accumulates = (v: Variable): boolean => v.gradient !== undefined;
   const together = weight.needsGradient && bias?.needsGradient && accumulates(weight) === accumulates(bias);
@@ -51,14 +77,37 @@ export function biasGradient(tape: Tape, bias: Variable | undefined, dy: View, r
  * ∂L/∂W (+)= dyᵀ·x and ∂L/∂b (+)= Σ dy for y = x·Wᵀ + b, over `rows` rows; dy [rows, O], W [O, I], and
  * x [rows, I] from element `offset` of its view on.
  */
-export function weightGradients(tape: Tape, x: View, weight: Variable, bias: Variable | undefined, dy: View, rows: number, offset = 0): void {
+export function weightGradients(
+  tape: Tape,
+  x: View,
+  weight: Variable,
+  bias: Variable | undefined,
+  dy: View,
+  rows: number,
+  offset = 0,
+): void {
   const [O, I] = weight.shape;
   const place = weightAndBias(tape, weight, bias, dy, rows);
-  if (place) matmul(tape.recording, dy, x, place.view, { M: O, N: I, K: rows, aRow: 1, aColumn: O, bOffset: offset, accumulate: place.accumulate }, place);
+  if (place)
+    matmul(
+      tape.recording,
+      dy,
+      x,
+      place.view,
+      { M: O, N: I, K: rows, aRow: 1, aColumn: O, bOffset: offset, accumulate: place.accumulate },
+      place,
+    );
 }
 
 /** ∂L/∂x (+)= dy·W for y = x·Wᵀ, over `rows` rows of x from `firstRow` on; `to` as `Tape.share` gave it for x. */
-export function inputGradient(tape: Tape, weight: Variable, dy: View, rows: number, to: { view: View; accumulate: 0 | 1 }, firstRow = 0): void {
+export function inputGradient(
+  tape: Tape,
+  weight: Variable,
+  dy: View,
+  rows: number,
+  to: { view: View; accumulate: 0 | 1 },
+  firstRow = 0,
+): void {
   const [O, I] = weight.shape;
   matmul(tape.recording, dy, weight.view, to.view, { M: rows, N: I, K: O, cOffset: firstRow * I, accumulate: to.accumulate });
 }

@@ -64,23 +64,41 @@ interface Gather {
   readonly firstId: number;
 }
 
-const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId }: Gather): void => (
-  recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId })
-);
+const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId }: Gather): void =>
+  recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId });
 
 /** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
 function pack(
-  tape: Tape, label: string, weight: Variable, bias: Variable | undefined, packed: Pick<PackedWeights, "forward" | "backward">, anyIds: View,
+  tape: Tape,
+  label: string,
+  weight: Variable,
+  bias: Variable | undefined,
+  packed: Pick<PackedWeights, "forward" | "backward">,
+  anyIds: View,
   gather?: Gather,
 ): void {
   const [columns, H] = weight.shape;
-  tape.recording.dispatch(prepareLayer, {
-    weight: weight.view, bias: bias?.view ?? weight.view, forwardWeights: packed.forward, backwardWeights: packed.backward,
-    table: gather?.table ?? weight.view, ids: gather?.ids ?? anyIds, gathered: gather?.to ?? tape.recording.buffer(`${label}.gathered.none`, [1]),
-  }, {
-    H, G: columns / H, useBias: bias ? 1 : 0, backward: tape.differentiates ? 1 : 0,
-    rows: gather?.rows ?? 0, columns: gather?.width ?? 1, firstId: gather?.firstId ?? 0,
-  });
+  tape.recording.dispatch(
+    prepareLayer,
+    {
+      weight: weight.view,
+      bias: bias?.view ?? weight.view,
+      forwardWeights: packed.forward,
+      backwardWeights: packed.backward,
+      table: gather?.table ?? weight.view,
+      ids: gather?.ids ?? anyIds,
+      gathered: gather?.to ?? tape.recording.buffer(`${label}.gathered.none`, [1]),
+    },
+    {
+      H,
+      G: columns / H,
+      useBias: bias ? 1 : 0,
+      backward: tape.differentiates ? 1 : 0,
+      rows: gather?.rows ?? 0,
+      columns: gather?.width ?? 1,
+      firstId: gather?.firstId ?? 0,
+    },
+  );
 }
 
 /**
@@ -90,7 +108,13 @@ function pack(
  * @param anyIds some u32 buffer, to be bound where there are no ids
  */
 export function laneInput(
-  tape: Tape, label: string, x: Variable, shareInput: () => ReturnType<Tape["share"]>, weights: RecurrentWeights, packed: PackedWeights, anyIds: View,
+  tape: Tape,
+  label: string,
+  x: Variable,
+  shareInput: () => ReturnType<Tape["share"]>,
+  weights: RecurrentWeights,
+  packed: PackedWeights,
+  anyIds: View,
 ): LaneInput {
   const { inputWeight, inputBias, recurrentWeight, recurrentBias } = weights;
   const { recording } = tape;
@@ -98,15 +122,25 @@ export function laneInput(
   const [columns, I] = inputWeight.shape;
   const gathered = tableOf(x, T * B);
   const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
-    matmul(recording, input, inputWeight.view, to, { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias: inputBias?.view });
+    matmul(
+      recording,
+      input,
+      inputWeight.view,
+      to,
+      { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I },
+      { bias: inputBias?.view },
+    );
   };
   const packRecurrent = (gather?: Gather): void => {
     const from = [recurrentWeight, ...(recurrentBias ? [recurrentBias] : []), ...packed.restOf];
     const settled = recording.isSettled(from.map(({ view }) => view));
-    recording.derive(from.map(({ view }) => view), () => {
-      pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, settled ? undefined : gather);
-      packed.rest();
-    });
+    recording.derive(
+      from.map(({ view }) => view),
+      () => {
+        pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, settled ? undefined : gather);
+        packed.rest();
+      },
+    );
     if (settled && gather) gatherRows(recording, gather);
   };
   return gathered ? fromTable(gathered) : fromRows();
@@ -123,13 +157,19 @@ export function laneInput(
           return;
         }
         const whole = (projected = recording.buffer(`${label}.projected`, [rows, columns]));
-        recording.derive([table.view, inputWeight.view, ...(inputBias ? [inputBias.view] : [])], () => multiply(table.view, whole, rows, 0));
+        recording.derive([table.view, inputWeight.view, ...(inputBias ? [inputBias.view] : [])], () =>
+          multiply(table.view, whole, rows, 0),
+        );
         packRecurrent({ table: projected, ids, to, width: columns, ...gather });
       },
       collect(dGates, first, steps) {
         const accumulate = dProjected ? 1 : 0;
         dProjected ??= recording.buffer(`${label}.d.projected`, [rows, columns]);
-        recording.dispatch(embeddingScatter, { dy: dGates, ids, dWeight: dProjected }, { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B });
+        recording.dispatch(
+          embeddingScatter,
+          { dy: dGates, ids, dWeight: dProjected },
+          { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B },
+        );
       },
       finish() {
         weightGradients(tape, table.view, inputWeight, inputBias, dProjected!, rows);
@@ -167,17 +207,31 @@ export function laneInput(
  * @param below the states of the lane below after each step, [T, B, H]
  */
 export function stackedInput(
-  tape: Tape, label: string, below: { readonly view: View; readonly offset: number },
-  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights, packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward"> }, rows: number, anyIds: View,
+  tape: Tape,
+  label: string,
+  below: { readonly view: View; readonly offset: number },
+  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
+  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward"> },
+  rows: number,
+  anyIds: View,
 ): LaneInput {
   return {
     project() {
-      const from = [recurrentWeight, inputWeight, ...(recurrentBias ? [recurrentBias] : []), ...(inputBias ? [inputBias] : []), ...packed.recurrent.restOf];
-      tape.recording.derive(from.map(({ view }) => view), () => {
-        pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
-        packed.recurrent.rest();
-        pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
-      });
+      const from = [
+        recurrentWeight,
+        inputWeight,
+        ...(recurrentBias ? [recurrentBias] : []),
+        ...(inputBias ? [inputBias] : []),
+        ...packed.recurrent.restOf,
+      ];
+      tape.recording.derive(
+        from.map(({ view }) => view),
+        () => {
+          pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+          packed.recurrent.rest();
+          pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
+        },
+      );
     },
     collect(dGates) {
       weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);
@@ -188,8 +242,21 @@ export function stackedInput(
 
 /** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
 export function copyElements(
-  recording: Recording, input: View, output: View, count: number,
-  { from = 1, to = 1, fromOffset = 0, toOffset = 0, accumulate = 0 }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
+  recording: Recording,
+  input: View,
+  output: View,
+  count: number,
+  {
+    from = 1,
+    to = 1,
+    fromOffset = 0,
+    toOffset = 0,
+    accumulate = 0,
+  }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
 ): void {
-  recording.dispatch(stridedCopy, { input, output }, { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate });
+  recording.dispatch(
+    stridedCopy,
+    { input, output },
+    { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate },
+  );
 }

@@ -4,7 +4,14 @@ import { phasesOf, type Cell } from "../kernels/cells/cell.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import { peepholeGradient } from "../kernels/peephole-gradient.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "../kernels/recurrent-lanes.ts";
-import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits, stepsBack } from "../kernels/recurrent-loop.ts";
+import {
+  loopBackward,
+  loopForward,
+  loopTwoPhaseBackward,
+  loopTwoPhaseForward,
+  mostLoopUnits,
+  stepsBack,
+} from "../kernels/recurrent-loop.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { stepBackward, stepForward } from "../kernels/recurrent-step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/recurrent-two-phase.ts";
@@ -15,7 +22,11 @@ import { matmul } from "./linear.ts";
 /** @throws RnnError `limit` if the layer is too large for the strategy that was asked for */
 export function checkedStrategy(label: string, strategy: Strategy, units: number): Strategy {
   if (strategy === "step" || units <= mostLoopUnits) return strategy;
-  throw new RnnError("limit", label, `strategy "loop" needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${units}; use "step"`);
+  throw new RnnError(
+    "limit",
+    label,
+    `strategy "loop" needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${units}; use "step"`,
+  );
 }
 
 /** A segment's gates, and what they share with the other segments; shapes as in `kernels/recurrent-step.ts`. */
@@ -37,8 +48,14 @@ export interface BackwardBuffers {
 /** Stacked layers begin one step after each other. */
 const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
-
-export function recordForward(recording: Recording, strategy: Strategy, cell: Cell, { segment, ...buffers }: SegmentBuffers, weights: View, form: KernelForm = {}): void {
+export function recordForward(
+  recording: Recording,
+  strategy: Strategy,
+  cell: Cell,
+  { segment, ...buffers }: SegmentBuffers,
+  weights: View,
+  form: KernelForm = {},
+): void {
   const views = { ...buffers, weights };
   if (strategy === "loop") {
     if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
@@ -57,7 +74,15 @@ export function recordForward(recording: Recording, strategy: Strategy, cell: Ce
 }
 
 /** With `tail` the product follows that carries the gradient from the segment's first step further, into `carry`. */
-export function recordBackward(recording: Recording, strategy: Strategy, cell: Cell, { segment, c, ...buffers }: SegmentBuffers, { dRecurrent, ...cotangents }: BackwardBuffers, tail: boolean, form: KernelForm = {}): void {
+export function recordBackward(
+  recording: Recording,
+  strategy: Strategy,
+  cell: Cell,
+  { segment, c, ...buffers }: SegmentBuffers,
+  { dRecurrent, ...cotangents }: BackwardBuffers,
+  tail: boolean,
+  form: KernelForm = {},
+): void {
   const shared = { ...buffers, ...cotangents };
   if (strategy === "loop") {
     const params = { ...segment, tail: tail ? 1 : 0 };
@@ -83,11 +108,21 @@ function stateRows(lane: number, segment: Segment): { before: number; after: num
 }
 
 /** ∂L/∂(peepholes) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
-export function peepholeProducts(recording: Recording, { segment, c }: SegmentBuffers, lane: number, dGates: View, { view, accumulate }: { view: View; accumulate: 0 | 1 }): void {
+export function peepholeProducts(
+  recording: Recording,
+  { segment, c }: SegmentBuffers,
+  lane: number,
+  dGates: View,
+  { view, accumulate }: { view: View; accumulate: 0 | 1 },
+): void {
   const { B, H, steps } = segment;
   const { before, after } = stateRows(lane, segment);
   const start = cStart(lane, segment);
-  recording.dispatch(peepholeGradient, { dGates, c, dPeepholes: view }, { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, accumulate });
+  recording.dispatch(
+    peepholeGradient,
+    { dGates, c, dPeepholes: view },
+    { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, accumulate },
+  );
 }
 
 /**
@@ -95,7 +130,11 @@ export function peepholeProducts(recording: Recording, { segment, c }: SegmentBu
  * segment; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
 export function recurrentProducts(
-  recording: Recording, cell: Cell, { segment, h, c }: SegmentBuffers, lane: number, recurrentSide: View,
+  recording: Recording,
+  cell: Cell,
+  { segment, h, c }: SegmentBuffers,
+  lane: number,
+  recurrentSide: View,
   { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View },
 ): void {
   const { B, H, steps } = segment;
@@ -105,18 +144,39 @@ export function recurrentProducts(
   const previousStates = hStart(lane, segment) + before * H;
   const { gatePhases } = cell;
   if (!gatePhases) {
-    matmul(recording, recurrentSide, h, output, { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate }, { sums });
+    matmul(
+      recording,
+      recurrentSide,
+      h,
+      output,
+      { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate },
+      { sums },
+    );
     return;
   }
   if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
-  const operands = [{ view: h, offset: previousStates }, { view: c, offset: cStart(lane, segment) + after * H }];
+  const operands = [
+    { view: h, offset: previousStates },
+    { view: c, offset: cStart(lane, segment) + after * H },
+  ];
   operands.forEach(({ view, offset }, phase) => {
     const first = gatePhases.indexOf(phase as 0 | 1);
     const gates = gatePhases.filter((p) => p === phase).length;
     // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
     matmul(recording, recurrentSide, view, output, {
-      M: H, N: H, K, batch: gates, aOffset: first, aBatch: 1, aRow: G, aColumn: H * G, bOffset: offset,
-      cOffset: first * H, cBatch: H, cRow: G * H, accumulate,
+      M: H,
+      N: H,
+      K,
+      batch: gates,
+      aOffset: first,
+      aBatch: 1,
+      aRow: G,
+      aColumn: H * G,
+      bOffset: offset,
+      cOffset: first * H,
+      cBatch: H,
+      cRow: G * H,
+      accumulate,
     });
   });
 }

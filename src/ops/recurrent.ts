@@ -101,7 +101,13 @@ class RecurrentOp {
   private readonly form: KernelForm;
   private readonly halfWeights: { forward?: View; backward?: View } = {};
 
-  constructor(private readonly tape: Tape, private readonly label: string, private readonly x: Variable, private readonly lanes: readonly Lane[], private readonly options: RecurrentOptions) {
+  constructor(
+    private readonly tape: Tape,
+    private readonly label: string,
+    private readonly x: Variable,
+    private readonly lanes: readonly Lane[],
+    private readonly options: RecurrentOptions,
+  ) {
     const { cell, stacked } = options;
     const recording = (this.recording = tape.recording);
     const [T, B] = x.shape;
@@ -113,14 +119,21 @@ class RecurrentOp {
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
     this.form = { stacked, half: tape.options.halves };
-    this.walk = options.walk?.(tape, label, this.whole, lanes)
-      ?? new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
+    this.walk =
+      options.walk?.(tape, label, this.whole, lanes) ??
+      new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = cell.usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
     const { weightRows } = this.walk;
     const matrices = stacked ? 2 * count - 1 : count;
     this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
-    this.backwardWeights = laneBuffer(recording, `${label}.weights.backward`, matrices, tape.differentiates ? [weightRows.backward, H, this.G] : [this.G], this.G);
+    this.backwardWeights = laneBuffer(
+      recording,
+      `${label}.weights.backward`,
+      matrices,
+      tape.differentiates ? [weightRows.backward, H, this.G] : [this.G],
+      this.G,
+    );
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
   }
 
@@ -129,17 +142,40 @@ class RecurrentOp {
   }
 
   private inputOf({ label, weights: all }: Lane, n: number): LaneInput {
-    const { tape, x, whole, options: { lengths, stacked } } = this;
+    const {
+      tape,
+      x,
+      whole,
+      options: { lengths, stacked },
+    } = this;
     const weights = this.walk.ownsBiases ? { ...all, inputBias: undefined } : all;
-    const packed = (part: number) => ({ forward: this.forwardWeights.of(part), backward: this.backwardWeights.of(part), rest: () => this.packRest(all, part), restOf: this.walk.rowParts(all, "forward").map(({ values }) => values) });
+    const packed = (part: number) => ({
+      forward: this.forwardWeights.of(part),
+      backward: this.backwardWeights.of(part),
+      rest: () => this.packRest(all, part),
+      restOf: this.walk.rowParts(all, "forward").map(({ values }) => values),
+    });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
-    return stackedInput(tape, label, below, weights, { recurrent: packed(n), input: packed(whole.lanes + n - 1) }, whole.T * whole.B, lengths);
+    return stackedInput(
+      tape,
+      label,
+      below,
+      weights,
+      { recurrent: packed(n), input: packed(whole.lanes + n - 1) },
+      whole.T * whole.B,
+      lengths,
+    );
   }
 
   /** The rows behind U and b_hh, for both passes. */
   private packRest(weights: RecurrentWeights, lane: number): void {
-    const { tape, recording, walk, whole: { H } } = this;
+    const {
+      tape,
+      recording,
+      walk,
+      whole: { H },
+    } = this;
     for (const pass of tape.differentiates ? (["forward", "backward"] as const) : (["forward"] as const)) {
       const packed = (pass === "forward" ? this.forwardWeights : this.backwardWeights).of(lane);
       // A norm has rows that a layer without biases leaves empty.
@@ -169,7 +205,12 @@ class RecurrentOp {
   }
 
   record(): RecurrentResult[] {
-    const { tape, recording, whole: { T, B, H, lanes: count }, options: { cell, stacked } } = this;
+    const {
+      tape,
+      recording,
+      whole: { T, B, H, lanes: count },
+      options: { cell, stacked },
+    } = this;
     const { hasMemory } = cell;
     this.lanes.forEach(({ reverse, initialH, initialC }, n) => {
       const first = reverse ? T : 0;
@@ -181,7 +222,14 @@ class RecurrentOp {
     const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
     const results = this.lanes.map((lane, n): RecurrentResult => {
       // What is below a stacked layer is the first one's input.
-      const sources = [this.x, ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialC }) => [...Object.values({ ...weights, ...gains }) as (Variable | undefined)[], initialH, initialC])];
+      const sources = [
+        this.x,
+        ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialC }) => [
+          ...(Object.values({ ...weights, ...gains }) as (Variable | undefined)[]),
+          initialH,
+          initialC,
+        ]),
+      ];
       const last = lane.reverse ? 0 : T;
       const outputs = subview(this.hSlot(n, lane.reverse ? 0 : 1), 0, [T, B, H]);
       return {
@@ -197,7 +245,10 @@ class RecurrentOp {
 
   /** Gates and states of a segment, from its inputs and the states before it. */
   private compute(name: string, part: { first: number; steps: number }, again = false): Computed {
-    const { tape, options: { lengths } } = this;
+    const {
+      tape,
+      options: { lengths },
+    } = this;
     const segment = { ...this.whole, ...part };
     const gates = this.gatesBuffer(name, part.steps);
     this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
@@ -207,11 +258,14 @@ class RecurrentOp {
     if (keepsGates(tape.options) || this.segments.length === 1) return computed;
     if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part, true) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
-    return { ...computed, restore: () => {
-      const again = this.gatesBuffer(name, part.steps);
-      this.recording.dispatch(fromHalf, { x: halves, y: again.whole }, { length: sizeOf(again.whole.shape), width: 2 });
-      return { ...buffers, gates: again.whole, lane: again.of };
-    } };
+    return {
+      ...computed,
+      restore: () => {
+        const again = this.gatesBuffer(name, part.steps);
+        this.recording.dispatch(fromHalf, { x: halves, y: again.whole }, { length: sizeOf(again.whole.shape), width: 2 });
+        return { ...buffers, gates: again.whole, lane: again.of };
+      },
+    };
   }
 
   private gatesBuffer(name: string, steps: number): LaneBuffer {
@@ -235,12 +289,21 @@ class RecurrentOp {
   }
 
   private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
-    const { tape, recording, walk, lanes, whole: { B, H, lanes: count }, options: { cell } } = this;
+    const {
+      tape,
+      recording,
+      walk,
+      lanes,
+      whole: { B, H, lanes: count },
+      options: { cell },
+    } = this;
     const carry = laneBuffer(recording, `${this.label}.carry`, count, walk.carry.shape, walk.carry.width);
     recording.clearFirst(carry.whole);
-    results.forEach(({ finalH, finalC }, n) => [finalH, finalC].forEach((final, half) => {
-      if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
-    }));
+    results.forEach(({ finalH, finalC }, n) =>
+      [finalH, finalC].forEach((final, half) => {
+        if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
+      }),
+    );
     const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
     const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
     for (let s = computed.length - 1; s >= 0; s--) {
@@ -259,16 +322,21 @@ class RecurrentOp {
     for (const input of this.inputs) input.finish();
     walk.finish?.(tape, carry.whole);
     // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
-    lanes.forEach(({ initialH, initialC }, n) => [initialH, initialC].forEach((initial, half) => {
-      if (!initial?.needsGradient) return;
-      const { view, accumulate } = tape.share(initial);
-      copyElements(recording, carry.of(n), view, B * H, { from: 2, fromOffset: half, accumulate });
-    }));
+    lanes.forEach(({ initialH, initialC }, n) =>
+      [initialH, initialC].forEach((initial, half) => {
+        if (!initial?.needsGradient) return;
+        const { view, accumulate } = tape.share(initial);
+        copyElements(recording, carry.of(n), view, B * H, { from: 2, fromOffset: half, accumulate });
+      }),
+    );
   }
 
   /** ∂L/∂y of all lanes in one buffer; of stacked layers, of the last one. */
   private outputGradient(results: readonly RecurrentResult[], dy: LaneBuffer | undefined): View {
-    const { recording, whole: { T, B, H } } = this;
+    const {
+      recording,
+      whole: { T, B, H },
+    } = this;
     if (!dy) return results[results.length - 1].y.gradient ?? recording.buffer(`${this.label}.dy.none`, [T, B, H], "constant");
     results.forEach(({ y }, n) => {
       if (!y.gradient) recording.clearFirst(dy.of(n));

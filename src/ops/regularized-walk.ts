@@ -7,7 +7,15 @@ import { align, type Params } from "../kernels/kernel.ts";
 import { hSize, hStart, laneStart, stepAt, type Segment } from "../kernels/recurrent-lanes.ts";
 import { mostLoopUnits } from "../kernels/recurrent-loop.ts";
 import { regularizedBackward, regularizedForward } from "../kernels/recurrent-regularized.ts";
-import { carryParts, extraRows, regularizedLayout, statisticsModes, type Normalization, type RegularizedForm, type regularizedParams } from "../kernels/regularized-layout.ts";
+import {
+  carryParts,
+  extraRows,
+  regularizedLayout,
+  statisticsModes,
+  type Normalization,
+  type RegularizedForm,
+  type regularizedParams,
+} from "../kernels/regularized-layout.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { StrategyOption } from "./choose-strategy.ts";
@@ -37,7 +45,12 @@ export interface Regularization {
 /** @throws RnnError `limit` if `asked` cannot be had */
 function isFused(label: string, asked: StrategyOption | undefined, normalization: Normalization, H: number, onCpu: boolean): boolean {
   if (normalization === "batch") {
-    if (asked === "loop") throw new RnnError("limit", label, `strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"`);
+    if (asked === "loop")
+      throw new RnnError(
+        "limit",
+        label,
+        `strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"`,
+      );
     return false;
   }
   if (asked !== undefined) return checkedStrategy(label, asked === "wavefront" ? "step" : asked, H) === "loop";
@@ -55,15 +68,28 @@ export class RegularizedWalk implements Walk {
   private readonly masked: View;
 
   constructor(
-    tape: Tape, private readonly label: string, private readonly cell: Cell, private readonly whole: Segment,
-    private readonly lanes: readonly WalkedLane[], private readonly of: Regularization,
+    tape: Tape,
+    private readonly label: string,
+    private readonly cell: Cell,
+    private readonly whole: Segment,
+    private readonly lanes: readonly WalkedLane[],
+    private readonly of: Regularization,
   ) {
-    const { options: { strategy, halves, sharesSteps } } = tape;
+    const {
+      options: { strategy, halves, sharesSteps },
+    } = tape;
     const { normalization, zoneout, recurrentDropout } = of;
     const recording = (this.recording = tape.recording);
-    if (halves) throw new RnnError("option", label, `storage "float16" is not for layers with normalization, zoneout or recurrentDropout; use "float32"`);
+    if (halves)
+      throw new RnnError(
+        "option",
+        label,
+        `storage "float16" is not for layers with normalization, zoneout or recurrentDropout; use "float32"`,
+      );
     this.form = {
-      normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0,
+      normalization,
+      zones: zoneout.h > 0 || zoneout.c > 0,
+      drops: recurrentDropout > 0,
       fused: isFused(label, strategy, normalization, whole.H, sharesSteps !== true) && !recording.avoided.fused,
     };
     this.ownsBiases = normalization !== "none";
@@ -84,7 +110,12 @@ export class RegularizedWalk implements Walk {
     const [first, G] = [this.weightRows.forward - 4, this.G];
     return [
       ...(peepholes ? [{ row: H + 1, values: peepholes, stride: 1, first: 0 }] : []),
-      ...(gains ? [{ row: first, values: gains.input, stride: 1, first: 0 }, { row: first + 2, values: gains.recurrent, stride: 1, first: 0 }] : []),
+      ...(gains
+        ? [
+            { row: first, values: gains.input, stride: 1, first: 0 },
+            { row: first + 2, values: gains.recurrent, stride: 1, first: 0 },
+          ]
+        : []),
       ...(gains && inputBias ? [{ row: first + 1, values: inputBias, stride: 1, first: 0 }] : []),
       ...[gains?.memory, gains?.memoryBias].flatMap((values, lane) => (values ? [{ row: first + 3, values, stride: G, first: lane }] : [])),
     ];
@@ -94,7 +125,11 @@ export class RegularizedWalk implements Walk {
   begin(h: View): void {
     if (!this.form.drops) return;
     const { B, H, T } = this.whole;
-    const { recording, label, of: { recurrentDropout: p, random, stream } } = this;
+    const {
+      recording,
+      label,
+      of: { recurrentDropout: p, random, stream },
+    } = this;
     this.lanes.forEach(({ reverse, initialH }, n) => {
       const slot = hStart(n, this.whole) + (reverse ? T : 0) * B * H;
       if (!initialH) return recording.clearFirst(subview(this.masked, slot, [B, H]));
@@ -108,9 +143,25 @@ export class RegularizedWalk implements Walk {
   private params(segment: Segment, again = false): Params<typeof regularizedParams> {
     const { epsilon, zoneout, recurrentDropout, training, stream, running } = this.of;
     return {
-      ...segment, i: 0, count: segment.steps, tail: 0, stream, draws: training ? 1 : 0, zoneH: zoneout.h, zoneC: zoneout.c, dropP: recurrentDropout, epsilon,
-      statistics: !running ? statisticsModes.batch : training ? (again ? statisticsModes.batch : statisticsModes.kept) : statisticsModes.running,
-      momentum: running?.momentum ?? 0, keptSteps: running?.view.shape[0] ?? 1,
+      ...segment,
+      i: 0,
+      count: segment.steps,
+      tail: 0,
+      stream,
+      draws: training ? 1 : 0,
+      zoneH: zoneout.h,
+      zoneC: zoneout.c,
+      dropP: recurrentDropout,
+      epsilon,
+      statistics: !running
+        ? statisticsModes.batch
+        : training
+          ? again
+            ? statisticsModes.batch
+            : statisticsModes.kept
+          : statisticsModes.running,
+      momentum: running?.momentum ?? 0,
+      keptSteps: running?.view.shape[0] ?? 1,
     };
   }
 
@@ -121,7 +172,13 @@ export class RegularizedWalk implements Walk {
   }
 
   forward({ segment, ...buffers }: SegmentBuffers, weights: View, name: string, again: boolean): View {
-    const { recording, cell, form, G, of: { random, running } } = this;
+    const {
+      recording,
+      cell,
+      form,
+      G,
+      of: { random, running },
+    } = this;
     const { lanes, B, H } = segment;
     const recurrent = recording.buffer(`${this.label}.${name}.recurrent`, [lanes * regularizedLayout(segment, G, form).size]);
     const kept = running?.view ?? recording.buffer(`${this.label}.running.none`, [1]);
@@ -132,7 +189,12 @@ export class RegularizedWalk implements Walk {
     for (let i = 0; i < segment.steps && !form.fused; i++) {
       for (let lane = 0; lane < lanes; lane++) {
         matmul(recording, this.operand ?? buffers.h, weights, recurrent, {
-          M: B, N: H * G, K: H, aOffset: stepAt(segment, lane, i).hPrevious, bOffset: laneStart(lane, this.weightRows.forward * H) * G, cOffset: this.sideAt(segment, lane, i),
+          M: B,
+          N: H * G,
+          K: H,
+          aOffset: stepAt(segment, lane, i).hPrevious,
+          bOffset: laneStart(lane, this.weightRows.forward * H) * G,
+          cOffset: this.sideAt(segment, lane, i),
         });
       }
       recording.dispatch(kernel, views, { ...params, i, count: 1 });
@@ -140,7 +202,12 @@ export class RegularizedWalk implements Walk {
     return recurrent;
   }
 
-  backward({ segment, ...buffers }: SegmentBuffers, recurrent: View, cotangents: Omit<BackwardBuffers, "dRecurrent">, tail: boolean): (lane: number) => View {
+  backward(
+    { segment, ...buffers }: SegmentBuffers,
+    recurrent: View,
+    cotangents: Omit<BackwardBuffers, "dRecurrent">,
+    tail: boolean,
+  ): (lane: number) => View {
     const { recording, cell, form, G } = this;
     const { lanes, B, H, steps } = segment;
     const kernel = regularizedBackward(cell, H, form);
@@ -152,7 +219,11 @@ export class RegularizedWalk implements Walk {
       if (i === 0 && !tail) break;
       for (let lane = 0; lane < lanes; lane++) {
         matmul(recording, recurrent, this.lanes[lane].weights.recurrentWeight.view, cotangents.carry, {
-          M: B, N: H, K: H * G, aOffset: this.sideAt(segment, lane, i), cOffset: this.carryAt(lane, carryParts(G, form).product),
+          M: B,
+          N: H,
+          K: H * G,
+          aOffset: this.sideAt(segment, lane, i),
+          cOffset: this.carryAt(lane, carryParts(G, form).product),
         });
       }
     }
@@ -171,7 +242,11 @@ export class RegularizedWalk implements Walk {
     const collect = (variable: Variable | undefined, lane: number, part: number, columns: number): void => {
       if (!variable?.needsGradient) return;
       const { view, accumulate } = tape.share(variable);
-      tape.recording.dispatch(columnSum, { x: subview(carry, this.carryAt(lane, part), [B, columns]), sums: view }, { rows: B, columns, accumulate });
+      tape.recording.dispatch(
+        columnSum,
+        { x: subview(carry, this.carryAt(lane, part), [B, columns]), sums: view },
+        { rows: B, columns, accumulate },
+      );
     };
     this.lanes.forEach(({ weights: { gains, inputBias, recurrentBias } }, lane) => {
       if (!gains) return;

@@ -30,7 +30,11 @@ export function nextTokens(tape: Tape, label: string, { logits, target, step, ra
   const [drawn, history, tokens] = [ids("drawn"), ids("history"), ids("tokens")];
   const sampling = recording.buffer(`${label}.sampling`, [2], "constant", "f32", Float32Array.of(1, 0));
   const position = recording.buffer(`${label}.position`, [1], "constant", "u32");
-  recording.dispatch(sampleToken, { logits: logits.view, sampling, random, position, tokens: drawn, history }, { rows: B, columns: V, capacity: 1, stream: firstDraw + step * B });
+  recording.dispatch(
+    sampleToken,
+    { logits: logits.view, sampling, random, position, tokens: drawn, history },
+    { rows: B, columns: V, capacity: 1, stream: firstDraw + step * B },
+  );
   recording.dispatch(chooseTokens, { given: target.view, drawn, rate, random, tokens }, { rows: B, offset: step * B, stream });
   return tape.leaf(`${label}.tokens`, tokens);
 }

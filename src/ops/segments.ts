@@ -6,7 +6,8 @@ import type { Tape } from "./tape.ts";
 const leastTogether = 8;
 
 /** Whether gates stay where they are until the backward pass. */
-export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"]): boolean => !differentiates || !(recompute === true || halves === true);
+export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"]): boolean =>
+  !differentiates || !(recompute === true || halves === true);
 
 /**
  * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
@@ -15,7 +16,12 @@ export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"
 export function segmentsOf(label: string, T: number, gatesPerStep: number, options: Tape["options"]): { first: number; steps: number }[] {
   const { mostElements = Infinity } = options;
   const fitting = Math.floor(mostElements / gatesPerStep);
-  if (fitting < 1) throw new RnnError("limit", label, `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`);
+  if (fitting < 1)
+    throw new RnnError(
+      "limit",
+      label,
+      `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`,
+    );
   const most = Math.min(fitting, keepsGates(options) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
   // Of nearly equal size.
   const steps = Math.ceil(T / Math.ceil(T / most));

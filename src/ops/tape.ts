@@ -36,7 +36,13 @@ export class Variable {
    * @param make records what computes the value; called when the first op asks for it
    * @param place of the gradient; the same object in variables that are one value in different shapes
    */
-  constructor(readonly label: string, readonly shape: Shape, private readonly make: () => View, options: VariableOptions, private readonly place: { view?: View } = {}) {
+  constructor(
+    readonly label: string,
+    readonly shape: Shape,
+    private readonly make: () => View,
+    options: VariableOptions,
+    private readonly place: { view?: View } = {},
+  ) {
     this.needsGradient = options.needsGradient;
     this.gradientPlace = options.gradientPlace;
     this.gathered = options.gathered;
@@ -58,7 +64,13 @@ export class Variable {
   /** The same numbers in another shape of as many: nothing is copied, and the gradient is shared. */
   reshaped(shape: Shape): Variable {
     const { needsGradient, gradientPlace } = this;
-    return new Variable(this.label, shape, () => ({ ...this.view, shape }), { needsGradient, gradientPlace: gradientPlace && { ...gradientPlace, shape } }, this.place);
+    return new Variable(
+      this.label,
+      shape,
+      () => ({ ...this.view, shape }),
+      { needsGradient, gradientPlace: gradientPlace && { ...gradientPlace, shape } },
+      this.place,
+    );
   }
 
   /** For an op that computes the value itself, along with its own: the buffer to do it in, or undefined if it is there. */
@@ -94,7 +106,10 @@ export interface TapeOptions {
 export class Tape {
   private readonly entries: Entry[] = [];
 
-  constructor(readonly recording: Recording, readonly options: TapeOptions) {}
+  constructor(
+    readonly recording: Recording,
+    readonly options: TapeOptions,
+  ) {}
 
   get differentiates(): boolean {
     return this.options.differentiates;
@@ -102,7 +117,10 @@ export class Tape {
 
   /** A value that comes from outside: an input or a parameter. */
   leaf(label: string, view: View, options: { needsGradient?: boolean; gradientPlace?: View } = {}): Variable {
-    return new Variable(label, view.shape, () => view, { ...options, needsGradient: this.differentiates && (options.needsGradient ?? false) });
+    return new Variable(label, view.shape, () => view, {
+      ...options,
+      needsGradient: this.differentiates && (options.needsGradient ?? false),
+    });
   }
 
   /** A result of an op on `inputs`, in a buffer of its own unless `view` says where it lies; so with its gradient. */
@@ -113,11 +131,16 @@ export class Tape {
 
   /** Rows of a table that are gathered only if an op asks for them: `make` records that into a buffer of its own. */
   gathered(label: string, shape: Shape, gathered: Gathered, make: (rows: View) => void): Variable {
-    return new Variable(label, shape, () => {
-      const rows = this.recording.buffer(label, shape);
-      make(rows);
-      return rows;
-    }, { needsGradient: this.anyNeeds([gathered.table]), gathered });
+    return new Variable(
+      label,
+      shape,
+      () => {
+        const rows = this.recording.buffer(label, shape);
+        make(rows);
+        return rows;
+      },
+      { needsGradient: this.anyNeeds([gathered.table]), gathered },
+    );
   }
 
   private anyNeeds(inputs: readonly (Variable | undefined)[]): boolean {

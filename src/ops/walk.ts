@@ -50,7 +50,12 @@ export interface Walk {
    * Records BPTT of a segment; with `tail` the product that carries its gradient further into `carry`.
    * @returns per lane the gradient of U·(operand) [steps, B, H, G]
    */
-  backward(buffers: SegmentBuffers, kept: View | undefined, cotangents: Omit<BackwardBuffers, "dRecurrent">, tail: boolean): (lane: number) => View;
+  backward(
+    buffers: SegmentBuffers,
+    kept: View | undefined,
+    cotangents: Omit<BackwardBuffers, "dRecurrent">,
+    tail: boolean,
+  ): (lane: number) => View;
   /** What U is multiplied with, in the slots of h (default: h). */
   readonly operand?: View;
   /** To be called when all segments are done: gradients that were added up on the way. */
@@ -74,8 +79,12 @@ export class PlainWalk implements Walk {
   readonly weightRows;
 
   constructor(
-    private readonly recording: Recording, private readonly label: string, private readonly strategy: Strategy, private readonly cell: Cell,
-    whole: Segment, private readonly form: KernelForm,
+    private readonly recording: Recording,
+    private readonly label: string,
+    private readonly strategy: Strategy,
+    private readonly cell: Cell,
+    whole: Segment,
+    private readonly form: KernelForm,
   ) {
     const { B, H } = whole;
     this.carry = { shape: [B, H, 2], width: 2 };
@@ -91,8 +100,16 @@ export class PlainWalk implements Walk {
     recordForward(this.recording, this.strategy, this.cell, buffers, weights, this.form);
   }
 
-  backward(buffers: SegmentBuffers, _kept: undefined, cotangents: Omit<BackwardBuffers, "dRecurrent">, tail: boolean): (lane: number) => View {
-    const { segment: { steps, B, H, lanes }, gates } = buffers;
+  backward(
+    buffers: SegmentBuffers,
+    _kept: undefined,
+    cotangents: Omit<BackwardBuffers, "dRecurrent">,
+    tail: boolean,
+  ): (lane: number) => View {
+    const {
+      segment: { steps, B, H, lanes },
+      gates,
+    } = buffers;
     const { splitsRecurrentGradient } = this.cell;
     const G = this.cell.gateNames.length;
     const shape = [steps, B, H, G];

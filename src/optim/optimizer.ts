@@ -34,8 +34,12 @@ export interface Optimizer {
 
 /** @throws RnnError `option` unless `optimizer` is one */
 export function checkOptimizer(where: string, optimizer: unknown): void {
-  const complete = hasMethods(optimizer, "record", "control", "schedule") && typeof (optimizer as Optimizer).name === "string" && Array.isArray((optimizer as Optimizer).slots);
-  if (!complete) throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
+  const complete =
+    hasMethods(optimizer, "record", "control", "schedule") &&
+    typeof (optimizer as Optimizer).name === "string" &&
+    Array.isArray((optimizer as Optimizer).slots);
+  if (!complete)
+    throw new RnnError("option", where, `optimizer must come from adam() or another optimiser function, got ${show(optimizer)}`);
 }
 
 interface Common {
@@ -46,7 +50,8 @@ interface Common {
 
 function scheduleOf(where: string, learningRate: number | Schedule): Schedule {
   // A schedule is the caller's own function; what it gives would else be found as a loss of NaN.
-  if (typeof learningRate === "function") return (step) => checkNumber(where, `learningRate of step ${step}`, learningRate(step), { least: 0 });
+  if (typeof learningRate === "function")
+    return (step) => checkNumber(where, `learningRate of step ${step}`, learningRate(step), { least: 0 });
   checkNumber(where, "learningRate", learningRate, { least: 0 });
   return constant(learningRate);
 }
@@ -69,14 +74,19 @@ export function sgd(given: Common & { momentum?: number; dampening?: number; nes
   const dampening = checkNumber("sgd", "dampening", options.dampening ?? 0);
   const nesterov = checkBoolean("sgd", "nesterov", options.nesterov ?? false);
   const weightDecay = checkNumber("sgd", "weightDecay", options.weightDecay ?? 0, { least: 0 });
-  if (nesterov && (momentum === 0 || dampening !== 0)) throw new RnnError("option", "sgd", "nesterov needs a momentum above 0 and no dampening");
+  if (nesterov && (momentum === 0 || dampening !== 0))
+    throw new RnnError("option", "sgd", "nesterov needs a momentum above 0 and no dampening");
   return {
     name: "sgd",
     schedule,
     slots: [{ name: "velocity", used: momentum > 0 }],
     control: (step, updates) => [schedule(step), 0, 0, updates === 0 ? 1 : 0],
     record(recording, { slots: [velocity], ...views }, length, clipValue) {
-      recording.dispatch(sgdKernel, { ...views, velocity }, { length, momentum, dampening, nesterov: nesterov ? 1 : 0, weightDecay, clipValue });
+      recording.dispatch(
+        sgdKernel,
+        { ...views, velocity },
+        { length, momentum, dampening, nesterov: nesterov ? 1 : 0, weightDecay, clipValue },
+      );
     },
   };
 }
@@ -98,10 +108,18 @@ export function rmsprop(given: Common & { alpha?: number; eps?: number; momentum
   return {
     name: "rmsprop",
     schedule,
-    slots: [{ name: "squareAverage", used: true }, { name: "gradientAverage", used: centered }, { name: "velocity", used: momentum > 0 }],
+    slots: [
+      { name: "squareAverage", used: true },
+      { name: "gradientAverage", used: centered },
+      { name: "velocity", used: momentum > 0 },
+    ],
     control: (step, updates) => [schedule(step), 0, 0, updates === 0 ? 1 : 0],
     record(recording, { slots: [squareAverage, gradientAverage, velocity], ...views }, length, clipValue) {
-      recording.dispatch(rmspropKernel, { ...views, squareAverage, gradientAverage, velocity }, { length, alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay, clipValue });
+      recording.dispatch(
+        rmspropKernel,
+        { ...views, squareAverage, gradientAverage, velocity },
+        { length, alpha, eps, momentum, centered: centered ? 1 : 0, weightDecay, clipValue },
+      );
     },
   };
 }
@@ -135,19 +153,28 @@ function adamLike(where: string, options: AdamOptions, rule: AdamRule): Optimize
   return {
     name: where,
     schedule,
-    slots: [{ name: "firstMoment", used: true }, { name: "secondMoment", used: true }],
+    slots: [
+      { name: "firstMoment", used: true },
+      { name: "secondMoment", used: true },
+    ],
     control(step, updates) {
       const { moment, gradient } = mixture(updates);
       return [schedule(step), moment, 1 - beta2 ** (updates + 1), gradient];
     },
     record(recording, { slots: [firstMoment, secondMoment], ...views }, length, clipValue) {
-      recording.dispatch(adamKernel, { ...views, firstMoment, secondMoment }, { length, beta1, beta2, eps, weightDecay, decoupled, clipValue });
+      recording.dispatch(
+        adamKernel,
+        { ...views, firstMoment, secondMoment },
+        { length, beta1, beta2, eps, weightDecay, decoupled, clipValue },
+      );
     },
   };
 }
 
 /** The first moment alone, corrected for its start at 0. */
-const corrected = (beta1: number): Mixture => (updates) => ({ moment: 1 / (1 - beta1 ** (updates + 1)), gradient: 0 });
+const corrected =
+  (beta1: number): Mixture =>
+  (updates) => ({ moment: 1 / (1 - beta1 ** (updates + 1)), gradient: 0 });
 
 /**
  * Adam (Kingma & Ba 2015); learningRate 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0 (added to the gradient):
@@ -170,20 +197,22 @@ export function adamw(given: AdamOptions = {}): Optimizer {
 }
 
 /** What NAdam's doc comment says, for t = updates + 1. */
-const lookingAhead = (momentumDecay: number, pytorch: "1" | "2") => (beta1: number): Mixture => {
-  const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
-  // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; what 1 - product cannot tell from 0 is 0.
-  const products = [1];
-  const product = (t: number): number => {
-    for (let n = products.length; n <= t && products[n - 1] > 2 ** -60; n++) products.push(products[n - 1] * mu(n));
-    return products[t] ?? 0;
+const lookingAhead =
+  (momentumDecay: number, pytorch: "1" | "2") =>
+  (beta1: number): Mixture => {
+    const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
+    // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; what 1 - product cannot tell from 0 is 0.
+    const products = [1];
+    const product = (t: number): number => {
+      for (let n = products.length; n <= t && products[n - 1] > 2 ** -60; n++) products.push(products[n - 1] * mu(n));
+      return products[t] ?? 0;
+    };
+    return (updates) => {
+      const t = updates + 1;
+      const once = product(t + 1);
+      return { moment: mu(t + 1) / (1 - (pytorch === "1" ? once * mu(t) : once)), gradient: (1 - mu(t)) / (1 - product(t)) };
+    };
   };
-  return (updates) => {
-    const t = updates + 1;
-    const once = product(t + 1);
-    return { moment: mu(t + 1) / (1 - (pytorch === "1" ? once * mu(t) : once)), gradient: (1 - mu(t)) / (1 - product(t)) };
-  };
-};
 
 /**
  * NAdam (Dozat 2016), Adam with Nesterov's momentum; learningRate 0.002, beta1 0.9, beta2 0.999, eps 1e-8, weightDecay 0

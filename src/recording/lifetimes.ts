@@ -51,7 +51,11 @@ export function planMemory(recording: Recording, { share }: { share: boolean }):
   if (share) spans.sort(([a], [b]) => b.length - a.length);
   for (const [buffer, span] of spans) {
     // Slots were made in the order of their sizes: the last that is free is the smallest.
-    const free = share ? slots.findLastIndex(({ type, taken }) => type === buffer.type && taken.every(({ first, last }) => last < span.first || span.last < first)) : -1;
+    const free = share
+      ? slots.findLastIndex(
+          ({ type, taken }) => type === buffer.type && taken.every(({ first, last }) => last < span.first || span.last < first),
+        )
+      : -1;
     if (free >= 0) slots[free].taken.push(span);
     slotOf.set(buffer, free >= 0 ? free : slots.push({ type: buffer.type, length: buffer.length, taken: [span] }) - 1);
   }

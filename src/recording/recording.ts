@@ -59,7 +59,8 @@ export function bindable({ buffer, offset, shape }: View): { view: View; before:
   return { view: { buffer, offset: offset - before, shape: [before + sizeOf(shape)] }, before };
 }
 
-const overlap = (one: View, other: View): boolean => one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
+const overlap = (one: View, other: View): boolean =>
+  one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
 
 /** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
 export class Recording {
@@ -77,7 +78,10 @@ export class Recording {
    * @param profile what is known of the device it is for, where ops choose between kernels that compute the same
    * @param avoided kernels that are wrong on it
    */
-  constructor(readonly profile?: DeviceProfile, readonly avoided: Avoided = nothingAvoided) {}
+  constructor(
+    readonly profile?: DeviceProfile,
+    readonly avoided: Avoided = nothingAvoided,
+  ) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.
@@ -89,14 +93,27 @@ export class Recording {
     return { buffer, offset: 0, shape };
   }
 
-  dispatch<B extends Bindings, P extends ParamTypes>(kernel: Kernel<B, P>, views: { readonly [K in keyof B]: View }, params: Params<P>): void {
+  dispatch<B extends Bindings, P extends ParamTypes>(
+    kernel: Kernel<B, P>,
+    views: { readonly [K in keyof B]: View },
+    params: Params<P>,
+  ): void {
     for (const [name, binding] of Object.entries(kernel.bindings)) {
       const view = views[name];
-      if (view.buffer.type !== binding.type) throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
-      if (view.offset % alignment !== 0) throw new RnnError("shape", kernel.name, `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`);
-      const clash = binding.access === "read_write" && Object.entries(kernel.bindings).find(([other, { access }]) => (
-        other !== name && views[other].buffer === view.buffer && (access !== "read_write" || overlap(view, views[other]))
-      ));
+      if (view.buffer.type !== binding.type)
+        throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
+      if (view.offset % alignment !== 0)
+        throw new RnnError(
+          "shape",
+          kernel.name,
+          `${name} must start at a multiple of ${alignment} elements, got ${view.offset} (${view.buffer.label})`,
+        );
+      const clash =
+        binding.access === "read_write" &&
+        Object.entries(kernel.bindings).find(
+          ([other, { access }]) =>
+            other !== name && views[other].buffer === view.buffer && (access !== "read_write" || overlap(view, views[other])),
+        );
       if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }
     this.target.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
@@ -142,10 +159,24 @@ export class Recording {
   copyFirst(from: View, to: View): void {
     if (from.buffer.role === "transient") {
       const [source, target] = [bindable(from), bindable(to)];
-      this.dispatch(stridedCopy, { input: source.view, output: target.view }, {
-        size0: 1, size1: 1, size2: sizeOf(from.shape), fromOffset: source.before, from0: 0, from1: 0, from2: 1,
-        toOffset: target.before, to0: 0, to1: 0, to2: 1, accumulate: 0,
-      });
+      this.dispatch(
+        stridedCopy,
+        { input: source.view, output: target.view },
+        {
+          size0: 1,
+          size1: 1,
+          size2: sizeOf(from.shape),
+          fromOffset: source.before,
+          from0: 0,
+          from1: 0,
+          from2: 1,
+          toOffset: target.before,
+          to0: 0,
+          to1: 0,
+          to2: 1,
+          accumulate: 0,
+        },
+      );
       return;
     }
     this.first({ kind: "copy", from, to });
@@ -181,9 +212,12 @@ export function usesOf(command: Command): { reads: View[]; writes: View[] } {
         writes: entries.filter(([, b]) => b.access === "read_write").map(([name]) => command.views[name]),
       };
     }
-    case "copy": return { reads: [command.from], writes: [command.to] };
-    case "clear": return { reads: [], writes: [command.view] };
-    case "download": return { reads: [command.view], writes: [] };
+    case "copy":
+      return { reads: [command.from], writes: [command.to] };
+    case "clear":
+      return { reads: [], writes: [command.view] };
+    case "download":
+      return { reads: [command.view], writes: [] };
   }
 }
 
@@ -211,7 +245,9 @@ export function print(recording: Recording): string {
       return;
     }
     const { bindings, params: paramTypes } = command.kernel;
-    const views = Object.keys(bindings).map((name) => `${name}=${printView(command.views[name])}`).join(" ");
+    const views = Object.keys(bindings)
+      .map((name) => `${name}=${printView(command.views[name])}`)
+      .join(" ");
     const same = `${command.kernel.name} ${views}`;
     if (same === last) {
       folded++;
@@ -220,10 +256,11 @@ export function print(recording: Recording): string {
     flush();
     last = same;
     const groups = command.kernel.workgroups(command.params).join("x");
-    const params = Object.keys(paramTypes).map((name) => `${name}:${command.params[name]}`).join(" ");
+    const params = Object.keys(paramTypes)
+      .map((name) => `${name}:${command.params[name]}`)
+      .join(" ");
     lines.push(`${head} ${command.kernel.name} <${groups}> ${views} {${params}}`);
   });
   flush();
   return lines.join("\n");
 }
-

@@ -34,10 +34,16 @@ export class CarriedStates {
    * @throws RnnError `shape` if it goes on with states of another number of rows; nothing has changed then
    */
   begin(externals: ReadonlyMap<string, View>, starts: boolean): Fill[] {
-    const carried = [...externals].filter(([label]) => label.startsWith("carried.")).map(([label, { buffer }]) => ({ label, next: this.memoryFor(label, buffer), before: this.present.get(label) }));
+    const carried = [...externals]
+      .filter(([label]) => label.startsWith("carried."))
+      .map(([label, { buffer }]) => ({ label, next: this.memoryFor(label, buffer), before: this.present.get(label) }));
     const other = carried.find(({ next, before }) => before && before !== next);
     if (other && !starts) {
-      throw new RnnError("shape", other.label, `carries ${other.before!.length} numbers, but this batch needs ${other.next.length}; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)`);
+      throw new RnnError(
+        "shape",
+        other.label,
+        `carries ${other.before!.length} numbers, but this batch needs ${other.next.length}; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)`,
+      );
     }
     for (const { label, next } of carried) this.present.set(label, next);
     return carried.filter(({ before }) => starts || !before).map(({ next }) => ({ to: next }));
@@ -50,7 +56,9 @@ export class CarriedStates {
 
   /** Everything carried at the moment of the call, by label. */
   async read(): Promise<Record<string, NumericArray>> {
-    return Object.fromEntries(await Promise.all([...this.present].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)));
+    return Object.fromEntries(
+      await Promise.all([...this.present].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)),
+    );
   }
 
   /** Takes over what `read` gave; what it lacks begins with zeros. */
@@ -63,7 +71,10 @@ export class CarriedStates {
     this.fill(copies, (copy, buffer) => this.backend.copy(copy, buffer));
   }
 
-  private fill<T extends { readonly length: number }>(values: Iterable<readonly [string, T]>, fill: (value: T, buffer: DeviceBuffer) => void): void {
+  private fill<T extends { readonly length: number }>(
+    values: Iterable<readonly [string, T]>,
+    fill: (value: T, buffer: DeviceBuffer) => void,
+  ): void {
     this.present.clear();
     for (const [label, value] of values) {
       const buffer = this.memoryFor(label, { type: "f32", length: value.length });

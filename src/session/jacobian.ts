@@ -13,7 +13,11 @@ import { Session } from "./session.ts";
  * @example await jacobian(new Softmax(), tensor([1, 2, 3]), { backend }) // y_i ([i = j] - y_j)
  * @throws RnnError `option` if the input is ids, which have no derivative
  */
-export async function jacobian(model: Module, given: ModelInputs | TensorLike, runOptions: RunOptions): Promise<{ output: Tensor<FloatArray>; jacobian: Tensor<FloatArray> }> {
+export async function jacobian(
+  model: Module,
+  given: ModelInputs | TensorLike,
+  runOptions: RunOptions,
+): Promise<{ output: Tensor<FloatArray>; jacobian: Tensor<FloatArray> }> {
   const options = takeRunOptions("jacobian", runOptions);
   const session = Session.of(model, options.backend);
   const inputs = takeInputs(model, given);
@@ -24,7 +28,9 @@ export async function jacobian(model: Module, given: ModelInputs | TensorLike, r
     let rows: { shape: readonly number[]; data: FloatArray } | undefined;
     for (let i = 0; i < unit.data.length; i++) {
       unit.data.fill(0)[i] = 1;
-      const { gradients: { input } } = await gradientsOf(model, inputs, { output: unit }, options, reading);
+      const {
+        gradients: { input },
+      } = await gradientsOf(model, inputs, { output: unit }, options, reading);
       if (!input) throw new RnnError("option", "jacobian", "needs a model whose input is numbers; ids have no derivative");
       rows ??= { shape: [...output.shape, ...input.shape], data: options.backend.floats(unit.data.length * sizeOf(input.shape)) };
       rows.data.set(input.data, i * input.data.length);

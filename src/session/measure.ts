@@ -21,7 +21,10 @@ const fewestRounds = 2;
 const mostRounds = 8;
 
 /** C of the products that are run, and their K: gradients of the weights of small and middling layers. */
-const products = [{ M: 128, N: 32 }, { M: 512, N: 128 }];
+const products = [
+  { M: 128, N: 32 },
+  { M: 512, N: 128 },
+];
 const productLength = 1024;
 
 const strategies = ["loop", "step"] as const;
@@ -39,17 +42,36 @@ export async function measure(backend: Backend): Promise<DeviceProfile> {
   const grid: Times[][] = units.map(() => []);
   // From little to much work, so that what does not fit into the budget is what can be told from the rest.
   const work = (H: number, B: number): number => H * H * Math.max(4, B);
-  const points = units.flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j }))).sort((one, other) => work(one.H, one.B) - work(other.H, other.B));
+  const points = units
+    .flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j })))
+    .sort((one, other) => work(one.H, one.B) - work(other.H, other.B));
   for (const { H, B, i, j } of points) {
-    const [near, more] = j > 0 ? [grid[i][j - 1], work(H, B) / work(H, rows[j - 1])] : i > 0 ? [grid[i - 1][j], work(H, B) / work(units[i - 1], B)] : [fixed, 1];
+    const [near, more] =
+      j > 0
+        ? [grid[i][j - 1], work(H, B) / work(H, rows[j - 1])]
+        : i > 0
+          ? [grid[i - 1][j], work(H, B) / work(units[i - 1], B)]
+          : [fixed, 1];
     const inProportion = mapTimes(near, (time) => time * more);
     // Some of the smaller layer's time is fixed, so that the larger one takes less than in proportion.
     grid[i][j] = clock.fits(mapTimes(near, (time) => time * Math.sqrt(more))) ? await clock.layer(H, B, near) : inProportion;
   }
   // What else goes on can only add: no layer takes longer than a larger one.
-  const cleaned = (pass: Pass, strategy: Strategy) => grid.map((line, i) => line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))));
+  const cleaned = (pass: Pass, strategy: Strategy) =>
+    grid.map((line, i) =>
+      line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))),
+    );
   const table = (pass: Pass) => ({ loop: cleaned(pass, "loop"), step: cleaned(pass, "step") });
-  return { version: profileVersion, adapter: backend.adapter, units, rows, fixed, forward: table("forward"), backward: table("backward"), products: await productTimes(clock) };
+  return {
+    version: profileVersion,
+    adapter: backend.adapter,
+    units,
+    rows,
+    fixed,
+    forward: table("forward"),
+    backward: table("backward"),
+    products: await productTimes(clock),
+  };
 }
 
 /** Microseconds of products like that of a weight's gradient, with whole and with shared sums over K. */
@@ -61,7 +83,9 @@ async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
     // Where sharing does not even pay in a small C, a larger one is not worth the time.
     const grows = blocks[i] / blocks[i - 1];
     const hopeless = i > 0 && split[i - 1] > whole[i - 1];
-    const [one, other] = hopeless ? [whole[i - 1] * grows, split[i - 1] * grows] : await clock.best(gradientProducts(M, N), [1, 1]).then((best) => best.map((ms) => ms * 1000));
+    const [one, other] = hopeless
+      ? [whole[i - 1] * grows, split[i - 1] * grows]
+      : await clock.best(gradientProducts(M, N), [1, 1]).then((best) => best.map((ms) => ms * 1000));
     whole.push(one);
     split.push(other);
   }
@@ -70,10 +94,32 @@ async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
 
 /** C = Aᵀ·B as it is chosen without a profile, and with shared sums. */
 function gradientProducts(M: number, N: number): Recording[] {
-  const params = { M, N, K: productLength, batch: 1, aOffset: 0, aBatch: 0, aRow: 1, aColumn: M, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0 };
+  const params = {
+    M,
+    N,
+    K: productLength,
+    batch: 1,
+    aOffset: 0,
+    aBatch: 0,
+    aRow: 1,
+    aColumn: M,
+    bOffset: 0,
+    bBatch: 0,
+    bRow: N,
+    bColumn: 1,
+    cOffset: 0,
+    cBatch: 0,
+    cRow: N,
+    useBias: 0,
+    accumulate: 0,
+  };
   return [chooseMatmul(params), matmulSplit(params)].map((kernel) => {
     const recording = new Recording();
-    const [a, b, c] = [["a", M, productLength], ["b", productLength, N], ["c", M, N]].map(([label, ...shape]) => recording.buffer(label as string, shape as number[]));
+    const [a, b, c] = [
+      ["a", M, productLength],
+      ["b", productLength, N],
+      ["c", M, N],
+    ].map(([label, ...shape]) => recording.buffer(label as string, shape as number[]));
     recording.dispatch(kernel, { a, b, bias: b, c }, params);
     recording.download("end", { ...c, shape: [1] });
     return recording;
@@ -86,7 +132,21 @@ function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Str
 }
 
 /** The time loop of one layer by itself, over zeros: what a strategy is chosen for. */
-export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Cell; strategy: Strategy; pass: Pass; T: number; B: number; H: number }): Recording {
+export function recordTimeLoop({
+  cell,
+  strategy,
+  pass,
+  T,
+  B,
+  H,
+}: {
+  cell: Cell;
+  strategy: Strategy;
+  pass: Pass;
+  T: number;
+  B: number;
+  H: number;
+}): Recording {
   const recording = new Recording();
   const G = cell.gateNames.length;
   const buffer = (label: string, ...shape: number[]): View => recording.buffer(label, shape);
@@ -97,7 +157,12 @@ export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Cell; 
   if (pass === "forward") {
     recordForward(recording, strategy, cell, buffers, weights);
   } else {
-    const cotangents = { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2), dRecurrent: buffer("dRecurrent", T, B, H, G) };
+    const cotangents = {
+      weights,
+      dy: buffer("dy", T, B, H),
+      carry: buffer("carry", B, H, 2),
+      dRecurrent: buffer("dRecurrent", T, B, H, G),
+    };
     // The tail makes as many products as there are steps; the last step by itself has none.
     recordBackward(recording, strategy, cell, buffers, cotangents, true);
   }
@@ -108,7 +173,9 @@ export function recordTimeLoop({ cell, strategy, pass, T, B, H }: { cell: Cell; 
 /** Milliseconds of a run, from the call until its end is known. */
 export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
   const started = now();
-  await (await program.run({}, { repeat })).downloads;
+  await (
+    await program.run({}, { repeat })
+  ).downloads;
   return now() - started;
 }
 
@@ -124,7 +191,10 @@ class Clock {
   constructor(private readonly backend: Backend) {}
 
   async measureLatency(): Promise<void> {
-    const program = await this.backend.prepare(recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1 }), new Map());
+    const program = await this.backend.prepare(
+      recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1 }),
+      new Map(),
+    );
     this.latency = Infinity;
     for (let i = 0; i < 8; i++) this.latency = Math.min(this.latency, await millisecondsOf(program, 1));
     program.free();
@@ -143,8 +213,14 @@ class Clock {
   /** Times of a layer; both strategies in turns, so that both meet the same disturbances. It takes at least `about`. */
   async layer(H: number, B: number, about: Times): Promise<Times> {
     const which = passes.flatMap((pass) => strategies.map((strategy) => ({ pass, strategy })));
-    const best = await this.best(which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H })), which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000));
-    return mapTimes(about, (_, pass, strategy) => (best[which.findIndex((one) => one.pass === pass && one.strategy === strategy)] * 1000) / steps);
+    const best = await this.best(
+      which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H })),
+      which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000),
+    );
+    return mapTimes(
+      about,
+      (_, pass, strategy) => (best[which.findIndex((one) => one.pass === pass && one.strategy === strategy)] * 1000) / steps,
+    );
   }
 
   /** Milliseconds of each recording, the best of runs in turns; `about` is the least to be expected of each. */

@@ -42,7 +42,10 @@ export class ParameterStore implements ParameterHolder {
   /** Computations in several pieces that read the parameters here. */
   readonly readings: Readings;
 
-  constructor(model: Module, private readonly backend: Backend) {
+  constructor(
+    model: Module,
+    private readonly backend: Backend,
+  ) {
     const places = new Map<string, Place>();
     let offset = 0;
     const all = [...model.namedParameters()];
@@ -125,7 +128,12 @@ export class ParameterStore implements ParameterHolder {
       if (!/(^|\.)weight_hh_/.test(path) || place.fitting === parameter.version || parameter.newest) continue;
       const values = parameter.hostValues;
       const bad = values.findIndex((value) => Math.abs(value) > mostHalf);
-      if (bad >= 0) throw new RnnError("data", path, `has ${values[bad]} at index ${bad}, but storage "float16" holds numbers up to 65504; use storage "float32", or smaller weights`);
+      if (bad >= 0)
+        throw new RnnError(
+          "data",
+          path,
+          `has ${values[bad]} at index ${bad}, but storage "float16" holds numbers up to 65504; use storage "float32", or smaller weights`,
+        );
       place.fitting = parameter.version;
     }
   }
@@ -137,7 +145,8 @@ export class ParameterStore implements ParameterHolder {
   /** Takes these values, whatever the model's are. */
   write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
     this.moment = {};
-    for (const { path, parameter, offset } of this.places.values()) this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
+    for (const { path, parameter, offset } of this.places.values())
+      this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
   }
 
   /** To be called after a run that changed the parameters here, in the same turn. */
@@ -168,7 +177,12 @@ export class ParameterStore implements ParameterHolder {
 
   /** All values by name, in file order, of what `read` gave. */
   tensors(read: (parameter: Parameter) => FloatArray): Record<string, Tensor<FloatArray>> {
-    return Object.fromEntries([...this.parametersByPath].map(([path, parameter]) => [path, { shape: parameter.shape, data: parameter.fromDevice(read(parameter)) }]));
+    return Object.fromEntries(
+      [...this.parametersByPath].map(([path, parameter]) => [
+        path,
+        { shape: parameter.shape, data: parameter.fromDevice(read(parameter)) },
+      ]),
+    );
   }
 
   /** Another one after every change of a parameter, whoever makes it, and when others are frozen. */
@@ -224,10 +238,12 @@ export class ParameterStore implements ParameterHolder {
 
   /** Splits a flat host array (gradients, or an optimiser's state) into tensors by name, in file order. */
   split(flat: NumericArray, places = this.learnable): Record<string, Tensor<FloatArray>> {
-    return Object.fromEntries(places.map(({ path, parameter, offset }) => {
-      const data = parameter.fromDevice(flat.slice(offset, offset + parameter.deviceSize) as FloatArray);
-      return [path, { shape: parameter.shape, data }];
-    }));
+    return Object.fromEntries(
+      places.map(({ path, parameter, offset }) => {
+        const data = parameter.fromDevice(flat.slice(offset, offset + parameter.deviceSize) as FloatArray);
+        return [path, { shape: parameter.shape, data }];
+      }),
+    );
   }
 
   /** Frees the memory for now; nobody may have trained the parameters here. */

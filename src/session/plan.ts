@@ -63,31 +63,46 @@ export function checkLayerOptions(where: string, { strategy, recompute, storage 
  * @throws RnnError `shape`, `data` or `option` if they do not fit the model
  */
 export function takeInputs(model: Module, inputs: ModelInputs | TensorLike): TakenInputs {
-  const given: Partial<ModelInputs> = looksLikeTensor(inputs) ? { input: inputs as TensorLike } : takeOptions("inputs", inputs as ModelInputs, ["input", "state", "lengths", "further"], { needed: true });
+  const given: Partial<ModelInputs> = looksLikeTensor(inputs)
+    ? { input: inputs as TensorLike }
+    : takeOptions("inputs", inputs as ModelInputs, ["input", "state", "lengths", "further"], { needed: true });
   const input = takeTensor("inputs", "input", given.input, model.idCount === undefined ? finite : idsBelow(model.idCount));
-  if (input.shape.some((n) => n === 0)) throw new RnnError("shape", "inputs", `input must have no dimension of size 0, got ${show([...input.shape])}`);
+  if (input.shape.some((n) => n === 0))
+    throw new RnnError("shape", "inputs", `input must have no dimension of size 0, got ${show([...input.shape])}`);
   const states = given.state === undefined ? [] : takeEntries("inputs", "state", "tensors by name", given.state);
   return {
-    input, further: takeFurther(model, given.further),
+    input,
+    further: takeFurther(model, given.further),
     state: Object.fromEntries(states.map(([path, value]) => [path, takeTensor("inputs", `state "${path}"`, value, finite)])),
     lengths: given.lengths === undefined ? undefined : takeLengths(model, given.lengths, input.shape),
   };
 }
 
 /** Takes inputs and says how to record them. @throws RnnError as `takeInputs` does */
-export const planFor = (model: Module, inputs: ModelInputs | TensorLike, options: PlanOptions): Plan => planOf(takeInputs(model, inputs), options);
+export const planFor = (model: Module, inputs: ModelInputs | TensorLike, options: PlanOptions): Plan =>
+  planOf(takeInputs(model, inputs), options);
 
 type PlanOptions = LayerOptions & { training?: boolean; differentiates: boolean };
 type Plan = { plan: RecordingPlan; data: Record<string, NumericArray> };
 
 /** Says how to record inputs that were taken, and names their arrays as the recording does. */
 export function planOf({ input, state, lengths, further }: TakenInputs, options: PlanOptions): Plan {
-  const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> => Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));
-  const dataOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, NumericArray> => Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [`${prefix}.${path}`, data]));
+  const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> =>
+    Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));
+  const dataOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, NumericArray> =>
+    Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [`${prefix}.${path}`, data]));
   const states: StateSource = { kind: "given", shapes: shapesOf(state) };
   const plan: RecordingPlan = {
-    inputShape: input.shape, further: shapesOf(further), states, hasLengths: lengths !== undefined,
-    training: options.training ?? false, differentiates: options.differentiates, inputGradient: options.differentiates, strategy: options.strategy, recompute: options.recompute, storage: options.storage,
+    inputShape: input.shape,
+    further: shapesOf(further),
+    states,
+    hasLengths: lengths !== undefined,
+    training: options.training ?? false,
+    differentiates: options.differentiates,
+    inputGradient: options.differentiates,
+    strategy: options.strategy,
+    recompute: options.recompute,
+    storage: options.storage,
   };
   return { plan, data: { input: input.data, ...dataOf("state", state), ...dataOf("further", further), ...(lengths && { lengths }) } };
 }
@@ -95,16 +110,19 @@ export function planOf({ input, state, lengths, further }: TakenInputs, options:
 function takeFurther(model: Module, given: unknown): Record<string, Tensor> {
   const known = model.furtherInputs;
   const taken = takeOptions("inputs.further", given as Record<string, unknown> | undefined, Object.keys(known));
-  return Object.fromEntries(Object.entries(taken).map(([path, value]) => {
-    const ids = known[path];
-    return [path, takeTensor("inputs", `further "${path}"`, value, ids === undefined ? finite : idsBelow(ids))];
-  }));
+  return Object.fromEntries(
+    Object.entries(taken).map(([path, value]) => {
+      const ids = known[path];
+      return [path, takeTensor("inputs", `further "${path}"`, value, ids === undefined ? finite : idsBelow(ids))];
+    }),
+  );
 }
 
 function takeLengths(model: Module, lengths: unknown, shape: readonly number[]): Uint32Array {
   if (shape.length < 2) throw new RnnError("shape", "inputs", `lengths need an input with steps and a batch, got [${shape.join(", ")}]`);
   const batch = batchOf(model, shape);
   const taken = takeList("inputs", "lengths", lengths, idsBelow(shape[model.batchFirst ? 1 : 0] + 1)) as Uint32Array;
-  if (taken.length !== batch) throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${taken.length}`);
+  if (taken.length !== batch)
+    throw new RnnError("shape", "inputs", `lengths must hold one number per row of the batch, ${batch}, got ${taken.length}`);
   return taken;
 }

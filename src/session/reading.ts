@@ -15,7 +15,10 @@ export class Reading {
   problem: { readonly error: unknown } | undefined;
 
   /** @param moment of the parameters that it reads, told apart by identity */
-  constructor(private readonly readings: Readings, readonly moment: object) {}
+  constructor(
+    private readonly readings: Readings,
+    readonly moment: object,
+  ) {}
 
   /** Does `run` on the parameters of the reading's moment, bound like the live ones. Only in a turn. */
   run<T>(run: () => Promise<T>): Promise<T> {
@@ -34,7 +37,10 @@ export class Readings {
   /** Where the live parameters wait while a piece runs on a copy. */
   private aside: DeviceBuffer | undefined;
 
-  constructor(private readonly backend: Backend, private readonly parameters: () => DeviceBuffer) {}
+  constructor(
+    private readonly backend: Backend,
+    private readonly parameters: () => DeviceBuffer,
+  ) {}
 
   /** A reading of what the parameters are now, at this moment. */
   add(moment: object): Reading {

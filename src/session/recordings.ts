@@ -29,7 +29,11 @@ const most = 16;
 
 function free({ program, made }: Kept): void {
   if (program) program.free();
-  else made.then((late) => late.program.free(), () => undefined);
+  else
+    made.then(
+      (late) => late.program.free(),
+      () => undefined,
+    );
 }
 
 export class Recordings {

@@ -66,7 +66,12 @@ export class RunContext implements ContextHost {
   private readonly schedules = new Map<string, (step: number) => number>();
 
   /** @param device what of the backend decides between ways to compute the same */
-  constructor(model: Module, private readonly store: ParameterStore, private readonly plan: RecordingPlan, { profile, mostElements, kind, selfTest }: Pick<Backend, "profile" | "mostElements" | "kind" | "selfTest">) {
+  constructor(
+    model: Module,
+    private readonly store: ParameterStore,
+    private readonly plan: RecordingPlan,
+    { profile, mostElements, kind, selfTest }: Pick<Backend, "profile" | "mostElements" | "kind" | "selfTest">,
+  ) {
     const recording = (this.recording = new Recording(profile, selfTest && new Avoided(selfTest.failures)));
     this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
@@ -76,7 +81,9 @@ export class RunContext implements ContextHost {
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
     const type = ids ? "u32" : "f32";
-    const input = plan.inputStays ? this.external("input", plan.inputShape, type) : recording.buffer("input", plan.inputShape, "input", type);
+    const input = plan.inputStays
+      ? this.external("input", plan.inputShape, type)
+      : recording.buffer("input", plan.inputShape, "input", type);
     this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
     for (const [path, shape] of Object.entries(plan.further ?? {})) {
       const numbers = model.furtherInputs[path] === undefined;
@@ -124,7 +131,10 @@ export class RunContext implements ContextHost {
 
   /** What the host writes before the run of a step, besides what it is given. */
   stepInputs(seed: number, step: number): Record<string, NumericArray> {
-    return { random: randomWords(seed, step), ...Object.fromEntries([...this.schedules].map(([label, schedule]) => [label, Float64Array.of(schedule(step))])) };
+    return {
+      random: randomWords(seed, step),
+      ...Object.fromEntries([...this.schedules].map(([label, schedule]) => [label, Float64Array.of(schedule(step))])),
+    };
   }
 
   parameter(path: string): Variable {
@@ -133,7 +143,10 @@ export class RunContext implements ContextHost {
       const place = this.store.places.get(path);
       if (!place) throw new RnnError("option", path, "is not a parameter of this model");
       const { trainable } = place.parameter;
-      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), { needsGradient: trainable, gradientPlace: trainable && this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined });
+      variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), {
+        needsGradient: trainable,
+        gradientPlace: trainable && this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined,
+      });
       this.variables.set(path, variable);
     }
     return variable;
@@ -148,7 +161,8 @@ export class RunContext implements ContextHost {
     } else {
       const given = states.shapes[path];
       if (!given) return undefined;
-      if (!sameShape(given, shape)) throw new RnnError("shape", "state", `"${path}" must be [${shape.join(", ")}], got [${given.join(", ")}]`);
+      if (!sameShape(given, shape))
+        throw new RnnError("shape", "state", `"${path}" must be [${shape.join(", ")}], got [${given.join(", ")}]`);
       whole = this.recording.buffer(`state.${path}`, shape, "input");
     }
     const needsGradient = states.kind === "given";

@@ -68,7 +68,13 @@ export function takeRunOptions<O extends RunOptions>(where: string, given: O, fu
 }
 
 /** Joins the downloads `<name>.<path>.<i>` into one tensor per state. */
-function joinStates(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, name: string, backend: Backend, wanted: (path: string) => boolean): Record<string, Tensor<FloatArray>> {
+function joinStates(
+  context: RunContext,
+  downloads: Readonly<Record<string, NumericArray>>,
+  name: string,
+  backend: Backend,
+  wanted: (path: string) => boolean,
+): Record<string, Tensor<FloatArray>> {
   const result: Record<string, Tensor<FloatArray>> = {};
   for (const [path, { shape }] of context.states) {
     if (!wanted(path)) continue;
@@ -98,13 +104,22 @@ export async function forward(model: Module, inputs: ModelInputs | TensorLike, o
 }
 
 /** @param reading the parameters of an earlier moment (default: of this one) */
-export async function forwardOf(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions, reading?: Reading): Promise<ModelOutputs> {
+export async function forwardOf(
+  model: Module,
+  inputs: ModelInputs | TensorLike,
+  given: RunOptions,
+  reading?: Reading,
+): Promise<ModelOutputs> {
   const options = takeRunOptions("forward", given);
   const session = Session.of(model, options.backend);
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(
+      program,
+      { ...data, ...context.stepInputs(options.seed ?? 0, 0) },
+      { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
+    );
     return outputsOf(context, await downloads, options.backend);
   } finally {
     release();
@@ -115,7 +130,9 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
   return {
     output: { shape: context.output.shape, data: downloads.output as FloatArray },
     state: joinStates(context, downloads, "final", backend, () => true),
-    further: Object.fromEntries([...context.emitted].map(([path, { shape }]) => [path, { shape, data: downloads[`emitted.${path}`] as FloatArray }])),
+    further: Object.fromEntries(
+      [...context.emitted].map(([path, { shape }]) => [path, { shape, data: downloads[`emitted.${path}`] as FloatArray }]),
+    ),
   };
 }
 
@@ -123,12 +140,23 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
  * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
-export async function gradients(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, options: RunOptions): Promise<ModelGradients> {
+export async function gradients(
+  model: Module,
+  inputs: ModelInputs | TensorLike,
+  cotangents: Cotangents,
+  options: RunOptions,
+): Promise<ModelGradients> {
   return gradientsOf(model, inputs, cotangents, options);
 }
 
 /** @param reading the parameters of an earlier moment (default: of this one) */
-export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLike, cotangents: Cotangents, given: RunOptions, reading?: Reading): Promise<ModelGradients> {
+export async function gradientsOf(
+  model: Module,
+  inputs: ModelInputs | TensorLike,
+  cotangents: Cotangents,
+  given: RunOptions,
+  reading?: Reading,
+): Promise<ModelGradients> {
   const options = takeRunOptions("gradients", given);
   const { backend } = options;
   const session = Session.of(model, backend);
@@ -139,9 +167,16 @@ export async function gradientsOf(model: Module, inputs: ModelInputs | TensorLik
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
-    const { downloads } = await session.run(program, { ...data, ...context.stepInputs(options.seed ?? 0, 0) }, { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics });
+    const { downloads } = await session.run(
+      program,
+      { ...data, ...context.stepInputs(options.seed ?? 0, 0) },
+      { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
+    );
     const values = await downloads;
-    const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({ shape, data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)) });
+    const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({
+      shape,
+      data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)),
+    });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);
     return {
       ...outputsOf(context, values, backend),
@@ -195,7 +230,8 @@ function recordGradients(context: RunContext, cotangents: TakenCotangents): void
 function takeCotangents(cotangents: Cotangents): TakenCotangents {
   const { output, state } = takeOptions("cotangents", cotangents, ["output", "state"], { needed: true });
   const states = state === undefined ? [] : takeEntries("cotangents", "state", "tensors by name", state);
-  if (output === undefined && states.length === 0) throw new RnnError("option", "cotangents", "need an output or a state; of nothing there are no gradients");
+  if (output === undefined && states.length === 0)
+    throw new RnnError("option", "cotangents", "need an output or a state; of nothing there are no gradients");
   return {
     output: output === undefined ? undefined : takeTensor("cotangents", "output", output, finite),
     state: Object.fromEntries(states.map(([path, value]) => [path, takeTensor("cotangents", `state "${path}"`, value, finite)])),

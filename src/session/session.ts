@@ -38,7 +38,8 @@ const backendMethods = ["prepare", "createBuffer", "free", "write", "read", "flo
 
 /** @throws RnnError `option` unless `backend` is one */
 export function checkBackend(backend: unknown, where = "backend"): void {
-  if (!hasMethods(backend, ...backendMethods)) throw new RnnError("option", where, `${where === "backend" ? "" : "backend "}must come from createBackend, got ${show(backend)}`);
+  if (!hasMethods(backend, ...backendMethods))
+    throw new RnnError("option", where, `${where === "backend" ? "" : "backend "}must come from createBackend, got ${show(backend)}`);
 }
 
 /** @throws RnnError `option` unless `model` is one */
@@ -59,7 +60,10 @@ export class Session {
   private making = 0;
   private made = 0;
 
-  private constructor(readonly model: Module, readonly backend: Backend) {
+  private constructor(
+    readonly model: Module,
+    readonly backend: Backend,
+  ) {
     this.store = new ParameterStore(model, backend);
   }
 
@@ -93,21 +97,29 @@ export class Session {
    * @param memoryFor gives the memory behind the context's externals
    */
   prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
-    return this.recordings.lend(`${key} ${JSON.stringify(plan)} ${plan.differentiates ? this.store.frozen : ""}`, () => this.make(plan, finish, memoryFor));
+    return this.recordings.lend(`${key} ${JSON.stringify(plan)} ${plan.differentiates ? this.store.frozen : ""}`, () =>
+      this.make(plan, finish, memoryFor),
+    );
   }
 
   /**
    * Records without keeping: for verification and for printing.
    * @param suited the backend whose device decides between what computes the same (default: the session's)
    */
-  async make(plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor, options?: PrepareOptions, suited?: Backend): Promise<Prepared> {
+  async make(
+    plan: RecordingPlan,
+    finish: (context: RunContext) => void,
+    memoryFor?: MemoryFor,
+    options?: PrepareOptions,
+    suited?: Backend,
+  ): Promise<Prepared> {
     const context = this.record(plan, finish, suited);
     this.making++;
     try {
       const memory = new Map<Buffer, DeviceBuffer>();
       for (const [label, { buffer }] of context.externals) {
         // The parameters are one for all; gradients are the caller's, if it has memory for them.
-        const known = label === "parameters" ? this.store.parameters : memoryFor?.(label, buffer) ?? this.store.memoryOf(label);
+        const known = label === "parameters" ? this.store.parameters : (memoryFor?.(label, buffer) ?? this.store.memoryOf(label));
         if (!known) throw new RnnError("device", label, "has no memory");
         memory.set(buffer, known);
       }
@@ -143,7 +155,11 @@ export class Session {
   }
 
   /** Runs a program on the model's present parameters, in one turn: whoever reads sees all of it or nothing. */
-  async run(program: Program, inputs: Readonly<Record<string, NumericArray>>, { repeat, changes = false, halves = false, reading, before, after }: RunParts = {}): Promise<RunResult> {
+  async run(
+    program: Program,
+    inputs: Readonly<Record<string, NumericArray>>,
+    { repeat, changes = false, halves = false, reading, before, after }: RunParts = {},
+  ): Promise<RunResult> {
     const { store } = this;
     // Waited for outside the turn, which is then short.
     const room = await program.reserve();

@@ -6,7 +6,8 @@ const float = new Float32Array(bits.buffer);
 export function halfToNumber(half: number): number {
   const exponent = (half >> 10) & 31;
   const mantissa = half & 1023;
-  const magnitude = exponent === 31 ? (mantissa ? NaN : Infinity) : exponent ? (1 + mantissa / 1024) * 2 ** (exponent - 15) : mantissa * 2 ** -24;
+  const magnitude =
+    exponent === 31 ? (mantissa ? NaN : Infinity) : exponent ? (1 + mantissa / 1024) * 2 ** (exponent - 15) : mantissa * 2 ** -24;
   return half & 0x8000 ? -magnitude : magnitude;
 }
 

@@ -44,10 +44,18 @@ const tagOf = (value: unknown): string | undefined => typeOf.get!.call(value) as
 
 const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || tagOf(value) !== undefined;
 /** The arguments of a function, say. */
-const hasIndices = (value: unknown): value is ArrayLike<unknown> => isList(value) || (typeof value === "object" && value !== null && Number.isSafeInteger((value as { length?: unknown }).length));
+const hasIndices = (value: unknown): value is ArrayLike<unknown> =>
+  isList(value) || (typeof value === "object" && value !== null && Number.isSafeInteger((value as { length?: unknown }).length));
 
 const owned: Readonly<Record<string, NumericArray["constructor"]>> = { Float32Array, Float64Array, Int32Array, Uint32Array };
-const nearest: Readonly<Record<string, string>> = { Float16Array: "Float32Array", Uint8Array: "Uint32Array", Uint8ClampedArray: "Uint32Array", Uint16Array: "Uint32Array", Int8Array: "Int32Array", Int16Array: "Int32Array" };
+const nearest: Readonly<Record<string, string>> = {
+  Float16Array: "Float32Array",
+  Uint8Array: "Uint32Array",
+  Uint8ClampedArray: "Uint32Array",
+  Uint16Array: "Uint32Array",
+  Int8Array: "Int32Array",
+  Int16Array: "Int32Array",
+};
 
 type ArrayType = new (from: ArrayLike<number>) => NumericArray;
 
@@ -65,8 +73,18 @@ const listType: Readonly<Record<Content["type"], ArrayType>> = { any: Float32Arr
 
 /** Says what is wrong with one number. */
 function refuse(where: string, name: string, value: unknown, at: number, { type, least, most }: Content): never {
-  if (typeof value === "bigint" && (type === "f32" || type === "any")) throw new RnnError("data", where, `${name} must be numbers, got the bigint ${show(value)} at index ${at}; Number() makes a number of it`);
-  if (type !== "f32" && type !== "any") throw new RnnError("data", where, `${name} must be integers${type === "i32" ? "" : ` from ${least} to ${most}`}, got ${show(value)} at index ${at}`);
+  if (typeof value === "bigint" && (type === "f32" || type === "any"))
+    throw new RnnError(
+      "data",
+      where,
+      `${name} must be numbers, got the bigint ${show(value)} at index ${at}; Number() makes a number of it`,
+    );
+  if (type !== "f32" && type !== "any")
+    throw new RnnError(
+      "data",
+      where,
+      `${name} must be integers${type === "i32" ? "" : ` from ${least} to ${most}`}, got ${show(value)} at index ${at}`,
+    );
   if (typeof value === "number") throw new RnnError("data", where, finiteProblem(name, value, at, type === "any" ? -mostFloat : least));
   throw new RnnError("data", where, `${name} must be numbers, got ${show(value)} at index ${at}`);
 }
@@ -75,20 +93,36 @@ function refuse(where: string, name: string, value: unknown, at: number, { type,
 function gather(where: string, name: string, list: ArrayLike<unknown>, content: Content): { numbers: number[]; sizes: number[] } {
   const sizes: number[] = [];
   for (let level: unknown = list; isList(level) || (sizes.length === 0 && hasIndices(level)); level = level[0]) {
-    if (sizes.push(level.length) > mostAxes) throw new RnnError("limit", where, `${name} must be nested at most ${mostAxes} deep; does a list contain itself?`);
+    if (sizes.push(level.length) > mostAxes)
+      throw new RnnError("limit", where, `${name} must be nested at most ${mostAxes} deep; does a list contain itself?`);
     if (level.length === 0) break;
   }
-  if (sizeOf(sizes) > mostListed) throw new RnnError("limit", where, `${name} must be a typed array if it has more than ${mostListed} numbers, got lists of [${sizes.join(", ")}]`);
+  if (sizeOf(sizes) > mostListed)
+    throw new RnnError(
+      "limit",
+      where,
+      `${name} must be a typed array if it has more than ${mostListed} numbers, got lists of [${sizes.join(", ")}]`,
+    );
   const numbers: number[] = [];
   const integral = content.type === "u32" || content.type === "i32";
   const add = (value: unknown): void => {
-    const number = typeof value === "bigint" && integral ? Number(value) : typeof value === "boolean" && content.booleans ? Number(value) : value;
-    const fits = typeof number === "number" && (content.type === "any" ? isFiniteAlike(number) : number >= content.least && number <= content.most && (!integral || Number.isInteger(number)));
+    const number =
+      typeof value === "bigint" && integral ? Number(value) : typeof value === "boolean" && content.booleans ? Number(value) : value;
+    const fits =
+      typeof number === "number" &&
+      (content.type === "any"
+        ? isFiniteAlike(number)
+        : number >= content.least && number <= content.most && (!integral || Number.isInteger(number)));
     if (!fits) refuse(where, name, value, numbers.length, content);
     numbers.push(number);
   };
   const walk = (rows: ArrayLike<unknown>, depth: number): void => {
-    if (rows.length !== sizes[depth]) throw new RnnError("shape", where, `${name} must have rows of equal lengths; the first one at depth ${depth} has ${sizes[depth]}, another ${rows.length}`);
+    if (rows.length !== sizes[depth])
+      throw new RnnError(
+        "shape",
+        where,
+        `${name} must have rows of equal lengths; the first one at depth ${depth} has ${sizes[depth]}, another ${rows.length}`,
+      );
     for (let i = 0; i < sizes[depth]; i++) {
       const row = rows[i];
       if (depth === sizes.length - 1 && !isList(row)) add(row);
@@ -109,7 +143,8 @@ function copyOf(where: string, name: string, source: ArrayLike<number>, Type: Ar
   const { type, least, most } = content;
   if (type === "any") return copy;
   // Written so that NaN is refused.
-  for (let i = 0; i < copy.length; i++) if (!(copy[i] >= least && copy[i] <= most)) refuse(where, name, type === "f32" ? copy[i] : source[i], i, content);
+  for (let i = 0; i < copy.length; i++)
+    if (!(copy[i] >= least && copy[i] <= most)) refuse(where, name, type === "f32" ? copy[i] : source[i], i, content);
   return copy;
 }
 
@@ -127,7 +162,8 @@ export function takeShape(where: string, name: string, shape: unknown): number[]
 }
 
 function shapeOf(where: string, name: string, shape: unknown): number[] {
-  if (!Array.isArray(shape) && tagOf(shape) === undefined) throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
+  if (!Array.isArray(shape) && tagOf(shape) === undefined)
+    throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
   const { length } = shape as ArrayLike<unknown>;
   if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);
   return Array.from({ length }, (_, i) => (shape as ArrayLike<number>)[i]);
@@ -174,7 +210,13 @@ export function takeList(where: string, name: string, value: unknown, content: C
 }
 
 /** Whether this is meant as a tensor, and not as an object that has one. */
-export const looksLikeTensor = (value: unknown): boolean => reading("data", "inputs", "input", () => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value);
+export const looksLikeTensor = (value: unknown): boolean =>
+  reading(
+    "data",
+    "inputs",
+    "input",
+    () => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value,
+  );
 
 /**
  * Makes a tensor of nested lists, or of flat numbers and a shape; a copy. Lists become float32. Of typed arrays float32,

@@ -23,7 +23,8 @@ export function finiteProblem(name: string, value: number, index: number, least:
  * @throws RnnError `data`
  */
 export function checkFinite(where: string, name: string, data: ArrayLike<number>): void {
-  for (let i = 0; i < data.length; i++) if (!(data[i] >= -mostFloat && data[i] <= mostFloat)) throw new RnnError("data", where, finiteProblem(name, data[i], i, -mostFloat));
+  for (let i = 0; i < data.length; i++)
+    if (!(data[i] >= -mostFloat && data[i] <= mostFloat)) throw new RnnError("data", where, finiteProblem(name, data[i], i, -mostFloat));
 }
 
 /**

@@ -23,14 +23,17 @@ import { checkClipping, OptimizerState } from "./optimizer-state.ts";
  * inputs or options
  */
 export async function lossAndGradient(
-  loss: Loss, given: { prediction: TensorLike; targets: TensorLike; mask?: TensorLike }, options: { backend: Backend },
+  loss: Loss,
+  given: { prediction: TensorLike; targets: TensorLike; mask?: TensorLike },
+  options: { backend: Backend },
 ): Promise<{ loss: number; gradient: Tensor<FloatArray>; targets: number }> {
   checkLoss("lossAndGradient", loss);
   const inputs = takeOptions("inputs", given, ["prediction", "targets", "mask"], { needed: true });
   const { backend } = takeOptions("lossAndGradient", options, ["backend"], { needed: true });
   checkBackend(backend);
   const prediction = takeTensor(loss.name, "prediction", inputs.prediction, finite);
-  if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0)) throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
+  if (loss.targetType === "i32" && !(prediction.shape.at(-1)! > 0))
+    throw new RnnError("shape", loss.name, `prediction must be [..., classes], got ${show([...prediction.shape])}`);
   const shape = loss.targetShape(prediction.shape);
   const targets = takeTargets(loss, inputs.targets, shape);
   const { data: mask } = takeMask(loss, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
@@ -39,7 +42,13 @@ export async function lossAndGradient(
   const tape = new Tape(recording, { differentiates: true });
   const variable = tape.leaf("prediction", recording.buffer("prediction", prediction.shape, "input"), { needsGradient: true });
   const normalizer = recording.buffer("normalizer", [2], "input");
-  const losses = loss.record(tape, variable, recording.buffer("targets", shape, "input", loss.targetType), recording.buffer("mask", shape, "input"), normalizer);
+  const losses = loss.record(
+    tape,
+    variable,
+    recording.buffer("targets", shape, "input", loss.targetType),
+    recording.buffer("mask", shape, "input"),
+    normalizer,
+  );
   const value = recording.buffer("loss", [1]);
   recording.dispatch(lossSum, { losses, normalizer, loss: value }, { length: sizeOf(losses.shape) });
   recording.download("loss", value);
@@ -70,7 +79,12 @@ class Arrays extends Module {
 
 /** Tensors by name, as they are at this moment. */
 function takeNamed(what: string, of: (name: string) => string, values: unknown): Map<string, Tensor> {
-  return new Map(takeEntries("optimizerSteps", what, "tensors by name", values).map(([name, value]) => [name, takeTensor("optimizerSteps", of(name), value, finite)]));
+  return new Map(
+    takeEntries("optimizerSteps", what, "tensors by name", values).map(([name, value]) => [
+      name,
+      takeTensor("optimizerSteps", of(name), value, finite),
+    ]),
+  );
 }
 
 /** @throws RnnError unless there is a gradient for each parameter, and for nothing else, in each step */
@@ -78,8 +92,14 @@ function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tenso
   return takeItems("option", "optimizerSteps", "gradients", "a list with a set for each step", gradients, (value, step) => {
     const given = new Map(takeEntries("optimizerSteps", `gradients of step ${step}`, "tensors by name", value));
     const unknown = [...given.keys()].find((path) => !parameters.has(path));
-    if (unknown !== undefined) throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have ${listed([unknown])}, which is no parameter`);
-    return new Map([...parameters].map(([path, { shape }]) => [path, takeTensor("optimizerSteps", `gradient "${path}" of step ${step}`, given.get(path), finite, shape)]));
+    if (unknown !== undefined)
+      throw new RnnError("option", "optimizerSteps", `gradients of step ${step} have ${listed([unknown])}, which is no parameter`);
+    return new Map(
+      [...parameters].map(([path, { shape }]) => [
+        path,
+        takeTensor("optimizerSteps", `gradient "${path}" of step ${step}`, given.get(path), finite, shape),
+      ]),
+    );
   });
 }
 
@@ -91,7 +111,9 @@ function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tenso
  * not fit its parameter, `data` if a number is not finite, `numeric` if the norm of gradients is too large to be used
  */
 export async function optimizerSteps(
-  optimizer: Optimizer, parameters: Readonly<Record<string, TensorLike>>, gradients: readonly Readonly<Record<string, TensorLike>>[],
+  optimizer: Optimizer,
+  parameters: Readonly<Record<string, TensorLike>>,
+  gradients: readonly Readonly<Record<string, TensorLike>>[],
   given: { backend: Backend; clipNorm?: number; clipValue?: number },
 ): Promise<Record<string, Tensor<FloatArray>>[]> {
   const options = takeOptions("optimizerSteps", given, ["backend", "clipNorm", "clipValue"], { needed: true });
@@ -114,7 +136,17 @@ export async function optimizerSteps(
   // A loss of its own kind: constant zero, which is finite.
   const zero = recording.buffer("loss.zero", [2], "constant");
   const update = state.nextUpdate();
-  state.record({ recording, parameters: external("parameters", length), gradients: external("gradients", length), external: (label, [size]) => external(label, size) }, zero, zero, update);
+  state.record(
+    {
+      recording,
+      parameters: external("parameters", length),
+      gradients: external("gradients", length),
+      external: (label, [size]) => external(label, size),
+    },
+    zero,
+    zero,
+    update,
+  );
   const program = await backend.prepare(recording, memory);
   try {
     await session.store.sync();
@@ -126,7 +158,12 @@ export async function optimizerSteps(
       }
       const { downloads } = await program.run(state.controls({ ...update, counts: [step] }, step));
       const { norm } = await downloads;
-      if (norm[2] === 0) throw new RnnError("numeric", "optimizerSteps", `gradients of step ${step} have norm ${norm[0]}, which is too large to take a step; scale them down, or give clipNorm`);
+      if (norm[2] === 0)
+        throw new RnnError(
+          "numeric",
+          "optimizerSteps",
+          `gradients of step ${step} have norm ${norm[0]}, which is too large to take a step; scale them down, or give clipNorm`,
+        );
       results.push(session.store.split(await backend.read(session.store.parameters)));
     }
     return results;

@@ -22,7 +22,12 @@ export class Batches {
    * @param taker copies and checks what comes
    * @param signal ends the waiting for a batch
    */
-  constructor(private readonly data: TrainingData, private readonly batchFirst: boolean, private readonly taker: Pick<LossRecorder, "take">, private readonly signal?: AbortSignal) {}
+  constructor(
+    private readonly data: TrainingData,
+    private readonly batchFirst: boolean,
+    private readonly taker: Pick<LossRecorder, "take">,
+    private readonly signal?: AbortSignal,
+  ) {}
 
   /** The batch of a step; undefined if the signal came first. */
   async take(step: number): Promise<TakenBatch | undefined> {
@@ -49,11 +54,14 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   promise.catch(() => undefined);
   let stop!: () => void;
   try {
-    return await Promise.race([promise, new Promise<undefined>((resolve) => {
-      stop = () => resolve(undefined);
-      signal.addEventListener("abort", stop);
-      if (signal.aborted) stop();
-    })]);
+    return await Promise.race([
+      promise,
+      new Promise<undefined>((resolve) => {
+        stop = () => resolve(undefined);
+        signal.addEventListener("abort", stop);
+        if (signal.aborted) stop();
+      }),
+    ]);
   } finally {
     signal.removeEventListener("abort", stop);
   }

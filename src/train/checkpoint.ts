@@ -18,12 +18,22 @@ export interface Checkpoint {
 
 const format = "webgpu-rnn checkpoint 1";
 
-export function encodeCheckpoint({ parameters, optimizer, carried, step, updates, seed, optimizerName, metadata }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function encodeCheckpoint({
+  parameters,
+  optimizer,
+  carried,
+  step,
+  updates,
+  seed,
+  optimizerName,
+  metadata,
+}: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, Tensor> = { ...parameters };
   for (const [name, value] of Object.entries(optimizer)) tensors[`optimizer.${name}`] = value;
   const texts = Object.fromEntries(takeEntries("checkpoint", "metadata", "texts", metadata)) as Record<string, string>;
   const taken = ["format", "step", "updates", "seed", "optimizer"].find((key) => Object.hasOwn(texts, key));
-  if (taken !== undefined) throw new RnnError("option", "checkpoint", `metadata cannot be named "${taken}", which the checkpoint itself uses`);
+  if (taken !== undefined)
+    throw new RnnError("option", "checkpoint", `metadata cannot be named "${taken}", which the checkpoint itself uses`);
   for (const [label, data] of Object.entries(carried)) tensors[label] = { shape: [data.length], data };
   const counted: Record<string, string> = Object.keys(updates).length > 0 ? { updates: JSON.stringify(updates) } : {};
   return encodeSafetensors(tensors, { ...texts, format, step: String(step), ...counted, seed: String(seed), optimizer: optimizerName });
@@ -35,14 +45,29 @@ export function encodeCheckpoint({ parameters, optimizer, carried, step, updates
 export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { optimizerName: string; seed: number }): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(file);
   if (metadata.format !== format) {
-    throw new RnnError("format", "checkpoint", `metadata must say format "${format}", got ${show(metadata.format)}; a file of weights alone goes through decodeSafetensors and loadStateDict`);
+    throw new RnnError(
+      "format",
+      "checkpoint",
+      `metadata must say format "${format}", got ${show(metadata.format)}; a file of weights alone goes through decodeSafetensors and loadStateDict`,
+    );
   }
-  if (metadata.optimizer !== expected.optimizerName) throw new RnnError("format", "checkpoint", `was made with the optimizer ${show(metadata.optimizer)}, this trainer has ${show(expected.optimizerName)}`);
+  if (metadata.optimizer !== expected.optimizerName)
+    throw new RnnError(
+      "format",
+      "checkpoint",
+      `was made with the optimizer ${show(metadata.optimizer)}, this trainer has ${show(expected.optimizerName)}`,
+    );
   const step = countOf("step", metadata.step);
   const seed = countOf("seed", metadata.seed);
-  if (seed !== expected.seed) throw new RnnError("format", "checkpoint", `was made with seed ${seed}, this trainer has ${expected.seed}; give it the same seed`);
+  if (seed !== expected.seed)
+    throw new RnnError("format", "checkpoint", `was made with seed ${seed}, this trainer has ${expected.seed}; give it the same seed`);
   const updates = updatesOf(metadata.updates);
-  const part = (prefix: string): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
+  const part = (prefix: string): Record<string, Tensor> =>
+    Object.fromEntries(
+      Object.entries(tensors)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, value]) => [name.slice(prefix.length), value]),
+    );
   const parameters = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)));
   const carried = Object.fromEntries(Object.entries(part("carried.")).map(([name, { data }]) => [`carried.${name}`, data]));
   return { parameters, optimizer: part("optimizer."), carried, step, updates, seed, optimizerName: metadata.optimizer, metadata };
@@ -50,7 +75,8 @@ export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { opt
 
 /** A count as `encodeCheckpoint` writes it; to `Number` an empty text is 0, too. */
 function countOf(name: string, text: string | undefined): number {
-  if (text === undefined || !/^\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text))) throw new RnnError("format", "checkpoint", `${name} must be a number, got ${show(text)}`);
+  if (text === undefined || !/^\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new RnnError("format", "checkpoint", `${name} must be a number, got ${show(text)}`);
   return Number(text);
 }
 
@@ -62,7 +88,11 @@ function updatesOf(text: string | undefined): Record<string, number> {
   } catch {
     // What is no JSON is refused below.
   }
-  const fits = typeof updates === "object" && updates !== null && !Array.isArray(updates) && Object.values(updates).every((count) => Number.isSafeInteger(count) && count >= 0);
+  const fits =
+    typeof updates === "object" &&
+    updates !== null &&
+    !Array.isArray(updates) &&
+    Object.values(updates).every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!fits) throw new RnnError("format", "checkpoint", `updates must be numbers by parameter, got ${show(text)}`);
   return updates as Record<string, number>;
 }

@@ -11,7 +11,12 @@ const claimed = new WeakMap<Parameter, object>();
  */
 export function claim(parameters: ReadonlyMap<string, Parameter>, owner: object): () => void {
   for (const [path, parameter] of parameters) {
-    if (claimed.has(parameter)) throw new RnnError("option", "Trainer", `another trainer is running on this model, or on one that shares "${path}" with it; end its loop first`);
+    if (claimed.has(parameter))
+      throw new RnnError(
+        "option",
+        "Trainer",
+        `another trainer is running on this model, or on one that shares "${path}" with it; end its loop first`,
+      );
   }
   for (const parameter of parameters.values()) claimed.set(parameter, owner);
   return () => {

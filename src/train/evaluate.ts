@@ -46,7 +46,10 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
         if (i + 1 < batches) source.ask(i + 1);
         let values: Readonly<Record<string, NumericArray>>;
         try {
-          const { downloads } = await session.run(program, inputs, { reading, before: () => carried.begin(context.externals, batch.startsSequence) });
+          const { downloads } = await session.run(program, inputs, {
+            reading,
+            before: () => carried.begin(context.externals, batch.startsSequence),
+          });
           values = await downloads;
         } finally {
           release();

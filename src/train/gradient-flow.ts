@@ -52,18 +52,34 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
  * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of
  * range, and for layers with batch normalisation or a projection
  */
-export async function gradientFlow(model: Module, batch: FlowBatch, given: { backend: Backend; loss: Loss; at?: Numbers }): Promise<GradientFlow> {
+export async function gradientFlow(
+  model: Module,
+  batch: FlowBatch,
+  given: { backend: Backend; loss: Loss; at?: Numbers },
+): Promise<GradientFlow> {
   const options = takeOptions("gradientFlow", given, ["backend", "loss", "at"], { needed: true });
-  const { input, lengths, further, state, targets, mask } = takeOptions("batch", batch, ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"], { needed: true });
+  const { input, lengths, further, state, targets, mask } = takeOptions(
+    "batch",
+    batch,
+    ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"],
+    { needed: true },
+  );
   const { loss } = options;
   checkLoss("gradientFlow", loss);
   const session = Session.of(model, options.backend);
   const inputs = takeInputs(model, { input, lengths, further, state });
-  if (inputs.input.shape.length < 2) throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
+  if (inputs.input.shape.length < 2)
+    throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
   // What the output looks like is known once it has been recorded.
-  const { output: { shape } } = session.record(planOf(inputs, planned).plan, () => undefined);
+  const {
+    output: { shape },
+  } = session.record(planOf(inputs, planned).plan, () => undefined);
   const targetShape = loss.targetShape(shape);
-  const taken = { inputs, targets: takeTargets(loss, targets, targetShape), mask: mask === undefined ? undefined : takeMask(loss, mask, targetShape) };
+  const taken = {
+    inputs,
+    targets: takeTargets(loss, targets, targetShape),
+    mask: mask === undefined ? undefined : takeMask(loss, mask, targetShape),
+  };
   loss.checkTargets(taken.targets.data, shape);
   const flow = new Flow(session, taken, loss, shape);
   const at = checkedSteps(options.at, flow.outputSteps, flow.steps);
@@ -72,7 +88,8 @@ export async function gradientFlow(model: Module, batch: FlowBatch, given: { bac
 
 function checkedSteps(given: unknown, outputSteps: number | undefined, steps: number): number[] {
   if (outputSteps === undefined) {
-    if (given !== undefined) throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
+    if (given !== undefined)
+      throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
     return [steps];
   }
   if (given === undefined) return Array.from({ length: outputSteps }, (_, t) => t + 1);
@@ -98,7 +115,12 @@ class Flow {
   private readonly batch: number;
   private readonly batchAxis: 0 | 1;
 
-  constructor(private readonly session: Session, private readonly given: TakenFlow, private readonly loss: Loss, output: Shape) {
+  constructor(
+    private readonly session: Session,
+    private readonly given: TakenFlow,
+    private readonly loss: Loss,
+    output: Shape,
+  ) {
     this.batchAxis = session.model.batchFirst ? 0 : 1;
     const { shape } = given.inputs.input;
     this.batch = shape[this.batchAxis];
@@ -109,16 +131,27 @@ class Flow {
   /** The batch `times` times, as inputs. */
   private planOf(times: number): ReturnType<typeof planOf> {
     const { input, lengths, further, state } = this.given.inputs;
-    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> => Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
-    return planOf({
-      input: tiled(input, this.batchAxis, times), lengths: lengths && Uint32Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
-      further: each(further, this.batchAxis), state: each(state, 1),
-    }, planned);
+    const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> =>
+      Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
+    return planOf(
+      {
+        input: tiled(input, this.batchAxis, times),
+        lengths: lengths && Uint32Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
+        further: each(further, this.batchAxis),
+        state: each(state, 1),
+      },
+      planned,
+    );
   }
 
   /** 1 or the mask for what is E_t in the t-th copy of the batch, and 0 for the rest. */
   private weights(shape: Shape, at: readonly number[]): Float64Array {
-    const { batch, batchAxis, outputSteps, given: { mask } } = this;
+    const {
+      batch,
+      batchAxis,
+      outputSteps,
+      given: { mask },
+    } = this;
     const result = new Float64Array(sizeOf(shape));
     const whole = mask && tiled(mask, outputSteps === undefined ? 0 : batchAxis, at.length);
     const [first, second] = outputSteps === undefined ? [shape[0], 1] : shape;
@@ -132,17 +165,34 @@ class Flow {
   }
 
   async norms(at: readonly number[]): Promise<GradientFlow["norms"]> {
-    const { session, given: { targets }, loss } = this;
+    const {
+      session,
+      given: { targets },
+      loss,
+    } = this;
     const { backend } = session;
     const together = Math.min(at.length, Math.max(1, Math.floor(mostSteps / (this.steps * this.batch))));
     const { plan, data } = this.planOf(together);
     const lanes: LaneStates[] = [];
-    const { context, program } = await session.make({ ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) }, (made) => record(made, loss, lanes));
+    const { context, program } = await session.make(
+      { ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) },
+      (made) => record(made, loss, lanes),
+    );
     try {
       if (lanes.length === 0) throw new RnnError("option", "gradientFlow", "needs a model with a recurrent layer");
       const shape = loss.targetShape(context.output.shape);
-      const inputs = { ...data, targets: tiled(targets, this.outputSteps === undefined ? 0 : this.batchAxis, together).data, normalizer: Float64Array.of(1, 1), ...context.stepInputs(0, 0) };
-      const norms: GradientFlow["norms"] = Object.fromEntries(seriesOf(lanes).map(({ path }) => [path, { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) }]));
+      const inputs = {
+        ...data,
+        targets: tiled(targets, this.outputSteps === undefined ? 0 : this.batchAxis, together).data,
+        normalizer: Float64Array.of(1, 1),
+        ...context.stepInputs(0, 0),
+      };
+      const norms: GradientFlow["norms"] = Object.fromEntries(
+        seriesOf(lanes).map(({ path }) => [
+          path,
+          { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) },
+        ]),
+      );
       await Session.whileReading([session], async (reading) => {
         for (let first = 0; first < at.length; first += together) {
           // The last round is filled up with its last step.
@@ -157,8 +207,19 @@ class Flow {
     }
   }
 
-  private collect(norms: GradientFlow["norms"], lanes: readonly LaneStates[], values: Readonly<Record<string, NumericArray>>, round: readonly number[], first: number): void {
-    const { batch, given: { inputs: { lengths } } } = this;
+  private collect(
+    norms: GradientFlow["norms"],
+    lanes: readonly LaneStates[],
+    values: Readonly<Record<string, NumericArray>>,
+    round: readonly number[],
+    first: number,
+  ): void {
+    const {
+      batch,
+      given: {
+        inputs: { lengths },
+      },
+    } = this;
     for (const { path, states } of seriesOf(lanes)) {
       states.forEach(({ shape: [, H] }, k) => {
         const gradient = values[`d.${path}.${k}`] as NumericArray | undefined;
@@ -181,7 +242,12 @@ class Flow {
 
 /** h and c of each lane under the names that the result has for them. */
 function seriesOf(lanes: readonly LaneStates[]): { path: string; states: Variable[] }[] {
-  return lanes.flatMap(({ label, h, c }) => [{ path: `${label}.h`, states: h }, { path: `${label}.c`, states: c }]).filter(({ states }) => states.length > 0);
+  return lanes
+    .flatMap(({ label, h, c }) => [
+      { path: `${label}.h`, states: h },
+      { path: `${label}.c`, states: c },
+    ])
+    .filter(({ states }) => states.length > 0);
 }
 
 function record({ recording, tape, output }: RunContext, loss: Loss, lanes: readonly LaneStates[]): void {
@@ -189,5 +255,6 @@ function record({ recording, tape, output }: RunContext, loss: Loss, lanes: read
   const targets = recording.buffer("targets", shape, "input", loss.targetType);
   loss.record(tape, output, targets, recording.buffer("mask", shape, "input"), recording.buffer("normalizer", [2], "input"));
   tape.backward();
-  for (const { path, states } of seriesOf(lanes)) states.forEach(({ gradient }, k) => gradient && recording.download(`d.${path}.${k}`, gradient));
+  for (const { path, states } of seriesOf(lanes))
+    states.forEach(({ gradient }, k) => gradient && recording.download(`d.${path}.${k}`, gradient));
 }

@@ -29,7 +29,10 @@ export class History {
   /** By label and length; the latest made stands last. */
   private readonly pools = new Map<string, Pool>();
 
-  constructor(private readonly session: Session, private readonly carried: CarriedStates) {}
+  constructor(
+    private readonly session: Session,
+    private readonly carried: CarriedStates,
+  ) {}
 
   /**
    * Keeps this moment.
@@ -45,13 +48,16 @@ export class History {
       return to;
     };
     const carried = [...states].map(([label, buffer]) => [label, copy(label, buffer, 0, buffer.length)] as const);
-    const statistics = store.keepsStatistics ? copy("statistics", store.parameters, store.trainedLength, store.length - store.trainedLength) : undefined;
+    const statistics = store.keepsStatistics
+      ? copy("statistics", store.parameters, store.trainedLength, store.length - store.trainedLength)
+      : undefined;
     return { kept: { carried, statistics }, fills };
   }
 
   /** To be called when a moment is of no use any more. */
   release({ carried, statistics }: Kept): void {
-    for (const copy of [...carried.map(([, one]) => one), ...(statistics ? [statistics] : [])]) this.pools.get(keyOf(copy.label, copy.length))?.spare.push(copy);
+    for (const copy of [...carried.map(([, one]) => one), ...(statistics ? [statistics] : [])])
+      this.pools.get(keyOf(copy.label, copy.length))?.spare.push(copy);
   }
 
   /** No moment is of any use any more. */
@@ -84,7 +90,7 @@ export class History {
       const all = Array.from({ length: copies }, make);
       this.pools.set(key, (pool = { all, spare: [...all] }));
     }
-    if (pool.spare.length === 0) pool.all.push(pool.spare[0] = make());
+    if (pool.spare.length === 0) pool.all.push((pool.spare[0] = make()));
     return pool.spare.pop()!;
   }
 

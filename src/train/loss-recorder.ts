@@ -27,8 +27,12 @@ export class LossRecorder {
   private readonly recordings = new Recordings();
 
   constructor(
-    private readonly session: Session, private readonly loss: Loss, private readonly carried: CarriedStates,
-    private readonly carryState: boolean, private readonly optimizer?: OptimizerState, private readonly layerOptions: LayerOptions = {},
+    private readonly session: Session,
+    private readonly loss: Loss,
+    private readonly carried: CarriedStates,
+    private readonly carryState: boolean,
+    private readonly optimizer?: OptimizerState,
+    private readonly layerOptions: LayerOptions = {},
   ) {}
 
   /** @throws RnnError `shape`, `data` or `option` if it is no batch for the model */
@@ -36,14 +40,17 @@ export class LossRecorder {
     const batch = takeOptions("batch", given, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
     return {
       inputs: takeInputs(this.session.model, { input: batch.input, lengths: batch.lengths, further: batch.further }),
-      targets: takeTargets(this.loss, batch.targets), mask: batch.mask === undefined ? undefined : takeMask(this.loss, batch.mask),
+      targets: takeTargets(this.loss, batch.targets),
+      mask: batch.mask === undefined ? undefined : takeMask(this.loss, batch.mask),
       startsSequence: checkBoolean("batch", "startsSequence", batch.startsSequence ?? false),
     };
   }
 
   /** The recording for batches shaped like this one, with this update at its end if there is an optimiser. */
   prepare(batch: TakenBatch, update?: Update): Promise<Lent> {
-    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch), (context) => this.finish(context, batch, update));
+    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch), (context) =>
+      this.finish(context, batch, update),
+    );
   }
 
   /** The recording for a batch of which no target counts: states go on, and nothing is learnt. */
@@ -56,9 +63,11 @@ export class LossRecorder {
       this.recordings.clear();
       this.carried.freeOthers();
     }
-    return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () => this.session.make(plan, finish, (label, buffer) => {
-      return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
-    }));
+    return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () =>
+      this.session.make(plan, finish, (label, buffer) => {
+        return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
+      }),
+    );
   }
 
   plannedMemory(batch: TakenBatch, update: Update): MemoryUse {
@@ -80,9 +89,15 @@ export class LossRecorder {
     for (const [label, { shape }] of carried) {
       // Nothing is carried before the first step.
       if (step === 0 && !Object.hasOwn(values, label)) continue;
-      if (!Object.hasOwn(values, label)) throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
+      if (!Object.hasOwn(values, label))
+        throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
       const { length } = values[label];
-      if (length !== sizeOf(shape)) throw new RnnError("format", "checkpoint", `"${label}" must hold ${sizeOf(shape)} numbers for this trainer's batches, got ${length}; keep the batch size`);
+      if (length !== sizeOf(shape))
+        throw new RnnError(
+          "format",
+          "checkpoint",
+          `"${label}" must hold ${sizeOf(shape)} numbers for this trainer's batches, got ${length}; keep the batch size`,
+        );
       checkFinite("checkpoint", `"${label}"`, values[label]);
     }
     const unknown = Object.keys(values).find((label) => !carried.has(label));
@@ -104,7 +119,9 @@ export class LossRecorder {
     const { recording, tape, output } = context;
     const shape = this.loss.targetShape(output.shape);
     const targets = recording.buffer("targets", shape, "input", this.loss.targetType);
-    const weights = mask ? recording.buffer("mask", shape, "input") : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
+    const weights = mask
+      ? recording.buffer("mask", shape, "input")
+      : recording.buffer("mask.ones", shape, "constant", "f32", new Float32Array(sizeOf(shape)).fill(1));
     const normalizer = recording.buffer("normalizer", [2], "input");
     const losses = this.loss.record(tape, output, targets, weights, normalizer);
     if (this.optimizer && update) {
@@ -125,7 +142,13 @@ export class LossRecorder {
  * Checks a batch, whose input `take` has checked, against the loss and names its arrays as the recording does.
  * @param normalizer the loss's for this batch
  */
-export function batchInputs(loss: Loss, context: RunContext, batch: TakenBatch, normalizer: Float64Array, { seed, step }: { seed: number; step: number }): Record<string, NumericArray> {
+export function batchInputs(
+  loss: Loss,
+  context: RunContext,
+  batch: TakenBatch,
+  normalizer: Float64Array,
+  { seed, step }: { seed: number; step: number },
+): Record<string, NumericArray> {
   const shape = loss.targetShape(context.output.shape);
   const { inputs: given, targets, mask } = batch;
   checkShape(loss.name, "targets", targets.shape, shape);

@@ -18,7 +18,8 @@ export interface Clipping {
 
 /** @throws RnnError `option` unless limits that are given are above 0 */
 export function checkClipping(where: string, { clipNorm, clipValue }: Partial<Clipping>): Clipping {
-  const limit = (name: string, value: unknown): number => (value === undefined ? 0 : checkNumber(where, name, value, { least: 0, open: true }));
+  const limit = (name: string, value: unknown): number =>
+    value === undefined ? 0 : checkNumber(where, name, value, { least: 0, open: true });
   return { clipNorm: limit("clipNorm", clipNorm), clipValue: limit("clipValue", clipValue) };
 }
 
@@ -45,12 +46,17 @@ export class OptimizerState {
   /** Updates so far, by path. They are fewer than steps: some steps learn nothing, and some parameters wait. */
   private counts = new Map<string, number>();
 
-  constructor(private readonly optimizer: Optimizer, private readonly session: Session, private readonly clip: Clipping) {}
+  constructor(
+    private readonly optimizer: Optimizer,
+    private readonly session: Session,
+    private readonly clip: Clipping,
+  ) {}
 
   /** What the next update will change. @throws RnnError `option` if everything is frozen */
   nextUpdate(): Update {
     const { trained, learnable } = this.session.store;
-    if (trained.length === 0 && learnable.length > 0) throw new RnnError("option", "Trainer", "every parameter of the model is frozen; unfreeze those that are to be learnt");
+    if (trained.length === 0 && learnable.length > 0)
+      throw new RnnError("option", "Trainer", "every parameter of the model is frozen; unfreeze those that are to be learnt");
     const ranges: { offset: number; length: number; group: number }[] = [];
     const counts: number[] = [];
     for (const { path, parameter, offset } of trained) {
@@ -63,7 +69,12 @@ export class OptimizerState {
       else ranges.push({ offset, length, group });
     }
     if (counts.length === 0) counts.push(0);
-    return { key: ranges.map(({ offset, length, group }) => `${offset}+${length}:${group}`).join(), paths: trained.map(({ path }) => path), ranges, counts };
+    return {
+      key: ranges.map(({ offset, length, group }) => `${offset}+${length}:${group}`).join(),
+      paths: trained.map(({ path }) => path),
+      ranges,
+      counts,
+    };
   }
 
   /** Records loss, norm and update; downloads `loss` and `norm`. */
@@ -88,21 +99,32 @@ export class OptimizerState {
       recording.dispatch(gradientNormPartial, { gradients, partial: values }, { length, groups: normGroups });
     }
     const mostNorm = clipNorm === 0 && clipValue === 0 ? mostUnclippedNorm : 0;
-    recording.dispatch(gradientNorm, { values, ...views }, { length: sizeOf(values.shape), squared, rows: sizeOf(views.losses.shape), maxNorm: clipNorm, mostNorm });
+    recording.dispatch(
+      gradientNorm,
+      { values, ...views },
+      { length: sizeOf(values.shape), squared, rows: sizeOf(views.losses.shape), maxNorm: clipNorm, mostNorm },
+    );
   }
 
   private recordUpdate(context: RecordingContext, norm: View, { ranges, counts }: Update): void {
     const { recording, parameters, gradients } = context;
     const { trainedLength: length } = this.session.store;
-    const slots = this.optimizer.slots.map(({ name, used }) => ({ view: context.external(`optimizer.${name}`, [used ? length : 1]), used }));
+    const slots = this.optimizer.slots.map(({ name, used }) => ({
+      view: context.external(`optimizer.${name}`, [used ? length : 1]),
+      used,
+    }));
     const kept = 1 + this.usedSlots().length;
     const lastGood = context.external("lastGood", [keptLength(length, kept - 1)]);
     const control = counts.map((_, group) => recording.buffer(controlLabel(group), [4], "input"));
     for (const { offset, length: part, group } of ranges) {
       const of = (view: View): View => subview(view, offset, [part]);
       const views = {
-        parameters: of(parameters), gradients: of(gradients), lastGood: subview(lastGood, offset * kept, [part * kept]),
-        slots: slots.map(({ view, used }) => (used ? of(view) : view)), norm, control: control[group],
+        parameters: of(parameters),
+        gradients: of(gradients),
+        lastGood: subview(lastGood, offset * kept, [part * kept]),
+        slots: slots.map(({ view, used }) => (used ? of(view) : view)),
+        norm,
+        control: control[group],
       };
       this.optimizer.record(recording, views, part, this.clip.clipValue);
     }
@@ -152,22 +174,35 @@ export class OptimizerState {
 
   /** What there is at the moment of the call: `<slot>.<parameter>` in file order, put in order when it is asked for. */
   async read(): Promise<() => Record<string, Tensor<FloatArray>>> {
-    const slots = await Promise.all(this.usedSlots().map(async (name) => [name, await this.session.backend.read(this.slotBuffer(name))] as const));
-    return () => Object.fromEntries(slots.flatMap(([name, flat]) => Object.entries(this.session.store.split(flat)).map(([path, value]) => [`${name}.${path}`, value])));
+    const slots = await Promise.all(
+      this.usedSlots().map(async (name) => [name, await this.session.backend.read(this.slotBuffer(name))] as const),
+    );
+    return () =>
+      Object.fromEntries(
+        slots.flatMap(([name, flat]) => Object.entries(this.session.store.split(flat)).map(([path, value]) => [`${name}.${path}`, value])),
+      );
   }
 
   /** @throws RnnError `format` or `data` unless `values` are this optimiser's */
   check(values: Readonly<Record<string, Tensor>>): void {
-    const expected = this.usedSlots().flatMap((slot) => this.session.store.learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const));
+    const expected = this.usedSlots().flatMap((slot) =>
+      this.session.store.learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const),
+    );
     for (const [name, shape] of expected) {
       const value = values[name] as Tensor | undefined;
       if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
-      if (value.shape.join() !== shape.join()) throw new RnnError("format", "checkpoint", `"optimizer.${name}" must be [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
+      if (value.shape.join() !== shape.join())
+        throw new RnnError("format", "checkpoint", `"optimizer.${name}" must be [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
       checkFinite("checkpoint", `"optimizer.${name}"`, value.data);
     }
     const known = new Set<string>(expected.map(([name]) => name));
     const unknown = Object.keys(values).find((name) => !known.has(name));
-    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "optimizer.${unknown}", which this trainer's optimizer, with its options, does not keep`);
+    if (unknown !== undefined)
+      throw new RnnError(
+        "format",
+        "checkpoint",
+        `has "optimizer.${unknown}", which this trainer's optimizer, with its options, does not keep`,
+      );
   }
 
   write(values: Readonly<Record<string, Tensor>>): void {

@@ -51,7 +51,8 @@ const mostLosses = 2;
  */
 export function takeRecovery(given: unknown): RecoveryOptions | undefined {
   if (given === false) return undefined;
-  if (given !== undefined && typeof given !== "object") throw new RnnError("option", "Trainer", `recovery must be false or an object, got ${show(given)}`);
+  if (given !== undefined && typeof given !== "object")
+    throw new RnnError("option", "Trainer", `recovery must be false or an object, got ${show(given)}`);
   const options = takeOptions("recovery", given as RecoveryOptions | undefined, ["seconds", "steps", "backend"]);
   if (options.seconds !== undefined) checkNumber("recovery", "seconds", options.seconds, { least: 0 });
   if (options.steps !== undefined) checkInteger("recovery", "steps", options.steps, 1);
@@ -60,7 +61,10 @@ export function takeRecovery(given: unknown): RecoveryOptions | undefined {
 }
 
 function bytesOf({ inputs: { input, further, lengths }, targets, mask }: TakenBatch): number {
-  return [input, targets, mask, ...Object.values(further)].reduce((sum, tensor) => sum + (tensor?.data.byteLength ?? 0), lengths?.byteLength ?? 0);
+  return [input, targets, mask, ...Object.values(further)].reduce(
+    (sum, tensor) => sum + (tensor?.data.byteLength ?? 0),
+    lengths?.byteLength ?? 0,
+  );
 }
 
 /** A training on the backend of the moment. On the CPU, which nobody loses, it keeps nothing. */
@@ -82,7 +86,11 @@ export class Recovery {
   private readonly outcomes = new WeakMap<Pending, Promise<Outcome>>();
   private disposed = false;
 
-  constructor(private readonly training: Training, backend: Backend, private readonly options: RecoveryOptions | undefined) {
+  constructor(
+    private readonly training: Training,
+    backend: Backend,
+    private readonly options: RecoveryOptions | undefined,
+  ) {
     this.state = new TrainingState(training, backend);
   }
 
@@ -239,10 +247,10 @@ export class Recovery {
     while (state.step < steps) {
       const { batch, plan } = this.kept.get(state.step)!;
       inFlight.push(await state.submit(batch, () => undefined, plan));
-      if (inFlight.length >= depth && !await settle()) return made;
+      if (inFlight.length >= depth && !(await settle())) return made;
       if (breath.isDue()) await breath.take();
     }
-    while (inFlight.length > 0 && await settle());
+    while (inFlight.length > 0 && (await settle()));
     return made;
   }
 
@@ -258,14 +266,17 @@ export class Recovery {
 
   private makeCopy(state: TrainingState): Promise<void> {
     this.copiedAt = now();
-    const copying = state.capture().then((copy) => {
-      if (state !== this.state || this.disposed) return;
-      this.copy = copy;
-      state.session.store.fallback = copy.parameters;
-      this.forgetBefore(copy.step);
-    }).finally(() => {
-      if (this.copying === copying) this.copying = undefined;
-    });
+    const copying = state
+      .capture()
+      .then((copy) => {
+        if (state !== this.state || this.disposed) return;
+        this.copy = copy;
+        state.session.store.fallback = copy.parameters;
+        this.forgetBefore(copy.step);
+      })
+      .finally(() => {
+        if (this.copying === copying) this.copying = undefined;
+      });
     this.copying = copying;
     return copying;
   }

@@ -77,7 +77,8 @@ export interface Summary {
 function checkTrainerParts(model: Module, { backend, data, loss, optimizer }: TrainerOptions): void {
   checkModel(model);
   checkBackend(backend, "Trainer");
-  if (!hasMethods(data, "batch")) throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+  if (!hasMethods(data, "batch"))
+    throw new RnnError("option", "Trainer", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
   checkLoss("Trainer", loss);
   checkOptimizer("Trainer", optimizer);
 }
@@ -86,17 +87,35 @@ function checkTrainerParts(model: Module, { backend, data, loss, optimizer }: Tr
  * The parts of a trainer.
  * @throws RnnError `option` if an option is missing, unknown or out of range
  */
-export function takeTrainer(model: Module, given: TrainerOptions): { data: TrainingData; backend: Backend; training: Training; recovery: RecoveryOptions | undefined } {
-  const options = takeOptions("Trainer", given, ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "recovery", ...layerOptionNames], { needed: true });
+export function takeTrainer(
+  model: Module,
+  given: TrainerOptions,
+): { data: TrainingData; backend: Backend; training: Training; recovery: RecoveryOptions | undefined } {
+  const options = takeOptions(
+    "Trainer",
+    given,
+    ["backend", "data", "loss", "optimizer", "clipNorm", "clipValue", "carryState", "seed", "recovery", ...layerOptionNames],
+    { needed: true },
+  );
   checkTrainerParts(model, options);
   const { data, loss, optimizer, backend } = options;
   const clipping = checkClipping("Trainer", options);
-  if (options.carryState === true && model.readsBackwards) throw new RnnError("option", "Trainer", "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch");
+  if (options.carryState === true && model.readsBackwards)
+    throw new RnnError(
+      "option",
+      "Trainer",
+      "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch",
+    );
   const carryState = checkBoolean("Trainer", "carryState", options.carryState ?? data.carriesState ?? true) && !model.readsBackwards;
   const seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);
   Session.of(model, backend);
   const reserved = [...model.namedParameters().keys()].find((path) => /^(optimizer|carried)\./.test(path));
-  if (reserved) throw new RnnError("option", "Trainer", `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`);
+  if (reserved)
+    throw new RnnError(
+      "option",
+      "Trainer",
+      `a part of the model may not be named as checkpoints name what is not a parameter, got "${reserved}"; rename it`,
+    );
   const training: Training = { model, loss, optimizer, clipping, carryState, seed, layerOptions: checkLayerOptions("Trainer", options) };
   return { data, backend, training, recovery: takeRecovery(options.recovery) };
 }

@@ -41,7 +41,10 @@ export class Trainer {
   private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
-  constructor(readonly model: Module, given: TrainerOptions) {
+  constructor(
+    readonly model: Module,
+    given: TrainerOptions,
+  ) {
     const { data, backend, training, recovery } = takeTrainer(model, given);
     this.data = data;
     this.training = training;
@@ -128,7 +131,7 @@ export class Trainer {
         const coming = batches.take(this.step);
         // Of no interest if the loop is left while earlier steps are told.
         coming.catch(() => undefined);
-        while (pending.length > 0 && await isLater(coming, pending[0].downloads)) yield await settle();
+        while (pending.length > 0 && (await isLater(coming, pending[0].downloads))) yield await settle();
         try {
           const batch = await coming;
           if (!batch) break;
@@ -185,7 +188,12 @@ export class Trainer {
           const again = await this.recovery.movedFrom(done.state);
           const untold = again.filter(({ step }) => step > told);
           // If there are none, the last one failed.
-          pending.splice(0, Infinity, ...(untold.length > 0 ? untold : again.slice(-1)), ...pending.filter(({ state }) => state !== done.state));
+          pending.splice(
+            0,
+            Infinity,
+            ...(untold.length > 0 ? untold : again.slice(-1)),
+            ...pending.filter(({ state }) => state !== done.state),
+          );
         }
       }
     };
@@ -205,9 +213,15 @@ export class Trainer {
    */
   async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {
     const options = takeOptions("evaluate", given, ["batches"]);
-    if (!hasMethods(data, "batch")) throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
+    if (!hasMethods(data, "batch"))
+      throw new RnnError("option", "evaluate", `data must come from TextData.from or have a function batch(step), got ${show(data)}`);
     this.checkUsable();
-    const there = checkInteger("evaluate", "the data's number of batches", reading("data", "evaluate", "data", () => data.batches), 1);
+    const there = checkInteger(
+      "evaluate",
+      "the data's number of batches",
+      reading("data", "evaluate", "data", () => data.batches),
+      1,
+    );
     const batches = Math.min(there, checkInteger("evaluate", "batches", options.batches ?? there, 1));
     return this.recovery.living(({ session }) => evaluate(session, { ...this.training, data, batches }));
   }
@@ -220,7 +234,12 @@ export class Trainer {
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.checkUsable();
-    return encodeCheckpoint({ ...await this.recovery.living((state) => state.read()), seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
+    return encodeCheckpoint({
+      ...(await this.recovery.living((state) => state.read())),
+      seed: this.training.seed,
+      optimizerName: this.training.optimizer.name,
+      metadata,
+    });
   }
 
   /**

@@ -99,7 +99,10 @@ export class TrainingState {
   /** That of this run, once it has been undone. */
   private failure: RnnError | undefined;
 
-  constructor(private readonly training: Training, readonly backend: Backend) {
+  constructor(
+    private readonly training: Training,
+    readonly backend: Backend,
+  ) {
     const { model, loss, optimizer, clipping, carryState, layerOptions } = training;
     this.session = Session.of(model, backend);
     this.carried = new CarriedStates(backend);
@@ -160,11 +163,17 @@ export class TrainingState {
   async submit(batch: TakenBatch, prepared: () => void, { update, controls } = this.plan()): Promise<Pending> {
     await this.beginAnew(update);
     if (this.failure) throw this.failure;
-    const { step, optimizer, training: { loss, seed, layerOptions } } = this;
+    const {
+      step,
+      optimizer,
+      training: { loss, seed, layerOptions },
+    } = this;
     const normalizer = this.recorder.normalizer(batch);
     const learns = normalizer[0] !== 0;
     if (learns) this.updating = update.key;
-    const { program, context, release } = await (learns ? this.recorder.prepare(batch, update) : this.recorder.prepareWithoutTargets(batch));
+    const { program, context, release } = await (learns
+      ? this.recorder.prepare(batch, update)
+      : this.recorder.prepareWithoutTargets(batch));
     try {
       const inputs = { ...batchInputs(loss, context, batch, normalizer, { seed, step }), ...(learns && controls) };
       prepared();
@@ -187,7 +196,15 @@ export class TrainingState {
         },
       });
       downloads.then(release, release);
-      const pending = { state: this, step: step + 1, tokens: batch.targets.data.length, learningRate: controls.control[0], targets: normalizer[0], before, downloads };
+      const pending = {
+        state: this,
+        step: step + 1,
+        tokens: batch.targets.data.length,
+        learningRate: controls.control[0],
+        targets: normalizer[0],
+        before,
+        downloads,
+      };
       this.inFlight.push(pending);
       return pending;
     } catch (error) {
@@ -202,7 +219,10 @@ export class TrainingState {
    */
   async report(pending: Pending): Promise<Outcome> {
     const { step, targets, learningRate, before } = pending;
-    const { loss: [loss], norm: [gradientNorm, , healthy] } = { loss: [0], norm: [0, 0, 1], ...await pending.downloads };
+    const {
+      loss: [loss],
+      norm: [gradientNorm, , healthy],
+    } = { loss: [0], norm: [0, 0, 1], ...(await pending.downloads) };
     if (healthy === 0) {
       await this.undoFailure(1);
       throw this.failure!;
@@ -229,12 +249,29 @@ export class TrainingState {
       const { step, updates, reading } = await store.inTurn(async () => {
         await store.sync();
         this.version = store.version;
-        const { step, optimizer: { updates } } = this;
-        return { step, updates, reading: Promise.all([store.read(), this.optimizer.read(), this.carried.read(), this.failure ? true : this.optimizer.isHealthy()]) };
+        const {
+          step,
+          optimizer: { updates },
+        } = this;
+        return {
+          step,
+          updates,
+          reading: Promise.all([
+            store.read(),
+            this.optimizer.read(),
+            this.carried.read(),
+            this.failure ? true : this.optimizer.isHealthy(),
+          ]),
+        };
       });
       const [parameters, optimizer, carried, healthy] = await reading;
       const others = Object.fromEntries([...updates].filter(([, count]) => count !== step));
-      if (healthy) return { step, parameters, moment: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }) };
+      if (healthy)
+        return {
+          step,
+          parameters,
+          moment: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }),
+        };
       // A step in flight has failed, which nobody has been told yet: this was no moment between two steps.
       await this.undoFailure(this.inFlight.length);
       if (!this.failure) throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
@@ -245,7 +282,7 @@ export class TrainingState {
   private async undoFailure(count: number): Promise<void> {
     let good = this.lastGood;
     for (const { step, before, downloads } of this.inFlight.slice(0, count)) {
-      const { loss, norm } = await downloads as { loss: NumericArray; norm: NumericArray };
+      const { loss, norm } = (await downloads) as { loss: NumericArray; norm: NumericArray };
       if (this.failure) return;
       if (!before) continue;
       if (norm[2] !== 0) {
@@ -255,22 +292,40 @@ export class TrainingState {
       // This step and those behind it changed nothing else, and the update before it is undone: its outcome is what failed.
       const back = good ?? before;
       // What half precision cannot hold becomes NaN.
-      const remedy = this.training.layerOptions.storage === "float16" ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504' : ", or clipNorm";
+      const remedy =
+        this.training.layerOptions.storage === "float16"
+          ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504'
+          : ", or clipNorm";
       await this.session.store.inTurn(() => {
         this.history.restore(back.kept);
         this.optimizer.updates = back.updates;
         this.step = back.step;
-        this.failure ??= new RnnError("numeric", "Trainer", `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate${remedy}`);
+        this.failure ??= new RnnError(
+          "numeric",
+          "Trainer",
+          `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate${remedy}`,
+        );
       });
       return;
     }
   }
 
   /** Goes on from there. */
-  write({ step, updates, parameters, optimizer, carried }: Pick<Moment, "step" | "updates" | "carried"> & { parameters: Readonly<Record<string, Tensor>>; optimizer: Readonly<Record<string, Tensor>> }): void {
+  write({
+    step,
+    updates,
+    parameters,
+    optimizer,
+    carried,
+  }: Pick<Moment, "step" | "updates" | "carried"> & {
+    parameters: Readonly<Record<string, Tensor>>;
+    optimizer: Readonly<Record<string, Tensor>>;
+  }): void {
     this.writeHost({ step, parameters });
     this.optimizer.write(optimizer);
-    this.optimizer.updates = new Map(this.session.store.learnable.map(({ path }) => [path, Object.hasOwn(updates, path) ? updates[path] : step]));
+    this.optimizer.updates = new Map(
+      this.session.store.learnable.map(({ path }) => [path, Object.hasOwn(updates, path) ? updates[path] : step]),
+    );
     this.carried.write(carried);
   }
 

@@ -44,7 +44,12 @@ export class PrivateStep {
   private recorded: Update | undefined;
 
   /** @param values the parameters that the step begins with */
-  constructor(model: Module, readonly backend: Backend, private readonly parts: StepParts, values: Readonly<Record<string, Tensor<FloatArray>>>) {
+  constructor(
+    model: Module,
+    readonly backend: Backend,
+    private readonly parts: StepParts,
+    values: Readonly<Record<string, Tensor<FloatArray>>>,
+  ) {
     this.session = Session.apart(model, backend, values);
     this.state = new OptimizerState(parts.optimizer, this.session, clipping);
   }
@@ -86,7 +91,10 @@ export class PrivateStep {
   /** From now on the loss counts as having become infinite. */
   async spoil(): Promise<void> {
     const norm = this.memory.get("norm")!;
-    this.backend.write(norm, (await this.backend.read(norm)).map((value, i) => (i === 2 ? 0 : value)));
+    this.backend.write(
+      norm,
+      (await this.backend.read(norm)).map((value, i) => (i === 2 ? 0 : value)),
+    );
   }
 
   free(): void {
@@ -111,7 +119,8 @@ export class PrivateStep {
     const targets = this.targetsFor(output.shape, shape);
     const normalizer = input("normalizer", [2], loss.normalizer(targets, mask));
     const losses = loss.record(tape, output, input("targets", shape, targets, loss.targetType), input("mask", shape, mask), normalizer);
-    for (const [path, { final }] of context.states) final.forEach((v, i) => tape.seed(v, input(`cotangent.${path}.${i}`, v.shape, cotangent(sizeOf(v.shape)))));
+    for (const [path, { final }] of context.states)
+      final.forEach((v, i) => tape.seed(v, input(`cotangent.${path}.${i}`, v.shape, cotangent(sizeOf(v.shape)))));
     tape.backward();
     const before = recording.commands.length;
     this.state.record(context, losses, normalizer, (this.recorded = this.state.nextUpdate()));
@@ -165,5 +174,11 @@ async function compareView(device: PrivateStep, twin: PrivateStep, index: number
   const got = await device.backend.read(deviceBuffer, view.offset, length);
   const expected = await twin.backend.read(twinBuffer, view.offset, length);
   device.backend.write(deviceBuffer, expected, view.offset);
-  return { command: index, kernel: command.kind === "dispatch" ? command.kernel.name : command.kind, buffer: view.buffer.label, length, ...compareArrays(got, expected, tolerance) };
+  return {
+    command: index,
+    kernel: command.kind === "dispatch" ? command.kernel.name : command.kind,
+    buffer: view.buffer.label,
+    length,
+    ...compareArrays(got, expected, tolerance),
+  };
 }

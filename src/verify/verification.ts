@@ -24,7 +24,12 @@ interface Settings {
 }
 
 /** @see verify */
-export async function runVerification(model: Module, inputs: TakenInputs, backend: Backend, { tolerance, training, layerOptions, parts }: Settings): Promise<Report> {
+export async function runVerification(
+  model: Module,
+  inputs: TakenInputs,
+  backend: Backend,
+  { tolerance, training, layerOptions, parts }: Settings,
+): Promise<Report> {
   const { plan, data } = planOf(inputs, { training, differentiates: true, ...layerOptions });
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
   // Of one moment, and out of reach of a training that goes on.
@@ -40,7 +45,8 @@ export async function runVerification(model: Module, inputs: TakenInputs, backen
     for (const kernel of kernelsOf(model, device.program.recording, backend)) {
       const cases = casesOf(kernel);
       findings.cases += cases.length;
-      for (const { length, ...found } of await checkKernel(backend, kernel, cases, tolerance)) findings.add({ command: -1, kernel: kernel.name, ...found }, length);
+      for (const { length, ...found } of await checkKernel(backend, kernel, cases, tolerance))
+        findings.add({ command: -1, kernel: kernel.name, ...found }, length);
     }
     return findings.report(backend.adapter, device.commands.length);
   } finally {
@@ -52,7 +58,9 @@ export async function runVerification(model: Module, inputs: TakenInputs, backen
 /** Each kernel of a training step, of evaluation, and of generation if the model can be generated from. */
 function kernelsOf(model: Module, step: Recording, backend: Backend): Kernel[] {
   const recordings = [step, ...generation(model, backend)];
-  const dispatched = recordings.flatMap(({ commands }) => commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
+  const dispatched = recordings.flatMap(({ commands }) =>
+    commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])),
+  );
   return [...new Map([...dispatched, lossSum as unknown as Kernel].map((kernel) => [kernel.name, kernel])).values()];
 }
 
@@ -77,12 +85,15 @@ class Findings {
     this.compared += length;
     const key = `${found.kernel} ${found.buffer} ${found.case === undefined}`;
     const known = this.worst.get(key);
-    if (!known || (known.firstBadIndex < 0 && (found.firstBadIndex >= 0 || found.worstDifference > known.worstDifference))) this.worst.set(key, found);
+    if (!known || (known.firstBadIndex < 0 && (found.firstBadIndex >= 0 || found.worstDifference > known.worstDifference)))
+      this.worst.set(key, found);
   }
 
   report(adapter: string, commands: number): Report {
     const { cases, compared } = this;
-    const findings = [...this.worst.values()].sort((a, b) => Number(b.firstBadIndex >= 0) - Number(a.firstBadIndex >= 0) || placeOf(a) - placeOf(b));
+    const findings = [...this.worst.values()].sort(
+      (a, b) => Number(b.firstBadIndex >= 0) - Number(a.firstBadIndex >= 0) || placeOf(a) - placeOf(b),
+    );
     const bad = findings.filter((f) => f.firstBadIndex >= 0).length;
     const passed = bad === 0;
     const head = `${adapter}: ${passed ? "every buffer agrees with its twin" : bad === 1 ? "1 buffer differs from its twin" : `${bad} buffers differ from their twins`} (${commands} commands, ${cases} cases, ${compared} numbers)`;

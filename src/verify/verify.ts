@@ -72,7 +72,12 @@ export interface Report {
  * @throws RnnError `shape`, `data` or `option` if inputs, targets or options do not fit the model
  */
 export async function verify(model: Module, inputs: ModelInputs | TensorLike, given: VerifyOptions): Promise<Report> {
-  const options = takeOptions("verify", given, ["backend", "atol", "rtol", "training", "loss", "optimizer", "targets", ...layerOptionNames], { needed: true });
+  const options = takeOptions(
+    "verify",
+    given,
+    ["backend", "atol", "rtol", "training", "loss", "optimizer", "targets", ...layerOptionNames],
+    { needed: true },
+  );
   const { backend, targets } = options;
   checkParts(model, backend);
   const loss = options.loss ?? (model.idCount === undefined ? squaredError() : crossEntropy());
@@ -86,7 +91,12 @@ export async function verify(model: Module, inputs: ModelInputs | TensorLike, gi
   const training = checkBoolean("verify", "training", options.training ?? true);
   const layerOptions = checkLayerOptions("verify", options);
   const taken = takeInputs(model, inputs);
-  const parts = { loss, optimizer, targets: targets === undefined ? undefined : takeTargets(loss, targets), ignores: options.loss === undefined };
+  const parts = {
+    loss,
+    optimizer,
+    targets: targets === undefined ? undefined : takeTargets(loss, targets),
+    ignores: options.loss === undefined,
+  };
   const { runVerification } = await import("./verification.ts");
   return runVerification(model, taken, backend, { tolerance, training, layerOptions, parts });
 }

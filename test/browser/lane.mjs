@@ -40,7 +40,10 @@ async function bundlePage(files, folder) {
     define: { "process.env.NODE_ENV": '"test"' },
     plugins: [deviceTests],
   });
-  await writeFile(join(folder, "index.html"), '<!doctype html><meta charset="utf-8"><title>tests</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>');
+  await writeFile(
+    join(folder, "index.html"),
+    '<!doctype html><meta charset="utf-8"><title>tests</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>',
+  );
 }
 
 /** Opens the page once. Resolves to the counts, with `adapter: null` where the browser has none. */
@@ -86,7 +89,10 @@ async function runPage(kind, url, options, readable, print) {
       page.on("close", () => fail(new Error(`the page closed while in: ${running}`)));
       page.on("error", (error) => fail(new Error(`the page crashed while in: ${running} (${error.message})`)));
       browser.on("disconnected", () => fail(new Error(`the browser ended while in: ${running}`)));
-      page.exposeFunction("report", receive).then(() => page.goto(url, { timeout: 0 })).catch(fail);
+      page
+        .exposeFunction("report", receive)
+        .then(() => page.goto(url, { timeout: 0 }))
+        .catch(fail);
     });
     return counts;
   } finally {
@@ -110,7 +116,10 @@ export async function runBrowserLane(kind, files, print) {
     }
     if (kind === "firefox" && process.platform === "linux") {
       // Firefox brings no software adapter of its own; Mesa's driver is one.
-      const installed = await aptInstall(["mesa-vulkan-drivers", "libvulkan1"]).then(() => true, () => false);
+      const installed = await aptInstall(["mesa-vulkan-drivers", "libvulkan1"]).then(
+        () => true,
+        () => false,
+      );
       const counts = installed ? await attempt({}) : { adapter: null };
       if (counts.adapter !== null) return counts;
     }

@@ -17,9 +17,22 @@ const nameOf = (task: Task): string => (task.suite === undefined ? task.name : `
 const send = (message: Message): void => void report(message);
 
 const config: VitestRunnerConfig = {
-  root: "", name: undefined, setupFiles: [], passWithNoTests: false, testNamePattern: undefined, allowOnly: true,
-  sequence: { hooks: "stack", setupFiles: "list", seed: 1 }, chaiConfig: undefined, maxConcurrency: 1,
-  testTimeout: 600_000, hookTimeout: 600_000, retry: 0, includeTaskLocation: false, tags: [], tagsFilter: undefined, strictTags: false,
+  root: "",
+  name: undefined,
+  setupFiles: [],
+  passWithNoTests: false,
+  testNamePattern: undefined,
+  allowOnly: true,
+  sequence: { hooks: "stack", setupFiles: "list", seed: 1 },
+  chaiConfig: undefined,
+  maxConcurrency: 1,
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
+  retry: 0,
+  includeTaskLocation: false,
+  tags: [],
+  tagsFilter: undefined,
+  strictTags: false,
 };
 
 const runner: VitestRunner = {
@@ -42,7 +55,8 @@ function reportResults(task: Suite | Test): void {
   for (const child of task.tasks) reportResults(child);
 }
 
-const countTests = (task: Suite | Test): number => (task.type === "test" ? 1 : task.tasks.reduce((sum, child) => sum + countTests(child), 0));
+const countTests = (task: Suite | Test): number =>
+  task.type === "test" ? 1 : task.tasks.reduce((sum, child) => sum + countTests(child), 0);
 
 async function describeAdapter(): Promise<Message> {
   const adapter = "gpu" in navigator ? await navigator.gpu.requestAdapter() : null;

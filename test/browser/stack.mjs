@@ -29,6 +29,9 @@ export function stackMapper(folder, url) {
   return (text) => {
     const plain = process.stdout.isTTY ? text : stripVTControlCharacters(text);
     const lines = plain.split("\n").filter((line) => !/at (new Promise|Reflect\.get) \(<anonymous>\)/.test(line));
-    return lines.map(readLine).filter((line) => line !== null).join("\n");
+    return lines
+      .map(readLine)
+      .filter((line) => line !== null)
+      .join("\n");
   };
 }

@@ -1,14 +1,19 @@
 // Stands in for `vitest` inside a page, made of Vitest's own parts: the same runner and the same expect, so
 // that a device test means the same in Node and in a browser. Mocks and snapshots need Node; they are absent.
 import {
-  ASYMMETRIC_MATCHERS_OBJECT, chai, customMatchers, getState, GLOBAL_EXPECT,
-  JestAsymmetricMatchers, JestChaiExpect, JestExtend, setState,
+  ASYMMETRIC_MATCHERS_OBJECT,
+  chai,
+  customMatchers,
+  getState,
+  GLOBAL_EXPECT,
+  JestAsymmetricMatchers,
+  JestChaiExpect,
+  JestExtend,
+  setState,
 } from "@vitest/expect";
 import { getCurrentTest } from "@vitest/runner";
 
-export {
-  afterAll, afterEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test,
-} from "@vitest/runner";
+export { afterAll, afterEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } from "@vitest/runner";
 
 chai.use(JestExtend);
 chai.use(JestChaiExpect);
@@ -41,13 +46,21 @@ expect.extend(customMatchers);
 
 /** Around each test: start the count of assertions, and hold the test to what it announced. */
 export function resetExpect(currentTestName: string): void {
-  setState({
-    assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null,
-    expectedAssertionsNumber: null, expectedAssertionsNumberErrorGen: null, currentTestName,
-  }, expect);
+  setState(
+    {
+      assertionCalls: 0,
+      isExpectingAssertions: false,
+      isExpectingAssertionsError: null,
+      expectedAssertionsNumber: null,
+      expectedAssertionsNumberErrorGen: null,
+      currentTestName,
+    },
+    expect,
+  );
 }
 export function checkExpect(): void {
-  const { assertionCalls, expectedAssertionsNumber, expectedAssertionsNumberErrorGen, isExpectingAssertions, isExpectingAssertionsError } = getState(expect) as any;
+  const { assertionCalls, expectedAssertionsNumber, expectedAssertionsNumberErrorGen, isExpectingAssertions, isExpectingAssertionsError } =
+    getState(expect) as any;
   if (expectedAssertionsNumber !== null && assertionCalls !== expectedAssertionsNumber) throw expectedAssertionsNumberErrorGen();
   if (isExpectingAssertions && assertionCalls === 0) throw isExpectingAssertionsError;
 }

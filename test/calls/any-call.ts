@@ -8,7 +8,9 @@ import { wrongValues } from "./wrong-values.ts";
 export type Place = readonly [at: number, key: string | undefined];
 
 export const placesOf = ({ args, call, keys }: Target): Place[] =>
-  Array.from({ length: Math.max(args().length, call.length) }, (_, at) => [undefined, ...keys[at] ?? []].map((key): Place => [at, key])).flat();
+  Array.from({ length: Math.max(args().length, call.length) }, (_, at) =>
+    [undefined, ...(keys[at] ?? [])].map((key): Place => [at, key]),
+  ).flat();
 
 /** A value of `wrongValues` in a place. */
 export interface Change {
@@ -20,13 +22,20 @@ function changed({ args, call, keys }: Target, changes: readonly Change[]): neve
   const list = args();
   while (list.length < call.length) list.push(undefined);
   // A whole argument replaces what one of its options was.
-  for (const { place: [at, key], value } of [...changes].sort((a, b) => Number(a.place[1] === undefined) - Number(b.place[1] === undefined))) {
-    list[at] = key === undefined || keys[at] === undefined ? wrongValues[value]() : Object.assign(Object.create(null) as object, list[at], { [key]: wrongValues[value]() });
+  for (const {
+    place: [at, key],
+    value,
+  } of [...changes].sort((a, b) => Number(a.place[1] === undefined) - Number(b.place[1] === undefined))) {
+    list[at] =
+      key === undefined || keys[at] === undefined
+        ? wrongValues[value]()
+        : Object.assign(Object.create(null) as object, list[at], { [key]: wrongValues[value]() });
   }
   return list as never[];
 }
 
-const words = (target: Target, changes: readonly Change[]): string => `${target.name} with ${changes.map(({ place: [at, key], value }) => `${value} for ${key ?? `argument ${at + 1}`}`).join(" and ")}`;
+const words = (target: Target, changes: readonly Change[]): string =>
+  `${target.name} with ${changes.map(({ place: [at, key], value }) => `${value} for ${key ?? `argument ${at + 1}`}`).join(" and ")}`;
 
 /** Characters of a message: what came is quoted with 200 at most, and a remedy may list the options that there are. */
 const longest = 600;
@@ -38,8 +47,10 @@ export async function problemOf(target: Target, ...changes: readonly Change[]): 
   } catch (error) {
     const what = words(target, changes);
     if (!(error instanceof RnnError)) return `${what} gave ${error instanceof Error ? error.stack : String(error)}`;
-    if (error.message.length > longest) return `${what} gave a message of ${error.message.length} characters: ${error.message.slice(0, 200)}`;
-    if (error.where === "" || !error.message.startsWith(`${error.where}: `)) return `${what} gave a message that names no place: ${error.message}`;
+    if (error.message.length > longest)
+      return `${what} gave a message of ${error.message.length} characters: ${error.message.slice(0, 200)}`;
+    if (error.where === "" || !error.message.startsWith(`${error.where}: `))
+      return `${what} gave a message that names no place: ${error.message}`;
   }
   return undefined;
 }
@@ -58,7 +69,8 @@ export async function problemsOf(target: Target, stride = 1, first = 0): Promise
 /** The problems of `count` calls with two wrong values each, drawn from a seed. */
 export async function problemsOfPairs(targets: readonly Target[], count: number, seed: number): Promise<string[]> {
   let state = seed;
-  const draw = <T>(list: readonly T[]): T => list[Math.floor(((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * list.length)];
+  const draw = <T>(list: readonly T[]): T =>
+    list[Math.floor(((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * list.length)];
   const values = Object.keys(wrongValues);
   const problems: string[] = [];
   for (let i = 0; i < count; i++) {

@@ -18,20 +18,48 @@ export const targets: Target[] = [];
 function add(name: string, args: () => unknown[], call: (...args: never[]) => unknown, keys: Readonly<Record<number, string>> = {}): void {
   targets.push({ name, args, call, keys: Object.fromEntries(Object.entries(keys).map(([at, names]) => [at, names.split(" ")])) });
 }
-const some = (...shape: number[]) => ({ shape, data: Float32Array.from({ length: shape.reduce((p, n) => p * n, 1) }, (_, i) => Math.sin(i)) });
+const some = (...shape: number[]) => ({
+  shape,
+  data: Float32Array.from({ length: shape.reduce((p, n) => p * n, 1) }, (_, i) => Math.sin(i)),
+});
 const ids = (...shape: number[]) => ({ shape, data: Int32Array.from({ length: shape.reduce((p, n) => p * n, 1) }, (_, i) => i % 5) });
 const gru = () => new rnn.GRU(2, 3, { seed: 1 });
-const characters = () => new rnn.Sequential({ embedding: new rnn.Embedding(5, 2), rnn: new rnn.LSTM(2, 3), out: new rnn.Linear(3, 5) }, { seed: 1 });
-const seq2seq = () => new rnn.Seq2Seq({ encoder: new rnn.Sequential([new rnn.Embedding(5, 2), new rnn.GRU(2, 3)]), decoder: new rnn.Decoder({ vocabulary: 5, memorySize: 3, rnn: new rnn.GRU(2, 3) }), seed: 1 });
+const characters = () =>
+  new rnn.Sequential({ embedding: new rnn.Embedding(5, 2), rnn: new rnn.LSTM(2, 3), out: new rnn.Linear(3, 5) }, { seed: 1 });
+const seq2seq = () =>
+  new rnn.Seq2Seq({
+    encoder: new rnn.Sequential([new rnn.Embedding(5, 2), new rnn.GRU(2, 3)]),
+    decoder: new rnn.Decoder({ vocabulary: 5, memorySize: 3, rnn: new rnn.GRU(2, 3) }),
+    seed: 1,
+  });
 const text = () => rnn.TextData.from("abcdeabcdeabcdeabcdeabcde", { batch: 2, steps: 3 });
-const batch = () => ({ input: some(3, 2, 2), targets: some(3, 2, 3), mask: { shape: [3, 2, 3], data: new Float32Array(18).fill(1) }, lengths: [3, 2], startsSequence: true });
+const batch = () => ({
+  input: some(3, 2, 2),
+  targets: some(3, 2, 3),
+  mask: { shape: [3, 2, 3], data: new Float32Array(18).fill(1) },
+  lengths: [3, 2],
+  startsSequence: true,
+});
 const data = (change: object = {}) => ({ batches: 2, batch: () => ({ ...batch(), ...change }) });
-const trainer = (change: object = {}) => new rnn.Trainer(gru(), { backend: on, data: data(), loss: rnn.squaredError(), optimizer: rnn.sgd(), carryState: false, ...change });
-const layer = "numLayers bias batchFirst dropout variational bidirectional merge recurrentInit inputInit seed normalization normalizedSteps zoneout recurrentDropout";
+const trainer = (change: object = {}) =>
+  new rnn.Trainer(gru(), { backend: on, data: data(), loss: rnn.squaredError(), optimizer: rnn.sgd(), carryState: false, ...change });
+const layer =
+  "numLayers bias batchFirst dropout variational bidirectional merge recurrentInit inputInit seed normalization normalizedSteps zoneout recurrentDropout";
 const running = "backend training seed strategy recompute storage";
 const cell = () => ({
-  name: "leak", gateNames: ["a"], wgsl: "fn forward() {} fn backward() {}", hasMemory: false, usesC: false, splitsRecurrentGradient: false,
-  forward: ([x]: number[], [r]: number[]) => ({ gates: [x + r], h: x + r, c: 0 }), backward: (_g: unknown, _p: unknown, _h: unknown, _q: unknown, _c: unknown, dh: number) => ({ dGates: [dh], dRecurrent: [dh], dhPrevious: 0, dcPrevious: 0 }),
+  name: "leak",
+  gateNames: ["a"],
+  wgsl: "fn forward() {} fn backward() {}",
+  hasMemory: false,
+  usesC: false,
+  splitsRecurrentGradient: false,
+  forward: ([x]: number[], [r]: number[]) => ({ gates: [x + r], h: x + r, c: 0 }),
+  backward: (_g: unknown, _p: unknown, _h: unknown, _q: unknown, _c: unknown, dh: number) => ({
+    dGates: [dh],
+    dRecurrent: [dh],
+    dhPrevious: 0,
+    dcPrevious: 0,
+  }),
 });
 /** Up to three pieces of what may go on for long. */
 async function few(pieces: AsyncIterable<unknown>): Promise<void> {
@@ -39,108 +67,560 @@ async function few(pieces: AsyncIterable<unknown>): Promise<void> {
   for await (const piece of pieces) if (piece === undefined || ++count >= 3) break;
 }
 
-add("createBackend", () => ["cpu", {}], (kind, options) => rnn.createBackend(kind === "auto" || kind === "webgpu" ? wrong("cpu") : kind, options).then((made) => made.destroy()), { 1: "precision wasm threads shaders device profile selfTest" });
-add("tensor", () => [[1, 2], [2]], (v, s) => rnn.tensor(v, s));
-add("Vocabulary", () => [["a", "b"]], (v) => new rnn.Vocabulary(v));
-add("Vocabulary.of", () => ["abc"], (v) => rnn.Vocabulary.of(v));
-add("encode", () => ["abc"], (v) => rnn.Vocabulary.of("abc").encode(v));
-add("decode", () => [[0]], (v) => rnn.Vocabulary.of("abc").decode(v));
-add("TextData", () => ["abcabcabc", { batch: 1, steps: 2 }], (t, o) => rnn.TextData.from(t, o), { 1: "batch steps vocabulary" });
-add("split", () => [0.5], (f) => text().split(f));
-add("batch", () => [0, false], (s, f) => text().batch(s, f));
-for (const kind of ["RNN", "GRU", "LSTM"] as const) add(kind, () => [2, 3, {}], (i, h, o) => new rnn[kind](i, h, o), { 2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes" }[kind]}` });
-add("Linear", () => [2, 3, {}], (i, h, o) => new rnn.Linear(i, h, o), { 2: "bias seed" });
-add("Embedding", () => [2, 3, {}], (i, h, o) => new rnn.Embedding(i, h, o), { 2: "seed" });
-add("Dropout", () => [0.5, {}], (p, o) => new rnn.Dropout(p, o), { 1: "variational batchFirst" });
-add("Sequential", () => [[new rnn.Linear(1, 1)], {}], (m, o) => new rnn.Sequential(m, o), { 1: "seed" });
-add("Sequential of an object", () => [{ a: new rnn.Linear(1, 1), b: new rnn.Tanh() }], (m) => new rnn.Sequential(m), { 0: "a b" });
-add("compose", () => [{ a: new rnn.Linear(2, 2) }, ({ a }: { a: (x: Variable) => Variable }, x: Variable) => a(x), {}], (m, c, o) => rnn.forward(rnn.compose(m, c, o), some(1, 2), { backend: on }), { 2: "seed idCount" });
-add("what compose's function gives", () => [], (v) => rnn.forward(rnn.compose({ a: new rnn.Linear(2, 2) }, () => v), some(1, 2), { backend: on }));
-add("LastStep", () => [gru(), {}], (m, o) => new rnn.LastStep(m, o), { 1: "of" });
-add("freeze", () => ["weight*"], (pattern) => gru().freeze(pattern));
-add("unfreeze", () => ["weight*"], (pattern) => gru().unfreeze(pattern));
-add("Attention", () => [2, 3, {}], (q, m, o) => new rnn.Attention(q, m, o), { 2: "score features seed" });
-add("Decoder", () => [{ vocabulary: 3, memorySize: 2, rnn: gru() }], (o) => new rnn.Decoder(o), { 0: "vocabulary memorySize rnn score dropout seed" });
-add("Seq2Seq", () => [{ encoder: gru(), decoder: new rnn.Decoder({ vocabulary: 3, memorySize: 3, rnn: gru() }) }], (o) => new rnn.Seq2Seq(o), { 0: "encoder decoder scheduledSampling seed" });
-add("defineCell", () => [cell()], (c) => rnn.defineCell(c), { 0: Object.keys(cell()).join(" ") });
-add("what a cell gives", () => [0, 0], (f, b) => rnn.defineCell({ ...cell(), ...(f === 0 ? {} : { forward: () => f }), ...(b === 0 ? {} : { backward: () => b }) }));
-add("CustomRNN", () => [rnn.defineCell(cell()), 2, 3, {}], (c, i, h, o) => new rnn.CustomRNN(c, i, h, o), { 3: layer });
-add("Parameter", () => [[2, 2], rnn.normal(), 1], (s, i, g) => new rnn.Parameter(s, i, g));
-add("normal", () => [1], (d) => rnn.normal(d));
-add("uniform", () => [1], (d) => rnn.uniform(d));
-add("orthogonal", () => [1], (d) => rnn.orthogonal(d));
-add("an initializer's shape", () => [[2, 2]], (s) => new Holder(new rnn.Parameter(s, rnn.orthogonal(1))).initialize(1));
-add("what an initializer gives", () => [new Float32Array(4)], (v) => new Holder(new rnn.Parameter([2, 2], () => v)).initialize(1));
-add("a module's parameter", () => [new rnn.Parameter([1], rnn.normal()), "a"], (p, n) => new Holder(p, n));
-add("a module's part", () => [new rnn.Linear(1, 1), "a"], (p, n) => new Holder(undefined, "a", p, n));
-add("initialize", () => [1], (s) => gru().initialize(s));
-add("namedParameters", () => ["a."], (p) => gru().namedParameters(p));
-add("loadStateDict", () => [{ weight: some(1, 1), bias: some(1) }], (d) => new rnn.Linear(1, 1).loadStateDict(d), { 0: "weight bias" });
-add("RnnError", () => ["data", "where", "what"], (k, w, p) => new rnn.RnnError(k, w, p));
-add("forward", () => [gru(), { input: some(3, 2, 2) }, { backend: on }], (m, i, o) => rnn.forward(m, i, o), { 1: "input state lengths further", 2: running });
-add("forward of ids", () => [ids(3, 2)], (i) => rnn.forward(characters(), i, { backend: on }));
-add("a state", () => [some(1, 2, 3)], (h) => rnn.forward(gru(), { input: some(3, 2, 2), state: { h } }, { backend: on }));
-add("a shape and its data", () => [[3, 2, 2], new Float32Array(12)], (shape, values) => rnn.forward(gru(), { shape, data: values }, { backend: on }));
-add("gradients", () => [gru(), { input: some(3, 2, 2) }, { output: some(3, 2, 3) }, { backend: on }], (m, i, c, o) => rnn.gradients(m, i, c, o), { 1: "input state lengths further", 2: "output state", 3: running });
-add("plannedMemory", () => [gru(), { input: some(3, 2, 2) }, { backend: on }], (m, i, o) => rnn.plannedMemory(m, i, o), { 1: "input state lengths further", 2: `${running} gradients` });
-add("verify", () => [gru(), { input: some(2, 1, 2) }, { backend: on }], (m, i, o) => rnn.verify(m, i, o), { 1: "input lengths", 2: "backend atol rtol training strategy recompute storage" });
-add("jacobian", () => [new rnn.Tanh(), some(2), { backend: on }], (m, i, o) => rnn.jacobian(m, i, o), { 2: running });
-add("generate", () => [characters(), { backend: on, vocabulary: new rnn.Vocabulary(Array.from("abcde")), prompt: "ab", length: 3 }], (m, o) => rnn.generate(m, o), { 1: "backend length temperature topK seed stop signal vocabulary prompt onText" });
-add("generateTokens", () => [characters(), [1, 2], { backend: on, length: 3 }], (m, p, o) => few(rnn.generateTokens(m, p, o)), { 2: "backend temperature topK seed stop signal" });
-add("how much is generated", () => [3], (length) => rnn.generate(characters(), { backend: on, vocabulary: new rnn.Vocabulary(Array.from("abcde")), length, signal: AbortSignal.abort() }));
-add("lossAndGradient", () => [rnn.crossEntropy(), { prediction: some(2, 3), targets: ids(2), mask: [1, 1] }, { backend: on }], (l, i, o) => rnn.lossAndGradient(l, i, o), { 1: "prediction targets mask", 2: "backend" });
-add("squaredError", () => [{ prediction: some(2), targets: some(2), mask: [1, 1] }], (i) => rnn.lossAndGradient(rnn.squaredError(), i, { backend: on }), { 0: "prediction targets mask" });
-add("binaryCrossEntropy", () => [{ prediction: some(2), targets: [0, 1], mask: [1, 1] }], (i) => rnn.lossAndGradient(rnn.binaryCrossEntropy(), i, { backend: on }), { 0: "prediction targets mask" });
-add("optimizerSteps", () => [rnn.adam(), { a: some(2) }, [{ a: some(2) }], { backend: on }], (op, p, g, o) => rnn.optimizerSteps(op, p, g, o), { 1: "a b", 3: "backend clipNorm clipValue" });
-add("gradients of optimizerSteps", () => [{ a: some(2) }], (g) => rnn.optimizerSteps(rnn.sgd(), { a: some(2) }, [g], { backend: on }), { 0: "a b" });
-add("gradientFlow", () => [gru(), batch(), { backend: on, loss: rnn.squaredError() }], (m, b, o) => rnn.gradientFlow(m, b, o), { 1: "input further lengths targets mask startsSequence state", 2: "backend loss at" });
-add("logProbability", () => [characters(), rnn.sentenceBatch([[1, 2]], { end: 0 }), { backend: on }], (m, b, o) => rnn.logProbability(m, b, o), { 1: "input further lengths targets mask startsSequence", 2: "backend" });
-add("beamSearch", () => [seq2seq(), [[1, 2], [3]], { backend: on, end: 0, beams: 2, maxLength: 2 }], (m, s, o) => rnn.beamSearch(m, s, o), { 2: "backend end beams lengthPenalty" });
-add("sentenceBatch", () => [[[1, 2], [3]], { end: 0 }], (s, o) => rnn.sentenceBatch(s, o), { 1: "end batchFirst" });
-add("SentenceData", () => [[[1, 2], [3]], { end: 0 }, 0, false], (s, o, step, first) => new rnn.SentenceData(s, o).batch(step, first), { 1: "end batch" });
-add("PairData", () => [[[1, 2], [3]], [[1], [2]], { end: 0 }, 0, false], (s, t, o, step, first) => new rnn.PairData(s, t, o).batch(step, first), { 2: "end batch" });
-add("a sentence", () => [[1, 2]], (s) => rnn.sentenceBatch([s], { end: 0 }));
-add("encodeSafetensors", () => [{ a: some(2) }, { b: "c" }], (t, m) => rnn.encodeSafetensors(t, m), { 0: "a", 1: "b" });
-add("decodeSafetensors", () => [rnn.encodeSafetensors({ a: some(2) })], (f) => rnn.decodeSafetensors(f));
-add("stackWeights", () => ["gru", { weight_ih_l0: some(6, 2), weight_hh_l0: some(6, 2), bias_ih_l0: some(6) }, "l0"], (c, d, s) => rnn.stackWeights(c, d, s), { 1: "weight_ih_l0 weight_hh_l0 bias_ih_l0" });
-add("unstackWeights", () => ["rnn", { W_a: some(2, 5), b_a: some(2) }, "l0"], (c, d, s) => rnn.unstackWeights(c, d, s), { 1: "W_a b_a" });
-for (const kind of ["crossEntropy", "binaryCrossEntropy", "squaredError"] as const) add(kind, () => [{}], (o) => rnn[kind](o), { 0: "reduction ignoreIndex" });
-for (const kind of ["sgd", "rmsprop", "adam", "adamw", "nadam"] as const) add(kind, () => [{}], (o) => rnn[kind](o), { 0: "learningRate weightDecay momentum dampening nesterov alpha eps centered beta1 beta2 momentumDecay pytorch" });
-add("constant", () => [0.1], (r) => rnn.constant(r));
-add("stepDecay", () => [{ learningRate: 1, stepSize: 2 }], (o) => rnn.stepDecay(o)(3), { 0: "learningRate stepSize gamma" });
-add("cosine", () => [{ learningRate: 1, totalSteps: 20 }], (o) => rnn.cosine(o)(3), { 0: "learningRate totalSteps warmupSteps minimum" });
-for (const kind of ["chooseStrategy", "explainStrategy"] as const) add(kind, () => [{ T: 1, B: 1, H: 1, G: 1, training: true }], (s, p) => rnn[kind](s, p), { 0: "T B H G phases lanes training" });
-add("a self-test's result", () => [undefined], (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, undefined, p));
-add("a profile", () => [undefined], (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, p));
-add("calibrate", () => [on], (b) => rnn.calibrate(b));
-add("Trainer", () => [gru(), { backend: on, data: data(), loss: rnn.squaredError(), optimizer: rnn.sgd() }], (m, o) => few(new rnn.Trainer(m, o).run({ steps: 2 })), { 1: "backend data loss optimizer clipNorm clipValue carryState seed strategy recompute storage" });
-add("run", () => [{ steps: 2 }], (o) => few(trainer().run(o)), { 0: "steps signal" });
+add(
+  "createBackend",
+  () => ["cpu", {}],
+  (kind, options) => rnn.createBackend(kind === "auto" || kind === "webgpu" ? wrong("cpu") : kind, options).then((made) => made.destroy()),
+  { 1: "precision wasm threads shaders device profile selfTest" },
+);
+add(
+  "tensor",
+  () => [[1, 2], [2]],
+  (v, s) => rnn.tensor(v, s),
+);
+add(
+  "Vocabulary",
+  () => [["a", "b"]],
+  (v) => new rnn.Vocabulary(v),
+);
+add(
+  "Vocabulary.of",
+  () => ["abc"],
+  (v) => rnn.Vocabulary.of(v),
+);
+add(
+  "encode",
+  () => ["abc"],
+  (v) => rnn.Vocabulary.of("abc").encode(v),
+);
+add(
+  "decode",
+  () => [[0]],
+  (v) => rnn.Vocabulary.of("abc").decode(v),
+);
+add(
+  "TextData",
+  () => ["abcabcabc", { batch: 1, steps: 2 }],
+  (t, o) => rnn.TextData.from(t, o),
+  { 1: "batch steps vocabulary" },
+);
+add(
+  "split",
+  () => [0.5],
+  (f) => text().split(f),
+);
+add(
+  "batch",
+  () => [0, false],
+  (s, f) => text().batch(s, f),
+);
+for (const kind of ["RNN", "GRU", "LSTM"] as const)
+  add(
+    kind,
+    () => [2, 3, {}],
+    (i, h, o) => new rnn[kind](i, h, o),
+    {
+      2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes" }[kind]}`,
+    },
+  );
+add(
+  "Linear",
+  () => [2, 3, {}],
+  (i, h, o) => new rnn.Linear(i, h, o),
+  { 2: "bias seed" },
+);
+add(
+  "Embedding",
+  () => [2, 3, {}],
+  (i, h, o) => new rnn.Embedding(i, h, o),
+  { 2: "seed" },
+);
+add(
+  "Dropout",
+  () => [0.5, {}],
+  (p, o) => new rnn.Dropout(p, o),
+  { 1: "variational batchFirst" },
+);
+add(
+  "Sequential",
+  () => [[new rnn.Linear(1, 1)], {}],
+  (m, o) => new rnn.Sequential(m, o),
+  { 1: "seed" },
+);
+add(
+  "Sequential of an object",
+  () => [{ a: new rnn.Linear(1, 1), b: new rnn.Tanh() }],
+  (m) => new rnn.Sequential(m),
+  { 0: "a b" },
+);
+add(
+  "compose",
+  () => [{ a: new rnn.Linear(2, 2) }, ({ a }: { a: (x: Variable) => Variable }, x: Variable) => a(x), {}],
+  (m, c, o) => rnn.forward(rnn.compose(m, c, o), some(1, 2), { backend: on }),
+  { 2: "seed idCount" },
+);
+add(
+  "what compose's function gives",
+  () => [],
+  (v) =>
+    rnn.forward(
+      rnn.compose({ a: new rnn.Linear(2, 2) }, () => v),
+      some(1, 2),
+      { backend: on },
+    ),
+);
+add(
+  "LastStep",
+  () => [gru(), {}],
+  (m, o) => new rnn.LastStep(m, o),
+  { 1: "of" },
+);
+add(
+  "freeze",
+  () => ["weight*"],
+  (pattern) => gru().freeze(pattern),
+);
+add(
+  "unfreeze",
+  () => ["weight*"],
+  (pattern) => gru().unfreeze(pattern),
+);
+add(
+  "Attention",
+  () => [2, 3, {}],
+  (q, m, o) => new rnn.Attention(q, m, o),
+  { 2: "score features seed" },
+);
+add(
+  "Decoder",
+  () => [{ vocabulary: 3, memorySize: 2, rnn: gru() }],
+  (o) => new rnn.Decoder(o),
+  { 0: "vocabulary memorySize rnn score dropout seed" },
+);
+add(
+  "Seq2Seq",
+  () => [{ encoder: gru(), decoder: new rnn.Decoder({ vocabulary: 3, memorySize: 3, rnn: gru() }) }],
+  (o) => new rnn.Seq2Seq(o),
+  { 0: "encoder decoder scheduledSampling seed" },
+);
+add(
+  "defineCell",
+  () => [cell()],
+  (c) => rnn.defineCell(c),
+  { 0: Object.keys(cell()).join(" ") },
+);
+add(
+  "what a cell gives",
+  () => [0, 0],
+  (f, b) => rnn.defineCell({ ...cell(), ...(f === 0 ? {} : { forward: () => f }), ...(b === 0 ? {} : { backward: () => b }) }),
+);
+add(
+  "CustomRNN",
+  () => [rnn.defineCell(cell()), 2, 3, {}],
+  (c, i, h, o) => new rnn.CustomRNN(c, i, h, o),
+  { 3: layer },
+);
+add(
+  "Parameter",
+  () => [[2, 2], rnn.normal(), 1],
+  (s, i, g) => new rnn.Parameter(s, i, g),
+);
+add(
+  "normal",
+  () => [1],
+  (d) => rnn.normal(d),
+);
+add(
+  "uniform",
+  () => [1],
+  (d) => rnn.uniform(d),
+);
+add(
+  "orthogonal",
+  () => [1],
+  (d) => rnn.orthogonal(d),
+);
+add(
+  "an initializer's shape",
+  () => [[2, 2]],
+  (s) => new Holder(new rnn.Parameter(s, rnn.orthogonal(1))).initialize(1),
+);
+add(
+  "what an initializer gives",
+  () => [new Float32Array(4)],
+  (v) => new Holder(new rnn.Parameter([2, 2], () => v)).initialize(1),
+);
+add(
+  "a module's parameter",
+  () => [new rnn.Parameter([1], rnn.normal()), "a"],
+  (p, n) => new Holder(p, n),
+);
+add(
+  "a module's part",
+  () => [new rnn.Linear(1, 1), "a"],
+  (p, n) => new Holder(undefined, "a", p, n),
+);
+add(
+  "initialize",
+  () => [1],
+  (s) => gru().initialize(s),
+);
+add(
+  "namedParameters",
+  () => ["a."],
+  (p) => gru().namedParameters(p),
+);
+add(
+  "loadStateDict",
+  () => [{ weight: some(1, 1), bias: some(1) }],
+  (d) => new rnn.Linear(1, 1).loadStateDict(d),
+  { 0: "weight bias" },
+);
+add(
+  "RnnError",
+  () => ["data", "where", "what"],
+  (k, w, p) => new rnn.RnnError(k, w, p),
+);
+add(
+  "forward",
+  () => [gru(), { input: some(3, 2, 2) }, { backend: on }],
+  (m, i, o) => rnn.forward(m, i, o),
+  { 1: "input state lengths further", 2: running },
+);
+add(
+  "forward of ids",
+  () => [ids(3, 2)],
+  (i) => rnn.forward(characters(), i, { backend: on }),
+);
+add(
+  "a state",
+  () => [some(1, 2, 3)],
+  (h) => rnn.forward(gru(), { input: some(3, 2, 2), state: { h } }, { backend: on }),
+);
+add(
+  "a shape and its data",
+  () => [[3, 2, 2], new Float32Array(12)],
+  (shape, values) => rnn.forward(gru(), { shape, data: values }, { backend: on }),
+);
+add(
+  "gradients",
+  () => [gru(), { input: some(3, 2, 2) }, { output: some(3, 2, 3) }, { backend: on }],
+  (m, i, c, o) => rnn.gradients(m, i, c, o),
+  { 1: "input state lengths further", 2: "output state", 3: running },
+);
+add(
+  "plannedMemory",
+  () => [gru(), { input: some(3, 2, 2) }, { backend: on }],
+  (m, i, o) => rnn.plannedMemory(m, i, o),
+  { 1: "input state lengths further", 2: `${running} gradients` },
+);
+add(
+  "verify",
+  () => [gru(), { input: some(2, 1, 2) }, { backend: on }],
+  (m, i, o) => rnn.verify(m, i, o),
+  { 1: "input lengths", 2: "backend atol rtol training strategy recompute storage" },
+);
+add(
+  "jacobian",
+  () => [new rnn.Tanh(), some(2), { backend: on }],
+  (m, i, o) => rnn.jacobian(m, i, o),
+  { 2: running },
+);
+add(
+  "generate",
+  () => [characters(), { backend: on, vocabulary: new rnn.Vocabulary(Array.from("abcde")), prompt: "ab", length: 3 }],
+  (m, o) => rnn.generate(m, o),
+  { 1: "backend length temperature topK seed stop signal vocabulary prompt onText" },
+);
+add(
+  "generateTokens",
+  () => [characters(), [1, 2], { backend: on, length: 3 }],
+  (m, p, o) => few(rnn.generateTokens(m, p, o)),
+  { 2: "backend temperature topK seed stop signal" },
+);
+add(
+  "how much is generated",
+  () => [3],
+  (length) =>
+    rnn.generate(characters(), { backend: on, vocabulary: new rnn.Vocabulary(Array.from("abcde")), length, signal: AbortSignal.abort() }),
+);
+add(
+  "lossAndGradient",
+  () => [rnn.crossEntropy(), { prediction: some(2, 3), targets: ids(2), mask: [1, 1] }, { backend: on }],
+  (l, i, o) => rnn.lossAndGradient(l, i, o),
+  { 1: "prediction targets mask", 2: "backend" },
+);
+add(
+  "squaredError",
+  () => [{ prediction: some(2), targets: some(2), mask: [1, 1] }],
+  (i) => rnn.lossAndGradient(rnn.squaredError(), i, { backend: on }),
+  { 0: "prediction targets mask" },
+);
+add(
+  "binaryCrossEntropy",
+  () => [{ prediction: some(2), targets: [0, 1], mask: [1, 1] }],
+  (i) => rnn.lossAndGradient(rnn.binaryCrossEntropy(), i, { backend: on }),
+  { 0: "prediction targets mask" },
+);
+add(
+  "optimizerSteps",
+  () => [rnn.adam(), { a: some(2) }, [{ a: some(2) }], { backend: on }],
+  (op, p, g, o) => rnn.optimizerSteps(op, p, g, o),
+  { 1: "a b", 3: "backend clipNorm clipValue" },
+);
+add(
+  "gradients of optimizerSteps",
+  () => [{ a: some(2) }],
+  (g) => rnn.optimizerSteps(rnn.sgd(), { a: some(2) }, [g], { backend: on }),
+  { 0: "a b" },
+);
+add(
+  "gradientFlow",
+  () => [gru(), batch(), { backend: on, loss: rnn.squaredError() }],
+  (m, b, o) => rnn.gradientFlow(m, b, o),
+  { 1: "input further lengths targets mask startsSequence state", 2: "backend loss at" },
+);
+add(
+  "logProbability",
+  () => [characters(), rnn.sentenceBatch([[1, 2]], { end: 0 }), { backend: on }],
+  (m, b, o) => rnn.logProbability(m, b, o),
+  { 1: "input further lengths targets mask startsSequence", 2: "backend" },
+);
+add(
+  "beamSearch",
+  () => [seq2seq(), [[1, 2], [3]], { backend: on, end: 0, beams: 2, maxLength: 2 }],
+  (m, s, o) => rnn.beamSearch(m, s, o),
+  { 2: "backend end beams lengthPenalty" },
+);
+add(
+  "sentenceBatch",
+  () => [[[1, 2], [3]], { end: 0 }],
+  (s, o) => rnn.sentenceBatch(s, o),
+  { 1: "end batchFirst" },
+);
+add(
+  "SentenceData",
+  () => [[[1, 2], [3]], { end: 0 }, 0, false],
+  (s, o, step, first) => new rnn.SentenceData(s, o).batch(step, first),
+  { 1: "end batch" },
+);
+add(
+  "PairData",
+  () => [[[1, 2], [3]], [[1], [2]], { end: 0 }, 0, false],
+  (s, t, o, step, first) => new rnn.PairData(s, t, o).batch(step, first),
+  { 2: "end batch" },
+);
+add(
+  "a sentence",
+  () => [[1, 2]],
+  (s) => rnn.sentenceBatch([s], { end: 0 }),
+);
+add(
+  "encodeSafetensors",
+  () => [{ a: some(2) }, { b: "c" }],
+  (t, m) => rnn.encodeSafetensors(t, m),
+  { 0: "a", 1: "b" },
+);
+add(
+  "decodeSafetensors",
+  () => [rnn.encodeSafetensors({ a: some(2) })],
+  (f) => rnn.decodeSafetensors(f),
+);
+add(
+  "stackWeights",
+  () => ["gru", { weight_ih_l0: some(6, 2), weight_hh_l0: some(6, 2), bias_ih_l0: some(6) }, "l0"],
+  (c, d, s) => rnn.stackWeights(c, d, s),
+  { 1: "weight_ih_l0 weight_hh_l0 bias_ih_l0" },
+);
+add(
+  "unstackWeights",
+  () => ["rnn", { W_a: some(2, 5), b_a: some(2) }, "l0"],
+  (c, d, s) => rnn.unstackWeights(c, d, s),
+  { 1: "W_a b_a" },
+);
+for (const kind of ["crossEntropy", "binaryCrossEntropy", "squaredError"] as const)
+  add(
+    kind,
+    () => [{}],
+    (o) => rnn[kind](o),
+    { 0: "reduction ignoreIndex" },
+  );
+for (const kind of ["sgd", "rmsprop", "adam", "adamw", "nadam"] as const)
+  add(
+    kind,
+    () => [{}],
+    (o) => rnn[kind](o),
+    { 0: "learningRate weightDecay momentum dampening nesterov alpha eps centered beta1 beta2 momentumDecay pytorch" },
+  );
+add(
+  "constant",
+  () => [0.1],
+  (r) => rnn.constant(r),
+);
+add(
+  "stepDecay",
+  () => [{ learningRate: 1, stepSize: 2 }],
+  (o) => rnn.stepDecay(o)(3),
+  { 0: "learningRate stepSize gamma" },
+);
+add(
+  "cosine",
+  () => [{ learningRate: 1, totalSteps: 20 }],
+  (o) => rnn.cosine(o)(3),
+  { 0: "learningRate totalSteps warmupSteps minimum" },
+);
+for (const kind of ["chooseStrategy", "explainStrategy"] as const)
+  add(
+    kind,
+    () => [{ T: 1, B: 1, H: 1, G: 1, training: true }],
+    (s, p) => rnn[kind](s, p),
+    { 0: "T B H G phases lanes training" },
+  );
+add(
+  "a self-test's result",
+  () => [undefined],
+  (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, undefined, p),
+);
+add(
+  "a profile",
+  () => [undefined],
+  (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, p),
+);
+add(
+  "calibrate",
+  () => [on],
+  (b) => rnn.calibrate(b),
+);
+add(
+  "Trainer",
+  () => [gru(), { backend: on, data: data(), loss: rnn.squaredError(), optimizer: rnn.sgd() }],
+  (m, o) => few(new rnn.Trainer(m, o).run({ steps: 2 })),
+  { 1: "backend data loss optimizer clipNorm clipValue carryState seed strategy recompute storage" },
+);
+add(
+  "run",
+  () => [{ steps: 2 }],
+  (o) => few(trainer().run(o)),
+  { 0: "steps signal" },
+);
 /** Data that comes to an end, whatever number of steps is asked for. */
 const shortData = () => {
   let left = 4;
-  return { batches: 2, batch: () => {
-    if (left-- === 0) throw new rnn.RnnError("data", "data", "there is no more");
-    return batch();
-  } };
+  return {
+    batches: 2,
+    batch: () => {
+      if (left-- === 0) throw new rnn.RnnError("data", "data", "there is no more");
+      return batch();
+    },
+  };
 };
-add("train", () => [{ steps: 2 }], (o) => trainer({ data: shortData() }).train(o), { 0: "steps signal onProgress" });
-add("evaluate", () => [data(), { batches: 1 }], (d, o) => trainer().evaluate(d, o), { 1: "batches" });
-add("the number of batches", () => [2], (batches) => trainer().evaluate({ ...data(), batches }, { batches: 1 }));
-add("a batch", () => [batch()], (b) => few(trainer({ data: { batches: 2, batch: () => b } }).run({ steps: 2 })), { 0: "input further lengths targets mask startsSequence" });
-add("a batch to be evaluated", () => [batch()], (b) => trainer().evaluate({ batches: 1, batch: () => b }), { 0: "input further lengths targets mask startsSequence" });
-add("a learning rate", () => [0.1], (r) => few(trainer({ optimizer: rnn.sgd({ learningRate: () => r }) }).run({ steps: 2 })));
-add("checkpoint", () => [{ a: "b" }], (m) => trainer().checkpoint(m), { 0: "a step format" });
-add("restore", () => [], async (f) => trainer().restore(f === undefined ? await trainer().checkpoint() : f));
-add("a trainer's plannedMemory", () => [batch()], (b) => trainer({ data: { batches: 1, batch: () => b } }).plannedMemory());
-add("createBuffer", () => ["a", "f32", 3, [1, 2]], (l, t, n, d) => on.free(on.createBuffer(l, t, n, d)));
-add("write", () => [undefined, [1, 2], 0], (b, d, o) => on.write(b === undefined ? on.createBuffer("a", "f32", 3) : b, d, o));
-add("read", () => [undefined, 0, 2], (b, o, n) => on.read(b === undefined ? on.createBuffer("a", "f32", 3) : b, o, n));
-add("copy", () => [undefined, undefined, 0], (from, to, offset) => on.copy(from === undefined ? on.createBuffer("a", "f32", 3) : from, to === undefined ? on.createBuffer("b", "f32", 2) : to, offset));
-add("free", () => [undefined], (b) => on.free(b === undefined ? on.createBuffer("a", "f32", 3) : b));
-add("floats", () => [2], (n) => on.floats(n));
-add("prepare", () => [], (r, e, o) => on.prepare(r, e, o));
-for (const Kind of [rnn.Tanh, rnn.Softmax, rnn.LogSoftmax]) add(`${Kind.name}'s forward`, () => [], (c, x) => new Kind().forward(c, x));
-for (const [name, module] of Object.entries({ Linear: new rnn.Linear(1, 1), Embedding: new rnn.Embedding(1, 1), Dropout: new rnn.Dropout(), GRU: gru(), Sequential: characters(), LastStep: new rnn.LastStep(gru()), Attention: new rnn.Attention(1, 1), Seq2Seq: seq2seq() })) add(`${name}'s forward`, () => [], (c, x) => module.forward(c, x));
+add(
+  "train",
+  () => [{ steps: 2 }],
+  (o) => trainer({ data: shortData() }).train(o),
+  { 0: "steps signal onProgress" },
+);
+add(
+  "evaluate",
+  () => [data(), { batches: 1 }],
+  (d, o) => trainer().evaluate(d, o),
+  { 1: "batches" },
+);
+add(
+  "the number of batches",
+  () => [2],
+  (batches) => trainer().evaluate({ ...data(), batches }, { batches: 1 }),
+);
+add(
+  "a batch",
+  () => [batch()],
+  (b) => few(trainer({ data: { batches: 2, batch: () => b } }).run({ steps: 2 })),
+  { 0: "input further lengths targets mask startsSequence" },
+);
+add(
+  "a batch to be evaluated",
+  () => [batch()],
+  (b) => trainer().evaluate({ batches: 1, batch: () => b }),
+  { 0: "input further lengths targets mask startsSequence" },
+);
+add(
+  "a learning rate",
+  () => [0.1],
+  (r) => few(trainer({ optimizer: rnn.sgd({ learningRate: () => r }) }).run({ steps: 2 })),
+);
+add(
+  "checkpoint",
+  () => [{ a: "b" }],
+  (m) => trainer().checkpoint(m),
+  { 0: "a step format" },
+);
+add(
+  "restore",
+  () => [],
+  async (f) => trainer().restore(f === undefined ? await trainer().checkpoint() : f),
+);
+add(
+  "a trainer's plannedMemory",
+  () => [batch()],
+  (b) => trainer({ data: { batches: 1, batch: () => b } }).plannedMemory(),
+);
+add(
+  "createBuffer",
+  () => ["a", "f32", 3, [1, 2]],
+  (l, t, n, d) => on.free(on.createBuffer(l, t, n, d)),
+);
+add(
+  "write",
+  () => [undefined, [1, 2], 0],
+  (b, d, o) => on.write(b === undefined ? on.createBuffer("a", "f32", 3) : b, d, o),
+);
+add(
+  "read",
+  () => [undefined, 0, 2],
+  (b, o, n) => on.read(b === undefined ? on.createBuffer("a", "f32", 3) : b, o, n),
+);
+add(
+  "copy",
+  () => [undefined, undefined, 0],
+  (from, to, offset) =>
+    on.copy(from === undefined ? on.createBuffer("a", "f32", 3) : from, to === undefined ? on.createBuffer("b", "f32", 2) : to, offset),
+);
+add(
+  "free",
+  () => [undefined],
+  (b) => on.free(b === undefined ? on.createBuffer("a", "f32", 3) : b),
+);
+add(
+  "floats",
+  () => [2],
+  (n) => on.floats(n),
+);
+add(
+  "prepare",
+  () => [],
+  (r, e, o) => on.prepare(r, e, o),
+);
+for (const Kind of [rnn.Tanh, rnn.Softmax, rnn.LogSoftmax])
+  add(
+    `${Kind.name}'s forward`,
+    () => [],
+    (c, x) => new Kind().forward(c, x),
+  );
+for (const [name, module] of Object.entries({
+  Linear: new rnn.Linear(1, 1),
+  Embedding: new rnn.Embedding(1, 1),
+  Dropout: new rnn.Dropout(),
+  GRU: gru(),
+  Sequential: characters(),
+  LastStep: new rnn.LastStep(gru()),
+  Attention: new rnn.Attention(1, 1),
+  Seq2Seq: seq2seq(),
+}))
+  add(
+    `${name}'s forward`,
+    () => [],
+    (c, x) => module.forward(c, x),
+  );
 
 /** A module of an app. */
 class Holder extends rnn.Module {
@@ -165,18 +645,53 @@ class Op extends rnn.Module {
     return this.op(context, x);
   }
 }
-add("ops.embedding", () => [], (ids, weight) => rnn.forward(new Op((context, x) => rnn.ops.embedding(context, wrong(ids ?? x), wrong(weight ?? x))), some(2, 2), { backend: on }));
+add(
+  "ops.embedding",
+  () => [],
+  (ids, weight) =>
+    rnn.forward(new Op((context, x) => rnn.ops.embedding(context, wrong(ids ?? x), wrong(weight ?? x))), some(2, 2), { backend: on }),
+);
 const [variable, twoVariables] = [Symbol("the input"), Symbol("a list of it")];
 const operations: Readonly<Record<string, readonly [args: readonly unknown[], keys?: string]>> = {
-  add: [[variable, variable]], multiply: [[variable, variable]], scale: [[variable, 2]], matmul: [[variable, variable, {}], "transposeA transposeB"], concat: [[twoVariables, 0]], slice: [[variable, 0, 0, 1]], permute: [[variable, [1, 0]]], reshape: [[variable, [4]]],
-  sigmoid: [[variable]], tanh: [[variable]], relu: [[variable]], softmax: [[variable, {}], "mask"], lengthMask: [[2]], sum: [[variable, 0]], mean: [[variable, 0]], dropout: [[variable, 0.5]], linear: [[variable, variable, undefined]], constant: [[[1, 2]]],
+  add: [[variable, variable]],
+  multiply: [[variable, variable]],
+  scale: [[variable, 2]],
+  matmul: [[variable, variable, {}], "transposeA transposeB"],
+  concat: [[twoVariables, 0]],
+  slice: [[variable, 0, 0, 1]],
+  permute: [[variable, [1, 0]]],
+  reshape: [[variable, [4]]],
+  sigmoid: [[variable]],
+  tanh: [[variable]],
+  relu: [[variable]],
+  softmax: [[variable, {}], "mask"],
+  lengthMask: [[2]],
+  sum: [[variable, 0]],
+  mean: [[variable, 0]],
+  dropout: [[variable, 0.5]],
+  linear: [[variable, variable, undefined]],
+  constant: [[[1, 2]]],
 };
 for (const [name, [args, keys]] of Object.entries(operations)) {
   const op = (rnn.ops as unknown as Record<string, (...args: unknown[]) => Variable>)[name];
   const keysOf: Record<number, string> = keys === undefined ? {} : { [args.length - 1]: keys };
-  add(`ops.${name}`, () => [...args], (...given: unknown[]) => rnn.forward(new Op((context, x) => {
-    const real = (one: unknown): unknown => (one === variable ? x : one === twoVariables ? [x, x] : one);
-    return op(context, ...given.map(real)) ?? x;
-  }), some(2, 2), { backend: on }), keysOf);
-  add(`ops.${name} without a context`, () => [], (context, x) => op(context, x, x, x));
+  add(
+    `ops.${name}`,
+    () => [...args],
+    (...given: unknown[]) =>
+      rnn.forward(
+        new Op((context, x) => {
+          const real = (one: unknown): unknown => (one === variable ? x : one === twoVariables ? [x, x] : one);
+          return op(context, ...given.map(real)) ?? x;
+        }),
+        some(2, 2),
+        { backend: on },
+      ),
+    keysOf,
+  );
+  add(
+    `ops.${name} without a context`,
+    () => [],
+    (context, x) => op(context, x, x, x),
+  );
 }

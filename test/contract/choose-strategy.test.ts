@@ -5,10 +5,31 @@ import { checkProfile, profileFits, profileVersion } from "../../src/kernels/dev
 
 /** On 64 and 256 units by 4 and 64 rows; the loop is cheap in small layers, a step's dispatch costs 20 µs forward and back. */
 const profile: DeviceProfile = {
-  version: profileVersion, adapter: "by hand", units: [64, 256], rows: [4, 64],
+  version: profileVersion,
+  adapter: "by hand",
+  units: [64, 256],
+  rows: [4, 64],
   fixed: { forward: { loop: 2, step: 20 }, backward: { loop: 2, step: 20 } },
-  forward: { loop: [[10, 20], [40, 160]], step: [[25, 30], [30, 40]] },
-  backward: { loop: [[20, 40], [80, 320]], step: [[25, 30], [35, 60]] },
+  forward: {
+    loop: [
+      [10, 20],
+      [40, 160],
+    ],
+    step: [
+      [25, 30],
+      [30, 40],
+    ],
+  },
+  backward: {
+    loop: [
+      [20, 40],
+      [80, 320],
+    ],
+    step: [
+      [25, 30],
+      [35, 60],
+    ],
+  },
   products: { blocks: [256], whole: [10], split: [20] },
 };
 const layer = (of: Partial<LayerShape>): LayerShape => ({ T: 100, B: 4, H: 64, G: 4, training: false, ...of });
@@ -16,7 +37,12 @@ const predicted = (of: Partial<LayerShape>) => explainStrategy(layer(of), profil
 
 describe("chooseStrategy", () => {
   it("takes the loop up to what a workgroup holds where nothing was measured", () => {
-    expect([16, 256, 257, 1024].map((H) => chooseStrategy(layer({ H, B: 64, training: true }), undefined))).toEqual(["loop", "loop", "step", "step"]);
+    expect([16, 256, 257, 1024].map((H) => chooseStrategy(layer({ H, B: 64, training: true }), undefined))).toEqual([
+      "loop",
+      "loop",
+      "step",
+      "step",
+    ]);
   });
 
   it("takes what was measured to be faster", () => {
@@ -31,13 +57,34 @@ describe("chooseStrategy", () => {
   });
 
   it("takes the step where a workgroup cannot hold the layer, however fast the loop", () => {
-    const fast = { ...profile, forward: { ...profile.forward, loop: [[1, 1], [1, 1]] } };
+    const fast = {
+      ...profile,
+      forward: {
+        ...profile.forward,
+        loop: [
+          [1, 1],
+          [1, 1],
+        ],
+      },
+    };
     expect(chooseStrategy(layer({ H: 256 }), fast)).toBe("loop");
     expect(chooseStrategy(layer({ H: 257 }), fast)).toBe("step");
   });
 
   it("prefers the loop within the error of a measurement", () => {
-    const close = (loop: number): DeviceProfile => ({ ...profile, forward: { loop: [[loop, loop], [loop, loop]], step: [[100, 100], [100, 100]] } });
+    const close = (loop: number): DeviceProfile => ({
+      ...profile,
+      forward: {
+        loop: [
+          [loop, loop],
+          [loop, loop],
+        ],
+        step: [
+          [100, 100],
+          [100, 100],
+        ],
+      },
+    });
     expect([chooseStrategy(layer({}), close(109)), chooseStrategy(layer({}), close(111))]).toEqual(["loop", "step"]);
   });
 });
@@ -62,15 +109,21 @@ describe("explainStrategy", () => {
   });
 
   it("takes dispatches and barriers of a step for every cell alike, once a phase, and the rest by its gates", () => {
-    expect(predicted({ G: 1 }).loop).toBeCloseTo((2 + (10 - 2) * 2 / 5) / 10, 9);
-    expect(predicted({ G: 1 }).step).toBeCloseTo((20 + (25 - 20) * 2 / 5) / 10, 9);
-    expect(predicted({ G: 3, phases: 2 }).step).toBeCloseTo((2 * 20 + (25 - 20) * 4 / 5) / 10, 9);
+    expect(predicted({ G: 1 }).loop).toBeCloseTo((2 + ((10 - 2) * 2) / 5) / 10, 9);
+    expect(predicted({ G: 1 }).step).toBeCloseTo((20 + ((25 - 20) * 2) / 5) / 10, 9);
+    expect(predicted({ G: 3, phases: 2 }).step).toBeCloseTo((2 * 20 + ((25 - 20) * 4) / 5) / 10, 9);
   });
 
   it("says it in a line", () => {
-    expect(explainStrategy(layer({ training: true }), profile).text).toBe("T 100, B 4, H 64, G 4, training: loop (predicted: loop 3.00 ms, step 5.00 ms)");
-    expect(explainStrategy(layer({ H: 512 }), profile).text).toBe("T 100, B 4, H 512, G 4, forward: step (predicted: loop cannot hold more than 256 units, step 3.29 ms)");
-    expect(explainStrategy(layer({}), undefined).text).toBe("T 100, B 4, H 64, G 4, forward: loop (at most 256 units fit a workgroup; no profile)");
+    expect(explainStrategy(layer({ training: true }), profile).text).toBe(
+      "T 100, B 4, H 64, G 4, training: loop (predicted: loop 3.00 ms, step 5.00 ms)",
+    );
+    expect(explainStrategy(layer({ H: 512 }), profile).text).toBe(
+      "T 100, B 4, H 512, G 4, forward: step (predicted: loop cannot hold more than 256 units, step 3.29 ms)",
+    );
+    expect(explainStrategy(layer({}), undefined).text).toBe(
+      "T 100, B 4, H 64, G 4, forward: loop (at most 256 units fit a workgroup; no profile)",
+    );
   });
 });
 
@@ -82,7 +135,11 @@ describe("a profile handed in", () => {
   });
 
   it("fits its own adapter and version", () => {
-    expect([profileFits(profile, "by hand"), profileFits(profile, "another"), profileFits({ ...profile, version: profileVersion + 1 }, "by hand")]).toEqual([true, false, false]);
+    expect([
+      profileFits(profile, "by hand"),
+      profileFits(profile, "another"),
+      profileFits({ ...profile, version: profileVersion + 1 }, "by hand"),
+    ]).toEqual([true, false, false]);
     expect(check({ version: profileVersion + 1, adapter: "by hand" }), "of another version, it may have any form").not.toThrow();
   });
 
@@ -90,10 +147,22 @@ describe("a profile handed in", () => {
     ["no object", "fast", 'got "fast"'],
     ["without a version", { adapter: "by hand" }, 'version and adapter must be a number and a string, got undefined and "by hand"'],
     ["with a part missing", { ...profile, backward: undefined }, "backward.loop at 64 units must hold 2 positive numbers, got undefined"],
-    ["with too short a row", { ...profile, forward: { ...profile.forward, step: [[1, 2], [3]] } }, "forward.step at 256 units must hold 2 positive numbers, got [3]"],
-    ["with a time of nothing", { ...profile, fixed: { ...profile.fixed, forward: { loop: 0, step: 1 } } }, "fixed.forward.loop must hold 1 positive numbers, got [0]"],
+    [
+      "with too short a row",
+      { ...profile, forward: { ...profile.forward, step: [[1, 2], [3]] } },
+      "forward.step at 256 units must hold 2 positive numbers, got [3]",
+    ],
+    [
+      "with a time of nothing",
+      { ...profile, fixed: { ...profile.fixed, forward: { loop: 0, step: 1 } } },
+      "fixed.forward.loop must hold 1 positive numbers, got [0]",
+    ],
     ["with NaN, which JSON makes null", { ...profile, rows: [4, null] }, "rows must hold 2 positive numbers, got [4, null]"],
-    ["with fewer products than sizes", { ...profile, products: { ...profile.products, split: [] } }, "products.split must hold 1 positive numbers, got []"],
+    [
+      "with fewer products than sizes",
+      { ...profile, products: { ...profile.products, split: [] } },
+      "products.split must hold 1 positive numbers, got []",
+    ],
     ["in disorder", { ...profile, units: [256, 64] }, "units must ascend, got [256, 64]"],
   ])("is refused %s", (_, value, message) => {
     expect(check(value)).toThrow(`createBackend: profile must be what calibrate returned: ${message}; leave it out and calibrate again`);

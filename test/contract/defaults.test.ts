@@ -1,8 +1,27 @@
 // An option left out is the default that the documents name, and a schedule gives at each step what its formula says.
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, binaryCrossEntropy, cosine, createBackend, crossEntropy, Dropout, forward, GRU, Linear, LSTM, nadam, rmsprop, RNN, sgd, squaredError, stepDecay, TextData,
-  type Loss, type Module, type Optimizer,
+  adam,
+  adamw,
+  binaryCrossEntropy,
+  cosine,
+  createBackend,
+  crossEntropy,
+  Dropout,
+  forward,
+  GRU,
+  Linear,
+  LSTM,
+  nadam,
+  rmsprop,
+  RNN,
+  sgd,
+  squaredError,
+  stepDecay,
+  TextData,
+  type Loss,
+  type Module,
+  type Optimizer,
 } from "webgpu-rnn";
 import { Recording } from "../../src/recording/recording.ts";
 
@@ -11,8 +30,25 @@ function rule(optimizer: Optimizer): unknown {
   const recording = new Recording();
   const made = (label: string, length = 8) => recording.buffer(label, [length], "external");
   const slots = optimizer.slots.map(({ name, used }) => made(name, used ? 8 : 1));
-  optimizer.record(recording, { parameters: made("parameters"), gradients: made("gradients"), lastGood: made("good"), norm: made("norm", 4), control: made("control", 4), slots }, 8, 0);
-  return { name: optimizer.name, slots: optimizer.slots, commands: recording.commands, controls: [0, 1, 2, 9, 1000].map((step) => optimizer.control(step, step)) };
+  optimizer.record(
+    recording,
+    {
+      parameters: made("parameters"),
+      gradients: made("gradients"),
+      lastGood: made("good"),
+      norm: made("norm", 4),
+      control: made("control", 4),
+      slots,
+    },
+    8,
+    0,
+  );
+  return {
+    name: optimizer.name,
+    slots: optimizer.slots,
+    commands: recording.commands,
+    controls: [0, 1, 2, 9, 1000].map((step) => optimizer.control(step, step)),
+  };
 }
 
 describe("an optimiser", () => {
@@ -30,7 +66,10 @@ describe("an optimiser", () => {
       const { [name]: _left, ...others } = defaults as Record<string, unknown>;
       expect(rule(make(others)), `${name} left out`).toEqual(expected);
       // And the comparison sees the option.
-      const [base, other] = typeof value === "boolean" ? [{ ...defaults, momentum: 0.5 }, true] : [defaults, typeof value === "string" ? "2" : value === 0 ? 0.5 : (value as number) / 2];
+      const [base, other] =
+        typeof value === "boolean"
+          ? [{ ...defaults, momentum: 0.5 }, true]
+          : [defaults, typeof value === "string" ? "2" : value === 0 ? 0.5 : (value as number) / 2];
       expect(rule(make({ ...base, [name]: other })), `another ${name}`).not.toEqual(rule(make(base)));
     }
   });
@@ -56,11 +95,24 @@ describe("a loss", () => {
 });
 
 describe("a layer", () => {
-  const shared = { numLayers: 1, bias: true, batchFirst: false, dropout: 0, bidirectional: false, variational: false, recurrentInit: "uniform", inputInit: "uniform" };
+  const shared = {
+    numLayers: 1,
+    bias: true,
+    batchFirst: false,
+    dropout: 0,
+    bidirectional: false,
+    variational: false,
+    recurrentInit: "uniform",
+    inputInit: "uniform",
+  };
   const onSequence: [string, (options?: object) => Module, Record<string, unknown>][] = [
     ["RNN", (options) => new RNN(3, 4, options), { ...shared, nonlinearity: "tanh" }],
     ["GRU", (options) => new GRU(3, 4, options), { ...shared, reset: "after", updateGate: "keeps" }],
-    ["LSTM", (options) => new LSTM(3, 4, options), { ...shared, forgetGate: "gate", outputActivation: "tanh", peepholes: false, projSize: 0 }],
+    [
+      "LSTM",
+      (options) => new LSTM(3, 4, options),
+      { ...shared, forgetGate: "gate", outputActivation: "tanh", peepholes: false, projSize: 0 },
+    ],
     ["Linear", (options) => new Linear(3, 4, options), { bias: true }],
   ];
   it.each(onSequence)("has the defaults that its comment names: %s", async (_, make, defaults) => {
@@ -88,19 +140,23 @@ it("a text is read in 32 rows of 64 characters", () => {
 describe("a schedule", () => {
   // From the formulas in their comments, written out for each step.
   const most = 0.8;
-  it.each([0, 1, 2, 5])("warms up in equal parts over its first steps, the last of which has the whole rate, then falls by half a cosine: %i steps of warm-up", (warmupSteps) => {
-    for (const totalSteps of [warmupSteps + 1, warmupSteps + 2, warmupSteps + 10]) {
-      for (const minimum of [0, 0.1]) {
-        const schedule = cosine({ learningRate: most, totalSteps, warmupSteps, minimum });
-        for (let step = 0; step < warmupSteps; step++) expect(schedule(step)).toBeCloseTo((most / warmupSteps) * (step + 1), 12);
-        if (warmupSteps > 0) expect(schedule(warmupSteps - 1)).toBe(most);
-        expect(schedule(warmupSteps)).toBe(most);
-        const steps = totalSteps - warmupSteps;
-        for (let i = 1; i < steps; i++) expect(schedule(warmupSteps + i)).toBeCloseTo(minimum + ((most - minimum) / 2) * (1 + Math.cos((Math.PI * i) / steps)), 12);
-        for (const step of [totalSteps, totalSteps + 1, totalSteps + 1000]) expect(schedule(step)).toBe(minimum);
+  it.each([0, 1, 2, 5])(
+    "warms up in equal parts over its first steps, the last of which has the whole rate, then falls by half a cosine: %i steps of warm-up",
+    (warmupSteps) => {
+      for (const totalSteps of [warmupSteps + 1, warmupSteps + 2, warmupSteps + 10]) {
+        for (const minimum of [0, 0.1]) {
+          const schedule = cosine({ learningRate: most, totalSteps, warmupSteps, minimum });
+          for (let step = 0; step < warmupSteps; step++) expect(schedule(step)).toBeCloseTo((most / warmupSteps) * (step + 1), 12);
+          if (warmupSteps > 0) expect(schedule(warmupSteps - 1)).toBe(most);
+          expect(schedule(warmupSteps)).toBe(most);
+          const steps = totalSteps - warmupSteps;
+          for (let i = 1; i < steps; i++)
+            expect(schedule(warmupSteps + i)).toBeCloseTo(minimum + ((most - minimum) / 2) * (1 + Math.cos((Math.PI * i) / steps)), 12);
+          for (const step of [totalSteps, totalSteps + 1, totalSteps + 1000]) expect(schedule(step)).toBe(minimum);
+        }
       }
-    }
-  });
+    },
+  );
 
   it("starts at the whole rate, falls to 0 and stays there, unless it is told otherwise", () => {
     const schedule = cosine({ learningRate: most, totalSteps: 4 });

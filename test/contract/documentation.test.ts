@@ -5,12 +5,20 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 
-const documents = ["", "docs"].flatMap((folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".md")).map((name) => join(folder, name)));
+const documents = ["", "docs"].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(folder, name)),
+);
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 const withoutCode = (markdown: string): string => markdown.replace(/^```.*?^```$/gms, "");
 
 /** How GitHub names a heading. */
-const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").replace(/\s/g, "-");
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replace(/\s/g, "-");
 const anchorsIn = (file: string): string[] => [...withoutCode(read(file)).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
 
 /** Relative links as paths from the root. */
@@ -25,7 +33,9 @@ function linksIn(document: string): { file: string; anchor: string }[] {
 
 describe.each(documents)("%s", (document) => {
   it("links to files and headings that exist", () => {
-    const broken = linksIn(document).filter(({ file, anchor }) => !existsSync(join(root, file)) || (anchor !== "" && !anchorsIn(file).includes(anchor)));
+    const broken = linksIn(document).filter(
+      ({ file, anchor }) => !existsSync(join(root, file)) || (anchor !== "" && !anchorsIn(file).includes(anchor)),
+    );
     expect(broken).toEqual([]);
   });
 });

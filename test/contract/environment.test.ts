@@ -12,11 +12,19 @@ const node = { process: { versions: { node: "22.0.0" } }, navigator: { userAgent
 const all: Readonly<Record<Environment, object>> = {
   node,
   deno: { ...node, Deno: {} },
-  ...Object.fromEntries(Object.entries(agents).map(([name, userAgent]) => [name, { navigator: { userAgent }, isSecureContext: true }])) as Record<keyof typeof agents, object>,
+  ...(Object.fromEntries(
+    Object.entries(agents).map(([name, userAgent]) => [name, { navigator: { userAgent }, isSecureContext: true }]),
+  ) as Record<keyof typeof agents, object>),
 };
 
 /** Words that belong in one environment only. */
-const own: Partial<Record<Environment, RegExp>> = { firefox: /about:/, chromium: /chrome:/, safari: /Feature Flags/, node: /the package "webgpu"|mesa/, deno: /Deno/ };
+const own: Partial<Record<Environment, RegExp>> = {
+  firefox: /about:/,
+  chromium: /chrome:/,
+  safari: /Feature Flags/,
+  node: /the package "webgpu"|mesa/,
+  deno: /Deno/,
+};
 
 describe("where there is no WebGPU", () => {
   it.each(Object.entries(all) as [Environment, object][])("%s is told of its own switch and of no other's", (name, around) => {
@@ -26,6 +34,7 @@ describe("where there is no WebGPU", () => {
   });
 
   it("a page that is not secure is told so, whatever the browser", () => {
-    for (const userAgent of Object.values(agents)) expect(whyNoWebGpu({ navigator: { userAgent }, isSecureContext: false })).toMatch(/https and localhost/);
+    for (const userAgent of Object.values(agents))
+      expect(whyNoWebGpu({ navigator: { userAgent }, isSecureContext: false })).toMatch(/https and localhost/);
   });
 });

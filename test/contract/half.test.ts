@@ -6,7 +6,9 @@ import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
 import { twinOf } from "../../src/kernels/twins.ts";
 
 it("every half is itself again, apart from the many NaNs", () => {
-  const wrong = Array.from({ length: 65536 }, (_, half) => half).filter((half) => !Number.isNaN(halfToNumber(half)) && numberToHalf(halfToNumber(half)) !== half);
+  const wrong = Array.from({ length: 65536 }, (_, half) => half).filter(
+    (half) => !Number.isNaN(halfToNumber(half)) && numberToHalf(halfToNumber(half)) !== half,
+  );
   expect(wrong).toEqual([]);
   expect(halfToNumber(numberToHalf(NaN))).toBeNaN();
 });

@@ -56,12 +56,20 @@ function reachOf(file: string, text: string): Reach {
   const constants = new Map<string, string>();
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
-      imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, how: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? "types" : "static" });
+      imports.push({
+        to: (node.moduleSpecifier as ts.StringLiteral).text,
+        how: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? "types" : "static",
+      });
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
       imports.push({ to: (node.moduleSpecifier as ts.StringLiteral).text, how: node.isTypeOnly ? "types" : "static" });
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       imports.push({ to: (node.argument.literal as ts.StringLiteral).text, how: "types" });
-    } else if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined && ts.isStringLiteralLike(node.initializer)) {
+    } else if (
+      ts.isVariableDeclaration(node) &&
+      ts.isIdentifier(node.name) &&
+      node.initializer !== undefined &&
+      ts.isStringLiteralLike(node.initializer)
+    ) {
       constants.set(node.name.text, node.initializer.text);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const target = node.arguments[0];
@@ -96,7 +104,12 @@ function violations(file: string, text: string): string[] {
       if (!forNode) complain("the package has no dependencies; only src/host/node.ts loads webgpu and node:*, by import()");
       continue;
     }
-    const target = to === "#host" ? "src/host/browser.ts" : relative(".", resolve(dirname(file), to)).split(sep).join("/");
+    const target =
+      to === "#host"
+        ? "src/host/browser.ts"
+        : relative(".", resolve(dirname(file), to))
+            .split(sep)
+            .join("/");
     if (target.startsWith("shaders/")) {
       if (layer !== "kernels" && layer !== "backend") complain("only kernels and backend read shaders");
       continue;
@@ -109,7 +122,8 @@ function violations(file: string, text: string): string[] {
     if (targetLayer !== layer && !allowed.includes(targetLayer)) complain(`${layer} may not import ${targetLayer}`);
     if (inWebgpu(target) && !inWebgpu(file) && how === "static") complain("src/backend/webgpu/ is loaded only by dynamic import()");
   }
-  if (gpuNames.length > 0 && !inWebgpu(file)) found.push(`${file}: names ${gpuNames.join(", ")}; only src/backend/webgpu/ knows WebGPU's types`);
+  if (gpuNames.length > 0 && !inWebgpu(file))
+    found.push(`${file}: names ${gpuNames.join(", ")}; only src/backend/webgpu/ knows WebGPU's types`);
   return found;
 }
 
@@ -127,7 +141,12 @@ describe("imports of src/", () => {
 
 describe("the import check itself", () => {
   it.each([
-    ["an upward import", "src/tensor/a.ts", 'import { x } from "../nn/b.ts";', 'src/tensor/a.ts: import "../nn/b.ts": tensor may not import nn'],
+    [
+      "an upward import",
+      "src/tensor/a.ts",
+      'import { x } from "../nn/b.ts";',
+      'src/tensor/a.ts: import "../nn/b.ts": tensor may not import nn',
+    ],
     ["a type-only one", "src/ops/a.ts", 'import type { X } from "../backend/cpu/b.ts";', "ops may not import backend"],
     ["a re-export", "src/backend/a.ts", 'export * from "../ops/b.ts";', "backend may not import ops"],
     ["a type query", "src/optim/a.ts", 'type T = typeof import("../session.ts");', "optim may not import session"],
@@ -148,7 +167,9 @@ describe("the import check itself", () => {
 
   it("accepts the ways that are meant", () => {
     expect(violations("src/backend/create.ts", 'const b = await import("./webgpu/index.ts");')).toEqual([]);
-    expect(violations("src/backend/webgpu/a.ts", 'import { b } from "./b.ts"; import { dawn } from "#host"; let d: GPUDevice;')).toEqual([]);
+    expect(violations("src/backend/webgpu/a.ts", 'import { b } from "./b.ts"; import { dawn } from "#host"; let d: GPUDevice;')).toEqual(
+      [],
+    );
     expect(violations("src/kernels/a.ts", 'import s from "../../shaders/a.wgsl"; import { e } from "../errors.ts";')).toEqual([]);
     expect(violations("src/backend/create.ts", 'import type { Options } from "./webgpu/index.ts";')).toEqual([]);
     expect(violations("src/host/node.ts", 'const dawn = "webgpu"; await import(dawn); await import("node:fs/promises");')).toEqual([]);

@@ -5,8 +5,14 @@ import { GRU, LSTM, RNN } from "../../src/full.ts";
 const [I, H] = [40, 60];
 
 describe("inputInit", () => {
-  it.each([["glorotUniform", Math.sqrt(6 / (I + H))], ["glorotNormal", Infinity]] as const)("%s has variance 2 / (inputs + H) in each gate's block", async (inputInit, bound) => {
-    const { weight_ih_l0: { data }, weight_hh_l0 } = await new GRU(I, H, { inputInit, seed: 1 }).stateDict();
+  it.each([
+    ["glorotUniform", Math.sqrt(6 / (I + H))],
+    ["glorotNormal", Infinity],
+  ] as const)("%s has variance 2 / (inputs + H) in each gate's block", async (inputInit, bound) => {
+    const {
+      weight_ih_l0: { data },
+      weight_hh_l0,
+    } = await new GRU(I, H, { inputInit, seed: 1 }).stateDict();
     for (let gate = 0; gate < 3; gate++) {
       const block = [...data.subarray(gate * H * I, (gate + 1) * H * I)];
       // 2400 numbers: the variance's own deviation is below 3 %.
@@ -26,9 +32,17 @@ describe("recurrentInit", () => {
   });
 
   it("identity leaves biases at zero, but for the forget gate's if it is given", async () => {
-    const biasesOf = async (layer: RNN | LSTM): Promise<number[][]> => Object.entries(await layer.stateDict()).filter(([name]) => name.startsWith("bias")).map(([, { data }]) => [...data]);
-    expect(await biasesOf(new RNN(3, 2, { nonlinearity: "relu", recurrentInit: "identity", bidirectional: true }))).toEqual(Array.from({ length: 4 }, () => [0, 0]));
-    expect(await biasesOf(new LSTM(3, 2, { recurrentInit: "identity", forgetBias: 1 }))).toEqual([[0, 0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0]]);
+    const biasesOf = async (layer: RNN | LSTM): Promise<number[][]> =>
+      Object.entries(await layer.stateDict())
+        .filter(([name]) => name.startsWith("bias"))
+        .map(([, { data }]) => [...data]);
+    expect(await biasesOf(new RNN(3, 2, { nonlinearity: "relu", recurrentInit: "identity", bidirectional: true }))).toEqual(
+      Array.from({ length: 4 }, () => [0, 0]),
+    );
+    expect(await biasesOf(new LSTM(3, 2, { recurrentInit: "identity", forgetBias: 1 }))).toEqual([
+      [0, 0, 1, 1, 0, 0, 0, 0],
+      [0, 0, 0, 0, 0, 0, 0, 0],
+    ]);
   });
 
   it("identity is one in each gate's block", async () => {
@@ -41,14 +55,23 @@ describe("recurrentInit", () => {
     expect([...weight_hh_l0.data]).toEqual(Array.from({ length: 4 }, () => [1, 0, 0, 1, 0, 0]).flat());
   });
 
-  it.each([["square", 12, 0], ["of more rows than columns, of a projected LSTM", 12, 5]])("orthogonal makes each gate's block orthonormal: %s", async (_, hiddenSize, projSize) => {
-    const { weight_hh_l0: { data, shape: [rows, columns] } } = await new LSTM(3, hiddenSize, { projSize, recurrentInit: "orthogonal", seed: 1 }).stateDict();
+  it.each([
+    ["square", 12, 0],
+    ["of more rows than columns, of a projected LSTM", 12, 5],
+  ])("orthogonal makes each gate's block orthonormal: %s", async (_, hiddenSize, projSize) => {
+    const {
+      weight_hh_l0: {
+        data,
+        shape: [rows, columns],
+      },
+    } = await new LSTM(3, hiddenSize, { projSize, recurrentInit: "orthogonal", seed: 1 }).stateDict();
     expect([rows, columns]).toEqual([4 * hiddenSize, projSize || hiddenSize]);
     for (let gate = 0; gate < 4; gate++) {
       for (let one = 0; one < columns; one++) {
         for (let other = 0; other < columns; other++) {
           let sum = 0;
-          for (let i = 0; i < hiddenSize; i++) sum += data[(gate * hiddenSize + i) * columns + one] * data[(gate * hiddenSize + i) * columns + other];
+          for (let i = 0; i < hiddenSize; i++)
+            sum += data[(gate * hiddenSize + i) * columns + one] * data[(gate * hiddenSize + i) * columns + other];
           expect(sum).toBeCloseTo(one === other ? 1 : 0, 5);
         }
       }

@@ -31,8 +31,12 @@ function scalarOf(source: string, type: string): string {
 
 /** Bindings of group 0 in the order of their numbers, in the contract's words. */
 function bindingsOf(source: string): { at: string; name: string; access: string; type: string }[] {
-  const found = source.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<(?:storage,\s*(\w+)|uniform)>\s*(\w+)\s*:\s*(?:array<(.+?)>|(vec4<u32>));/g);
-  return [...found].map(([, at, access = "uniform", name, elements, vector]) => ({ at, name, access, type: scalarOf(source, elements ?? vector) })).sort((a, b) => Number(a.at) - Number(b.at));
+  const found = source.matchAll(
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<(?:storage,\s*(\w+)|uniform)>\s*(\w+)\s*:\s*(?:array<(.+?)>|(vec4<u32>));/g,
+  );
+  return [...found]
+    .map(([, at, access = "uniform", name, elements, vector]) => ({ at, name, access, type: scalarOf(source, elements ?? vector) }))
+    .sort((a, b) => Number(a.at) - Number(b.at));
 }
 
 const folder = fileURLToPath(new URL("../../shaders", import.meta.url));
@@ -41,7 +45,9 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .map((entry) => relative(folder, `${entry.parentPath}/${entry.name}`).split(sep).join("/"));
 
 it("a self-test's result is of the package's version", () => {
-  expect(packageVersion).toBe((JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version);
+  expect(packageVersion).toBe(
+    (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version,
+  );
 });
 
 describe("the registry", () => {
@@ -61,8 +67,24 @@ describe("the registry", () => {
 
 describe("the choice of a matrix product", () => {
   const product = (M: number, N: number, K: number, strides: Partial<MatmulParams> = {}): MatmulParams => ({
-    M, N, K, batch: 1, aOffset: 0, aBatch: 0, aRow: K, aColumn: 1, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1,
-    cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate: 0, ...strides,
+    M,
+    N,
+    K,
+    batch: 1,
+    aOffset: 0,
+    aBatch: 0,
+    aRow: K,
+    aColumn: 1,
+    bOffset: 0,
+    bBatch: 0,
+    bRow: N,
+    bColumn: 1,
+    cOffset: 0,
+    cBatch: 0,
+    cRow: N,
+    useBias: 0,
+    accumulate: 0,
+    ...strides,
   });
   const chosen = (...of: Parameters<typeof product>): string => chooseMatmul(product(...of)).name;
   const transposedB = (K: number): Partial<MatmulParams> => ({ bRow: 1, bColumn: K });
@@ -142,12 +164,19 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_,
 
   it("stays within 256 invocations and 16 KiB of workgroup memory", () => {
     // Factors are numbers, or overrides whose value the kernel gives; of threads, the most that another size of layer gives.
-    const constants: Record<string, number> = kernel.constants && "threads" in kernel.constants ? { ...kernel.constants, threads: 256 } : { ...kernel.constants };
-    const product = (factors: string, separator: string): number => factors.split(separator).reduce((all, factor) => all * (constants[factor.trim()] ?? parseInt(factor, 10)), 1);
+    const constants: Record<string, number> =
+      kernel.constants && "threads" in kernel.constants ? { ...kernel.constants, threads: 256 } : { ...kernel.constants };
+    const product = (factors: string, separator: string): number =>
+      factors.split(separator).reduce((all, factor) => all * (constants[factor.trim()] ?? parseInt(factor, 10)), 1);
     expect(product(/@workgroup_size\(([^)]*)\)/.exec(source)![1], ",")).toBeLessThanOrEqual(256);
     const arrays = [...source.matchAll(/var<workgroup> \w+: array<(vec4<\w+>|\w+), ([^>]+)>/g)];
     // Gates are at most four numbers.
-    const bytesOf = (type: string): number => (/^[fu]32$/.test(type) ? 4 : type.startsWith("vec4") || type === "Gates" ? 16 : membersOf(source, type).reduce((sum, [, member]) => sum + bytesOf(member), 0));
+    const bytesOf = (type: string): number =>
+      /^[fu]32$/.test(type)
+        ? 4
+        : type.startsWith("vec4") || type === "Gates"
+          ? 16
+          : membersOf(source, type).reduce((sum, [, member]) => sum + bytesOf(member), 0);
     expect(source.match(/var<workgroup>/g)?.length ?? 0).toBe(arrays.length);
     expect(arrays.reduce((sum, [, type, length]) => sum + bytesOf(type) * product(length, "*"), 0)).toBeLessThanOrEqual(16384);
   });

@@ -7,12 +7,15 @@ import { activationForward } from "../../src/kernels/activations.ts";
 /** A chain of buffers of four numbers, each made from the one before; `after` may record something behind each. */
 function chain(names: readonly string[], after: (recording: Recording, made: View) => void = () => undefined): Recording {
   const recording = new Recording();
-  names.reduce((x, name) => {
-    const y = recording.buffer(name, [4]);
-    recording.dispatch(activationForward, { x, y }, { length: 4, kind: 0 });
-    after(recording, y);
-    return y;
-  }, recording.buffer("x", [4], "input"));
+  names.reduce(
+    (x, name) => {
+      const y = recording.buffer(name, [4]);
+      recording.dispatch(activationForward, { x, y }, { length: 4, kind: 0 });
+      after(recording, y);
+      return y;
+    },
+    recording.buffer("x", [4], "input"),
+  );
   return recording;
 }
 

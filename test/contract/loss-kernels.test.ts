@@ -22,7 +22,9 @@ interface LossCase {
 }
 
 function expectClose(what: string, actual: ArrayLike<number>, expected: readonly number[]): void {
-  expected.forEach((b, i) => expect(Math.abs(actual[i] - b), `${what}[${i}]: ${actual[i]}, PyTorch has ${b}`).toBeLessThan(1e-7 + 1e-7 * Math.abs(b)));
+  expected.forEach((b, i) =>
+    expect(Math.abs(actual[i] - b), `${what}[${i}]: ${actual[i]}, PyTorch has ${b}`).toBeLessThan(1e-7 + 1e-7 * Math.abs(b)),
+  );
 }
 
 /** Losses, reported loss and gradient of a case, through the kernels of a loss. */
@@ -37,7 +39,9 @@ function run(c: LossCase): { losses: Float64Array; loss: number; gradient: Float
   const ignoreIndex = c.params.ignore_index ?? -100;
   const targets = ofClasses ? Int32Array.from(c.target.data) : new Int32Array(1);
   const mean = c.params.reduction === "mean";
-  const normalizer = ofClasses ? normalizerOf(targets, weights, { ignoreIndex, mean }) : normalizerOf(Float64Array.from(c.target.data), undefined, { mean });
+  const normalizer = ofClasses
+    ? normalizerOf(targets, weights, { ignoreIndex, mean })
+    : normalizerOf(Float64Array.from(c.target.data), undefined, { mean });
   if (ofClasses) {
     twinOf(crossEntropy)({ logits: input, targets, weights, normalizer, losses, dLogits: gradient }, { rows, columns, ignoreIndex });
   } else {
@@ -62,8 +66,12 @@ describe("losses", () => {
 
   it("give zeros for rows without weight, whatever is in them", () => {
     const arrays = {
-      logits: Float64Array.of(NaN, Infinity, 1, 2), targets: Int32Array.of(0, 1), weights: Float64Array.of(0, 2), normalizer: Float64Array.of(2, 0.5),
-      losses: new Float64Array(2), dLogits: new Float64Array(4).fill(9),
+      logits: Float64Array.of(NaN, Infinity, 1, 2),
+      targets: Int32Array.of(0, 1),
+      weights: Float64Array.of(0, 2),
+      normalizer: Float64Array.of(2, 0.5),
+      losses: new Float64Array(2),
+      dLogits: new Float64Array(4).fill(9),
     };
     twinOf(crossEntropy)(arrays, { rows: 2, columns: 2, ignoreIndex: -1 });
     expect(arrays.losses[0]).toBe(0);
@@ -97,10 +105,17 @@ describe("activations", () => {
     expectClose("y", y, c.expected.data);
     const dx = new Float64Array(length).fill(1);
     twinOf(activationBackward)({ y, dy: Float64Array.from(c.cotangent.data), dx }, { length, kind, accumulate: 1 });
-    expectClose("dx", dx.map((d) => d - 1), c.dx.data);
+    expectClose(
+      "dx",
+      dx.map((d) => d - 1),
+      c.dx.data,
+    );
   });
 
-  it.each([["softmax", 0], ["log_softmax", 1]] as const)("agree with PyTorch: %s", (name, log) => {
+  it.each([
+    ["softmax", 0],
+    ["log_softmax", 1],
+  ] as const)("agree with PyTorch: %s", (name, log) => {
     const c = caseOf(name);
     const columns = c.x.shape[c.x.shape.length - 1];
     const rows = c.x.data.length / columns;

@@ -13,19 +13,43 @@ const product = (k: number): string[] => [
 ];
 
 /** A loop over time around a loop over k, which takes `k` at a time. */
-const log = (k: number, { spilled = 0 } = {}): string => [
-  "Compute Shader", "disasm:",
-  "BB0:", "\tv_mov_b32_e32 v1, v0",
-  "BB1:", "\ts_cmp_ge_u32 s20, s11", "\ts_cbranch_scc1 BB4", "\ts_barrier",
-  "BB2:", ...product(k).map((line) => `\t${line}`), "\ts_cbranch_scc0 BB2",
-  "BB3:", "\tv_exp_f32_e32 v12, v12", "\tbuffer_store_dword v1, v2, s[0:3], 0 offen", "\ts_branch BB1",
-  "BB4:", "\ts_endpgm",
-  "Compute Shader:", "*** SHADER STATS ***", "VGPRs: 40", "Spilled SGPRs: 0", `Spilled VGPRs: ${spilled}`, "Code size: 3220", "LDS size: 4096",
-  "Scratch size: 0", "Subgroups per SIMD: 24", "Latency: 22941", "Inverse Throughput: 2158", "",
-].join("\n");
+const log = (k: number, { spilled = 0 } = {}): string =>
+  [
+    "Compute Shader",
+    "disasm:",
+    "BB0:",
+    "\tv_mov_b32_e32 v1, v0",
+    "BB1:",
+    "\ts_cmp_ge_u32 s20, s11",
+    "\ts_cbranch_scc1 BB4",
+    "\ts_barrier",
+    "BB2:",
+    ...product(k).map((line) => `\t${line}`),
+    "\ts_cbranch_scc0 BB2",
+    "BB3:",
+    "\tv_exp_f32_e32 v12, v12",
+    "\tbuffer_store_dword v1, v2, s[0:3], 0 offen",
+    "\ts_branch BB1",
+    "BB4:",
+    "\ts_endpgm",
+    "Compute Shader:",
+    "*** SHADER STATS ***",
+    "VGPRs: 40",
+    "Spilled SGPRs: 0",
+    `Spilled VGPRs: ${spilled}`,
+    "Code size: 3220",
+    "LDS size: 4096",
+    "Scratch size: 0",
+    "Subgroups per SIMD: 24",
+    "Latency: 22941",
+    "Inverse Throughput: 2158",
+    "",
+  ].join("\n");
 
 const compiled = {
-  name: "loop-forward:lstm:128x4", threads: 128, rows: 4,
+  name: "loop-forward:lstm:128x4",
+  threads: 128,
+  rows: 4,
   uses: [{ case: "lstm 64x32x64x128 loop", cell: "lstm", shape: [64, 32, 64, 128], strategy: "loop", workgroups: [8, 1, 1], count: 1 }],
 };
 const marked = (text: string): string => `@@ ${compiled.name}\n${text}@@end ${compiled.name}\n`;
@@ -35,12 +59,29 @@ describe("machine code", () => {
     const kernel = readKernel(log(1));
     expect(kernel).toMatchObject({ vgprs: 40, waves: 24, walksTime: true });
     expect(kernel.loops).toHaveLength(1);
-    expect(kernel.loops[0]).toMatchObject({ fma: 16, macs: 16, salu: 1, loads: 1, lds: 1, waits: 1, branches: 1, memoryStalls: 1, ldsStalls: 1, widths: { x4: 1 }, instructions: 21 });
+    expect(kernel.loops[0]).toMatchObject({
+      fma: 16,
+      macs: 16,
+      salu: 1,
+      loads: 1,
+      lds: 1,
+      waits: 1,
+      branches: 1,
+      memoryStalls: 1,
+      ldsStalls: 1,
+      widths: { x4: 1 },
+      instructions: 21,
+    });
     expect(kernel.body).toMatchObject({ fma: 0, valu: 1, stores: 1, barriers: 1, branches: 2 });
   });
 
   it("counts one stall for a batch of loads, however many waits follow it", () => {
-    const batch = ["buffer_load_dword v1, v2, s[0:3], 0", "buffer_load_dword v3, v2, s[0:3], 0", "s_waitcnt vmcnt(1)", "s_waitcnt vmcnt(0)"];
+    const batch = [
+      "buffer_load_dword v1, v2, s[0:3], 0",
+      "buffer_load_dword v3, v2, s[0:3], 0",
+      "s_waitcnt vmcnt(1)",
+      "s_waitcnt vmcnt(0)",
+    ];
     expect(countInstructions(batch)).toMatchObject({ loads: 2, waits: 2, memoryStalls: 1 });
     expect(countInstructions([...batch, ...batch])).toMatchObject({ memoryStalls: 2 });
   });
@@ -58,7 +99,8 @@ describe("machine code", () => {
 describe("estimates", () => {
   const [, gpu] = gpus;
   const use = compiled.uses[0];
-  const estimate = (k: number): number => microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, ...readKernel(log(k)) }, use) as number;
+  const estimate = (k: number): number =>
+    microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, ...readKernel(log(k)) }, use) as number;
 
   it("add up issue and exposed latencies over the 128 iterations of the product", () => {
     // 16 FMA at 2 cycles, load, read, scalar and branch at 1: 36; one latency of memory, one of workgroup memory.
@@ -85,7 +127,9 @@ describe("the comparison with a stored table", () => {
   });
 
   it("names a kernel whose share of multiply-adds fell, and one that spills", () => {
-    expect(findProblems(table(log(1)), table(log(4)))).toEqual([expect.stringContaining("loop-forward:lstm:128x4: 76 % of its inner loop are multiply-adds")]);
+    expect(findProblems(table(log(1)), table(log(4)))).toEqual([
+      expect.stringContaining("loop-forward:lstm:128x4: 76 % of its inner loop are multiply-adds"),
+    ]);
     expect(findProblems(table(log(1, { spilled: 3 })), undefined)).toEqual(["loop-forward:lstm:128x4: spilledVgprs is 3, must be 0"]);
   });
 });

@@ -5,7 +5,17 @@ import { Nudge } from "../../src/backend/webgpu/nudge.ts";
 function lazyQueue(submits: number): { queue: Pick<GPUQueue, "submit">; done: Promise<void>; count: () => number } {
   let [count, settle] = [0, (): void => undefined];
   const done = new Promise<void>((resolve) => (settle = resolve));
-  return { queue: { submit: (commands) => { expect([...commands]).toEqual([]); if (++count === submits) settle(); return undefined; } }, done, count: () => count };
+  return {
+    queue: {
+      submit: (commands) => {
+        expect([...commands]).toEqual([]);
+        if (++count === submits) settle();
+        return undefined;
+      },
+    },
+    done,
+    count: () => count,
+  };
 }
 const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
 

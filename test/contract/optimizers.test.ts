@@ -35,21 +35,41 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
   const kind = c.case.split("_")[0];
   if (kind === "sgd") {
     const params = { ...common, momentum: number("momentum"), dampening: number("dampening"), nesterov: number("nesterov") };
-    return (gradients, step) => twinOf(sgd)({ parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) }, params);
+    return (gradients, step) =>
+      twinOf(sgd)(
+        { parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) },
+        params,
+      );
   }
   if (kind === "rmsprop") {
     const params = { ...common, alpha: number("alpha"), eps: number("eps"), momentum: number("momentum"), centered: number("centered") };
     const [squareAverage, gradientAverage, velocity] = moments;
-    return (gradients) => twinOf(rmsprop)({ parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: Float64Array.of(number("lr"), 0, 0, 0) }, params);
+    return (gradients) =>
+      twinOf(rmsprop)(
+        {
+          parameters,
+          gradients,
+          lastGood,
+          squareAverage,
+          gradientAverage,
+          velocity,
+          norm,
+          control: Float64Array.of(number("lr"), 0, 0, 0),
+        },
+        params,
+      );
   }
   if ((kind === "adam" || kind === "adamw" || kind === "nadam") && !c.params.amsgrad) {
     const [beta1, beta2] = c.params.betas as number[];
     const params = { ...common, beta1, beta2, eps: number("eps"), decoupled: kind === "adamw" ? 1 : 0 };
     const [firstMoment, secondMoment] = moments;
     return (gradients, step) => {
-      const control = kind === "nadam"
-        ? Float64Array.from(nadam({ learningRate: number("lr"), beta1, beta2, momentumDecay: number("momentum_decay") }).control(step - 1, step - 1))
-        : Float64Array.of(number("lr"), 1 / (1 - beta1 ** step), 1 - beta2 ** step, 0);
+      const control =
+        kind === "nadam"
+          ? Float64Array.from(
+              nadam({ learningRate: number("lr"), beta1, beta2, momentumDecay: number("momentum_decay") }).control(step - 1, step - 1),
+            )
+          : Float64Array.of(number("lr"), 1 / (1 - beta1 ** step), 1 - beta2 ** step, 0);
       twinOf(adam)({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
     };
   }
@@ -61,7 +81,16 @@ const cases = (optimizerCases as unknown as OptimizerCase[]).filter((c) => stepp
 describe("optimisers", () => {
   it("are tried on every PyTorch case that has a kernel", () => {
     expect(cases.map((c) => c.case)).toEqual([
-      "sgd", "sgd_momentum", "sgd_momentum_dampening", "sgd_nesterov_wd", "adam", "adam_lr0.05_betas_wd", "adamw", "rmsprop", "rmsprop_centered_momentum", "nadam",
+      "sgd",
+      "sgd_momentum",
+      "sgd_momentum_dampening",
+      "sgd_nesterov_wd",
+      "adam",
+      "adam_lr0.05_betas_wd",
+      "adamw",
+      "rmsprop",
+      "rmsprop_centered_momentum",
+      "nadam",
     ]);
   });
 
@@ -72,29 +101,48 @@ describe("optimisers", () => {
       step(flat(c.grads[i]), i + 1);
       flat(tensors).forEach((expected, at) => {
         // PyTorch worked in float32 here.
-        expect(Math.abs(parameters[at] - expected), `step ${i + 1}, parameter ${at}: ${parameters[at]}, PyTorch has ${expected}`).toBeLessThan(2e-6);
+        expect(
+          Math.abs(parameters[at] - expected),
+          `step ${i + 1}, parameter ${at}: ${parameters[at]}, PyTorch has ${expected}`,
+        ).toBeLessThan(2e-6);
       });
     });
   });
 
-  it.each(["1", "2"] as const)("mix moment and gradient in NAdam's steps as by hand, whatever step is asked for first: PyTorch %s", (pytorch) => {
-    // The products of μ_t written out, with beta1 0.9 and momentumDecay 10.
-    const mu = (t: number): number => 0.9 * (1 - 0.5 * 0.96 ** (10 * t));
-    const again = (t: number): number => (pytorch === "1" ? mu(t) : 1);
-    const options = { learningRate: 0.1, momentumDecay: 10, pytorch };
-    const expectControl = (control: number[], expected: number[]): void => control.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 12));
-    const optimizer = nadam(options);
-    expectControl(optimizer.control(2, 2), [0.1, mu(4) / (1 - mu(1) * mu(2) * mu(3) * mu(4) * again(3)), 1 - 0.999 ** 3, (1 - mu(3)) / (1 - mu(1) * mu(2) * mu(3))]);
-    expectControl(optimizer.control(0, 0), [0.1, mu(2) / (1 - mu(1) * mu(2) * again(1)), 1 - 0.999, 1]);
-    // In the end neither start at 0 is to be corrected, and μ is beta1.
-    expectControl(optimizer.control(100_000, 100_000), [0.1, 0.9, 1, 0.1]);
-    const inOrder = nadam(options);
-    for (let step = 0; step < 500; step++) expect(inOrder.control(step, step)).toEqual(nadam(options).control(step, step));
-  });
+  it.each(["1", "2"] as const)(
+    "mix moment and gradient in NAdam's steps as by hand, whatever step is asked for first: PyTorch %s",
+    (pytorch) => {
+      // The products of μ_t written out, with beta1 0.9 and momentumDecay 10.
+      const mu = (t: number): number => 0.9 * (1 - 0.5 * 0.96 ** (10 * t));
+      const again = (t: number): number => (pytorch === "1" ? mu(t) : 1);
+      const options = { learningRate: 0.1, momentumDecay: 10, pytorch };
+      const expectControl = (control: number[], expected: number[]): void =>
+        control.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 12));
+      const optimizer = nadam(options);
+      expectControl(optimizer.control(2, 2), [
+        0.1,
+        mu(4) / (1 - mu(1) * mu(2) * mu(3) * mu(4) * again(3)),
+        1 - 0.999 ** 3,
+        (1 - mu(3)) / (1 - mu(1) * mu(2) * mu(3)),
+      ]);
+      expectControl(optimizer.control(0, 0), [0.1, mu(2) / (1 - mu(1) * mu(2) * again(1)), 1 - 0.999, 1]);
+      // In the end neither start at 0 is to be corrected, and μ is beta1.
+      expectControl(optimizer.control(100_000, 100_000), [0.1, 0.9, 1, 0.1]);
+      const inOrder = nadam(options);
+      for (let step = 0; step < 500; step++) expect(inOrder.control(step, step)).toEqual(nadam(options).control(step, step));
+    },
+  );
 
   it("take no step while unhealthy, but give the last good parameters back", () => {
     const parameters = Float64Array.of(5, 6);
-    const arrays = { parameters, gradients: Float64Array.of(NaN, 1), lastGood: new Float64Array(128), velocity: Float64Array.of(7, 8), norm: Float64Array.of(NaN, 0, 0, 1), control: Float64Array.of(1, 0, 0, 1) };
+    const arrays = {
+      parameters,
+      gradients: Float64Array.of(NaN, 1),
+      lastGood: new Float64Array(128),
+      velocity: Float64Array.of(7, 8),
+      norm: Float64Array.of(NaN, 0, 0, 1),
+      control: Float64Array.of(1, 0, 0, 1),
+    };
     arrays.lastGood.set([1, 2]);
     arrays.lastGood.set([3, 4], 64);
     twinOf(sgd)(arrays, { length: 2, momentum: 0.9, dampening: 0, nesterov: 0, weightDecay: 0, clipValue: 0 });
@@ -120,7 +168,14 @@ describe("clipping", () => {
     const length = gradients.length;
     const parameters = new Float64Array(length);
     twinOf(sgd)(
-      { parameters, gradients, lastGood: new Float64Array(keptLength(length, 0)), velocity: new Float64Array(1), norm, control: Float64Array.of(1, 0, 0, 1) },
+      {
+        parameters,
+        gradients,
+        lastGood: new Float64Array(keptLength(length, 0)),
+        velocity: new Float64Array(1),
+        norm,
+        control: Float64Array.of(1, 0, 0, 1),
+      },
       { length, momentum: 0, dampening: 0, nesterov: 0, weightDecay: 0, clipValue },
     );
     return [...parameters].map((p) => -p);
@@ -134,7 +189,10 @@ describe("clipping", () => {
     const norm = Float64Array.of(0, 0, 1, 0);
     const norm2 = norm.slice();
     twinOf(gradientNormPartial)({ gradients, partial }, { length, groups: normGroups });
-    twinOf(gradientNorm)({ values: partial, ...loss, norm: norm2 }, { length: normGroups, squared: 1, rows: 1, maxNorm: c.max_norm, mostNorm: 0 });
+    twinOf(gradientNorm)(
+      { values: partial, ...loss, norm: norm2 },
+      { length: normGroups, squared: 1, rows: 1, maxNorm: c.max_norm, mostNorm: 0 },
+    );
     twinOf(gradientNorm)({ values: gradients, ...loss, norm }, { length, squared: 0, rows: 1, maxNorm: c.max_norm, mostNorm: 0 });
     expect(norm[0]).toBeCloseTo(c.totalNorm, 5);
     norm.forEach((value, i) => expect(norm2[i]).toBeCloseTo(value, 10));
@@ -151,7 +209,13 @@ describe("clipping", () => {
 describe("gradientNorm", () => {
   const run = (partial: number[], loss: number, healthy: number): number[] => {
     const norm = Float64Array.of(0, 0, healthy, 0);
-    const arrays = { values: Float64Array.from(partial), losses: Float64Array.of(loss), normalizer: Float64Array.of(1, 0.5), loss: new Float64Array(1), norm };
+    const arrays = {
+      values: Float64Array.from(partial),
+      losses: Float64Array.of(loss),
+      normalizer: Float64Array.of(1, 0.5),
+      loss: new Float64Array(1),
+      norm,
+    };
     twinOf(gradientNorm)(arrays, { length: partial.length, squared: 1, rows: 1, maxNorm: 0, mostNorm: 0 });
     expect(arrays.loss[0]).toBe(0.5 * loss);
     return [...norm];
@@ -161,7 +225,12 @@ describe("gradientNorm", () => {
     expect(run([9, 16], 0.5, 1)).toEqual([5, 1, 1, 1]);
   });
 
-  it.each([["a NaN loss", [1], NaN], ["an infinite loss", [1], -Infinity], ["a NaN gradient", [NaN], 1], ["an overflowing norm", [Infinity], 1]])("calls %s unhealthy", (_, partial, loss) => {
+  it.each([
+    ["a NaN loss", [1], NaN],
+    ["an infinite loss", [1], -Infinity],
+    ["a NaN gradient", [NaN], 1],
+    ["an overflowing norm", [Infinity], 1],
+  ])("calls %s unhealthy", (_, partial, loss) => {
     expect(run(partial, loss, 1).slice(1)).toEqual([0, 0, 0]);
   });
 

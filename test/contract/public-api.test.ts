@@ -5,20 +5,117 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 const values = [
-  "Dropout", "Embedding", "GRU", "LSTM", "Linear", "LogSoftmax", "Module", "Parameter", "RNN", "ReLU", "RnnError", "Sequential", "Sigmoid", "Softmax", "Tanh",
-  "TextData", "Trainer", "Vocabulary", "adam", "adamw", "binaryCrossEntropy", "calibrate", "chooseStrategy", "compose", "constant", "cosine", "createBackend", "crossEntropy",
-  "decodeSafetensors", "encodeSafetensors", "explainStrategy", "forward", "generate", "generateTokens", "gradients", "nadam", "normal", "orthogonal", "plannedMemory", "rmsprop", "sgd",
-  "squaredError", "stepDecay", "tensor", "uniform", "verify",
+  "Dropout",
+  "Embedding",
+  "GRU",
+  "LSTM",
+  "Linear",
+  "LogSoftmax",
+  "Module",
+  "Parameter",
+  "RNN",
+  "ReLU",
+  "RnnError",
+  "Sequential",
+  "Sigmoid",
+  "Softmax",
+  "Tanh",
+  "TextData",
+  "Trainer",
+  "Vocabulary",
+  "adam",
+  "adamw",
+  "binaryCrossEntropy",
+  "calibrate",
+  "chooseStrategy",
+  "compose",
+  "constant",
+  "cosine",
+  "createBackend",
+  "crossEntropy",
+  "decodeSafetensors",
+  "encodeSafetensors",
+  "explainStrategy",
+  "forward",
+  "generate",
+  "generateTokens",
+  "gradients",
+  "nadam",
+  "normal",
+  "orthogonal",
+  "plannedMemory",
+  "rmsprop",
+  "sgd",
+  "squaredError",
+  "stepDecay",
+  "tensor",
+  "uniform",
+  "verify",
 ];
 const types = [
-  "Backend", "BackendOptions", "Batch", "BatchLike", "Context", "Cotangents", "DeviceProfile", "Draw", "ErrorKind", "Evaluation", "Finding", "FloatArray", "Initializer", "LayerOptions", "LayerShape", "Loss", "MemoryUse", "Merge", "ModelGradients", "ModelInputs", "ModelOutputs",
-  "NestedNumbers", "Numbers", "NumericArray", "Optimizer", "Progress", "Recovered", "RecoveryOptions", "RecurrentLayerOptions", "RegularizationOptions", "Report", "RunOptions", "SamplingOptions", "Schedule", "SelfTest", "Shape", "StateDict", "Strategy", "StrategyChoice", "StrategyOption", "Summary", "Tensor", "TensorFile", "TensorLike", "TrainOptions", "TrainerOptions",
-  "TrainingData", "Variable", "VerifyOptions",
+  "Backend",
+  "BackendOptions",
+  "Batch",
+  "BatchLike",
+  "Context",
+  "Cotangents",
+  "DeviceProfile",
+  "Draw",
+  "ErrorKind",
+  "Evaluation",
+  "Finding",
+  "FloatArray",
+  "Initializer",
+  "LayerOptions",
+  "LayerShape",
+  "Loss",
+  "MemoryUse",
+  "Merge",
+  "ModelGradients",
+  "ModelInputs",
+  "ModelOutputs",
+  "NestedNumbers",
+  "Numbers",
+  "NumericArray",
+  "Optimizer",
+  "Progress",
+  "Recovered",
+  "RecoveryOptions",
+  "RecurrentLayerOptions",
+  "RegularizationOptions",
+  "Report",
+  "RunOptions",
+  "SamplingOptions",
+  "Schedule",
+  "SelfTest",
+  "Shape",
+  "StateDict",
+  "Strategy",
+  "StrategyChoice",
+  "StrategyOption",
+  "Summary",
+  "Tensor",
+  "TensorFile",
+  "TensorLike",
+  "TrainOptions",
+  "TrainerOptions",
+  "TrainingData",
+  "Variable",
+  "VerifyOptions",
 ];
 
 const language = {
   values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
-  types: ["AttentionMemory", "BeamSearchOptions", "DecoderOptions", "Hypothesis", "RowProbabilities", "Score", "Sentence", "Seq2SeqOptions"],
+  types: [
+    "AttentionMemory",
+    "BeamSearchOptions",
+    "DecoderOptions",
+    "Hypothesis",
+    "RowProbabilities",
+    "Score",
+    "Sentence",
+    "Seq2SeqOptions",
+  ],
 };
 
 const parsed = new Map<string, ts.SourceFile>();
@@ -38,20 +135,43 @@ function exportsOf(url: URL): Export[] {
   return parse(url).statements.flatMap((statement): Export[] => {
     if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) return [];
     const from = new URL((statement.moduleSpecifier as ts.StringLiteral).text, url);
-    return statement.exportClause.elements.map(({ name, isTypeOnly }) => ({ name: name.text, isType: isTypeOnly || statement.isTypeOnly, from }));
+    return statement.exportClause.elements.map(({ name, isTypeOnly }) => ({
+      name: name.text,
+      isType: isTypeOnly || statement.isTypeOnly,
+      from,
+    }));
   });
 }
 
 const operations = [
-  "add", "concat", "constant", "dropout", "embedding", "lengthMask", "linear", "matmul", "mean", "multiply", "permute", "relu", "reshape", "scale", "sigmoid", "slice",
-  "softmax", "sum", "tanh",
+  "add",
+  "concat",
+  "constant",
+  "dropout",
+  "embedding",
+  "lengthMask",
+  "linear",
+  "matmul",
+  "mean",
+  "multiply",
+  "permute",
+  "relu",
+  "reshape",
+  "scale",
+  "sigmoid",
+  "slice",
+  "softmax",
+  "sum",
+  "tanh",
 ];
 
 /** What a module declares for export itself. */
 function declaredIn(url: URL): Export[] {
   return parse(url).statements.flatMap((statement): Export[] => {
     if (!ts.canHaveModifiers(statement) || !ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
-    const names = ts.isVariableStatement(statement) ? statement.declarationList.declarations.map((d) => d.name.getText()) : [(statement as ts.FunctionDeclaration).name!.text];
+    const names = ts.isVariableStatement(statement)
+      ? statement.declarationList.declarations.map((d) => d.name.getText())
+      : [(statement as ts.FunctionDeclaration).name!.text];
     return names.map((name) => ({ name, isType: false, from: url }));
   });
 }
@@ -61,7 +181,13 @@ function isExplained({ name, from }: Export): boolean {
   const source = parse(from);
   const declaration = source.statements.find((statement) => {
     if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.some((d) => d.name.getText() === name);
-    return (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) && statement.name?.text === name;
+    return (
+      (ts.isFunctionDeclaration(statement) ||
+        ts.isClassDeclaration(statement) ||
+        ts.isInterfaceDeclaration(statement) ||
+        ts.isTypeAliasDeclaration(statement)) &&
+      statement.name?.text === name
+    );
   });
   return declaration !== undefined && ts.getJSDocCommentsAndTags(declaration).length > 0;
 }
@@ -72,8 +198,18 @@ describe("the public interface", () => {
   const ofOps = declaredIn(new URL("../../src/nn/ops.ts", import.meta.url));
 
   it("is the list in this test; change both, and CHANGELOG.md", () => {
-    expect(all.filter((e) => !e.isType).map((e) => e.name).sort()).toEqual(values);
-    expect(all.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(types);
+    expect(
+      all
+        .filter((e) => !e.isType)
+        .map((e) => e.name)
+        .sort(),
+    ).toEqual(values);
+    expect(
+      all
+        .filter((e) => e.isType)
+        .map((e) => e.name)
+        .sort(),
+    ).toEqual(types);
   });
 
   it("has these operations in `ops`", () => {
@@ -81,16 +217,42 @@ describe("the public interface", () => {
   });
 
   it("is all in webgpu-rnn/full", () => {
-    const reexports = parse(new URL("../../src/full.ts", import.meta.url)).statements.map((statement) => statement.getText()).filter((text) => text.startsWith("export"));
-    expect(reexports).toEqual(['export * from "./index.ts";', 'export * from "./language/index.ts";', 'export { LastStep } from "./nn/last-step.ts";', 'export { stackWeights, unstackWeights, type StackedCell } from "./io/stacked-weights.ts";', 'export * as ops from "./nn/ops.ts";', 'export { CustomRNN, defineCell, type CustomCell } from "./nn/custom-cell.ts";', 'export { jacobian } from "./session/jacobian.ts";', 'export { lossAndGradient, optimizerSteps } from "./train/alone.ts";', 'export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";']);
+    const reexports = parse(new URL("../../src/full.ts", import.meta.url))
+      .statements.map((statement) => statement.getText())
+      .filter((text) => text.startsWith("export"));
+    expect(reexports).toEqual([
+      'export * from "./index.ts";',
+      'export * from "./language/index.ts";',
+      'export { LastStep } from "./nn/last-step.ts";',
+      'export { stackWeights, unstackWeights, type StackedCell } from "./io/stacked-weights.ts";',
+      'export * as ops from "./nn/ops.ts";',
+      'export { CustomRNN, defineCell, type CustomCell } from "./nn/custom-cell.ts";',
+      'export { jacobian } from "./session/jacobian.ts";',
+      'export { lossAndGradient, optimizerSteps } from "./train/alone.ts";',
+      'export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";',
+    ]);
   });
 
   it("has these names for sentences", () => {
-    expect(ofLanguage.filter((e) => !e.isType).map((e) => e.name).sort()).toEqual(language.values);
-    expect(ofLanguage.filter((e) => e.isType).map((e) => e.name).sort()).toEqual(language.types);
+    expect(
+      ofLanguage
+        .filter((e) => !e.isType)
+        .map((e) => e.name)
+        .sort(),
+    ).toEqual(language.values);
+    expect(
+      ofLanguage
+        .filter((e) => e.isType)
+        .map((e) => e.name)
+        .sort(),
+    ).toEqual(language.types);
   });
 
   it("is explained, name by name, where it is declared", () => {
-    expect([...all, ...exportsOf(new URL("../../src/full.ts", import.meta.url)), ...ofLanguage, ...ofOps].filter((e) => !isExplained(e)).map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`)).toEqual([]);
+    expect(
+      [...all, ...exportsOf(new URL("../../src/full.ts", import.meta.url)), ...ofLanguage, ...ofOps]
+        .filter((e) => !isExplained(e))
+        .map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`),
+    ).toEqual([]);
   });
 });

@@ -10,7 +10,12 @@ describe("philox", () => {
   it.each([
     ["zeros", [0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
     ["ones", [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
-    ["the digits of pi", [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]],
+    [
+      "the digits of pi",
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+    ],
   ] as [string, Words4, [number, number], number[]][])("gives the published words for %s", (_, counter, key, expected) => {
     expect([...philox(counter, key)]).toEqual(expected);
   });
@@ -36,7 +41,10 @@ describe("philox", () => {
 describe("dropout", () => {
   const run = (p: number, { step = 0, stream = 0, accumulate = 0 } = {}): Float64Array => {
     const y = new Float64Array(10_000).fill(3);
-    twinOf(dropout)({ x: new Float64Array(10_000).fill(2), random: Uint32Array.of(1, 2, step, 0), y }, { length: 10_000, stream, p, accumulate });
+    twinOf(dropout)(
+      { x: new Float64Array(10_000).fill(2), random: Uint32Array.of(1, 2, step, 0), y },
+      { length: 10_000, stream, p, accumulate },
+    );
     return y;
   };
 
@@ -66,7 +74,14 @@ describe("sampleToken", () => {
   function draw(temperature: number, topK: number, count = capacity): Uint32Array {
     const position = new Uint32Array(1);
     const history = new Uint32Array(capacity);
-    const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(temperature, topK), random: Uint32Array.of(11, 0, 7, 0), position, tokens: new Uint32Array(1), history };
+    const arrays = {
+      logits: Float64Array.from(logits),
+      sampling: Float64Array.of(temperature, topK),
+      random: Uint32Array.of(11, 0, 7, 0),
+      position,
+      tokens: new Uint32Array(1),
+      history,
+    };
     for (let i = 0; i < count; i++) {
       twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity, stream: 0 });
       twinOf(advancePosition)({ position }, { by: 1 });
@@ -79,7 +94,9 @@ describe("sampleToken", () => {
     weights.forEach((w, token) => {
       const expected = w / total;
       const found = tokens.filter((t) => t === token).length / tokens.length;
-      expect(Math.abs(found - expected), `frequency of ${token}: ${found}, expected ${expected}`).toBeLessThanOrEqual(4 * Math.sqrt((expected * (1 - expected)) / tokens.length));
+      expect(Math.abs(found - expected), `frequency of ${token}: ${found}, expected ${expected}`).toBeLessThanOrEqual(
+        4 * Math.sqrt((expected * (1 - expected)) / tokens.length),
+      );
     });
   }
 
@@ -88,16 +105,29 @@ describe("sampleToken", () => {
   });
 
   it.each([1, 0.5, 2])("draws from the softmax at temperature %s", (temperature) => {
-    expectFrequencies(draw(temperature, 0), logits.map((x) => Math.exp(x / temperature)));
+    expectFrequencies(
+      draw(temperature, 0),
+      logits.map((x) => Math.exp(x / temperature)),
+    );
   });
 
   it("draws from the topK greatest, with all of those equal to the last", () => {
-    expectFrequencies(draw(1, 3), logits.map((x) => (x >= 0.25 ? Math.exp(x) : 0)));
+    expectFrequencies(
+      draw(1, 3),
+      logits.map((x) => (x >= 0.25 ? Math.exp(x) : 0)),
+    );
     expectFrequencies(draw(1, 1), [1, 0, 0, 1, 0]);
   });
 
   it("writes its history as a ring", () => {
-    const arrays = { logits: Float64Array.from(logits), sampling: Float64Array.of(0, 0), random: new Uint32Array(4), position: Uint32Array.of(3), tokens: new Uint32Array(1), history: Uint32Array.of(9, 9) };
+    const arrays = {
+      logits: Float64Array.from(logits),
+      sampling: Float64Array.of(0, 0),
+      random: new Uint32Array(4),
+      position: Uint32Array.of(3),
+      tokens: new Uint32Array(1),
+      history: Uint32Array.of(9, 9),
+    };
     twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0 });
     expect([...arrays.history]).toEqual([9, 0]);
   });

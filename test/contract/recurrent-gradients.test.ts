@@ -28,7 +28,10 @@ interface Inputs {
 }
 
 const segmentOf = (reverse: boolean) => ({ lanes: 1, T, B, H, reverse: reverse ? 1 : 0, hBase: 0, first: 0, steps: T });
-const stepsOf = (reverse: boolean) => Array.from({ length: T }, (_, i) => (reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 }));
+const stepsOf = (reverse: boolean) =>
+  Array.from({ length: T }, (_, i) =>
+    reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 },
+  );
 
 function forward(cell: Cell, reverse: boolean, { x, weights, bias, peepholes, h0, c0 }: Inputs) {
   const gates = x.slice();
@@ -45,7 +48,12 @@ function forward(cell: Cell, reverse: boolean, { x, weights, bias, peepholes, h0
   return { gates, h, c };
 }
 
-function lossOf(cell: Cell, reverse: boolean, inputs: Inputs, cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): number {
+function lossOf(
+  cell: Cell,
+  reverse: boolean,
+  inputs: Inputs,
+  cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array },
+): number {
   const { h, c } = forward(cell, reverse, inputs);
   const last = (reverse ? 0 : T) * B * H;
   let loss = 0;
@@ -60,7 +68,12 @@ function lossOf(cell: Cell, reverse: boolean, inputs: Inputs, cotangents: { dy: 
 }
 
 /** Gradients of everything in Inputs, by the backward kernels and the products that follow them. */
-function backward(cell: Cell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array }): Inputs {
+function backward(
+  cell: Cell,
+  reverse: boolean,
+  inputs: Inputs,
+  { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array },
+): Inputs {
   const G = cell.gateNames.length;
   const { gates, h, c } = forward(cell, reverse, inputs);
   const carry = new Float64Array(B * H * 2);
@@ -77,8 +90,12 @@ function backward(cell: Cell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }
 
   const recurrentSide = cell.splitsRecurrentGradient ? dRecurrent : gates;
   const d: Inputs = {
-    x: gates, weights: new Float64Array(H * H * G), bias: new Float64Array(H * G), peepholes: new Float64Array(H * G),
-    h0: carry.filter((_, i) => i % 2 === 0), c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
+    x: gates,
+    weights: new Float64Array(H * H * G),
+    bias: new Float64Array(H * G),
+    peepholes: new Float64Array(H * G),
+    h0: carry.filter((_, i) => i % 2 === 0),
+    c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
   };
   for (const { t, previousSlot, currentSlot } of steps) {
     if (cell.hasPeepholes) {
@@ -99,9 +116,19 @@ function backward(cell: Cell, reverse: boolean, inputs: Inputs, { dy, dhN, dcN }
 }
 
 describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as const))("BPTT of %s", (_, cell) => {
-  it.each([["forwards", false], ["in reverse", true]] as const)("equals finite differences %s", (_, reverse) => {
+  it.each([
+    ["forwards", false],
+    ["in reverse", true],
+  ] as const)("equals finite differences %s", (_, reverse) => {
     const G = cell.gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G, 0.8), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const inputs: Inputs = {
+      x: numbers(T * B * H * G),
+      weights: numbers(H * H * G, 0.8),
+      bias: numbers(H * G),
+      peepholes: numbers(H * G),
+      h0: numbers(B * H),
+      c0: numbers(B * H),
+    };
     const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
     const found = backward(cell, reverse, inputs, cotangents);
     const epsilon = 1e-6;
@@ -113,26 +140,50 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
           return lossOf(cell, reverse, moved, cotangents);
         };
         const expected = (at(epsilon) - at(-epsilon)) / (2 * epsilon);
-        expect(Math.abs(found[name][i] - expected), `d${name}[${i}] is ${found[name][i]}, finite differences give ${expected}`).toBeLessThan(1e-7);
+        expect(
+          Math.abs(found[name][i] - expected),
+          `d${name}[${i}] is ${found[name][i]}, finite differences give ${expected}`,
+        ).toBeLessThan(1e-7);
       }
     }
   });
 
   it("leaves no gradient where a row has ended", () => {
     const G = cell.gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
+    const inputs: Inputs = {
+      x: numbers(T * B * H * G),
+      weights: numbers(H * H * G),
+      bias: numbers(H * G),
+      peepholes: numbers(H * G),
+      h0: numbers(B * H),
+      c0: numbers(B * H),
+    };
     const { x } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
     const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
     expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
     const { gateNames, parameterGates = gateNames } = cell;
-    expect([...x].every((d, i) => !used(i) || d !== 0 || cell.name === "rnn-relu" || !parameterGates.includes(gateNames[i % G]))).toBe(true);
+    expect([...x].every((d, i) => !used(i) || d !== 0 || cell.name === "rnn-relu" || !parameterGates.includes(gateNames[i % G]))).toBe(
+      true,
+    );
   });
 
   it("gives gates without parameters a gradient of exactly 0", () => {
     const { gateNames, parameterGates = gateNames } = cell;
     const G = gateNames.length;
-    const inputs: Inputs = { x: numbers(T * B * H * G), weights: numbers(H * H * G), bias: numbers(H * G), peepholes: numbers(H * G), h0: numbers(B * H), c0: numbers(B * H) };
-    const { x, weights, bias, peepholes } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
-    for (const gradient of [x, weights, bias, peepholes]) expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
+    const inputs: Inputs = {
+      x: numbers(T * B * H * G),
+      weights: numbers(H * H * G),
+      bias: numbers(H * G),
+      peepholes: numbers(H * G),
+      h0: numbers(B * H),
+      c0: numbers(B * H),
+    };
+    const { x, weights, bias, peepholes } = backward(cell, false, inputs, {
+      dy: numbers(T * B * H),
+      dhN: numbers(B * H),
+      dcN: numbers(B * H),
+    });
+    for (const gradient of [x, weights, bias, peepholes])
+      expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
   });
 });

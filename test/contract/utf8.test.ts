@@ -15,11 +15,14 @@ describe.each(["with", "without"])("%s the platform's coders", (choice) => {
 
   it("encodes and decodes any text", () => {
     bare();
-    fc.assert(fc.property(wellFormed, (text) => {
-      const bytes = encodeUtf8(`{${text}`);
-      expect([...bytes]).toEqual([...encoder.encode(`{${text}`)]);
-      expect(decodeUtf8(bytes)).toBe(`{${text}`);
-    }), { seed: 1 });
+    fc.assert(
+      fc.property(wellFormed, (text) => {
+        const bytes = encodeUtf8(`{${text}`);
+        expect([...bytes]).toEqual([...encoder.encode(`{${text}`)]);
+        expect(decodeUtf8(bytes)).toBe(`{${text}`);
+      }),
+      { seed: 1 },
+    );
   });
 
   it("refuses what is not UTF-8", () => {
@@ -32,8 +35,11 @@ describe.each(["with", "without"])("%s the platform's coders", (choice) => {
         return false;
       }
     };
-    fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 4 }), (bytes) => {
-      expect(accepts(() => decodeUtf8(bytes))).toBe(accepts(() => decoder.decode(bytes)));
-    }), { seed: 1, numRuns: 3000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 4 }), (bytes) => {
+        expect(accepts(() => decodeUtf8(bytes))).toBe(accepts(() => decoder.decode(bytes)));
+      }),
+      { seed: 1, numRuns: 3000 },
+    );
   });
 });

@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { forward, gradients, Linear, RNN, Sequential, tensor } from "webgpu-rnn";
 import { backend, expectClose, kinds } from "./support.ts";
 
-const [x, y] = [[1, 0.5, -1], [0.5, 0.25, 0]];
+const [x, y] = [
+  [1, 0.5, -1],
+  [0.5, 0.25, 0],
+];
 const [U, W, V, s0] = [0.5, 0.8, 1.2, 0.2];
 
 describe.each(kinds)("BPTT in numbers on %s", (kind) => {
@@ -14,8 +17,12 @@ describe.each(kinds)("BPTT in numbers on %s", (kind) => {
     const on = await backend(kind);
     const { output } = await forward(model, inputs, { backend: on });
     expect(Array.from(output.data, (value) => value.toFixed(4))).toEqual(["0.6940", "0.7348", "-0.0121"]);
-    const { gradients: { parameters, state } } = await gradients(model, inputs, { output: tensor(y.map((target, t) => [[output.data[t] - target]])) }, { backend: on });
-    const found = [parameters["out.weight"], parameters["rnn.weight_hh_l0"], parameters["rnn.weight_ih_l0"], state["rnn.h"]].map(({ data: [value] }) => value);
+    const {
+      gradients: { parameters, state },
+    } = await gradients(model, inputs, { output: tensor(y.map((target, t) => [[output.data[t] - target]])) }, { backend: on });
+    const found = [parameters["out.weight"], parameters["rnn.weight_hh_l0"], parameters["rnn.weight_ih_l0"], state["rnn.h"]].map(
+      ({ data: [value] }) => value,
+    );
     expect(found.map((value) => value.toFixed(4))).toEqual(["0.4092", "0.2661", "0.5374", "0.2757"]);
 
     // The sums over the steps, as they are written.
@@ -24,6 +31,11 @@ describe.each(kinds)("BPTT in numbers on %s", (kind) => {
     const delta = [0, 0, 0, 0];
     for (let t = 2; t >= 0; t--) delta[t] = (V * (V * s[t + 1] - y[t]) + W * delta[t + 1]) * (1 - s[t + 1] ** 2);
     const sum = (term: (t: number) => number): number => term(0) + term(1) + term(2);
-    expectClose("gradients", found, [sum((t) => (V * s[t + 1] - y[t]) * s[t + 1]), sum((t) => delta[t] * s[t]), sum((t) => delta[t] * x[t]), W * delta[0]]);
+    expectClose("gradients", found, [
+      sum((t) => (V * s[t + 1] - y[t]) * s[t + 1]),
+      sum((t) => delta[t] * s[t]),
+      sum((t) => delta[t] * x[t]),
+      W * delta[0],
+    ]);
   });
 });

@@ -14,11 +14,21 @@ async function kernelsOn(on: Backend, strategy?: "loop" | "step"): Promise<strin
   return context.recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel.name] : []));
 }
 
-const numbersIn = (value: unknown): unknown[] => (typeof value === "object" && value !== null ? Object.values(value).flatMap(numbersIn) : typeof value === "string" ? [] : [value]);
+const numbersIn = (value: unknown): unknown[] =>
+  typeof value === "object" && value !== null ? Object.values(value).flatMap(numbersIn) : typeof value === "string" ? [] : [value];
 
 function profileOf({ adapter }: Backend, loop: number, step: number): DeviceProfile {
   const pass = { loop: [[loop]], step: [[step]] };
-  return { version: 1, adapter, units: [64], rows: [4], fixed: { forward: { loop, step }, backward: { loop, step } }, forward: pass, backward: pass, products: { blocks: [256], whole: [1], split: [2] } };
+  return {
+    version: 1,
+    adapter,
+    units: [64],
+    rows: [4],
+    fixed: { forward: { loop, step }, backward: { loop, step } },
+    forward: pass,
+    backward: pass,
+    products: { blocks: [256], whole: [1], split: [2] },
+  };
 }
 
 describe("calibrate", () => {
@@ -55,7 +65,10 @@ describe("calibrate", () => {
 describe("a profile", () => {
   it("decides how a layer is recorded, and an explicit strategy overrules it", async () => {
     const plain = await backend("webgpu");
-    for (const [loop, step, chosen, other] of [[1, 2, "loop", "step"], [2, 1, "step", "loop"]] as const) {
+    for (const [loop, step, chosen, other] of [
+      [1, 2, "loop", "step"],
+      [2, 1, "step", "loop"],
+    ] as const) {
       const on = await createBackend("webgpu", { profile: profileOf(plain, loop, step) });
       expect((await kernelsOn(on)).filter((name) => name.includes("forward")).map((name) => name.split("-")[0])[0]).toBe(chosen);
       expect((await kernelsOn(on, other)).filter((name) => name.includes("forward")).map((name) => name.split("-")[0])[0]).toBe(other);
@@ -69,7 +82,8 @@ describe("a profile", () => {
     const on = await createBackend("webgpu", { profile });
     const input = { shape: [70, 4, 12], data: Float32Array.from({ length: 70 * 48 }, (_, i) => Math.sin(i)) };
     const cotangents = { output: { shape: [70, 4, 20], data: Float32Array.from({ length: 70 * 80 }, (_, i) => Math.cos(i)) } };
-    const of = async (on: Backend) => (await gradients(new LSTM(12, 20, { seed: 1 }), input, cotangents, { backend: on })).gradients.parameters;
+    const of = async (on: Backend) =>
+      (await gradients(new LSTM(12, 20, { seed: 1 }), input, cotangents, { backend: on })).gradients.parameters;
     const [whole, split, again] = [await of(plain), await of(on), await of(on)];
     const { plan } = planFor(new LSTM(12, 20), { input }, { differentiates: true });
     const { context, program } = await Session.of(new LSTM(12, 20), on).make(plan, ({ tape, output, recording }) => {
@@ -77,7 +91,9 @@ describe("a profile", () => {
       tape.backward();
     });
     program.free();
-    expect(context.recording.commands.filter((command) => command.kind === "dispatch" && command.kernel.name === "matmul-split:tn-sums")).toHaveLength(2);
+    expect(
+      context.recording.commands.filter((command) => command.kind === "dispatch" && command.kernel.name === "matmul-split:tn-sums"),
+    ).toHaveLength(2);
     for (const [name, { data }] of Object.entries(whole)) {
       expectClose(name, split[name].data, data);
       expect(again[name].data, `${name} in a second run`).toEqual(split[name].data);
@@ -93,7 +109,9 @@ describe("a profile", () => {
 
   it("that is none is refused on every backend", async () => {
     for (const kind of ["cpu", "webgpu"] as const) {
-      await expect(createBackend(kind, { profile: { version: 1, adapter: "x" } as DeviceProfile })).rejects.toThrow("createBackend: profile must be what calibrate returned: units must hold");
+      await expect(createBackend(kind, { profile: { version: 1, adapter: "x" } as DeviceProfile })).rejects.toThrow(
+        "createBackend: profile must be what calibrate returned: units must hold",
+      );
     }
   });
 });

@@ -1,23 +1,51 @@
 /** Variants of the cells: gradients, every strategy on both backends, and what each is equal to with other weights. */
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, Embedding, forward, gradients, GRU, Linear, LSTM, Sequential, sgd, TextData, Trainer, type ModelInputs, type Module, type Optimizer, type Tensor } from "webgpu-rnn";
+import {
+  adam,
+  crossEntropy,
+  Embedding,
+  forward,
+  gradients,
+  GRU,
+  Linear,
+  LSTM,
+  Sequential,
+  sgd,
+  TextData,
+  Trainer,
+  type ModelInputs,
+  type Module,
+  type Optimizer,
+  type Tensor,
+} from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [4, 3, 2, 3];
 /** Units enough for the number of threads that the kernels' own tests compile the time loops with. */
 const more = 33;
-const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
+const tensor = (shape: number[], seed: number): Tensor => ({
+  shape,
+  data: Float64Array.from(
+    numbers(
+      shape.reduce((a, b) => a * b),
+      seed,
+    ),
+  ),
+});
 
 type LayerOptions = { numLayers?: number; bidirectional?: boolean; seed?: number };
 const variants: Record<string, (options: LayerOptions, units?: number) => Module> = {
   "GRU without a reset": (options, units = H) => new GRU(I, units, { ...options, reset: "none" }),
   "GRU whose update gate writes": (options, units = H) => new GRU(I, units, { ...options, updateGate: "writes" }),
-  "GRU without a reset whose update gate writes": (options, units = H) => new GRU(I, units, { ...options, reset: "none", updateGate: "writes" }),
-  "GRU with the reset before whose update gate writes": (options, units = H) => new GRU(I, units, { ...options, reset: "before", updateGate: "writes" }),
+  "GRU without a reset whose update gate writes": (options, units = H) =>
+    new GRU(I, units, { ...options, reset: "none", updateGate: "writes" }),
+  "GRU with the reset before whose update gate writes": (options, units = H) =>
+    new GRU(I, units, { ...options, reset: "before", updateGate: "writes" }),
   "LSTM with peepholes": (options, units = H) => new LSTM(I, units, { ...options, peepholes: true }),
   "LSTM with coupled gates": (options, units = H) => new LSTM(I, units, { ...options, forgetGate: "coupled" }),
-  "LSTM with coupled gates, peepholes and no output activation": (options, units = H) => new LSTM(I, units, { ...options, forgetGate: "coupled", peepholes: true, outputActivation: "identity" }),
+  "LSTM with coupled gates, peepholes and no output activation": (options, units = H) =>
+    new LSTM(I, units, { ...options, forgetGate: "coupled", peepholes: true, outputActivation: "identity" }),
   "LSTM without a forget gate": (options, units = H) => new LSTM(I, units, { ...options, forgetGate: "none", peepholes: true }),
   "LSTM without an output activation": (options, units = H) => new LSTM(I, units, { ...options, outputActivation: "identity" }),
 };
@@ -37,25 +65,38 @@ describe("gradients in float64 agree with finite differences", () => {
 });
 
 describe.each(kinds)("on %s", (kind) => {
-  it.each(names.flatMap((name) => (["loop", "step", "wavefront"] as const).map((strategy) => [name, strategy] as const)))("%s gives the twins' values by %s", async (name, strategy) => {
-    const model = variants[name]({ numLayers: 2, seed: 2 }, more);
-    const inputs = inputsOf(name, 2, [4, 2, 3], more);
-    const cotangents = { output: tensor([T, B, more], 6), state: { h: tensor([2, B, more], 7) } };
-    const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
-    const found = await gradients(model, inputs, cotangents, { backend: await backend(kind), strategy });
-    expectClose("output", found.output.data, expected.output.data);
-    expectClose("d.input", found.gradients.input!.data, expected.gradients.input!.data);
-    for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
-  });
+  it.each(names.flatMap((name) => (["loop", "step", "wavefront"] as const).map((strategy) => [name, strategy] as const)))(
+    "%s gives the twins' values by %s",
+    async (name, strategy) => {
+      const model = variants[name]({ numLayers: 2, seed: 2 }, more);
+      const inputs = inputsOf(name, 2, [4, 2, 3], more);
+      const cotangents = { output: tensor([T, B, more], 6), state: { h: tensor([2, B, more], 7) } };
+      const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
+      const found = await gradients(model, inputs, cotangents, { backend: await backend(kind), strategy });
+      expectClose("output", found.output.data, expected.output.data);
+      expectClose("d.input", found.gradients.input!.data, expected.gradients.input!.data);
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+        expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
+    },
+  );
 });
 
 /** Rows of gate-major arrays, one block of H rows a gate: `change` gets and gives the blocks. */
-async function withBlocks(model: Module, gates: number, change: (blocks: Float64Array[], name: string) => Float64Array[]): Promise<Record<string, Tensor>> {
-  return Object.fromEntries(Object.entries(await model.stateDict()).map(([name, { shape, data }]) => {
-    const size = data.length / gates;
-    const blocks = change(Array.from({ length: gates }, (_, gate) => Float64Array.from(data.subarray(gate * size, (gate + 1) * size))), name);
-    return [name, { shape: [blocks.length * H, ...shape.slice(1)], data: Float64Array.from(blocks.flatMap((block) => [...block])) }];
-  }));
+async function withBlocks(
+  model: Module,
+  gates: number,
+  change: (blocks: Float64Array[], name: string) => Float64Array[],
+): Promise<Record<string, Tensor>> {
+  return Object.fromEntries(
+    Object.entries(await model.stateDict()).map(([name, { shape, data }]) => {
+      const size = data.length / gates;
+      const blocks = change(
+        Array.from({ length: gates }, (_, gate) => Float64Array.from(data.subarray(gate * size, (gate + 1) * size))),
+        name,
+      );
+      return [name, { shape: [blocks.length * H, ...shape.slice(1)], data: Float64Array.from(blocks.flatMap((block) => [...block])) }];
+    }),
+  );
 }
 
 async function expectSame(one: Module, other: Module, inputs: ModelInputs<Tensor>): Promise<void> {
@@ -103,7 +144,12 @@ describe("has only the parameters that its equations name", () => {
     ["GRU without a reset", new GRU(I, H, { reset: "none" }), 2 * H * (I + H + 2), [2 * H, I]],
     ["LSTM with coupled gates", new LSTM(I, H, { forgetGate: "coupled" }), 3 * H * (I + H + 2), [3 * H, I]],
     ["LSTM with peepholes", new LSTM(I, H, { peepholes: true }), 4 * H * (I + H + 2) + 3 * H, [4 * H, I]],
-    ["LSTM with peepholes and no forget gate", new LSTM(I, H, { forgetGate: "none", peepholes: true }), 3 * H * (I + H + 2) + 2 * H, [3 * H, I]],
+    [
+      "LSTM with peepholes and no forget gate",
+      new LSTM(I, H, { forgetGate: "none", peepholes: true }),
+      3 * H * (I + H + 2) + 2 * H,
+      [3 * H, I],
+    ],
   ] as const)("%s", async (_, model, count, shape) => {
     const dict = await model.stateDict();
     expect(dict.weight_ih_l0.shape).toEqual(shape);
@@ -116,8 +162,10 @@ describe("has only the parameters that its equations name", () => {
 describe.each(kinds)("trained on %s", (kind) => {
   const data = TextData.from("the old man and the sea, and the boat", { batch: 2, steps: 6 });
   const V = data.vocabulary.size;
-  const around = (rnn: Module): Module => new Sequential({ embedding: new Embedding(V, I, { seed: 1 }), rnn, linear: new Linear(H, V, { seed: 2 }) });
-  const trainerOf = async (rnn: Module, optimizer: Optimizer): Promise<Trainer> => new Trainer(around(rnn), { backend: await backend(kind), data, loss: crossEntropy(), optimizer, clipNorm: 0.05, seed: 1 });
+  const around = (rnn: Module): Module =>
+    new Sequential({ embedding: new Embedding(V, I, { seed: 1 }), rnn, linear: new Linear(H, V, { seed: 2 }) });
+  const trainerOf = async (rnn: Module, optimizer: Optimizer): Promise<Trainer> =>
+    new Trainer(around(rnn), { backend: await backend(kind), data, loss: crossEntropy(), optimizer, clipNorm: 0.05, seed: 1 });
 
   async function losses(trainer: Trainer, steps: number): Promise<number[]> {
     const result: number[] = [];

@@ -6,7 +6,9 @@ import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
 const lstmLike: CustomCell = {
-  name: "long-memory", gateNames: ["i", "f", "g", "o"], hasMemory: true,
+  name: "long-memory",
+  gateNames: ["i", "f", "g", "o"],
+  hasMemory: true,
   forward(x, r, _hPrevious, cPrevious) {
     const [i, f, g, o] = [sigma(x[0] + r[0]), sigma(x[1] + r[1]), Math.tanh(x[2] + r[2]), sigma(x[3] + r[3])];
     const c = f * cPrevious + i * g;
@@ -34,7 +36,10 @@ fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f3
 }`,
 };
 const gruLike: CustomCell = {
-  name: "gated", gateNames: ["r", "z", "n"], usesC: true, splitsRecurrentGradient: true,
+  name: "gated",
+  gateNames: ["r", "z", "n"],
+  usesC: true,
+  splitsRecurrentGradient: true,
   forward(x, m, hPrevious) {
     const [r, z] = [sigma(x[0] + m[0]), sigma(x[1] + m[1])];
     const n = Math.tanh(x[2] + r * m[2]);
@@ -61,28 +66,42 @@ fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, m: f32, dh: f3
 };
 
 const [T, B, I, H] = [5, 3, 2, 4];
-const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: numbers(shape.reduce((a, b) => a * b), seed) });
+const tensor = (shape: number[], seed: number): Tensor => ({
+  shape,
+  data: numbers(
+    shape.reduce((a, b) => a * b),
+    seed,
+  ),
+});
 const layers: [string, CustomCell, () => Module][] = [
   ["LSTM", defineCell(lstmLike), () => new LSTM(I, H, { numLayers: 2, seed: 1 })],
   ["GRU", defineCell(gruLike), () => new GRU(I, H, { numLayers: 2, seed: 1 })],
 ];
 
 describe.each(kinds)("a cell of one's own on %s", (kind) => {
-  it.each(layers.flatMap((layer) => (["loop", "step", "wavefront"] as const).map((strategy) => [...layer, strategy] as const)))("equals the built-in %s", async (_, cell, builtIn, strategy) => {
-    const model = builtIn();
-    const custom = new CustomRNN(cell, I, H, { numLayers: 2 });
-    custom.loadStateDict(await model.stateDict());
-    const inputs = { input: tensor([T, B, I], 2), lengths: [5, 2, 4] };
-    const cotangents = { output: tensor([T, B, H], 3), state: { h: tensor([2, B, H], 4) } };
-    const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
-    const found = await gradients(custom, inputs, cotangents, { backend: await backend(kind), strategy });
-    expectClose("output", found.output.data, expected.output.data);
-    for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectClose(path, found.gradients.parameters[path].data, data);
-  });
+  it.each(layers.flatMap((layer) => (["loop", "step", "wavefront"] as const).map((strategy) => [...layer, strategy] as const)))(
+    "equals the built-in %s",
+    async (_, cell, builtIn, strategy) => {
+      const model = builtIn();
+      const custom = new CustomRNN(cell, I, H, { numLayers: 2 });
+      custom.loadStateDict(await model.stateDict());
+      const inputs = { input: tensor([T, B, I], 2), lengths: [5, 2, 4] };
+      const cotangents = { output: tensor([T, B, H], 3), state: { h: tensor([2, B, H], 4) } };
+      const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
+      const found = await gradients(custom, inputs, cotangents, { backend: await backend(kind), strategy });
+      expectClose("output", found.output.data, expected.output.data);
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+        expectClose(path, found.gradients.parameters[path].data, data);
+    },
+  );
 });
 
 describe("a cell of one's own", () => {
-  it.each([["one gate", leaky], ["three gates", gruLike], ["four gates", lstmLike]] as const)("with %s is what its TypeScript says, in half precision too, and two of a name keep apart", async (_, cell) => {
+  it.each([
+    ["one gate", leaky],
+    ["three gates", gruLike],
+    ["four gates", lstmLike],
+  ] as const)("with %s is what its TypeScript says, in half precision too, and two of a name keep apart", async (_, cell) => {
     const layer = new CustomRNN(defineCell({ ...cell, name: "same" }), I, H, { seed: 1 });
     const on = await backend("webgpu");
     expect((await verify(layer, { input: tensor([T, B, I], 2) }, { backend: on })).passed).toBe(true);
@@ -91,25 +110,88 @@ describe("a cell of one's own", () => {
 
   it("whose WGSL says something else is found by verify", async () => {
     const cell = defineCell({ ...leaky, wgsl: leaky.wgsl.replace("1.0 - gates.a * gates.a", "1.0 - gates.a") });
-    expect((await verify(new CustomRNN(cell, I, H, { seed: 1 }), { input: tensor([T, B, I], 2) }, { backend: await backend("webgpu") })).passed).toBe(false);
+    expect(
+      (await verify(new CustomRNN(cell, I, H, { seed: 1 }), { input: tensor([T, B, I], 2) }, { backend: await backend("webgpu") })).passed,
+    ).toBe(false);
   });
 
   const wrong = (changes: object): CustomCell => ({ ...leaky, ...changes });
   it.each<[string, () => unknown, string | RegExp]>([
-    ["no name", () => defineCell(wrong({ name: "Leaky Unit" })), 'defineCell: name must be of lower-case letters, digits and hyphens, got "Leaky Unit"'],
-    ["five gates", () => defineCell(wrong({ gateNames: ["a", "b", "c", "d", "e"] })), /^defineCell: gateNames of "leaky" must be one to four different words, got /],
-    ["a gate twice", () => defineCell(wrong({ gateNames: ["a", "a"] })), /^defineCell: gateNames of "leaky" must be one to four different words, got /],
+    [
+      "no name",
+      () => defineCell(wrong({ name: "Leaky Unit" })),
+      'defineCell: name must be of lower-case letters, digits and hyphens, got "Leaky Unit"',
+    ],
+    [
+      "five gates",
+      () => defineCell(wrong({ gateNames: ["a", "b", "c", "d", "e"] })),
+      /^defineCell: gateNames of "leaky" must be one to four different words, got /,
+    ],
+    [
+      "a gate twice",
+      () => defineCell(wrong({ gateNames: ["a", "a"] })),
+      /^defineCell: gateNames of "leaky" must be one to four different words, got /,
+    ],
     ["WGSL without backward", () => defineCell(wrong({ wgsl: "fn forward() {}" })), 'defineCell: wgsl of "leaky" must have fn backward(…)'],
     ["no forward", () => defineCell(wrong({ forward: undefined })), /^defineCell: forward must be a function, got undefined/],
-    ["a memory that is not c", () => defineCell(wrong({ hasMemory: true, usesC: false })), 'defineCell: "leaky" has a memory, which is c; usesC must not be false'],
-    ["too few gates", () => defineCell(wrong({ gateNames: ["a", "b"] })), /^defineCell: forward of "leaky" must give gates, 2 finite numbers, as it has names of gates; got \[/],
-    ["a wrong derivative", () => defineCell(wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dhPrevious: 0.7 }) })), 'defineCell: backward of "leaky" must be the derivative of forward: dhPrevious must be 0.350000, got 0.7'],
-    ["a recurrent side that is not declared", () => defineCell({ ...gruLike, splitsRecurrentGradient: false }), 'defineCell: "gated" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true'],
-    ["a wrong recurrent side", () => defineCell(wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dRecurrent: [42] }) })), /^defineCell: backward of "leaky" must be the derivative of forward: dRecurrent a must be .*, got 42$/],
-    ["a c of the step before that is no state", () => defineCell(wrong({ usesC: true, forward: (...args: Parameters<CustomCell["forward"]>) => { const out = leaky.forward(...args); return { ...out, h: out.h + args[3], c: 1 }; } })), 'defineCell: forward of "leaky" must not read cPrevious, which is no state without hasMemory: true'],
-    ["no result", () => defineCell(wrong({ forward: () => undefined })), 'defineCell: forward of "leaky" must give gates, 1 finite numbers, as it has names of gates; got undefined'],
-    ["a state that is no number", () => defineCell(wrong({ forward: () => ({ gates: [1], h: NaN, c: 0 }) })), 'defineCell: forward of "leaky" must give h, a finite number, got NaN'],
-    ["a derivative without one of its parts", () => defineCell(wrong({ backward: () => ({ dGates: [1], dRecurrent: [1] }) })), 'defineCell: backward of "leaky" must give dhPrevious, a finite number, got undefined'],
+    [
+      "a memory that is not c",
+      () => defineCell(wrong({ hasMemory: true, usesC: false })),
+      'defineCell: "leaky" has a memory, which is c; usesC must not be false',
+    ],
+    [
+      "too few gates",
+      () => defineCell(wrong({ gateNames: ["a", "b"] })),
+      /^defineCell: forward of "leaky" must give gates, 2 finite numbers, as it has names of gates; got \[/,
+    ],
+    [
+      "a wrong derivative",
+      () =>
+        defineCell(wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dhPrevious: 0.7 }) })),
+      'defineCell: backward of "leaky" must be the derivative of forward: dhPrevious must be 0.350000, got 0.7',
+    ],
+    [
+      "a recurrent side that is not declared",
+      () => defineCell({ ...gruLike, splitsRecurrentGradient: false }),
+      'defineCell: "gated" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true',
+    ],
+    [
+      "a wrong recurrent side",
+      () =>
+        defineCell(
+          wrong({ backward: (...args: Parameters<CustomCell["backward"]>) => ({ ...leaky.backward(...args), dRecurrent: [42] }) }),
+        ),
+      /^defineCell: backward of "leaky" must be the derivative of forward: dRecurrent a must be .*, got 42$/,
+    ],
+    [
+      "a c of the step before that is no state",
+      () =>
+        defineCell(
+          wrong({
+            usesC: true,
+            forward: (...args: Parameters<CustomCell["forward"]>) => {
+              const out = leaky.forward(...args);
+              return { ...out, h: out.h + args[3], c: 1 };
+            },
+          }),
+        ),
+      'defineCell: forward of "leaky" must not read cPrevious, which is no state without hasMemory: true',
+    ],
+    [
+      "no result",
+      () => defineCell(wrong({ forward: () => undefined })),
+      'defineCell: forward of "leaky" must give gates, 1 finite numbers, as it has names of gates; got undefined',
+    ],
+    [
+      "a state that is no number",
+      () => defineCell(wrong({ forward: () => ({ gates: [1], h: NaN, c: 0 }) })),
+      'defineCell: forward of "leaky" must give h, a finite number, got NaN',
+    ],
+    [
+      "a derivative without one of its parts",
+      () => defineCell(wrong({ backward: () => ({ dGates: [1], dRecurrent: [1] }) })),
+      'defineCell: backward of "leaky" must give dhPrevious, a finite number, got undefined',
+    ],
     ["nothing at all", () => defineCell(undefined as unknown as CustomCell), /^defineCell: /],
     ["a cell that was not defined", () => new CustomRNN({ ...leaky }, I, H), /^CustomRNN: cell must be what defineCell gave, got /],
   ])("is refused with %s", (_, make, message) => {

@@ -1,6 +1,22 @@
 /** What depends on parameters alone (packed weights, halves, products of weights) is made when these change, not in every run. */
 import { describe, expect, it } from "vitest";
-import { adam, createBackend, crossEntropy, Embedding, forward, generateTokens, GRU, Linear, LSTM, RNN, Sequential, TextData, Trainer, type Backend, type Module } from "webgpu-rnn/full";
+import {
+  adam,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  forward,
+  generateTokens,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  TextData,
+  Trainer,
+  type Backend,
+  type Module,
+} from "webgpu-rnn/full";
 import { backend, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [1, 2, 3, 6];
@@ -15,35 +31,47 @@ const forms: Record<string, { make: (seed: number) => Module; options?: object; 
   "a wavefront": { make: (seed) => new RNN(I, H, { numLayers: 3, seed }), options: { strategy: "wavefront" } },
   "half precision": { make: (seed) => new LSTM(I, H, { seed }), options: { storage: "float16" } },
   "a projection": { make: (seed) => new LSTM(I, H, { projSize: 2, seed }) },
-  "norms": { make: (seed) => new LSTM(I, H, { normalization: "layer", seed }) },
-  "a table with fewer rows than the input": { make: (seed) => new Sequential([new Embedding(2, 4), new LSTM(4, H)], { seed }), input: { shape: [4, B], data: Uint32Array.of(0, 1, 1, 0, 1, 0, 0, 1) } },
-  "rows of a table": { make: (seed) => new Sequential([new Embedding(9, 4), new LSTM(4, H)], { seed }), input: { shape: [1, B], data: Uint32Array.of(8, 3) } },
+  norms: { make: (seed) => new LSTM(I, H, { normalization: "layer", seed }) },
+  "a table with fewer rows than the input": {
+    make: (seed) => new Sequential([new Embedding(2, 4), new LSTM(4, H)], { seed }),
+    input: { shape: [4, B], data: Uint32Array.of(0, 1, 1, 0, 1, 0, 0, 1) },
+  },
+  "rows of a table": {
+    make: (seed) => new Sequential([new Embedding(9, 4), new LSTM(4, H)], { seed }),
+    input: { shape: [1, B], data: Uint32Array.of(8, 3) },
+  },
 };
 
 /** Dispatches of one call, and its output. */
-async function counted(on: Backend, call: () => Promise<{ output: { data: ArrayLike<number> } }>): Promise<{ dispatches: number; output: number[] }> {
+async function counted(
+  on: Backend,
+  call: () => Promise<{ output: { data: ArrayLike<number> } }>,
+): Promise<{ dispatches: number; output: number[] }> {
   const before = on.counters.dispatches;
   const { output } = await call();
   return { dispatches: on.counters.dispatches - before, output: Array.from(output.data) };
 }
 
 describe.each(kinds)("on %s", (kind) => {
-  it.each(Object.entries(forms))("a second frame packs nothing, and new parameters are packed: %s", async (_, { make, options = {}, input: given = input }) => {
-    const on = await backend(kind);
-    const model = make(1);
-    const run = (of: Module) => counted(on, () => forward(of, given as typeof input, { backend: on, ...options }));
-    const [first, second, third] = [await run(model), await run(model), await run(model)];
-    expect(second.dispatches).toBeLessThan(first.dispatches);
-    expect(third.dispatches).toBe(second.dispatches);
-    expect(second.output).toEqual(first.output);
-    expect(third.output).toEqual(first.output);
-    const others = make(2);
-    model.loadStateDict(await others.stateDict());
-    const fourth = await run(model);
-    expect(fourth.dispatches).toBe(first.dispatches);
-    expect(fourth.output).toEqual((await run(others)).output);
-    expect(fourth.output).not.toEqual(first.output);
-  });
+  it.each(Object.entries(forms))(
+    "a second frame packs nothing, and new parameters are packed: %s",
+    async (_, { make, options = {}, input: given = input }) => {
+      const on = await backend(kind);
+      const model = make(1);
+      const run = (of: Module) => counted(on, () => forward(of, given as typeof input, { backend: on, ...options }));
+      const [first, second, third] = [await run(model), await run(model), await run(model)];
+      expect(second.dispatches).toBeLessThan(first.dispatches);
+      expect(third.dispatches).toBe(second.dispatches);
+      expect(second.output).toEqual(first.output);
+      expect(third.output).toEqual(first.output);
+      const others = make(2);
+      model.loadStateDict(await others.stateDict());
+      const fourth = await run(model);
+      expect(fourth.dispatches).toBe(first.dispatches);
+      expect(fourth.output).toEqual((await run(others)).output);
+      expect(fourth.output).not.toEqual(first.output);
+    },
+  );
 
   it("a second token packs nothing: only the first of a generation is dearer", async () => {
     const on = await backend(kind);

@@ -1,7 +1,27 @@
 /** What is disposed of gives its memory back at once, and says so to whoever still uses it. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, compose, createBackend, crossEntropy, Embedding, forward, generate, generateTokens, gradients, Linear, LSTM, plannedMemory, rmsprop, RnnError, Sequential, sgd, TextData, Trainer, verify, type Backend, type Module,
+  adam,
+  compose,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  forward,
+  generate,
+  generateTokens,
+  gradients,
+  Linear,
+  LSTM,
+  plannedMemory,
+  rmsprop,
+  RnnError,
+  Sequential,
+  sgd,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Module,
 } from "webgpu-rnn";
 import { gradientFlow, jacobian, logProbability } from "webgpu-rnn/full";
 import { disposeSymbol } from "../../src/disposable.ts";
@@ -11,7 +31,8 @@ const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repea
 const V = data.vocabulary.size;
 const { input, targets } = data.batch(0);
 const makeModel = (seed = 1): Sequential => new Sequential([new Embedding(V, 4), new LSTM(4, 8), new Linear(8, V)], { seed });
-const trainerOf = (model: Module, on: Backend, optimizer = adam()): Trainer => new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer, strategy: "step" });
+const trainerOf = (model: Module, on: Backend, optimizer = adam()): Trainer =>
+  new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer, strategy: "step" });
 
 async function train(trainer: Trainer, steps = 2): Promise<number[]> {
   const losses: number[] = [];
@@ -88,27 +109,52 @@ describe.each(kinds)("on %s", (kind) => {
     const file = await trainer.checkpoint();
     trainer.dispose();
     const ofTrainer: [string, () => unknown][] = [
-      ["run", () => train(trainer)], ["evaluate", () => trainer.evaluate()], ["checkpoint", () => trainer.checkpoint()], ["restore", () => trainer.restore(file)], ["plannedMemory", () => trainer.plannedMemory()],
+      ["run", () => train(trainer)],
+      ["evaluate", () => trainer.evaluate()],
+      ["checkpoint", () => trainer.checkpoint()],
+      ["restore", () => trainer.restore(file)],
+      ["plannedMemory", () => trainer.plannedMemory()],
     ];
     const weights = await model.stateDict();
     const living = trainerOf(model, on);
     model.dispose();
     const ofModel: [string, () => unknown][] = [
-      ["forward", () => run(model, on)], ["gradients", () => gradients(model, input, {}, { backend: on })], ["plannedMemory", () => plannedMemory(model, input, { backend: on })],
-      ["stateDict", () => model.stateDict()], ["loadStateDict", () => model.loadStateDict(weights)], ["initialize", () => model.initialize(1)], ["parameterCount", () => model.parameterCount],
-      ["generate", () => generate(model, { backend: on, vocabulary: data.vocabulary })], ["generateTokens", () => generateTokens(model, [1], { backend: on }).next()], ["verify", () => verify(model, { input }, { backend: on })],
-      ["Trainer", () => trainerOf(model, on)], ["its trainer", () => train(living)], ["its trainer's checkpoint", () => living.checkpoint()], ["a part of another", () => new Sequential([model])],
-      ["jacobian", () => jacobian(model, input, { backend: on })], ["gradientFlow", () => gradientFlow(model, { input, targets }, { backend: on, loss: crossEntropy() })],
-      ["logProbability", () => logProbability(model, data.batch(0), { backend: on })], ["on another backend", async () => run(model, await backend("cpu"))],
+      ["forward", () => run(model, on)],
+      ["gradients", () => gradients(model, input, {}, { backend: on })],
+      ["plannedMemory", () => plannedMemory(model, input, { backend: on })],
+      ["stateDict", () => model.stateDict()],
+      ["loadStateDict", () => model.loadStateDict(weights)],
+      ["initialize", () => model.initialize(1)],
+      ["parameterCount", () => model.parameterCount],
+      ["generate", () => generate(model, { backend: on, vocabulary: data.vocabulary })],
+      ["generateTokens", () => generateTokens(model, [1], { backend: on }).next()],
+      ["verify", () => verify(model, { input }, { backend: on })],
+      ["Trainer", () => trainerOf(model, on)],
+      ["its trainer", () => train(living)],
+      ["its trainer's checkpoint", () => living.checkpoint()],
+      ["a part of another", () => new Sequential([model])],
+      ["jacobian", () => jacobian(model, input, { backend: on })],
+      ["gradientFlow", () => gradientFlow(model, { input, targets }, { backend: on, loss: crossEntropy() })],
+      ["logProbability", () => logProbability(model, data.batch(0), { backend: on })],
+      ["on another backend", async () => run(model, await backend("cpu"))],
     ];
     for (const [name, call] of [...ofTrainer, ...ofModel]) await expect((async () => await call())(), name).rejects.toMatchObject(gone);
     on.destroy();
     const other = makeModel();
     const ofBackend: [string, () => unknown][] = [
-      ["forward", () => run(other, on)], ["gradients", () => gradients(other, input, { output: { shape: [4, 2, V], data: numbers(8 * V) } }, { backend: on })], ["train", () => train(trainerOf(other, on))],
-      ["generate", () => generate(other, { backend: on, vocabulary: data.vocabulary })], ["verify", () => verify(other, { input }, { backend: on })], ["createBuffer", () => on.createBuffer("some", "f32", 4)],
+      ["forward", () => run(other, on)],
+      ["gradients", () => gradients(other, input, { output: { shape: [4, 2, V], data: numbers(8 * V) } }, { backend: on })],
+      ["train", () => train(trainerOf(other, on))],
+      ["generate", () => generate(other, { backend: on, vocabulary: data.vocabulary })],
+      ["verify", () => verify(other, { input }, { backend: on })],
+      ["createBuffer", () => on.createBuffer("some", "f32", 4)],
     ];
-    for (const [name, call] of ofBackend) await expect((async () => await call())(), name).rejects.toMatchObject({ name: "RnnError", kind: "device", message: expect.stringMatching(/destroyed/) as string });
+    for (const [name, call] of ofBackend)
+      await expect((async () => await call())(), name).rejects.toMatchObject({
+        name: "RnnError",
+        kind: "device",
+        message: expect.stringMatching(/destroyed/) as string,
+      });
     expect(on.counters.bytes).toBe(0);
     // The model was never at fault.
     expect((await run(other, await backend("cpu"))).output.shape).toEqual([4, 2, V]);
@@ -146,7 +192,10 @@ describe.each(kinds)("on %s", (kind) => {
     const model = new Sequential({ embedding: new Embedding(V, 4), rnn });
     await run(model, on);
     rnn.dispose();
-    await expect(run(model, on)).rejects.toMatchObject({ ...gone, message: 'LSTM: the part "rnn" of this model has been disposed of; make a new one' });
+    await expect(run(model, on)).rejects.toMatchObject({
+      ...gone,
+      message: 'LSTM: the part "rnn" of this model has been disposed of; make a new one',
+    });
     model.dispose();
   });
 });
@@ -154,7 +203,8 @@ describe.each(kinds)("on %s", (kind) => {
 describe.each(kinds)("disposing at any moment, on %s", (kind) => {
   const acts = {
     forward: (model: Module, _: Trainer, on: Backend) => run(model, on),
-    gradients: (model: Module, _: Trainer, on: Backend) => gradients(model, input, { output: { shape: [4, 2, V], data: numbers(8 * V) } }, { backend: on, strategy: "step" }),
+    gradients: (model: Module, _: Trainer, on: Backend) =>
+      gradients(model, input, { output: { shape: [4, 2, V], data: numbers(8 * V) } }, { backend: on, strategy: "step" }),
     train: (_: Module, trainer: Trainer) => train(trainer, 6),
     evaluate: (_: Module, trainer: Trainer) => trainer.evaluate(data, { batches: 3 }),
     checkpoint: (_: Module, trainer: Trainer) => trainer.checkpoint(),
@@ -167,50 +217,64 @@ describe.each(kinds)("disposing at any moment, on %s", (kind) => {
     backend: (_: Module, __: Trainer, on: Backend) => on.destroy(),
   };
 
-  it.each(Object.keys(ends) as (keyof typeof ends)[])("ends what is under way with a result or a typed error, and leaves no memory: %s", async (ended) => {
-    const unhandled: unknown[] = [];
-    const listen = (reason: unknown): void => void unhandled.push(reason);
-    const { process } = globalThis as { process?: { on(name: string, listen: (reason: unknown) => void): void; off(name: string, listen: (reason: unknown) => void): void } };
-    process?.on("unhandledRejection", listen);
-    // A lent device keeps what it has compiled.
-    const make = async (): Promise<Backend> => createBackend(kind, kind === "webgpu" ? { device: deviceOf(await backend(kind)) } : {});
-    let on = await make();
-    const other = makeModel(2);
-    const expected = (await run(other, on)).output;
-    let rejected = 0;
-    for (let moment = 0; moment < 24; moment++) {
-      if (on.ended) {
-        on = await make();
-        await run(other, on);
+  it.each(Object.keys(ends) as (keyof typeof ends)[])(
+    "ends what is under way with a result or a typed error, and leaves no memory: %s",
+    async (ended) => {
+      const unhandled: unknown[] = [];
+      const listen = (reason: unknown): void => void unhandled.push(reason);
+      const { process } = globalThis as {
+        process?: { on(name: string, listen: (reason: unknown) => void): void; off(name: string, listen: (reason: unknown) => void): void };
+      };
+      process?.on("unhandledRejection", listen);
+      // A lent device keeps what it has compiled.
+      const make = async (): Promise<Backend> => createBackend(kind, kind === "webgpu" ? { device: deviceOf(await backend(kind)) } : {});
+      let on = await make();
+      const other = makeModel(2);
+      const expected = (await run(other, on)).output;
+      let rejected = 0;
+      for (let moment = 0; moment < 24; moment++) {
+        if (on.ended) {
+          on = await make();
+          await run(other, on);
+        }
+        const before = on.counters.bytes;
+        const model = makeModel();
+        const trainer = trainerOf(model, on);
+        await train(trainer, 1);
+        const pending = Object.entries(acts).map(
+          ([name, act]) =>
+            [
+              name,
+              act(model, trainer, on).then(
+                () => "result",
+                (error: unknown) => error,
+              ),
+            ] as const,
+        );
+        if (moment < 12) for (let i = 0; i < moment ** 2; i++) await Promise.resolve();
+        else await new Promise((resolve) => setTimeout(resolve, 2 * (moment - 12)));
+        ends[ended](model, trainer, on);
+        for (const [name, end] of pending) {
+          const result = await end;
+          if (result === "result") continue;
+          rejected++;
+          expect(result, name).toBeInstanceOf(RnnError);
+          expect((result as RnnError).kind, `${name}: ${String(result)}`).toBe(ended === "backend" ? "device" : "option");
+        }
+        if (ended !== "backend") {
+          // The rest of the device is as it was.
+          trainer.dispose();
+          model.dispose();
+          await quiet(on);
+          expect((await run(other, on)).output).toEqual(expected);
+          expect(on.counters.bytes).toBe(before);
+        } else expect(on.counters.bytes).toBe(0);
       }
-      const before = on.counters.bytes;
-      const model = makeModel();
-      const trainer = trainerOf(model, on);
-      await train(trainer, 1);
-      const pending = Object.entries(acts).map(([name, act]) => [name, act(model, trainer, on).then(() => "result", (error: unknown) => error)] as const);
-      if (moment < 12) for (let i = 0; i < moment ** 2; i++) await Promise.resolve();
-      else await new Promise((resolve) => setTimeout(resolve, 2 * (moment - 12)));
-      ends[ended](model, trainer, on);
-      for (const [name, end] of pending) {
-        const result = await end;
-        if (result === "result") continue;
-        rejected++;
-        expect(result, name).toBeInstanceOf(RnnError);
-        expect((result as RnnError).kind, `${name}: ${String(result)}`).toBe(ended === "backend" ? "device" : "option");
-      }
-      if (ended !== "backend") {
-        // The rest of the device is as it was.
-        trainer.dispose();
-        model.dispose();
-        await quiet(on);
-        expect((await run(other, on)).output).toEqual(expected);
-        expect(on.counters.bytes).toBe(before);
-      } else expect(on.counters.bytes).toBe(0);
-    }
-    expect(rejected).toBeGreaterThan(0);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    process?.off("unhandledRejection", listen);
-    expect(unhandled).toEqual([]);
-    on.destroy();
-  });
+      expect(rejected).toBeGreaterThan(0);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      process?.off("unhandledRejection", listen);
+      expect(unhandled).toEqual([]);
+      on.destroy();
+    },
+  );
 });

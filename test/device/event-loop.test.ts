@@ -1,10 +1,29 @@
 /** Long calls on the CPU let others work meanwhile, and stop when they are told to. */
 import { describe, expect, it } from "vitest";
-import { adam, createBackend, crossEntropy, Embedding, forward, generate, generateTokens, gradients, GRU, Linear, LSTM, Sequential, Trainer, verify, Vocabulary, type Backend, type TrainingData } from "webgpu-rnn";
+import {
+  adam,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  forward,
+  generate,
+  generateTokens,
+  gradients,
+  GRU,
+  Linear,
+  LSTM,
+  Sequential,
+  Trainer,
+  verify,
+  Vocabulary,
+  type Backend,
+  type TrainingData,
+} from "webgpu-rnn";
 import { numbers } from "./support.ts";
 
 const vocabulary = 20;
-const characters = (H = 64): Sequential => new Sequential([new Embedding(vocabulary, 16), new LSTM(16, H), new Linear(H, vocabulary)], { seed: 1 });
+const characters = (H = 64): Sequential =>
+  new Sequential([new Embedding(vocabulary, 16), new LSTM(16, H), new Linear(H, vocabulary)], { seed: 1 });
 const ids = (length: number): Uint32Array => Uint32Array.from({ length }, (_, i) => (i * 7) % vocabulary);
 
 /** Turns of the event loop while `work` goes on, and the milliseconds that it takes. */
@@ -27,16 +46,24 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<{ turns: numbe
 
 /** A call of any size; what is to be long enough depends on the machine. */
 const calls: Readonly<Record<string, (on: Backend, size: number) => Promise<unknown>>> = {
-  "forward": (on, size) => forward(characters(), { shape: [50 * size, 1], data: ids(50 * size) }, { backend: on }),
-  "forward of many rows": (on, size) => forward(new GRU(8, 32, { seed: 1 }), { shape: [10 * size, 16, 8], data: numbers(1280 * size, 1) }, { backend: on }),
-  "gradients": (on, size) => gradients(new LSTM(8, 64, { seed: 1 }), { shape: [20 * size, 2, 8], data: numbers(320 * size, 1) }, { output: { shape: [20 * size, 2, 64], data: numbers(2560 * size, 2) } }, { backend: on }),
+  forward: (on, size) => forward(characters(), { shape: [50 * size, 1], data: ids(50 * size) }, { backend: on }),
+  "forward of many rows": (on, size) =>
+    forward(new GRU(8, 32, { seed: 1 }), { shape: [10 * size, 16, 8], data: numbers(1280 * size, 1) }, { backend: on }),
+  gradients: (on, size) =>
+    gradients(
+      new LSTM(8, 64, { seed: 1 }),
+      { shape: [20 * size, 2, 8], data: numbers(320 * size, 1) },
+      { output: { shape: [20 * size, 2, 64], data: numbers(2560 * size, 2) } },
+      { backend: on },
+    ),
   "a long prompt": async (on, size) => {
     for await (const _ of generateTokens(characters(), ids(50 * size), { backend: on, length: 1 }));
   },
-  "a long text": (on, size) => generate(characters(), { backend: on, vocabulary: Vocabulary.of("abcdefghijklmnopqrst"), length: 100 * size }),
-  "training": (on, size) => trainerOn(on).train({ steps: size }),
+  "a long text": (on, size) =>
+    generate(characters(), { backend: on, vocabulary: Vocabulary.of("abcdefghijklmnopqrst"), length: 100 * size }),
+  training: (on, size) => trainerOn(on).train({ steps: size }),
   "one step of training": (on, size) => trainerOn(on, 10 * size).train({ steps: 1 }),
-  "evaluate": (on, size) => trainerOn(on).evaluate(undefined, { batches: size }),
+  evaluate: (on, size) => trainerOn(on).evaluate(undefined, { batches: size }),
   "forwards one after the other": async (on, size) => {
     const model = characters();
     for (let i = 0; i < 10 * size; i++) await forward(model, { shape: [10, 1], data: ids(10) }, { backend: on });
@@ -49,7 +76,10 @@ function trainerOn(backend: Backend, steps = 20): Trainer {
   return new Trainer(characters(), { backend, data, loss: crossEntropy(), optimizer: adam() });
 }
 
-describe.each([["WebAssembly", {}], ["plain JavaScript", { wasm: false }]] as const)("on the CPU by %s", (_, options) => {
+describe.each([
+  ["WebAssembly", {}],
+  ["plain JavaScript", { wasm: false }],
+] as const)("on the CPU by %s", (_, options) => {
   it.each(Object.entries(calls))("%s lets the event loop run, however long it takes", async (name, call) => {
     const on = await createBackend("cpu", options);
     // What is compiled and loaded once has no part in it.
@@ -109,7 +139,12 @@ describe.each([["WebAssembly", {}], ["plain JavaScript", { wasm: false }]] as co
       const model = characters();
       const call = forward(model, { shape: [200 * size, 1], data: ids(200 * size) }, { backend: on });
       let open = true;
-      const end = call.then(() => "done", (error: unknown) => (error as { kind: string }).kind).finally(() => (open = false));
+      const end = call
+        .then(
+          () => "done",
+          (error: unknown) => (error as { kind: string }).kind,
+        )
+        .finally(() => (open = false));
       await new Promise((resolve) => setTimeout(resolve, 5));
       if (!open) continue;
       model.dispose();

@@ -1,19 +1,48 @@
 /** What is frozen stays as it is, and learns again when it is let. */
 import { describe, expect, it } from "vitest";
-import { adam, adamw, crossEntropy, Embedding, forward, gradients, GRU, Linear, LSTM, Sequential, sgd, TextData, Trainer, type Module, type Optimizer, type TrainerOptions } from "webgpu-rnn";
+import {
+  adam,
+  adamw,
+  crossEntropy,
+  Embedding,
+  forward,
+  gradients,
+  GRU,
+  Linear,
+  LSTM,
+  Sequential,
+  sgd,
+  TextData,
+  Trainer,
+  type Module,
+  type Optimizer,
+  type TrainerOptions,
+} from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/full";
 import { backend, kinds, numbers } from "./support.ts";
 
 const text = TextData.from("hello world, how are you? ".repeat(20), { batch: 2, steps: 4 });
 const vocabulary = text.vocabulary.size;
-const modelOf = (): Sequential => new Sequential({ embedding: new Embedding(vocabulary, 3), rnn: new GRU(3, 4), out: new Linear(4, vocabulary) }, { seed: 1 });
+const modelOf = (): Sequential =>
+  new Sequential({ embedding: new Embedding(vocabulary, 3), rnn: new GRU(3, 4), out: new Linear(4, vocabulary) }, { seed: 1 });
 const names = [...modelOf().namedParameters().keys()];
-const valuesOf = async (model: Module): Promise<Record<string, number[]>> => Object.fromEntries(Object.entries(await model.stateDict()).map(([name, { data }]) => [name, [...data]]));
-const optimizers: Readonly<Record<string, () => Optimizer>> = { "sgd with momentum and decay": () => sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 0.1 }), "adamw": () => adamw({ learningRate: 0.02, weightDecay: 0.1 }) };
+const valuesOf = async (model: Module): Promise<Record<string, number[]>> =>
+  Object.fromEntries(Object.entries(await model.stateDict()).map(([name, { data }]) => [name, [...data]]));
+const optimizers: Readonly<Record<string, () => Optimizer>> = {
+  "sgd with momentum and decay": () => sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 0.1 }),
+  adamw: () => adamw({ learningRate: 0.02, weightDecay: 0.1 }),
+};
 
 describe.each(kinds)("on %s", (kind) => {
   const trainerOf = async (model: Module, options: Partial<TrainerOptions> = {}): Promise<Trainer> => {
-    return new Trainer(model, { backend: await backend(kind), data: text, loss: crossEntropy(), optimizer: adam({ learningRate: 0.02 }), strategy: "step", ...options });
+    return new Trainer(model, {
+      backend: await backend(kind),
+      data: text,
+      loss: crossEntropy(),
+      optimizer: adam({ learningRate: 0.02 }),
+      strategy: "step",
+      ...options,
+    });
   };
   const changedBy = async (trainer: Trainer, steps = 2): Promise<string[]> => {
     const before = await valuesOf(trainer.model);
@@ -101,21 +130,38 @@ describe.each(kinds)("on %s", (kind) => {
   it("a step that fails after a change gives back a moment of before or after it, not both", async () => {
     for (const bad of [3, 4, 5, 6]) {
       const shape = [2, 2, 1];
-      const data = { batches: 99, batch: (step: number) => ({ input: { shape, data: numbers(4, step) }, targets: { shape, data: step === bad ? [1e30, 0, 0, 0] : numbers(4, step + 7) }, startsSequence: false }) };
+      const data = {
+        batches: 99,
+        batch: (step: number) => ({
+          input: { shape, data: numbers(4, step) },
+          targets: { shape, data: step === bad ? [1e30, 0, 0, 0] : numbers(4, step + 7) },
+          startsSequence: false,
+        }),
+      };
       const make = (): Sequential => new Sequential({ rnn: new LSTM(1, 3), out: new Linear(3, 1) }, { seed: 1 });
       const { squaredError } = await import("webgpu-rnn");
-      const of = async (): Promise<Trainer> => new Trainer(make(), { backend: await backend(kind), data, loss: squaredError(), optimizer: adam({ learningRate: 0.05 }), strategy: "step" });
-      const contents = async (trainer: Trainer): Promise<unknown> => Object.entries(decodeSafetensors(await trainer.checkpoint()).tensors).map(([name, tensor]) => [name, ...tensor.data]);
+      const of = async (): Promise<Trainer> =>
+        new Trainer(make(), {
+          backend: await backend(kind),
+          data,
+          loss: squaredError(),
+          optimizer: adam({ learningRate: 0.05 }),
+          strategy: "step",
+        });
+      const contents = async (trainer: Trainer): Promise<unknown> =>
+        Object.entries(decodeSafetensors(await trainer.checkpoint()).tensors).map(([name, tensor]) => [name, ...tensor.data]);
       const trainer = await of();
       let at = -1;
-      await expect((async () => {
-        for await (const { step } of trainer.run({ steps: 12 })) {
-          if (step !== 2) continue;
-          trainer.model.freeze("rnn");
-          // As many steps as were in flight have been made with all parameters.
-          at = trainer.step;
-        }
-      })()).rejects.toMatchObject({ kind: "numeric" });
+      await expect(
+        (async () => {
+          for await (const { step } of trainer.run({ steps: 12 })) {
+            if (step !== 2) continue;
+            trainer.model.freeze("rnn");
+            // As many steps as were in flight have been made with all parameters.
+            at = trainer.step;
+          }
+        })(),
+      ).rejects.toMatchObject({ kind: "numeric" });
       const quiet = await of();
       const first = Math.min(at, trainer.step);
       await quiet.train({ steps: first });
@@ -129,36 +175,57 @@ describe.each(kinds)("on %s", (kind) => {
     const model = modelOf();
     const trainer = await trainerOf(model);
     model.freeze();
-    await expect(trainer.train({ steps: 2 })).rejects.toMatchObject({ kind: "option", message: "Trainer: every parameter of the model is frozen; unfreeze those that are to be learnt" });
+    await expect(trainer.train({ steps: 2 })).rejects.toMatchObject({
+      kind: "option",
+      message: "Trainer: every parameter of the model is frozen; unfreeze those that are to be learnt",
+    });
     model.unfreeze("out.bias");
     expect(await changedBy(trainer)).toEqual(["out.bias"]);
   });
 
   it("running statistics go on beside frozen parameters", async () => {
-    const model = new Sequential({ rnn: new LSTM(3, 4, { normalization: "batch", normalizedSteps: 4 }), out: new Linear(4, 2) }, { seed: 2 });
+    const model = new Sequential(
+      { rnn: new LSTM(3, 4, { normalization: "batch", normalizedSteps: 4 }), out: new Linear(4, 2) },
+      { seed: 2 },
+    );
     const on = await backend(kind);
-    const run = (): ReturnType<typeof forward> => forward(model, { shape: [4, 2, 3], data: numbers(24, 3) }, { backend: on, training: true, strategy: "step" });
+    const run = (): ReturnType<typeof forward> =>
+      forward(model, { shape: [4, 2, 3], data: numbers(24, 3) }, { backend: on, training: true, strategy: "step" });
     model.freeze("rnn");
     const before = await valuesOf(model);
     await run();
     const after = await valuesOf(model);
     expect(Object.keys(after).filter((name) => after[name].join() !== before[name].join())).toEqual(["rnn.running_l0"]);
     expect(model.freeze()).not.toContain("rnn.running_l0");
-    expect(() => { model.namedParameters().get("rnn.running_l0")!.trainable = true; }).toThrow("Parameter: running statistics are not learnt: trainable must stay false");
+    expect(() => {
+      model.namedParameters().get("rnn.running_l0")!.trainable = true;
+    }).toThrow("Parameter: running statistics are not learnt: trainable must stay false");
   });
 });
 
 describe("a pattern", () => {
   it.each<[string, string | RegExp, RegExp]>([
-    ["a path", "out.bias", /^out\.bias$/], ["a module", "rnn", /^rnn\./], ["any letters", "*bias*", /bias/], ["a layer's end", "rnn.*_l0", /^rnn/],
-    ["a RegExp with a memory", /weight/g, /weight/], ["all", "*", /./],
+    ["a path", "out.bias", /^out\.bias$/],
+    ["a module", "rnn", /^rnn\./],
+    ["any letters", "*bias*", /bias/],
+    ["a layer's end", "rnn.*_l0", /^rnn/],
+    ["a RegExp with a memory", /weight/g, /weight/],
+    ["all", "*", /./],
   ])("may be %s", (_, pattern, want) => {
     const model = modelOf();
     expect(model.freeze(pattern)).toEqual(names.filter((name) => want.test(name)));
-    expect([...model.namedParameters()].filter(([, { trainable }]) => !trainable).map(([name]) => name)).toEqual(names.filter((name) => want.test(name)));
+    expect([...model.namedParameters()].filter(([, { trainable }]) => !trainable).map(([name]) => name)).toEqual(
+      names.filter((name) => want.test(name)),
+    );
   });
 
-  it.each([["nn", 'freeze: "nn" names no parameter; there are "embedding.weight",'], ["rnn.", "freeze: "], [5, "freeze: pattern must be a path, the start of one, or a RegExp, got 5"], [null, "freeze: pattern must be"], ["", "freeze: pattern must be"]])("that names nothing is refused: %s", (pattern, message) => {
+  it.each([
+    ["nn", 'freeze: "nn" names no parameter; there are "embedding.weight",'],
+    ["rnn.", "freeze: "],
+    [5, "freeze: pattern must be a path, the start of one, or a RegExp, got 5"],
+    [null, "freeze: pattern must be"],
+    ["", "freeze: pattern must be"],
+  ])("that names nothing is refused: %s", (pattern, message) => {
     expect(() => modelOf().freeze(pattern as string)).toThrow(message);
   });
 

@@ -9,7 +9,12 @@ const sum = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a
  * Compares every third number's gradient with a difference quotient of fourth order over steps of 1e-3, whose error is of
  * order 1e-12. Norms over a few numbers bend more: their steps are of 1e-4, and what rounding leaves is of order 1e-11.
  */
-export async function checkGradients(model: Module, inputs: ModelInputs<Tensor>, training = false, { strategy, bends = false }: { strategy?: StrategyOption; bends?: boolean } = {}): Promise<void> {
+export async function checkGradients(
+  model: Module,
+  inputs: ModelInputs<Tensor>,
+  training = false,
+  { strategy, bends = false }: { strategy?: StrategyOption; bends?: boolean } = {},
+): Promise<void> {
   const on = await backend("cpu", "float64");
   const options = { backend: on, training, seed: 5, strategy };
   const dict = await model.stateDict();
@@ -17,25 +22,37 @@ export async function checkGradients(model: Module, inputs: ModelInputs<Tensor>,
   model.loadStateDict(exact);
   const { output, state } = await forward(model, inputs, options);
   const cotangent = Float64Array.from(numbers(output.data.length, 7));
-  const stateCotangents: Record<string, Tensor> = Object.fromEntries(Object.entries(state).map(([path, { shape, data }], i) => [path, { shape, data: Float64Array.from(numbers(data.length, 11 + i)) }]));
+  const stateCotangents: Record<string, Tensor> = Object.fromEntries(
+    Object.entries(state).map(([path, { shape, data }], i) => [path, { shape, data: Float64Array.from(numbers(data.length, 11 + i)) }]),
+  );
   const loss = async (changed: ModelInputs<Tensor>): Promise<number> => {
     const result = await forward(model, changed, options);
-    return sum(result.output.data, cotangent) + Object.entries(result.state).reduce((total, [path, { data }]) => total + sum(data, stateCotangents[path].data), 0);
+    return (
+      sum(result.output.data, cotangent) +
+      Object.entries(result.state).reduce((total, [path, { data }]) => total + sum(data, stateCotangents[path].data), 0)
+    );
   };
   const result = await gradients(model, inputs, { output: { shape: output.shape, data: cotangent }, state: stateCotangents }, options);
   const h = bends ? 1e-4 : 1e-3;
   const [atol, rtol] = bends ? [1e-8, 1e-8] : [1e-10, 1e-9];
   let compared = 0;
-  const compare = async (what: string, values: Float64Array, gradient: ArrayLike<number>, evaluate: () => Promise<number>): Promise<void> => {
+  const compare = async (
+    what: string,
+    values: Float64Array,
+    gradient: ArrayLike<number>,
+    evaluate: () => Promise<number>,
+  ): Promise<void> => {
     for (let i = 0; i < values.length; i += 3) {
       const before = values[i];
       const at = async (offset: number): Promise<number> => {
         values[i] = before + offset;
         return evaluate();
       };
-      const expected = (8 * (await at(h) - await at(-h)) - (await at(2 * h) - await at(-2 * h))) / (12 * h);
+      const expected = (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
       values[i] = before;
-      expect(Math.abs(gradient[i] - expected), `${what}[${i}]: ${gradient[i]} against ${expected}`).toBeLessThan(atol + rtol * Math.abs(expected));
+      expect(Math.abs(gradient[i] - expected), `${what}[${i}]: ${gradient[i]} against ${expected}`).toBeLessThan(
+        atol + rtol * Math.abs(expected),
+      );
       compared++;
     }
   };

@@ -15,15 +15,22 @@ async function withValue<M extends Module>(model: M, path: string, value: number
 }
 
 describe.each(kinds)("on %s, storage float16", (kind) => {
-  it.each([["LSTM", LSTM], ["GRU", GRU], ["RNN", RNN]] as const)("refuses recurrent weights beyond 65504 of an %s, however they came to be there, and no others", async (_, Layer) => {
+  it.each([
+    ["LSTM", LSTM],
+    ["GRU", GRU],
+    ["RNN", RNN],
+  ] as const)("refuses recurrent weights beyond 65504 of an %s, however they came to be there, and no others", async (_, Layer) => {
     const on = await backend(kind);
-    const run = (model: Module, storage: object = half): Promise<unknown> => forward(model, input, { backend: on, strategy: "step", ...storage });
+    const run = (model: Module, storage: object = half): Promise<unknown> =>
+      forward(model, input, { backend: on, strategy: "step", ...storage });
     for (const value of [65505, -65505, 1e6, -3e38]) {
       const message = /^weight_hh_l0: has -?\d.* at index 5, but storage "float16" holds numbers up to 65504/;
       const fresh = await withValue(new Layer(3, 4, { seed: 1 }), "weight_hh_l0", value);
       await expect(run(fresh), String(value)).rejects.toMatchObject({ kind: "data" });
       await expect(run(fresh)).rejects.toThrow(message);
-      await expect(gradients(fresh, input, { output: { shape: [3, 2, 4], data: numbers(24, 2) } }, { backend: on, ...half })).rejects.toThrow(message);
+      await expect(
+        gradients(fresh, input, { output: { shape: [3, 2, 4], data: numbers(24, 2) } }, { backend: on, ...half }),
+      ).rejects.toThrow(message);
       await run(fresh, {});
       // After a first use, and behind it.
       const used = new Layer(3, 4, { seed: 1 });
@@ -44,13 +51,24 @@ describe.each(kinds)("on %s, storage float16", (kind) => {
     expect((await trainer.train({ steps: 2 })).losses).toHaveLength(2);
   });
 
-  it.each([["LSTM", LSTM], ["GRU", GRU], ["RNN", RNN]] as const)("ends a training that drives them beyond it, of an %s, which float32 goes on with", async (_, Layer) => {
+  it.each([
+    ["LSTM", LSTM],
+    ["GRU", GRU],
+    ["RNN", RNN],
+  ] as const)("ends a training that drives them beyond it, of an %s, which float32 goes on with", async (_, Layer) => {
     const train = async (storage: object): Promise<readonly [Trainer, Promise<unknown>]> => {
       const model = new Sequential({ rnn: new Layer(3, 4), out: new Linear(4, 1) }, { seed: 1 });
       // One step takes recurrent weights, and nothing else, far out: gates saturate there, so that the loss stays finite.
       for (const path of model.namedParameters().keys()) if (path !== "rnn.weight_hh_l0") model.freeze(path);
       const data = { batches: 2, batch: () => ({ input, targets: { shape: [3, 2, 1], data: numbers(6, 3) }, startsSequence: true }) };
-      const trainer = new Trainer(model, { backend: await backend(kind), data, loss: squaredError(), optimizer: sgd({ learningRate: 1e9 }), strategy: "step", ...storage });
+      const trainer = new Trainer(model, {
+        backend: await backend(kind),
+        data,
+        loss: squaredError(),
+        optimizer: sgd({ learningRate: 1e9 }),
+        strategy: "step",
+        ...storage,
+      });
       return [trainer, trainer.train({ steps: 3 })];
     };
     const [trainer, run] = await train(half);

@@ -25,7 +25,8 @@ function difference(name: string, actual: NumericArray, expected: NumericArray):
 /** The first byte in which two buffers differ, in words; "" if they are the same. */
 function differentByte(name: string, one: NumericArray, other: NumericArray): string {
   const [a, b] = [one, other].map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
-  for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return `byte ${i} of ${name} is ${a[i]}, in a second run ${b[i]}`;
+  for (let i = 0; i < Math.max(a.length, b.length); i++)
+    if (a[i] !== b[i]) return `byte ${i} of ${name} is ${a[i]}, in a second run ${b[i]}`;
   return "";
 }
 

@@ -1,15 +1,48 @@
 /** Sentences: batches of different lengths, their probability, attention, encoder and decoder, search. */
 import { describe, expect, it } from "vitest";
 import {
-  Attention, adam, beamSearch, crossEntropy, Decoder, Embedding, forward, generateTokens, gradients, GRU, Linear, logProbability, LSTM, PairData, RNN, SentenceData,
-  Seq2Seq, sentenceBatch, Sequential, sgd, Trainer, verify, type Backend, type Hypothesis, type Score, type Seq2SeqOptions, type Tensor,
+  Attention,
+  adam,
+  beamSearch,
+  crossEntropy,
+  Decoder,
+  Embedding,
+  forward,
+  generateTokens,
+  gradients,
+  GRU,
+  Linear,
+  logProbability,
+  LSTM,
+  PairData,
+  RNN,
+  SentenceData,
+  Seq2Seq,
+  sentenceBatch,
+  Sequential,
+  sgd,
+  Trainer,
+  verify,
+  type Backend,
+  type Hypothesis,
+  type Score,
+  type Seq2SeqOptions,
+  type Tensor,
 } from "webgpu-rnn/full";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const total = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
-const exact = (shape: readonly number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b, 1), seed)) });
+const exact = (shape: readonly number[], seed: number): Tensor => ({
+  shape,
+  data: Float64Array.from(
+    numbers(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+  ),
+});
 
 /** ln softmax of a row of logits. */
 function logSoftmax(logits: readonly number[]): number[] {
@@ -24,11 +57,13 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
   it("is the sum of the conditionals of each row's tokens and of its end", async () => {
     const on = await backend(kind);
     const { logProbabilities, tokens, perplexity } = await logProbability(model, sentenceBatch(sentences, { end: 0 }), { backend: on });
-    const expected = await Promise.all(sentences.map(async (sentence) => {
-      const input = { shape: [sentence.length + 1, 1], data: Uint32Array.from([0, ...sentence]) };
-      const { output } = await forward(model, input, { backend: on });
-      return total([...sentence, 0].map((token, t) => logSoftmax([...output.data.subarray(4 * t, 4 * t + 4)])[token]));
-    }));
+    const expected = await Promise.all(
+      sentences.map(async (sentence) => {
+        const input = { shape: [sentence.length + 1, 1], data: Uint32Array.from([0, ...sentence]) };
+        const { output } = await forward(model, input, { backend: on });
+        return total([...sentence, 0].map((token, t) => logSoftmax([...output.data.subarray(4 * t, 4 * t + 4)])[token]));
+      }),
+    );
     expectClose("log probabilities", logProbabilities, expected);
     expect(tokens).toEqual([6, 1, 2]);
     expectClose("perplexity", [perplexity], [Math.exp(-total(expected) / 9)]);
@@ -37,9 +72,27 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
   it("of all sentences of at most one token, and of all longer ones together, is 1", async () => {
     const on = await backend(kind);
     const { logProbabilities } = await logProbability(model, sentenceBatch([[], [1], [2], [3]], { end: 0 }), { backend: on });
-    const longer = await logProbability(model, sentenceBatch(range(9).map((i) => [1 + (i % 3), 1 + Math.floor(i / 3)]), { end: 0 }), { backend: on });
+    const longer = await logProbability(
+      model,
+      sentenceBatch(
+        range(9).map((i) => [1 + (i % 3), 1 + Math.floor(i / 3)]),
+        { end: 0 },
+      ),
+      { backend: on },
+    );
     // A sentence that begins with two tokens: its probability without the factor of the end.
-    const { output } = await forward(model, { shape: [3, 9], data: Uint32Array.from([...new Array<number>(9).fill(0), ...range(9).map((i) => 1 + (i % 3)), ...range(9).map((i) => 1 + Math.floor(i / 3))]) }, { backend: on });
+    const { output } = await forward(
+      model,
+      {
+        shape: [3, 9],
+        data: Uint32Array.from([
+          ...new Array<number>(9).fill(0),
+          ...range(9).map((i) => 1 + (i % 3)),
+          ...range(9).map((i) => 1 + Math.floor(i / 3)),
+        ]),
+      },
+      { backend: on },
+    );
     const ends = range(9).map((i) => logSoftmax([...output.data.subarray(4 * (18 + i), 4 * (18 + i) + 4)])[0]);
     expectClose("sum", [total(logProbabilities.map(Math.exp)) + total(longer.logProbabilities.map((p, i) => Math.exp(p - ends[i])))], [1]);
   });
@@ -48,7 +101,11 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     const on = await backend(kind);
     const data = new SentenceData(sentences, { end: 0, batch: 3 });
     const trainer = new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) });
-    expectClose("perplexity", [(await trainer.evaluate()).perplexity], [(await logProbability(model, data.batch(0), { backend: on })).perplexity]);
+    expectClose(
+      "perplexity",
+      [(await trainer.evaluate()).perplexity],
+      [(await logProbability(model, data.batch(0), { backend: on })).perplexity],
+    );
   });
 
   it("leaves out what the mask leaves out, as it does what is no target", async () => {
@@ -57,7 +114,11 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     const { shape, data } = batch.targets;
     const kept = Float32Array.from(data, (_, i) => (i % 4 === 0 ? 0 : 1));
     const masked = await logProbability(model, { ...batch, mask: { shape, data: kept } }, { backend: on });
-    const unmasked = await logProbability(model, { ...batch, targets: { shape, data: Int32Array.from(data, (id, i) => (kept[i] ? id : -100)) } }, { backend: on });
+    const unmasked = await logProbability(
+      model,
+      { ...batch, targets: { shape, data: Int32Array.from(data, (id, i) => (kept[i] ? id : -100)) } },
+      { backend: on },
+    );
     expect(masked).toEqual(unmasked);
     expect(total(masked.tokens)).toBeLessThan(9);
   });
@@ -67,7 +128,8 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     const trained = new Sequential([new Embedding(4, 3), new GRU(3, 5), new Linear(5, 4)], { seed: 1 });
     const data = new SentenceData(sentences, { end: 0, batch: 2 });
     const trainer = new Trainer(trained, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.05 }) });
-    const probability = async (): Promise<number> => total((await logProbability(trained, sentenceBatch(sentences, { end: 0 }), { backend: on })).logProbabilities);
+    const probability = async (): Promise<number> =>
+      total((await logProbability(trained, sentenceBatch(sentences, { end: 0 }), { backend: on })).logProbabilities);
     const before = await probability();
     for await (const _ of trainer.run({ steps: 40 }));
     expect(await probability()).toBeGreaterThan(before + 4);
@@ -124,8 +186,16 @@ describe("batches of sentences", () => {
     ["no sentence", () => new SentenceData([], { end: 0 }), "SentenceData: sentences must be a list of at least one sentence"],
     ["a text", () => sentenceBatch(["abc"] as never, { end: 0 }), 'sentenceBatch: sentences 0 must be a list of ids, got "abc"'],
     ["a fraction of an id", () => new SentenceData([[1], [0.5]], { end: 0 }), "SentenceData: sentences 1 must be integers"],
-    ["too few targets", () => new PairData([[1], [2]], [[1]], { end: 0 }), "PairData: there must be a target for each of the 2 sources, got 1"],
-    ["no end", () => new SentenceData([[1]], {} as never), "SentenceData: end must be an integer of at least 0 and at most 2147483647, got undefined"],
+    [
+      "too few targets",
+      () => new PairData([[1], [2]], [[1]], { end: 0 }),
+      "PairData: there must be a target for each of the 2 sources, got 1",
+    ],
+    [
+      "no end",
+      () => new SentenceData([[1]], {} as never),
+      "SentenceData: end must be an integer of at least 0 and at most 2147483647, got undefined",
+    ],
   ])("are refused of %s", (_, act, message) => {
     expect(act).toThrow(message);
   });
@@ -137,22 +207,35 @@ const mask: Tensor = { shape: [B, S], data: Float64Array.from({ length: B * S },
 const scores: Score[] = ["additive", "dot", "general"];
 
 /** The definition, in loops. */
-function attended(score: Score, parameters: Record<string, Tensor>, query: Tensor, memory: Tensor): { output: number[]; weights: number[] } {
+function attended(
+  score: Score,
+  parameters: Record<string, Tensor>,
+  query: Tensor,
+  memory: Tensor,
+): { output: number[]; weights: number[] } {
   const q = (t: number, b: number): number[] => range(Q).map((i) => query.data[(t * B + b) * Q + i]);
   const m = (s: number, b: number): number[] => range(M).map((i) => memory.data[(s * B + b) * M + i]);
-  const times = ({ shape: [rows, columns], data }: Tensor, v: number[]): number[] => range(rows).map((r) => total(range(columns).map((c) => data[r * columns + c] * v[c])));
+  const times = ({ shape: [rows, columns], data }: Tensor, v: number[]): number[] =>
+    range(rows).map((r) => total(range(columns).map((c) => data[r * columns + c] * v[c])));
   const dot = (a: ArrayLike<number>, b: number[]): number => total(b.map((x, i) => x * a[i]));
   const scoreOf = (a: number[], b: number[]): number => {
     if (score === "dot") return dot(a, b);
     if (score === "general") return dot(a, times(parameters.weight, b));
     const [ofQuery, ofMemory] = [times(parameters.weight_query, a), times(parameters.weight_memory, b)];
-    return dot(parameters.v.data, ofQuery.map((x, i) => Math.tanh(x + ofMemory[i])));
+    return dot(
+      parameters.v.data,
+      ofQuery.map((x, i) => Math.tanh(x + ofMemory[i])),
+    );
   };
-  const weights = range(B).flatMap((b) => range(T).flatMap((t) => {
-    const e = range(S).map((s) => (s < lengths[b] ? Math.exp(scoreOf(q(t, b), m(s, b))) : 0));
-    return e.map((x) => (x === 0 ? 0 : x / total(e)));
-  }));
-  const output = range(T).flatMap((t) => range(B).flatMap((b) => range(M).map((i) => total(range(S).map((s) => weights[(b * T + t) * S + s] * m(s, b)[i])))));
+  const weights = range(B).flatMap((b) =>
+    range(T).flatMap((t) => {
+      const e = range(S).map((s) => (s < lengths[b] ? Math.exp(scoreOf(q(t, b), m(s, b))) : 0));
+      return e.map((x) => (x === 0 ? 0 : x / total(e)));
+    }),
+  );
+  const output = range(T).flatMap((t) =>
+    range(B).flatMap((b) => range(M).map((i) => total(range(S).map((s) => weights[(b * T + t) * S + s] * m(s, b)[i])))),
+  );
   return { output, weights };
 }
 
@@ -173,13 +256,16 @@ describe.each(scores)("attention with the score %s", (score) => {
   });
 });
 
-const makeModel = (options: Partial<Seq2SeqOptions> & { score?: Score; cell?: "gru" | "lstm" | "projected"; dropout?: number } = {}): Seq2Seq => {
+const makeModel = (
+  options: Partial<Seq2SeqOptions> & { score?: Score; cell?: "gru" | "lstm" | "projected"; dropout?: number } = {},
+): Seq2Seq => {
   const { score, cell = "gru", dropout, ...rest } = options;
   const rnn = cell === "gru" ? new GRU(3, 4) : new LSTM(3, 4, { numLayers: 2, projSize: cell === "projected" ? 2 : 0 });
   return new Seq2Seq({
     encoder: new Sequential([new Embedding(6, 3), new GRU(3, 2, { bidirectional: true })]),
     decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn, score, dropout }),
-    seed: 2, ...rest,
+    seed: 2,
+    ...rest,
   });
 };
 const pairs = new PairData([[1, 2, 3], [4], [5, 5]], [[2, 1], [3, 4, 1], []], { end: 0, batch: 3 });
@@ -195,7 +281,11 @@ describe("encoder and decoder", () => {
   });
 
   it("have them with an LSTM of two layers, dropout, and numbers instead of ids as the source", async () => {
-    const model = new Seq2Seq({ encoder: new RNN(2, 4), decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(3, 4, { numLayers: 2 }), score: "dot", dropout: 0.3 }), seed: 3 });
+    const model = new Seq2Seq({
+      encoder: new RNN(2, 4),
+      decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(3, 4, { numLayers: 2 }), score: "dot", dropout: 0.3 }),
+      seed: 3,
+    });
     await checkGradients(model, { ...inputsOf(), input: exact([4, 3, 2], 5) }, true);
   });
 
@@ -209,35 +299,58 @@ describe("encoder and decoder", () => {
 
   it.each(kinds)("compute the same step by step as all at once, if nothing is drawn, on %s", async (kind) => {
     const inputs = inputsOf();
-    const run = async (model: Seq2Seq) => gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true });
+    const run = async (model: Seq2Seq) =>
+      gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true });
     const [whole, steps] = [await run(makeModel()), await run(makeModel({ scheduledSampling: () => 0 }))];
     expectClose("output", steps.output.data, whole.output.data);
-    for (const [name, { data }] of Object.entries(whole.gradients.parameters)) expectClose(name, steps.gradients.parameters[name].data, data);
+    for (const [name, { data }] of Object.entries(whole.gradients.parameters))
+      expectClose(name, steps.gradients.parameters[name].data, data);
   });
 
   it.each(kinds)("compute the same by every strategy, with layers on each other, on %s", async (kind) => {
     const inputs = inputsOf();
-    const run = async (strategy: "loop" | "step", model: Seq2Seq) => gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true, strategy });
-    const [loop, step] = [await run("loop", makeModel({ cell: "lstm" })), await run("step", makeModel({ cell: "lstm", scheduledSampling: () => 0 }))];
+    const run = async (strategy: "loop" | "step", model: Seq2Seq) =>
+      gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true, strategy });
+    const [loop, step] = [
+      await run("loop", makeModel({ cell: "lstm" })),
+      await run("step", makeModel({ cell: "lstm", scheduledSampling: () => 0 })),
+    ];
     expectClose("output", step.output.data, loop.output.data);
     for (const [name, { data }] of Object.entries(loop.gradients.parameters)) expectClose(name, step.gradients.parameters[name].data, data);
   });
 
   it("draw the same tokens on both backends, other ones at other steps, and go on from them", async () => {
     const losses = async (on: Backend, rate: number): Promise<number[]> => {
-      const trainer = new Trainer(makeModel({ scheduledSampling: (step) => (step < 2 ? rate : 1) }), { backend: on, data: pairs, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), seed: 4 });
+      const trainer = new Trainer(makeModel({ scheduledSampling: (step) => (step < 2 ? rate : 1) }), {
+        backend: on,
+        data: pairs,
+        loss: crossEntropy(),
+        optimizer: sgd({ learningRate: 0.01 }),
+        seed: 4,
+      });
       const result: number[] = [];
       for await (const { loss } of trainer.run({ steps: 8 })) result.push(loss);
       return result;
     };
-    const [cpu, gpu, given] = [await losses(await backend("cpu"), 0.5), await losses(await backend("webgpu"), 0.5), await losses(await backend("cpu"), 0)];
+    const [cpu, gpu, given] = [
+      await losses(await backend("cpu"), 0.5),
+      await losses(await backend("webgpu"), 0.5),
+      await losses(await backend("cpu"), 0),
+    ];
     expectClose("losses", gpu, cpu, { atol: 1e-4, rtol: 1e-4 });
     expect(cpu).not.toEqual(given);
   });
 
   it("go on from a checkpoint bit for bit, draws included", async () => {
     const on = await backend("cpu");
-    const make = (): Trainer => new Trainer(makeModel({ scheduledSampling: (step) => step / 10, seed: 5 }), { backend: on, data: pairs, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), seed: 6 });
+    const make = (): Trainer =>
+      new Trainer(makeModel({ scheduledSampling: (step) => step / 10, seed: 5 }), {
+        backend: on,
+        data: pairs,
+        loss: crossEntropy(),
+        optimizer: adam({ learningRate: 0.01 }),
+        seed: 6,
+      });
     const losses = async (trainer: Trainer): Promise<number[]> => {
       const result: number[] = [];
       for await (const { loss } of trainer.run({ steps: 4 })) result.push(loss);
@@ -254,7 +367,10 @@ describe("encoder and decoder", () => {
     const on = await backend("cpu");
     const model = makeModel();
     const inputs = inputsOf();
-    const other = { ...inputs, input: { ...inputs.input, data: inputs.input.data.map((id, i) => (Math.floor(i / 3) < Array.from(inputs.lengths)[i % 3] ? id : 3)) } };
+    const other = {
+      ...inputs,
+      input: { ...inputs.input, data: inputs.input.data.map((id, i) => (Math.floor(i / 3) < Array.from(inputs.lengths)[i % 3] ? id : 3)) },
+    };
     expect(other.input.data).not.toEqual(inputs.input.data);
     expect((await forward(model, other, { backend: on })).output.data).toEqual((await forward(model, inputs, { backend: on })).output.data);
   });
@@ -273,21 +389,39 @@ describe("encoder and decoder", () => {
 
   it("pass verification on the device, command by command", async () => {
     const further = { target: { shape: [2, 3], data: Uint32Array.of(0, 0, 0, 2, 3, 1) } };
-    const report = await verify(makeModel({ scheduledSampling: () => 0.5, dropout: 0.2, score: "additive" }), { ...inputsOf(), further }, { backend: await backend("webgpu") });
+    const report = await verify(
+      makeModel({ scheduledSampling: () => 0.5, dropout: 0.2, score: "additive" }),
+      { ...inputsOf(), further },
+      { backend: await backend("webgpu") },
+    );
     expect(report.passed, String(report)).toBe(true);
   });
 
   it("are refused in words where parts do not fit", async () => {
     const decoder = () => new Decoder({ vocabulary: 5, memorySize: 4, rnn: new GRU(3, 4) });
-    expect(() => new Seq2Seq({ encoder: new GRU(3, 4, { batchFirst: true }), decoder: decoder() })).toThrow("Seq2Seq: encoder must have time first, got layers with batchFirst");
-    expect(() => new Seq2Seq({ encoder: new GRU(3, 4), decoder: new GRU(3, 4) as never })).toThrow("Seq2Seq: decoder must be a Decoder, got a GRU");
-    expect(() => new Decoder({ vocabulary: 5, memorySize: 4, rnn: new GRU(3, 4, { bidirectional: true }) })).toThrow("Decoder: rnn must read in one direction");
-    expect(() => new Attention(3, 4, { score: "dot" })).toThrow('Attention: the score "dot" needs queries and memory of one size, got 3 and 4; use "general"');
+    expect(() => new Seq2Seq({ encoder: new GRU(3, 4, { batchFirst: true }), decoder: decoder() })).toThrow(
+      "Seq2Seq: encoder must have time first, got layers with batchFirst",
+    );
+    expect(() => new Seq2Seq({ encoder: new GRU(3, 4), decoder: new GRU(3, 4) as never })).toThrow(
+      "Seq2Seq: decoder must be a Decoder, got a GRU",
+    );
+    expect(() => new Decoder({ vocabulary: 5, memorySize: 4, rnn: new GRU(3, 4, { bidirectional: true }) })).toThrow(
+      "Decoder: rnn must read in one direction",
+    );
+    expect(() => new Attention(3, 4, { score: "dot" })).toThrow(
+      'Attention: the score "dot" needs queries and memory of one size, got 3 and 4; use "general"',
+    );
     const on = { backend: await backend("cpu") };
     const { further, ...rest } = inputsOf();
-    await expect(forward(makeModel(), rest, on)).rejects.toThrow('Seq2Seq: needs the further input "target" [steps, batch]; beamSearch does without');
-    await expect(forward(makeModel(), { ...rest, further: { targets: further.target } }, on)).rejects.toThrow('inputs.further: unknown option "targets"; did you mean "target"?');
-    await expect(forward(makeModel(), { ...rest, further: { target: { shape: [1, 3], data: Uint32Array.of(0, 5, 0) } } }, on)).rejects.toThrow('inputs: further "target" must be integers from 0 to 4, got 5 at index 1');
+    await expect(forward(makeModel(), rest, on)).rejects.toThrow(
+      'Seq2Seq: needs the further input "target" [steps, batch]; beamSearch does without',
+    );
+    await expect(forward(makeModel(), { ...rest, further: { targets: further.target } }, on)).rejects.toThrow(
+      'inputs.further: unknown option "targets"; did you mean "target"?',
+    );
+    await expect(
+      forward(makeModel(), { ...rest, further: { target: { shape: [1, 3], data: Uint32Array.of(0, 5, 0) } } }, on),
+    ).rejects.toThrow('inputs: further "target" must be integers from 0 to 4, got 5 at index 1');
     const narrow = new Seq2Seq({ encoder: new Sequential([new Embedding(6, 3), new GRU(3, 3)]), decoder: decoder() });
     await expect(forward(narrow, inputsOf(), on)).rejects.toThrow("Attention: memory must be [steps, batch, 4], got [4, 3, 3]");
   });
@@ -300,25 +434,61 @@ describe.each(kinds)("beam search, on %s", (kind) => {
   const penaltyOf = (length: number, alpha: number): number => ((5 + length) / 6) ** alpha;
 
   /** All targets of at most `most` tokens, their end included, with what the model itself says of each. */
-  async function all(model: Seq2Seq, source: number[], most: number, alpha: number): Promise<{ tokens: number[]; logProbability: number; score: number }[]> {
+  async function all(
+    model: Seq2Seq,
+    source: number[],
+    most: number,
+    alpha: number,
+  ): Promise<{ tokens: number[]; logProbability: number; score: number }[]> {
     const targets = range(most).flatMap((n) => range(4 ** n).map((code) => range(n).map((i) => 1 + (Math.floor(code / 4 ** i) % 4))));
-    const data = new PairData(targets.map(() => source), targets, { end: 0, batch: targets.length });
+    const data = new PairData(
+      targets.map(() => source),
+      targets,
+      { end: 0, batch: targets.length },
+    );
     const { logProbabilities } = await logProbability(model, data.batch(0), { backend: await backend(kind) });
     // PairData sorts by length, and the list above is sorted so already.
-    return targets.map((tokens, i) => ({ tokens, logProbability: logProbabilities[i], score: logProbabilities[i] / penaltyOf(tokens.length + 1, alpha) }))
+    return targets
+      .map((tokens, i) => ({
+        tokens,
+        logProbability: logProbabilities[i],
+        score: logProbabilities[i] / penaltyOf(tokens.length + 1, alpha),
+      }))
       .sort((one, other) => other.score - one.score);
   }
 
-  it.each([["gru", 0], ["gru", 0.6], ["gru", 2], ["projected", 0.6]] as const)("with enough beams finds the best targets of all, of a decoder with a %s and length penalty %s", async (cell, lengthPenalty) => {
-    const found = await beamSearch(models[cell], sources, { backend: await backend(kind), end: 0, beams: 64, maxLength: 3, lengthPenalty });
-    for (const [i, source] of sources.entries()) {
-      const expected = await all(models[cell], source, 3, lengthPenalty);
-      const ended = found[i].filter(({ finished }) => finished).slice(0, 3);
-      expect(ended.map(({ tokens }) => tokens)).toEqual(expected.slice(0, 3).map(({ tokens }) => tokens));
-      expectClose("score", ended.map(({ score }) => score), expected.slice(0, 3).map(({ score }) => score));
-      expectClose("log probability", ended.map(({ logProbability: p }) => p), expected.slice(0, 3).map(({ logProbability: p }) => p));
-    }
-  });
+  it.each([
+    ["gru", 0],
+    ["gru", 0.6],
+    ["gru", 2],
+    ["projected", 0.6],
+  ] as const)(
+    "with enough beams finds the best targets of all, of a decoder with a %s and length penalty %s",
+    async (cell, lengthPenalty) => {
+      const found = await beamSearch(models[cell], sources, {
+        backend: await backend(kind),
+        end: 0,
+        beams: 64,
+        maxLength: 3,
+        lengthPenalty,
+      });
+      for (const [i, source] of sources.entries()) {
+        const expected = await all(models[cell], source, 3, lengthPenalty);
+        const ended = found[i].filter(({ finished }) => finished).slice(0, 3);
+        expect(ended.map(({ tokens }) => tokens)).toEqual(expected.slice(0, 3).map(({ tokens }) => tokens));
+        expectClose(
+          "score",
+          ended.map(({ score }) => score),
+          expected.slice(0, 3).map(({ score }) => score),
+        );
+        expectClose(
+          "log probability",
+          ended.map(({ logProbability: p }) => p),
+          expected.slice(0, 3).map(({ logProbability: p }) => p),
+        );
+      }
+    },
+  );
 
   it("with one beam takes the likeliest token at each step, and says where it looked", async () => {
     const on = await backend(kind);
@@ -327,14 +497,19 @@ describe.each(kinds)("beam search, on %s", (kind) => {
       const expected: number[] = [];
       while (expected.length < 6 && expected.at(-1) !== 0) {
         const target = { shape: [expected.length + 1, 1], data: Uint32Array.from([0, ...expected]) };
-        const { output } = await forward(model, { input: { shape: [sources[i].length, 1], data: Uint32Array.from(sources[i]) }, further: { target } }, { backend: on });
+        const { output } = await forward(
+          model,
+          { input: { shape: [sources[i].length, 1], data: Uint32Array.from(sources[i]) }, further: { target } },
+          { backend: on },
+        );
         const last = [...output.data.subarray(-5)];
         expected.push(last.indexOf(Math.max(...last)));
       }
       expect(finished).toBe(expected.at(-1) === 0);
       expect(tokens).toEqual(finished ? expected.slice(0, -1) : expected);
       expect(attention.shape).toEqual([expected.length, sources[i].length]);
-      for (const t of range(expected.length)) expectClose("sum of weights", [total([...attention.data.subarray(t * sources[i].length, (t + 1) * sources[i].length)])], [1]);
+      for (const t of range(expected.length))
+        expectClose("sum of weights", [total([...attention.data.subarray(t * sources[i].length, (t + 1) * sources[i].length)])], [1]);
     }
   });
 
@@ -342,14 +517,17 @@ describe.each(kinds)("beam search, on %s", (kind) => {
     const options = { backend: await backend(kind), end: 0, beams: 3, maxLength: 5 };
     const together = await beamSearch(model, sources, options);
     const tokensOf = (list: Hypothesis[]): number[][] => list.map(({ tokens }) => tokens);
-    for (const [i, source] of sources.entries()) expect(tokensOf((await beamSearch(model, [source], options))[0])).toEqual(tokensOf(together[i]));
+    for (const [i, source] of sources.entries())
+      expect(tokensOf((await beamSearch(model, [source], options))[0])).toEqual(tokensOf(together[i]));
   });
 
   it("refuses what does not fit", async () => {
     const options = { backend: await backend(kind), end: 0 };
     await expect(beamSearch(new GRU(1, 1) as never, sources, options)).rejects.toThrow("beamSearch: model must be a Seq2Seq, got a GRU");
     await expect(beamSearch(model, sources, { ...options, end: 5 })).rejects.toThrow("beamSearch: end must be integers from 0 to 4, got 5");
-    await expect(beamSearch(model, sources, { ...options, beams: 0 })).rejects.toThrow("beamSearch: beams must be an integer of at least 1, got 0");
+    await expect(beamSearch(model, sources, { ...options, beams: 0 })).rejects.toThrow(
+      "beamSearch: beams must be an integer of at least 1, got 0",
+    );
     await expect(beamSearch(model, [], options)).rejects.toThrow("beamSearch: sources must be a list of at least one sentence");
   });
 });

@@ -159,7 +159,10 @@ describe("a device that a page lends", () => {
 
   it("is refused if it is no device", async () => {
     for (const wrong of [{}, 5, "gpu", { createBuffer() {} }]) {
-      await expect(createBackend("webgpu", { device: wrong as unknown as GPUDevice })).rejects.toMatchObject({ name: "RnnError", kind: "option" });
+      await expect(createBackend("webgpu", { device: wrong as unknown as GPUDevice })).rejects.toMatchObject({
+        name: "RnnError",
+        kind: "option",
+      });
     }
   });
 });
@@ -188,7 +191,7 @@ describe("programs that are made at the same time", () => {
     for (let round = 0; round < 12; round++) {
       const backend = await createBackend("webgpu", { shaders: { "softmax-forward": brokenShader } });
       const broken = [0, 1, 2].map((i) => (round >> i) % 2 === 1);
-      const results = await Promise.allSettled(broken.map((bad) => bad ? forward(new Softmax(), input, { backend }) : run(backend)));
+      const results = await Promise.allSettled(broken.map((bad) => (bad ? forward(new Softmax(), input, { backend }) : run(backend))));
       results.forEach((result, i) => {
         if (!broken[i]) expect(result.status).toBe("fulfilled");
         else expect(result).toMatchObject({ status: "rejected", reason: { kind: "device", where: "softmax-forward" } });
@@ -209,7 +212,10 @@ describe("programs that are made at the same time", () => {
       const found = await pop();
       return full ? { message: "no room" } : found;
     };
-    await expect(forward(new Linear(3, 64, { seed: 1 }), input, { backend })).rejects.toMatchObject({ kind: "limit", message: expect.stringMatching(/out of device memory: no room; use a smaller batch/) as string });
+    await expect(forward(new Linear(3, 64, { seed: 1 }), input, { backend })).rejects.toMatchObject({
+      kind: "limit",
+      message: expect.stringMatching(/out of device memory: no room; use a smaller batch/) as string,
+    });
     full = false;
     expect(backend.ended).toBeUndefined();
     expect(backend.counters.bytes).toBe(before);

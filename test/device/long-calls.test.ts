@@ -1,6 +1,20 @@
 /** The CPU backend computes on the thread that calls it: a long call lets the event loop run meanwhile. */
 import { describe, expect, it } from "vitest";
-import { createBackend, CustomRNN, defineCell, Embedding, forward, generateTokens, gradients, GRU, Linear, LSTM, Sequential, type Backend, type Module } from "webgpu-rnn/full";
+import {
+  createBackend,
+  CustomRNN,
+  defineCell,
+  Embedding,
+  forward,
+  generateTokens,
+  gradients,
+  GRU,
+  Linear,
+  LSTM,
+  Sequential,
+  type Backend,
+  type Module,
+} from "webgpu-rnn/full";
 import { breathe } from "../../src/backend/breathe.ts";
 import { leaky, numbers } from "./support.ts";
 
@@ -35,12 +49,17 @@ const layers: Record<string, { make: () => Module; width: number; steps: number 
   "a GRU of two phases": { make: () => new GRU(I, H, { reset: "before", seed: 1 }), width: H, steps: 64 },
   "a normalised layer": { make: () => new LSTM(I, H, { normalization: "layer", seed: 1 }), width: H, steps: 64 },
   "a cell of the user's": { make: () => new CustomRNN(cell, I, H, { seed: 1 }), width: H, steps: 64 },
-  "large products": { make: () => new Sequential([new Linear(I, 512), new Linear(512, 512), new Linear(512, I)], { seed: 1 }), width: I, steps: 400 },
+  "large products": {
+    make: () => new Sequential([new Linear(I, 512), new Linear(512, 512), new Linear(512, I)], { seed: 1 }),
+    width: I,
+    steps: 400,
+  },
 };
 const tensorOf = (T: number, width: number) => ({ shape: [T, B, width], data: numbers(T * B * width, 1) });
 const calls = {
   forward: (model: Module, T: number, _width: number, on: Backend) => forward(model, tensorOf(T, I), { backend: on }),
-  gradients: (model: Module, T: number, width: number, on: Backend) => gradients(model, tensorOf(T, I), { output: tensorOf(T, width) }, { backend: on }),
+  gradients: (model: Module, T: number, width: number, on: Backend) =>
+    gradients(model, tensorOf(T, I), { output: tensorOf(T, width) }, { backend: on }),
 };
 
 describe.each(Object.entries(calls))("%s on the CPU", (_, call) => {

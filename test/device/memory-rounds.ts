@@ -1,6 +1,22 @@
 /** What programs do again and again without disposing of anything, and what is held when all of it is over. */
 import { expect } from "vitest";
-import { adam, createBackend, crossEntropy, Embedding, forward, generateTokens, gradients, Linear, LSTM, Sequential, TextData, Trainer, verify, type Backend, type Module } from "webgpu-rnn";
+import {
+  adam,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  forward,
+  generateTokens,
+  gradients,
+  Linear,
+  LSTM,
+  Sequential,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Module,
+} from "webgpu-rnn";
 import { beamSearch, CustomRNN, Decoder, defineCell, Seq2Seq } from "webgpu-rnn/full";
 import { leaky, numbers } from "./support.ts";
 
@@ -13,11 +29,16 @@ interface NodeGlobals {
 const { process } = globalThis as NodeGlobals;
 
 /** Collects what nobody holds; undefined where a program cannot ask for it. */
-export const collect: (() => void) | undefined = (globalThis as NodeGlobals).gc ?? (() => {
-  const [v8, vm] = ["node:v8", "node:vm"].map((name) => process?.getBuiltinModule?.(name)) as [{ setFlagsFromString(flag: string): void } | undefined, { runInNewContext(code: string): () => void } | undefined];
-  v8?.setFlagsFromString("--expose-gc");
-  return vm?.runInNewContext("gc");
-})();
+export const collect: (() => void) | undefined =
+  (globalThis as NodeGlobals).gc ??
+  (() => {
+    const [v8, vm] = ["node:v8", "node:vm"].map((name) => process?.getBuiltinModule?.(name)) as [
+      { setFlagsFromString(flag: string): void } | undefined,
+      { runInNewContext(code: string): () => void } | undefined,
+    ];
+    v8?.setFlagsFromString("--expose-gc");
+    return vm?.runInNewContext("gc");
+  })();
 
 interface Held {
   /** On the device. */
@@ -28,7 +49,8 @@ interface Held {
   wasm: number;
 }
 
-const wasmOf = (on: Backend): number => (on as unknown as { kernels?: { heap: { memory: WebAssembly.Memory } } }).kernels?.heap.memory.buffer.byteLength ?? 0;
+const wasmOf = (on: Backend): number =>
+  (on as unknown as { kernels?: { heap: { memory: WebAssembly.Memory } } }).kernels?.heap.memory.buffer.byteLength ?? 0;
 
 /** What is held when the collector has been round and registries have had their turn. */
 export async function held(on: Backend): Promise<Held> {
@@ -40,12 +62,14 @@ export async function held(on: Backend): Promise<Held> {
   return { bytes: on.counters.bytes, heap: heapUsed + arrayBuffers, wasm: wasmOf(on) };
 }
 
-export const makeBackend = (kind: Kind): Promise<Backend> => (kind === "javascript" ? createBackend("cpu", { wasm: false }) : createBackend(kind));
+export const makeBackend = (kind: Kind): Promise<Backend> =>
+  kind === "javascript" ? createBackend("cpu", { wasm: false }) : createBackend(kind);
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
 const V = data.vocabulary.size;
 const makeModel = (hidden = 8): Sequential => new Sequential([new Embedding(V, 4), new LSTM(4, hidden), new Linear(hidden, V)]);
-const makeTrainer = (model: Module, backend: Backend): Trainer => new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam(), strategy: "step" });
+const makeTrainer = (model: Module, backend: Backend): Trainer =>
+  new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam(), strategy: "step" });
 const lived = new WeakMap<Backend, Promise<{ model: Sequential; trainer: Trainer; cell: ReturnType<typeof defineCell> }>>();
 
 /** A model that lives as long as its backend. */
@@ -90,15 +114,29 @@ export const rounds = {
   },
   async failures(on: Backend) {
     const { model } = await longLived(on);
-    const broken = { batches: 1, batch: (step: number) => step === 0 ? data.batch(0) : { ...data.batch(0), targets: { shape: [1], data: [0] } } };
+    const broken = {
+      batches: 1,
+      batch: (step: number) => (step === 0 ? data.batch(0) : { ...data.batch(0), targets: { shape: [1], data: [0] } }),
+    };
     const trainer = new Trainer(model, { backend: on, data: broken, loss: crossEntropy(), optimizer: adam(), strategy: "step" });
     // Not by expect(…).rejects, which keeps what it has seen until the test ends.
-    const fails = async (act: () => Promise<unknown>): Promise<boolean> => act().then(() => false, () => true);
-    expect(await fails(async () => { await trainer.train({ steps: 3 }); })).toBe(true);
+    const fails = async (act: () => Promise<unknown>): Promise<boolean> =>
+      act().then(
+        () => false,
+        () => true,
+      );
+    expect(
+      await fails(async () => {
+        await trainer.train({ steps: 3 });
+      }),
+    ).toBe(true);
     expect(await fails(() => forward(model, { shape: [2, 2], data: Uint32Array.of(0, 1, 2, V) }, { backend: on }))).toBe(true);
   },
   async searches(on: Backend) {
-    const model = new Seq2Seq({ encoder: new Sequential([new Embedding(5, 4), new LSTM(4, 4)]), decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(4, 4) }) });
+    const model = new Seq2Seq({
+      encoder: new Sequential([new Embedding(5, 4), new LSTM(4, 4)]),
+      decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(4, 4) }),
+    });
     await beamSearch(model, [[1, 2], [3]], { backend: on, end: 0, beams: 2, maxLength: 3 });
   },
   async cells(on: Backend) {
@@ -118,7 +156,7 @@ export async function expectNothingKept(kind: Kind, times: Readonly<Partial<Reco
   const all = Object.entries(times) as [Round, number][];
   const repeat = async (name: Round, count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {
-      await (rounds[name])(on, i);
+      await rounds[name](on, i);
       // A program that never gives the event loop a turn gives the registries none either.
       if (i % 10 !== 9) continue;
       collect!();

@@ -1,6 +1,22 @@
 /** Whatever reads a model while it trains sees the parameters of one step, and the training does not notice. */
 import { describe, expect, it } from "vitest";
-import { adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, generate, Linear, LSTM, Sequential, TextData, Trainer, verify, type Backend, type Tensor } from "webgpu-rnn/full";
+import {
+  adam,
+  createBackend,
+  crossEntropy,
+  decodeSafetensors,
+  Embedding,
+  forward,
+  generate,
+  Linear,
+  LSTM,
+  Sequential,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Tensor,
+} from "webgpu-rnn/full";
 import { inTurn } from "../../src/nn/turns.ts";
 import { backend, kinds } from "./support.ts";
 
@@ -13,7 +29,8 @@ function trainerOn(on: Backend): Trainer {
   return new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.03 }), strategy: "step" });
 }
 
-const key = (tensors: Record<string, Tensor>): string => JSON.stringify(Object.entries(tensors).map(([name, t]) => [name, Array.from(t.data)]));
+const key = (tensors: Record<string, Tensor>): string =>
+  JSON.stringify(Object.entries(tensors).map(([name, t]) => [name, Array.from(t.data)]));
 
 /** Numbers from 0 to 1 that repeat. */
 function random(seed: number): () => number {
@@ -28,10 +45,13 @@ const asked = {
     const { tensors, metadata } = decodeSafetensors(await trainer.checkpoint());
     return `${metadata.step} ${key(tensors)}`;
   },
-  forward: async ({ model, backend: on }: Trainer) => key({ output: (await forward(model, probe, { backend: on, strategy: "step" })).output }),
+  forward: async ({ model, backend: on }: Trainer) =>
+    key({ output: (await forward(model, probe, { backend: on, strategy: "step" })).output }),
   evaluate: async (trainer: Trainer) => String((await trainer.evaluate(undefined, { batches: 2 })).loss),
-  generate: ({ model, backend: on }: Trainer) => generate(model, { backend: on, vocabulary: data.vocabulary, prompt: "map", length: 40, seed: 3 }),
-  "forward on the other backend": async ({ model, backend: on }: Trainer) => key({ output: (await forward(model, probe, { backend: await other(on), strategy: "step" })).output }),
+  generate: ({ model, backend: on }: Trainer) =>
+    generate(model, { backend: on, vocabulary: data.vocabulary, prompt: "map", length: 40, seed: 3 }),
+  "forward on the other backend": async ({ model, backend: on }: Trainer) =>
+    key({ output: (await forward(model, probe, { backend: await other(on), strategy: "step" })).output }),
 };
 
 const other = (on: Backend): Promise<Backend> => backend(on.kind === "cpu" ? "webgpu" : "cpu");
@@ -68,7 +88,11 @@ describe.each(kinds)("while a training goes on, on %s", (kind) => {
         if (next() < 0.3) await new Promise((resolve) => setTimeout(resolve, 1));
       }
       clearInterval(timer);
-      for (const [name, answer] of await Promise.all(answers)) expect(quiet.after.findIndex((entry) => entry[name] === answer), `${name}, seed ${seed}`).toBeGreaterThanOrEqual(0);
+      for (const [name, answer] of await Promise.all(answers))
+        expect(
+          quiet.after.findIndex((entry) => entry[name] === answer),
+          `${name}, seed ${seed}`,
+        ).toBeGreaterThanOrEqual(0);
       expect(await asked.checkpoint(trainer), `the end, seed ${seed}`).toBe(quiet.end);
     }
   }, 120_000);
@@ -76,7 +100,8 @@ describe.each(kinds)("while a training goes on, on %s", (kind) => {
   it("verify finds nothing wrong with a sound device", async () => {
     const trainer = trainerOn(await backend(kind));
     const reports = [];
-    for await (const { step } of trainer.run({ steps: 12 })) if (step % 4 === 1) reports.push(verify(trainer.model, { input: probe }, { backend: trainer.backend, strategy: "step" }));
+    for await (const { step } of trainer.run({ steps: 12 }))
+      if (step % 4 === 1) reports.push(verify(trainer.model, { input: probe }, { backend: trainer.backend, strategy: "step" }));
     expect((await Promise.all(reports)).map(({ passed }) => passed)).toEqual([true, true, true]);
   });
 });
@@ -99,11 +124,12 @@ describe("turns", () => {
   it("come in the order of the calls where acts have something in common, and do not wait where they have not", async () => {
     const [a, b, c] = [{}, {}, {}];
     const order: string[] = [];
-    const act = (name: string, things: object[]): Promise<void> => inTurn(things, async () => {
-      order.push(`${name} begins`);
-      await pause();
-      order.push(`${name} ends`);
-    });
+    const act = (name: string, things: object[]): Promise<void> =>
+      inTurn(things, async () => {
+        order.push(`${name} begins`);
+        await pause();
+        order.push(`${name} ends`);
+      });
     await Promise.all([act("1", [a, b]), act("2", [b, c]), act("3", [c, a]), act("4", [{}])]);
     expect(order.filter((entry) => !entry.startsWith("4"))).toEqual(["1 begins", "1 ends", "2 begins", "2 ends", "3 begins", "3 ends"]);
     expect(order.indexOf("4 begins")).toBeLessThan(order.indexOf("1 ends"));

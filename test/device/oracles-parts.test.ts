@@ -2,8 +2,29 @@
 import { lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, binaryCrossEntropy, cosine, crossEntropy, Embedding, forward, gradients, Linear, LogSoftmax, nadam, ReLU, rmsprop, sgd, Sigmoid,
-  Softmax, squaredError, stepDecay, Tanh, type Loss, type Module, type Optimizer, type Tensor,
+  adam,
+  adamw,
+  binaryCrossEntropy,
+  cosine,
+  crossEntropy,
+  Embedding,
+  forward,
+  gradients,
+  Linear,
+  LogSoftmax,
+  nadam,
+  ReLU,
+  rmsprop,
+  sgd,
+  Sigmoid,
+  Softmax,
+  squaredError,
+  stepDecay,
+  Tanh,
+  type Loss,
+  type Module,
+  type Optimizer,
+  type Tensor,
 } from "webgpu-rnn";
 import clips from "../fixtures/pytorch/clip.json";
 import losses from "../fixtures/pytorch/losses.json";
@@ -28,12 +49,18 @@ const makeLoss: Record<string, (reduction: "mean" | "sum") => Loss> = {
   bce_with_logits_extreme: (reduction) => binaryCrossEntropy({ reduction }),
 };
 
-const lossCases = (losses as unknown as { case: string; input: Fixture; target: Fixture; expected: Fixture; gradInput: Fixture }[]).filter((c) => c.case.split("/")[0] in makeLoss);
+const lossCases = (losses as unknown as { case: string; input: Fixture; target: Fixture; expected: Fixture; gradInput: Fixture }[]).filter(
+  (c) => c.case.split("/")[0] in makeLoss,
+);
 
 describe.each(kinds)("losses on %s agree with PyTorch", (kind) => {
   it.each(lossCases.map((c) => [c.case, c] as const))("%s", async (name, c) => {
     const reduction = reductionOf(name);
-    const result = await lossAndGradient(makeLoss[name.split("/")[0]](reduction), { prediction: fixture(c.input), targets: fixture(c.target) }, { backend: await backend(kind) });
+    const result = await lossAndGradient(
+      makeLoss[name.split("/")[0]](reduction),
+      { prediction: fixture(c.input), targets: fixture(c.target) },
+      { backend: await backend(kind) },
+    );
     // Without reduction PyTorch's gradient is that of the sum.
     expectClose("loss", [result.loss], [c.expected.data.reduce((a, b) => a + b, 0)]);
     expectClose("gradient", result.gradient.data, c.gradInput.data);
@@ -43,7 +70,11 @@ describe.each(kinds)("losses on %s agree with PyTorch", (kind) => {
     const prediction: Tensor = { shape: [3], data: Float32Array.of(1, 2, 5) };
     const targets: Tensor = { shape: [3], data: Float32Array.of(0, 4, 5.5) };
     const mask: Tensor = { shape: [3], data: Float32Array.of(1, 0, 1) };
-    const half = await lossAndGradient(squaredError({ reduction: "halfSum" }), { prediction, targets, mask }, { backend: await backend(kind) });
+    const half = await lossAndGradient(
+      squaredError({ reduction: "halfSum" }),
+      { prediction, targets, mask },
+      { backend: await backend(kind) },
+    );
     expectClose("loss", [half.loss], [0.5 * (1 + 0.25)]);
     expectClose("gradient", half.gradient.data, [1, 0, -0.5]);
   });
@@ -51,12 +82,14 @@ describe.each(kinds)("losses on %s agree with PyTorch", (kind) => {
 
 const makeOptimizer: Record<string, (p: Record<string, number & boolean>) => Optimizer> = {
   sgd: (p) => sgd({ learningRate: p.lr, momentum: p.momentum, dampening: p.dampening, nesterov: p.nesterov, weightDecay: p.weight_decay }),
-  rmsprop: (p) => rmsprop({ learningRate: p.lr, alpha: p.alpha, eps: p.eps, momentum: p.momentum, centered: p.centered, weightDecay: p.weight_decay }),
+  rmsprop: (p) =>
+    rmsprop({ learningRate: p.lr, alpha: p.alpha, eps: p.eps, momentum: p.momentum, centered: p.centered, weightDecay: p.weight_decay }),
   adamw: (p) => adamw({ learningRate: p.lr, ...betas(p), eps: p.eps, weightDecay: p.weight_decay }),
   nadam: (p) => nadam({ learningRate: p.lr, ...betas(p), eps: p.eps, momentumDecay: p.momentum_decay }),
   adam: (p) => adam({ learningRate: p.lr, ...betas(p), eps: p.eps, weightDecay: p.weight_decay }),
 };
-const betas = ({ betas: b }: { betas?: unknown }): { beta1?: number; beta2?: number } => (Array.isArray(b) ? { beta1: b[0] as number, beta2: b[1] as number } : {});
+const betas = ({ betas: b }: { betas?: unknown }): { beta1?: number; beta2?: number } =>
+  Array.isArray(b) ? { beta1: b[0] as number, beta2: b[1] as number } : {};
 
 interface OptimizerCase {
   case: string;
@@ -65,25 +98,50 @@ interface OptimizerCase {
   grads: Fixture[][];
   afterEachStep: Fixture[][];
 }
-const familyOf = (name: string): string | undefined => Object.keys(makeOptimizer).find((family) => name === family || name.startsWith(`${family}_`));
-const optimizerCases = (optimizers as unknown as OptimizerCase[]).filter((c) => familyOf(c.case) && !("amsgrad" in c.params) && !("maximize" in c.params));
+const familyOf = (name: string): string | undefined =>
+  Object.keys(makeOptimizer).find((family) => name === family || name.startsWith(`${family}_`));
+const optimizerCases = (optimizers as unknown as OptimizerCase[]).filter(
+  (c) => familyOf(c.case) && !("amsgrad" in c.params) && !("maximize" in c.params),
+);
 const named = (values: readonly Fixture[]): Record<string, Tensor> => Object.fromEntries(values.map((v, i) => [`p${i}`, fixture(v)]));
 
 describe.each(kinds)("optimisers on %s agree with PyTorch", (kind) => {
   it.each(optimizerCases.map((c) => [c.case, c] as const))("%s", async (name, c) => {
-    const results = await optimizerSteps(makeOptimizer[familyOf(name)!](c.params), named(c.initial), c.grads.map(named), { backend: await backend(kind) });
-    c.afterEachStep.forEach((expected, step) => expected.forEach((value, i) => expectClose(`step ${step}, p${i}`, results[step][`p${i}`].data, value.data)));
+    const results = await optimizerSteps(makeOptimizer[familyOf(name)!](c.params), named(c.initial), c.grads.map(named), {
+      backend: await backend(kind),
+    });
+    c.afterEachStep.forEach((expected, step) =>
+      expected.forEach((value, i) => expectClose(`step ${step}, p${i}`, results[step][`p${i}`].data, value.data)),
+    );
   });
 
-  it.each((clips as unknown as { case: string; max_norm: number; norm_type: string; grads: Fixture[]; clipped: Fixture[] }[]).filter((c) => c.norm_type === "L2").map((c) => [c.case, c] as const))("%s", async (_name, c) => {
+  it.each(
+    (clips as unknown as { case: string; max_norm: number; norm_type: string; grads: Fixture[]; clipped: Fixture[] }[])
+      .filter((c) => c.norm_type === "L2")
+      .map((c) => [c.case, c] as const),
+  )("%s", async (_name, c) => {
     // With learning rate 1 and no momentum the step is the clipped gradient itself.
     const zeros = c.grads.map((g) => ({ ...g, data: g.data.map(() => 0) }));
-    const [after] = await optimizerSteps(sgd({ learningRate: 1 }), named(zeros), [named(c.grads)], { backend: await backend(kind), clipNorm: c.max_norm });
-    c.clipped.forEach((value, i) => expectClose(`p${i}`, after[`p${i}`].data, value.data.map((x) => -x)));
+    const [after] = await optimizerSteps(sgd({ learningRate: 1 }), named(zeros), [named(c.grads)], {
+      backend: await backend(kind),
+      clipNorm: c.max_norm,
+    });
+    c.clipped.forEach((value, i) =>
+      expectClose(
+        `p${i}`,
+        after[`p${i}`].data,
+        value.data.map((x) => -x),
+      ),
+    );
   });
 
   it("clipping by value clips each gradient", async () => {
-    const [after] = await optimizerSteps(sgd({ learningRate: 1 }), { p: { shape: [3], data: new Float32Array(3) } }, [{ p: { shape: [3], data: Float32Array.of(-3, 0.25, 9) } }], { backend: await backend(kind), clipValue: 0.5 });
+    const [after] = await optimizerSteps(
+      sgd({ learningRate: 1 }),
+      { p: { shape: [3], data: new Float32Array(3) } },
+      [{ p: { shape: [3], data: Float32Array.of(-3, 0.25, 9) } }],
+      { backend: await backend(kind), clipValue: 0.5 },
+    );
     expectClose("p", after.p.data, [0.5, -0.25, -0.5]);
   });
 });
@@ -123,18 +181,31 @@ describe.each(kinds)("modules on %s agree with PyTorch", (kind) => {
 });
 
 describe("schedules agree with PyTorch", () => {
-  const find = (name: string): { baseLr: number; params: Record<string, number>; lrAfterStep: number[] } => (schedulers as unknown as { case: string; baseLr: number; params: Record<string, number>; lrAfterStep: number[] }[]).find((c) => c.case === name)!;
+  const find = (name: string): { baseLr: number; params: Record<string, number>; lrAfterStep: number[] } =>
+    (schedulers as unknown as { case: string; baseLr: number; params: Record<string, number>; lrAfterStep: number[] }[]).find(
+      (c) => c.case === name,
+    )!;
 
   it("step", () => {
     const { baseLr, params, lrAfterStep } = find("step");
     const schedule = stepDecay({ learningRate: baseLr, stepSize: params.step_size, gamma: params.gamma });
-    expectClose("learning rate", lrAfterStep.map((_, step) => schedule(step)), lrAfterStep, { atol: 1e-12, rtol: 1e-9 });
+    expectClose(
+      "learning rate",
+      lrAfterStep.map((_, step) => schedule(step)),
+      lrAfterStep,
+      { atol: 1e-12, rtol: 1e-9 },
+    );
   });
 
   it("cosine, up to its end", () => {
     const { baseLr, params, lrAfterStep } = find("cosine");
     const schedule = cosine({ learningRate: baseLr, totalSteps: params.T_max, minimum: params.eta_min });
     const upToEnd = lrAfterStep.slice(0, params.T_max + 1);
-    expectClose("learning rate", upToEnd.map((_, step) => schedule(step)), upToEnd, { atol: 1e-12, rtol: 1e-9 });
+    expectClose(
+      "learning rate",
+      upToEnd.map((_, step) => schedule(step)),
+      upToEnd,
+      { atol: 1e-12, rtol: 1e-9 },
+    );
   });
 });

@@ -13,7 +13,15 @@ interface Fixture {
 interface RecurrentCase {
   case: string;
   op: string;
-  config: { inputSize: number; hiddenSize: number; numLayers: number; bidirectional: boolean; bias: boolean; batchFirst: boolean; nonlinearity: string | null };
+  config: {
+    inputSize: number;
+    hiddenSize: number;
+    numLayers: number;
+    bidirectional: boolean;
+    bias: boolean;
+    batchFirst: boolean;
+    nonlinearity: string | null;
+  };
   lengths: number[] | null;
   weights: Record<string, Fixture>;
   x: Fixture;
@@ -43,12 +51,24 @@ async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step" | 
   if (c.c0) state.c = fixture(c.c0);
   const cotangentState: Record<string, Tensor> = { h: fixture(c.cotangents.h_n) };
   if (c.cotangents.c_n) cotangentState.c = fixture(c.cotangents.c_n);
-  const result = await gradients(layer, { input: fixture(c.x), state, lengths: c.lengths ?? undefined }, { output: fixture(c.cotangents.y), state: cotangentState }, { backend: on, strategy });
+  const result = await gradients(
+    layer,
+    { input: fixture(c.x), state, lengths: c.lengths ?? undefined },
+    { output: fixture(c.cotangents.y), state: cotangentState },
+    { backend: on, strategy },
+  );
   expectClose("output", result.output.data, c.expected.y.data, tolerance);
   expectClose("h_n", result.state.h.data, c.expected.h_n.data, tolerance);
   if (c.expected.c_n) expectClose("c_n", result.state.c.data, c.expected.c_n.data, tolerance);
   for (const [name, expected] of Object.entries(c.gradients)) {
-    const found = name === "x" ? result.gradients.input : name === "h0" ? result.gradients.state.h : name === "c0" ? result.gradients.state.c : result.gradients.parameters[name];
+    const found =
+      name === "x"
+        ? result.gradients.input
+        : name === "h0"
+          ? result.gradients.state.h
+          : name === "c0"
+            ? result.gradients.state.c
+            : result.gradients.parameters[name];
     expectClose(`d.${name}`, found!.data, expected.data, tolerance);
   }
 }
@@ -56,7 +76,11 @@ async function check(c: RecurrentCase, on: Backend, strategy: "loop" | "step" | 
 const cases = recurrentCases as unknown as RecurrentCase[];
 
 describe.each([
-  ["cpu", "float64", "wavefront"], ["cpu", "float32", "step"], ["cpu", "float32", "loop"], ["webgpu", "float32", "loop"], ["webgpu", "float32", "wavefront"],
+  ["cpu", "float64", "wavefront"],
+  ["cpu", "float32", "step"],
+  ["cpu", "float32", "loop"],
+  ["webgpu", "float32", "loop"],
+  ["webgpu", "float32", "wavefront"],
 ] as const)("recurrent layers on %s in %s, %s", (kind, precision, strategy) => {
   it.each(cases.map((c) => [c.case, c] as const))("agree with PyTorch on %s", async (_name, c) => {
     await check(c, await backend(kind, precision), strategy);
@@ -95,7 +119,11 @@ function fromKeras({ shape, data }: Fixture): Tensor {
 
 const kerasNames = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"];
 
-describe.each([["cpu", "float64"], ["cpu", "float32"], ["webgpu", "float32"]] as const)("GRU with the reset before the product on %s in %s", (kind, precision) => {
+describe.each([
+  ["cpu", "float64"],
+  ["cpu", "float32"],
+  ["webgpu", "float32"],
+] as const)("GRU with the reset before the product on %s in %s", (kind, precision) => {
   it.each((resetBeforeCases as unknown as KerasCase[]).map((c) => [c.case, c] as const))("agrees with %s", async (_name, c) => {
     const on = await backend(kind, precision);
     const tolerance = on.precision === "float64" ? { atol: 1e-5, rtol: 1e-5 } : float32;
@@ -110,12 +138,27 @@ describe.each([["cpu", "float64"], ["cpu", "float32"], ["webgpu", "float32"]] as
     for (const suffix of suffixes) dict[`bias_hh_l0${suffix}`] = { shape: [3 * H], data: new Float64Array(3 * H) };
     model.loadStateDict(dict);
     const lengths = c.mask?.map((row) => row.reduce((sum, m) => sum + m, 0));
-    const masked = (t: Fixture): Fixture => !c.mask ? t : { shape: t.shape, data: t.data.map((v, i) => v * c.mask![Math.floor(i / (t.shape[1] * t.shape[2]))][Math.floor(i / t.shape[2]) % t.shape[1]]) };
-    const state = c.initialStates.length > 0 ? { h: fixture({ shape: [1, ...c.initialStates[0].shape], data: c.initialStates[0].data }) } : undefined;
-    const finalCotangent = c.cotangents.length > 1 ? { h: fixture({ shape: [1, ...c.cotangents[1].shape], data: c.cotangents[1].data }) } : maskedTail(c);
-    const result = await gradients(model, { input: fixture(c.x), state, lengths }, { output: fixture(masked(c.cotangents[0])), state: finalCotangent }, { backend: on });
+    const masked = (t: Fixture): Fixture =>
+      !c.mask
+        ? t
+        : {
+            shape: t.shape,
+            data: t.data.map((v, i) => v * c.mask![Math.floor(i / (t.shape[1] * t.shape[2]))][Math.floor(i / t.shape[2]) % t.shape[1]]),
+          };
+    const state =
+      c.initialStates.length > 0 ? { h: fixture({ shape: [1, ...c.initialStates[0].shape], data: c.initialStates[0].data }) } : undefined;
+    const finalCotangent =
+      c.cotangents.length > 1 ? { h: fixture({ shape: [1, ...c.cotangents[1].shape], data: c.cotangents[1].data }) } : maskedTail(c);
+    const result = await gradients(
+      model,
+      { input: fixture(c.x), state, lengths },
+      { output: fixture(masked(c.cotangents[0])), state: finalCotangent },
+      { backend: on },
+    );
     expectClose("output", result.output.data, masked(c.outputs[0]).data, tolerance);
-    names.forEach((name, i) => expectClose(`d.${name}`, result.gradients.parameters[name].data, fromKeras(c.gradients.weights[0][i]).data, tolerance));
+    names.forEach((name, i) =>
+      expectClose(`d.${name}`, result.gradients.parameters[name].data, fromKeras(c.gradients.weights[0][i]).data, tolerance),
+    );
     expectClose("d.x", result.gradients.input!.data, c.gradients.x.data, tolerance);
     if (state) expectClose("d.h0", result.gradients.state.h.data, c.gradients.initialStates[0].data, tolerance);
   });

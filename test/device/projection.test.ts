@@ -5,8 +5,20 @@ import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H, P] = [4, 3, 2, 5, 3];
-const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
-const inputsOf = (lanes: number, lengths?: number[]): ModelInputs<Tensor> => ({ input: tensor([T, B, I], 3), state: { h: tensor([lanes, B, P], 4), c: tensor([lanes, B, H], 5) }, lengths });
+const tensor = (shape: number[], seed: number): Tensor => ({
+  shape,
+  data: Float64Array.from(
+    numbers(
+      shape.reduce((a, b) => a * b),
+      seed,
+    ),
+  ),
+});
+const inputsOf = (lanes: number, lengths?: number[]): ModelInputs<Tensor> => ({
+  input: tensor([T, B, I], 3),
+  state: { h: tensor([lanes, B, P], 4), c: tensor([lanes, B, H], 5) },
+  lengths,
+});
 
 describe("gradients in float64 agree with finite differences", () => {
   it.each([
@@ -22,13 +34,23 @@ describe("gradients in float64 agree with finite differences", () => {
 const sigma = (v: number): number => 1 / (1 + Math.exp(-v));
 
 /** h_t = W_hr·(o⊙tanh(c_t)) of one row, step by step, with U on h [P] itself. */
-function byHand(d: Record<string, Tensor>, suffix: string, xs: number[][], h: number[], c: number[]): { outputs: number[][]; h: number[]; c: number[] } {
-  const times = ({ shape: [rows, columns], data }: Tensor, v: readonly number[]): number[] => Array.from({ length: rows }, (_, r) => v.reduce((sum, x, k) => sum + x * data[r * columns + k], 0));
+function byHand(
+  d: Record<string, Tensor>,
+  suffix: string,
+  xs: number[][],
+  h: number[],
+  c: number[],
+): { outputs: number[][]; h: number[]; c: number[] } {
+  const times = ({ shape: [rows, columns], data }: Tensor, v: readonly number[]): number[] =>
+    Array.from({ length: rows }, (_, r) => v.reduce((sum, x, k) => sum + x * data[r * columns + k], 0));
   const outputs = xs.map((x) => {
     const [ofX, ofH] = [times(d[`weight_ih_${suffix}`], x), times(d[`weight_hh_${suffix}`], h)];
     const a = ofX.map((v, i) => v + ofH[i] + d[`bias_ih_${suffix}`].data[i] + d[`bias_hh_${suffix}`].data[i]);
     c = c.map((before, u) => sigma(a[H + u]) * before + sigma(a[u]) * Math.tanh(a[2 * H + u]));
-    h = times(d[`weight_hr_${suffix}`], c.map((v, u) => sigma(a[3 * H + u]) * Math.tanh(v)));
+    h = times(
+      d[`weight_hr_${suffix}`],
+      c.map((v, u) => sigma(a[3 * H + u]) * Math.tanh(v)),
+    );
     return h;
   });
   return { outputs, h, c };
@@ -42,15 +64,28 @@ describe("the recurrence, written out", () => {
     const inputs = inputsOf(2, given);
     const { output, state } = await forward(model, inputs, { backend: await backend("cpu", "float64") });
     expect(output.shape).toEqual([T, B, 2 * P]);
-    expect([state.h.shape, state.c.shape]).toEqual([[2, B, P], [2, B, H]]);
+    expect([state.h.shape, state.c.shape]).toEqual([
+      [2, B, P],
+      [2, B, H],
+    ]);
     for (let b = 0; b < B; b++) {
       const steps = given?.[b] ?? T;
       const xs = Array.from({ length: steps }, (_, t) => Array.from(inputs.input.data.slice((t * B + b) * I, (t * B + b + 1) * I)));
       ["l0", "l0_reverse"].forEach((suffix, n) => {
-        const start = (name: string, size: number): number[] => Array.from(inputs.state![name].data.slice((n * B + b) * size, (n * B + b + 1) * size));
+        const start = (name: string, size: number): number[] =>
+          Array.from(inputs.state![name].data.slice((n * B + b) * size, (n * B + b + 1) * size));
         const found = byHand(d, suffix, n === 0 ? xs : [...xs].reverse(), start("h", P), start("c", H));
-        const expected = Array.from({ length: T }, (_, t) => (t < steps ? found.outputs[n === 0 ? t : steps - 1 - t] : new Array<number>(P).fill(0)));
-        expected.forEach((row, t) => expectClose(`row ${b} ${suffix} step ${t}`, output.data.slice((t * B + b) * 2 * P + n * P, (t * B + b) * 2 * P + n * P + P), row, { atol: 1e-12, rtol: 0 }));
+        const expected = Array.from({ length: T }, (_, t) =>
+          t < steps ? found.outputs[n === 0 ? t : steps - 1 - t] : new Array<number>(P).fill(0),
+        );
+        expected.forEach((row, t) =>
+          expectClose(
+            `row ${b} ${suffix} step ${t}`,
+            output.data.slice((t * B + b) * 2 * P + n * P, (t * B + b) * 2 * P + n * P + P),
+            row,
+            { atol: 1e-12, rtol: 0 },
+          ),
+        );
         expectClose(`row ${b} ${suffix} h`, state.h.data.slice((n * B + b) * P, (n * B + b + 1) * P), found.h, { atol: 1e-12, rtol: 0 });
         expectClose(`row ${b} ${suffix} c`, state.c.data.slice((n * B + b) * H, (n * B + b + 1) * H), found.c, { atol: 1e-12, rtol: 0 });
       });
@@ -66,7 +101,9 @@ describe.each(kinds)("on %s", (kind) => {
     const expected = await gradients(model, inputs, cotangents, { backend: await backend("cpu", "float64") });
     const found = await gradients(model, inputs, cotangents, { backend: await backend(kind), strategy });
     expectClose("output", found.output.data, expected.output.data);
-    for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
-    for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`d.${path}`, found.gradients.state[path].data, data);
+    for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+      expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
+    for (const [path, { data }] of Object.entries(expected.gradients.state))
+      expectClose(`d.${path}`, found.gradients.state[path].data, data);
   });
 });

@@ -7,11 +7,11 @@ import { backend, kinds, numbers } from "./support.ts";
 
 const steps = 12;
 const models: Record<string, () => Module> = {
-  "dropout": () => new Sequential([new Dropout(0.5), new Linear(6, 4)], { seed: 1 }),
+  dropout: () => new Sequential([new Dropout(0.5), new Linear(6, 4)], { seed: 1 }),
   "variational dropout": () => new Sequential([new Dropout(0.5, { variational: true }), new Linear(6, 4)], { seed: 1 }),
   "dropout between layers": () => new RNN(6, 4, { numLayers: 2, dropout: 0.5, seed: 1 }),
   "variational dropout between layers": () => new GRU(6, 4, { numLayers: 2, dropout: 0.5, variational: true, seed: 1 }),
-  "zoneout": () => new LSTM(6, 4, { zoneout: 0.5, seed: 1 }),
+  zoneout: () => new LSTM(6, 4, { zoneout: 0.5, seed: 1 }),
   "recurrent dropout": () => new GRU(6, 4, { recurrentDropout: 0.5, seed: 1 }),
 };
 
@@ -21,7 +21,13 @@ describe.each(kinds)("in training on %s", (kind) => {
     const input = { shape: [5, 4, 6], data: numbers(120, 2) };
     const targets = { shape: [5, 4, 4], data: numbers(80, 3) };
     const trainer = new Trainer(make(), {
-      backend: await backend(kind), data: { batches: 1, batch: () => ({ input, targets, startsSequence: true }) }, loss: squaredError(), optimizer: sgd({ learningRate: 0 }), seed: 4, strategy: "step", ...options,
+      backend: await backend(kind),
+      data: { batches: 1, batch: () => ({ input, targets, startsSequence: true }) },
+      loss: squaredError(),
+      optimizer: sgd({ learningRate: 0 }),
+      seed: 4,
+      strategy: "step",
+      ...options,
     });
     if (from > 0) {
       await trainer.train({ steps: from });
@@ -30,13 +36,16 @@ describe.each(kinds)("in training on %s", (kind) => {
     return (await trainer.train({ steps: steps - from })).losses;
   }
 
-  it.each(Object.entries(models))("each step has masks of its own, other seeds others, and a step the same ones wherever a run began: %s", async (_, make) => {
-    const drawn = await losses(make);
-    expect(new Set(drawn).size).toBe(steps);
-    const other = await losses(make, { seed: 5 });
-    expect(new Set([...drawn, ...other]).size).toBe(2 * steps);
-    expect(await losses(make, {}, 7)).toEqual(drawn.slice(7));
-  });
+  it.each(Object.entries(models))(
+    "each step has masks of its own, other seeds others, and a step the same ones wherever a run began: %s",
+    async (_, make) => {
+      const drawn = await losses(make);
+      expect(new Set(drawn).size).toBe(steps);
+      const other = await losses(make, { seed: 5 });
+      expect(new Set([...drawn, ...other]).size).toBe(2 * steps);
+      expect(await losses(make, {}, 7)).toEqual(drawn.slice(7));
+    },
+  );
 
   it("each of the seed's 53 bits makes other masks", async () => {
     const make = models.dropout;
@@ -48,6 +57,16 @@ describe.each(kinds)("in training on %s", (kind) => {
 });
 
 it("seed and step are the generator's key and counter, in two words each", () => {
-  const words = [[0, 0], [1, 2], [2 ** 32 - 1, 2 ** 32], [2 ** 52 + 3, 2 ** 40 + 5]].map(([seed, step]) => [...randomWords(seed, step)]);
-  expect(words).toEqual([[0, 0, 0, 0], [1, 0, 2, 0], [2 ** 32 - 1, 0, 0, 1], [3, 2 ** 20, 5, 2 ** 8]]);
+  const words = [
+    [0, 0],
+    [1, 2],
+    [2 ** 32 - 1, 2 ** 32],
+    [2 ** 52 + 3, 2 ** 40 + 5],
+  ].map(([seed, step]) => [...randomWords(seed, step)]);
+  expect(words).toEqual([
+    [0, 0, 0, 0],
+    [1, 0, 2, 0],
+    [2 ** 32 - 1, 0, 0, 1],
+    [3, 2 ** 20, 5, 2 ** 8],
+  ]);
 });

@@ -1,7 +1,24 @@
 /** A device that is lost while a model trains costs time, not the training. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, calibrate, createBackend, crossEntropy, Dropout, Embedding, forward, generate, Linear, LSTM, Sequential, sgd, TextData, Trainer, verify, type Backend, type Progress, type TrainerOptions,
+  adam,
+  calibrate,
+  createBackend,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  forward,
+  generate,
+  Linear,
+  LSTM,
+  Sequential,
+  sgd,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Progress,
+  type TrainerOptions,
 } from "webgpu-rnn";
 import { replaceBackend } from "../../src/backend/create-backend.ts";
 import { backend, expectClose } from "./support.ts";
@@ -12,7 +29,16 @@ const { input } = data.batch(0);
 const steps = 40;
 const makeModel = (): Sequential => new Sequential([new Embedding(V, 4), new LSTM(4, 8), new Dropout(0.2), new Linear(8, V)], { seed: 5 });
 const trainerOf = (on: Backend, options: Partial<TrainerOptions> = {}): Trainer => {
-  return new Trainer(makeModel(), { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.02 }), clipNorm: 1, strategy: "step", seed: 3, ...options });
+  return new Trainer(makeModel(), {
+    backend: on,
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: 0.02 }),
+    clipNorm: 1,
+    strategy: "step",
+    seed: 3,
+    ...options,
+  });
 };
 
 const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
@@ -31,7 +57,7 @@ async function mortal(): Promise<Backend> {
     get(target, name) {
       if (name === "lost") return lost;
       const value = (target as unknown as Record<string | symbol, unknown>)[name];
-      return typeof value === "function" ? value.bind(target) as unknown : value;
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
   });
   ends.set(device, () => end({ reason: "unknown", message: "the driver hangs" }));
@@ -42,16 +68,22 @@ const recovery = { seconds: 1e6, backend: mortal };
 
 let curve: Promise<number[]> | undefined;
 /** Losses if nothing goes wrong. */
-const uninterrupted = (): Promise<number[]> => (curve ??= backend("webgpu").then((on) => trainerOf(on).train({ steps })).then(({ losses }) => losses));
+const uninterrupted = (): Promise<number[]> =>
+  (curve ??= backend("webgpu")
+    .then((on) => trainerOf(on).train({ steps }))
+    .then(({ losses }) => losses));
 
 /** Trains to the end; `act` is called before the first step and after each. */
 async function trained(trainer: Trainer, act: (step: number, progress?: Progress) => unknown = () => undefined): Promise<Progress[]> {
   const told: Progress[] = [];
   await act(trainer.step);
-  await trainer.train({ steps: steps - trainer.step, onProgress: async (progress) => {
-    told.push(progress);
-    await act(progress.step, progress);
-  } });
+  await trainer.train({
+    steps: steps - trainer.step,
+    onProgress: async (progress) => {
+      told.push(progress);
+      await act(progress.step, progress);
+    },
+  });
   return told;
 }
 
@@ -76,7 +108,10 @@ describe("a training whose device is lost", () => {
       expectWhole(told, losses);
       const recovered = told.filter((progress) => progress.recovered);
       expect(recovered).toHaveLength(1);
-      expect(recovered[0].recovered).toMatchObject({ backend: trainer.backend.adapter, reason: expect.stringMatching(/device is gone/) as string });
+      expect(recovered[0].recovered).toMatchObject({
+        backend: trainer.backend.adapter,
+        reason: expect.stringMatching(/device is gone/) as string,
+      });
       expect(recovered[0].recovered!.step).toBeLessThanOrEqual(at + 4);
       expect(recovered[0].recovered!.step).toBeGreaterThanOrEqual(at - 2 * every - 4);
       expect(trainer.backend).not.toBe(on);
@@ -105,20 +140,31 @@ describe("a training whose device is lost", () => {
   };
 
   it.each(Object.keys(beside))("goes on when it happens during %s, which ends with a result or a typed error", async (name) => {
-    for (const [at, after] of [[3, 0], [8, 2], [17, 9]]) {
+    for (const [at, after] of [
+      [3, 0],
+      [8, 2],
+      [17, 9],
+    ]) {
       const on = await mortal();
       const trainer = trainerOf(on, { recovery });
       let end: Promise<unknown> | undefined;
       const told = await trained(trainer, async (step) => {
         if (step !== at) return;
-        end = beside[name](on, trainer).then(() => "result", (error: unknown) => error);
+        end = beside[name](on, trainer).then(
+          () => "result",
+          (error: unknown) => error,
+        );
         await pause(after);
         lose(on);
       });
       expectWhole(told, await uninterrupted());
       const ended = await end;
       // Who hands over the lost backend has to hand over another one; the trainer's own calls do that by themselves.
-      if (ended !== "result") expect([ended, name]).toMatchObject([{ name: "RnnError", kind: "device" }, expect.not.stringMatching(/stateDict|evaluate|checkpoint/)]);
+      if (ended !== "result")
+        expect([ended, name]).toMatchObject([
+          { name: "RnnError", kind: "device" },
+          expect.not.stringMatching(/stateDict|evaluate|checkpoint/),
+        ]);
     }
   });
 
@@ -167,7 +213,9 @@ describe("a training whose device is lost", () => {
     lose(on);
     await on.lost;
     trainer.model.loadStateDict(weights);
-    const { losses: [loss] } = await trainer.train({ steps: 1 });
+    const {
+      losses: [loss],
+    } = await trainer.train({ steps: 1 });
     const sound = trainerOf(await backend("webgpu"));
     await sound.train({ steps: 5 });
     sound.model.loadStateDict(weights);
@@ -208,7 +256,10 @@ describe("a training whose device is lost", () => {
   });
 
   it("ends the training with a typed error if recovery is off, or the program itself has ended the backend", async () => {
-    for (const [options, end] of [[{ recovery: false }, lose], [{ recovery }, (on: Backend) => on.destroy()]] as const) {
+    for (const [options, end] of [
+      [{ recovery: false }, lose],
+      [{ recovery }, (on: Backend) => on.destroy()],
+    ] as const) {
       const on = await mortal();
       const trainer = trainerOf(on, options);
       await expect(trained(trainer, (step) => step === 5 && end(on))).rejects.toMatchObject({ name: "RnnError", kind: "device" });
@@ -231,7 +282,11 @@ describe("a training whose device is lost", () => {
     const slower = await trained(moving, (step) => step === 11 && lose(moving.backend));
     expect(moving.backend).toBe(cpu);
     expect(slower.find(({ recovered }) => recovered)!.recovered!.backend).toBe(cpu.adapter);
-    expectClose("losses", slower.map(({ loss }) => loss), losses);
+    expectClose(
+      "losses",
+      slower.map(({ loss }) => loss),
+      losses,
+    );
   });
 
   it("ends when every device dies at once", async () => {
@@ -240,13 +295,22 @@ describe("a training whose device is lost", () => {
       setTimeout(() => lose(on));
       return on;
     };
-    const trainer = trainerOf(await dying(), { recovery: { backend: dying }, data: { batches: 1, batch: () => pause(20).then(() => data.batch(0)) } });
+    const trainer = trainerOf(await dying(), {
+      recovery: { backend: dying },
+      data: { batches: 1, batch: () => pause(20).then(() => data.batch(0)) },
+    });
     await expect(trainer.train({ steps: 5 })).rejects.toMatchObject({ name: "RnnError", kind: "device" });
   });
 
   it("refuses wrong options by name", async () => {
     const on = await backend("cpu");
-    for (const [wrong, message] of [[5, /recovery must be false or an object, got 5/], [{ seconds: -1 }, /seconds/], [{ steps: 0 }, /steps/], [{ backend: 3 }, /backend/], [{ every: 3 }, /unknown option "every"/]] as const) {
+    for (const [wrong, message] of [
+      [5, /recovery must be false or an object, got 5/],
+      [{ seconds: -1 }, /seconds/],
+      [{ steps: 0 }, /steps/],
+      [{ backend: 3 }, /backend/],
+      [{ every: 3 }, /unknown option "every"/],
+    ] as const) {
       expect(() => trainerOf(on, { recovery: wrong as never })).toThrow(message);
     }
   });

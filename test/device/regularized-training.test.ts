@@ -1,18 +1,44 @@
 /** What normalisation, zoneout and dropouts do over a training, and what they leave alone: masks, statistics, checkpoints. */
 import { describe, expect, it } from "vitest";
 import {
-  adamw, crossEntropy, Dropout, Embedding, forward, gradientFlow, GRU, Linear, LSTM, RNN, Sequential, squaredError, TextData, Trainer, verify,
-  type Module, type RunOptions, type Tensor,
+  adamw,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  forward,
+  gradientFlow,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  squaredError,
+  TextData,
+  Trainer,
+  verify,
+  type Module,
+  type RunOptions,
+  type Tensor,
 } from "webgpu-rnn/full";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
-const filled = (shape: number[], value: number): Tensor => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
+const filled = (shape: number[], value: number): Tensor => ({
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value),
+});
 const data = TextData.from("the old man and the sea, and the boat upon the sea", { batch: 4, steps: 6 });
 const V = data.vocabulary.size;
 
 async function trainerOf(kind: "cpu" | "webgpu", rnn: Module): Promise<Trainer> {
   const model = new Sequential({ embedding: new Embedding(V, 3, { seed: 1 }), rnn, linear: new Linear(5, V, { seed: 2 }) });
-  return new Trainer(model, { backend: await backend(kind), data, loss: crossEntropy(), optimizer: adamw({ learningRate: 0.02, weightDecay: 0.1 }), clipNorm: 1, seed: 3 });
+  return new Trainer(model, {
+    backend: await backend(kind),
+    data,
+    loss: crossEntropy(),
+    optimizer: adamw({ learningRate: 0.02, weightDecay: 0.1 }),
+    clipNorm: 1,
+    seed: 3,
+  });
 }
 
 async function losses(trainer: Trainer, steps: number): Promise<number[]> {
@@ -24,7 +50,8 @@ async function losses(trainer: Trainer, steps: number): Promise<number[]> {
 const layers: Record<string, () => Module> = {
   "layer normalisation and zoneout": () => new LSTM(3, 5, { normalization: "layer", zoneout: 0.1, seed: 4 }),
   "batch normalisation": () => new LSTM(3, 5, { normalization: "batch", normalizedSteps: 4, seed: 4 }),
-  "recurrent and variational dropout": () => new GRU(3, 5, { numLayers: 2, dropout: 0.2, variational: true, recurrentDropout: 0.2, seed: 4 }),
+  "recurrent and variational dropout": () =>
+    new GRU(3, 5, { numLayers: 2, dropout: 0.2, variational: true, recurrentDropout: 0.2, seed: 4 }),
   "a projection": () => new LSTM(3, 8, { projSize: 5, seed: 4 }),
 };
 
@@ -64,7 +91,11 @@ describe.each(kinds)("batch normalisation on %s", (kind) => {
     const start: Tensor = { shape: [2, B, 2], data: input.data.slice(0, 2 * size) };
     const [training, inference] = [await forward(rnn, start, { backend: on, training: true }), await forward(rnn, start, { backend: on })];
     expectClose("output", inference.output.data, training.output.data, { atol: 0.02, rtol: 0 });
-    expect(rnn.parameterCount).toBe(Object.entries(await rnn.stateDict()).filter(([name]) => !name.startsWith("running")).reduce((sum, [, { data: values }]) => sum + values.length, 0));
+    expect(rnn.parameterCount).toBe(
+      Object.entries(await rnn.stateDict())
+        .filter(([name]) => !name.startsWith("running"))
+        .reduce((sum, [, { data: values }]) => sum + values.length, 0),
+    );
   });
 
   it("a batch that is not finite leaves no trace in them", async () => {
@@ -77,12 +108,19 @@ describe.each(kinds)("batch normalisation on %s", (kind) => {
 });
 
 describe.each(kinds)("masks on %s", (kind) => {
-  const run = async (options: Partial<RunOptions> = {}): Promise<RunOptions> => ({ backend: await backend(kind), training: true, seed: 7, ...options });
+  const run = async (options: Partial<RunOptions> = {}): Promise<RunOptions> => ({
+    backend: await backend(kind),
+    training: true,
+    seed: 7,
+    ...options,
+  });
 
   it("zoneout keeps a unit's state, or not, anew at each step, with its probability", async () => {
     const [T, B, H] = [8, 16, 32];
     const rnn = new RNN(1, H, { zoneout: 0.3, seed: 2 });
-    const { output: { data: h } } = await forward(rnn, { input: { shape: [T, B, 1], data: numbers(T * B, 5) } }, await run());
+    const {
+      output: { data: h },
+    } = await forward(rnn, { input: { shape: [T, B, 1], data: numbers(T * B, 5) } }, await run());
     const kept = Array.from({ length: (T - 1) * B * H }, (_, i) => (h[i] === h[i + B * H] ? 1 : 0));
     const share = kept.reduce<number>((a, b) => a + b, 0) / kept.length;
     // Four deviations of a binomial of 3584 draws.
@@ -97,8 +135,16 @@ describe.each(kinds)("masks on %s", (kind) => {
     const zoned = new LSTM(2, 3, { seed: 3, zoneout: { h: 0.25, c: 0.5 } });
     const options = await run({ training: false });
     const [one, other] = [await forward(plain, { input, state }, options), await forward(zoned, { input, state }, options)];
-    expectClose("h", other.state.h.data, Array.from(one.state.h.data, (v, i) => 0.75 * v + 0.25 * state.h.data[i]));
-    expectClose("c", other.state.c.data, Array.from(one.state.c.data, (v, i) => 0.5 * v + 0.5 * state.c.data[i]));
+    expectClose(
+      "h",
+      other.state.h.data,
+      Array.from(one.state.h.data, (v, i) => 0.75 * v + 0.25 * state.h.data[i]),
+    );
+    expectClose(
+      "c",
+      other.state.c.data,
+      Array.from(one.state.c.data, (v, i) => 0.5 * v + 0.5 * state.c.data[i]),
+    );
   });
 
   it("recurrent dropout drops the same elements at every step, others in another row and under another seed", async () => {
@@ -106,7 +152,9 @@ describe.each(kinds)("masks on %s", (kind) => {
     const rnn = new RNN(1, H, { nonlinearity: "relu", bias: false, recurrentInit: "identity", recurrentDropout: p });
     const inputs = { input: filled([T, B, 1], 0), state: { h: filled([1, B, H], 1) } };
     // h_t = (h_{t-1}⊙z) / (1 - p): 0 where z is 0, else 2^t.
-    const { output: { data: h } } = await forward(rnn, inputs, await run());
+    const {
+      output: { data: h },
+    } = await forward(rnn, inputs, await run());
     const mask = Array.from(h.slice(0, B * H), (v) => v / 2);
     expect(mask.every((v) => v === 0 || v === 1)).toBe(true);
     for (let t = 0; t < T; t++) expect(Array.from(h.slice(t * B * H, (t + 1) * B * H))).toEqual(mask.map((v) => v * 2 ** (t + 1)));
@@ -120,13 +168,18 @@ describe.each(kinds)("masks on %s", (kind) => {
   it("variational dropout drops the same elements at every step, whichever axis is time", async () => {
     const [T, B, I] = [5, 3, 16];
     const options = await run();
-    const { output: { data: y } } = await forward(new Dropout(0.5, { variational: true }), filled([T, B, I], 1), options);
+    const {
+      output: { data: y },
+    } = await forward(new Dropout(0.5, { variational: true }), filled([T, B, I], 1), options);
     expect(y.every((v) => v === 0 || v === 2)).toBe(true);
     const first = y.slice(0, B * I);
     for (let t = 1; t < T; t++) expect(y.slice(t * B * I, (t + 1) * B * I)).toEqual(first);
     expect(first.slice(0, I)).not.toEqual(first.slice(I, 2 * I));
-    const { output: { data: z } } = await forward(new Dropout(0.5, { variational: true, batchFirst: true }), filled([B, T, I], 1), options);
-    for (let b = 0; b < B; b++) for (let t = 1; t < T; t++) expect(z.slice((b * T + t) * I, (b * T + t + 1) * I)).toEqual(z.slice(b * T * I, b * T * I + I));
+    const {
+      output: { data: z },
+    } = await forward(new Dropout(0.5, { variational: true, batchFirst: true }), filled([B, T, I], 1), options);
+    for (let b = 0; b < B; b++)
+      for (let t = 1; t < T; t++) expect(z.slice((b * T + t) * I, (b * T + t + 1) * I)).toEqual(z.slice(b * T * I, b * T * I + I));
   });
 });
 
@@ -137,7 +190,11 @@ describe("on a device", () => {
   });
 
   it("gradientFlow looks through layer normalisation", async () => {
-    const { norms } = await gradientFlow(new LSTM(2, 4, { normalization: "layer", seed: 1 }), { input: { shape: [3, 2, 2], data: numbers(12, 1) }, targets: filled([3, 2, 4], 0.5) }, { backend: await backend("cpu"), loss: squaredError() });
+    const { norms } = await gradientFlow(
+      new LSTM(2, 4, { normalization: "layer", seed: 1 }),
+      { input: { shape: [3, 2, 2], data: numbers(12, 1) }, targets: filled([3, 2, 4], 0.5) },
+      { backend: await backend("cpu"), loss: squaredError() },
+    );
     expect(norms["l0.h"].shape).toEqual([3, 4]);
     expect(norms["l0.h"].data.some((v) => v > 0)).toBe(true);
   });

@@ -1,12 +1,31 @@
 /** Normalisation, zoneout and recurrent dropout in the layers: gradients, every strategy on both backends, equations, statistics. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, GRU, LSTM, RNN, type ModelInputs, type Module, type RegularizationOptions, type StrategyOption, type Tensor } from "webgpu-rnn/full";
+import {
+  forward,
+  gradients,
+  GRU,
+  LSTM,
+  RNN,
+  type ModelInputs,
+  type Module,
+  type RegularizationOptions,
+  type StrategyOption,
+  type Tensor,
+} from "webgpu-rnn/full";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 /** `few` units for finite differences, whose number is that of the weights. */
 const [T, B, I, few] = [3, 4, 2, 5];
-const tensor = (shape: number[], seed: number): Tensor => ({ shape, data: Float64Array.from(numbers(shape.reduce((a, b) => a * b), seed)) });
+const tensor = (shape: number[], seed: number): Tensor => ({
+  shape,
+  data: Float64Array.from(
+    numbers(
+      shape.reduce((a, b) => a * b),
+      seed,
+    ),
+  ),
+});
 
 type Options = { numLayers?: number; bidirectional?: boolean; seed?: number };
 interface Variant {
@@ -15,15 +34,23 @@ interface Variant {
   readonly strategies: readonly StrategyOption[];
 }
 const both = ["loop", "step"] as const;
-const variant = (make: Variant["make"], { training = false, strategies = both }: { training?: boolean; strategies?: readonly StrategyOption[] } = {}): Variant => ({ make, training, strategies });
+const variant = (
+  make: Variant["make"],
+  { training = false, strategies = both }: { training?: boolean; strategies?: readonly StrategyOption[] } = {},
+): Variant => ({ make, training, strategies });
 const batch: RegularizationOptions = { normalization: "batch", normalizedSteps: 3 };
 const step = { strategies: ["step"] as const };
 
 const variants: Record<string, Variant> = {
   "LSTM with layer normalisation": variant((o, H) => new LSTM(I, H, { ...o, normalization: "layer" })),
-  "LSTM with coupled gates, layer normalisation and no biases": variant((o, H) => new LSTM(I, H, { ...o, forgetGate: "coupled", normalization: "layer", bias: false })),
+  "LSTM with coupled gates, layer normalisation and no biases": variant(
+    (o, H) => new LSTM(I, H, { ...o, forgetGate: "coupled", normalization: "layer", bias: false }),
+  ),
   "GRU with layer normalisation": variant((o, H) => new GRU(I, H, { ...o, normalization: "layer" })),
-  "GRU without a reset, with layer normalisation and zoneout": variant((o, H) => new GRU(I, H, { ...o, reset: "none", normalization: "layer", zoneout: 0.3 }), { training: true }),
+  "GRU without a reset, with layer normalisation and zoneout": variant(
+    (o, H) => new GRU(I, H, { ...o, reset: "none", normalization: "layer", zoneout: 0.3 }),
+    { training: true },
+  ),
   "RNN with layer normalisation": variant((o, H) => new RNN(I, H, { ...o, normalization: "layer" })),
   "LSTM with batch normalisation, in training": variant((o, H) => new LSTM(I, H, { ...o, ...batch }), { training: true, ...step }),
   "LSTM with batch normalisation, in inference": variant((o, H) => new LSTM(I, H, { ...o, ...batch }), step),
@@ -33,8 +60,14 @@ const variants: Record<string, Variant> = {
   "LSTM with peepholes and zoneout": variant((o, H) => new LSTM(I, H, { ...o, peepholes: true, zoneout: { h: 0.2 } }), { training: true }),
   "RNN with zoneout, in training": variant((o, H) => new RNN(I, H, { ...o, nonlinearity: "relu", zoneout: 0.4 }), { training: true }),
   "LSTM with recurrent dropout": variant((o, H) => new LSTM(I, H, { ...o, recurrentDropout: 0.4 }), { training: true }),
-  "GRU with recurrent dropout and layer normalisation": variant((o, H) => new GRU(I, H, { ...o, recurrentDropout: 0.4, normalization: "layer" }), { training: true }),
-  "LSTM with batch normalisation, zoneout and recurrent dropout": variant((o, H) => new LSTM(I, H, { ...o, ...batch, zoneout: 0.2, recurrentDropout: 0.3 }), { training: true, ...step }),
+  "GRU with recurrent dropout and layer normalisation": variant(
+    (o, H) => new GRU(I, H, { ...o, recurrentDropout: 0.4, normalization: "layer" }),
+    { training: true },
+  ),
+  "LSTM with batch normalisation, zoneout and recurrent dropout": variant(
+    (o, H) => new LSTM(I, H, { ...o, ...batch, zoneout: 0.2, recurrentDropout: 0.3 }),
+    { training: true, ...step },
+  ),
 };
 const names = Object.keys(variants);
 
@@ -51,57 +84,95 @@ const lengthsOf = (name: string): number[] => (name.includes("batch") ? [3, 2, 3
 /** Gains, statistics and biases that are not all alike. */
 async function stirred(model: Module): Promise<Module> {
   const dict = await model.stateDict();
-  model.loadStateDict(Object.fromEntries(Object.entries(dict).map(([name, { shape, data }], n) => [name, { shape, data: /gain|running|bias/.test(name) ? data.map((v, i) => v + 0.3 * Math.abs(Math.sin(n + 2.3 * i))) : data }])));
+  model.loadStateDict(
+    Object.fromEntries(
+      Object.entries(dict).map(([name, { shape, data }], n) => [
+        name,
+        { shape, data: /gain|running|bias/.test(name) ? data.map((v, i) => v + 0.3 * Math.abs(Math.sin(n + 2.3 * i))) : data },
+      ]),
+    ),
+  );
   return model;
 }
 
 describe("gradients in float64 agree with finite differences", () => {
-  it.each(names.flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))("%s by %s, rows of different lengths", async (name, strategy) => {
-    const { make, training } = variants[name];
-    await checkGradients(await stirred(make({ bidirectional: true, seed: 1 }, few)), inputsOf(name, 2, few, lengthsOf(name)), training, { strategy, bends: true });
-  });
+  it.each(names.flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))(
+    "%s by %s, rows of different lengths",
+    async (name, strategy) => {
+      const { make, training } = variants[name];
+      await checkGradients(await stirred(make({ bidirectional: true, seed: 1 }, few)), inputsOf(name, 2, few, lengthsOf(name)), training, {
+        strategy,
+        bends: true,
+      });
+    },
+  );
 
   it("two layers with norms", async () => {
-    await checkGradients(await stirred(new LSTM(I, few, { numLayers: 2, normalization: "layer", seed: 1 })), inputsOf("LSTM", 2, few), false, { bends: true });
+    await checkGradients(
+      await stirred(new LSTM(I, few, { numLayers: 2, normalization: "layer", seed: 1 })),
+      inputsOf("LSTM", 2, few),
+      false,
+      { bends: true },
+    );
   });
 });
 
 /** Between them every option; each is another pipeline for each pass, and the kernels' own tests have all branches. */
-const onDevice = ["LSTM with layer normalisation", "GRU with recurrent dropout and layer normalisation", "RNN with zoneout, in training", "LSTM with batch normalisation, zoneout and recurrent dropout"];
+const onDevice = [
+  "LSTM with layer normalisation",
+  "GRU with recurrent dropout and layer normalisation",
+  "RNN with zoneout, in training",
+  "LSTM with batch normalisation, zoneout and recurrent dropout",
+];
 
 describe.each(kinds)("on %s", (kind) => {
   // A norm over five numbers makes forty times more of what float32 rounds than one over these.
   const H = 32;
-  it.each((kind === "cpu" ? names : onDevice).flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))("%s gives the float64 values by %s", async (name, strategy) => {
-    const { make, training } = variants[name];
-    const model = await stirred(make({ numLayers: 2, bidirectional: name.includes("layer"), seed: 2 }, H));
-    const lanes = name.includes("layer") ? 4 : 2;
-    const inputs = inputsOf(name, lanes, H, lengthsOf(name));
-    const options = { training, seed: 9 };
-    const cotangents = { output: tensor([T, B, (H * lanes) / 2], 6), state: { h: tensor([lanes, B, H], 7) } };
-    const start = await model.stateDict();
-    const expected = await gradients(model, inputs, cotangents, { ...options, backend: await backend("cpu", "float64"), strategy: "step" });
-    const statistics = await model.stateDict();
-    model.loadStateDict(start);
-    const found = await gradients(model, inputs, cotangents, { ...options, backend: await backend(kind), strategy });
-    expectClose("output", found.output.data, expected.output.data);
-    // What is subtracted in a norm's gradient is as large as the array's largest numbers: small ones are held to those.
-    const expectGradient = (what: string, actual: ArrayLike<number>, wanted: ArrayLike<number>): void =>
-      expectClose(what, actual, wanted, { atol: 1e-5 + 3e-5 * Array.from(wanted).reduce((most, v) => Math.max(most, Math.abs(v)), 0), rtol: 1e-4 });
-    expectGradient("d.input", found.gradients.input!.data, expected.gradients.input!.data);
-    for (const [path, { data }] of Object.entries(expected.gradients.parameters)) expectGradient(`d.${path}`, found.gradients.parameters[path].data, data);
-    for (const [path, { data }] of Object.entries(expected.state)) expectClose(path, found.state[path].data, data);
-    for (const [path, { data }] of Object.entries(await model.stateDict())) expectClose(path, data, statistics[path].data);
-  });
+  it.each((kind === "cpu" ? names : onDevice).flatMap((name) => variants[name].strategies.map((strategy) => [name, strategy] as const)))(
+    "%s gives the float64 values by %s",
+    async (name, strategy) => {
+      const { make, training } = variants[name];
+      const model = await stirred(make({ numLayers: 2, bidirectional: name.includes("layer"), seed: 2 }, H));
+      const lanes = name.includes("layer") ? 4 : 2;
+      const inputs = inputsOf(name, lanes, H, lengthsOf(name));
+      const options = { training, seed: 9 };
+      const cotangents = { output: tensor([T, B, (H * lanes) / 2], 6), state: { h: tensor([lanes, B, H], 7) } };
+      const start = await model.stateDict();
+      const expected = await gradients(model, inputs, cotangents, {
+        ...options,
+        backend: await backend("cpu", "float64"),
+        strategy: "step",
+      });
+      const statistics = await model.stateDict();
+      model.loadStateDict(start);
+      const found = await gradients(model, inputs, cotangents, { ...options, backend: await backend(kind), strategy });
+      expectClose("output", found.output.data, expected.output.data);
+      // What is subtracted in a norm's gradient is as large as the array's largest numbers: small ones are held to those.
+      const expectGradient = (what: string, actual: ArrayLike<number>, wanted: ArrayLike<number>): void =>
+        expectClose(what, actual, wanted, {
+          atol: 1e-5 + 3e-5 * Array.from(wanted).reduce((most, v) => Math.max(most, Math.abs(v)), 0),
+          rtol: 1e-4,
+        });
+      expectGradient("d.input", found.gradients.input!.data, expected.gradients.input!.data);
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+        expectGradient(`d.${path}`, found.gradients.parameters[path].data, data);
+      for (const [path, { data }] of Object.entries(expected.state)) expectClose(path, found.state[path].data, data);
+      for (const [path, { data }] of Object.entries(await model.stateDict())) expectClose(path, data, statistics[path].data);
+    },
+  );
 
   it("gates computed again give the same bits", async () => {
     const model = new LSTM(I, H, { normalization: "layer", zoneout: 0.2, recurrentDropout: 0.3, seed: 3 });
     const inputs = { input: tensor([20, B, I], 3) };
     const options = { backend: await backend(kind), training: true, seed: 4 };
     const cotangents = { output: tensor([20, B, H], 6) };
-    const [kept, again] = [await gradients(model, inputs, cotangents, options), await gradients(model, inputs, cotangents, { ...options, recompute: true })];
+    const [kept, again] = [
+      await gradients(model, inputs, cotangents, options),
+      await gradients(model, inputs, cotangents, { ...options, recompute: true }),
+    ];
     expect(again.output).toEqual(kept.output);
-    for (const [path, { data }] of Object.entries(kept.gradients.parameters)) expectClose(path, again.gradients.parameters[path].data, data);
+    for (const [path, { data }] of Object.entries(kept.gradients.parameters))
+      expectClose(path, again.gradients.parameters[path].data, data);
   });
 });
 
@@ -115,7 +186,8 @@ function normalized(v: readonly number[]): number[] {
 
 describe("the equations, written out", () => {
   /** weight [rows, columns] · vector. */
-  const times = ({ shape: [rows, columns], data }: Tensor, v: readonly number[]): number[] => Array.from({ length: rows }, (_, r) => v.reduce((sum, x, c) => sum + x * data[r * columns + c], 0));
+  const times = ({ shape: [rows, columns], data }: Tensor, v: readonly number[]): number[] =>
+    Array.from({ length: rows }, (_, r) => v.reduce((sum, x, c) => sum + x * data[r * columns + c], 0));
 
   it("of an LSTM with layer normalisation (Ba et al. 2016)", async () => {
     const model = await stirred(new LSTM(I, few, { normalization: "layer", seed: 5 }));
@@ -125,13 +197,19 @@ describe("the equations, written out", () => {
     let c = h;
     const outputs: number[] = [];
     for (let t = 0; t < T; t++) {
-      const [ofX, ofH] = [normalized(times(d.weight_ih_l0, Array.from(x.data).slice(t * I, (t + 1) * I))), normalized(times(d.weight_hh_l0, h))];
+      const [ofX, ofH] = [
+        normalized(times(d.weight_ih_l0, Array.from(x.data).slice(t * I, (t + 1) * I))),
+        normalized(times(d.weight_hh_l0, h)),
+      ];
       const a = ofX.map((v, i) => v * d.gain_ih_l0.data[i] + d.bias_ih_l0.data[i] + ofH[i] * d.gain_hh_l0.data[i] + d.bias_hh_l0.data[i]);
       c = c.map((before, u) => sigma(a[few + u]) * before + sigma(a[u]) * Math.tanh(a[2 * few + u]));
       h = normalized(c).map((v, u) => sigma(a[3 * few + u]) * Math.tanh(v * d.gain_c_l0.data[u] + d.bias_c_l0.data[u]));
       outputs.push(...h);
     }
-    expectClose("h", (await forward(model, x, { backend: await backend("cpu", "float64") })).output.data, outputs, { atol: 1e-12, rtol: 0 });
+    expectClose("h", (await forward(model, x, { backend: await backend("cpu", "float64") })).output.data, outputs, {
+      atol: 1e-12,
+      rtol: 0,
+    });
   });
 
   it("of an RNN with batch normalisation, and its running statistics (Cooijmans et al. 2017)", async () => {
@@ -142,19 +220,28 @@ describe("the equations, written out", () => {
     const outputs: number[] = [];
     const running = Array.from(d.running_l0.data);
     for (let t = 0; t < T; t++) {
-      const sides = [h.map((_, b) => times(d.weight_ih_l0, Array.from(x.data).slice((t * B + b) * I, (t * B + b + 1) * I))), h.map((row) => times(d.weight_hh_l0, row))];
+      const sides = [
+        h.map((_, b) => times(d.weight_ih_l0, Array.from(x.data).slice((t * B + b) * I, (t * B + b + 1) * I))),
+        h.map((row) => times(d.weight_hh_l0, row)),
+      ];
       // Rows of the statistics: mean and variance of W·x, then of U·h.
-      sides.forEach((side, s) => Array.from({ length: few }, (_, u) => {
-        const column = side.map((row) => row[u]);
-        const mean = column.reduce((a, b) => a + b, 0) / B;
-        const unbiased = column.reduce((a, b) => a + (b - mean) ** 2, 0) / (B - 1);
-        [mean, unbiased].forEach((value, n) => {
-          const at = (Math.min(t, 1) * 4 + 2 * s + n) * few + u;
-          running[at] += 0.1 * (value - running[at]);
-        });
-      }));
+      sides.forEach((side, s) =>
+        Array.from({ length: few }, (_, u) => {
+          const column = side.map((row) => row[u]);
+          const mean = column.reduce((a, b) => a + b, 0) / B;
+          const unbiased = column.reduce((a, b) => a + (b - mean) ** 2, 0) / (B - 1);
+          [mean, unbiased].forEach((value, n) => {
+            const at = (Math.min(t, 1) * 4 + 2 * s + n) * few + u;
+            running[at] += 0.1 * (value - running[at]);
+          });
+        }),
+      );
       const [ofX, ofH] = sides.map((side) => Array.from({ length: few }, (_, u) => normalized(side.map((row) => row[u]))));
-      h = h.map((row, b) => row.map((_, u) => Math.tanh(ofX[u][b] * d.gain_ih_l0.data[u] + d.bias_ih_l0.data[u] + ofH[u][b] * d.gain_hh_l0.data[u] + d.bias_hh_l0.data[u])));
+      h = h.map((row, b) =>
+        row.map((_, u) =>
+          Math.tanh(ofX[u][b] * d.gain_ih_l0.data[u] + d.bias_ih_l0.data[u] + ofH[u][b] * d.gain_hh_l0.data[u] + d.bias_hh_l0.data[u]),
+        ),
+      );
       outputs.push(...h.flat());
     }
     const { output } = await forward(model, x, { backend: await backend("cpu", "float64"), training: true });

@@ -46,7 +46,12 @@ describe.each(backends)("on %s", (_, make) => {
     // i closed, g 0, o open.
     bias.fill(-100, 0, H).set(b, H);
     bias.fill(100, 3 * H);
-    layer.loadStateDict({ weight_ih_l0: zero(4 * H, 1), weight_hh_l0: zero(4 * H, H), bias_ih_l0: { shape: [4 * H], data: bias }, bias_hh_l0: zero(4 * H) });
+    layer.loadStateDict({
+      weight_ih_l0: zero(4 * H, 1),
+      weight_hh_l0: zero(4 * H, H),
+      bias_ih_l0: { shape: [4 * H], data: bias },
+      bias_hh_l0: zero(4 * H),
+    });
     const memory = 1e4;
     const inputs = { input: zero(1, 1, 1), state: { c: { shape: [1, 1, H], data: new Float32Array(H).fill(memory) } } };
     const cotangents = { state: { c: { shape: [1, 1, H], data: new Float32Array(H).fill(1) } } };
@@ -67,15 +72,17 @@ describe.each(backends)("on %s", (_, make) => {
 function errors(result: Awaited<ReturnType<typeof gradients>>, right: Awaited<ReturnType<typeof gradients>>): Record<string, number> {
   const all = ({ output, gradients: g }: typeof result) => ({ output, input: g.input!, ...g.parameters });
   const [values, expected] = [all(result), all(right)] as Record<string, { data: ArrayLike<number> }>[];
-  return Object.fromEntries(Object.entries(expected).map(([name, { data }]) => {
-    let most = 0;
-    let error = 0;
-    for (let i = 0; i < data.length; i++) {
-      most = Math.max(most, Math.abs(data[i]));
-      error = Math.max(error, Math.abs(values[name].data[i] - data[i]));
-    }
-    return [name, error / most];
-  }));
+  return Object.fromEntries(
+    Object.entries(expected).map(([name, { data }]) => {
+      let most = 0;
+      let error = 0;
+      for (let i = 0; i < data.length; i++) {
+        most = Math.max(most, Math.abs(data[i]));
+        error = Math.max(error, Math.abs(values[name].data[i] - data[i]));
+      }
+      return [name, error / most];
+    }),
+  );
 }
 
 /** Twins add up in float64. In float32 a sum of 20 products of up to 11 is off by some units of 2^-21. */
@@ -90,15 +97,25 @@ describe.each([
   it("agrees with float64 within ten times what rounding to float32 costs", async () => {
     const layer = make();
     const dict = await layer.stateDict();
-    layer.loadStateDict(Object.fromEntries(Object.entries(dict).map(([name, { shape, data }]) => [name, { shape, data: data.map((w) => Math.fround(w * 50)) }])));
-    const [input, output] = [{ shape: [4, 3, 3], data: numbers(36, 5) }, { shape: [4, 3, 20], data: numbers(240, 6) }];
+    layer.loadStateDict(
+      Object.fromEntries(
+        Object.entries(dict).map(([name, { shape, data }]) => [name, { shape, data: data.map((w) => Math.fround(w * 50)) }]),
+      ),
+    );
+    const [input, output] = [
+      { shape: [4, 3, 3], data: numbers(36, 5) },
+      { shape: [4, 3, 20], data: numbers(240, 6) },
+    ];
     const run = async (on: Backend, strategy: "loop" | "step") => gradients(layer, { input }, { output }, { backend: on, strategy });
     const right = await run(await backend("cpu", "float64"), "loop");
     const rounding = errors(await run(await createBackend("cpu", { wasm: false }), "loop"), right);
     for (const on of [await backend("cpu"), await backend("webgpu")]) {
       for (const strategy of ["loop", "step"] as const) {
         const found = errors(await run(on, strategy), right);
-        for (const [name, error] of Object.entries(found)) expect(error, `${on.adapter} ${strategy} ${name}; float32 alone is ${rounding[name]} off`).toBeLessThanOrEqual(10 * Math.max(rounding[name], leastRounding));
+        for (const [name, error] of Object.entries(found))
+          expect(error, `${on.adapter} ${strategy} ${name}; float32 alone is ${rounding[name]} off`).toBeLessThanOrEqual(
+            10 * Math.max(rounding[name], leastRounding),
+          );
       }
     }
   });

@@ -1,16 +1,43 @@
 /** What a training step costs besides arithmetic: submits, dispatches, objects created, memory held. */
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, Embedding, generate, gradients, Linear, LSTM, Sequential, TextData, Trainer, type Backend, type StrategyOption } from "webgpu-rnn/full";
+import {
+  adam,
+  crossEntropy,
+  Embedding,
+  generate,
+  gradients,
+  Linear,
+  LSTM,
+  Sequential,
+  TextData,
+  Trainer,
+  type Backend,
+  type StrategyOption,
+} from "webgpu-rnn/full";
 import { backend, kinds } from "./support.ts";
 
 const text = "It is not down in any map; true places never are. ".repeat(20);
 
 /** Without the copies for the case that the device is lost: every few seconds, one takes a submit and memory for its read-back. */
-function trainerOn(on: Backend, { steps, hidden, batch = 4, strategy }: { steps: number; hidden: number; batch?: number; strategy?: "loop" | "step" }): { trainer: Trainer; data: TextData } {
+function trainerOn(
+  on: Backend,
+  { steps, hidden, batch = 4, strategy }: { steps: number; hidden: number; batch?: number; strategy?: "loop" | "step" },
+): { trainer: Trainer; data: TextData } {
   const data = TextData.from(text, { batch, steps });
   const V = data.vocabulary.size;
   const model = new Sequential([new Embedding(V, 8), new LSTM(8, hidden), new Linear(hidden, V)], { seed: 1 });
-  return { trainer: new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), clipNorm: 5, strategy, recovery: false }), data };
+  return {
+    trainer: new Trainer(model, {
+      backend: on,
+      data,
+      loss: crossEntropy(),
+      optimizer: adam({ learningRate: 0.01 }),
+      clipNorm: 5,
+      strategy,
+      recovery: false,
+    }),
+    data,
+  };
 }
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;
@@ -38,7 +65,11 @@ function watch(on: Backend): Record<string, number> {
 }
 
 describe("a training step of a one-layer LSTM on WebGPU", () => {
-  it.each([[4, "step", 2 * 4 + 12], [16, "step", 2 * 16 + 12], [16, "loop", 14]] as const)("is one submit and one pass and creates nothing: T = %i by %s, at most %i dispatches", async (steps, strategy, most) => {
+  it.each([
+    [4, "step", 2 * 4 + 12],
+    [16, "step", 2 * 16 + 12],
+    [16, "loop", 14],
+  ] as const)("is one submit and one pass and creates nothing: T = %i by %s, at most %i dispatches", async (steps, strategy, most) => {
     const on = await backend("webgpu");
     const { trainer } = trainerOn(on, { steps, hidden: 16, strategy });
     const counts = watch(on);
@@ -52,8 +83,14 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
     const dispatches = since.dispatchWorkgroups / done;
     expect(dispatches).toBeLessThanOrEqual(most);
     expect(since).toEqual({
-      createBuffer: 0, createBindGroup: 0, createComputePipelineAsync: 0, createShaderModule: 0,
-      createCommandEncoder: done, beginComputePass: done, submit: done, dispatchWorkgroups: dispatches * done,
+      createBuffer: 0,
+      createBindGroup: 0,
+      createComputePipelineAsync: 0,
+      createShaderModule: 0,
+      createCommandEncoder: done,
+      beginComputePass: done,
+      submit: done,
+      dispatchWorkgroups: dispatches * done,
     });
     await run.return();
   });
@@ -63,38 +100,51 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
 async function dispatchesOf(model: LSTM, steps: number, strategy: StrategyOption): Promise<string[]> {
   const on = await backend("webgpu");
   const names: string[] = [];
-  const spy = new Proxy(on, { get: (target, name) => {
-    const value: unknown = Reflect.get(target, name, target);
-    if (name !== "prepare") return typeof value === "function" ? value.bind(target) as unknown : value;
-    return (recording: { commands: { kernel?: { name: string } }[] }, ...rest: unknown[]) => {
-      names.push(...recording.commands.flatMap(({ kernel }) => kernel?.name ?? []));
-      return (value as (...args: unknown[]) => unknown).call(target, recording, ...rest);
-    };
-  } });
+  const spy = new Proxy(on, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name !== "prepare") return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      return (recording: { commands: { kernel?: { name: string } }[] }, ...rest: unknown[]) => {
+        names.push(...recording.commands.flatMap(({ kernel }) => kernel?.name ?? []));
+        return (value as (...args: unknown[]) => unknown).call(target, recording, ...rest);
+      };
+    },
+  });
   const width = 16 * model.directions;
-  await gradients(model, { input: { shape: [steps, 2, 4], data: new Float32Array(steps * 8) } }, { output: { shape: [steps, 2, width], data: new Float32Array(steps * 2 * width) } }, { backend: spy, strategy });
+  await gradients(
+    model,
+    { input: { shape: [steps, 2, 4], data: new Float32Array(steps * 8) } },
+    { output: { shape: [steps, 2, width], data: new Float32Array(steps * 2 * width) } },
+    { backend: spy, strategy },
+  );
   return names;
 }
 
 describe("stacked layers and directions share dispatches", () => {
   it.each([
-    ["two directions", { bidirectional: true }, "step", 8], ["two directions", { bidirectional: true }, "loop", 1],
-    ["three layers", { numLayers: 3 }, "wavefront", 8 + 2], ["three layers, one after another", { numLayers: 3 }, "step", 3 * 8],
-    ["two normalised directions", { bidirectional: true, normalization: "layer" }, "loop", 1], ["two normalised directions", { bidirectional: true, normalization: "layer" }, "step", 8],
+    ["two directions", { bidirectional: true }, "step", 8],
+    ["two directions", { bidirectional: true }, "loop", 1],
+    ["three layers", { numLayers: 3 }, "wavefront", 8 + 2],
+    ["three layers, one after another", { numLayers: 3 }, "step", 3 * 8],
+    ["two normalised directions", { bidirectional: true, normalization: "layer" }, "loop", 1],
+    ["two normalised directions", { bidirectional: true, normalization: "layer" }, "step", 8],
     ["a layer normalised over the batch", { normalization: "batch", normalizedSteps: 8 }, "step", 8],
   ] as const)("%s (%o) by %s: %i each way over 8 steps", async (_, options, strategy, each) => {
     const names = await dispatchesOf(new LSTM(4, 16, { seed: 1, ...options }), 8, strategy);
-    for (const pass of ["forward", "backward"]) expect(names.filter((name) => new RegExp(`^(step|loop|regularized)-${pass}:`).test(name))).toHaveLength(each);
+    for (const pass of ["forward", "backward"])
+      expect(names.filter((name) => new RegExp(`^(step|loop|regularized)-${pass}:`).test(name))).toHaveLength(each);
   });
 });
 
 describe("a step more of", () => {
   it.each([
-    ["a plain layer is one dispatch each way", {}, 1], ["layer normalisation is a product and a cell each way", { normalization: "layer" }, 2],
+    ["a plain layer is one dispatch each way", {}, 1],
+    ["layer normalisation is a product and a cell each way", { normalization: "layer" }, 2],
     ["batch normalisation is no more than that", { normalization: "batch", normalizedSteps: 4 }, 2],
   ] as const)("%s", async (_, options, each) => {
-    const count = async (steps: number): Promise<number> => (await dispatchesOf(new LSTM(4, 16, { seed: 1, ...options }), steps, "step")).length;
-    expect(await count(6) - await count(4)).toBe(2 * 2 * each);
+    const count = async (steps: number): Promise<number> =>
+      (await dispatchesOf(new LSTM(4, 16, { seed: 1, ...options }), steps, "step")).length;
+    expect((await count(6)) - (await count(4))).toBe(2 * 2 * each);
   });
 });
 
@@ -102,7 +152,7 @@ describe.each(kinds)("memory on %s", (kind) => {
   it("stays the same over 2000 steps", async () => {
     const on = await backend(kind);
     const { trainer, data } = trainerOn(on, { steps: 2, hidden: 4, batch: 1 });
-    const heap = (globalThis as { process?: { memoryUsage(): { heapUsed: number } }; gc?: () => void });
+    const heap = globalThis as { process?: { memoryUsage(): { heapUsed: number } }; gc?: () => void };
     const bytes: number[] = [];
     const heaps: number[] = [];
     for await (const { step } of trainer.run({ steps: 2000 })) {

@@ -1,6 +1,21 @@
 // A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
 import { describe, expect, it } from "vitest";
-import { createBackend, Embedding, forward, gradients, GRU, LSTM, plannedMemory, RNN, RnnError, Sequential, type Backend, type LayerOptions, type ModelGradients, type Module } from "webgpu-rnn";
+import {
+  createBackend,
+  Embedding,
+  forward,
+  gradients,
+  GRU,
+  LSTM,
+  plannedMemory,
+  RNN,
+  RnnError,
+  Sequential,
+  type Backend,
+  type LayerOptions,
+  type ModelGradients,
+  type Module,
+} from "webgpu-rnn";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
@@ -8,22 +23,28 @@ const lengths = [21, 4, 13];
 
 /** The same backend, as if its buffers held no more than this. */
 function withBuffersOf(elements: number, device: Backend): Backend {
-  return new Proxy(device, { get: (target, name) => {
-    if (name === "mostElements") return elements;
-    const value: unknown = Reflect.get(target, name, target);
-    return typeof value === "function" ? value.bind(target) as unknown : value;
-  } });
+  return new Proxy(device, {
+    get: (target, name) => {
+      if (name === "mostElements") return elements;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
 }
 
 function compare(actual: ModelGradients, expected: ModelGradients): void {
   expectClose("output", actual.output.data, expected.output.data);
   for (const [path, { data }] of Object.entries(expected.state)) expectClose(path, actual.state[path].data, data);
   for (const [path, { data }] of Object.entries(expected.gradients.parameters)) {
-    expect(data.some((x) => x !== 0), path).toBe(true);
+    expect(
+      data.some((x) => x !== 0),
+      path,
+    ).toBe(true);
     expectClose(`gradient of ${path}`, actual.gradients.parameters[path].data, data);
   }
   if (expected.gradients.input) expectClose("gradient of the input", actual.gradients.input!.data, expected.gradients.input.data);
-  for (const [path, { data }] of Object.entries(expected.gradients.state)) expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
+  for (const [path, { data }] of Object.entries(expected.gradients.state))
+    expectClose(`gradient of initial ${path}`, actual.gradients.state[path].data, data);
 }
 
 /** Norm of the difference over norm of what is expected. */
@@ -42,13 +63,21 @@ function run(model: Module, backend: Backend, options: LayerOptions = {}): Promi
   const D = model instanceof Sequential ? 1 : (model as LSTM).directions * (model as LSTM).numLayers;
   const width = model instanceof Sequential ? H : H * (model as LSTM).directions;
   const path = model instanceof Sequential ? "rnn.h" : "h";
-  return gradients(model, {
-    input: ids ? { shape: [T, B], data: Uint32Array.from(numbers(T * B, 1), (x) => Math.floor((x + 1) * 3)) } : { shape: [T, B, I], data: numbers(T * B * I, 1) },
-    state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 2) } },
-    lengths,
-  }, {
-    output: { shape: [T, B, width], data: numbers(T * B * width, 3) }, state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 4) } },
-  }, { backend, ...options });
+  return gradients(
+    model,
+    {
+      input: ids
+        ? { shape: [T, B], data: Uint32Array.from(numbers(T * B, 1), (x) => Math.floor((x + 1) * 3)) }
+        : { shape: [T, B, I], data: numbers(T * B * I, 1) },
+      state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 2) } },
+      lengths,
+    },
+    {
+      output: { shape: [T, B, width], data: numbers(T * B * width, 3) },
+      state: { [path]: { shape: [D, B, H], data: numbers(D * B * H, 4) } },
+    },
+    { backend, ...options },
+  );
 }
 
 const models: [string, () => Module][] = [
@@ -90,8 +119,12 @@ describe.each(kinds)("in parts on %s", (kind) => {
   });
 
   it.each([
-    ["LSTM", () => new LSTM(I, H, { seed: 1, numLayers: 3 })], ["GRU without biases", () => new GRU(I, H, { seed: 1, numLayers: 2, bias: false })],
-    ["RNN behind a projected embedding", () => new Sequential({ embedding: new Embedding(6, I), rnn: new RNN(I, H, { numLayers: 1 }) }, { seed: 1 })],
+    ["LSTM", () => new LSTM(I, H, { seed: 1, numLayers: 3 })],
+    ["GRU without biases", () => new GRU(I, H, { seed: 1, numLayers: 2, bias: false })],
+    [
+      "RNN behind a projected embedding",
+      () => new Sequential({ embedding: new Embedding(6, I), rnn: new RNN(I, H, { numLayers: 1 }) }, { seed: 1 }),
+    ],
   ] as const)("stacked layers of %s walk a wavefront", async (_, make) => {
     const device = await backend(kind);
     compare(await run(make(), device, { strategy: "wavefront" }), await run(make(), device, { strategy: "loop" }));
@@ -101,7 +134,9 @@ describe.each(kinds)("in parts on %s", (kind) => {
     const device = withBuffersOf(70, await backend(kind));
     const failure = await run(new LSTM(I, H), device).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RnnError);
-    expect((failure as RnnError).message).toBe("l0: the gates of one step are 72 numbers, more than the 70 that fit a buffer of this device; use a smaller batch");
+    expect((failure as RnnError).message).toBe(
+      "l0: the gates of one step are 72 numbers, more than the 70 that fit a buffer of this device; use a smaller batch",
+    );
   });
 });
 
@@ -109,20 +144,30 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
   const input = { shape: [64, 4, 16], data: new Float32Array(64 * 4 * 16) };
   const make = (): LSTM => new LSTM(16, 24, { seed: 1, numLayers: 3 });
 
-  it.each([{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }])("is what is allocated: %o", async (options) => {
-    const device = await createBackend(kind);
-    const model = make();
-    const planned = plannedMemory(model, input, { backend: device, ...options });
-    expect(device.counters.bytes).toBe(0);
-    if (options.gradients) await gradients(model, input, { output: { shape: [64, 4, 24], data: new Float32Array(64 * 4 * 24) } }, { backend: device, recompute: options.recompute });
-    else await forward(model, input, { backend: device });
-    expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
-    // WebGPU has besides a ring of eight buffers to read results back.
-    const most = kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
-    expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
-    expect(device.counters.bytes).toBeLessThanOrEqual(most);
-    device.destroy();
-  });
+  it.each([{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }])(
+    "is what is allocated: %o",
+    async (options) => {
+      const device = await createBackend(kind);
+      const model = make();
+      const planned = plannedMemory(model, input, { backend: device, ...options });
+      expect(device.counters.bytes).toBe(0);
+      if (options.gradients)
+        await gradients(
+          model,
+          input,
+          { output: { shape: [64, 4, 24], data: new Float32Array(64 * 4 * 24) } },
+          { backend: device, recompute: options.recompute },
+        );
+      else await forward(model, input, { backend: device });
+      expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
+      // WebGPU has besides a ring of eight buffers to read results back.
+      const most =
+        kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
+      expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
+      expect(device.counters.bytes).toBeLessThanOrEqual(most);
+      device.destroy();
+    },
+  );
 
   it("is less than half the transient memory where gates are computed again", async () => {
     const device = await backend(kind);

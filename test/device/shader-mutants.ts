@@ -21,39 +21,192 @@ const change = (file: string, subject: SubjectName, ...changes: readonly (readon
 };
 const same = (file: string, from: string, to: string, equivalent: string): void => void mutants.push({ file, from, to, equivalent });
 
-change("activation-backward", "parts", ["1.0 - y[i] * y[i]", "1.0 + y[i] * y[i]"], ["y[i] > 0.0", "y[i] >= 0.5"], ["value += dx[i]", "value = dx[i]"]);
-change("activation-forward", "parts", ["case 1u: { y[i] = safeTanh(x[i]); }", "case 1u: { y[i] = sigmoid(x[i]); }"], ["max(x[i], 0.0)", "max(x[i], 0.1)"]);
-change("adam", "linear", ["parameters[i] = lastGood[kept];", ""], ["secondMoment[i] = lastGood[kept + 128u];", ""], ["lastGood[kept + 64u] = firstMoment[i];", ""], ["parameter -= learningRate * params.weightDecay", "parameter += learningRate * params.weightDecay"], ["secondMoment[i] = v;", ""], ["gradientFactor * g", "gradientFactor * m"], ["sqrt(v / biasCorrection2)", "sqrt(v)"], ["penalty = 0.0;", ""]);
+change(
+  "activation-backward",
+  "parts",
+  ["1.0 - y[i] * y[i]", "1.0 + y[i] * y[i]"],
+  ["y[i] > 0.0", "y[i] >= 0.5"],
+  ["value += dx[i]", "value = dx[i]"],
+);
+change(
+  "activation-forward",
+  "parts",
+  ["case 1u: { y[i] = safeTanh(x[i]); }", "case 1u: { y[i] = sigmoid(x[i]); }"],
+  ["max(x[i], 0.0)", "max(x[i], 0.1)"],
+);
+change(
+  "adam",
+  "linear",
+  ["parameters[i] = lastGood[kept];", ""],
+  ["secondMoment[i] = lastGood[kept + 128u];", ""],
+  ["lastGood[kept + 64u] = firstMoment[i];", ""],
+  ["parameter -= learningRate * params.weightDecay", "parameter += learningRate * params.weightDecay"],
+  ["secondMoment[i] = v;", ""],
+  ["gradientFactor * g", "gradientFactor * m"],
+  ["sqrt(v / biasCorrection2)", "sqrt(v)"],
+  ["penalty = 0.0;", ""],
+);
 change("advance-position", "embedding", ["+= params.by", "+= 1u"]);
-change("binary-cross-entropy", "yesNo", ["max(x[i], 0.0)", "max(-x[i], 0.0)"], ["* normalizer[1]", "* normalizer[0]"], ["if (weight == 0.0)", "if (weight != 0.0)"]);
-change("binary", "sentences", ["if (params.kind == 1u)", "if (params.kind == 2u)"], ["value += y[at]", "value -= y[at]"], ["k * params.b2", "k * params.b1"]);
+change(
+  "binary-cross-entropy",
+  "yesNo",
+  ["max(x[i], 0.0)", "max(-x[i], 0.0)"],
+  ["* normalizer[1]", "* normalizer[0]"],
+  ["if (weight == 0.0)", "if (weight != 0.0)"],
+);
+change(
+  "binary",
+  "sentences",
+  ["if (params.kind == 1u)", "if (params.kind == 2u)"],
+  ["value += y[at]", "value -= y[at]"],
+  ["k * params.b2", "k * params.b1"],
+);
 change("choose-tokens", "sentences", ["row & 3u", "row & 1u"], ["params.offset + row", "row"]);
-change("column-sum", "reset", ["if (params.accumulate != 0u) { sum += sums[column]; }", ""], ["half >= width", "half > width"], ["column >= params.columns", "column > params.columns"], ["min(4u,", "min(3u,"]);
-change("cross-entropy", "classes", ["select(0.0, 1.0, i32(column) == label)", "select(0.0, 1.0, i32(column) + 1 == label)"], ["label == params.ignoreIndex", "label == -1"], ["let scale = weight * normalizer[1];", "let scale = normalizer[1];"], ["+ log(sum)", "- log(sum)"], ["dLogits[at + column] = 0.0;", ""]);
-change("dropout", "parts", ["uniformOf(word) >= params.p", "uniformOf(word) < params.p"], ["words.w", "words.z"], ["value += y[i]", "value = y[i]"], ["params.stream, random[2]", "params.stream, 0u"]);
-change("embedding-gather", "embedding", ["params.firstId + i / params.columns", "i / params.columns"], ["+ i % params.columns", "+ (i + 1u) % params.columns"]);
-change("embedding-scatter", "embedding", ["first += 2048u", "first += 4096u"], ["if (params.accumulate != 0u) { sums[j] += dWeight[at]; }", ""], ["params.columns > 64u", "params.columns > 128u"], ["left &= left - 1u;", "left = 0u;"], ["ids[params.firstId + n] == v", "ids[n] == v"]);
-change("gradient-norm", "linear", ["if (healthy) { norm[3] = 1.0; }", ""], ["sqrt(total) <= params.mostNorm", "sqrt(total) > params.mostNorm"], ["isFinite(total) && isFinite(lossTotal)", "isFinite(total)"], ["norm[2] != 0.0 && isFinite(total)", "isFinite(total)"], ["params.squared != 0u", "params.squared == 0u"], ["min(1.0, params.maxNorm", "max(1.0, params.maxNorm"], ["row += 256u", "row += 512u"]);
-change("gradient-norm-partial", "wide", ["params.groups * 64u", "params.groups * 128u"], ["rowSum(sum, thread, 64u)", "rowSum(sum, thread, 32u)"]);
+change(
+  "column-sum",
+  "reset",
+  ["if (params.accumulate != 0u) { sum += sums[column]; }", ""],
+  ["half >= width", "half > width"],
+  ["column >= params.columns", "column > params.columns"],
+  ["min(4u,", "min(3u,"],
+);
+change(
+  "cross-entropy",
+  "classes",
+  ["select(0.0, 1.0, i32(column) == label)", "select(0.0, 1.0, i32(column) + 1 == label)"],
+  ["label == params.ignoreIndex", "label == -1"],
+  ["let scale = weight * normalizer[1];", "let scale = normalizer[1];"],
+  ["+ log(sum)", "- log(sum)"],
+  ["dLogits[at + column] = 0.0;", ""],
+);
+change(
+  "dropout",
+  "parts",
+  ["uniformOf(word) >= params.p", "uniformOf(word) < params.p"],
+  ["words.w", "words.z"],
+  ["value += y[i]", "value = y[i]"],
+  ["params.stream, random[2]", "params.stream, 0u"],
+);
+change(
+  "embedding-gather",
+  "embedding",
+  ["params.firstId + i / params.columns", "i / params.columns"],
+  ["+ i % params.columns", "+ (i + 1u) % params.columns"],
+);
+change(
+  "embedding-scatter",
+  "embedding",
+  ["first += 2048u", "first += 4096u"],
+  ["if (params.accumulate != 0u) { sums[j] += dWeight[at]; }", ""],
+  ["params.columns > 64u", "params.columns > 128u"],
+  ["left &= left - 1u;", "left = 0u;"],
+  ["ids[params.firstId + n] == v", "ids[n] == v"],
+);
+change(
+  "gradient-norm",
+  "linear",
+  ["if (healthy) { norm[3] = 1.0; }", ""],
+  ["sqrt(total) <= params.mostNorm", "sqrt(total) > params.mostNorm"],
+  ["isFinite(total) && isFinite(lossTotal)", "isFinite(total)"],
+  ["norm[2] != 0.0 && isFinite(total)", "isFinite(total)"],
+  ["params.squared != 0u", "params.squared == 0u"],
+  ["min(1.0, params.maxNorm", "max(1.0, params.maxNorm"],
+  ["row += 256u", "row += 512u"],
+);
+change(
+  "gradient-norm-partial",
+  "wide",
+  ["params.groups * 64u", "params.groups * 128u"],
+  ["rowSum(sum, thread, 64u)", "rowSum(sum, thread, 32u)"],
+);
 change("loss-sum", "linear", ["i += 256u", "i += 257u"], ["normalizer[1] * sum", "sum"]);
-change("mask-steps", "lengths", ["t < lengths[row]", "t <= lengths[row]"], ["value += y[i]", "value -= y[i]"], ["(i / params.H) % params.B", "i % params.B"]);
-change("matmul-block", "large", ["sum11 += right * below;", "sum11 += right * above;"], ["if (params.accumulate != 0u) { value += vec4(c[at]", "if (false) { value += vec4(c[at]"], ["c[at + 3u] = value.w;", ""], ["n + j < params.N", "n + j + 1u < params.N"], ["biasBlock(n + 32u)", "biasBlock(n)"]);
+change(
+  "mask-steps",
+  "lengths",
+  ["t < lengths[row]", "t <= lengths[row]"],
+  ["value += y[i]", "value -= y[i]"],
+  ["(i / params.H) % params.B", "i % params.B"],
+);
+change(
+  "matmul-block",
+  "large",
+  ["sum11 += right * below;", "sum11 += right * above;"],
+  ["if (params.accumulate != 0u) { value += vec4(c[at]", "if (false) { value += vec4(c[at]"],
+  ["c[at + 3u] = value.w;", ""],
+  ["n + j < params.N", "n + j + 1u < params.N"],
+  ["biasBlock(n + 32u)", "biasBlock(n)"],
+);
 change("matmul-block", "square", ["storeSums(m + 4u, rows1)", "storeSums(m + 4u, rows0)"]);
 change("matmul-small-m", "wide", ["share < 8u", "share < 7u"], ["n < params.N", "n + 1u < params.N"]);
-change("matmul-split", "split", ["one < shares; one++) { total +=", "one + 1u < shares; one++) { total +="], ["share * 2u + down", "share * 2u"], ["k += shares * 4u", "k += shares * 8u"]);
-change("peephole-gradient", "peepholes", ["params.cCurrent + at", "params.cPrevious + at"], ["row += 16u", "row += 32u"], ["sum += dPeepholes[unit]", "sum -= dPeepholes[unit]"]);
-change("rmsprop", "rootMean", ["velocity[i] = lastGood[kept + keptVelocity * 64u];", ""], ["lastGood[kept + 128u] = gradientAverage[i];", ""], ["square - average * average", "square"], ["velocity[i] = update;", ""], ["params.alpha * squareAverage[i]", "squareAverage[i]"]);
-change("sample-token", "embedding", ["total >= topK", "total > topK"], ["columns[other] < bestColumn", "columns[other] > bestColumn"], ["words = words.yzwx;", ""], ["random[2] + position[0]", "random[2]"], ["logit / temperature", "logit"]);
-change("sgd", "yesNo", ["velocity[i] = lastGood[kept + 64u];", ""], ["lastGood[kept + 64u] = velocity[i];", ""], ["if (control[3] == 0.0)", "if (control[3] != 0.0)"], ["(1.0 - params.dampening) * g", "g"], ["g += params.momentum * v", "g = v"]);
+change(
+  "matmul-split",
+  "split",
+  ["one < shares; one++) { total +=", "one + 1u < shares; one++) { total +="],
+  ["share * 2u + down", "share * 2u"],
+  ["k += shares * 4u", "k += shares * 8u"],
+);
+change(
+  "peephole-gradient",
+  "peepholes",
+  ["params.cCurrent + at", "params.cPrevious + at"],
+  ["row += 16u", "row += 32u"],
+  ["sum += dPeepholes[unit]", "sum -= dPeepholes[unit]"],
+);
+change(
+  "rmsprop",
+  "rootMean",
+  ["velocity[i] = lastGood[kept + keptVelocity * 64u];", ""],
+  ["lastGood[kept + 128u] = gradientAverage[i];", ""],
+  ["square - average * average", "square"],
+  ["velocity[i] = update;", ""],
+  ["params.alpha * squareAverage[i]", "squareAverage[i]"],
+);
+change(
+  "sample-token",
+  "embedding",
+  ["total >= topK", "total > topK"],
+  ["columns[other] < bestColumn", "columns[other] > bestColumn"],
+  ["words = words.yzwx;", ""],
+  ["random[2] + position[0]", "random[2]"],
+  ["logit / temperature", "logit"],
+);
+change(
+  "sgd",
+  "yesNo",
+  ["velocity[i] = lastGood[kept + 64u];", ""],
+  ["lastGood[kept + 64u] = velocity[i];", ""],
+  ["if (control[3] == 0.0)", "if (control[3] != 0.0)"],
+  ["(1.0 - params.dampening) * g", "g"],
+  ["g += params.momentum * v", "g = v"],
+);
 change("softmax-backward", "parts", ["dy[at + column] * y[at + column]", "dy[at + column]"], ["value += dx[i]", "value = dx[i]"]);
 change("softmax-forward", "logSoftmax", ["shifted - logSum", "shifted + logSum"], ["greatest = rowMax(greatest, thread, share);", ""]);
 change("squared-error", "linear", ["weight * 2.0 * params.factor", "weight * params.factor"], ["* normalizer[1]", ""]);
 change("strided-copy", "lstm", ["if (params.accumulate != 0u) { value += output[at]; }", ""], ["k * params.from2", "k * params.from1"]);
 change("to-half", "halves", ["pair.y = x[at + 1u]", "pair.y = x[at]"], ["at >= params.length", "at > params.length"]);
-change("cells/gru", "gru", ["vec2((1.0 - gates.z)", "vec2((1.0 + gates.z)"], ["Gates(dr, dz, dn * gates.r)", "Gates(dr, dz, dn)"], ["sigmoid(updateSign * (x.z", "sigmoid((x.z + 0.01"]);
+change(
+  "cells/gru",
+  "gru",
+  ["vec2((1.0 - gates.z)", "vec2((1.0 + gates.z)"],
+  ["Gates(dr, dz, dn * gates.r)", "Gates(dr, dz, dn)"],
+  ["sigmoid(updateSign * (x.z", "sigmoid((x.z + 0.01"],
+);
 change("cells/gru", "writing", ["if (hasReset) { r =", "if (true) { r ="], ["let dz = updateSign *", "let dz ="]);
-change("cells/gru-reset-before", "resetSteps", ["r * hPrevious)", "hPrevious)"], ["let dr = dOperand * hPrevious", "let dr = dOperand"], ["dOperand * gates.r)", "dOperand)"]);
-change("cells/lstm", "lstmSteps", ["f * cPrevious + i * g", "f * cPrevious - i * g"], ["dcTotal * i * (1.0 - g * g)", "dcTotal * i * (1.0 - g)"], ["Gates(i, f, g, sigmoid(a.w))", "Gates(f, i, g, sigmoid(a.w))"], ["dcTotal * cPrevious * f", "dcTotal * f"]);
+change(
+  "cells/gru-reset-before",
+  "resetSteps",
+  ["r * hPrevious)", "hPrevious)"],
+  ["let dr = dOperand * hPrevious", "let dr = dOperand"],
+  ["dOperand * gates.r)", "dOperand)"],
+);
+change(
+  "cells/lstm",
+  "lstmSteps",
+  ["f * cPrevious + i * g", "f * cPrevious - i * g"],
+  ["dcTotal * i * (1.0 - g * g)", "dcTotal * i * (1.0 - g)"],
+  ["Gates(i, f, g, sigmoid(a.w))", "Gates(f, i, g, sigmoid(a.w))"],
+  ["dcTotal * cPrevious * f", "dcTotal * f"],
+);
 change("cells/lstm", "coupled", ["f = 1.0 - i;", "f = i;"], ["written -= cPrevious;", ""]);
 change("cells/lstm", "peepholes", ["a.w += peepholes.w * c;", ""], ["dForget * peepholes.y", "dForget * peepholes.x"]);
 change("cells/rnn", "rnn", ["d *= 1.0 - h * h", "d *= 1.0 - h"]);
@@ -61,44 +214,184 @@ change("cells/rnn", "relu", ["select(0.0, 1.0, h > 0.0)", "1.0"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
 change("lib/cell", "peepholes", ["select(1u, 2u, hasPeepholes)", "1u"], ["return weightAt(i);", "return Gates();"]);
 change("lib/finite", "linear", ["0x7f800000u) !=", "0x7fc00000u) !="]);
-change("lib/fold", "linear", ["i < 16u; i++) { total += folded[i]; }", "i < 15u; i++) { total += folded[i]; }"], ["i * 16u + thread", "i * 15u + thread"]);
-change("lib/gradient", "linear", ["norm[2] != 0.0", "true"], ["norm[3] != 0.0", "false"], ["* (count - 1u)", "* count"], ["clamp(g, -clipValue, clipValue)", "min(g, clipValue)"], ["fma(weightDecay, parameter, g)", "g"]);
-change("lib/lane", "lstmSteps", ["params.T - 1u - done", "params.T - done"], ["lane * ((size + 63u) / 64u * 64u)", "lane * size"], ["params.hBase + (params.T + 1u)", "(params.T + 1u)"]);
+change(
+  "lib/fold",
+  "linear",
+  ["i < 16u; i++) { total += folded[i]; }", "i < 15u; i++) { total += folded[i]; }"],
+  ["i * 16u + thread", "i * 15u + thread"],
+);
+change(
+  "lib/gradient",
+  "linear",
+  ["norm[2] != 0.0", "true"],
+  ["norm[3] != 0.0", "false"],
+  ["* (count - 1u)", "* count"],
+  ["clamp(g, -clipValue, clipValue)", "min(g, clipValue)"],
+  ["fma(weightDecay, parameter, g)", "g"],
+);
+change(
+  "lib/lane",
+  "lstmSteps",
+  ["params.T - 1u - done", "params.T - done"],
+  ["lane * ((size + 63u) / 64u * 64u)", "lane * size"],
+  ["params.hBase + (params.T + 1u)", "(params.T + 1u)"],
+);
 change("lib/linear-index", "linear", ["groupIndex(group, groups) * 64u + thread", "groupIndex(group, groups) * 63u + thread"]);
 change("lib/matmul", "wide", ["value += bias[n]", "value -= bias[n]"], ["value += c[at]", "value = c[at]"], ["i * params.cBatch", "i"]);
-change("lib/operands-strided", "linear", ["params.aOffset + i * params.aBatch + min", "i * params.aBatch + min"], ["four < vec4(params.K)", "four <= vec4(params.K)"]);
+change(
+  "lib/operands-strided",
+  "linear",
+  ["params.aOffset + i * params.aBatch + min", "i * params.aBatch + min"],
+  ["four < vec4(params.K)", "four <= vec4(params.K)"],
+);
 change("lib/operands-strided", "wide", ["n * params.bColumn]", "n * params.bRow]"]);
-change("lib/operands-vec4", "lstm", ["(params.aColumn / 4u)", "(params.aColumn / 2u)"], ["four < vec4(params.K)", "four <= vec4(params.K)"]);
-change("lib/operands-vec4", "characters", ["transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]))", "mat4x4(b[at.x], b[at.y], b[at.z], b[at.w])"]);
+change(
+  "lib/operands-vec4",
+  "lstm",
+  ["(params.aColumn / 4u)", "(params.aColumn / 2u)"],
+  ["four < vec4(params.K)", "four <= vec4(params.K)"],
+);
+change("lib/operands-vec4", "characters", [
+  "transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]))",
+  "mat4x4(b[at.x], b[at.y], b[at.z], b[at.w])",
+]);
 change("lib/philox", "parts", ["round < 10u", "round < 9u"], ["word >> 8u", "word >> 9u"]);
-change("lib/regularized", "layerNorm", ["i < 16u; i++) { total = Sides(total.x + folded", "i < 15u; i++) { total = Sides(total.x + folded"], ["return 1.0 / (1.0 - params.dropP);", "return 1.0;"], ["uniformOf(words.x), uniformOf(words.y)", "uniformOf(words.y), uniformOf(words.x)"]);
+change(
+  "lib/regularized",
+  "layerNorm",
+  ["i < 16u; i++) { total = Sides(total.x + folded", "i < 15u; i++) { total = Sides(total.x + folded"],
+  ["return 1.0 / (1.0 - params.dropP);", "return 1.0;"],
+  ["uniformOf(words.x), uniformOf(words.y)", "uniformOf(words.y), uniformOf(words.x)"],
+);
 change("lib/regularized-gradient", "layerNorm", ["carry[first + g] += v[g]", "carry[first + g] = v[g]"], ["kept.y * dc)", "dc)"]);
 change("lib/row-sums", "linear", ["value += sums[m + r]", "value = sums[m + r]"], ["m + r < params.M", "m + r + 1u < params.M"]);
-change("lib/rows", "classes", ["i < first + share; i++) { total", "i + 1u < first + share; i++) { total"], ["max(greatest, lanes[i])", "min(greatest, lanes[i])"]);
+change(
+  "lib/rows",
+  "classes",
+  ["i < first + share; i++) { total", "i + 1u < first + share; i++) { total"],
+  ["max(greatest, lanes[i])", "min(greatest, lanes[i])"],
+);
 change("lib/running-statistics", "batchNorm", ["params.keptSteps - 1u", "params.keptSteps"], ["params.momentum * (value", "(value"]);
 change("lib/weights-float", "lstmSteps", ["return weights[i];", "return weights[i + 1u];"]);
 change("lib/weights-half", "halves", ["fromHalf(weights[i])", "fromHalf(weights[i + 1u])"]);
-change("recurrent/prepare-layer", "lstm", ["forwardWeights[index] = bias[index - weights]", "forwardWeights[index] = 0.0"], ["(k * params.G + g) * params.H + j", "(j * params.G + g) * params.H + k"]);
+change(
+  "recurrent/prepare-layer",
+  "lstm",
+  ["forwardWeights[index] = bias[index - weights]", "forwardWeights[index] = 0.0"],
+  ["(k * params.G + g) * params.H + j", "(j * params.G + g) * params.H + k"],
+);
 change("recurrent/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
-change("recurrent/loop-forward", "lstm", ["shared_h[copy + k]", "shared_h[k]"], ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"], ["if (step.t < lengths[row])", "if (step.t <= lengths[row])"]);
-change("recurrent/loop-backward", "lstm", ["sum.w += dotGates", "sum.w -= dotGates"], ["if (i > 0u)", "if (i > 1u)"], ["row0.carry.x += sum.x;", ""], ["gates[at] = Gates();", ""]);
-change("recurrent/loop-two-phase-forward", "reset", ["let q = operands[k];", "let q = states[k];"], ["c[step.cCurrent + cell] = out.operand;", ""]);
-change("recurrent/loop-two-phase-backward", "reset", ["row0.dh += product.x;", ""], ["before.dh + out.dhPrevious, 0.0", "out.dhPrevious, 0.0"], ["handed[3u * threads + k]", "handed[2u * threads + k]"]);
-change("recurrent/step-forward", "lstmSteps", ["let at3 = step.hPrevious + min(row + 3u, last)", "let at3 = step.hPrevious + min(row + 2u, last)"], ["step.t >= lengths[row]", "step.t > lengths[row]"], ["var sum0 = weightAt(firstWeight + params.H * params.H + unit);", "var sum0 = Gates();"]);
-change("recurrent/step-forward", "wavefront", ["x3 = multiplyAdd(h[below + min(row + 3u", "x3 = multiplyAdd(h[below + min(row + 2u"], ["params.lanes + id.z - 1u", "params.lanes + id.z"]);
-change("recurrent/step-backward", "lstmSteps", ["i + 1u < params.steps", "i + 2u < params.steps"], ["dh += dy[step.dy + cell];", ""], ["vec2(out.dhPrevious, out.dcPrevious)", "vec2(out.dcPrevious, out.dhPrevious)"]);
-change("recurrent/step-backward", "wavefront", ["lane + 1u == params.lanes", "lane == params.lanes"], ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"]);
-change("recurrent/two-phase-forward", "resetSteps", ["return c[step.cCurrent + at];", "return h[step.hPrevious + at];"], ["c[step.cCurrent + cell] = 0.0;", "c[step.cCurrent + cell] = 1.0;"]);
-change("recurrent/two-phase-backward", "resetSteps", ["carried.x + out.dhPrevious", "out.dhPrevious"], ["params.i + 1u < params.steps", "params.i + 2u < params.steps"]);
-change("recurrent/regularized-forward", "layerNorm", ["squares = Sides(squares.x + x * x", "squares = Sides(squares.x + x"], ["(1.0 - kept) * state + kept * hPrevious", "(1.0 - kept) * hPrevious + kept * state"], ["r *= gain(lane, 2u, element.unit);", ""]);
+change(
+  "recurrent/loop-forward",
+  "lstm",
+  ["shared_h[copy + k]", "shared_h[k]"],
+  ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"],
+  ["if (step.t < lengths[row])", "if (step.t <= lengths[row])"],
+);
+change(
+  "recurrent/loop-backward",
+  "lstm",
+  ["sum.w += dotGates", "sum.w -= dotGates"],
+  ["if (i > 0u)", "if (i > 1u)"],
+  ["row0.carry.x += sum.x;", ""],
+  ["gates[at] = Gates();", ""],
+);
+change(
+  "recurrent/loop-two-phase-forward",
+  "reset",
+  ["let q = operands[k];", "let q = states[k];"],
+  ["c[step.cCurrent + cell] = out.operand;", ""],
+);
+change(
+  "recurrent/loop-two-phase-backward",
+  "reset",
+  ["row0.dh += product.x;", ""],
+  ["before.dh + out.dhPrevious, 0.0", "out.dhPrevious, 0.0"],
+  ["handed[3u * threads + k]", "handed[2u * threads + k]"],
+);
+change(
+  "recurrent/step-forward",
+  "lstmSteps",
+  ["let at3 = step.hPrevious + min(row + 3u, last)", "let at3 = step.hPrevious + min(row + 2u, last)"],
+  ["step.t >= lengths[row]", "step.t > lengths[row]"],
+  ["var sum0 = weightAt(firstWeight + params.H * params.H + unit);", "var sum0 = Gates();"],
+);
+change(
+  "recurrent/step-forward",
+  "wavefront",
+  ["x3 = multiplyAdd(h[below + min(row + 3u", "x3 = multiplyAdd(h[below + min(row + 2u"],
+  ["params.lanes + id.z - 1u", "params.lanes + id.z"],
+);
+change(
+  "recurrent/step-backward",
+  "lstmSteps",
+  ["i + 1u < params.steps", "i + 2u < params.steps"],
+  ["dh += dy[step.dy + cell];", ""],
+  ["vec2(out.dhPrevious, out.dcPrevious)", "vec2(out.dcPrevious, out.dhPrevious)"],
+);
+change(
+  "recurrent/step-backward",
+  "wavefront",
+  ["lane + 1u == params.lanes", "lane == params.lanes"],
+  ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"],
+);
+change(
+  "recurrent/two-phase-forward",
+  "resetSteps",
+  ["return c[step.cCurrent + at];", "return h[step.hPrevious + at];"],
+  ["c[step.cCurrent + cell] = 0.0;", "c[step.cCurrent + cell] = 1.0;"],
+);
+change(
+  "recurrent/two-phase-backward",
+  "resetSteps",
+  ["carried.x + out.dhPrevious", "out.dhPrevious"],
+  ["params.i + 1u < params.steps", "params.i + 2u < params.steps"],
+);
+change(
+  "recurrent/regularized-forward",
+  "layerNorm",
+  ["squares = Sides(squares.x + x * x", "squares = Sides(squares.x + x"],
+  ["(1.0 - kept) * state + kept * hPrevious", "(1.0 - kept) * hPrevious + kept * state"],
+  ["r *= gain(lane, 2u, element.unit);", ""],
+);
 change("recurrent/regularized-forward", "batchNorm", ["keepSide(params.first + i, 2u", "keepSide(params.first + i, 0u"]);
-change("recurrent/regularized-backward", "layerNorm", ["gr - mean.r - load", "gr - load"], ["memory.dRead * memory.normalized;", "memory.dRead;"]);
+change(
+  "recurrent/regularized-backward",
+  "layerNorm",
+  ["gr - mean.r - load", "gr - load"],
+  ["memory.dRead * memory.normalized;", "memory.dRead;"],
+);
 change("recurrent/regularized-backward", "batchNorm", ["carry[pair] += out.dhPrevious;", ""]);
-same("lib/operands-vec4", "min(m, params.M - 4u)", "min(m, params.M)", "rows past the edge are read from elsewhere, and what comes of them is not stored");
-same("lib/no-read-out", "return 0.0;", "return 1.0;", "its functions are called for a normalised memory only, and the cells that it stands before have none");
+same(
+  "lib/operands-vec4",
+  "min(m, params.M - 4u)",
+  "min(m, params.M)",
+  "rows past the edge are read from elsewhere, and what comes of them is not stored",
+);
+same(
+  "lib/no-read-out",
+  "return 0.0;",
+  "return 1.0;",
+  "its functions are called for a normalised memory only, and the cells that it stands before have none",
+);
 same("lib/no-row-sums", "addsRows = false", "addsRows = true", "rows are added up and handed to an empty function");
-same("lib/two-phase", "struct SecondForward { gates: Gates, h: f32 }", "struct SecondForward { gates: Gates, h: f32, }", "it holds types alone: another order or type does not compile, and a comma changes nothing");
-same("from-half", "pair.x;", "pair.y;", "only a layer that computes its gates again from halves unpacks them, which needs `recompute`; the kernel tests see it");
-same("matmul-naive", "k = 0u", "k = 1u", "no model uses it: it is what the kernel tests hold the other products to, and sees this change itself");
+same(
+  "lib/two-phase",
+  "struct SecondForward { gates: Gates, h: f32 }",
+  "struct SecondForward { gates: Gates, h: f32, }",
+  "it holds types alone: another order or type does not compile, and a comma changes nothing",
+);
+same(
+  "from-half",
+  "pair.x;",
+  "pair.y;",
+  "only a layer that computes its gates again from halves unpacks them, which needs `recompute`; the kernel tests see it",
+);
+same(
+  "matmul-naive",
+  "k = 0u",
+  "k = 1u",
+  "no model uses it: it is what the kernel tests hold the other products to, and sees this change itself",
+);
 
 export const shaderMutants: readonly ShaderMutant[] = mutants;

@@ -13,7 +13,9 @@ export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): P
   const pass = { loop: [[1]], step: [[1]] };
   const costs = { loop: 1, step: 1 };
   const products = { blocks: [256], whole: [2], split: [1] };
-  const profile = splits ? { version: 1, adapter, units: [64], rows: [4], fixed: { forward: costs, backward: costs }, forward: pass, backward: pass, products } : undefined;
+  const profile = splits
+    ? { version: 1, adapter, units: [64], rows: [4], fixed: { forward: costs, backward: costs }, forward: pass, backward: pass, products }
+    : undefined;
   const on = await createBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
   try {
     const { findings } = await verify(model(), inputs, { ...options, backend: on });

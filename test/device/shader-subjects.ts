@@ -1,7 +1,24 @@
 /** Small models that between them use every WGSL file that a model can use. */
 import {
-  binaryCrossEntropy, crossEntropy, Dropout, Embedding, GRU, Linear, LogSoftmax, LSTM, ReLU, rmsprop, RNN, Sequential, sgd, Sigmoid, Softmax, Tanh,
-  type Module, type Tensor, type VerifyOptions,
+  binaryCrossEntropy,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  GRU,
+  Linear,
+  LogSoftmax,
+  LSTM,
+  ReLU,
+  rmsprop,
+  RNN,
+  Sequential,
+  sgd,
+  Sigmoid,
+  Softmax,
+  Tanh,
+  type Module,
+  type Tensor,
+  type VerifyOptions,
 } from "webgpu-rnn";
 import { Decoder, Seq2Seq } from "webgpu-rnn/full";
 import { numbers } from "./support.ts";
@@ -14,23 +31,43 @@ export interface Subject {
   readonly splits?: boolean;
 }
 
-const floats = (...shape: number[]): Tensor => ({ shape, data: numbers(shape.reduce((a, b) => a * b), 3) });
-const ids = (T: number, B: number, most: number): Tensor => ({ shape: [T, B], data: Uint32Array.from({ length: T * B }, (_, i) => (i * 5 + 2) % most) });
+const floats = (...shape: number[]): Tensor => ({
+  shape,
+  data: numbers(
+    shape.reduce((a, b) => a * b),
+    3,
+  ),
+});
+const ids = (T: number, B: number, most: number): Tensor => ({
+  shape: [T, B],
+  data: Uint32Array.from({ length: T * B }, (_, i) => (i * 5 + 2) % most),
+});
 const sequence = { input: floats(3, 2, 3) };
 const rows = { input: floats(2, 5) };
 const linear = (): Linear => new Linear(5, 4, { seed: 1 });
 const steps = { strategy: "step" } as const;
 
-const sequenceToSequence = (): Seq2Seq => new Seq2Seq({
-  encoder: new Sequential([new Embedding(6, 3), new RNN(3, 4)]), decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new RNN(3, 4) }), scheduledSampling: () => 0.5, seed: 2,
-});
+const sequenceToSequence = (): Seq2Seq =>
+  new Seq2Seq({
+    encoder: new Sequential([new Embedding(6, 3), new RNN(3, 4)]),
+    decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new RNN(3, 4) }),
+    scheduledSampling: () => 0.5,
+    seed: 2,
+  });
 
 const table = {
-  characters: { model: () => new Sequential([new Embedding(9, 3), new LSTM(3, 4), new Linear(4, 9)], { seed: 1 }), inputs: { input: ids(3, 2, 9) } },
+  characters: {
+    model: () => new Sequential([new Embedding(9, 3), new LSTM(3, 4), new Linear(4, 9)], { seed: 1 }),
+    inputs: { input: ids(3, 2, 9) },
+  },
   embedding: { model: () => new Sequential([new Embedding(9, 3), new Linear(3, 9)], { seed: 1 }), inputs: { input: ids(3, 2, 9) } },
   lstm: { model: () => new LSTM(3, 4, { seed: 1 }), inputs: sequence },
   lstmSteps: { model: () => new LSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
-  coupled: { model: () => new LSTM(3, 4, { seed: 1, forgetGate: "coupled", outputActivation: "identity" }), inputs: sequence, options: steps },
+  coupled: {
+    model: () => new LSTM(3, 4, { seed: 1, forgetGate: "coupled", outputActivation: "identity" }),
+    inputs: sequence,
+    options: steps,
+  },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },
   wavefront: { model: () => new LSTM(3, 4, { seed: 1, numLayers: 2 }), inputs: sequence, options: { strategy: "wavefront" } },
   gru: { model: () => new GRU(3, 4, { seed: 1 }), inputs: sequence, options: steps },
@@ -43,9 +80,17 @@ const table = {
   layerNorm: { model: () => new LSTM(3, 4, { seed: 1, normalization: "layer", zoneout: 0.3, recurrentDropout: 0.3 }), inputs: sequence },
   batchNorm: { model: () => new GRU(3, 4, { seed: 1, normalization: "batch", normalizedSteps: 2 }), inputs: sequence },
   halves: { model: () => new LSTM(3, 4, { seed: 1 }), inputs: sequence, options: { strategy: "step", storage: "float16" } },
-  parts: { model: () => new Sequential([linear(), new Tanh(), new Dropout(0.4), new Linear(4, 4), new Sigmoid(), new ReLU(), new Softmax()], { seed: 1 }), inputs: rows },
+  parts: {
+    model: () =>
+      new Sequential([linear(), new Tanh(), new Dropout(0.4), new Linear(4, 4), new Sigmoid(), new ReLU(), new Softmax()], { seed: 1 }),
+    inputs: rows,
+  },
   logSoftmax: { model: () => new Sequential([linear(), new LogSoftmax()], { seed: 1 }), inputs: rows },
-  sentences: { model: sequenceToSequence, inputs: { input: ids(3, 2, 6), lengths: [3, 2], further: { target: ids(2, 2, 5) } }, options: steps },
+  sentences: {
+    model: sequenceToSequence,
+    inputs: { input: ids(3, 2, 6), lengths: [3, 2], further: { target: ids(2, 2, 5) } },
+    options: steps,
+  },
   linear: { model: linear, inputs: rows },
   classes: { model: linear, inputs: rows, options: { loss: crossEntropy() } },
   yesNo: { model: linear, inputs: rows, options: { loss: binaryCrossEntropy(), optimizer: sgd({ momentum: 0.9 }) } },

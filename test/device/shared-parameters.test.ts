@@ -1,7 +1,20 @@
 // A layer that a model uses twice: its gradients are the sums of those of two layers with the same numbers, whichever of its
 // parameters learn, since each op adds to what is there.
 import { describe, expect, it } from "vitest";
-import { compose, Embedding, gradients, GRU, Linear, LSTM, Module, RNN, type Context, type LayerOptions, type Tensor, type Variable } from "webgpu-rnn";
+import {
+  compose,
+  Embedding,
+  gradients,
+  GRU,
+  Linear,
+  LSTM,
+  Module,
+  RNN,
+  type Context,
+  type LayerOptions,
+  type Tensor,
+  type Variable,
+} from "webgpu-rnn";
 import { ops } from "webgpu-rnn/full";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
@@ -14,8 +27,8 @@ interface Case {
 
 const steps: LayerOptions = { strategy: "step" };
 const cases: Record<string, Case> = {
-  "Linear": { make: () => new Linear(3, 3, { seed: 1 }) },
-  "RNN": { make: () => new RNN(3, 3, { seed: 1 }), options: steps },
+  Linear: { make: () => new Linear(3, 3, { seed: 1 }) },
+  RNN: { make: () => new RNN(3, 3, { seed: 1 }), options: steps },
   "LSTM with peepholes": { make: () => new LSTM(3, 3, { seed: 1, peepholes: true }), options: steps },
   "LSTM, projected": { make: () => new LSTM(3, 4, { seed: 1, projSize: 3 }), options: steps },
   "LSTM, gates computed again": { make: () => new LSTM(3, 3, { seed: 1 }), options: { ...steps, recompute: true } },
@@ -30,7 +43,10 @@ const cases: Record<string, Case> = {
 class Lookups extends Module {
   private readonly rnn = new RNN(3, 3, { seed: 2 });
 
-  constructor(private readonly one: Embedding, private readonly two: Embedding) {
+  constructor(
+    private readonly one: Embedding,
+    private readonly two: Embedding,
+  ) {
     super();
     this.addChild("rnn", this.rnn);
     this.addChild("one", one);
@@ -52,7 +68,8 @@ describe.each(kinds)("on %s", (kind) => {
   async function gradientsOf(model: Module, input: Tensor, options: LayerOptions = {}): Promise<Record<string, Tensor>> {
     const [T, B] = input.shape;
     const on = await backend(kind);
-    return (await gradients(model, { input }, { output: { shape: [T, B, 3], data: numbers(T * B * 3, 9) } }, { backend: on, ...options })).gradients.parameters;
+    return (await gradients(model, { input }, { output: { shape: [T, B, 3], data: numbers(T * B * 3, 9) } }, { backend: on, ...options }))
+      .gradients.parameters;
   }
 
   it.each(Object.entries(cases))("a layer used twice learns from both uses: %s", async (_, { make, options }) => {
@@ -60,14 +77,25 @@ describe.each(kinds)("on %s", (kind) => {
     const names = [...make().namedParameters().keys()];
     // All learn; each alone does not; each alone does. A device has the CPU's recordings, and seconds to compile each.
     const without = (pattern: RegExp): string[] => names.filter((name) => pattern.test(name));
-    const frozen = kind === "webgpu" ? [[], without(/weight/), without(/bias/)] : [[], ...names.map((name) => [name]), ...names.map((name) => names.filter((other) => other !== name))];
+    const frozen =
+      kind === "webgpu"
+        ? [[], without(/weight/), without(/bias/)]
+        : [[], ...names.map((name) => [name]), ...names.map((name) => names.filter((other) => other !== name))];
     for (const some of frozen) {
       const freeze = <M extends Module>(layer: M): M => {
         for (const name of some) layer.freeze(name);
         return layer;
       };
-      const tied = await gradientsOf(compose({ layer: freeze(make()) }, ({ layer }, x) => layer(layer(x))), input, options);
-      const apart = await gradientsOf(compose({ one: freeze(make()), two: freeze(make()) }, ({ one, two }, x) => two(one(x))), input, options);
+      const tied = await gradientsOf(
+        compose({ layer: freeze(make()) }, ({ layer }, x) => layer(layer(x))),
+        input,
+        options,
+      );
+      const apart = await gradientsOf(
+        compose({ one: freeze(make()), two: freeze(make()) }, ({ one, two }, x) => two(one(x))),
+        input,
+        options,
+      );
       const learning = names.filter((name) => !some.includes(name));
       expect(Object.keys(tied).sort()).toEqual(learning.map((name) => `layer.${name}`).sort());
       for (const name of learning) {
@@ -83,6 +111,10 @@ describe.each(kinds)("on %s", (kind) => {
     const one = table();
     const tied = await gradientsOf(new Lookups(one, one), input, steps);
     const apart = await gradientsOf(new Lookups(table(), table()), input, steps);
-    expectClose("weight", tied["one.weight"].data, apart["one.weight"].data.map((value: number, i: number) => value + apart["two.weight"].data[i]));
+    expectClose(
+      "weight",
+      tied["one.weight"].data,
+      apart["one.weight"].data.map((value: number, i: number) => value + apart["two.weight"].data[i]),
+    );
   });
 });

@@ -1,20 +1,37 @@
 /** Steps that change nothing: those whose loss is not finite, and those of which no target counts. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, createBackend, crossEntropy, Embedding, GRU, Linear, LSTM, nadam, rmsprop, RnnError, Sequential, sgd, squaredError, Trainer,
-  type BatchLike, type Optimizer, type TrainerOptions, type TrainingData,
+  adam,
+  adamw,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  GRU,
+  Linear,
+  LSTM,
+  nadam,
+  rmsprop,
+  RnnError,
+  Sequential,
+  sgd,
+  squaredError,
+  Trainer,
+  type BatchLike,
+  type Optimizer,
+  type TrainerOptions,
+  type TrainingData,
 } from "webgpu-rnn";
 import { decodeSafetensors, lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
 import { backend, kinds, numbers } from "./support.ts";
 
 const optimizers: Readonly<Record<string, () => Optimizer>> = {
-  "sgd": () => sgd({ learningRate: 0.05 }),
+  sgd: () => sgd({ learningRate: 0.05 }),
   "sgd with momentum": () => sgd({ learningRate: 0.02, momentum: 0.9 }),
-  "rmsprop": () => rmsprop({ learningRate: 0.01 }),
+  rmsprop: () => rmsprop({ learningRate: 0.01 }),
   "rmsprop, centred, with momentum": () => rmsprop({ learningRate: 0.01, centered: true, momentum: 0.5 }),
-  "adam": () => adam({ learningRate: 0.02 }),
-  "adamw": () => adamw({ learningRate: 0.02 }),
-  "nadam": () => nadam({ learningRate: 0.02 }),
+  adam: () => adam({ learningRate: 0.02 }),
+  adamw: () => adamw({ learningRate: 0.02 }),
+  nadam: () => nadam({ learningRate: 0.02 }),
 };
 
 const [T, B] = [3, 2];
@@ -27,7 +44,8 @@ const batchOf = (step: number, target?: number): BatchLike => {
 };
 const clean: TrainingData = { batches: 100, batch: (step) => batchOf(step) };
 /** Running statistics and carried states are both there. */
-const statefulModel = (): Sequential => new Sequential([new LSTM(1, 3, { normalization: "batch", normalizedSteps: T }), new GRU(3, 4), new Linear(4, 1)], { seed: 3 });
+const statefulModel = (): Sequential =>
+  new Sequential([new LSTM(1, 3, { normalization: "batch", normalizedSteps: T }), new GRU(3, 4), new Linear(4, 1)], { seed: 3 });
 
 const contentsOf = async (trainer: Trainer): Promise<unknown> => {
   const { tensors, metadata } = decodeSafetensors(await trainer.checkpoint());
@@ -46,32 +64,49 @@ it("a device that says of itself that a step failed, when none did, is an error 
 
 describe.each(kinds)("on %s, a step that is not finite", (kind) => {
   const trainerOf = async (options: Partial<TrainerOptions>): Promise<Trainer> => {
-    return new Trainer(statefulModel(), { backend: await backend(kind), data: clean, loss: squaredError(), optimizer: adam(), seed: 5, strategy: "step", ...options });
+    return new Trainer(statefulModel(), {
+      backend: await backend(kind),
+      data: clean,
+      loss: squaredError(),
+      optimizer: adam(),
+      seed: 5,
+      strategy: "step",
+      ...options,
+    });
   };
 
-  it.each(Object.entries(optimizers))("leaves everything as it was after the step that `step` says, whichever step it is: %s", async (name, optimizer) => {
-    const moments: unknown[] = [];
-    const quiet = await trainerOf({ optimizer: optimizer() });
-    for (let step = 0; step < 8; step++) {
-      moments.push(await contentsOf(quiet));
-      await quiet.train({ steps: 1 });
-    }
-    // 1e30 squared is infinite; the loss of 1e18 is finite, but its gradient would fill slots for thousands of steps.
-    for (const [bad, target] of [[0, 1e30], [1, 1e18], [2, 1e30], [5, 1e18], [7, 1e30]]) {
-      let broken = true;
-      const data: TrainingData = { batches: 100, batch: (step) => batchOf(step, step === bad && broken ? target : undefined) };
-      const trainer = await trainerOf({ optimizer: optimizer(), data });
-      const told: number[] = [];
-      await expect(trainer.train({ steps: 12, onProgress: ({ step }) => told.push(step) })).rejects.toMatchObject({ kind: "numeric" });
-      expect(told).toEqual(Array.from({ length: bad }, (_, i) => i + 1));
-      expect(trainer.step).toBe(Math.max(0, bad - 1));
-      expect(await contentsOf(trainer), `${name}, bad step ${bad}`).toEqual(moments[trainer.step]);
-      broken = false;
-      // And it goes on from there as if nothing had been.
-      await trainer.train({ steps: 7 - trainer.step });
-      expect(await contentsOf(trainer), `${name}, on from bad step ${bad}`).toEqual(moments[7]);
-    }
-  });
+  it.each(Object.entries(optimizers))(
+    "leaves everything as it was after the step that `step` says, whichever step it is: %s",
+    async (name, optimizer) => {
+      const moments: unknown[] = [];
+      const quiet = await trainerOf({ optimizer: optimizer() });
+      for (let step = 0; step < 8; step++) {
+        moments.push(await contentsOf(quiet));
+        await quiet.train({ steps: 1 });
+      }
+      // 1e30 squared is infinite; the loss of 1e18 is finite, but its gradient would fill slots for thousands of steps.
+      for (const [bad, target] of [
+        [0, 1e30],
+        [1, 1e18],
+        [2, 1e30],
+        [5, 1e18],
+        [7, 1e30],
+      ]) {
+        let broken = true;
+        const data: TrainingData = { batches: 100, batch: (step) => batchOf(step, step === bad && broken ? target : undefined) };
+        const trainer = await trainerOf({ optimizer: optimizer(), data });
+        const told: number[] = [];
+        await expect(trainer.train({ steps: 12, onProgress: ({ step }) => told.push(step) })).rejects.toMatchObject({ kind: "numeric" });
+        expect(told).toEqual(Array.from({ length: bad }, (_, i) => i + 1));
+        expect(trainer.step).toBe(Math.max(0, bad - 1));
+        expect(await contentsOf(trainer), `${name}, bad step ${bad}`).toEqual(moments[trainer.step]);
+        broken = false;
+        // And it goes on from there as if nothing had been.
+        await trainer.train({ steps: 7 - trainer.step });
+        expect(await contentsOf(trainer), `${name}, on from bad step ${bad}`).toEqual(moments[7]);
+      }
+    },
+  );
 
   it("leaves a checkpoint that somebody takes before it is told right", async () => {
     const moments: unknown[] = [];
@@ -83,13 +118,15 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
     for (const bad of [1, 3, 4, 6]) {
       const trainer = await trainerOf({ data: { batches: 100, batch: (step) => batchOf(step, step === bad ? 1e30 : undefined) } });
       const seen: { step: number; contents: Record<string, unknown> }[] = [];
-      await expect((async () => {
-        for await (const { step } of trainer.run({ steps: 12 })) {
-          const contents = await contentsOf(trainer) as { metadata: { step: string } };
-          seen.push({ step, contents });
-          expect(contents).toEqual(moments[Number(contents.metadata.step)]);
-        }
-      })()).rejects.toMatchObject({ kind: "numeric" });
+      await expect(
+        (async () => {
+          for await (const { step } of trainer.run({ steps: 12 })) {
+            const contents = (await contentsOf(trainer)) as { metadata: { step: string } };
+            seen.push({ step, contents });
+            expect(contents).toEqual(moments[Number(contents.metadata.step)]);
+          }
+        })(),
+      ).rejects.toMatchObject({ kind: "numeric" });
       expect(seen.map(({ step }) => step)).toEqual(Array.from({ length: bad }, (_, i) => i + 1));
     }
   });
@@ -100,10 +137,15 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
       const size = [T, rows(step), 1];
       const targets = numbers(T * rows(step), step + 9);
       if (target !== undefined) targets[0] = target;
-      return { input: { shape: size, data: numbers(T * rows(step), step) }, targets: { shape: size, data: targets }, startsSequence: step % 3 !== 1 };
+      return {
+        input: { shape: size, data: numbers(T * rows(step), step) },
+        targets: { shape: size, data: targets },
+        startsSequence: step % 3 !== 1,
+      };
     };
     const model = (): Sequential => new Sequential([new GRU(1, 4), new Linear(4, 1)], { seed: 1 });
-    const make = async (data: TrainingData): Promise<Trainer> => new Trainer(model(), { backend: await backend(kind), data, loss: squaredError(), optimizer: adam(), strategy: "step" });
+    const make = async (data: TrainingData): Promise<Trainer> =>
+      new Trainer(model(), { backend: await backend(kind), data, loss: squaredError(), optimizer: adam(), strategy: "step" });
     const quiet = await make({ batches: 9, batch: (step) => sized(step) });
     const moments: unknown[] = [];
     for (let step = 0; step < 8; step++) {
@@ -120,18 +162,26 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
 
 describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
   const vocabulary = 5;
-  const ids = (step: number): BatchLike => ({ input: { shape: [2, 2], data: [1, 2, step % 5, 3] }, targets: { shape: [2, 2], data: [2, step % 5, 0, 1] }, startsSequence: false });
+  const ids = (step: number): BatchLike => ({
+    input: { shape: [2, 2], data: [1, 2, step % 5, 3] },
+    targets: { shape: [2, 2], data: [2, step % 5, 0, 1] },
+    startsSequence: false,
+  });
   const ignored = { shape: [2, 2], data: [-100, -100, -100, -100] };
   const zeros = { shape: [2, 2], data: [0, 0, 0, 0] };
   const make = async (data: TrainingData, optimizer = adamw({ learningRate: 0.05 })): Promise<Trainer> => {
     const model = new Sequential([new Embedding(vocabulary, 3), new GRU(3, 4), new Linear(4, vocabulary)], { seed: 1 });
     return new Trainer(model, { backend: await backend(kind), data, loss: crossEntropy(), optimizer, clipNorm: 1, strategy: "step" });
   };
-  const parametersOf = async (trainer: Trainer): Promise<number[]> => Object.values(await trainer.model.stateDict()).flatMap(({ data }) => [...data]);
+  const parametersOf = async (trainer: Trainer): Promise<number[]> =>
+    Object.values(await trainer.model.stateDict()).flatMap(({ data }) => [...data]);
 
   it.each(Object.entries(optimizers))("changes no parameter and no slot, has loss 0 and is counted: %s", async (name, optimizer) => {
     for (const empty of [[0], [1], [3], [0, 1, 2], [2, 3]]) {
-      const data: TrainingData = { batches: 9, batch: (step) => (empty.includes(step) ? { ...ids(step), ...(step % 2 ? { targets: ignored } : { mask: zeros }) } : ids(step)) };
+      const data: TrainingData = {
+        batches: 9,
+        batch: (step) => (empty.includes(step) ? { ...ids(step), ...(step % 2 ? { targets: ignored } : { mask: zeros }) } : ids(step)),
+      };
       const trainer = await make(data, optimizer());
       for (let step = 0; step < 5; step++) {
         const [before, slots] = [await parametersOf(trainer), await slotsOf(trainer)];
@@ -140,7 +190,8 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
           else expect(targets).toBe(4);
         }
         expect(trainer.step).toBe(step + 1);
-        if (empty.includes(step)) expect([await parametersOf(trainer), await slotsOf(trainer)], `${name}, step ${step}`).toEqual([before, slots]);
+        if (empty.includes(step))
+          expect([await parametersOf(trainer), await slotsOf(trainer)], `${name}, step ${step}`).toEqual([before, slots]);
         else expect(await parametersOf(trainer)).not.toEqual(before);
       }
     }
@@ -148,7 +199,10 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
 
   it("does not count in the optimiser's corrections, from a checkpoint neither", async () => {
     // Steps 0 to 2 are empty: from zero states, step 3 is a first update.
-    const startsAt = (first: number): TrainingData => ({ batches: 9, batch: (step) => ({ ...ids(3), startsSequence: true, ...(step < first && { targets: ignored }) }) });
+    const startsAt = (first: number): TrainingData => ({
+      batches: 9,
+      batch: (step) => ({ ...ids(3), startsSequence: true, ...(step < first && { targets: ignored }) }),
+    });
     const want = await make(startsAt(0));
     await want.train({ steps: 1 });
     const got = await make(startsAt(3));
@@ -163,7 +217,10 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
 
   it("carries states on all the same", async () => {
     const want = await make({ batches: 9, batch: ids }, sgd({ learningRate: 0 }));
-    const got = await make({ batches: 9, batch: (step) => ({ ...ids(step), ...(step < 3 && { targets: ignored }) }) }, sgd({ learningRate: 0 }));
+    const got = await make(
+      { batches: 9, batch: (step) => ({ ...ids(step), ...(step < 3 && { targets: ignored }) }) },
+      sgd({ learningRate: 0 }),
+    );
     const losses = await Promise.all([want, got].map(async (trainer) => (await trainer.train({ steps: 5 })).losses.slice(3)));
     expect(losses[1]).toEqual(losses[0]);
   });
@@ -174,7 +231,10 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
     expect(nothing).toEqual({ loss: 0, bitsPerCharacter: 0, perplexity: 1, targets: 0 });
     const starting = (step: number): BatchLike => ({ ...ids(step), startsSequence: true });
     const want = await trainer.evaluate({ batches: 2, batch: starting });
-    const got = await trainer.evaluate({ batches: 4, batch: (step) => (step % 2 ? { ...starting(step), mask: zeros } : starting(step / 2)) });
+    const got = await trainer.evaluate({
+      batches: 4,
+      batch: (step) => (step % 2 ? { ...starting(step), mask: zeros } : starting(step / 2)),
+    });
     expect(got).toEqual(want);
     expect(want.targets).toBe(8);
   });
@@ -182,20 +242,31 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
   it("has no gradient in lossAndGradient either", async () => {
     const on = await backend(kind);
     for (const reduction of ["mean", "sum"] as const) {
-      const { loss, gradient, targets } = await lossAndGradient(crossEntropy({ reduction }), { prediction: { shape: [2, 2, 3], data: numbers(12, 1) }, targets: ignored }, { backend: on });
+      const { loss, gradient, targets } = await lossAndGradient(
+        crossEntropy({ reduction }),
+        { prediction: { shape: [2, 2, 3], data: numbers(12, 1) }, targets: ignored },
+        { backend: on },
+      );
       expect([loss, targets, ...gradient.data]).toEqual(new Array(14).fill(0));
     }
   });
 
-  const slotsOf = async (trainer: Trainer): Promise<unknown> => Object.entries(decodeSafetensors(await trainer.checkpoint()).tensors).filter(([name]) => name.startsWith("optimizer.")).map(([name, { data }]) => [name, ...data]);
+  const slotsOf = async (trainer: Trainer): Promise<unknown> =>
+    Object.entries(decodeSafetensors(await trainer.checkpoint()).tensors)
+      .filter(([name]) => name.startsWith("optimizer."))
+      .map(([name, { data }]) => [name, ...data]);
 });
 
 describe.each(kinds)("on %s", (kind) => {
   it("evaluate reports the sum of a loss that is a sum", async () => {
     const on = await backend(kind);
     const model = new Linear(2, 1, { seed: 1 });
-    const data: TrainingData = { batches: 3, batch: (step) => ({ input: { shape: [2, 2], data: numbers(4, step) }, targets: { shape: [2, 1], data: numbers(2, step + 5) } }) };
-    const of = async (reduction: "mean" | "sum" | "halfSum"): Promise<number> => (await new Trainer(model, { backend: on, data, loss: squaredError({ reduction }), optimizer: sgd() }).evaluate()).loss;
+    const data: TrainingData = {
+      batches: 3,
+      batch: (step) => ({ input: { shape: [2, 2], data: numbers(4, step) }, targets: { shape: [2, 1], data: numbers(2, step + 5) } }),
+    };
+    const of = async (reduction: "mean" | "sum" | "halfSum"): Promise<number> =>
+      (await new Trainer(model, { backend: on, data, loss: squaredError({ reduction }), optimizer: sgd() }).evaluate()).loss;
     const mean = await of("mean");
     expect(await of("sum")).toBeCloseTo(6 * mean, 5);
     expect(await of("halfSum")).toBeCloseTo(3 * mean, 5);

@@ -27,7 +27,12 @@ interface Tolerance {
 export const float32: Tolerance = { atol: 1e-5, rtol: 1e-4 };
 
 /** Fails unless |a - b| <= atol + rtol·|b| everywhere, naming the worst index. */
-export function expectClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, { atol, rtol }: Tolerance = float32): void {
+export function expectClose(
+  what: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { atol, rtol }: Tolerance = float32,
+): void {
   expect(actual.length, `${what}: length`).toBe(expected.length);
   let worst = -1;
   let excess = 0;
@@ -38,7 +43,8 @@ export function expectClose(what: string, actual: ArrayLike<number>, expected: A
       worst = i;
     }
   }
-  if (worst >= 0) expect.fail(`${what}[${worst}] is ${actual[worst]}, expected ${expected[worst]} (${excess.toFixed(1)} times the tolerance)`);
+  if (worst >= 0)
+    expect.fail(`${what}[${worst}] is ${actual[worst]}, expected ${expected[worst]} (${excess.toFixed(1)} times the tolerance)`);
 }
 
 /** A fixture's { shape, dtype, data } as a tensor; float32 values are printed with 9 digits and rounded back here. */
@@ -57,7 +63,8 @@ export function numbers(count: number, seed = 1, scale = 1): Float32Array {
 
 /** A cell of one's own. One gate, one word of halves. */
 export const leaky: CustomCell = {
-  name: "leaky", gateNames: ["a"],
+  name: "leaky",
+  gateNames: ["a"],
   forward: (x, r, hPrevious) => ({ gates: [Math.tanh(x[0] + r[0])], h: 0.5 * hPrevious + 0.5 * Math.tanh(x[0] + r[0]), c: 0 }),
   backward([a], _hPrevious, _h, _cPrevious, _c, dh) {
     const d = [0.5 * dh * (1 - a * a)];

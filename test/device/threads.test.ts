@@ -19,7 +19,12 @@ afterAll(() => {
 function run(model: Module, [T, B, I, H]: readonly number[], backend: Backend, lengths?: number[]): Promise<ModelGradients> {
   const width = H * ((model as LSTM).directions ?? 1);
   const input = { shape: [T, B, I], data: numbers(T * B * I, 1) };
-  return gradients(model, { input, lengths }, { output: { shape: [T, B, width], data: numbers(T * B * width, 2) } }, { backend, training: true, seed: 1 });
+  return gradients(
+    model,
+    { input, lengths },
+    { output: { shape: [T, B, width], data: numbers(T * B * width, 2) } },
+    { backend, training: true, seed: 1 },
+  );
 }
 
 /** Everything that came out, by name. */
@@ -35,8 +40,18 @@ describe("a layer forward and backward", () => {
     ["GRU", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1 }), false],
     ["GRU, one step a dispatch", [3, 18, 24, 260], (I, H) => new GRU(I, H, { seed: 1 }), true],
     ["GRU, reset before", [12, 13, 24, 64], (I, H) => new GRU(I, H, { seed: 1, reset: "before" }), false],
-    ["LSTM, coupled gates and peepholes", [12, 13, 24, 64], (I, H) => new LSTM(I, H, { seed: 1, forgetGate: "coupled", peepholes: true }), true],
-    ["LSTM, layer normalisation and zoneout", [6, 19, 24, 130], (I, H) => new LSTM(I, H, { seed: 1, normalization: "layer", zoneout: 0.2 }), true],
+    [
+      "LSTM, coupled gates and peepholes",
+      [12, 13, 24, 64],
+      (I, H) => new LSTM(I, H, { seed: 1, forgetGate: "coupled", peepholes: true }),
+      true,
+    ],
+    [
+      "LSTM, layer normalisation and zoneout",
+      [6, 19, 24, 130],
+      (I, H) => new LSTM(I, H, { seed: 1, normalization: "layer", zoneout: 0.2 }),
+      true,
+    ],
     ["RNN, recurrent dropout", [6, 19, 24, 130], (I, H) => new RNN(I, H, { seed: 1, recurrentDropout: 0.3 }), true],
     ["a cell of one's own", [3, 37, 24, 96], (I, H) => new CustomRNN(defineCell(leaky), I, H, { seed: 1 }), true],
     ["RNN", [20, 13, 24, 70], (I, H) => new RNN(I, H, { seed: 1 }), true],
@@ -66,17 +81,24 @@ describe("threads", () => {
   });
 
   /** A fill of rows [first, end) with a product of `size` by 1, by the kernel that all threads know. */
-  const fill = (at: number, one: number) => (first: number, end: number) => [{ name: "matmul", args: [at + 4 * first, one, 0, at + 4 * first, end - first, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0] }];
+  const fill = (at: number, one: number) => (first: number, end: number) => [
+    { name: "matmul", args: [at + 4 * first, one, 0, at + 4 * first, end - first, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0] },
+  ];
 
   it("share rows in parts of at least so many, each row once", async () => {
     const threads = await Threads.start(kernels, 3);
     const at = kernels.heap.allocate(400);
     const shares = (rows: number, least: number): number[][] => {
       const parts: number[][] = [];
-      const pieces = threads.parallel(rows, least, (first, end) => {
-        parts.push([first, end]);
-        return fill(at, at)(first, end);
-      }, 1);
+      const pieces = threads.parallel(
+        rows,
+        least,
+        (first, end) => {
+          parts.push([first, end]);
+          return fill(at, at)(first, end);
+        },
+        1,
+      );
       const memory = new Float32Array(kernels.heap.memory.buffer, at, 100);
       memory.fill(7);
       for (const piece of pieces) piece();
@@ -84,8 +106,15 @@ describe("threads", () => {
       expect([...memory]).toEqual(Array.from({ length: 100 }, (_, i) => (i < rows ? 0 : 7)));
       return parts;
     };
-    expect(shares(100, 4)).toEqual([[0, 32], [32, 64], [64, 100]]);
-    expect(shares(11, 4)).toEqual([[0, 4], [4, 11]]);
+    expect(shares(100, 4)).toEqual([
+      [0, 32],
+      [32, 64],
+      [64, 100],
+    ]);
+    expect(shares(11, 4)).toEqual([
+      [0, 4],
+      [4, 11],
+    ]);
     expect(shares(7, 4)).toEqual([[0, 7]]);
     expect(shares(5, 5)).toEqual([[0, 5]]);
     threads.end();

@@ -1,6 +1,21 @@
 /** How runs of trainers begin and end, beside one another and one after the other. */
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, Embedding, GRU, Linear, LSTM, Sequential, squaredError, TextData, Trainer, type Batch, type Progress, type TrainerOptions, type TrainingData } from "webgpu-rnn";
+import {
+  adam,
+  crossEntropy,
+  Embedding,
+  GRU,
+  Linear,
+  LSTM,
+  Sequential,
+  squaredError,
+  TextData,
+  Trainer,
+  type Batch,
+  type Progress,
+  type TrainerOptions,
+  type TrainingData,
+} from "webgpu-rnn";
 import { backend, kinds, numbers } from "./support.ts";
 
 const text = TextData.from("It is not down in any map; true places never are. ".repeat(8), { batch: 2, steps: 4 });
@@ -10,8 +25,18 @@ const pause = (milliseconds = 1): Promise<void> => new Promise((resolve) => setT
 const lossesOf = async (trainer: Trainer, steps: number): Promise<number[]> => (await trainer.train({ steps })).losses;
 
 describe.each(kinds)("a trainer on %s", (kind) => {
-  const trainerOf = async (options: Partial<TrainerOptions> = {}, model: TrainerOptions extends never ? never : ConstructorParameters<typeof Trainer>[0] = modelOf()): Promise<Trainer> => {
-    return new Trainer(model, { backend: await backend(kind), data: text, loss: crossEntropy(), optimizer: adam({ learningRate: 0.03 }), strategy: "step", ...options });
+  const trainerOf = async (
+    options: Partial<TrainerOptions> = {},
+    model: TrainerOptions extends never ? never : ConstructorParameters<typeof Trainer>[0] = modelOf(),
+  ): Promise<Trainer> => {
+    return new Trainer(model, {
+      backend: await backend(kind),
+      data: text,
+      loss: crossEntropy(),
+      optimizer: adam({ learningRate: 0.03 }),
+      strategy: "step",
+      ...options,
+    });
   };
 
   it("trains by one call that can be awaited, and tells each step", async () => {
@@ -28,16 +53,27 @@ describe.each(kinds)("a trainer on %s", (kind) => {
   it("waits for onProgress, ends when it throws, and goes on afterwards", async () => {
     const trainer = await trainerOf();
     let open = 0;
-    await trainer.train({ steps: 4, onProgress: async () => {
-      expect(++open).toBe(1);
-      await pause();
-      open--;
-    } });
-    await expect(trainer.train({ steps: 9, onProgress: ({ step }) => {
-      if (step === 6) throw new Error("enough");
-    } })).rejects.toThrow("enough");
+    await trainer.train({
+      steps: 4,
+      onProgress: async () => {
+        expect(++open).toBe(1);
+        await pause();
+        open--;
+      },
+    });
+    await expect(
+      trainer.train({
+        steps: 9,
+        onProgress: ({ step }) => {
+          if (step === 6) throw new Error("enough");
+        },
+      }),
+    ).rejects.toThrow("enough");
     expect(await lossesOf(trainer, 1)).toHaveLength(1);
-    await expect(trainer.train({ steps: 1, onProgress: "loud" as never })).rejects.toMatchObject({ kind: "option", message: 'Trainer: onProgress must be a function, got "loud"' });
+    await expect(trainer.train({ steps: 1, onProgress: "loud" as never })).rejects.toMatchObject({
+      kind: "option",
+      message: 'Trainer: onProgress must be a function, got "loud"',
+    });
   });
 
   it("ends a call when its signal aborts, and says how many steps it made", async () => {
@@ -53,7 +89,10 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     expect(() => trainer.run({ steps: -1 })).toThrow("Trainer: steps must be an integer of at least 0, got -1");
   });
 
-  it.each([["a break", false], ["a return that nobody waits for", true]])("goes on after %s as if nothing had been", async (_, forgets) => {
+  it.each([
+    ["a break", false],
+    ["a return that nobody waits for", true],
+  ])("goes on after %s as if nothing had been", async (_, forgets) => {
     const want = await lossesOf(await trainerOf(), 30);
     const trainer = await trainerOf();
     const got: number[] = [];
@@ -99,16 +138,21 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     for (const rejects of [false, true]) {
       for (const bad of [0, 1, 4, 7]) {
         let broken = true;
-        const data: TrainingData = { batches: text.batches, batch: (step) => {
-          if (step !== bad || !broken) return rejects ? pause(0).then(() => text.batch(step)) : text.batch(step);
-          if (rejects) return Promise.reject(new Error("no such row"));
-          throw new Error("no such row");
-        } };
+        const data: TrainingData = {
+          batches: text.batches,
+          batch: (step) => {
+            if (step !== bad || !broken) return rejects ? pause(0).then(() => text.batch(step)) : text.batch(step);
+            if (rejects) return Promise.reject(new Error("no such row"));
+            throw new Error("no such row");
+          },
+        };
         const trainer = await trainerOf({ data });
         const seen: number[] = [];
-        await expect((async () => {
-          for await (const { step } of trainer.run({ steps: 12 })) seen.push(step);
-        })()).rejects.toThrow("no such row");
+        await expect(
+          (async () => {
+            for await (const { step } of trainer.run({ steps: 12 })) seen.push(step);
+          })(),
+        ).rejects.toThrow("no such row");
         expect(seen).toEqual(Array.from({ length: bad }, (_, i) => i + 1));
         expect(trainer.step).toBe(bad);
         broken = false;
@@ -122,11 +166,14 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     const want = await trainerOf();
     const losses = await lossesOf(want, 9);
     const asked: number[] = [];
-    const data: TrainingData = { batches: text.batches, batch: async (step, batchFirst) => {
-      asked.push(step);
-      await pause(step % 3);
-      return text.batch(step, batchFirst);
-    } };
+    const data: TrainingData = {
+      batches: text.batches,
+      batch: async (step, batchFirst) => {
+        asked.push(step);
+        await pause(step % 3);
+        return text.batch(step, batchFirst);
+      },
+    };
     const trainer = await trainerOf({ data });
     const ahead: number[] = [];
     const got: number[] = [];
@@ -135,7 +182,10 @@ describe.each(kinds)("a trainer on %s", (kind) => {
       ahead.push(asked.length - step);
     }
     expect(got).toEqual(losses);
-    expect(ahead.slice(0, -1).every((n) => n >= 1), ahead.join()).toBe(true);
+    expect(
+      ahead.slice(0, -1).every((n) => n >= 1),
+      ahead.join(),
+    ).toBe(true);
     expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect((await trainer.evaluate(undefined, { batches: 3 })).loss).toBe((await want.evaluate(undefined, { batches: 3 })).loss);
     expect(await trainer.plannedMemory()).toEqual(await want.plannedMemory());
@@ -153,15 +203,27 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     const wider = TextData.from("It is not down in any map; true places never are. ".repeat(8), { batch: 3, steps: 4 });
     const trainer = await trainerOf({ data: { batches: 9, batch: (step) => Promise.resolve(wider.batch(step)) } });
     trainer.restore(file);
-    await expect(trainer.train({ steps: 1 })).rejects.toMatchObject({ kind: "format", message: '"checkpoint: "carried.1.h" must hold 12 numbers for this trainer\'s batches, got 8; keep the batch size'.slice(1) });
+    await expect(trainer.train({ steps: 1 })).rejects.toMatchObject({
+      kind: "format",
+      message: '"checkpoint: "carried.1.h" must hold 12 numbers for this trainer\'s batches, got 8; keep the batch size'.slice(1),
+    });
   });
 
   it("stops waiting for a batch when its signal aborts, having told all steps before", async () => {
     const stop = new AbortController();
-    const data: TrainingData = { batches: 9, batch: (step) => (step < 3 ? Promise.resolve(text.batch(step)) : new Promise<Batch>(() => undefined)) };
-    const { steps } = await (await trainerOf({ data })).train({ steps: 9, signal: stop.signal, onProgress: ({ step }) => {
-      if (step === 3) setTimeout(() => stop.abort(), 5);
-    } });
+    const data: TrainingData = {
+      batches: 9,
+      batch: (step) => (step < 3 ? Promise.resolve(text.batch(step)) : new Promise<Batch>(() => undefined)),
+    };
+    const { steps } = await (
+      await trainerOf({ data })
+    ).train({
+      steps: 9,
+      signal: stop.signal,
+      onProgress: ({ step }) => {
+        if (step === 3) setTimeout(() => stop.abort(), 5);
+      },
+    });
     expect(steps).toBe(3);
   });
 
@@ -171,8 +233,14 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     const other = new Sequential([new Embedding(vocabulary, 3), shared, new Linear(4, vocabulary)], { seed: 3 });
     const first = await trainerOf({}, one);
     for await (const { step } of first.run({ steps: 3 })) {
-      await expect((await trainerOf({}, one)).train({ steps: 1 })).rejects.toMatchObject({ kind: "option", message: 'Trainer: another trainer is running on this model, or on one that shares "0.weight" with it; end its loop first' });
-      await expect((await trainerOf({}, other)).train({ steps: 1 })).rejects.toMatchObject({ kind: "option", message: /shares "1\.weight_ih_l0"/ });
+      await expect((await trainerOf({}, one)).train({ steps: 1 })).rejects.toMatchObject({
+        kind: "option",
+        message: 'Trainer: another trainer is running on this model, or on one that shares "0.weight" with it; end its loop first',
+      });
+      await expect((await trainerOf({}, other)).train({ steps: 1 })).rejects.toMatchObject({
+        kind: "option",
+        message: /shares "1\.weight_ih_l0"/,
+      });
       await expect(first.train({ steps: 1 })).rejects.toMatchObject({ message: "Trainer: is running already; leave the other loop first" });
       expect(await lossesOf(await trainerOf(), 1), `beside step ${step}`).toHaveLength(1);
     }
@@ -194,20 +262,36 @@ describe.each(kinds)("a trainer on %s", (kind) => {
 
   it("takes a batch of other rows that starts its sequences, and no other", async () => {
     const layer = (): GRU => new GRU(3, 4, { seed: 1 });
-    const dataOf = (rows: readonly number[], starts: (step: number) => boolean): TrainingData => ({ batches: rows.length, batch: (step) => {
-      const n = rows[step % rows.length];
-      return { input: { shape: [4, n, 3], data: numbers(12 * n, step + 1) }, targets: { shape: [4, n, 4], data: numbers(16 * n, step + 50) }, startsSequence: starts(step) };
-    } });
-    const run = async (rows: readonly number[], starts: (step: number) => boolean, carryState = true): Promise<number[]> => lossesOf(await trainerOf({ data: dataOf(rows, starts), loss: squaredError(), carryState }, layer()), 8);
+    const dataOf = (rows: readonly number[], starts: (step: number) => boolean): TrainingData => ({
+      batches: rows.length,
+      batch: (step) => {
+        const n = rows[step % rows.length];
+        return {
+          input: { shape: [4, n, 3], data: numbers(12 * n, step + 1) },
+          targets: { shape: [4, n, 4], data: numbers(16 * n, step + 50) },
+          startsSequence: starts(step),
+        };
+      },
+    });
+    const run = async (rows: readonly number[], starts: (step: number) => boolean, carryState = true): Promise<number[]> =>
+      lossesOf(await trainerOf({ data: dataOf(rows, starts), loss: squaredError(), carryState }, layer()), 8);
     // Where every batch starts its sequences, carrying makes no difference.
     expect(await run([3, 3, 2], () => true)).toEqual(await run([3, 3, 2], () => true, false));
     // 20 sizes are more than are kept.
     const sizes = Array.from({ length: 20 }, (_, i) => 1 + i);
     const many = await trainerOf({ data: dataOf(sizes, () => true), loss: squaredError() }, layer());
-    expect(await lossesOf(many, 40)).toEqual(await lossesOf(await trainerOf({ data: dataOf(sizes, () => true), loss: squaredError(), carryState: false }, layer()), 40));
+    expect(await lossesOf(many, 40)).toEqual(
+      await lossesOf(await trainerOf({ data: dataOf(sizes, () => true), loss: squaredError(), carryState: false }, layer()), 40),
+    );
     const wrong = run([3, 2], (step) => step === 0);
-    await expect(wrong).rejects.toMatchObject({ kind: "shape", message: "carried.h: carries 12 numbers, but this batch needs 8; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)" });
+    await expect(wrong).rejects.toMatchObject({
+      kind: "shape",
+      message:
+        "carried.h: carries 12 numbers, but this batch needs 8; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)",
+    });
     const evaluated = await (await trainerOf({ data: dataOf([2, 2, 1], () => true), loss: squaredError() }, layer())).evaluate();
-    expect(evaluated.loss).toBe((await (await trainerOf({ data: dataOf([2, 2, 1], () => true), loss: squaredError(), carryState: false }, layer())).evaluate()).loss);
+    expect(evaluated.loss).toBe(
+      (await (await trainerOf({ data: dataOf([2, 2, 1], () => true), loss: squaredError(), carryState: false }, layer())).evaluate()).loss,
+    );
   });
 });

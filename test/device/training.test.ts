@@ -1,8 +1,33 @@
 /** Whole training on either backend: the same curves, the same bits, states that carry on, failures that lose nothing. */
 import { describe, expect, it } from "vitest";
 import {
-  adam, adamw, compose, createBackend, crossEntropy, Dropout, Embedding, forward, generate, generateTokens, GRU, Linear, LSTM, nadam, rmsprop, RNN, Sequential, sgd, squaredError, TextData, Trainer, verify,
-  type Backend, type Module, type Optimizer, type TrainerOptions, type TrainingData,
+  adam,
+  adamw,
+  compose,
+  createBackend,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  forward,
+  generate,
+  generateTokens,
+  GRU,
+  Linear,
+  LSTM,
+  nadam,
+  rmsprop,
+  RNN,
+  Sequential,
+  sgd,
+  squaredError,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Module,
+  type Optimizer,
+  type TrainerOptions,
+  type TrainingData,
 } from "webgpu-rnn";
 import brokenActivations from "../../shaders/lib/activations.wgsl";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
@@ -11,10 +36,19 @@ const text = "Better to sleep with a sober cannibal than a drunken Christian. ".
 const data = TextData.from(text, { batch: 3, steps: 10 });
 const V = data.vocabulary.size;
 
-const charModel = (seed = 1): Module => new Sequential([new Embedding(V, 8), new LSTM(8, 12, { numLayers: 2, dropout: 0.2 }), new Dropout(0.1), new Linear(12, V)], { seed });
+const charModel = (seed = 1): Module =>
+  new Sequential([new Embedding(V, 8), new LSTM(8, 12, { numLayers: 2, dropout: 0.2 }), new Dropout(0.1), new Linear(12, V)], { seed });
 
 const trainerFor = (on: Backend, options: Partial<TrainerOptions> = {}, model = charModel()): Trainer =>
-  new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), clipNorm: 1, seed: 4, ...options });
+  new Trainer(model, {
+    backend: on,
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: 0.01 }),
+    clipNorm: 1,
+    seed: 4,
+    ...options,
+  });
 
 async function losses(trainer: Trainer, steps: number): Promise<number[]> {
   const result: number[] = [];
@@ -31,12 +65,17 @@ describe("training on both backends", () => {
   });
 
   it.each([
-    ["GRU, reset before, RMSprop", new GRU(8, 12, { reset: "before", seed: 2 }), rmsprop({ learningRate: 0.005, centered: true, momentum: 0.5 })],
+    [
+      "GRU, reset before, RMSprop",
+      new GRU(8, 12, { reset: "before", seed: 2 }),
+      rmsprop({ learningRate: 0.005, centered: true, momentum: 0.5 }),
+    ],
     ["GRU both ways, AdamW", new GRU(8, 12, { bidirectional: true, seed: 2 }), adamw({ learningRate: 0.01 })],
     ["RNN, SGD", new RNN(8, 12, { nonlinearity: "relu", seed: 2 }), sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true })],
   ] as const)("gives the same curve with %s", async (_name, rnn, optimizer) => {
     const width = rnn.directions * 12;
-    const make = (): Module => compose({ embedding: new Embedding(V, 8), rnn, out: new Linear(width, V) }, (m, x) => m.out(m.rnn(m.embedding(x))), { seed: 3 });
+    const make = (): Module =>
+      compose({ embedding: new Embedding(V, 8), rnn, out: new Linear(width, V) }, (m, x) => m.out(m.rnn(m.embedding(x))), { seed: 3 });
     const cpu = await losses(trainerFor(await backend("cpu"), { optimizer }, make()), 20);
     const gpu = await losses(trainerFor(await backend("webgpu"), { optimizer }, make()), 20);
     expectClose("loss", gpu, cpu, { atol: 0, rtol: 1e-3 });
@@ -66,7 +105,13 @@ describe.each(kinds)("training on %s", (kind) => {
 
   it("keeps the model as it was when a checkpoint does not fit, and names the tensor", async () => {
     const on = await backend(kind);
-    const other = trainerFor(on, {}, new Sequential([new Embedding(V, 8), new LSTM(8, 13, { numLayers: 2, dropout: 0.2 }), new Dropout(0.1), new Linear(13, V)], { seed: 1 }));
+    const other = trainerFor(
+      on,
+      {},
+      new Sequential([new Embedding(V, 8), new LSTM(8, 13, { numLayers: 2, dropout: 0.2 }), new Dropout(0.1), new Linear(13, V)], {
+        seed: 1,
+      }),
+    );
     const file = await other.checkpoint();
     const trainer = trainerFor(on);
     await losses(trainer, 2);
@@ -140,7 +185,11 @@ describe.each(kinds)("running on %s", (kind) => {
       const output: number[] = [];
       for (let t = 0; t < 8; t += size) {
         const steps = Math.min(size, 8 - t);
-        const piece = await forward(layer, { input: { shape: [steps, 2, 3], data: x.slice(t * 6, (t + steps) * 6) }, state }, { backend: on });
+        const piece = await forward(
+          layer,
+          { input: { shape: [steps, 2, 3], data: x.slice(t * 6, (t + steps) * 6) }, state },
+          { backend: on },
+        );
         state = piece.state;
         output.push(...piece.output.data);
       }
@@ -202,7 +251,9 @@ describe("verification", () => {
 
   it("names a shader that does not compile, with line and source", async () => {
     const on = await createBackend("webgpu", { shaders: { "matmul-block": "fn main() { nonsense }" } });
-    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(/matmul-block:strided-small: shader does not compile here: .*nonsense/s);
+    await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(
+      /matmul-block:strided-small: shader does not compile here: .*nonsense/s,
+    );
     on.destroy();
   });
 });
@@ -223,6 +274,8 @@ describe("a lost device", () => {
 describe("shapes beyond the device's limits", () => {
   it("name the limit and a remedy", async () => {
     const on = await backend("webgpu");
-    await expect(forward(new Linear(1, 1 << 20), { shape: [1 << 14, 1], data: new Float32Array(1 << 14) }, { backend: on })).rejects.toThrow(/this device's max\w+ is \d+; use a smaller batch/);
+    await expect(
+      forward(new Linear(1, 1 << 20), { shape: [1 << 14, 1], data: new Float32Array(1 << 14) }, { backend: on }),
+    ).rejects.toThrow(/this device's max\w+ is \d+; use a smaller batch/);
   });
 });

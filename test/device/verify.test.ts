@@ -1,19 +1,40 @@
 // What `verify` looks at, and what it leaves alone.
 import { describe, expect, it } from "vitest";
 import {
-  adam, binaryCrossEntropy, createBackend, crossEntropy, Embedding, forward, GRU, Linear, LSTM, rmsprop, Sequential, sgd, squaredError, TextData, Trainer, verify,
-  type Backend, type Module, type Report,
+  adam,
+  binaryCrossEntropy,
+  createBackend,
+  crossEntropy,
+  Embedding,
+  forward,
+  GRU,
+  Linear,
+  LSTM,
+  rmsprop,
+  Sequential,
+  sgd,
+  squaredError,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Module,
+  type Report,
 } from "webgpu-rnn";
 import "webgpu-rnn/full";
 import { backend, kinds, numbers } from "./support.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(40), { batch: 4, steps: 6 });
-const characters = (): Sequential => new Sequential([new Embedding(data.vocabulary.size, 5), new LSTM(5, 8), new Linear(8, data.vocabulary.size)], { seed: 1 });
+const characters = (): Sequential =>
+  new Sequential([new Embedding(data.vocabulary.size, 5), new LSTM(5, 8), new Linear(8, data.vocabulary.size)], { seed: 1 });
 const inputs = { input: data.batch(0).input };
 const kernelsOf = ({ findings }: Report): Set<string> => new Set(findings.map(({ kernel }) => kernel.split(":")[0]));
 
 /** The losses of a training, with something done beside it now and then and not waited for. */
-async function losses(on: Backend, beside: (model: Module, step: number) => void): Promise<{ all: number[]; weights: Record<string, ArrayLike<number>> }> {
+async function losses(
+  on: Backend,
+  beside: (model: Module, step: number) => void,
+): Promise<{ all: number[]; weights: Record<string, ArrayLike<number>> }> {
   const model = characters();
   const trainer = new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }) });
   const all: number[] = [];
@@ -40,7 +61,8 @@ describe.each(kinds)("verify on %s", (kind) => {
   it("covers loss, clipping, optimiser, evaluation and sampler of a model of ids", async () => {
     const report = await verify(characters(), inputs, { backend: await backend(kind) });
     expect(report.passed, String(report)).toBe(true);
-    for (const kernel of ["cross-entropy", "gradient-norm", "adam", "sample-token", "advance-position", "loss-sum", "embedding-scatter"]) expect(kernelsOf(report), kernel).toContain(kernel);
+    for (const kernel of ["cross-entropy", "gradient-norm", "adam", "sample-token", "advance-position", "loss-sum", "embedding-scatter"])
+      expect(kernelsOf(report), kernel).toContain(kernel);
     expect(report.cases).toBeGreaterThan(100);
     expect(report.findings.filter(({ command }) => command < 0).every(({ case: one }) => one !== undefined)).toBe(true);
   });
@@ -49,10 +71,22 @@ describe.each(kinds)("verify on %s", (kind) => {
     ["squared error by default", {}, ["squared-error", "adam"]],
     ["the given loss", { loss: binaryCrossEntropy() }, ["binary-cross-entropy", "adam"]],
     ["the given optimizer", { loss: squaredError({ reduction: "sum" }), optimizer: sgd({ momentum: 0.9 }) }, ["squared-error", "sgd"]],
-    ["the given targets", { optimizer: rmsprop({ centered: true, momentum: 0.5 }), targets: { shape: [3, 2, 8], data: numbers(48, 7) } }, ["squared-error", "rmsprop"]],
-    ["class indices for numbers", { loss: crossEntropy(), targets: { shape: [3, 2], data: Int32Array.of(0, 1, 2, 7, -100, 3) } }, ["cross-entropy"]],
+    [
+      "the given targets",
+      { optimizer: rmsprop({ centered: true, momentum: 0.5 }), targets: { shape: [3, 2, 8], data: numbers(48, 7) } },
+      ["squared-error", "rmsprop"],
+    ],
+    [
+      "class indices for numbers",
+      { loss: crossEntropy(), targets: { shape: [3, 2], data: Int32Array.of(0, 1, 2, 7, -100, 3) } },
+      ["cross-entropy"],
+    ],
   ] as const)("takes, for a model of numbers, %s", async (_, options, kernels) => {
-    const report = await verify(new GRU(4, 8, { seed: 2 }), { input: { shape: [3, 2, 4], data: numbers(24, 3) } }, { backend: await backend(kind), ...options });
+    const report = await verify(
+      new GRU(4, 8, { seed: 2 }),
+      { input: { shape: [3, 2, 4], data: numbers(24, 3) } },
+      { backend: await backend(kind), ...options },
+    );
     expect(report.passed, String(report)).toBe(true);
     for (const kernel of kernels) expect(kernelsOf(report), kernel).toContain(kernel);
   });
@@ -70,7 +104,7 @@ describe.each(kinds)("verify on %s", (kind) => {
 it("verify takes infinite and undefined numbers on both sides for equal", async () => {
   const on = await backend("cpu");
   const model = new Linear(2, 3, { seed: 1 });
-  model.loadStateDict({ "weight": { shape: [3, 2], data: new Float32Array(6).fill(3e38) }, "bias": { shape: [3], data: new Float32Array(3) } });
+  model.loadStateDict({ weight: { shape: [3, 2], data: new Float32Array(6).fill(3e38) }, bias: { shape: [3], data: new Float32Array(3) } });
   const report = await verify(model, { input: { shape: [2, 2], data: new Float32Array(4).fill(10) } }, { backend: on });
   expect(report.passed, String(report)).toBe(true);
 });

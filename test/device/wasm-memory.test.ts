@@ -49,7 +49,8 @@ describe("the heap", () => {
         held.delete(at);
       }
       const parts = [...held].sort((x, y) => x[0] - y[0]);
-      for (let j = 1; j < parts.length; j++) if (parts[j - 1][0] + parts[j - 1][1] > parts[j][0]) expect.fail(`${parts[j]} lies in ${parts[j - 1]}`);
+      for (let j = 1; j < parts.length; j++)
+        if (parts[j - 1][0] + parts[j - 1][1] > parts[j][0]) expect.fail(`${parts[j]} lies in ${parts[j - 1]}`);
     }
     for (const at of held.keys()) heap.free(at);
     expect(heap.allocate(64)).toBe(1024);
@@ -84,7 +85,8 @@ describe("a backend with WebAssembly kernels", () => {
   it("keeps a program whose kernels are partly TypeScript intact", async () => {
     const backend = await CpuBackend.create();
     const model = new CustomRNN(defineCell(leaky), 3, 5, { seed: 1 });
-    const run = () => gradients(model, { shape: [4, 2, 3], data: numbers(24, 1) }, { output: { shape: [4, 2, 5], data: numbers(40, 2) } }, { backend });
+    const run = () =>
+      gradients(model, { shape: [4, 2, 3], data: numbers(24, 1) }, { output: { shape: [4, 2, 5], data: numbers(40, 2) } }, { backend });
     const before = await run();
     backend.createBuffer("large", "u32", 10 * mebibyte);
     expect(await run()).toEqual(before);
@@ -96,7 +98,10 @@ describe("a backend with WebAssembly kernels", () => {
     expect(backend.fastKernel(lossSum)).toBeUndefined();
     const { memory, sum } = await program(backend, 1000);
     const before = await sum();
-    expect(before).toBeCloseTo(numbers(1000).reduce((total, x) => total + Math.tanh(x), 0), 3);
+    expect(before).toBeCloseTo(
+      numbers(1000).reduce((total, x) => total + Math.tanh(x), 0),
+      3,
+    );
     const generation = backend.generation;
     const large = backend.createBuffer("large", "u32", 10 * mebibyte);
     expect(backend.generation).toBeGreaterThan(generation);

@@ -34,10 +34,13 @@ type Arrays = Record<string, NumericArray>;
 /** Runs one dispatch and returns every buffer as it is afterwards. */
 async function run(backend: CpuBackend, kernel: Kernel, arrays: Arrays, params: Readonly<Record<string, number>>): Promise<Arrays> {
   const recording = new Recording();
-  const views = Object.fromEntries(Object.entries(kernel.bindings).map(([name, { type }]) => [name, recording.buffer(name, [arrays[name].length], "external", type)]));
+  const views = Object.fromEntries(
+    Object.entries(kernel.bindings).map(([name, { type }]) => [name, recording.buffer(name, [arrays[name].length], "external", type)]),
+  );
   recording.dispatch(kernel, views, params);
   const memory = new Map<Buffer, ReturnType<CpuBackend["createBuffer"]>>();
-  for (const [name, { buffer }] of Object.entries(views)) memory.set(buffer, backend.createBuffer(name, buffer.type, buffer.length, arrays[name]));
+  for (const [name, { buffer }] of Object.entries(views))
+    memory.set(buffer, backend.createBuffer(name, buffer.type, buffer.length, arrays[name]));
   const program = await backend.prepare(recording, memory);
   await program.run();
   const after: Arrays = {};
@@ -50,7 +53,12 @@ async function run(backend: CpuBackend, kernel: Kernel, arrays: Arrays, params: 
 const same = (a: NumericArray, b: NumericArray): boolean => a.every((value, i) => Object.is(value, b[i]));
 
 /** Holds the kernel to its twin in every buffer, also where neither should have written, and to itself bit for bit. */
-async function expectTwin(kernel: unknown, arrays: Arrays, params: Readonly<Record<string, number>>, tolerance = { atol: 1e-5, rtol: 1e-5 }): Promise<void> {
+async function expectTwin(
+  kernel: unknown,
+  arrays: Arrays,
+  params: Readonly<Record<string, number>>,
+  tolerance = { atol: 1e-5, rtol: 1e-5 },
+): Promise<void> {
   const { name } = kernel as Kernel;
   const actual = await run(fast, kernel as Kernel, arrays, params);
   expect(fast.fastKernel(kernel as Kernel), `${name} has a WebAssembly version`).toBeDefined();
@@ -74,14 +82,24 @@ const hasSums = (params: Readonly<Record<string, number>>): boolean => params.aR
 /** A cell that WebAssembly does not know, with the arithmetic of one that it does. */
 const foreign = (cell: Cell): Cell => ({ ...cell, shader: "foreign", own: { wgsl: "", arithmetic: arithmeticOf(cell) } });
 const foreignCells = [lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }), gru, rnnTanh].map(foreign);
-const foreignKernels: readonly Kernel[] = foreignCells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]);
+const foreignKernels: readonly Kernel[] = foreignCells.flatMap((cell) => [
+  stepForward(cell),
+  stepBackward(cell),
+  loopForward(cell, 33, 4),
+  loopBackward(cell, 33, 4),
+]);
 
 // The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
-describe.each([...kernels.filter(({ name }) => hasFastKernel.test(name)), ...foreignKernels].map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
+describe.each(
+  [...kernels.filter(({ name }) => hasFastKernel.test(name)), ...foreignKernels].map((kernel) => [kernel.name, kernel] as const),
+)("%s", (_, kernel) => {
   const cases = casesOf(kernel).filter(({ params }) => !kernel.name.endsWith("-sums") || hasSums(params));
-  it.each(cases.map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))("computes what its twin does: %s", async (_, { params, arrays }) => {
-    await expectTwin(kernel, arrays, params);
-  });
+  it.each(cases.map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))(
+    "computes what its twin does: %s",
+    async (_, { params, arrays }) => {
+      await expectTwin(kernel, arrays, params);
+    },
+  );
 });
 
 describe("σ and tanh", () => {
@@ -105,7 +123,8 @@ describe("σ and tanh", () => {
     for (let i = 0; i < sweep.length; i++) {
       const expected = exact(sweep[i]);
       const error = Math.abs(y[i] - expected);
-      if (!(error <= absolute) || !(error <= relative * Math.abs(expected) + 2 ** -140)) expect.fail(`${name}(${sweep[i]}) is ${y[i]}, expected ${expected}`);
+      if (!(error <= absolute) || !(error <= relative * Math.abs(expected) + 2 ** -140))
+        expect.fail(`${name}(${sweep[i]}) is ${y[i]}, expected ${expected}`);
       if (Math.abs(y[i]) > 1) expect.fail(`${name}(${sweep[i]}) is ${y[i]}`);
     }
   });
@@ -115,7 +134,10 @@ describe("σ and tanh", () => {
     const tanh = await activate(1, x);
     expect([...tanh.subarray(0, 7)]).toEqual([1, 1, 1, 1, -1, -1, -1]);
     expect([...tanh.subarray(7)]).toEqual([NaN, 0]);
-    const [a, b, c, d, , low, least, nan, half] = await activate(0, x.map((value) => value * 2));
+    const [a, b, c, d, , low, least, nan, half] = await activate(
+      0,
+      x.map((value) => value * 2),
+    );
     expect([a, b, c, d, half]).toEqual([1, 1, 1, 1, 0.5]);
     expect([low, least].every((value) => value > 0 && value < 1e-37)).toBe(true);
     expect(nan).toBeNaN();
@@ -125,11 +147,18 @@ describe("σ and tanh", () => {
     const H = 8;
     const B = Math.floor(sweep.length / (4 * H));
     const states = (): Float32Array => new Float32Array(2 * B * H);
-    const arrays = { gates: sweep.slice(0, B * H * 4), weights: new Float32Array((H + 1) * H * 4), h: states(), c: states(), lengths: new Uint32Array(B).fill(1) };
+    const arrays = {
+      gates: sweep.slice(0, B * H * 4),
+      weights: new Float32Array((H + 1) * H * 4),
+      h: states(),
+      c: states(),
+      lengths: new Uint32Array(B).fill(1),
+    };
     const { gates } = await run(fast, stepForward(lstm), arrays, { T: 1, B, H, first: 0, steps: 1, hBase: 0, lanes: 1, reverse: 0, i: 0 });
     for (let i = 0; i < gates.length; i++) {
       const exact = i % 4 === 2 ? Math.tanh(sweep[i]) : 1 / (1 + Math.exp(-sweep[i]));
-      if (!(Math.abs(gates[i] - exact) <= 1.2e-7) || !(Math.abs(gates[i] - exact) <= 5e-6 * Math.abs(exact) + 2 ** -140)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);
+      if (!(Math.abs(gates[i] - exact) <= 1.2e-7) || !(Math.abs(gates[i] - exact) <= 5e-6 * Math.abs(exact) + 2 ** -140))
+        expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}, expected ${exact}`);
       if (gates[i] > 1 || gates[i] < (i % 4 === 2 ? -1 : 0)) expect.fail(`gate ${i % 4} of ${sweep[i]} is ${gates[i]}`);
     }
   });
@@ -145,15 +174,35 @@ describe("matmul", () => {
     return { row: columns * gap + 2, column: gap, length: rows * (columns * gap + 2) };
   }
 
-  async function check(layout: string, M: number, N: number, K: number, { batch = 1, useBias = 0, accumulate = 0 } = {}, kernel = matmulNaive): Promise<void> {
+  async function check(
+    layout: string,
+    M: number,
+    N: number,
+    K: number,
+    { batch = 1, useBias = 0, accumulate = 0 } = {},
+    kernel = matmulNaive,
+  ): Promise<void> {
     const a = strides(layout[0], M, K);
     const b = strides(layout[1], K, N);
     const cRow = N + 5;
     const params: MatmulParams = {
-      M, N, K, batch,
-      aOffset: 7, aBatch: a.length + 1, aRow: a.row, aColumn: a.column,
-      bOffset: 5, bBatch: b.length + 2, bRow: b.row, bColumn: b.column,
-      cOffset: 3, cBatch: M * cRow + 4, cRow, useBias, accumulate,
+      M,
+      N,
+      K,
+      batch,
+      aOffset: 7,
+      aBatch: a.length + 1,
+      aRow: a.row,
+      aColumn: a.column,
+      bOffset: 5,
+      bBatch: b.length + 2,
+      bRow: b.row,
+      bColumn: b.column,
+      cOffset: 3,
+      cBatch: M * cRow + 4,
+      cRow,
+      useBias,
+      accumulate,
     };
     // C starts as NaN where nothing may be read.
     const c = numbers(3 + batch * (M * cRow + 4), 4);
@@ -169,19 +218,49 @@ describe("matmul", () => {
 
   it.each(layouts)("agrees with bias, batch and accumulation, layout %s", async (layout) => {
     for (const M of [1, 3, 4, 9]) {
-      for (const useBias of [0, 1]) for (const accumulate of [0, 1]) for (const batch of [1, 3]) await check(layout, M, 37, 13, { useBias, accumulate, batch });
+      for (const useBias of [0, 1])
+        for (const accumulate of [0, 1]) for (const batch of [1, 3]) await check(layout, M, 37, 13, { useBias, accumulate, batch });
     }
   });
 
   it.each(layouts)("agrees where it takes several passes, layout %s", async (layout) => {
-    for (const [M, N, K] of [[67, 19, 521], [5, 263, 300], [131, 269, 259], [1, 1031, 257], [17, 1030, 257]]) await check(layout, M, N, K, { useBias: 1 });
+    for (const [M, N, K] of [
+      [67, 19, 521],
+      [5, 263, 300],
+      [131, 269, 259],
+      [1, 1031, 257],
+      [17, 1030, 257],
+    ])
+      await check(layout, M, N, K, { useBias: 1 });
   });
 
   it.each([0, 1])("adds up the columns of dY beside dYᵀ·x, accumulate %i", async (accumulate) => {
     for (const kernel of matmulBlocksWithSums) {
       const [M, N, K] = [37, 9, 21];
-      const params = { M, N, K, batch: 1, aOffset: 3, aBatch: 0, aRow: 1, aColumn: M, bOffset: 0, bBatch: 0, bRow: N, bColumn: 1, cOffset: 0, cBatch: 0, cRow: N, useBias: 0, accumulate };
-      await expectTwin(kernel, { a: numbers(3 + M * K, 1), b: numbers(N * K, 2), bias: numbers(1, 3), c: numbers(M * N, 4), sums: numbers(M + 5, 5) }, params);
+      const params = {
+        M,
+        N,
+        K,
+        batch: 1,
+        aOffset: 3,
+        aBatch: 0,
+        aRow: 1,
+        aColumn: M,
+        bOffset: 0,
+        bBatch: 0,
+        bRow: N,
+        bColumn: 1,
+        cOffset: 0,
+        cBatch: 0,
+        cRow: N,
+        useBias: 0,
+        accumulate,
+      };
+      await expectTwin(
+        kernel,
+        { a: numbers(3 + M * K, 1), b: numbers(N * K, 2), bias: numbers(1, 3), c: numbers(M * N, 4), sums: numbers(M + 5, 5) },
+        params,
+      );
     }
   });
 
@@ -192,7 +271,10 @@ describe("matmul", () => {
 
 /** No cell of the package has two gates. */
 const twoGates: Cell = {
-  ...rnnTanh, name: "two-gates", shader: "two-gates", gateNames: ["a", "b"],
+  ...rnnTanh,
+  name: "two-gates",
+  shader: "two-gates",
+  gateNames: ["a", "b"],
   own: {
     wgsl: "",
     arithmetic: {
@@ -217,16 +299,33 @@ describe.each([...cells, ...foreignCells, twoGates])("one step of $name, $shader
   function layer(segment: Segment, lengths: ArrayLike<number>): Arrays {
     const { lanes, B, H, steps } = segment;
     return {
-      gates: numbers(laneStart(lanes, steps * B * H) * G, 1, 2), weights: numbers(laneStart(lanes, (H + 2) * H) * G, 2, 2 / Math.sqrt(H)),
-      h: numbers(laneStart(lanes, hSize(segment)), 4), c: numbers(laneStart(lanes, (T + 1) * B * H), 5, 2), lengths: Uint32Array.from(lengths),
-      dy: numbers(laneStart(lanes, T * B * H), 6), carry: numbers(laneStart(lanes, B * H) * 2, 7), dRecurrent: numbers(laneStart(lanes, steps * B * H) * G, 8),
+      gates: numbers(laneStart(lanes, steps * B * H) * G, 1, 2),
+      weights: numbers(laneStart(lanes, (H + 2) * H) * G, 2, 2 / Math.sqrt(H)),
+      h: numbers(laneStart(lanes, hSize(segment)), 4),
+      c: numbers(laneStart(lanes, (T + 1) * B * H), 5, 2),
+      lengths: Uint32Array.from(lengths),
+      dy: numbers(laneStart(lanes, T * B * H), 6),
+      carry: numbers(laneStart(lanes, B * H) * 2, 7),
+      dRecurrent: numbers(laneStart(lanes, steps * B * H) * G, 8),
     };
   }
   const whole = { T, hBase, first: 0, steps: T };
   const forwards = { ...whole, lanes: 1, reverse: 0 };
   const bothWays = { T, hBase, first: 1, steps: 2, lanes: 2, reverse: 2 };
 
-  const shapes = [[1, 1], [2, 3], [3, 4], [4, 5], [5, 8], [7, 9], [8, 31], [17, 33], [33, 16], [1, 67], [16, 257]];
+  const shapes = [
+    [1, 1],
+    [2, 3],
+    [3, 4],
+    [4, 5],
+    [5, 8],
+    [7, 9],
+    [8, 31],
+    [17, 33],
+    [33, 16],
+    [1, 67],
+    [16, 257],
+  ];
 
   it.each(shapes)("goes forward, B=%i H=%i", async (B, H) => {
     for (const lanes of [forwards, { ...forwards, reverse: 1 }, bothWays]) {
@@ -237,7 +336,14 @@ describe.each([...cells, ...foreignCells, twoGates])("one step of $name, $shader
   });
 
   it.each(shapes)("goes backward, B=%i H=%i", async (B, H) => {
-    for (const [lanes, i, tail] of [[forwards, 2, 0], [forwards, 1, 0], [forwards, 0, 1], [{ ...forwards, reverse: 1 }, 0, 0], [bothWays, 0, 0], [bothWays, 0, 1]] as const) {
+    for (const [lanes, i, tail] of [
+      [forwards, 2, 0],
+      [forwards, 1, 0],
+      [forwards, 0, 1],
+      [{ ...forwards, reverse: 1 }, 0, 0],
+      [bothWays, 0, 0],
+      [bothWays, 0, 1],
+    ] as const) {
       const segment = { ...lanes, B, H };
       const arrays = layer(segment, new Array<number>(B).fill(T));
       // Gates are activated ones here, between -1 and 1.

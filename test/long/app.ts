@@ -1,6 +1,7 @@
 /** One small app: it trains a model, runs it, and says what came out. The same text runs everywhere. */
 
-export const names = "adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
+export const names =
+  "adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
 
 /** What `run` returns. */
 export interface Result {
@@ -42,7 +43,8 @@ export const cjs = (from: string): string => `const { ${names} } = require(${JSO
 const print = "run().then((result) => console.log(JSON.stringify(result)));\n";
 
 /** Leaves in the global `finished` what a promise comes to. */
-const finish = "result.then((value) => (globalThis.finished = value), (error) => (globalThis.finished = { message: String(error.stack) }));\n";
+const finish =
+  "result.then((value) => (globalThis.finished = value), (error) => (globalThis.finished = { message: String(error.stack) }));\n";
 
 /** Where a page's address says which backend to take. */
 const kindOfPage = 'new URLSearchParams(location.search).get("kind") ?? "auto"';
@@ -103,19 +105,27 @@ export const apps = {
   ...app("full", '<script type="module" src="./full.js"></script>', "full.js"),
   ...app("worker", '<script type="module" src="./with-worker.js"></script>', "with-worker.js", "worker.js"),
   ...app("static-worker", '<script type="module" src="./with-static-worker.js"></script>', "with-static-worker.js", "static-worker.js"),
-  ...app("service", `<script type="module">
+  ...app(
+    "service",
+    `<script type="module">
     const { serviceWorker } = navigator;
     const controlled = new Promise((done) => (serviceWorker.oncontrollerchange = done));
     const result = serviceWorker.register("main.js").then(() => controlled).then(() => fetch("/result?kind=" + (${kindOfPage})))
       .then(async (response) => response.ok ? response.json() : Promise.reject(new Error(await response.text())));
-    ${finish}</script>`, "service.js"),
-  ...app("worklet", `<script type="module">
+    ${finish}</script>`,
+    "service.js",
+  ),
+  ...app(
+    "worklet",
+    `<script type="module">
     const context = new OfflineAudioContext(1, 44100 * 600, 44100);
     await context.audioWorklet.addModule("main.js");
     const node = new AudioWorkletNode(context, "app");
     node.connect(context.destination);
     node.port.onmessage = ({ data }) => (globalThis.finished = data);
-    void context.startRendering();</script>`, "worklet.js"),
+    void context.startRendering();</script>`,
+    "worklet.js",
+  ),
 };
 
 /** What stands beside the single file for classic scripts. */

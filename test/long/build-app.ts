@@ -11,15 +11,20 @@ const node = (project: string, ...args: string[]): Promise<Ran> => run(project, 
 /** `source` is a script below the project; its page is beside it. */
 const bundlers: Readonly<Record<string, Bundle>> = {
   vite: (project, source, out) => node(project, tool("vite"), "build", join(source, ".."), "--outDir", out),
-  webpack: (project, source, out) => node(project, tool("webpack-cli"), "build", "--entry", `./${source}`, "--mode", "production", "--output-path", out),
+  webpack: (project, source, out) =>
+    node(project, tool("webpack-cli"), "build", "--entry", `./${source}`, "--mode", "production", "--output-path", out),
   async rollup(project, source, out) {
     // Rollup's own documentation adds this plugin for anything from node_modules.
     const plugin = pathToFileURL(join(tools, "node_modules/@rollup/plugin-node-resolve/dist/es/index.js")).href;
-    await writeFile(join(project, "rollup.config.mjs"), `import resolve from ${JSON.stringify(plugin)};\nexport default { plugins: [resolve()] };\n`);
+    await writeFile(
+      join(project, "rollup.config.mjs"),
+      `import resolve from ${JSON.stringify(plugin)};\nexport default { plugins: [resolve()] };\n`,
+    );
     return node(project, tool("rollup"), "--config", "--input", source, "--dir", out, "--format", "es", "--entryFileNames", "main.js");
   },
   esbuild: (project, source, out) => run(project, tool("esbuild"), [source, "--bundle", "--minify", `--outfile=${join(out, "main.js")}`]),
-  parcel: (project, source, out) => node(project, tool("parcel"), "build", join(source, "../index.html"), "--dist-dir", out, "--no-autoinstall"),
+  parcel: (project, source, out) =>
+    node(project, tool("parcel"), "build", join(source, "../index.html"), "--dist-dir", out, "--no-autoinstall"),
 };
 
 export const bundlerNames = Object.keys(bundlers);

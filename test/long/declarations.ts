@@ -38,14 +38,20 @@ const resolutions = { node10: "commonjs", node16: "node16", bundler: "esnext" };
 export type Resolution = keyof typeof resolutions;
 
 /** Version and `moduleResolution`. TypeScript 7 has no node10. */
-export const compilers = versions.flatMap((version) => (Object.keys(resolutions) as Resolution[])
-  .filter((resolution) => version !== "7" || resolution !== "node10")
-  .map((resolution) => [version, resolution] as const));
+export const compilers = versions.flatMap((version) =>
+  (Object.keys(resolutions) as Resolution[])
+    .filter((resolution) => version !== "7" || resolution !== "node10")
+    .map((resolution) => [version, resolution] as const),
+);
 
 /** To be written into the project. */
 export const programs = {
-  "core.ts": program("webgpu-rnn"), "full.ts": program("webgpu-rnn/full"), "static.ts": program("webgpu-rnn/static"),
-  "import.mts": program("webgpu-rnn"), "require.cts": program("webgpu-rnn"), "device.ts": withDevice,
+  "core.ts": program("webgpu-rnn"),
+  "full.ts": program("webgpu-rnn/full"),
+  "static.ts": program("webgpu-rnn/static"),
+  "import.mts": program("webgpu-rnn"),
+  "require.cts": program("webgpu-rnn"),
+  "device.ts": withDevice,
 } as const;
 
 /** Since version 6 the DOM library knows WebGPU; its names are those of the package, which cannot stand beside it. */
@@ -54,9 +60,21 @@ export const knowsWebGpu = (version: string): boolean => Number(version) >= 6;
 /** Compiles the programs, the declarations included (`skipLibCheck` is off). */
 export async function compile(project: string, version: string, moduleResolution: Resolution, webgpuTypes: boolean): Promise<Ran> {
   const name = `tsconfig-${version}-${moduleResolution}-${webgpuTypes}.json`;
-  const files = ["core.ts", "full.ts", "static.ts", ...(moduleResolution === "node16" ? ["import.mts", "require.cts"] : []), ...(webgpuTypes || knowsWebGpu(version) ? ["device.ts"] : [])];
+  const files = [
+    "core.ts",
+    "full.ts",
+    "static.ts",
+    ...(moduleResolution === "node16" ? ["import.mts", "require.cts"] : []),
+    ...(webgpuTypes || knowsWebGpu(version) ? ["device.ts"] : []),
+  ];
   const compilerOptions = {
-    strict: true, noEmit: true, skipLibCheck: false, target: "es2022", lib: ["es2022", "dom"], module: resolutions[moduleResolution], moduleResolution,
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    target: "es2022",
+    lib: ["es2022", "dom"],
+    module: resolutions[moduleResolution],
+    moduleResolution,
     types: webgpuTypes ? [join(tools, "node_modules/@webgpu/types")] : [],
     ...(version === "6" && moduleResolution === "node10" ? { ignoreDeprecations: "6.0" } : {}),
   };

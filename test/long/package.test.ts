@@ -67,19 +67,30 @@ describe("in Node", () => {
   });
 
   it("gives import and require the same classes", async () => {
-    const { stdout } = await node("-e", 'const a = require("webgpu-rnn"), b = require("webgpu-rnn/full"); Promise.all([import("webgpu-rnn"), import("webgpu-rnn/static")]).then((all) => console.log([b, ...all].every((one) => one.LSTM === a.LSTM)))');
+    const { stdout } = await node(
+      "-e",
+      'const a = require("webgpu-rnn"), b = require("webgpu-rnn/full"); Promise.all([import("webgpu-rnn"), import("webgpu-rnn/static")]).then((all) => console.log([b, ...all].every((one) => one.LSTM === a.LSTM)))',
+    );
     expect(stdout).toBe("true\n");
   });
 
   it("has its manifest and its single files where programs ask for them", async () => {
-    const { stdout } = await node("-p", '["package.json", "webgpu-rnn.min.js", "classic.min.js"].map((file) => require.resolve("webgpu-rnn/" + file)).length + require("webgpu-rnn/package.json").version');
+    const { stdout } = await node(
+      "-p",
+      '["package.json", "webgpu-rnn.min.js", "classic.min.js"].map((file) => require.resolve("webgpu-rnn/" + file)).length + require("webgpu-rnn/package.json").version',
+    );
     expect(stdout).toMatch(/^3\d+\.\d+\.\d+/);
   });
 
   it.each(["node", "jsdom"])("runs in Jest with the environment %s", async (environment) => {
     const file = join(project, `jest-${environment}.json`);
     const path = environment === "node" ? "node" : join(tools, "node_modules/jest-environment-jsdom");
-    const { code, text } = await run(project, process.execPath, [tool("jest"), "--rootDir", project, "--env", path, "--testTimeout", "600000", "--no-watchman"], { env: { RESULT: file } });
+    const { code, text } = await run(
+      project,
+      process.execPath,
+      [tool("jest"), "--rootDir", project, "--env", path, "--testTimeout", "600000", "--no-watchman"],
+      { env: { RESULT: file } },
+    );
     expect(code, text).toBe(0);
     const result = JSON.parse(await readFile(file, "utf8")) as Result;
     expectSame(result);
@@ -88,7 +99,11 @@ describe("in Node", () => {
 
   it("runs in Deno", async () => {
     await writeFile(join(project, "deno.json"), '{ "nodeModulesDir": "manual" }');
-    const result = resultOf(await run(project, tool("deno"), ["run", "--allow-all", "--no-lock", "threads.mjs"], { env: { DENO_DIR: join(project, ".deno"), DENO_NO_UPDATE_CHECK: "1" } }));
+    const result = resultOf(
+      await run(project, tool("deno"), ["run", "--allow-all", "--no-lock", "threads.mjs"], {
+        env: { DENO_DIR: join(project, ".deno"), DENO_NO_UPDATE_CHECK: "1" },
+      }),
+    );
     expectSame(result);
     expect(result.adapter).toMatch(/WASM SIMD.*2 threads/);
   });
@@ -102,16 +117,28 @@ describe("as others see it", () => {
   });
 
   it("has the types that it says (arethetypeswrong)", async () => {
-    const { code, text } = await node(tool("@arethetypeswrong/cli", "attw"), tarball, "--no-emoji", "--exclude-entrypoints", "webgpu-rnn.min.js", "classic.min.js");
+    const { code, text } = await node(
+      tool("@arethetypeswrong/cli", "attw"),
+      tarball,
+      "--no-emoji",
+      "--exclude-entrypoints",
+      "webgpu-rnn.min.js",
+      "classic.min.js",
+    );
     expect(code, text).toBe(0);
   });
 });
 
 describe("declarations", () => {
-  it.each(compilers)("compile in strict programs with TypeScript %s (moduleResolution %s), with and without the types of WebGPU", async (version, resolution) => {
-    const compiled = await Promise.all((knowsWebGpu(version) ? [false] : [false, true]).map((types) => compile(project, version, resolution, types)));
-    for (const { code, text } of compiled) expect(code, text).toBe(0);
-  });
+  it.each(compilers)(
+    "compile in strict programs with TypeScript %s (moduleResolution %s), with and without the types of WebGPU",
+    async (version, resolution) => {
+      const compiled = await Promise.all(
+        (knowsWebGpu(version) ? [false] : [false, true]).map((types) => compile(project, version, resolution, types)),
+      );
+      for (const { code, text } of compiled) expect(code, text).toBe(0);
+    },
+  );
 });
 
 /** What browsers say where there is no hardware adapter. */
@@ -127,7 +154,7 @@ async function served(folder: string): Promise<string> {
 describe.each(["chromium"] as const)("in %s", (kind) => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(kind, { software: true }) as Browser;
+    browser = (await launchBrowser(kind, { software: true })) as Browser;
     open.push(browser);
   });
 
@@ -146,12 +173,19 @@ describe.each(["chromium"] as const)("in %s", (kind) => {
   }
 
   const scripts = kind === "chromium" ? ["main", "full"] : ["main"];
-  it.each(bundlerNames.flatMap((bundler) => scripts.map((script) => [bundler, script])))("runs what %s makes of %s.js, built without a word of complaint", async (bundler, script) => {
-    await expectSameOn(await served(await buildApp(bundler, project, script, `${script}.js`)));
-  });
+  it.each(bundlerNames.flatMap((bundler) => scripts.map((script) => [bundler, script])))(
+    "runs what %s makes of %s.js, built without a word of complaint",
+    async (bundler, script) => {
+      await expectSameOn(await served(await buildApp(bundler, project, script, `${script}.js`)));
+    },
+  );
 
   // Parcel loses modules that two files of a worker share, if the worker loads them by import(): it gets the entry without.
-  it.each([["vite", "worker"], ["webpack", "worker"], ["parcel", "static-worker"]])("runs in a module worker that %s builds of %s.js", async (bundler, worker) => {
+  it.each([
+    ["vite", "worker"],
+    ["webpack", "worker"],
+    ["parcel", "static-worker"],
+  ])("runs in a module worker that %s builds of %s.js", async (bundler, worker) => {
     await expectSameOn(await served(await buildApp(bundler, project, worker, `with-${worker}.js`)));
   });
 
@@ -161,11 +195,17 @@ describe.each(["chromium"] as const)("in %s", (kind) => {
     await expectSameOn(pathToFileURL(join(folder, "index.html")).href, { webgpu: false });
   });
 
-  it.each([["'self'", /plain JavaScript \(WebAssembly cannot be compiled here: /], ["'self' 'wasm-unsafe-eval'", /WASM SIMD/]])("obeys the policy script-src %s", async (policy, adapter) => {
+  it.each([
+    ["'self'", /plain JavaScript \(WebAssembly cannot be compiled here: /],
+    ["'self' 'wasm-unsafe-eval'", /WASM SIMD/],
+  ])("obeys the policy script-src %s", async (policy, adapter) => {
     const folder = join(project, `policy-${kind}-${policy.length}`);
     await cp(await buildApp("esbuild", project, "main", "main.js"), folder, { recursive: true });
     const page = await readFile(join(folder, "index.html"), "utf8");
-    await writeFile(join(folder, "index.html"), page.replace("<title>", `<meta http-equiv="Content-Security-Policy" content="script-src ${policy}"><title>`));
+    await writeFile(
+      join(folder, "index.html"),
+      page.replace("<title>", `<meta http-equiv="Content-Security-Policy" content="script-src ${policy}"><title>`),
+    );
     const url = await served(folder);
     const { result } = await visit(browser, `${url}?kind=cpu`);
     expectSame(result);
@@ -188,5 +228,7 @@ describe.each(["chromium"] as const)("in %s", (kind) => {
 });
 
 it("takes no more than its own name from npm", async () => {
-  expect(Object.keys((JSON.parse(await npm(project, "ls", "--json", "--all")) as { dependencies: object }).dependencies)).toEqual(["webgpu-rnn"]);
+  expect(Object.keys((JSON.parse(await npm(project, "ls", "--json", "--all")) as { dependencies: object }).dependencies)).toEqual([
+    "webgpu-rnn",
+  ]);
 });

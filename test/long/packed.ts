@@ -18,13 +18,26 @@ export interface Ran {
 }
 
 /** Runs a program to its end; a failure is a result. `input` is its standard input. */
-export async function run(cwd: string, command: string, args: readonly string[], { env = {}, input = "" }: { env?: Record<string, string>; input?: string } = {}): Promise<Ran> {
-  const running = promisify(execFile)(command, args, { cwd, env: { ...process.env, NODE_OPTIONS: "", VITEST: "", NODE_ENV: "", CI: "true", NO_COLOR: "1", FORCE_COLOR: "0", ...env }, maxBuffer: 1 << 26, shell: process.platform === "win32" && command === "npm" });
-  running.child.stdin?.end(input);
-  return running.then(({ stdout, stderr }) => ({ code: 0, text: stdout + stderr, stdout }), (error: unknown) => {
-    const { code, message, stdout, stderr } = error as { code: number; message: string; stdout: string; stderr: string };
-    return { code, text: `${message}\n${stdout}\n${stderr}`, stdout };
+export async function run(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  { env = {}, input = "" }: { env?: Record<string, string>; input?: string } = {},
+): Promise<Ran> {
+  const running = promisify(execFile)(command, args, {
+    cwd,
+    env: { ...process.env, NODE_OPTIONS: "", VITEST: "", NODE_ENV: "", CI: "true", NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    maxBuffer: 1 << 26,
+    shell: process.platform === "win32" && command === "npm",
   });
+  running.child.stdin?.end(input);
+  return running.then(
+    ({ stdout, stderr }) => ({ code: 0, text: stdout + stderr, stdout }),
+    (error: unknown) => {
+      const { code, message, stdout, stderr } = error as { code: number; message: string; stdout: string; stderr: string };
+      return { code, text: `${message}\n${stdout}\n${stderr}`, stdout };
+    },
+  );
 }
 
 export async function npm(cwd: string, ...args: string[]): Promise<string> {
@@ -55,7 +68,9 @@ export async function pack(): Promise<string> {
   const folder = join(root, "build", "packed");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const [{ filename }] = JSON.parse(await npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", folder)) as [{ filename: string }];
+  const [{ filename }] = JSON.parse(await npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", folder)) as [
+    { filename: string },
+  ];
   return join(folder, filename);
 }
 

@@ -13,17 +13,34 @@ const changed = (file: string, from: string, to: string): Record<string, string>
   return { [file]: shaders[file].replace(from, to) };
 };
 /** A result as the self-test would give it, without its half minute on a software adapter. */
-const found = (on: Backend, ...kernels: string[]): SelfTest => ({ ...on.selfTest!, failures: kernels.map((kernel) => ({ kernel, problem: "is changed" })) });
+const found = (on: Backend, ...kernels: string[]): SelfTest => ({
+  ...on.selfTest!,
+  failures: kernels.map((kernel) => ({ kernel, problem: "is changed" })),
+});
 
 async function gradientsOn(model: Module, on: Backend): Promise<ModelGradients> {
   const shape = [3, 2, model instanceof Linear ? 3 : 8];
-  return gradients(model, { input }, { output: { shape, data: numbers(shape.reduce((a, b) => a * b), 6) } }, { backend: on });
+  return gradients(
+    model,
+    { input },
+    {
+      output: {
+        shape,
+        data: numbers(
+          shape.reduce((a, b) => a * b),
+          6,
+        ),
+      },
+    },
+    { backend: on },
+  );
 }
 
 async function expectRight(model: Module, on: Backend): Promise<void> {
   const [got, expected] = [await gradientsOn(model, on), await gradientsOn(model, await backend("cpu"))];
   expectClose("output", got.output.data, expected.output.data);
-  for (const [name, { data }] of Object.entries(expected.gradients.parameters)) expectClose(name, got.gradients.parameters[name].data, data);
+  for (const [name, { data }] of Object.entries(expected.gradients.parameters))
+    expectClose(name, got.gradients.parameters[name].data, data);
 }
 
 describe("the self-test", () => {
@@ -61,7 +78,11 @@ describe("the self-test", () => {
   it.each([
     ["a product", ["matmul-block:strided-small", "matmul-block:nt-small", "matmul-block:nn-small"], () => new Linear(4, 3, { seed: 1 })],
     ["a product with sums", ["matmul-block:strided-small-sums", "matmul-block:tn-small-sums"], () => new Linear(4, 3, { seed: 1 })],
-    ["a fused norm", ["regularized-forward:lstm:layer-zoneout-dropout-fused:64"], () => new LSTM(4, 8, { normalization: "layer", seed: 1 })],
+    [
+      "a fused norm",
+      ["regularized-forward:lstm:layer-zoneout-dropout-fused:64"],
+      () => new LSTM(4, 8, { normalization: "layer", seed: 1 }),
+    ],
     ["a loop of two phases", ["loop-two-phase-forward:gru-reset-before:64x4"], () => new GRU(4, 8, { reset: "before", seed: 1 })],
   ] as const)("goes round %s that is wrong", async (_, kernels, make) => {
     const on = await createBackend("webgpu", { selfTest: found(sound, ...kernels) });
@@ -80,7 +101,10 @@ describe("the self-test", () => {
 
   it("tests anew where the adapter, the version or the shaders are others, and finds what is wrong", async () => {
     for (const kept of [{ ...sound.selfTest!, version: "0.0.9" }, sound.selfTest!]) {
-      const on = await createBackend("webgpu", { selfTest: kept, shaders: changed("recurrent/loop-forward", "shared_h[copy + k]", "shared_h[k]") });
+      const on = await createBackend("webgpu", {
+        selfTest: kept,
+        shaders: changed("recurrent/loop-forward", "shared_h[copy + k]", "shared_h[k]"),
+      });
       expect(on.kind).toBe("webgpu");
       expect(on.selfTest!.failures.length).toBeGreaterThan(0);
       for (const { kernel } of on.selfTest!.failures) expect(kernel).toMatch(/^loop-forward:/);
@@ -96,7 +120,8 @@ describe("the self-test", () => {
 });
 
 it("a result that is none is refused", () => {
-  for (const value of [null, 1, "yes", {}, { version: "1", adapter: "a", tested: 1, failures: [{}] }]) expect(() => checkSelfTest("createBackend", value)).toThrow(/^createBackend: selfTest must be true, false or an earlier/);
+  for (const value of [null, 1, "yes", {}, { version: "1", adapter: "a", tested: 1, failures: [{}] }])
+    expect(() => checkSelfTest("createBackend", value)).toThrow(/^createBackend: selfTest must be true, false or an earlier/);
 });
 
 it("products stand in for each other as long as one for all operands is right", () => {

@@ -3,6 +3,9 @@ import { it } from "vitest";
 import { expectNamed, kernelsNamed } from "../device/shader-mutation.ts";
 import { shaderMutants } from "../device/shader-mutants.ts";
 
-it.each(shaderMutants.filter(({ subject }) => subject !== undefined).map((one) => [`${one.file}, ${one.from} -> ${one.to}`, one] as const))("verify finds %s", async (_, mutant) => {
-  expectNamed(mutant, await kernelsNamed(mutant));
-});
+it.each(shaderMutants.filter(({ subject }) => subject !== undefined).map((one) => [`${one.file}, ${one.from} -> ${one.to}`, one] as const))(
+  "verify finds %s",
+  async (_, mutant) => {
+    expectNamed(mutant, await kernelsNamed(mutant));
+  },
+);

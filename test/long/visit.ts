@@ -17,7 +17,9 @@ export async function visit(browser: Browser, url: string): Promise<Visit> {
   page.setDefaultTimeout(0);
   await page.goto(url, { timeout: 0 });
   const ended = page.waitForFunction(() => (globalThis as { finished?: unknown }).finished);
-  const failed = new Promise<never>((_, fail) => page.on("pageerror", (error) => fail(new Error(`the page at ${url} failed: ${String(error)}`))));
+  const failed = new Promise<never>((_, fail) =>
+    page.on("pageerror", (error) => fail(new Error(`the page at ${url} failed: ${String(error)}`))),
+  );
   await Promise.race([ended, failed]);
   const result = await page.evaluate(() => (globalThis as { finished?: unknown }).finished as Result);
   await page.close();

@@ -13,7 +13,8 @@ export default defineConfig({
     globalSetup: ["test/device/vulkan-setup.mjs"],
     setupFiles: ["test/device/calm-polls.ts"],
     include: [
-      "test/contract/{defaults,initializers,optimizers}.test.ts", "test/node/{bad-input,safetensors,text-data,trainer-bad-input}.test.ts",
+      "test/contract/{defaults,initializers,optimizers}.test.ts",
+      "test/node/{bad-input,safetensors,text-data,trainer-bad-input}.test.ts",
       "test/device/{bptt,going-on,inputs-taken,one-moment,oracles-training,randomness,shared-parameters,stacked-weights,trainer-runs,training}.test.ts",
     ],
     testNamePattern: /^(?!.*(webgpu|both backends|verif))/i,

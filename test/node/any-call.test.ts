@@ -10,7 +10,7 @@ const withoutArguments = ["Module", "ReLU", "Sigmoid"];
 const stride = 5;
 
 it.each(targets.map((target, i) => [target.name, target, i] as const))("%s answers whatever it is given", async (_, target, i) => {
-  if (target.args().length > 0) await target.call(...target.args() as never[]);
+  if (target.args().length > 0) await target.call(...(target.args() as never[]));
   expect(await problemsOf(target, stride, i % stride)).toEqual([]);
 });
 

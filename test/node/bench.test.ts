@@ -25,7 +25,8 @@ const shape = parseShape("3x2x3x4");
 async function spoilt(name: string, change: (outcome: Outcome) => void): Promise<Library> {
   const right = await ours("cpu");
   return {
-    ...right, name,
+    ...right,
+    name,
     async prepare(of, problem) {
       const subject = await right.prepare(of, problem);
       return {
@@ -40,12 +41,20 @@ async function spoilt(name: string, change: (outcome: Outcome) => void): Promise
   };
 }
 
-async function run(libraries: readonly Library[], mode: "forward" | "training"): Promise<{ timed: string[]; refused: Record<string, string> }> {
+async function run(
+  libraries: readonly Library[],
+  mode: "forward" | "training",
+): Promise<{ timed: string[]; refused: Record<string, string> }> {
   const events: Event[] = [];
-  await runCases({ cases: allCases([shape], { cells: ["lstm"], modes: [mode] }), effort }, { libraries, ceilings: {}, report: (event) => void events.push(event) });
+  await runCases(
+    { cases: allCases([shape], { cells: ["lstm"], modes: [mode] }), effort },
+    { libraries, ceilings: {}, report: (event) => void events.push(event) },
+  );
   return {
     timed: events.flatMap((event) => (event.kind === "row" && event.final ? [event.row.library] : [])),
-    refused: Object.fromEntries(events.flatMap((event) => (event.kind === "absent" ? [[event.absence.library, event.absence.reason]] : []))),
+    refused: Object.fromEntries(
+      events.flatMap((event) => (event.kind === "absent" ? [[event.absence.library, event.absence.reason]] : [])),
+    ),
   };
 }
 
@@ -54,7 +63,19 @@ describe("npm run bench", () => {
     const folder = mkdtempSync(join(tmpdir(), "bench-"));
     try {
       const file = join(folder, "out.json");
-      const args = ["bench/run.mjs", "--browser", "node", "--shape", "3x2x3x4", "--only", "cpu lstm .* (forward|training)", "--seconds", "0.02", "--json", file];
+      const args = [
+        "bench/run.mjs",
+        "--browser",
+        "node",
+        "--shape",
+        "3x2x3x4",
+        "--only",
+        "cpu lstm .* (forward|training)",
+        "--seconds",
+        "0.02",
+        "--json",
+        file,
+      ];
       const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
       const report = JSON.parse(readFileSync(file, "utf8")) as Report;
       expect(report.browser).toBe(`Node ${process.version}`);
@@ -63,7 +84,16 @@ describe("npm run bench", () => {
       expect(Number.isNaN(Date.parse(report.date))).toBe(false);
       expect(report.rows.map(({ mode }) => mode)).toEqual(["forward", "training"]);
       for (const row of report.rows) {
-        expect(row).toMatchObject({ library: "webgpu-rnn", backend: "cpu", cell: "lstm", steps: 3, batch: 2, input: 3, hidden: 4, submits: 1 });
+        expect(row).toMatchObject({
+          library: "webgpu-rnn",
+          backend: "cpu",
+          cell: "lstm",
+          steps: 3,
+          batch: 2,
+          input: 3,
+          hidden: 4,
+          submits: 1,
+        });
         expect(row.dispatches).toBeGreaterThan(0);
         expect(row.min_ms).toBeLessThanOrEqual(row.median_ms);
         expect(row.median_ms).toBeLessThanOrEqual(row.max_ms);
@@ -126,14 +156,29 @@ describe("a run", () => {
   /** Ours on the CPU, which `run` lets fail. */
   async function failing(name: string, run: (times: number) => Promise<void>): Promise<Library> {
     const right = await ours("cpu");
-    return { ...right, name, prepare: async (of, problem) => ({ ...await right.prepare(of, problem), run }) };
+    return { ...right, name, prepare: async (of, problem) => ({ ...(await right.prepare(of, problem)), run }) };
   }
 
   it("tells of each library's row before the next library is checked, and again with more samples", async () => {
     const heard: string[] = [];
-    const libraries = [await ours("cpu"), { ...await ours("cpu"), name: "other" }];
-    await runCases(plan, { libraries, ceilings: {}, report: (event) => void heard.push(event.kind === "row" ? `${event.row.library} ${event.row.samples}` : event.kind === "progress" ? event.text : event.kind) });
-    const places = ["case", "checking webgpu-rnn cpu (1 of 2)", "webgpu-rnn 1", "checking other cpu (2 of 2)", "other 1", "webgpu-rnn 2", "other 2"].map((text) => heard.indexOf(text));
+    const libraries = [await ours("cpu"), { ...(await ours("cpu")), name: "other" }];
+    await runCases(plan, {
+      libraries,
+      ceilings: {},
+      report: (event) =>
+        void heard.push(
+          event.kind === "row" ? `${event.row.library} ${event.row.samples}` : event.kind === "progress" ? event.text : event.kind,
+        ),
+    });
+    const places = [
+      "case",
+      "checking webgpu-rnn cpu (1 of 2)",
+      "webgpu-rnn 1",
+      "checking other cpu (2 of 2)",
+      "other 1",
+      "webgpu-rnn 2",
+      "other 2",
+    ].map((text) => heard.indexOf(text));
     expect(places).not.toContain(-1);
     expect(places).toEqual([...places].sort((a, b) => a - b));
   });
@@ -145,7 +190,11 @@ describe("a run", () => {
       if (++calls > 4) throw new Error("device lost");
     });
     const events: Event[] = [];
-    await runCases(plan, { libraries: [await failing("at once", () => Promise.reject(new Error("out of memory"))), later, await ours("cpu")], ceilings: {}, report: (event) => void events.push(event) });
+    await runCases(plan, {
+      libraries: [await failing("at once", () => Promise.reject(new Error("out of memory"))), later, await ours("cpu")],
+      ceilings: {},
+      report: (event) => void events.push(event),
+    });
     const collected = new Collected();
     for (const event of events) collected.take(event);
     expect(collected.rows.map(({ library }) => library)).toEqual(["webgpu-rnn"]);
@@ -168,9 +217,14 @@ describe("a run", () => {
         },
       };
       const control = new AbortController();
-      const run = runCases(plan, { libraries: [counting, { ...counting, name: "other" }], ceilings: {}, signal: control.signal, report: () => {
-        if (heard++ === moment) control.abort();
-      } });
+      const run = runCases(plan, {
+        libraries: [counting, { ...counting, name: "other" }],
+        ceilings: {},
+        signal: control.signal,
+        report: () => {
+          if (heard++ === moment) control.abort();
+        },
+      });
       await expect(run, `stopped at event ${moment}`).rejects.toThrow("stopped");
       expect(freed, `stopped at event ${moment}`).toBe(prepared);
     }
@@ -178,9 +232,16 @@ describe("a run", () => {
 
   it("never says that nothing is left while there is, nor more than it guessed where all goes fast", async () => {
     const left: number[] = [];
-    await runCases({ ...plan, cases: allCases([shape], { cells: ["lstm", "gru"], modes: ["forward"] }) }, { libraries: [await ours("cpu")], ceilings: {}, report: (event) => {
-      if (event.kind === "progress") left.push(event.left);
-    } });
+    await runCases(
+      { ...plan, cases: allCases([shape], { cells: ["lstm", "gru"], modes: ["forward"] }) },
+      {
+        libraries: [await ours("cpu")],
+        ceilings: {},
+        report: (event) => {
+          if (event.kind === "progress") left.push(event.left);
+        },
+      },
+    );
     expect(Math.min(...left)).toBeGreaterThanOrEqual(0);
     expect(left[0]).toBeGreaterThan(2);
     expect(Math.max(...left)).toBe(left[0]);
@@ -191,13 +252,19 @@ describe("a run", () => {
     const absence = { library: "gpu.js", kind: "skipped", reason: "only an LSTM" } as const;
     const cases = ["gru 1", "rnn 1", "gru 2"].flatMap((of) => ["webgpu", "wasm"].map((backend) => ({ ...absence, backend, case: of })));
     expect(absences([...cases, { library: "tfjs", backend: "", case: "", kind: "skipped", reason: "it is not installed" }])).toEqual([
-      "gpu.js on webgpu and wasm, 3 cases: only an LSTM", "tfjs: it is not installed",
+      "gpu.js on webgpu and wasm, 3 cases: only an LSTM",
+      "tfjs: it is not installed",
     ]);
   });
 });
 
 describe("the axis of the chart", () => {
-  it.each([[0.3, 20, [0.5, 1, 2, 5, 10, 20]], [0.7, 400, [1, 10, 100]], [3.1, 3.4, []], [0.001, 0.02, [0.001, 0.002, 0.005, 0.01, 0.02]]] as const)("from %d to %d has marks that are numbers", (low, high, wanted) => {
+  it.each([
+    [0.3, 20, [0.5, 1, 2, 5, 10, 20]],
+    [0.7, 400, [1, 10, 100]],
+    [3.1, 3.4, []],
+    [0.001, 0.02, [0.001, 0.002, 0.005, 0.01, 0.02]],
+  ] as const)("from %d to %d has marks that are numbers", (low, high, wanted) => {
     expect(marks([low, high])).toEqual(wanted);
   });
 });
@@ -208,7 +275,6 @@ describe("cases", () => {
     expect(checkSteps({ steps, ...rest })).toBe(3);
     expect(checkSteps({ steps: 64, batch: 32, input: 64, hidden: 128, cell: "lstm", mode: "training" })).toBe(64);
   });
-
 
   it("count the products of a layer by hand", () => {
     // 64 steps of a batch of 32: x·Wᵀ and h·Uᵀ forward; dG·U, dGᵀ·x and dGᵀ·h backward.

@@ -29,7 +29,10 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
   async function ask(expression: string, environment: Record<string, string>): Promise<string> {
     const code = `const browsers = await import("./scripts/browsers.mjs"); console.log(await browsers.${expression}.catch((error) => error.constructor.name + ": " + error.message));`;
     const { CHROME_PATH: _, CHROME_BIN: __, PUPPETEER_EXECUTABLE_PATH: ___, ...rest } = process.env;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], { cwd: root, env: { ...rest, ...environment } });
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], {
+      cwd: root,
+      env: { ...rest, ...environment },
+    });
     return stdout.trim();
   }
 
@@ -48,7 +51,9 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
     const file = program("named");
     expect(await ask('presentBrowser("chromium")', { CHROME_PATH: file })).toBe(file);
     expect(await ask('launchBrowser("chromium")', { CHROME_PATH: file })).toMatch(/^Error: Failed to launch the browser process/);
-    expect(await ask('launchBrowser("chromium")', { CHROME_PATH: join(folder, "missing") })).toBe(`Error: CHROME_PATH names ${join(folder, "missing")}, which does not exist`);
+    expect(await ask('launchBrowser("chromium")', { CHROME_PATH: join(folder, "missing") })).toBe(
+      `Error: CHROME_PATH names ${join(folder, "missing")}, which does not exist`,
+    );
   });
 
   it("is one on the path, Edge included", async () => {

@@ -14,13 +14,18 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = join(root, "dist");
 
 const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(dist, file)).href) as Promise<object>;
-const filesOf = (folder: string, ending: string) => readdirSync(join(dist, folder), { recursive: true }).map(String).filter((name) => name.endsWith(ending)).map((name) => join(dist, folder, name));
+const filesOf = (folder: string, ending: string) =>
+  readdirSync(join(dist, folder), { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(dist, folder, name));
 
 describe("dist", () => {
   it("exports the same names from every file that holds everything, the core's among them", async () => {
     const names = Object.keys(await load("esm/full.js")).sort();
     expect(names).toEqual(expect.arrayContaining(Object.keys(await load("esm/index.js"))));
-    for (const file of ["static.js", "webgpu-rnn.min.js", "node/full.mjs"]) expect(Object.keys(await load(file)).sort(), file).toEqual(names);
+    for (const file of ["static.js", "webgpu-rnn.min.js", "node/full.mjs"])
+      expect(Object.keys(await load(file)).sort(), file).toEqual(names);
     expect(Object.keys(await load("node/index.mjs")).sort()).toEqual(Object.keys(await load("esm/index.js")).sort());
     const require = createRequire(import.meta.url);
     expect(Object.keys(require(join(dist, "static.cjs")) as object).sort()).toEqual(names);
@@ -44,15 +49,23 @@ describe("dist", () => {
 
   it("shows bundlers no module of Node's, and no import() where there may be none", () => {
     const node = /["'`]node:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#host|\brequire\(|getBuiltinModule/;
-    const forBrowsers = [...filesOf("esm", ".js"), ...["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"].map((file) => join(dist, file))];
+    const forBrowsers = [
+      ...filesOf("esm", ".js"),
+      ...["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"].map((file) => join(dist, file)),
+    ];
     expect(forBrowsers.length).toBeGreaterThan(100);
     for (const file of forBrowsers) expect(readFileSync(file, "utf8"), file).not.toMatch(node);
-    for (const file of ["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"]) expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(/);
+    for (const file of ["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"])
+      expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(/);
   });
 
   it("has short lines and classes' names, so that an error shows where it was thrown and what a model is", () => {
     for (const file of [...filesOf("esm", ".js"), join(dist, "node/webgpu-rnn.js"), join(dist, "static.js")]) {
-      const longest = Math.max(...readFileSync(file, "utf8").split("\n").map((line) => line.length));
+      const longest = Math.max(
+        ...readFileSync(file, "utf8")
+          .split("\n")
+          .map((line) => line.length),
+      );
       expect(longest, file).toBeLessThan(600);
     }
     const program = `const { LSTM } = require(${JSON.stringify(join(dist, "node/index.js"))}); console.log(new LSTM(1, 2)); new LSTM(3, {});`;
@@ -65,15 +78,21 @@ describe("dist", () => {
 
   it("keeps its classes' names when an app's build renames them, and in the minified files", async () => {
     const program = `import { LSTM, Sequential, RnnError } from ${JSON.stringify(join(dist, "esm/index.js"))}; globalThis.named = [LSTM, Sequential, RnnError].map(({ name }) => name).join();`;
-    const { outputFiles: [{ text }] } = await esbuild.build({ stdin: { contents: program, resolveDir: root }, bundle: true, format: "iife", minify: true, write: false });
+    const {
+      outputFiles: [{ text }],
+    } = await esbuild.build({ stdin: { contents: program, resolveDir: root }, bundle: true, format: "iife", minify: true, write: false });
     expect(text).not.toMatch(/class LSTM|class Sequential/);
     expect(runInNewContext(`${text};named`)).toBe("LSTM,Sequential,RnnError");
-    const { LSTM } = await load("webgpu-rnn.min.js") as { LSTM: new (...sizes: number[]) => object };
-    expect(() => new LSTM(0, 0)).toThrow(expect.objectContaining({ stack: expect.stringMatching(/^RnnError.*\n[^]*new LSTM/) as string }) as object);
+    const { LSTM } = (await load("webgpu-rnn.min.js")) as { LSTM: new (...sizes: number[]) => object };
+    expect(() => new LSTM(0, 0)).toThrow(
+      expect.objectContaining({ stack: expect.stringMatching(/^RnnError.*\n[^]*new LSTM/) as string }) as object,
+    );
   });
 
   it("loads without Node's globals, and names no global that worklets lack without asking for it first", async () => {
-    const names = Object.getOwnPropertyNames(globalThis).filter((name) => typeof (globalThis as Record<string, unknown>)[name] === "function");
+    const names = Object.getOwnPropertyNames(globalThis).filter(
+      (name) => typeof (globalThis as Record<string, unknown>)[name] === "function",
+    );
     expect(names).toContain("atob");
     const bare = runInNewContext(`${readFileSync(join(dist, "classic.min.js"), "utf8")};webgpuRnn`) as typeof rnn;
     const backend = await bare.createBackend();
@@ -81,7 +100,10 @@ describe("dist", () => {
     const { output } = await bare.forward(new bare.LSTM(2, 3, { seed: 1 }), bare.tensor([[[1, 2]], [[3, 4]]]), { backend });
     expect(output.shape.join()).toBe("2,1,3");
     const data = bare.TextData.from("hello worklet ".repeat(20), { batch: 2, steps: 5 });
-    const model = new bare.Sequential([new bare.Embedding(data.vocabulary.size, 4), new bare.GRU(4, 8), new bare.Linear(8, data.vocabulary.size)], { seed: 1 });
+    const model = new bare.Sequential(
+      [new bare.Embedding(data.vocabulary.size, 4), new bare.GRU(4, 8), new bare.Linear(8, data.vocabulary.size)],
+      { seed: 1 },
+    );
     const trainer = new bare.Trainer(model, { backend, data, loss: bare.crossEntropy(), optimizer: bare.sgd({ learningRate: 0.1 }) });
     const losses: number[] = [];
     for await (const { loss } of trainer.run({ steps: 12 })) losses.push(loss);
@@ -94,7 +116,9 @@ describe("dist", () => {
   });
 
   it("says in README.md what a page loads (else: node scripts/sizes.mjs --write)", async () => {
-    const written = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/\| (.*) \| ([\d.]+) kB \|/g)].map(([, name, size]) => [name, Number(size)] as const);
+    const written = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/\| (.*) \| ([\d.]+) kB \|/g)].map(
+      ([, name, size]) => [name, Number(size)] as const,
+    );
     expect(written.map(([name]) => name)).toEqual(Object.keys(tasks));
     const found = (await sizes()).tasks;
     for (const [name, size] of written) expect(Math.abs(size - found[name].bytes / 1000), name).toBeLessThan(4);
@@ -103,7 +127,15 @@ describe("dist", () => {
   it("leaves out what a program does not import", async () => {
     const { tasks: found } = await sizes();
     const [running, training] = Object.values(found).map(({ modules }) => modules.map((path) => path.replace("dist/esm/", "")));
-    for (const path of ["train/trainer.js", "losses/loss.js", "optim/optimizer.js", "io/safetensors.js", "backend/webgpu/webgpu-backend.js", "nn/embedding.js"]) expect(running).not.toContain(path);
+    for (const path of [
+      "train/trainer.js",
+      "losses/loss.js",
+      "optim/optimizer.js",
+      "io/safetensors.js",
+      "backend/webgpu/webgpu-backend.js",
+      "nn/embedding.js",
+    ])
+      expect(running).not.toContain(path);
     for (const path of ["backend/cpu/wasm-builds.js", "verify/verify.js", "session/calibrate.js"]) expect(training).not.toContain(path);
     expect(running).toContain("backend/cpu/wasm-builds.js");
     expect(training).toContain("backend/webgpu/webgpu-backend.js");
@@ -115,7 +147,16 @@ describe("dist", () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "program.ts"), 'import * as rnn from "webgpu-rnn";\nexport const names: (keyof typeof rnn)[] = [];\n');
     const module = moduleResolution === "nodenext" ? "nodenext" : "esnext";
-    const options = { strict: true, noEmit: true, skipLibCheck: false, target: "es2022", lib: ["es2023", "dom"], module, moduleResolution, types: ["@webgpu/types"] };
+    const options = {
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      target: "es2022",
+      lib: ["es2023", "dom"],
+      module,
+      moduleResolution,
+      types: ["@webgpu/types"],
+    };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
     const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
     try {

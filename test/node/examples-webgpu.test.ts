@@ -47,13 +47,19 @@ describe.skipIf(adapter === null)("examples on WebGPU", () => {
   });
 
   it.each(Object.entries(examples))("%s takes the steps that it takes on the CPU", async (_, run) => {
-    const [onCpu, onGpu] = await Promise.all([backends.cpu, backends.webgpu].map(async (made) => {
-      const losses: number[] = [];
-      await run({ backend: await made, steps: 3, onStep: (_step, loss) => losses.push(loss) });
-      return losses;
-    }));
+    const [onCpu, onGpu] = await Promise.all(
+      [backends.cpu, backends.webgpu].map(async (made) => {
+        const losses: number[] = [];
+        await run({ backend: await made, steps: 3, onStep: (_step, loss) => losses.push(loss) });
+        return losses;
+      }),
+    );
     expect(onCpu.length).toBeGreaterThanOrEqual(3);
     expect(onGpu).toHaveLength(onCpu.length);
-    onGpu.forEach((loss, i) => expect(Math.abs(loss - onCpu[i]), `${i}: ${loss} on the device, ${onCpu[i]} on the CPU`).toBeLessThanOrEqual(1e-5 + 1e-3 * Math.abs(onCpu[i])));
+    onGpu.forEach((loss, i) =>
+      expect(Math.abs(loss - onCpu[i]), `${i}: ${loss} on the device, ${onCpu[i]} on the CPU`).toBeLessThanOrEqual(
+        1e-5 + 1e-3 * Math.abs(onCpu[i]),
+      ),
+    );
   });
 });

@@ -16,7 +16,10 @@ import { embeddedReber, reber } from "../../examples/reber.ts";
 import { reverse } from "../../examples/reverse.ts";
 import { root } from "../../scripts/bundle.mjs";
 
-const program = (...args: string[]): [string, string[]] => [process.execPath, [join(root, "scripts/run-ts.mjs"), "examples/run.ts", ...args]];
+const program = (...args: string[]): [string, string[]] => [
+  process.execPath,
+  [join(root, "scripts/run-ts.mjs"), "examples/run.ts", ...args],
+];
 
 describe("reversing words", () => {
   it("works on 9 of 10 new words after 400 steps, if they are short", async () => {
@@ -121,7 +124,7 @@ describe("gradient flow", () => {
     const picture = flowPicture(flows);
     expect(picture.match(/fill-opacity="/g)).toHaveLength(8 * 20 * 21);
     // Above the diagonal, where k > t, nothing reaches.
-    expect(picture.match(/fill-opacity="0.000"/g)!.length).toBeGreaterThanOrEqual(8 * (20 * 19) / 2);
+    expect(picture.match(/fill-opacity="0.000"/g)!.length).toBeGreaterThanOrEqual((8 * (20 * 19)) / 2);
   });
 });
 
@@ -140,7 +143,13 @@ describe("handwritten digits", () => {
 
 describe("a forecast", () => {
   it("is better than that all stays as it is after 150 steps, and says how sure it is", async () => {
-    const { error, ofStaying, covered, first } = await forecast({ backend: await createBackend("cpu"), length: 900, hidden: 16, steps: 150, samples: 10 });
+    const { error, ofStaying, covered, first } = await forecast({
+      backend: await createBackend("cpu"),
+      length: 900,
+      hidden: 16,
+      steps: 150,
+      samples: 10,
+    });
     expect(error).toBeLessThan(ofStaying * 0.8);
     expect(covered).toBeGreaterThan(0.8);
     expect(first).toBeGreaterThan(0);
@@ -165,14 +174,19 @@ describe("an attention picture", () => {
 describe("npm run example", () => {
   it("trains, and says what came of it", () => {
     const [command, args] = program("reverse", "--steps", "3", "--backend", "cpu");
-    expect(execFileSync(command, args, { encoding: "utf8", cwd: root })).toMatch(/^reverse on CPU.*\n\d+ of 100 new words came back right \(\d+ s\)\n$/);
+    expect(execFileSync(command, args, { encoding: "utf8", cwd: root })).toMatch(
+      /^reverse on CPU.*\n\d+ of 100 new words came back right \(\d+ s\)\n$/,
+    );
   });
 
-  it.each([[[]], [["nothing"]], [["reverse", "--steps", "many"]], [["reverse", "--backend", "abacus"]]])("lists the examples when asked with %j", (words) => {
-    const [command, args] = program(...words);
-    const { status, stderr } = spawnSync(command, args, { encoding: "utf8", cwd: root });
-    expect(status).toBe(2);
-    expect(stderr).toContain("usage: npm run example -- NAME");
-    expect(stderr).toContain("reverse: writes words");
-  });
+  it.each([[[]], [["nothing"]], [["reverse", "--steps", "many"]], [["reverse", "--backend", "abacus"]]])(
+    "lists the examples when asked with %j",
+    (words) => {
+      const [command, args] = program(...words);
+      const { status, stderr } = spawnSync(command, args, { encoding: "utf8", cwd: root });
+      expect(status).toBe(2);
+      expect(stderr).toContain("usage: npm run example -- NAME");
+      expect(stderr).toContain("reverse: writes words");
+    },
+  );
 });

@@ -1,7 +1,20 @@
 // Damaged and hostile files: whatever is done to one, it is loaded as it reads, or refused as a whole, in words.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { crossEntropy, createBackend, adam, decodeSafetensors, Embedding, encodeSafetensors, GRU, Linear, RnnError, Sequential, TextData, Trainer } from "webgpu-rnn/full";
+import {
+  crossEntropy,
+  createBackend,
+  adam,
+  decodeSafetensors,
+  Embedding,
+  encodeSafetensors,
+  GRU,
+  Linear,
+  RnnError,
+  Sequential,
+  TextData,
+  Trainer,
+} from "webgpu-rnn/full";
 
 type Draw = (count: number) => number;
 function drawer(seed: number): Draw {
@@ -28,9 +41,57 @@ const edited = (file: Uint8Array, change: (header: string) => string): Uint8Arra
   return closed(change(header), data);
 };
 
-const values = ["-1", "0", "1", "3", "0.5", "1e9", "4294967296", "9007199254740992", "1e300", "-0", "null", "true", '"x"', "[]", "{}", "[1,1]", '"\\ud800"', "1e999", "[[[[[]]]]]", `"${"y".repeat(1000)}"`];
-const names = ["__proto__", "constructor", "toString", "__metadata__", "", "weight", "optimizer.firstMoment.", "carried.", "0", "rnn.weight_ih_l0", "\\u0000"];
-const texts = ["", " 1 ", "-1", "1.5", "0x10", "1e3", "NaN", "9007199254740993", "1".repeat(400), "null", "{}", '{\\"a\\":-1}', '{\\"rnn.weight_ih_l0\\":1e300}', "[".repeat(1000)];
+const values = [
+  "-1",
+  "0",
+  "1",
+  "3",
+  "0.5",
+  "1e9",
+  "4294967296",
+  "9007199254740992",
+  "1e300",
+  "-0",
+  "null",
+  "true",
+  '"x"',
+  "[]",
+  "{}",
+  "[1,1]",
+  '"\\ud800"',
+  "1e999",
+  "[[[[[]]]]]",
+  `"${"y".repeat(1000)}"`,
+];
+const names = [
+  "__proto__",
+  "constructor",
+  "toString",
+  "__metadata__",
+  "",
+  "weight",
+  "optimizer.firstMoment.",
+  "carried.",
+  "0",
+  "rnn.weight_ih_l0",
+  "\\u0000",
+];
+const texts = [
+  "",
+  " 1 ",
+  "-1",
+  "1.5",
+  "0x10",
+  "1e3",
+  "NaN",
+  "9007199254740993",
+  "1".repeat(400),
+  "null",
+  "{}",
+  '{\\"a\\":-1}',
+  '{\\"rnn.weight_ih_l0\\":1e300}',
+  "[".repeat(1000),
+];
 
 /** All that is done to files, by name. */
 const mutations: Readonly<Record<string, (file: Uint8Array, draw: Draw) => Uint8Array>> = {
@@ -53,45 +114,72 @@ const mutations: Readonly<Record<string, (file: Uint8Array, draw: Draw) => Uint8
   },
   "another length of the header": (file, draw) => {
     const changed = file.slice();
-    new DataView(changed.buffer).setBigUint64(0, oneOf(draw, [0n, 1n, 2n, BigInt(file.length), BigInt(file.length - 8), 2n ** 31n, 2n ** 53n, 2n ** 64n - 1n]), true);
+    new DataView(changed.buffer).setBigUint64(
+      0,
+      oneOf(draw, [0n, 1n, 2n, BigInt(file.length), BigInt(file.length - 8), 2n ** 31n, 2n ** 53n, 2n ** 64n - 1n]),
+      true,
+    );
     return changed;
   },
-  "another number in the header": (file, draw) => edited(file, (header) => {
-    const numbers = [...header.matchAll(/(?<=[[,:])\d+(?=[\],])/g)];
-    const { index, 0: number } = oneOf(draw, numbers);
-    return header.slice(0, index) + oneOf(draw, values) + header.slice(index + number.length);
-  }),
-  "another value in the header": (file, draw) => edited(file, (header) => {
-    const parts = [...header.matchAll(/(?<=:)(\[[^[\]{}]*\]|"[^"]*"|\{[^{}]*\})/g)];
-    const { index, 0: part } = oneOf(draw, parts);
-    return header.slice(0, index) + oneOf(draw, values) + header.slice(index + part.length);
-  }),
-  "another name in the header": (file, draw) => edited(file, (header) => {
-    const { index, 0: name } = oneOf(draw, [...header.matchAll(/"[^"]*"(?=:)/g)]);
-    return `${header.slice(0, index)}"${oneOf(draw, names)}"${header.slice(index + name.length)}`;
-  }),
-  "another dtype": (file, draw) => edited(file, (header) => {
-    const { index, 0: dtype } = oneOf(draw, [...header.matchAll(/(?<="dtype":)"[^"]*"/g)]);
-    return header.slice(0, index) + JSON.stringify(oneOf(draw, ["F64", "F32", "F16", "BF16", "I64", "I32", "U32", "U8", "BOOL", "F8_E4M3", "f32", "", "__proto__", "toString"])) + header.slice(index + dtype.length);
-  }),
-  "another text in the metadata": (file, draw) => edited(file, (header) => {
-    const entry = oneOf(draw, ["step", "seed", "optimizer", "format", "updates"]);
-    return header.replace(new RegExp(`"${entry}":"[^"]*"`), "").replace("{,", "{").replace(",,", ",").replace('"__metadata__":{', `"__metadata__":{"${entry}":"${oneOf(draw, texts)}",`).replace(",}", "}");
-  }),
-  "an entry twice": (file, draw) => edited(file, (header) => {
-    const [entry] = oneOf(draw, [...header.matchAll(/"[^"]+":\{"dtype"[^}]*\}/g)]);
-    return `{${entry},${header.slice(1)}`;
-  }),
-  "an entry lost": (file, draw) => edited(file, (header) => header.replace(oneOf(draw, [...header.matchAll(/,"[^"]+":\{"dtype"[^}]*\}/g)])[0], "")),
-  "two tensors changed over": (file, draw) => edited(file, (header) => {
-    const places = [...header.matchAll(/"data_offsets":\[\d+,\d+\]/g)].map(([place]) => place);
-    const [one, other] = [oneOf(draw, places), oneOf(draw, places)];
-    return header.replace(one, "§").replace(other, one).replace("§", other);
-  }),
+  "another number in the header": (file, draw) =>
+    edited(file, (header) => {
+      const numbers = [...header.matchAll(/(?<=[[,:])\d+(?=[\],])/g)];
+      const { index, 0: number } = oneOf(draw, numbers);
+      return header.slice(0, index) + oneOf(draw, values) + header.slice(index + number.length);
+    }),
+  "another value in the header": (file, draw) =>
+    edited(file, (header) => {
+      const parts = [...header.matchAll(/(?<=:)(\[[^[\]{}]*\]|"[^"]*"|\{[^{}]*\})/g)];
+      const { index, 0: part } = oneOf(draw, parts);
+      return header.slice(0, index) + oneOf(draw, values) + header.slice(index + part.length);
+    }),
+  "another name in the header": (file, draw) =>
+    edited(file, (header) => {
+      const { index, 0: name } = oneOf(draw, [...header.matchAll(/"[^"]*"(?=:)/g)]);
+      return `${header.slice(0, index)}"${oneOf(draw, names)}"${header.slice(index + name.length)}`;
+    }),
+  "another dtype": (file, draw) =>
+    edited(file, (header) => {
+      const { index, 0: dtype } = oneOf(draw, [...header.matchAll(/(?<="dtype":)"[^"]*"/g)]);
+      return (
+        header.slice(0, index) +
+        JSON.stringify(
+          oneOf(draw, ["F64", "F32", "F16", "BF16", "I64", "I32", "U32", "U8", "BOOL", "F8_E4M3", "f32", "", "__proto__", "toString"]),
+        ) +
+        header.slice(index + dtype.length)
+      );
+    }),
+  "another text in the metadata": (file, draw) =>
+    edited(file, (header) => {
+      const entry = oneOf(draw, ["step", "seed", "optimizer", "format", "updates"]);
+      return header
+        .replace(new RegExp(`"${entry}":"[^"]*"`), "")
+        .replace("{,", "{")
+        .replace(",,", ",")
+        .replace('"__metadata__":{', `"__metadata__":{"${entry}":"${oneOf(draw, texts)}",`)
+        .replace(",}", "}");
+    }),
+  "an entry twice": (file, draw) =>
+    edited(file, (header) => {
+      const [entry] = oneOf(draw, [...header.matchAll(/"[^"]+":\{"dtype"[^}]*\}/g)]);
+      return `{${entry},${header.slice(1)}`;
+    }),
+  "an entry lost": (file, draw) =>
+    edited(file, (header) => header.replace(oneOf(draw, [...header.matchAll(/,"[^"]+":\{"dtype"[^}]*\}/g)])[0], "")),
+  "two tensors changed over": (file, draw) =>
+    edited(file, (header) => {
+      const places = [...header.matchAll(/"data_offsets":\[\d+,\d+\]/g)].map(([place]) => place);
+      const [one, other] = [oneOf(draw, places), oneOf(draw, places)];
+      return header.replace(one, "§").replace(other, one).replace("§", other);
+    }),
   "numbers that are not finite": (file, draw) => {
     const changed = file.slice();
     const { data } = opened(file);
-    new DataView(changed.buffer).setUint32(file.length - data.length + 4 * draw(Math.floor(data.length / 4)), oneOf(draw, [0x7fc00000, 0x7f800000, 0xff800000]), true);
+    new DataView(changed.buffer).setUint32(
+      file.length - data.length + 4 * draw(Math.floor(data.length / 4)),
+      oneOf(draw, [0x7fc00000, 0x7f800000, 0xff800000]),
+      true,
+    );
     return changed;
   },
 };
@@ -99,15 +187,31 @@ const mutations: Readonly<Record<string, (file: Uint8Array, draw: Draw) => Uint8
 /** What stands in a file of float32, by a few lines that are not the package's. */
 function float32Of(file: Uint8Array): Record<string, number[]> {
   const { header, data } = opened(file);
-  const entries = Object.entries(JSON.parse(header) as Record<string, { dtype: string; data_offsets: [number, number] }>).filter(([name, { dtype }]) => name !== "__metadata__" && dtype === "F32");
-  return Object.fromEntries(entries.map(([name, { data_offsets: [first, last] }]) => [name, [...new Float32Array(data.slice(first, last).buffer)]]));
+  const entries = Object.entries(JSON.parse(header) as Record<string, { dtype: string; data_offsets: [number, number] }>).filter(
+    ([name, { dtype }]) => name !== "__metadata__" && dtype === "F32",
+  );
+  return Object.fromEntries(
+    entries.map(
+      ([
+        name,
+        {
+          data_offsets: [first, last],
+        },
+      ]) => [name, [...new Float32Array(data.slice(first, last).buffer)]],
+    ),
+  );
 }
 
 const small = (): Sequential => new Sequential({ embedding: new Embedding(5, 2), rnn: new GRU(2, 3), out: new Linear(3, 5) }, { seed: 1 });
 const asFile = async (model: Sequential): Promise<Uint8Array> => encodeSafetensors(await model.stateDict(), { by: "test" });
 
 /** Loads a file; what it gives is compared with the file's own bytes. */
-async function tryLoad(file: Uint8Array, load: (file: Uint8Array) => void, state: () => Promise<Uint8Array>, what: string): Promise<boolean> {
+async function tryLoad(
+  file: Uint8Array,
+  load: (file: Uint8Array) => void,
+  state: () => Promise<Uint8Array>,
+  what: string,
+): Promise<boolean> {
   const before = await state();
   const { arrayBuffers } = process.memoryUsage();
   let failure: unknown;
@@ -125,7 +229,8 @@ async function tryLoad(file: Uint8Array, load: (file: Uint8Array) => void, state
     return false;
   }
   const [held, written] = [float32Of(after), float32Of(file)];
-  for (const [name, numbers] of Object.entries(written)) if (Object.hasOwn(held, name)) expect(held[name], `${what}: ${name}`).toEqual(numbers);
+  for (const [name, numbers] of Object.entries(written))
+    if (Object.hasOwn(held, name)) expect(held[name], `${what}: ${name}`).toEqual(numbers);
   return true;
 }
 
@@ -136,13 +241,24 @@ describe.each(Object.entries(mutations))("a file with %s", (name, mutate) => {
     const whole = await asFile(small());
     for (let seed = 0; seed < runs; seed++) {
       const file = mutate(whole, drawer(seed + 1));
-      await tryLoad(file, (bytes) => model.loadStateDict(decodeSafetensors(bytes).tensors), () => asFile(model), `${name}, seed ${seed}`);
+      await tryLoad(
+        file,
+        (bytes) => model.loadStateDict(decodeSafetensors(bytes).tensors),
+        () => asFile(model),
+        `${name}, seed ${seed}`,
+      );
     }
   });
 
   it("of a training is restored as it reads, or refused and the trainer left as it was", async () => {
     const backend = await createBackend("cpu");
-    const make = (): Trainer => new Trainer(small(), { backend, data: TextData.from("abcdeabcdeabcdeabcde", { batch: 2, steps: 3 }), loss: crossEntropy(), optimizer: adam() });
+    const make = (): Trainer =>
+      new Trainer(small(), {
+        backend,
+        data: TextData.from("abcdeabcdeabcdeabcde", { batch: 2, steps: 3 }),
+        loss: crossEntropy(),
+        optimizer: adam(),
+      });
     const first = make();
     await first.train({ steps: 3 });
     const whole = await first.checkpoint();
@@ -150,7 +266,12 @@ describe.each(Object.entries(mutations))("a file with %s", (name, mutate) => {
     await trainer.train({ steps: 1 });
     for (let seed = 0; seed < runs; seed++) {
       const file = mutate(whole, drawer(seed + 1));
-      await tryLoad(file, (bytes) => trainer.restore(bytes), () => trainer.checkpoint(), `${name}, seed ${seed}`);
+      await tryLoad(
+        file,
+        (bytes) => trainer.restore(bytes),
+        () => trainer.checkpoint(),
+        `${name}, seed ${seed}`,
+      );
     }
     backend.destroy();
   });
@@ -158,17 +279,25 @@ describe.each(Object.entries(mutations))("a file with %s", (name, mutate) => {
 
 it("a whole file is loaded, from PyTorch too", async () => {
   const model = small();
-  expect(await tryLoad(await asFile(new Sequential({ embedding: new Embedding(5, 2), rnn: new GRU(2, 3), out: new Linear(3, 5) }, { seed: 2 })), (bytes) => model.loadStateDict(decodeSafetensors(bytes).tensors), () => asFile(model), "whole")).toBe(true);
+  expect(
+    await tryLoad(
+      await asFile(new Sequential({ embedding: new Embedding(5, 2), rnn: new GRU(2, 3), out: new Linear(3, 5) }, { seed: 2 })),
+      (bytes) => model.loadStateDict(decodeSafetensors(bytes).tensors),
+      () => asFile(model),
+      "whole",
+    ),
+  ).toBe(true);
 });
 
 it("a damaged file of PyTorch's is read or refused", () => {
   const whole = new Uint8Array(readFileSync("test/fixtures/pytorch-files/gru_seq.safetensors"));
-  for (const [name, mutate] of Object.entries(mutations)) for (let seed = 0; seed < 20; seed++) {
-    if (name === "another text in the metadata") continue;
-    try {
-      decodeSafetensors(mutate(whole, drawer(seed + 1)));
-    } catch (error) {
-      expect(error, `${name}, seed ${seed}`).toBeInstanceOf(RnnError);
+  for (const [name, mutate] of Object.entries(mutations))
+    for (let seed = 0; seed < 20; seed++) {
+      if (name === "another text in the metadata") continue;
+      try {
+        decodeSafetensors(mutate(whole, drawer(seed + 1)));
+      } catch (error) {
+        expect(error, `${name}, seed ${seed}`).toBeInstanceOf(RnnError);
+      }
     }
-  }
 });

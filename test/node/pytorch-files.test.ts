@@ -3,7 +3,20 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createBackend, decodeSafetensors, Embedding, encodeSafetensors, forward, GRU, Linear, LSTM, RNN, Sequential, type Backend, type Module } from "webgpu-rnn";
+import {
+  createBackend,
+  decodeSafetensors,
+  Embedding,
+  encodeSafetensors,
+  forward,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  type Backend,
+  type Module,
+} from "webgpu-rnn";
 import { expectClose, fixture } from "../device/support.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/pytorch-files");
@@ -23,7 +36,8 @@ interface Case {
 const models: Record<string, () => Module> = {
   rnn_seq: () => new Sequential({ rnn: new RNN(4, 6), fc: new Linear(6, 3) }),
   gru_seq: () => new Sequential({ rnn: new GRU(4, 6), fc: new Linear(6, 3) }),
-  lstm_charlm: () => new Sequential({ embedding: new Embedding(11, 5), rnn: new LSTM(5, 8, { numLayers: 2, batchFirst: true }), fc: new Linear(8, 11) }),
+  lstm_charlm: () =>
+    new Sequential({ embedding: new Embedding(11, 5), rnn: new LSTM(5, 8, { numLayers: 2, batchFirst: true }), fc: new Linear(8, 11) }),
 };
 
 describe.each(Object.keys(models))("%s.safetensors", (name) => {
@@ -55,11 +69,18 @@ describe.each(Object.keys(models))("%s.safetensors", (name) => {
   });
 
   it("is refused by a model with other sizes, which stays as it was", async () => {
-    const other = name === "lstm_charlm"
-      ? new Sequential({ embedding: new Embedding(11, 5), rnn: new LSTM(5, 9, { numLayers: 2, batchFirst: true }), fc: new Linear(9, 11) })
-      : new Sequential({ rnn: name === "rnn_seq" ? new RNN(4, 7) : new GRU(4, 7), fc: new Linear(7, 3) });
+    const other =
+      name === "lstm_charlm"
+        ? new Sequential({
+            embedding: new Embedding(11, 5),
+            rnn: new LSTM(5, 9, { numLayers: 2, batchFirst: true }),
+            fc: new Linear(9, 11),
+          })
+        : new Sequential({ rnn: name === "rnn_seq" ? new RNN(4, 7) : new GRU(4, 7), fc: new Linear(7, 3) });
     const before = await other.stateDict();
-    expect(() => other.loadStateDict(decodeSafetensors(bytes).tensors)).toThrow(/^loadStateDict: "rnn\.weight_ih_l0" must be \[\d+, \d+\], got \[\d+, \d+\]$/);
+    expect(() => other.loadStateDict(decodeSafetensors(bytes).tensors)).toThrow(
+      /^loadStateDict: "rnn\.weight_ih_l0" must be \[\d+, \d+\], got \[\d+, \d+\]$/,
+    );
     expect(await other.stateDict()).toEqual(before);
   });
 });
@@ -71,7 +92,9 @@ describe("a state dictionary that does not fit", () => {
     const { "fc.bias": bias, ...rest } = await model().stateDict();
     const other = model();
     const before = await other.stateDict();
-    expect(() => other.loadStateDict({ ...rest, "linear.bias": bias })).toThrow('loadStateDict: the state dictionary lacks "fc.bias" and has unknown "linear.bias"');
+    expect(() => other.loadStateDict({ ...rest, "linear.bias": bias })).toThrow(
+      'loadStateDict: the state dictionary lacks "fc.bias" and has unknown "linear.bias"',
+    );
     expect(await other.stateDict()).toEqual(before);
   });
 

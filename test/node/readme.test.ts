@@ -39,10 +39,14 @@ interface Fixture {
 
 /** A GRU with the reset before the product, as tensorflow.js computed it. */
 const keras = JSON.parse(readFileSync(join(root, "test", "fixtures", "reset-before", "gru_reset_before_T5B4I6H17.json"), "utf8")) as {
-  layers: [{ weights: Fixture[] }]; x: Fixture; initialStates: [Fixture]; outputs: [Fixture];
+  layers: [{ weights: Fixture[] }];
+  x: Fixture;
+  initialStates: [Fixture];
+  outputs: [Fixture];
 };
 /** As Python's tolist gives it. */
-const nested = ({ shape: [rows, columns], data }: Fixture): unknown => columns === undefined ? data : Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
+const nested = ({ shape: [rows, columns], data }: Fixture): unknown =>
+  columns === undefined ? data : Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
 
 /** What examples take from around them: a text, and files by relative address. */
 const surroundings = `
@@ -69,7 +73,9 @@ async function run(name: string, code: string): Promise<string> {
 }
 
 const readme = examplesOf("README.md");
-const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
+const pages = readdirSync(join(root, "docs"))
+  .filter((name) => name.endsWith(".md"))
+  .map((name) => `docs/${name}`);
 
 describe("the README's first example", () => {
   const [{ code }] = readme;
@@ -89,20 +95,30 @@ describe("the README's first example", () => {
 });
 
 describe("the other examples", () => {
-  it.each([...readme.slice(1), ...pages.flatMap(examplesOf)].map((example) => [example.name, example] as const))("%s", async (name, { code, output }) => {
-    const usesKeras = code.includes("fromKeras");
-    const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
-    expect(printed).not.toBe("");
-    if (output !== undefined) expect(printed).toBe(output);
-    if (usesKeras) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
-  });
+  it.each([...readme.slice(1), ...pages.flatMap(examplesOf)].map((example) => [example.name, example] as const))(
+    "%s",
+    async (name, { code, output }) => {
+      const usesKeras = code.includes("fromKeras");
+      const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
+      expect(printed).not.toBe("");
+      if (output !== undefined) expect(printed).toBe(output);
+      if (usesKeras) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
+    },
+  );
 
   it("README.md: the single file in a page", () => {
     const html = readFileSync(join(root, "README.md"), "utf8");
     const script = /<script type="module">(.*?)<\/script>/s.exec(html)![1];
     mkdirSync(folder, { recursive: true });
     const file = join(folder, "page.mjs");
-    writeFileSync(file, replaced(replaced(script, "./webgpu-rnn.min.js", pathToFileURL(join(root, "dist", "webgpu-rnn.min.js")).href), "createBackend()", 'createBackend("cpu")'));
+    writeFileSync(
+      file,
+      replaced(
+        replaced(script, "./webgpu-rnn.min.js", pathToFileURL(join(root, "dist", "webgpu-rnn.min.js")).href),
+        "createBackend()",
+        'createBackend("cpu")',
+      ),
+    );
     expect(execFileSync(process.execPath, [file], { encoding: "utf8" })).toMatch(/^cpu on CPU.*: \[ 2, 1, 3 \] Float32Array\(6\)/);
   });
 });

@@ -20,14 +20,24 @@ interface Answer {
 }
 
 /** Sends the path as it is: fetch() would tidy `..` away before the server could see it. */
-function get(port: number, path: string, { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+function get(
+  port: number,
+  path: string,
+  { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request({ host: "localhost", port, path, method, headers }, (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece));
       response.on("end", () => {
         const body = Buffer.concat(pieces);
-        resolve({ status: response.statusCode ?? 0, type: response.headers["content-type"] ?? "", headers: response.headers, body, text: body.toString() });
+        resolve({
+          status: response.statusCode ?? 0,
+          type: response.headers["content-type"] ?? "",
+          headers: response.headers,
+          body,
+          text: body.toString(),
+        });
       });
     });
     call.on("error", reject);
@@ -43,7 +53,19 @@ describe("serve", () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "serve-"));
-    const files = { "site/index.html": "<p>home", "site/main.js": "export {};", "site/long.js": long, "site/sub/index.html": "<p>sub", "site/module.wasm": "\0asm", "site/.env": "secret", "site/.git/config": "secret", "site/sub/.hidden/a.txt": "secret", "site/a b.txt": "spaces", "secret.txt": "secret", "site-2/secret.txt": "secret" };
+    const files = {
+      "site/index.html": "<p>home",
+      "site/main.js": "export {};",
+      "site/long.js": long,
+      "site/sub/index.html": "<p>sub",
+      "site/module.wasm": "\0asm",
+      "site/.env": "secret",
+      "site/.git/config": "secret",
+      "site/sub/.hidden/a.txt": "secret",
+      "site/a b.txt": "spaces",
+      "secret.txt": "secret",
+      "site-2/secret.txt": "secret",
+    };
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(join(folder, path, ".."), { recursive: true });
       writeFileSync(join(folder, path), text);
@@ -60,15 +82,24 @@ describe("serve", () => {
   it("sends files with their types, cross-origin isolated, with a policy that lets nothing in from elsewhere", async () => {
     const home = await get(server.port, "/");
     expect(home).toMatchObject({ status: 200, type: "text/html; charset=utf-8", text: "<p>home" });
-    expect(home.headers).toMatchObject({ "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp", "x-content-type-options": "nosniff", "content-security-policy": pagePolicy });
+    expect(home.headers).toMatchObject({
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-embedder-policy": "require-corp",
+      "x-content-type-options": "nosniff",
+      "content-security-policy": pagePolicy,
+    });
     expect(await get(server.port, "/main.js?x=1")).toMatchObject({ status: 200, type: "text/javascript; charset=utf-8" });
     expect(await get(server.port, "/module.wasm")).toMatchObject({ status: 200, type: "application/wasm" });
     expect(await get(server.port, "/a%20b.txt")).toMatchObject({ status: 200, text: "spaces" });
   });
 
-  it.each([["gzip", gunzipSync], ["br", brotliDecompressSync], ["gzip, deflate, br", brotliDecompressSync]] as const)("compresses for who takes %s", async (accepted, decompress) => {
+  it.each([
+    ["gzip", gunzipSync],
+    ["br", brotliDecompressSync],
+    ["gzip, deflate, br", brotliDecompressSync],
+  ] as const)("compresses for who takes %s", async (accepted, decompress) => {
     const { headers, body } = await get(server.port, "/long.js", { headers: { "Accept-Encoding": accepted } });
-    expect(headers).toMatchObject({ "content-encoding": decompress === gunzipSync ? "gzip" : "br", "vary": "Accept-Encoding" });
+    expect(headers).toMatchObject({ "content-encoding": decompress === gunzipSync ? "gzip" : "br", vary: "Accept-Encoding" });
     expect(body.length).toBeLessThan(long.length / 4);
     expect(decompress(body).toString()).toBe(long);
   });
@@ -90,7 +121,15 @@ describe("serve", () => {
     expect(await get(server.port, "/changing.txt", { headers: condition })).toMatchObject({ status: 200, text: "second, longer" });
   });
 
-  it.each(["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "localhost:8080:1", "0.0.0.0"])("refuses the host %j, under which a page elsewhere could read what is served", async (host) => {
+  it.each([
+    "evil.example",
+    "evil.example:8080",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "localhost@evil.example",
+    "localhost:8080:1",
+    "0.0.0.0",
+  ])("refuses the host %j, under which a page elsewhere could read what is served", async (host) => {
     const answer = await get(server.port, "/", { headers: { Host: host } });
     expect([400, 403]).toContain(answer.status);
     expect(answer.text).not.toContain("home");
@@ -107,10 +146,38 @@ describe("serve", () => {
   });
 
   it.each([
-    "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt", "/sub/../../secret.txt", "/..%5csecret.txt", "/%252e%252e/secret.txt", "/../site-2/secret.txt", "/.%2e/site-2/secret.txt",
-    "/link.txt", "/linked/secret.txt", "/linked", "/linked/",
-    "/.env", "/%2eenv", "/.git/config", "/.git/", "/sub/.hidden/a.txt", "/sub/%2ehidden/a.txt",
-    "/%00", "/index.html%00.js", "/%", "/%ff", "/missing.js", "/main.js/", "/main.js/x", "//x:y", "//link.txt", "//localhost/link.txt", "http://localhost/link.txt", "/\\link.txt", "/a%0d%0ab",
+    "/../secret.txt",
+    "/%2e%2e/secret.txt",
+    "/..%2fsecret.txt",
+    "/%2e%2e%2fsecret.txt",
+    "/sub/../../secret.txt",
+    "/..%5csecret.txt",
+    "/%252e%252e/secret.txt",
+    "/../site-2/secret.txt",
+    "/.%2e/site-2/secret.txt",
+    "/link.txt",
+    "/linked/secret.txt",
+    "/linked",
+    "/linked/",
+    "/.env",
+    "/%2eenv",
+    "/.git/config",
+    "/.git/",
+    "/sub/.hidden/a.txt",
+    "/sub/%2ehidden/a.txt",
+    "/%00",
+    "/index.html%00.js",
+    "/%",
+    "/%ff",
+    "/missing.js",
+    "/main.js/",
+    "/main.js/x",
+    "//x:y",
+    "//link.txt",
+    "//localhost/link.txt",
+    "http://localhost/link.txt",
+    "/\\link.txt",
+    "/a%0d%0ab",
   ])("answers 404 to %s", async (path) => {
     const answer = await get(server.port, path);
     expect(answer.status).toBe(404);
@@ -118,13 +185,39 @@ describe("serve", () => {
   });
 
   it("gives away no file outside its folder, however a path is put together", async () => {
-    const part = fc.constantFrom("..", "%2e%2e", ".", "%2e", "/", "%2f", "\\", "%5c", "sub", "linked", "link.txt", "secret.txt", "site-2", ".env", "%2eenv", ".git", "config", "%00", "%25", ";", "?", "#");
-    await fc.assert(fc.asyncProperty(fc.array(part, { maxLength: 7 }), async (parts) => {
-      const answer = await get(server.port, `/${parts.join("")}`);
-      expect(answer.text).not.toContain("secret\n");
-      expect(answer.text).not.toBe("secret");
-      expect(answer.status).toBeLessThan(500);
-    }), { numRuns: 1000, seed: 1 });
+    const part = fc.constantFrom(
+      "..",
+      "%2e%2e",
+      ".",
+      "%2e",
+      "/",
+      "%2f",
+      "\\",
+      "%5c",
+      "sub",
+      "linked",
+      "link.txt",
+      "secret.txt",
+      "site-2",
+      ".env",
+      "%2eenv",
+      ".git",
+      "config",
+      "%00",
+      "%25",
+      ";",
+      "?",
+      "#",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 7 }), async (parts) => {
+        const answer = await get(server.port, `/${parts.join("")}`);
+        expect(answer.text).not.toContain("secret\n");
+        expect(answer.text).not.toBe("secret");
+        expect(answer.status).toBeLessThan(500);
+      }),
+      { numRuns: 1000, seed: 1 },
+    );
   });
 
   it.each(["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])("refuses %s", async (method) => {
@@ -161,9 +254,14 @@ describe("what was built", () => {
       write("options.json", "{}");
       expect([await build(), await build()]).toEqual([true, false]);
       const changes: [what: string, change: () => void][] = [
-        ["a source", () => write("src/a.ts", "A")], ["a new source", () => write("src/deep/b.ts", "b")], ["a source that has gone", () => rmSync(join(folder, "src/deep"), { recursive: true })],
-        ["another name", () => renameSync(join(folder, "src/a.ts"), join(folder, "src/c.ts"))], ["an option", () => write("options.json", "[]")],
-        ["what was made", () => write("out/all.js", "spoilt")], ["what was made has gone", () => rmSync(join(folder, "out"), { recursive: true })], ["other packages", () => write("node_modules/.package-lock.json", "{}")],
+        ["a source", () => write("src/a.ts", "A")],
+        ["a new source", () => write("src/deep/b.ts", "b")],
+        ["a source that has gone", () => rmSync(join(folder, "src/deep"), { recursive: true })],
+        ["another name", () => renameSync(join(folder, "src/a.ts"), join(folder, "src/c.ts"))],
+        ["an option", () => write("options.json", "[]")],
+        ["what was made", () => write("out/all.js", "spoilt")],
+        ["what was made has gone", () => rmSync(join(folder, "out"), { recursive: true })],
+        ["other packages", () => write("node_modules/.package-lock.json", "{}")],
         ["a record that is none", () => write("build/built/test.json", "{")],
       ];
       for (const [what, change] of changes) {
@@ -176,7 +274,9 @@ describe("what was built", () => {
       }
       // One that was interrupted counts for nothing.
       write("src/c.ts", "d");
-      await expect(unlessBuilt("test", { from: ["src", "options.json"], into: ["out"], folder }, () => Promise.reject(new Error("stopped")))).rejects.toThrow("stopped");
+      await expect(
+        unlessBuilt("test", { from: ["src", "options.json"], into: ["out"], folder }, () => Promise.reject(new Error("stopped"))),
+      ).rejects.toThrow("stopped");
       expect(await build()).toBe(true);
     } finally {
       rmSync(folder, { recursive: true });
@@ -185,9 +285,12 @@ describe("what was built", () => {
 });
 
 describe("npm start", () => {
-  const start = (...args: string[]): Promise<{ code: number; said: string }> => new Promise((resolve) => {
-    execFile(process.execPath, ["scripts/start.mjs", ...args], { cwd: root }, (error, stdout, stderr) => resolve({ code: typeof error?.code === "number" ? error.code : 0, said: stdout + stderr }));
-  });
+  const start = (...args: string[]): Promise<{ code: number; said: string }> =>
+    new Promise((resolve) => {
+      execFile(process.execPath, ["scripts/start.mjs", ...args], { cwd: root }, (error, stdout, stderr) =>
+        resolve({ code: typeof error?.code === "number" ? error.code : 0, said: stdout + stderr }),
+      );
+    });
 
   it.each([
     [["--prot", "9000"], "npm start: unknown option --prot; did you mean --port?\n"],

@@ -23,11 +23,13 @@ describe("Vocabulary", () => {
 
   it("gives ids in that order and gives texts back, whatever is in them", () => {
     expect([...Vocabulary.of("banana").encode("nab")]).toEqual([2, 0, 1]);
-    fc.assert(fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
-      const vocabulary = Vocabulary.of(text);
-      expect(vocabulary.decode(vocabulary.encode(text))).toBe(text);
-      expect(vocabulary.size).toBe(new Set(text).size);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
+        const vocabulary = Vocabulary.of(text);
+        expect(vocabulary.decode(vocabulary.encode(text))).toBe(text);
+        expect(vocabulary.size).toBe(new Set(text).size);
+      }),
+    );
   });
 
   it("counts a character outside the basic plane as one", () => {
@@ -51,8 +53,16 @@ describe("Vocabulary", () => {
     ["words", () => new Vocabulary(["a", "the"]), 'Vocabulary: characters must be single Unicode code points, got "the" at index 1'],
     ["an empty character", () => new Vocabulary([""]), 'Vocabulary: characters must be single Unicode code points, got "" at index 0'],
     ["numbers", () => new Vocabulary(wrong([1])), "Vocabulary: characters must be single Unicode code points, got 1 at index 0"],
-    ["a hole", () => new Vocabulary(wrong([undefined])), "Vocabulary: characters must be single Unicode code points, got undefined at index 0"],
-    ["a character that it does not have", () => Vocabulary.of("abc").encode("ab🐋"), 'Vocabulary: "🐋" at position 2 is not among the 3 known characters'],
+    [
+      "a hole",
+      () => new Vocabulary(wrong([undefined])),
+      "Vocabulary: characters must be single Unicode code points, got undefined at index 0",
+    ],
+    [
+      "a character that it does not have",
+      () => Vocabulary.of("abc").encode("ab🐋"),
+      'Vocabulary: "🐋" at position 2 is not among the 3 known characters',
+    ],
     ["a number to encode", () => Vocabulary.of("abc").encode(wrong(3)), "Vocabulary: text must be a string, got 3"],
     ["an id out of range", () => Vocabulary.of("abc").decode([0, 3]), "Vocabulary: ids must be integers from 0 to 2, got 3 at index 1"],
     ["a negative id", () => Vocabulary.of("abc").decode([-1]), "Vocabulary: ids must be integers from 0 to 2, got -1 at index 0"],
@@ -97,17 +107,19 @@ describe("TextData", () => {
   });
 
   it("goes on in each row where the last window ended, for all sizes", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 7 }), fc.integer({ min: 0, max: 60 }), (batch, steps, more) => {
-      const text = Array.from({ length: batch * steps + 1 + more }, (_, i) => String.fromCodePoint(0x1f400 + i)).join("");
-      const data = TextData.from(text, { batch, steps });
-      expect(data.batches).toBe(Math.floor(Math.floor((batch * steps + more) / batch) / steps));
-      for (let row = 0; row < batch; row++) {
-        const read = Array.from({ length: data.batches }, (_, step) => inputOf(data, data.batch(step), row)).join("");
-        expect(text).toContain(read);
-        const last = data.batch(data.batches - 1);
-        expect(text).toContain(read + Array.from(rowOf(data, last.targets, row)).at(-1)!);
-      }
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 7 }), fc.integer({ min: 0, max: 60 }), (batch, steps, more) => {
+        const text = Array.from({ length: batch * steps + 1 + more }, (_, i) => String.fromCodePoint(0x1f400 + i)).join("");
+        const data = TextData.from(text, { batch, steps });
+        expect(data.batches).toBe(Math.floor(Math.floor((batch * steps + more) / batch) / steps));
+        for (let row = 0; row < batch; row++) {
+          const read = Array.from({ length: data.batches }, (_, step) => inputOf(data, data.batch(step), row)).join("");
+          expect(text).toContain(read);
+          const last = data.batch(data.batches - 1);
+          expect(text).toContain(read + Array.from(rowOf(data, last.targets, row)).at(-1)!);
+        }
+      }),
+    );
   });
 
   it("fits exactly one window into the shortest text that it takes", () => {
@@ -141,20 +153,75 @@ describe("TextData", () => {
     ["an empty text", () => TextData.from(""), "data", "TextData: text must not be empty"],
     ["no text", () => TextData.from(wrong(undefined)), "data", "TextData: text must be a string, got undefined"],
     ["bytes", () => TextData.from(wrong(Uint8Array.of(1))), "data", "TextData: text must be a string, got a Uint8Array"],
-    ["a text shorter than one window", () => TextData.from(abc, { batch: 2, steps: 13 }), "data", "TextData: text must have at least batch x steps + 1 = 27 characters, got 26; use a longer text, a smaller batch or fewer steps"],
-    ["a batch larger than the text", () => TextData.from(abc, { batch: 26, steps: 1 }), "data", "TextData: text must have at least batch x steps + 1 = 27 characters, got 26; use a longer text, a smaller batch or fewer steps"],
-    ["a text that is long in code units only", () => TextData.from("🐋".repeat(8), { batch: 2, steps: 4 }), "data", "TextData: text must have at least batch x steps + 1 = 9 characters, got 8; use a longer text, a smaller batch or fewer steps"],
+    [
+      "a text shorter than one window",
+      () => TextData.from(abc, { batch: 2, steps: 13 }),
+      "data",
+      "TextData: text must have at least batch x steps + 1 = 27 characters, got 26; use a longer text, a smaller batch or fewer steps",
+    ],
+    [
+      "a batch larger than the text",
+      () => TextData.from(abc, { batch: 26, steps: 1 }),
+      "data",
+      "TextData: text must have at least batch x steps + 1 = 27 characters, got 26; use a longer text, a smaller batch or fewer steps",
+    ],
+    [
+      "a text that is long in code units only",
+      () => TextData.from("🐋".repeat(8), { batch: 2, steps: 4 }),
+      "data",
+      "TextData: text must have at least batch x steps + 1 = 9 characters, got 8; use a longer text, a smaller batch or fewer steps",
+    ],
     ["no steps", () => TextData.from(abc, { steps: 0 }), "option", "TextData: steps must be an integer of at least 1, got 0"],
     ["no rows", () => TextData.from(abc, { batch: 0 }), "option", "TextData: batch must be an integer of at least 1, got 0"],
-    ["a fraction of a step", () => TextData.from(abc, { steps: 1.5 }), "option", "TextData: steps must be an integer of at least 1, got 1.5"],
-    ["an unknown option", () => TextData.from(abc, wrong({ length: 3 })), "option", 'TextData: unknown option "length"; known options are batch, steps, vocabulary'],
+    [
+      "a fraction of a step",
+      () => TextData.from(abc, { steps: 1.5 }),
+      "option",
+      "TextData: steps must be an integer of at least 1, got 1.5",
+    ],
+    [
+      "an unknown option",
+      () => TextData.from(abc, wrong({ length: 3 })),
+      "option",
+      'TextData: unknown option "length"; known options are batch, steps, vocabulary',
+    ],
     ["options that are none", () => TextData.from(abc, wrong(null)), "option", "TextData: options must be an object, got null"],
-    ["a vocabulary that is none", () => TextData.from(abc, { vocabulary: wrong("abc") }), "option", 'TextData: vocabulary must be a Vocabulary, got "abc"'],
-    ["characters outside the vocabulary", () => TextData.from("zebra", { vocabulary: Vocabulary.of("zeb") }), "data", 'Vocabulary: "r" at position 3 is not among the 3 known characters'],
-    ["a split into nothing and all", () => whole.split(1), "data", "TextData: a fraction of 1 leaves a part of 0 characters, which is shorter than one window, 2 x 4 + 1"],
-    ["a split into all and nothing", () => whole.split(0), "data", "TextData: a fraction of 0 leaves a part of 0 characters, which is shorter than one window, 2 x 4 + 1"],
-    ["a split with too little at the end", () => whole.split(0.3), "data", "TextData: a fraction of 0.3 leaves a part of 8 characters, which is shorter than one window, 2 x 4 + 1"],
-    ["a split of more than all", () => whole.split(1.5), "option", "TextData: fraction must be a finite number of at least 0 and at most 1, got 1.5"],
+    [
+      "a vocabulary that is none",
+      () => TextData.from(abc, { vocabulary: wrong("abc") }),
+      "option",
+      'TextData: vocabulary must be a Vocabulary, got "abc"',
+    ],
+    [
+      "characters outside the vocabulary",
+      () => TextData.from("zebra", { vocabulary: Vocabulary.of("zeb") }),
+      "data",
+      'Vocabulary: "r" at position 3 is not among the 3 known characters',
+    ],
+    [
+      "a split into nothing and all",
+      () => whole.split(1),
+      "data",
+      "TextData: a fraction of 1 leaves a part of 0 characters, which is shorter than one window, 2 x 4 + 1",
+    ],
+    [
+      "a split into all and nothing",
+      () => whole.split(0),
+      "data",
+      "TextData: a fraction of 0 leaves a part of 0 characters, which is shorter than one window, 2 x 4 + 1",
+    ],
+    [
+      "a split with too little at the end",
+      () => whole.split(0.3),
+      "data",
+      "TextData: a fraction of 0.3 leaves a part of 8 characters, which is shorter than one window, 2 x 4 + 1",
+    ],
+    [
+      "a split of more than all",
+      () => whole.split(1.5),
+      "option",
+      "TextData: fraction must be a finite number of at least 0 and at most 1, got 1.5",
+    ],
     ["a negative step", () => whole.batch(-1), "option", "TextData: step must be an integer of at least 0, got -1"],
     ["a fraction of a step to read", () => whole.batch(0.5), "option", "TextData: step must be an integer of at least 0, got 0.5"],
   ])("refuses %s", (_, act, kind, message) => {

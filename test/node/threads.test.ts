@@ -24,7 +24,10 @@ beforeAll(async () => {
   await bundle({ entryPoints: ["src/index.ts"], outfile: join(folder, "index.mjs"), minify: true, platform: "node" });
 });
 
-it.each([["destroy", "2 0"], ["leave", "2 2"]])("a program that chooses to %s its threads ends by itself", async (choice, expected) => {
+it.each([
+  ["destroy", "2 0"],
+  ["leave", "2 2"],
+])("a program that chooses to %s its threads ends by itself", async (choice, expected) => {
   const file = join(folder, `${choice}.mjs`);
   await writeFile(file, program);
   const { stdout } = await promisify(execFile)(process.execPath, [file, choice], { timeout: 300_000 });

@@ -25,12 +25,28 @@ const mean = (values: number[]): number => values.reduce((sum, x) => sum + x, 0)
 
 describe("a run", () => {
   it("learns, reports every step, and prints lines and a sample", async () => {
-    const { code, stdout, stderr } = await start([folder.at("text.txt"), ...tiny, "--steps", "60", "--lr=0.02", "--json", folder.at("report.json")]);
+    const { code, stdout, stderr } = await start([
+      folder.at("text.txt"),
+      ...tiny,
+      "--steps",
+      "60",
+      "--lr=0.02",
+      "--json",
+      folder.at("report.json"),
+    ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const report = folder.json("report.json");
     const size = new Set(text).size;
     expect(report).toMatchObject({
-      text: folder.at("text.txt"), characters: text.length, vocabulary: size, backend: "cpu", reason: "asked for", firstStep: 0, steps: 60, stopped: "done", prompt: "t",
+      text: folder.at("text.txt"),
+      characters: text.length,
+      vocabulary: size,
+      backend: "cpu",
+      reason: "asked for",
+      firstStep: 0,
+      steps: 60,
+      stopped: "done",
+      prompt: "t",
       parameters: size * 6 + 4 * 10 * (6 + 10 + 2) + size * 11,
       options: { cell: "lstm", hidden: 10, layers: 1, optimizer: "adam", lr: 0.02, clip: 5, seed: 1, temperature: 0.8 },
     });
@@ -56,7 +72,10 @@ describe("a run", () => {
   });
 
   it.each([
-    "--cell rnn --optimizer sgd --lr 0.5 --clip 0", "--cell gru --optimizer rmsprop", "--cell gru --reset before --layers 2 --optimizer adamw", "--cell lstm --layers 3 --dropout 0.1 --validation 0.2",
+    "--cell rnn --optimizer sgd --lr 0.5 --clip 0",
+    "--cell gru --optimizer rmsprop",
+    "--cell gru --reset before --layers 2 --optimizer adamw",
+    "--cell lstm --layers 3 --dropout 0.1 --validation 0.2",
   ])("trains with %s", async (args) => {
     const { losses } = await train(...args.split(" "), "--steps", "30");
     expect(mean(losses.slice(-5))).toBeLessThan(losses[0]);
@@ -79,7 +98,16 @@ describe("a run", () => {
   it("reads a text in any script, and does not let it steer the terminal", async () => {
     const line = "Чёрный кит 🐋 鯨 \u001b[31m\r\n";
     const unicode = folder.write("unicode.txt", `\ufeff${line.repeat(60)}`);
-    const { code, stdout } = await start([unicode, ...tiny, "--steps", "1", "--prompt", "\u001b[31m🐋", "--json", folder.at("report.json")]);
+    const { code, stdout } = await start([
+      unicode,
+      ...tiny,
+      "--steps",
+      "1",
+      "--prompt",
+      "\u001b[31m🐋",
+      "--json",
+      folder.at("report.json"),
+    ]);
     expect(code).toBe(0);
     expect(folder.json("report.json")).toMatchObject({ characters: Array.from(line).length * 60, vocabulary: new Set(line).size });
     expect(stdout).toContain("\ufffd[31m🐋");
@@ -98,13 +126,24 @@ describe("the model file", () => {
   it("holds the parameters under the names that PyTorch gives an `embedding`, an `rnn` and a `linear`", async () => {
     await train("--steps", "3", "--layers", "2", "--dropout", "0.2", "--out", folder.at("model.safetensors"));
     const { tensors } = decodeSafetensors(folder.read("model.safetensors"));
-    const shapes = Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name)).map(([name, { shape }]) => [name, shape]));
+    const shapes = Object.fromEntries(
+      Object.entries(tensors)
+        .filter(([name]) => !/^(optimizer|carried)\./.test(name))
+        .map(([name, { shape }]) => [name, shape]),
+    );
     const size = new Set(text).size;
     expect(shapes).toEqual({
       "embedding.weight": [size, 6],
-      "rnn.weight_ih_l0": [40, 6], "rnn.weight_hh_l0": [40, 10], "rnn.bias_ih_l0": [40], "rnn.bias_hh_l0": [40],
-      "rnn.weight_ih_l1": [40, 10], "rnn.weight_hh_l1": [40, 10], "rnn.bias_ih_l1": [40], "rnn.bias_hh_l1": [40],
-      "linear.weight": [size, 10], "linear.bias": [size],
+      "rnn.weight_ih_l0": [40, 6],
+      "rnn.weight_hh_l0": [40, 10],
+      "rnn.bias_ih_l0": [40],
+      "rnn.bias_hh_l0": [40],
+      "rnn.weight_ih_l1": [40, 10],
+      "rnn.weight_hh_l1": [40, 10],
+      "rnn.bias_ih_l1": [40],
+      "rnn.bias_hh_l1": [40],
+      "linear.weight": [size, 10],
+      "linear.bias": [size],
     });
   });
 
@@ -113,9 +152,15 @@ describe("the model file", () => {
     const { tensors, metadata } = decodeSafetensors(folder.read("model.safetensors"));
     const vocabulary = new Vocabulary(Array.from(metadata.vocabulary));
     const { embedding, hidden, reset } = JSON.parse(metadata.options) as { embedding: number; hidden: number; reset: "before" };
-    const model = new Sequential({ embedding: new Embedding(vocabulary.size, embedding), rnn: new GRU(embedding, hidden, { reset }), linear: new Linear(hidden, vocabulary.size) });
+    const model = new Sequential({
+      embedding: new Embedding(vocabulary.size, embedding),
+      rnn: new GRU(embedding, hidden, { reset }),
+      linear: new Linear(hidden, vocabulary.size),
+    });
     model.loadStateDict(Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(optimizer|carried)\./.test(name))));
-    expect(await generate(model, { backend: await createBackend("cpu"), vocabulary, prompt: "t", length: 20, temperature: 0.8, seed: 1 })).toBe(sample);
+    expect(
+      await generate(model, { backend: await createBackend("cpu"), vocabulary, prompt: "t", length: 20, temperature: 0.8, seed: 1 }),
+    ).toBe(sample);
   });
 
   it("replaces an older one, through a link too, and leaves nothing beside it", async () => {
@@ -146,7 +191,12 @@ describe("--resume", () => {
 
   it("with --steps 0 only draws a sample", async () => {
     const { sample } = await train("--steps", "3", "--out", folder.at("model.safetensors"));
-    expect(await train("--resume", folder.at("model.safetensors"), "--steps", "0")).toMatchObject({ sample, losses: [], finalLoss: null, tokensPerSecond: null });
+    expect(await train("--resume", folder.at("model.safetensors"), "--steps", "0")).toMatchObject({
+      sample,
+      losses: [],
+      finalLoss: null,
+      tokensPerSecond: null,
+    });
   });
 
   describe("refuses", () => {
@@ -158,19 +208,40 @@ describe("--resume", () => {
     };
 
     it.each([
-      ["--hidden", "11", "10"], ["--embedding", "7", "6"], ["--layers", "2", "1"], ["--cell", "rnn", "lstm"], ["--batch", "5", "4"], ["--length", "9", "8"],
-      ["--optimizer", "sgd", "adam"], ["--seed", "9", "1"], ["--validation", "0.1", "0"],
+      ["--hidden", "11", "10"],
+      ["--embedding", "7", "6"],
+      ["--layers", "2", "1"],
+      ["--cell", "rnn", "lstm"],
+      ["--batch", "5", "4"],
+      ["--length", "9", "8"],
+      ["--optimizer", "sgd", "adam"],
+      ["--seed", "9", "1"],
+      ["--validation", "0.1", "0"],
     ])("another %s", async (flag, now, then) => {
       await train("--steps", "1", "--out", folder.at("model.safetensors"));
-      expect(await refusal("--resume", folder.at("model.safetensors"), flag, now)).toBe(`train: ${flag} ${now}: the run that --resume goes on with has ${flag} ${then} (npm run train -- --help lists all flags)\n`);
+      expect(await refusal("--resume", folder.at("model.safetensors"), flag, now)).toBe(
+        `train: ${flag} ${now}: the run that --resume goes on with has ${flag} ${then} (npm run train -- --help lists all flags)\n`,
+      );
     });
 
     it("a text with other characters, but takes one with the same, with a note", async () => {
       await train("--steps", "1", "--out", folder.at("model.safetensors"));
       folder.write("text.txt", text.toUpperCase());
-      expect(await refusal("--resume", folder.at("model.safetensors"))).toBe('train: Vocabulary: "T" at position 0 is not among the 20 known characters\n');
+      expect(await refusal("--resume", folder.at("model.safetensors"))).toBe(
+        'train: Vocabulary: "T" at position 0 is not among the 20 known characters\n',
+      );
       folder.write("text.txt", text.slice(7));
-      const { stdout } = await start([folder.at("text.txt"), "--backend", "cpu", "--resume", folder.at("model.safetensors"), "--steps", "1", "--sample", "0"]);
+      const { stdout } = await start([
+        folder.at("text.txt"),
+        "--backend",
+        "cpu",
+        "--resume",
+        folder.at("model.safetensors"),
+        "--steps",
+        "1",
+        "--sample",
+        "0",
+      ]);
       expect(stdout).toContain("this is not the text that the resumed run has read so far");
     });
 
@@ -179,10 +250,16 @@ describe("--resume", () => {
       const whole = folder.read("model.safetensors");
       expect(await refusal("--resume", folder.at("none"))).toMatch(/^train: cannot read --resume ".*none": no such file or folder\n$/);
       folder.write("cut", whole.subarray(0, whole.length - 100));
-      expect(await refusal("--resume", folder.at("cut"))).toMatch(/^train: --resume ".*cut": safetensors: the file is truncated: "carried\.rnn\.\w" ends at byte \d+ of the data, which has \d+\n$/);
-      expect(await refusal("--resume", folder.at("text.txt"))).toMatch(/^train: --resume ".*text\.txt": safetensors: this is no safetensors file.*\n$/);
+      expect(await refusal("--resume", folder.at("cut"))).toMatch(
+        /^train: --resume ".*cut": safetensors: the file is truncated: "carried\.rnn\.\w" ends at byte \d+ of the data, which has \d+\n$/,
+      );
+      expect(await refusal("--resume", folder.at("text.txt"))).toMatch(
+        /^train: --resume ".*text\.txt": safetensors: this is no safetensors file.*\n$/,
+      );
       const foreign = join(root, "test/fixtures/pytorch-files/lstm_charlm.safetensors");
-      expect(await refusal("--resume", foreign)).toMatch(/^train: --resume ".*": its metadata lacks options; only a file from --out can be resumed\n$/);
+      expect(await refusal("--resume", foreign)).toMatch(
+        /^train: --resume ".*": its metadata lacks options; only a file from --out can be resumed\n$/,
+      );
     });
   });
 });
@@ -193,7 +270,21 @@ describe("WebGPU", () => {
   it("trains there as on the CPU, to within rounding", async ({ skip }) => {
     const { adapter, reason } = (await nodeAdapter()) as { adapter: object | null; reason: string };
     if (adapter === null && !process.env.CI) skip(reason);
-    const { code, stderr } = await start([folder.at("text.txt"), ...tiny, "--steps", "6", "--backend", "webgpu", "--out", folder.at("gpu.safetensors"), "--json", folder.at("gpu.json")], { command: viaRunner });
+    const { code, stderr } = await start(
+      [
+        folder.at("text.txt"),
+        ...tiny,
+        "--steps",
+        "6",
+        "--backend",
+        "webgpu",
+        "--out",
+        folder.at("gpu.safetensors"),
+        "--json",
+        folder.at("gpu.json"),
+      ],
+      { command: viaRunner },
+    );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const gpu = folder.json("gpu.json");
     const cpu = await train("--steps", "6");
@@ -219,7 +310,11 @@ describe("npm run train", () => {
   const env = { npm_config_update_notifier: "false" };
 
   it("takes paths as those of the folder that it is called in", async () => {
-    const { code, stdout } = await start(["text.txt", ...tiny, "--steps=1", "--out=model.safetensors"], { command: npm, cwd: folder.path, env });
+    const { code, stdout } = await start(["text.txt", ...tiny, "--steps=1", "--out=model.safetensors"], {
+      command: npm,
+      cwd: folder.path,
+      env,
+    });
     expect(stdout).toContain("wrote    model.safetensors");
     expect(code).toBe(0);
     expect(existsSync(folder.at("model.safetensors"))).toBe(true);
@@ -229,4 +324,3 @@ describe("npm run train", () => {
     expect((await start(["--hiden", "3"], { command: npm, cwd: folder.path, env })).code).toBe(2);
   });
 });
-

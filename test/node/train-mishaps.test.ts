@@ -29,8 +29,16 @@ describe("a text that cannot be used", () => {
     ["lies below a file", () => folder.at("text.txt/x"), /^train: cannot read ".*": a part of its path is no folder$/],
     ["is empty", () => folder.write("empty.txt", ""), /^train: ".*empty\.txt" is empty$/],
     ["is only a byte order mark", () => folder.write("bom.txt", "\ufeff"), /^train: ".*bom\.txt" is empty$/],
-    ["is not UTF-8", () => folder.write("latin1.txt", Uint8Array.of(0x66, 0xfc, 0x72)), /^train: ".*latin1\.txt" is not UTF-8 text; convert it first$/],
-    ["is too short for one window", () => folder.write("short.txt", text.slice(0, 32)), /^train: the text has 32 characters, but --batch 4 and --length 8 need at least 33; use a longer text, or less of either$/],
+    [
+      "is not UTF-8",
+      () => folder.write("latin1.txt", Uint8Array.of(0x66, 0xfc, 0x72)),
+      /^train: ".*latin1\.txt" is not UTF-8 text; convert it first$/,
+    ],
+    [
+      "is too short for one window",
+      () => folder.write("short.txt", text.slice(0, 32)),
+      /^train: the text has 32 characters, but --batch 4 and --length 8 need at least 33; use a longer text, or less of either$/,
+    ],
   ])("%s", async (_, make, message) => {
     const { code, stderr } = await refusal(make());
     expect(stderr.trimEnd()).toMatch(message);
@@ -39,7 +47,9 @@ describe("a text that cannot be used", () => {
 
   it("leaves too little for validation", async () => {
     const { stderr } = await refusal(folder.at("text.txt"), "--validation", "0.01");
-    expect(stderr).toMatch(/^train: the text has \d+ characters, of which --validation 0\.01 leaves a part of 31, but --batch 4 and --length 8 need at least 33/);
+    expect(stderr).toMatch(
+      /^train: the text has \d+ characters, of which --validation 0\.01 leaves a part of 31, but --batch 4 and --length 8 need at least 33/,
+    );
   });
 
   it("lacks the prompt's characters", async () => {
@@ -89,17 +99,32 @@ describe("an output that cannot be written", () => {
   });
 
   it.skipIf(!existsSync("/dev/full"))("for want of space: the training is done, the error is said, the other file is written", async () => {
-    const { code, stdout, stderr } = await start([folder.at("text.txt"), ...tiny, "--steps", "2", "--out", "/dev/full", "--json", folder.at("report.json")]);
+    const { code, stdout, stderr } = await start([
+      folder.at("text.txt"),
+      ...tiny,
+      "--steps",
+      "2",
+      "--out",
+      "/dev/full",
+      "--json",
+      folder.at("report.json"),
+    ]);
     expect(stdout).toContain("step 2/2");
     expect(stderr).toMatch(/^train: --out "\/dev\/full" could not be written: no space left.*\n$/);
     expect(code).toBe(1);
-    expect(folder.json("report.json")).toMatchObject({ steps: 2, stopped: "failed", error: expect.stringContaining("no space left") as string });
+    expect(folder.json("report.json")).toMatchObject({
+      steps: 2,
+      stopped: "failed",
+      error: expect.stringContaining("no space left") as string,
+    });
   });
 
   it("since a folder has taken its place: that stays, and nothing is left beside it", async () => {
     const output = await checkOutput("--out", folder.at("model"));
     mkdirSync(folder.at("model"));
-    await expect(writeOutput(output, "new")).rejects.toThrow(/^--out ".*model" could not be written: .*; what was there before is unchanged$/);
+    await expect(writeOutput(output, "new")).rejects.toThrow(
+      /^--out ".*model" could not be written: .*; what was there before is unchanged$/,
+    );
     expect(readdirSync(folder.path).sort()).toEqual(["model", "text.txt"]);
   });
 
@@ -114,7 +139,10 @@ describe("an output that cannot be written", () => {
     folder.write("model.safetensors", "old");
     // The shell limits files to 4 blocks; what is written is longer.
     const limited = ["sh", "-c", `ulimit -f 4; exec "$0" "$@"`, process.execPath, program];
-    const { code } = await start([folder.at("text.txt"), ...tiny, "--hidden", "64", "--steps", "1", "--out", folder.at("model.safetensors")], { command: limited });
+    const { code } = await start(
+      [folder.at("text.txt"), ...tiny, "--hidden", "64", "--steps", "1", "--out", folder.at("model.safetensors")],
+      { command: limited },
+    );
     expect(code).not.toBe(0);
     expect(folder.read("model.safetensors").toString()).toBe("old");
   });
@@ -122,13 +150,34 @@ describe("an output that cannot be written", () => {
 
 describe("a loss that is not finite", () => {
   it("ends the run with its step and loss, and keeps the last good parameters and the losses before", async () => {
-    const args = [folder.at("text.txt"), ...tiny, "--optimizer", "sgd", "--lr", "1e37", "--clip", "0", "--out", folder.at("model.safetensors"), "--json", folder.at("report.json")];
+    const args = [
+      folder.at("text.txt"),
+      ...tiny,
+      "--optimizer",
+      "sgd",
+      "--lr",
+      "1e37",
+      "--clip",
+      "0",
+      "--out",
+      folder.at("model.safetensors"),
+      "--json",
+      folder.at("report.json"),
+    ];
     const { code, stdout, stderr } = await start(args);
     const report = folder.json("report.json");
     const { steps } = report;
-    expect(stderr).toMatch(new RegExp(`^train: step ${steps + 1} gave loss (NaN|-?Infinity|[\\d.e+]+) with gradient norm \\S+; everything is as it was after step ${steps - 1}\\. Try a lower learning rate, or clipNorm\n$`));
+    expect(stderr).toMatch(
+      new RegExp(
+        `^train: step ${steps + 1} gave loss (NaN|-?Infinity|[\\d.e+]+) with gradient norm \\S+; everything is as it was after step ${steps - 1}\\. Try a lower learning rate, or clipNorm\n$`,
+      ),
+    );
     expect(code).toBe(1);
-    expect(report).toMatchObject({ stopped: "failed", sample: "", error: expect.stringContaining(`step ${steps + 1} gave loss`) as string });
+    expect(report).toMatchObject({
+      stopped: "failed",
+      sample: "",
+      error: expect.stringContaining(`step ${steps + 1} gave loss`) as string,
+    });
     expect(report.losses).toHaveLength(steps);
     expect(report.losses.every(Number.isFinite)).toBe(true);
     expect(stdout).toContain("wrote ");
@@ -143,7 +192,15 @@ describe("Ctrl-C", () => {
   const endless = ["--steps", "100000000", "--validation", "0.2"];
 
   it("stops after the present step, writes model and report, and the model goes on as if nothing had been", async () => {
-    const run = start([folder.at("text.txt"), ...tiny, ...endless, "--out", folder.at("model.safetensors"), "--json", folder.at("report.json")]);
+    const run = start([
+      folder.at("text.txt"),
+      ...tiny,
+      ...endless,
+      "--out",
+      folder.at("model.safetensors"),
+      "--json",
+      folder.at("report.json"),
+    ]);
     await run.printed("step");
     run.child.kill("SIGINT");
     // npm hands the terminal's signal on, so that the program gets it twice.
@@ -153,7 +210,11 @@ describe("Ctrl-C", () => {
     expect(stderr).toBe("\ntrain: stopping after this step; once more to end at once\n");
     expect(stdout).toContain("wrote ");
     const report = folder.json("report.json");
-    expect(report).toMatchObject({ stopped: "interrupted", sample: "", losses: expect.objectContaining({ length: report.steps }) as number[] });
+    expect(report).toMatchObject({
+      stopped: "interrupted",
+      sample: "",
+      losses: expect.objectContaining({ length: report.steps }) as number[],
+    });
     expect(report.validation).toBeUndefined();
     expect(decodeSafetensors(folder.read("model.safetensors")).metadata.step).toBe(String(report.steps));
 
@@ -188,7 +249,18 @@ describe("Ctrl-C", () => {
 describe("a program that is killed while it writes", () => {
   it("leaves a whole file: an older one or a newer", async () => {
     for (const delay of [0, 7, 33, 80]) {
-      const run = start([folder.at("text.txt"), ...tiny, "--hidden", "100", "--steps", "1000000", "--save-every", "1", "--out", folder.at("model.safetensors")]);
+      const run = start([
+        folder.at("text.txt"),
+        ...tiny,
+        "--hidden",
+        "100",
+        "--steps",
+        "1000000",
+        "--save-every",
+        "1",
+        "--out",
+        folder.at("model.safetensors"),
+      ]);
       while (!existsSync(folder.at("model.safetensors"))) await sleep(5);
       await sleep(delay);
       run.child.kill("SIGKILL");
@@ -212,7 +284,9 @@ describe.skipIf(process.platform === "win32")("without", () => {
   });
 
   it("a reader of its output, it stops and writes what it has", async () => {
-    await start([folder.at("text.txt"), ...tiny, "--steps", "20000", "--json", folder.at("report.json")], { command: shell("| head -n 1") });
+    await start([folder.at("text.txt"), ...tiny, "--steps", "20000", "--json", folder.at("report.json")], {
+      command: shell("| head -n 1"),
+    });
     expect(folder.json("report.json")).toMatchObject({ stopped: "interrupted" });
   });
 });

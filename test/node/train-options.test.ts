@@ -18,7 +18,9 @@ describe("the command line", () => {
   it("takes values behind a space or an equals sign, and the file anywhere", () => {
     const expected = { help: false, file: "a text.txt", given: { cell: "gru", lr: 0.5, hidden: 3, out: "x=y", seed: 0 } };
     expect(parseCommandLine(["--cell", "gru", "a text.txt", "--lr=.5", "--hidden", "3", "--out=x=y", "--seed", "0"])).toEqual(expected);
-    expect(parseCommandLine(["--cell=gru", "--lr", "5e-1", "--hidden=3", "--out", "x=y", "--seed=0", "--", "a text.txt"])).toEqual(expected);
+    expect(parseCommandLine(["--cell=gru", "--lr", "5e-1", "--hidden=3", "--out", "x=y", "--seed=0", "--", "a text.txt"])).toEqual(
+      expected,
+    );
   });
 
   it("takes the last of several", () => {
@@ -79,8 +81,27 @@ describe("the command line", () => {
 describe("the options", () => {
   it("are those of the README where nothing is said", () => {
     expect(completeOptions({})).toMatchObject({
-      cell: "lstm", reset: "after", embedding: 64, hidden: 128, layers: 1, dropout: 0, batch: 32, length: 64, validation: 0, optimizer: "adam", lr: 0.005, clip: 5,
-      backend: "auto", steps: 400, seed: 1, sample: 300, temperature: 0.8, out: undefined, json: undefined, resume: undefined, "save-every": 0,
+      cell: "lstm",
+      reset: "after",
+      embedding: 64,
+      hidden: 128,
+      layers: 1,
+      dropout: 0,
+      batch: 32,
+      length: 64,
+      validation: 0,
+      optimizer: "adam",
+      lr: 0.005,
+      clip: 5,
+      backend: "auto",
+      steps: 400,
+      seed: 1,
+      sample: 300,
+      temperature: 0.8,
+      out: undefined,
+      json: undefined,
+      resume: undefined,
+      "save-every": 0,
     });
   });
 
@@ -92,14 +113,19 @@ describe("the options", () => {
   it("come back from a checkpoint, apart from those that are given now and may change", () => {
     const before = completeOptions({ cell: "gru", reset: "before", hidden: 7, lr: 0.1, clip: 0, dropout: 0.5, seed: 2 ** 50, steps: 9 });
     expect(completeOptions({ lr: 0.2, hidden: 7 }, keep(before))).toEqual({ ...before, lr: 0.2, steps: 400 });
-    expect(problem(() => completeOptions({ hidden: 8 }, keep(before)))).toBe("--hidden 8: the run that --resume goes on with has --hidden 7");
+    expect(problem(() => completeOptions({ hidden: 8 }, keep(before)))).toBe(
+      "--hidden 8: the run that --resume goes on with has --hidden 7",
+    );
   });
 
   it.each([
     ["nonsense", "--resume: the file's options cannot be used: they are no JSON"],
     ["3", "--resume: the file's options cannot be used: they are no JSON object"],
     ["{}", "--resume: the file's options cannot be used: --cell is missing"],
-    [keep(completeOptions({})).replace("128", "-128"), '--resume: the file\'s options cannot be used: --hidden must be an integer from 1 to 16384, got "-128"'],
+    [
+      keep(completeOptions({})).replace("128", "-128"),
+      '--resume: the file\'s options cannot be used: --hidden must be an integer from 1 to 16384, got "-128"',
+    ],
   ])("of a checkpoint are checked: %s", (json, message) => {
     expect(() => completeOptions({}, json)).toThrow(message);
   });

@@ -89,7 +89,11 @@ interface StartOptions {
 
 /** Starts the program with these arguments. */
 export function start(args: readonly string[], { cwd, env, command = [process.execPath, program] }: StartOptions = {}): Started {
-  const child = spawn(command[0], [...command.slice(1), ...args], { cwd: cwd ?? root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command[0], [...command.slice(1), ...args], {
+    cwd: cwd ?? root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   const waiting = new Set<() => void>();
@@ -101,13 +105,14 @@ export function start(args: readonly string[], { cwd, env, command = [process.ex
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject).on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
-  const printed = (wanted: string): Promise<void> => new Promise((resolve, reject) => {
-    const check = (): void => {
-      if (stdout.includes(wanted)) resolve();
-    };
-    waiting.add(check);
-    check();
-    void ended.then(() => reject(new Error(`the program ended without "${wanted}":\n${stdout}${stderr}`)));
-  });
+  const printed = (wanted: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const check = (): void => {
+        if (stdout.includes(wanted)) resolve();
+      };
+      waiting.add(check);
+      check();
+      void ended.then(() => reject(new Error(`the program ended without "${wanted}":\n${stdout}${stderr}`)));
+    });
   return Object.assign(ended, { child, printed });
 }

@@ -1,8 +1,28 @@
 // What a trainer refuses, and that model and run are as they were before: the answer is an RnnError in words.
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  adam, binaryCrossEntropy, createBackend, crossEntropy, decodeSafetensors, Embedding, encodeSafetensors, Linear, LSTM, RnnError, Sequential, sgd, squaredError, TextData, Trainer,
-  type Backend, type Batch, type ErrorKind, type Module, type Tensor, type TrainerOptions, type TrainingData,
+  adam,
+  binaryCrossEntropy,
+  createBackend,
+  crossEntropy,
+  decodeSafetensors,
+  Embedding,
+  encodeSafetensors,
+  Linear,
+  LSTM,
+  RnnError,
+  Sequential,
+  sgd,
+  squaredError,
+  TextData,
+  Trainer,
+  type Backend,
+  type Batch,
+  type ErrorKind,
+  type Module,
+  type Tensor,
+  type TrainerOptions,
+  type TrainingData,
 } from "webgpu-rnn";
 
 let backend: Backend;
@@ -16,7 +36,8 @@ const wrong = (value: unknown): never => value as never;
 const text = "the whale swam by and the ship sank. ".repeat(20);
 const data = TextData.from(text, { batch: 3, steps: 5 });
 const size = data.vocabulary.size;
-const characterModel = (hidden = 6): Module => new Sequential({ embedding: new Embedding(size, 4), rnn: new LSTM(4, hidden), linear: new Linear(hidden, size) }, { seed: 3 });
+const characterModel = (hidden = 6): Module =>
+  new Sequential({ embedding: new Embedding(size, 4), rnn: new LSTM(4, hidden), linear: new Linear(hidden, size) }, { seed: 3 });
 
 const trainerOf = (options: Partial<TrainerOptions> = {}, model = characterModel()): Trainer =>
   new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.01 }), seed: 5, ...options });
@@ -43,22 +64,44 @@ function regression(changes: (step: number) => Partial<Batch>): TrainingData {
   return {
     batches: 100,
     batch: (step) => ({
-      input: { shape: [3, 1, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) }, targets: { shape: [3, 1, 1], data: Float32Array.of(1, 2, 3) }, startsSequence: true, ...changes(step),
+      input: { shape: [3, 1, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+      targets: { shape: [3, 1, 1], data: Float32Array.of(1, 2, 3) },
+      startsSequence: true,
+      ...changes(step),
     }),
   };
 }
 
-const filled = (shape: number[], value: number): Tensor => ({ shape, data: new Float32Array(shape.reduce((p, n) => p * n, 1)).fill(value) });
+const filled = (shape: number[], value: number): Tensor => ({
+  shape,
+  data: new Float32Array(shape.reduce((p, n) => p * n, 1)).fill(value),
+});
 
 describe("a trainer cannot be made with", () => {
   it.each<[string, object, string]>([
     ["no backend", { backend: undefined }, "Trainer: backend must come from createBackend, got undefined"],
     ["a promise of a backend", { backend: Promise.resolve() }, "Trainer: backend must come from createBackend, got a Promise"],
     ["null for data", { data: null }, "Trainer: data must not be null; leave out what is not wanted"],
-    ["a text for data", { data: text.slice(0, 9) }, 'Trainer: data must come from TextData.from or have a function batch(step), got "the whale"'],
-    ["a loss that was not called", { loss: crossEntropy }, "Trainer: loss must come from crossEntropy() or another loss function, got a function"],
-    ["the name of a loss", { loss: "crossEntropy" }, 'Trainer: loss must come from crossEntropy() or another loss function, got "crossEntropy"'],
-    ["an optimiser that was not called", { optimizer: adam }, "Trainer: optimizer must come from adam() or another optimiser function, got a function"],
+    [
+      "a text for data",
+      { data: text.slice(0, 9) },
+      'Trainer: data must come from TextData.from or have a function batch(step), got "the whale"',
+    ],
+    [
+      "a loss that was not called",
+      { loss: crossEntropy },
+      "Trainer: loss must come from crossEntropy() or another loss function, got a function",
+    ],
+    [
+      "the name of a loss",
+      { loss: "crossEntropy" },
+      'Trainer: loss must come from crossEntropy() or another loss function, got "crossEntropy"',
+    ],
+    [
+      "an optimiser that was not called",
+      { optimizer: adam },
+      "Trainer: optimizer must come from adam() or another optimiser function, got a function",
+    ],
     ["no optimiser", { optimizer: undefined }, "Trainer: optimizer must come from adam() or another optimiser function, got undefined"],
     ["a norm of 0", { clipNorm: 0 }, "Trainer: clipNorm must be a finite number above 0, got 0"],
     ["a negative limit", { clipValue: -1 }, "Trainer: clipValue must be a finite number above 0, got -1"],
@@ -99,22 +142,36 @@ describe("a run refuses", () => {
     const seen: number[] = [];
     for await (const { step } of trainer.run({ steps: 3 })) {
       seen.push(step);
-      expect(await refusal(() => losses(trainer, 1))).toMatchObject({ kind: "option", message: "Trainer: is running already; leave the other loop first" });
-      expect(await refusal(async () => trainer.restore(await trainer.checkpoint()))).toMatchObject({ message: "Trainer: is running; leave the loop before restoring" });
+      expect(await refusal(() => losses(trainer, 1))).toMatchObject({
+        kind: "option",
+        message: "Trainer: is running already; leave the other loop first",
+      });
+      expect(await refusal(async () => trainer.restore(await trainer.checkpoint()))).toMatchObject({
+        message: "Trainer: is running; leave the loop before restoring",
+      });
     }
     expect(seen).toEqual([1, 2, 3]);
     expect(await losses(trainer, 1)).toHaveLength(1);
   });
 
   it("an evaluation on what is no data, or on no batches", async () => {
-    expect(await refusal(() => trainerOf().evaluate(wrong("text")))).toMatchObject({ message: 'evaluate: data must come from TextData.from or have a function batch(step), got "text"' });
-    expect(await refusal(() => trainerOf().evaluate(data, { batches: 0 }))).toMatchObject({ message: "evaluate: batches must be an integer of at least 1, got 0" });
-    expect(await refusal(() => trainerOf().evaluate(data, wrong({ batch: 1 })))).toMatchObject({ message: 'evaluate: unknown option "batch"; did you mean "batches"?' });
+    expect(await refusal(() => trainerOf().evaluate(wrong("text")))).toMatchObject({
+      message: 'evaluate: data must come from TextData.from or have a function batch(step), got "text"',
+    });
+    expect(await refusal(() => trainerOf().evaluate(data, { batches: 0 }))).toMatchObject({
+      message: "evaluate: batches must be an integer of at least 1, got 0",
+    });
+    expect(await refusal(() => trainerOf().evaluate(data, wrong({ batch: 1 })))).toMatchObject({
+      message: 'evaluate: unknown option "batch"; did you mean "batches"?',
+    });
   });
 
   it("an optimizer whose schedule gives what is no learning rate, in the step that does", async () => {
     const trainer = trainerOf({ optimizer: adam({ learningRate: (step) => (step === 2 ? NaN : 0.1) }) });
-    expect(await refusal(() => losses(trainer, 5))).toMatchObject({ kind: "option", message: "adam: learningRate of step 2 must be a finite number of at least 0, got NaN" });
+    expect(await refusal(() => losses(trainer, 5))).toMatchObject({
+      kind: "option",
+      message: "adam: learningRate of step 2 must be a finite number of at least 0, got NaN",
+    });
     expect(trainer.step).toBe(2);
   });
 });
@@ -122,7 +179,12 @@ describe("a run refuses", () => {
 describe("a batch is refused with", () => {
   it.each<[string, Partial<Batch>, ErrorKind, string | RegExp]>([
     ["NaN in the input", { input: filled([3, 1, 2], NaN) }, "data", "inputs: input must be finite numbers, got NaN at index 0"],
-    ["infinity in the targets", { targets: filled([3, 1, 1], Infinity) }, "data", "squaredError: targets must be finite numbers, got Infinity at index 0"],
+    [
+      "infinity in the targets",
+      { targets: filled([3, 1, 1], Infinity) },
+      "data",
+      "squaredError: targets must be finite numbers, got Infinity at index 0",
+    ],
     ["an input of a wrong size", { input: filled([3, 1, 3], 1) }, "shape", "Linear: input must be [any, any, 2], got [3, 1, 3]"],
     ["targets of a wrong size", { targets: filled([3, 1, 2], 1) }, "shape", "squaredError: targets must be [3, 1, 1], got [3, 1, 2]"],
     ["targets of a wrong rank", { targets: filled([3], 1) }, "shape", "squaredError: targets must be [3, 1, 1], got [3]"],
@@ -130,12 +192,32 @@ describe("a batch is refused with", () => {
     ["no input", { input: undefined }, "shape", /^inputs: input must be a tensor/],
     ["no targets", { targets: undefined }, "shape", /^squaredError: targets must be a tensor/],
     ["a mask of a wrong size", { mask: filled([3, 1], 1) }, "shape", "squaredError: mask must be [3, 1, 1], got [3, 1]"],
-    ["NaN in the mask", { mask: filled([3, 1, 1], NaN) }, "data", "squaredError: mask must be finite numbers of at least 0, got NaN at index 0"],
-    ["a negative weight in the mask", { mask: filled([3, 1, 1], -1) }, "data", "squaredError: mask must be finite numbers of at least 0, got -1 at index 0"],
-    ["an unknown part", wrong({ weights: 1 }), "option", 'batch: unknown option "weights"; known options are input, further, lengths, targets, mask, startsSequence'],
+    [
+      "NaN in the mask",
+      { mask: filled([3, 1, 1], NaN) },
+      "data",
+      "squaredError: mask must be finite numbers of at least 0, got NaN at index 0",
+    ],
+    [
+      "a negative weight in the mask",
+      { mask: filled([3, 1, 1], -1) },
+      "data",
+      "squaredError: mask must be finite numbers of at least 0, got -1 at index 0",
+    ],
+    [
+      "an unknown part",
+      wrong({ weights: 1 }),
+      "option",
+      'batch: unknown option "weights"; known options are input, further, lengths, targets, mask, startsSequence',
+    ],
   ])("%s: the run stops before the step, with the parameters of the one before", async (_, change, kind, message) => {
     const model = new Linear(2, 1, { seed: 1 });
-    const bad = new Trainer(model, { backend, data: regression((step) => (step === 2 ? change : {})), loss: squaredError(), optimizer: sgd() });
+    const bad = new Trainer(model, {
+      backend,
+      data: regression((step) => (step === 2 ? change : {})),
+      loss: squaredError(),
+      optimizer: sgd(),
+    });
     const error = await refusal(() => losses(bad, 5));
     expect(error.kind).toBe(kind);
     expect(error.message).toMatch(message);
@@ -146,24 +228,52 @@ describe("a batch is refused with", () => {
   });
 
   it.each([
-    ["an id out of range", { input: { shape: [1, 1], data: Int32Array.of(size) } }, `inputs: input must be integers from 0 to ${size - 1}, got ${size} at index 0`],
-    ["a negative class", { targets: { shape: [1, 1], data: Int32Array.of(-1) } }, `crossEntropy: targets must be integers from 0 to ${size - 1}, got -1 at index 0`],
-    ["a class out of range", { targets: { shape: [1, 1], data: Int32Array.of(size) } }, `crossEntropy: targets must be integers from 0 to ${size - 1}, got ${size} at index 0`],
-    ["a fraction of a class", { targets: { shape: [1, 1], data: Float32Array.of(0.5) } }, "crossEntropy: targets must be integers, got 0.5 at index 0"],
+    [
+      "an id out of range",
+      { input: { shape: [1, 1], data: Int32Array.of(size) } },
+      `inputs: input must be integers from 0 to ${size - 1}, got ${size} at index 0`,
+    ],
+    [
+      "a negative class",
+      { targets: { shape: [1, 1], data: Int32Array.of(-1) } },
+      `crossEntropy: targets must be integers from 0 to ${size - 1}, got -1 at index 0`,
+    ],
+    [
+      "a class out of range",
+      { targets: { shape: [1, 1], data: Int32Array.of(size) } },
+      `crossEntropy: targets must be integers from 0 to ${size - 1}, got ${size} at index 0`,
+    ],
+    [
+      "a fraction of a class",
+      { targets: { shape: [1, 1], data: Float32Array.of(0.5) } },
+      "crossEntropy: targets must be integers, got 0.5 at index 0",
+    ],
   ])("%s", async (_, change, message) => {
-    const one: Batch = { input: { shape: [1, 1], data: Int32Array.of(0) }, targets: { shape: [1, 1], data: Int32Array.of(0) }, startsSequence: true, ...change };
+    const one: Batch = {
+      input: { shape: [1, 1], data: Int32Array.of(0) },
+      targets: { shape: [1, 1], data: Int32Array.of(0) },
+      startsSequence: true,
+      ...change,
+    };
     expect(await refusal(() => losses(trainerOf({ data: { batches: 1, batch: () => one } }), 1))).toMatchObject({ kind: "data", message });
   });
 
   it("a probability above 1", async () => {
     const trainer = new Trainer(new Linear(2, 1), { backend, data: regression(() => ({})), loss: binaryCrossEntropy(), optimizer: sgd() });
-    expect(await refusal(() => losses(trainer, 1))).toMatchObject({ kind: "data", message: "binaryCrossEntropy: targets must be from 0 to 1, got 2 at index 1" });
+    expect(await refusal(() => losses(trainer, 1))).toMatchObject({
+      kind: "data",
+      message: "binaryCrossEntropy: targets must be from 0 to 1, got 2 at index 1",
+    });
   });
 
   it("another size than the states that are carried", async () => {
     const two = [TextData.from(text, { batch: 3, steps: 5 }), TextData.from(text, { batch: 4, steps: 5 })];
     const trainer = trainerOf({ data: { batches: 9, batch: (step) => ({ ...two[step % 2].batch(step), startsSequence: false }) } });
-    expect(await refusal(() => losses(trainer, 2))).toMatchObject({ kind: "shape", message: "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)" });
+    expect(await refusal(() => losses(trainer, 2))).toMatchObject({
+      kind: "shape",
+      message:
+        "carried.rnn.h: carries 18 numbers, but this batch needs 24; keep the number of rows, or let a batch of another one start its sequences (startsSequence: true)",
+    });
   });
 });
 
@@ -176,7 +286,11 @@ describe("a loss that is not finite", () => {
       for await (const { loss } of trainer.run({ steps: 10 })) seen.push(loss);
     });
     expect(error.kind).toBe("numeric");
-    expect(error.message).toMatch(new RegExp(`^Trainer: step ${seen.length + 1} gave loss \\S+ with gradient norm \\S+; everything is as it was after step ${seen.length - 1}\\. `));
+    expect(error.message).toMatch(
+      new RegExp(
+        `^Trainer: step ${seen.length + 1} gave loss \\S+ with gradient norm \\S+; everything is as it was after step ${seen.length - 1}\\. `,
+      ),
+    );
     expect(seen.every(Number.isFinite)).toBe(true);
     const same = characterModel();
     await losses(trainerOf({ optimizer: sgd({ learningRate: 0.1 }) }, same), 3);
@@ -203,7 +317,13 @@ describe("a checkpoint is refused", () => {
   }
 
   /** Refuses it and is afterwards as before: the run goes on as one that was never asked. */
-  async function expectRefusal(file: unknown, kind: ErrorKind, message: string | RegExp, options: Partial<TrainerOptions> = {}, make = characterModel): Promise<void> {
+  async function expectRefusal(
+    file: unknown,
+    kind: ErrorKind,
+    message: string | RegExp,
+    options: Partial<TrainerOptions> = {},
+    make = characterModel,
+  ): Promise<void> {
     const trainer = trainerOf(options, make());
     await losses(trainer, 2);
     const before = await trainer.checkpoint();
@@ -217,46 +337,108 @@ describe("a checkpoint is refused", () => {
 
   it("truncated anywhere", async () => {
     const trainer = trainerOf();
-    for (let length = 0; length < whole.length; length += 97) expect(await refusal(() => trainer.restore(whole.subarray(0, length)))).toMatchObject({ kind: "format" });
-    await expectRefusal(whole.subarray(0, whole.length - 1), "format", /^safetensors: the file is truncated: "carried\.rnn\.c" ends at byte \d+ of the data, which has \d+$/);
+    for (let length = 0; length < whole.length; length += 97)
+      expect(await refusal(() => trainer.restore(whole.subarray(0, length)))).toMatchObject({ kind: "format" });
+    await expectRefusal(
+      whole.subarray(0, whole.length - 1),
+      "format",
+      /^safetensors: the file is truncated: "carried\.rnn\.c" ends at byte \d+ of the data, which has \d+$/,
+    );
   });
 
   it("foreign", async () => {
     await expectRefusal(new TextEncoder().encode("once upon a time"), "format", /^safetensors: this is no safetensors file/);
     await expectRefusal(undefined, "format", "safetensors: the file must be a Uint8Array or ArrayBuffer, got undefined");
-    await expectRefusal(encodeSafetensors(await characterModel().stateDict()), "format", 'checkpoint: metadata must say format "webgpu-rnn checkpoint 1", got undefined; a file of weights alone goes through decodeSafetensors and loadStateDict');
+    await expectRefusal(
+      encodeSafetensors(await characterModel().stateDict()),
+      "format",
+      'checkpoint: metadata must say format "webgpu-rnn checkpoint 1", got undefined; a file of weights alone goes through decodeSafetensors and loadStateDict',
+    );
   });
 
   it("of another model, naming the tensor", async () => {
-    await expectRefusal(whole, "format", 'checkpoint: "optimizer.firstMoment.rnn.weight_ih_l0" must be [28, 4], got [24, 4]', {}, () => characterModel(7));
-    await expectRefusal(changed((tensors) => delete tensors["linear.bias"]), "format", 'loadStateDict: the state dictionary lacks "linear.bias"');
-    await expectRefusal(changed((tensors) => (tensors["head.bias"] = filled([1], 1))), "format", 'loadStateDict: the state dictionary has unknown "head.bias"');
-    await expectRefusal(changed((tensors) => (tensors["linear.weight"] = filled([6, size], 1))), "format", `loadStateDict: "linear.weight" must be [${size}, 6], got [6, ${size}]`);
+    await expectRefusal(whole, "format", 'checkpoint: "optimizer.firstMoment.rnn.weight_ih_l0" must be [28, 4], got [24, 4]', {}, () =>
+      characterModel(7),
+    );
+    await expectRefusal(
+      changed((tensors) => delete tensors["linear.bias"]),
+      "format",
+      'loadStateDict: the state dictionary lacks "linear.bias"',
+    );
+    await expectRefusal(
+      changed((tensors) => (tensors["head.bias"] = filled([1], 1))),
+      "format",
+      'loadStateDict: the state dictionary has unknown "head.bias"',
+    );
+    await expectRefusal(
+      changed((tensors) => (tensors["linear.weight"] = filled([6, size], 1))),
+      "format",
+      `loadStateDict: "linear.weight" must be [${size}, 6], got [6, ${size}]`,
+    );
   });
 
   it("with NaN in it, naming the tensor", async () => {
-    await expectRefusal(changed((tensors) => tensors["rnn.bias_hh_l0"].data.fill(NaN, 3, 4)), "data", 'loadStateDict: "rnn.bias_hh_l0" must be finite numbers, got NaN at index 3');
-    await expectRefusal(changed((tensors) => tensors["optimizer.secondMoment.linear.bias"].data.fill(Infinity, 2, 3)), "data", 'checkpoint: "optimizer.secondMoment.linear.bias" must be finite numbers, got Infinity at index 2');
-    await expectRefusal(changed((tensors) => tensors["carried.rnn.h"].data.fill(NaN, 1, 2)), "data", 'checkpoint: "carried.rnn.h" must be finite numbers, got NaN at index 1');
+    await expectRefusal(
+      changed((tensors) => tensors["rnn.bias_hh_l0"].data.fill(NaN, 3, 4)),
+      "data",
+      'loadStateDict: "rnn.bias_hh_l0" must be finite numbers, got NaN at index 3',
+    );
+    await expectRefusal(
+      changed((tensors) => tensors["optimizer.secondMoment.linear.bias"].data.fill(Infinity, 2, 3)),
+      "data",
+      'checkpoint: "optimizer.secondMoment.linear.bias" must be finite numbers, got Infinity at index 2',
+    );
+    await expectRefusal(
+      changed((tensors) => tensors["carried.rnn.h"].data.fill(NaN, 1, 2)),
+      "data",
+      'checkpoint: "carried.rnn.h" must be finite numbers, got NaN at index 1',
+    );
   });
 
   it("of another optimizer", async () => {
     await expectRefusal(whole, "format", 'checkpoint: was made with the optimizer "adam", this trainer has "sgd"', { optimizer: sgd() });
-    await expectRefusal(changed((tensors) => delete tensors["optimizer.firstMoment.linear.bias"]), "format", 'checkpoint: lacks "optimizer.firstMoment.linear.bias"');
-    await expectRefusal(changed((tensors) => (tensors["optimizer.velocity.linear.bias"] = filled([size], 1))), "format", 'checkpoint: has "optimizer.velocity.linear.bias", which this trainer\'s optimizer, with its options, does not keep');
+    await expectRefusal(
+      changed((tensors) => delete tensors["optimizer.firstMoment.linear.bias"]),
+      "format",
+      'checkpoint: lacks "optimizer.firstMoment.linear.bias"',
+    );
+    await expectRefusal(
+      changed((tensors) => (tensors["optimizer.velocity.linear.bias"] = filled([size], 1))),
+      "format",
+      'checkpoint: has "optimizer.velocity.linear.bias", which this trainer\'s optimizer, with its options, does not keep',
+    );
   });
 
   it("of another seed, step or state", async () => {
     await expectRefusal(whole, "format", "checkpoint: was made with seed 5, this trainer has 6; give it the same seed", { seed: 6 });
-    await expectRefusal(changed((_, metadata) => (metadata.step = "-1")), "format", 'checkpoint: step must be a number, got "-1"');
-    await expectRefusal(whole, "format", 'checkpoint: "carried.rnn.h" must hold 24 numbers for this trainer\'s batches, got 18; keep the batch size', { data: TextData.from(text, { batch: 4, steps: 5 }) });
-    await expectRefusal(changed((tensors) => delete tensors["carried.rnn.c"]), "format", 'checkpoint: lacks "carried.rnn.c"; was it made with carryState: false?');
+    await expectRefusal(
+      changed((_, metadata) => (metadata.step = "-1")),
+      "format",
+      'checkpoint: step must be a number, got "-1"',
+    );
+    await expectRefusal(
+      whole,
+      "format",
+      'checkpoint: "carried.rnn.h" must hold 24 numbers for this trainer\'s batches, got 18; keep the batch size',
+      { data: TextData.from(text, { batch: 4, steps: 5 }) },
+    );
+    await expectRefusal(
+      changed((tensors) => delete tensors["carried.rnn.c"]),
+      "format",
+      'checkpoint: lacks "carried.rnn.c"; was it made with carryState: false?',
+    );
     await expectRefusal(whole, "format", 'checkpoint: has "carried.rnn.h", which this trainer does not carry', { carryState: false });
   });
 
   it("to be made with names of its own or what is no text", async () => {
-    expect(await refusal(() => trainerOf().checkpoint({ step: "3" }))).toMatchObject({ kind: "option", message: 'checkpoint: metadata cannot be named "step", which the checkpoint itself uses' });
-    expect(await refusal(() => trainerOf().checkpoint(wrong({ count: 3 })))).toMatchObject({ kind: "option", message: 'encodeSafetensors: metadata "count" must be a text, got 3' });
+    expect(await refusal(() => trainerOf().checkpoint({ step: "3" }))).toMatchObject({
+      kind: "option",
+      message: 'checkpoint: metadata cannot be named "step", which the checkpoint itself uses',
+    });
+    expect(await refusal(() => trainerOf().checkpoint(wrong({ count: 3 })))).toMatchObject({
+      kind: "option",
+      message: 'encodeSafetensors: metadata "count" must be a text, got 3',
+    });
   });
 
   it("by nobody that it fits: there the run goes on bit for bit", async () => {

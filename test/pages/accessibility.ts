@@ -16,15 +16,21 @@ export async function violations(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const colours = document.documentElement.style;
     const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule instanceof CSSMediaRule);
-    const schemes = rules.filter(({ conditionText }) => conditionText.includes("prefers-color-scheme")).map((rule) => ({ rule, condition: rule.conditionText }));
+    const schemes = rules
+      .filter(({ conditionText }) => conditionText.includes("prefers-color-scheme"))
+      .map((rule) => ({ rule, condition: rule.conditionText }));
     const found: string[] = [];
     try {
       // Firefox' driver cannot ask for a scheme, so the style sheets' conditions are replaced by their answers.
       for (const scheme of ["light", "dark"]) {
         colours.colorScheme = scheme;
         for (const { rule, condition } of schemes) rule.media.mediaText = condition.includes(scheme) ? "all" : "not all";
-        const { violations: wrong } = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ["violations"] });
-        for (const { id, help, nodes } of wrong) for (const { target, failureSummary } of nodes) found.push(`${scheme}: ${id} (${help}) at ${target.join(" ")}: ${failureSummary ?? ""}`);
+        const { violations: wrong } = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+          resultTypes: ["violations"],
+        });
+        for (const { id, help, nodes } of wrong)
+          for (const { target, failureSummary } of nodes)
+            found.push(`${scheme}: ${id} (${help}) at ${target.join(" ")}: ${failureSummary ?? ""}`);
       }
     } finally {
       colours.colorScheme = "";

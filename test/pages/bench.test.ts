@@ -13,10 +13,14 @@ import { violations } from "./accessibility.ts";
 import { kind } from "./demo-page.ts";
 
 /** A bundle whose one library does this. */
-const bundle = (name: string, subject: string): string => `export const open = async () => [{ name: "${name}", backend: "cpu", adapter: "none", refuses: () => undefined, prepare: async (of, { expected }) => (${subject}) }];`;
+const bundle = (name: string, subject: string): string =>
+  `export const open = async () => [{ name: "${name}", backend: "cpu", adapter: "none", refuses: () => undefined, prepare: async (of, { expected }) => (${subject}) }];`;
 const broken: Readonly<Record<string, string>> = {
   unloadable: 'throw new Error("no such device");',
-  wrong: bundle("wrong", "{ check: async () => ({ ...expected, output: expected.output.map((v) => v + 1) }), run: async () => {}, free() {} }"),
+  wrong: bundle(
+    "wrong",
+    "{ check: async () => ({ ...expected, output: expected.output.map((v) => v + 1) }), run: async () => {}, free() {} }",
+  ),
   fading: bundle("fading", '{ check: async () => expected, run: async () => { throw new Error("the device went away"); }, free() {} }'),
 };
 
@@ -32,10 +36,14 @@ describe(`the bench page in ${kind}`, () => {
     const manifest = JSON.parse(await readFile(join(peers, "manifest.json"), "utf8")) as PeerEntry[];
     for (const [name, code] of Object.entries(broken)) await writeFile(join(peers, `${name}.js`), code);
     // gpu.js, and libraries that fail in every way; others may be installed on this machine, or not.
-    const entries = [...manifest.filter(({ always }) => always), ...Object.keys(broken).map((name) => ({ library: name, always: true, file: `${name}.js` })), { library: "lacking", always: true, reason: "it is not installed" }];
+    const entries = [
+      ...manifest.filter(({ always }) => always),
+      ...Object.keys(broken).map((name) => ({ library: name, always: true, file: `${name}.js` })),
+      { library: "lacking", always: true, reason: "it is not installed" },
+    ];
     await writeFile(join(peers, "manifest.json"), JSON.stringify(entries));
     server = await serve(folder);
-    browser = await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" }) as Browser;
+    browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
     // One visit for all tests: the page measures its device at its first run, which takes a software adapter a while.
     page = await browser.newPage();
     // For a page that hangs. A busy machine must not reach it.
@@ -55,14 +63,16 @@ describe(`the bench page in ${kind}`, () => {
 
   const text = (id: string): Promise<string> => page.$eval(`#${id}`, (element) => (element as HTMLElement).innerText);
   const click = (selector: string): Promise<void> => page.$eval(selector, (element) => (element as HTMLElement).click());
-  const waitForStatus = (wanted: string): Promise<unknown> => page.waitForFunction((word) => document.getElementById("status")!.textContent === word, {}, wanted);
-  const fill = (values: Readonly<Record<string, string | number>>): Promise<void> => page.evaluate((given) => {
-    for (const [id, value] of Object.entries(given)) {
-      const field = document.getElementById(id) as HTMLInputElement;
-      field.value = String(value);
-      for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
-    }
-  }, values);
+  const waitForStatus = (wanted: string): Promise<unknown> =>
+    page.waitForFunction((word) => document.getElementById("status")!.textContent === word, {}, wanted);
+  const fill = (values: Readonly<Record<string, string | number>>): Promise<void> =>
+    page.evaluate((given) => {
+      for (const [id, value] of Object.entries(given)) {
+        const field = document.getElementById(id) as HTMLInputElement;
+        field.value = String(value);
+        for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+      }
+    }, values);
 
   // First: a visit's first run begins with the device's matrix products, and stops between them at once.
   it("cancels a long run, and is ready for the next", async () => {
@@ -74,7 +84,9 @@ describe(`the bench page in ${kind}`, () => {
     expect(await text("left")).toMatch(/ left$|^$/);
     const asked = performance.now();
     await click("#cancel");
-    await page.waitForFunction(() => document.getElementById("cancel")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
+    await page.waitForFunction(
+      () => document.getElementById("cancel")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled,
+    );
     // Nothing answers while the twins compute; the page gives them four seconds, and a new worker needs some too.
     expect(performance.now() - asked).toBeLessThan(20_000);
   });
@@ -84,20 +96,28 @@ describe(`the bench page in ${kind}`, () => {
       HTMLAnchorElement.prototype.click = function () {
         (globalThis as { saved?: string }).saved = this.href;
       };
-      Object.defineProperty(navigator.clipboard, "writeText", { value: (copied: string) => Promise.resolve(void ((globalThis as { copied?: string }).copied = copied)) });
+      Object.defineProperty(navigator.clipboard, "writeText", {
+        value: (copied: string) => Promise.resolve(void ((globalThis as { copied?: string }).copied = copied)),
+      });
       // How many rows there were whenever the table has changed.
-      const seen = (globalThis as { seen?: number[] }).seen = [] as number[];
-      new MutationObserver(() => seen.push(document.querySelectorAll("#table tbody tr").length)).observe(document.querySelector("#table tbody")!, { childList: true });
+      const seen = ((globalThis as { seen?: number[] }).seen = [] as number[]);
+      new MutationObserver(() => seen.push(document.querySelectorAll("#table tbody tr").length)).observe(
+        document.querySelector("#table tbody")!,
+        { childList: true },
+      );
     });
     await fill({ steps: 3, batch: 2, input: 3, hidden: 4, mode: "training" });
     /** What the page says that a run of this package alone takes. */
-    const seconds = (): Promise<number> => page.evaluate(() => {
-      const others = [...document.querySelectorAll<HTMLInputElement>("#libraries input")].filter((box) => box.checked && !box.value.startsWith("webgpu-rnn "));
-      for (const box of others) box.click();
-      const said = document.getElementById("takes")!.textContent;
-      for (const box of others) box.click();
-      return Number(/^Run takes about (\d+) s,/.exec(said)![1]);
-    });
+    const seconds = (): Promise<number> =>
+      page.evaluate(() => {
+        const others = [...document.querySelectorAll<HTMLInputElement>("#libraries input")].filter(
+          (box) => box.checked && !box.value.startsWith("webgpu-rnn "),
+        );
+        for (const box of others) box.click();
+        const said = document.getElementById("takes")!.textContent;
+        for (const box of others) box.click();
+        return Number(/^Run takes about (\d+) s,/.exec(said)![1]);
+      });
     const first = await seconds();
     await click("#run");
     await waitForStatus("Done.");
@@ -109,7 +129,10 @@ describe(`the bench page in ${kind}`, () => {
     expect(rows.slice(0, 2)).toEqual(["webgpu-rnn webgpu", "webgpu-rnn cpu"]);
     expect(rows.slice(2)).toContain("gpu.js wasm");
     const seen = await page.evaluate(() => (globalThis as { seen?: number[] }).seen!);
-    expect(seen.some((count) => count > 0 && count < rows.length), `rows came one after the other: ${seen.join()}`).toBe(true);
+    expect(
+      seen.some((count) => count > 0 && count < rows.length),
+      `rows came one after the other: ${seen.join()}`,
+    ).toBe(true);
     const label = await page.$eval("#chart", (element) => element.getAttribute("aria-label")!);
     for (const row of rows) expect(label).toContain(`${row} `);
     await click("#export");
@@ -124,7 +147,9 @@ describe(`the bench page in ${kind}`, () => {
   });
 
   it("says what became of libraries that fail, and measures the others all the same", async () => {
-    expect(await text("refused")).toMatch(/^wrong on cpu: refused, it differs from the twin: output\[\d\] is .*\nfading on cpu: refused, it failed while it was timed: the device went away$/);
+    expect(await text("refused")).toMatch(
+      /^wrong on cpu: refused, it differs from the twin: output\[\d\] is .*\nfading on cpu: refused, it failed while it was timed: the device went away$/,
+    );
     await page.$eval("#absent-box", (element) => ((element as HTMLDetailsElement).open = true));
     const said = await text("absent");
     expect(said).toContain("unloadable: it does not start here: no such device");
@@ -143,6 +168,10 @@ describe(`the bench page in ${kind}`, () => {
   });
 
   it("links to the other pages", async () => {
-    expect(await page.$$eval(".pages a", (links) => links.map((link) => `${link.getAttribute("href")} ${link.ariaCurrent}`))).toEqual(["../ null", "../gradients/ null", "../bench/ page"]);
+    expect(await page.$$eval(".pages a", (links) => links.map((link) => `${link.getAttribute("href")} ${link.ariaCurrent}`))).toEqual([
+      "../ null",
+      "../gradients/ null",
+      "../bench/ page",
+    ]);
   });
 });

@@ -6,7 +6,18 @@ import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo } from "./demo-page.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
-const tiny = { "text-source": "own", hidden: 16, layers: 1, embedding: 8, batch: 4, window: 12, learningRate: 0.02, seed: 3, length: 40, prompt: "the " };
+const tiny = {
+  "text-source": "own",
+  hidden: 16,
+  layers: 1,
+  embedding: 8,
+  batch: 4,
+  window: 12,
+  learningRate: 0.02,
+  seed: 3,
+  length: 40,
+  prompt: "the ",
+};
 
 describe(`what outlives a visit in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;
@@ -119,7 +130,9 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.fill({ ...tiny, "own-text": verse.repeat(20) });
     await page.choose("cpu");
     await page.click("#start");
-    await page.page.waitForFunction(() => document.getElementById("kept")!.textContent.startsWith("Not kept in this browser: the browser has no room for its"));
+    await page.page.waitForFunction(() =>
+      document.getElementById("kept")!.textContent.startsWith("Not kept in this browser: the browser has no room for its"),
+    );
     await page.waitForStep(20);
 
     const bare = new DemoPage(await context.newPage());
@@ -137,8 +150,13 @@ describe(`what outlives a visit in ${kind}`, () => {
   it("settings stand in the address, and come from there; what does not work is refused in words", async () => {
     const page = await visit("?cell=gru&hidden=24&layers=2&backend=cpu&temperature=0.5&prompt=A%20ship");
     const value = (id: string): Promise<string> => page.page.$eval(`#${id}`, (field) => (field as HTMLInputElement).value);
-    expect(await page.page.$eval('input[name="cell"]:checked', (radio) => (radio).value)).toBe("gru");
-    expect([await value("hidden"), await value("layers"), await value("temperature"), await value("prompt")]).toEqual(["24", "2", "0.5", "A ship"]);
+    expect(await page.page.$eval('input[name="cell"]:checked', (radio) => radio.value)).toBe("gru");
+    expect([await value("hidden"), await value("layers"), await value("temperature"), await value("prompt")]).toEqual([
+      "24",
+      "2",
+      "0.5",
+      "A ship",
+    ]);
     expect(await page.text("device-reason")).toBe("asked for");
     await page.fill({ hidden: 32, seed: 9 });
     const address = page.page.url();

@@ -102,7 +102,10 @@ export class DemoPage {
 
   /** Clicks the button with this label among the notices. */
   clickWay(label: string): Promise<void> {
-    return this.page.evaluate((wanted) => [...document.querySelectorAll<HTMLElement>("#notices button")].find((b) => b.textContent === wanted)!.click(), label);
+    return this.page.evaluate(
+      (wanted) => [...document.querySelectorAll<HTMLElement>("#notices button")].find((b) => b.textContent === wanted)!.click(),
+      label,
+    );
   }
 
   fill(values: Readonly<Record<string, string | number>>): Promise<void> {
@@ -131,7 +134,11 @@ export class DemoPage {
 
   /** Waits until the losses up to and including `step` have come. */
   async waitForStep(step: number): Promise<void> {
-    await this.page.waitForFunction((wanted) => (globalThis as SpiedWindow).spied.replies.some((r) => r.kind === "progress" && r.steps.at(-1)!.step >= wanted), {}, step);
+    await this.page.waitForFunction(
+      (wanted) => (globalThis as SpiedWindow).spied.replies.some((r) => r.kind === "progress" && r.steps.at(-1)!.step >= wanted),
+      {},
+      step,
+    );
   }
 
   /** All losses that the worker has reported since the page was opened. */
@@ -159,16 +166,22 @@ export class DemoPage {
 
   /** Lets something happen to the worker's WebGPU. */
   driver(misfortune: "reset" | "missing" | "stalled" | "wrong"): Promise<void> {
-    return this.page.evaluate((data) => new Promise<void>((resolve) => {
-      const channel = new BroadcastChannel("driver");
-      channel.onmessage = () => resolve();
-      channel.postMessage(data);
-    }), misfortune);
+    return this.page.evaluate(
+      (data) =>
+        new Promise<void>((resolve) => {
+          const channel = new BroadcastChannel("driver");
+          channel.onmessage = () => resolve();
+          channel.postMessage(data);
+        }),
+      misfortune,
+    );
   }
 
   /** Lets the browser tell the page that its worker has died. */
   killWorker(): Promise<void> {
-    return this.page.evaluate(() => void (globalThis as SpiedWindow).spied.workers.at(-1)!.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })));
+    return this.page.evaluate(
+      () => void (globalThis as SpiedWindow).spied.workers.at(-1)!.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })),
+    );
   }
 
   /** Says something to the worker past the page. */
@@ -193,19 +206,27 @@ export class DemoPage {
 
   /** Chooses a file in a field, or drops it on the page. */
   give({ name, base64 }: PageFile, where: "upload" | "own-file" | "drop"): Promise<void> {
-    return this.page.evaluate((fileName, data, place) => {
-      const files = new DataTransfer();
-      files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
-      if (place === "drop") return void document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
-      const field = document.getElementById(place) as HTMLInputElement;
-      field.files = files.files;
-      field.dispatchEvent(new Event("change", { bubbles: true }));
-    }, name, base64, where);
+    return this.page.evaluate(
+      (fileName, data, place) => {
+        const files = new DataTransfer();
+        files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
+        if (place === "drop")
+          return void document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
+        const field = document.getElementById(place) as HTMLInputElement;
+        field.files = files.files;
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+      },
+      name,
+      base64,
+      where,
+    );
   }
 
   /** How many samples the page has been sent to their end. */
   samplesDone(): Promise<number> {
-    return this.page.evaluate(() => (globalThis as SpiedWindow).spied.replies.filter((reply) => reply.kind === "sample" && reply.done).length);
+    return this.page.evaluate(
+      () => (globalThis as SpiedWindow).spied.replies.filter((reply) => reply.kind === "sample" && reply.done).length,
+    );
   }
 
   /** The id of the element that has the keyboard's focus. */

@@ -6,10 +6,27 @@ import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
-const tiny = { "text-source": "own", "own-text": verse.repeat(20), hidden: 16, layers: 1, embedding: 8, batch: 4, window: 12, learningRate: 0.02, seed: 3, length: 40, prompt: "the " };
-const second = fileOf("second.txt", "away far land the and sea the of sang crew the and, slow was ship the and calm was sea the. ".repeat(30));
+const tiny = {
+  "text-source": "own",
+  "own-text": verse.repeat(20),
+  hidden: 16,
+  layers: 1,
+  embedding: 8,
+  batch: 4,
+  window: 12,
+  learningRate: 0.02,
+  seed: 3,
+  length: 40,
+  prompt: "the ",
+};
+const second = fileOf(
+  "second.txt",
+  "away far land the and sea the of sang crew the and, slow was ship the and calm was sea the. ".repeat(30),
+);
 const png = fileOf("photo.png", Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52]));
-const hostile = readdirSync(new URL("../fixtures/checkpoints/", import.meta.url)).map((name) => fileOf(name, readFileSync(new URL(`../fixtures/checkpoints/${name}`, import.meta.url))));
+const hostile = readdirSync(new URL("../fixtures/checkpoints/", import.meta.url)).map((name) =>
+  fileOf(name, readFileSync(new URL(`../fixtures/checkpoints/${name}`, import.meta.url))),
+);
 
 describe(`the demo page tells the truth in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;
@@ -74,7 +91,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
   it("goes on training when a file cannot be opened, and says why where one looks", async () => {
     await page.page.evaluate(() => scrollTo(0, document.body.scrollHeight));
     const { base64 } = checkpoint;
-    for (const file of [...hostile, png, { name: "half.safetensors", base64: base64.slice(0, base64.length >> 3 << 2) }]) {
+    for (const file of [...hostile, png, { name: "half.safetensors", base64: base64.slice(0, (base64.length >> 3) << 2) }]) {
       await page.upload(file);
       await page.waitForNotice("This file cannot be opened");
       expect(await page.noticeIsInView()).toBe(true);
@@ -137,11 +154,17 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.waitForStatus("Stopped");
     await page.click("#own-drop");
     await page.page.focus("#own-text");
-    await page.page.$eval("#own-text", (area, piece) => {
-      // What a paste does first; here, no browser would put it into the field.
-      const taken = !area.dispatchEvent(new InputEvent("beforeinput", { inputType: "insertFromPaste", data: piece.repeat(54_400), cancelable: true, bubbles: true }));
-      if (!taken) throw new Error("the text goes into the field");
-    }, verse);
+    await page.page.$eval(
+      "#own-text",
+      (area, piece) => {
+        // What a paste does first; here, no browser would put it into the field.
+        const taken = !area.dispatchEvent(
+          new InputEvent("beforeinput", { inputType: "insertFromPaste", data: piece.repeat(54_400), cancelable: true, bubbles: true }),
+        );
+        if (!taken) throw new Error("the text goes into the field");
+      },
+      verse,
+    );
     await page.page.waitForFunction(() => document.getElementById("text-note")!.textContent.startsWith("5,004,800 characters"));
     await page.click("#own-drop");
     expect(await page.page.$eval("#own-text", (area) => (area as HTMLTextAreaElement).value.length)).toBeLessThan(50_001);
@@ -159,7 +182,12 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.fill({ hidden: 256, layers: 1, batch: 1024, window: 1024, "text-source": "moby-dick" });
     await page.click("#start");
     await page.waitForNotice("a training step with these settings would take");
-    const planned = await page.page.evaluate(() => (globalThis as unknown as { spied: { replies: { kind: string; planned?: object }[] } }).spied.replies.filter((reply) => reply.kind === "planned").at(-1)!.planned);
+    const planned = await page.page.evaluate(
+      () =>
+        (globalThis as unknown as { spied: { replies: { kind: string; planned?: object }[] } }).spied.replies
+          .filter((reply) => reply.kind === "planned")
+          .at(-1)!.planned,
+    );
     expect(planned).toMatchObject({ parameters: expect.any(Number) as number });
     expect(await page.text("about")).toBe("LSTM 16 on “numbers.txt”");
   });
@@ -194,7 +222,15 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.waitForNotice("Back at the last copy");
     await page.waitForStatus("Training");
     const again = (await page.losses()).findLastIndex((report) => report.step === step + 1);
-    await page.page.waitForFunction((from) => (globalThis as unknown as { spied: { replies: { kind: string; steps?: unknown[] }[] } }).spied.replies.filter((reply) => reply.kind === "progress").flatMap((reply) => reply.steps).length > from + 20, {}, again);
+    await page.page.waitForFunction(
+      (from) =>
+        (globalThis as unknown as { spied: { replies: { kind: string; steps?: unknown[] }[] } }).spied.replies
+          .filter((reply) => reply.kind === "progress")
+          .flatMap((reply) => reply.steps).length >
+        from + 20,
+      {},
+      again,
+    );
     for (const { loss } of (await page.losses()).slice(again)) expect(loss).toBeLessThan(3.5);
   });
 
@@ -202,15 +238,27 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.fill({ learningRate: -1 });
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });
-    await page.page.waitForFunction(() => document.getElementById("sample-problem")!.textContent.startsWith("Characters: must be a whole number from 1 to 5000"));
+    await page.page.waitForFunction(() =>
+      document.getElementById("sample-problem")!.textContent.startsWith("Characters: must be a whole number from 1 to 5000"),
+    );
     // A sample of the training that ends meanwhile does not take it back.
     const samples = await page.samplesDone();
-    await page.page.waitForFunction((before) => (globalThis as unknown as { spied: { replies: { kind: string; done?: boolean }[] } }).spied.replies.filter((reply) => reply.kind === "sample" && reply.done).length > before, {}, samples);
+    await page.page.waitForFunction(
+      (before) =>
+        (globalThis as unknown as { spied: { replies: { kind: string; done?: boolean }[] } }).spied.replies.filter(
+          (reply) => reply.kind === "sample" && reply.done,
+        ).length > before,
+      {},
+      samples,
+    );
     expect(await page.text("sample-problem")).toMatch(/^Characters: /);
     await page.fill({ length: 40, learningRate: 0.005 });
     await goesOn();
-    await page.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]).then(async () => {
-      expect(await page.page.$eval("#status", (element) => getComputedStyle(element, "::before").animationName)).toBe("none");
-    }, (error: unknown) => expect(kind, String(error)).toBe("firefox"));
+    await page.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]).then(
+      async () => {
+        expect(await page.page.$eval("#status", (element) => getComputedStyle(element, "::before").animationName)).toBe("none");
+      },
+      (error: unknown) => expect(kind, String(error)).toBe("firefox"),
+    );
   });
 });

@@ -5,7 +5,19 @@ import { DemoPage, kind, serveDemo } from "./demo-page.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const text = verse.repeat(20);
-const tiny = { "text-source": "own", "own-text": text, hidden: 16, layers: 1, embedding: 8, batch: 4, window: 12, learningRate: 0.02, seed: 3, length: 40, prompt: "the " };
+const tiny = {
+  "text-source": "own",
+  "own-text": text,
+  hidden: 16,
+  layers: 1,
+  embedding: 8,
+  batch: 4,
+  window: 12,
+  learningRate: 0.02,
+  seed: 3,
+  length: 40,
+  prompt: "the ",
+};
 
 describe(`the demo page in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;
@@ -107,7 +119,7 @@ describe(`the demo page in ${kind}`, () => {
     const step = await page.step();
     await page.click("#download");
     const { base64 } = await page.saved();
-    await page.upload({ name: "half.safetensors", base64: base64.slice(0, base64.length >> 3 << 2) });
+    await page.upload({ name: "half.safetensors", base64: base64.slice(0, (base64.length >> 3) << 2) });
     await page.waitForNotice("truncated");
     await page.upload({ name: "photo.safetensors", base64: btoa("\x89PNG and so on and so on") });
     await page.waitForNotice("no safetensors file");

@@ -27,7 +27,12 @@ describe(`the page of gradients in ${kind}`, () => {
 
   /** Fills in settings that need new networks, and waits for these. */
   async function use(settings: Readonly<Record<string, string | number>>): Promise<void> {
-    const made = (): Promise<number> => page.page.evaluate(() => (globalThis as unknown as { spied: { replies: { kind: string }[] } }).spied.replies.filter(({ kind: of }) => of === "networks").length);
+    const made = (): Promise<number> =>
+      page.page.evaluate(
+        () =>
+          (globalThis as unknown as { spied: { replies: { kind: string }[] } }).spied.replies.filter(({ kind: of }) => of === "networks")
+            .length,
+      );
     const before = await made();
     await page.fill(settings);
     const fields = Object.keys(settings).filter((id) => id !== "learningRate").length;
@@ -47,13 +52,19 @@ describe(`the page of gradients in ${kind}`, () => {
   }
 
   /** Brightness, from 0 to 1, and opacity in the middle of square (t, k) of a network's picture. */
-  const pixel = (cell: Cell, t: number, k: number, steps: number): Promise<{ light: number; opaque: boolean }> => page.page.$eval(`#network-${cell} canvas`, (element, at) => {
-    const canvas = element;
-    const [x, y] = [at.k, at.t].map((step) => Math.floor(((step - 0.5) / at.steps) * canvas.width));
-    const [r, g, b, a] = canvas.getContext("2d")!.getImageData(x, y, 1, 1).data;
-    return { light: (r + g + b) / 765, opaque: a === 255 };
-  }, { t, k, steps });
-  const drawn = (): Promise<unknown> => page.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  const pixel = (cell: Cell, t: number, k: number, steps: number): Promise<{ light: number; opaque: boolean }> =>
+    page.page.$eval(
+      `#network-${cell} canvas`,
+      (element, at) => {
+        const canvas = element;
+        const [x, y] = [at.k, at.t].map((step) => Math.floor(((step - 0.5) / at.steps) * canvas.width));
+        const [r, g, b, a] = canvas.getContext("2d")!.getImageData(x, y, 1, 1).data;
+        return { light: (r + g + b) / 765, opaque: a === 255 };
+      },
+      { t, k, steps },
+    );
+  const drawn = (): Promise<unknown> =>
+    page.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 
   it("draws, before any training, how gradients fade in a plain RNN and arrive in an IRNN", async () => {
     await use({ steps: 30 });
@@ -63,7 +74,8 @@ describe(`the page of gradients in ${kind}`, () => {
     // 30 steps of the identity: only where a unit was 0 is anything lost.
     expect(irnn).toBeGreaterThan(0.3);
     expect((await pixel("tanh", 30, 3, 30)).light).toBeGreaterThan((await pixel("irnn", 30, 3, 30)).light + 0.4);
-    for (const cell of cells) expect((await pixel(cell, 3, 20, 30)).opaque, `${cell}: nothing reaches from a step to a later one`).toBe(false);
+    for (const cell of cells)
+      expect((await pixel(cell, 3, 20, 30)).opaque, `${cell}: nothing reaches from a step to a later one`).toBe(false);
   });
 
   it("draws what explodes in another colour, as large as the textbook says", async () => {
@@ -96,7 +108,9 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(lstm).toBeGreaterThan(0.01);
     expect(tanh).toBeLessThan(lstm / 20);
     expect(await page.page.$eval("#network-tanh", (element) => (element as HTMLElement).dataset.progress)).toBe("no better than guessing");
-    expect(await page.page.$eval("#chart", (element) => element.getAttribute("aria-label"))).toMatch(new RegExp(`^Loss curves: step ${step}: Plain RNN 0\\.1\\d+, .*LSTM 0\\.0\\d+$`));
+    expect(await page.page.$eval("#chart", (element) => element.getAttribute("aria-label"))).toMatch(
+      new RegExp(`^Loss curves: step ${step}: Plain RNN 0\\.1\\d+, .*LSTM 0\\.0\\d+$`),
+    );
 
     await page.click("#start");
     await page.page.waitForFunction((before) => Number(document.getElementById("step")!.textContent) > before, {}, step);
@@ -155,10 +169,15 @@ describe(`the page of gradients in ${kind}`, () => {
   });
 
   it("is linked from the demo, and back", async () => {
-    const follow = (): Promise<unknown> => page.page.$eval(".pages a:not([aria-current])", (link) => link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true })));
+    const follow = (): Promise<unknown> =>
+      page.page.$eval(".pages a:not([aria-current])", (link) =>
+        link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true })),
+      );
     await follow();
     await page.page.waitForFunction(() => location.pathname === "/" && document.getElementById("status")?.textContent === "Ready");
     await follow();
-    await page.page.waitForFunction(() => location.pathname === "/gradients/" && document.getElementById("status")?.textContent === "Ready");
+    await page.page.waitForFunction(
+      () => location.pathname === "/gradients/" && document.getElementById("status")?.textContent === "Ready",
+    );
   });
 });

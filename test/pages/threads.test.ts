@@ -24,7 +24,7 @@ describe(`threads in ${kind}`, () => {
     const script = 'import * as rnn from "/webgpu-rnn.min.js"; globalThis.rnn = rnn;';
     await writeFile(join(folder, "page.js"), script);
     await writeFile(join(folder, "index.html"), '<!doctype html><title>threads</title><script type="module" src="page.js"></script>');
-    browser = await launchBrowser(kind, { software: true }) as Browser;
+    browser = (await launchBrowser(kind, { software: true })) as Browser;
   });
   afterAll(() => browser.close());
 
@@ -42,7 +42,11 @@ describe(`threads in ${kind}`, () => {
       const first = await page.evaluate(async () => {
         const backend = await rnn.createBackend("cpu", { threads: 3 });
         (globalThis as { backend?: unknown }).backend = backend;
-        const { output } = await rnn.forward(new rnn.LSTM(32, 64, { seed: 1 }), { shape: [16, 32, 32], data: new Float32Array(16 * 32 * 32).fill(0.1) }, { backend });
+        const { output } = await rnn.forward(
+          new rnn.LSTM(32, 64, { seed: 1 }),
+          { shape: [16, 32, 32], data: new Float32Array(16 * 32 * 32).fill(0.1) },
+          { backend },
+        );
         return { adapter: backend.adapter, last: output.data[output.data.length - 1] };
       });
       expect(first.adapter).toContain("3 threads");
@@ -60,13 +64,22 @@ describe(`threads in ${kind}`, () => {
     const server = createServer((request, response) => {
       const path = new URL(request.url!, "http://localhost").pathname;
       response.setHeader("Content-Type", path.endsWith(".html") ? "text/html" : "text/javascript");
-      createReadStream(join(folder, path)).on("error", () => response.destroy()).pipe(response);
+      createReadStream(join(folder, path))
+        .on("error", () => response.destroy())
+        .pipe(response);
     });
     await new Promise<void>((done) => server.listen(0, "localhost", done));
     try {
       const page = await open(`http://localhost:${(server.address() as AddressInfo).port}/`);
-      const message = await page.evaluate(() => rnn.createBackend("cpu", { threads: 2 }).then(() => "no error", (error: unknown) => String(error)));
-      expect(message).toMatch(/threads need SharedArrayBuffer.*Cross-Origin-Opener-Policy: same-origin.*Cross-Origin-Embedder-Policy: require-corp/);
+      const message = await page.evaluate(() =>
+        rnn.createBackend("cpu", { threads: 2 }).then(
+          () => "no error",
+          (error: unknown) => String(error),
+        ),
+      );
+      expect(message).toMatch(
+        /threads need SharedArrayBuffer.*Cross-Origin-Opener-Policy: same-origin.*Cross-Origin-Embedder-Policy: require-corp/,
+      );
       await page.close();
     } finally {
       server.close();

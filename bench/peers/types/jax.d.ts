@@ -14,7 +14,10 @@ type Compiled<F> = F & { dispose(): void };
 export declare function init(...devices: Device[]): Promise<Device[]>;
 export declare function defaultDevice(device: Device): void;
 export declare function jit<F extends (...args: JaxArray[]) => JaxArray | JaxArray[]>(f: F, options: { device: Device }): Compiled<F>;
-export declare function valueAndGrad(f: (...args: JaxArray[]) => JaxArray, options: { argnums: number[] }): (...args: JaxArray[]) => [JaxArray, JaxArray[]];
+export declare function valueAndGrad(
+  f: (...args: JaxArray[]) => JaxArray,
+  options: { argnums: number[] },
+): (...args: JaxArray[]) => [JaxArray, JaxArray[]];
 export declare const nn: { sigmoid(x: JaxArray): JaxArray };
 export declare const numpy: {
   array(data: Float32Array, options: { shape: number[]; device: Device }): JaxArray;

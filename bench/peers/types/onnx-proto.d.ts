@@ -12,5 +12,7 @@ interface Graph {
 export declare const onnx: {
   TensorProto: { DataType: { FLOAT: number } };
   AttributeProto: { AttributeType: { INT: number } };
-  ModelProto: { encode(model: { irVersion: number; opsetImport: { domain: string; version: number }[]; graph: Graph }): { finish(): Uint8Array } };
+  ModelProto: {
+    encode(model: { irVersion: number; opsetImport: { domain: string; version: number }[]; graph: Graph }): { finish(): Uint8Array };
+  };
 };

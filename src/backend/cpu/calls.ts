@@ -47,7 +47,10 @@ export function inTurn(exports: WasmExports, calls: readonly Call[]): (first?: n
 /** Calls in pieces of so many. */
 export function piecesOf(exports: WasmExports, calls: readonly Call[], together: number): Pieces {
   const call = inTurn(exports, calls);
-  return Array.from({ length: Math.ceil(calls.length / together) }, (_, i) => () => call(i * together, Math.min((i + 1) * together, calls.length)));
+  return Array.from(
+    { length: Math.ceil(calls.length / together) },
+    (_, i) => () => call(i * together, Math.min((i + 1) * together, calls.length)),
+  );
 }
 
 export const alone = (exports: WasmExports): Workforce => ({

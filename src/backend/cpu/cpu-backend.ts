@@ -174,7 +174,8 @@ export class CpuBackend implements Backend {
 function checkSharing(): void {
   const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
   if (typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false) return;
-  const problem = 'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
+  const problem =
+    'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
   throw new RnnError("device", "CpuBackend", `${problem}; send both, or use threads: 1`);
 }
 

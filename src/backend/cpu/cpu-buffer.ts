@@ -14,7 +14,13 @@ export class CpuBuffer implements DeviceBuffer {
   readonly address: number;
   readonly piece: Piece;
 
-  constructor(readonly label: string, readonly type: ElementType, readonly length: number, double: boolean, private readonly heap?: WasmHeap) {
+  constructor(
+    readonly label: string,
+    readonly type: ElementType,
+    readonly length: number,
+    double: boolean,
+    private readonly heap?: WasmHeap,
+  ) {
     const Type = double && type === "f32" ? Float64Array : arrayTypes[type];
     const bytes = length * Type.BYTES_PER_ELEMENT;
     const address = (this.address = heap ? heap.allocate(bytes) : 0);
@@ -45,6 +51,11 @@ function numbersOf(Type: (typeof arrayTypes)[ElementType] | typeof Float64Array,
     return new Type(length);
   } catch (cause) {
     const mebibytes = Math.ceil((length * Type.BYTES_PER_ELEMENT) / 2 ** 20);
-    throw new RnnError("limit", "CpuBackend", `${mebibytes} MiB of memory are needed, which this engine does not give; use a smaller batch or fewer steps`, { cause });
+    throw new RnnError(
+      "limit",
+      "CpuBackend",
+      `${mebibytes} MiB of memory are needed, which this engine does not give; use a smaller batch or fewer steps`,
+      { cause },
+    );
   }
 }

@@ -33,7 +33,12 @@ export class CpuProgram implements Program {
   /** The backend's generation for which `steps` and `downloads` hold. */
   private generation = -1;
 
-  constructor(private readonly backend: CpuBackend, readonly recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, keepAll: boolean) {
+  constructor(
+    private readonly backend: CpuBackend,
+    readonly recording: Recording,
+    externals: ReadonlyMap<Buffer, DeviceBuffer>,
+    keepAll: boolean,
+  ) {
     try {
       this.allocate(externals, keepAll);
       this.bind();
@@ -48,7 +53,10 @@ export class CpuProgram implements Program {
     return Promise.resolve({ release: () => undefined });
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, moment, first: fills = [] }: RunOptions = {}): Promise<RunResult> {
+  async run(
+    inputs: Readonly<Record<string, NumericArray>> = {},
+    { repeat = 1, moment, first: fills = [] }: RunOptions = {},
+  ): Promise<RunResult> {
     return this.alone(async () => {
       this.check();
       this.writeInputs(inputs);
@@ -75,9 +83,14 @@ export class CpuProgram implements Program {
   private async alone<T>(run: () => Promise<T>): Promise<T> {
     while (this.running) await this.running;
     const result = run();
-    const over = result.then(() => undefined, () => undefined).finally(() => {
-      if (this.running === over) this.running = undefined;
-    });
+    const over = result
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        if (this.running === over) this.running = undefined;
+      });
     this.running = over;
     return result;
   }
@@ -102,7 +115,8 @@ export class CpuProgram implements Program {
 
   private check(): void {
     this.backend.check();
-    if (this.freed) throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
+    if (this.freed)
+      throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
     for (const buffer of this.externals) checkHeld(buffer);
   }
 
@@ -165,7 +179,8 @@ export class CpuProgram implements Program {
 
   private stepOf(command: Command): Pieces {
     switch (command.kind) {
-      case "dispatch": return this.dispatchOf(command);
+      case "dispatch":
+        return this.dispatchOf(command);
       case "copy": {
         const from = this.arrayOf(command.from);
         const to = this.arrayOf(command.to);
@@ -187,11 +202,23 @@ export class CpuProgram implements Program {
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
     const fast = this.backend.fastKernel(kernel);
     if (fast) {
-      const addresses = Object.fromEntries(Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]));
-      return [...fast(addresses, params, arrays), () => { counters.dispatches++; }];
+      const addresses = Object.fromEntries(
+        Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]),
+      );
+      return [
+        ...fast(addresses, params, arrays),
+        () => {
+          counters.dispatches++;
+        },
+      ];
     }
     const own = arrays();
     const twin = this.backend.twinOf(kernel);
-    return [...twin.pieces?.(own, params) ?? [() => twin(own, params)], () => { counters.dispatches++; }];
+    return [
+      ...(twin.pieces?.(own, params) ?? [() => twin(own, params)]),
+      () => {
+        counters.dispatches++;
+      },
+    ];
   }
 }

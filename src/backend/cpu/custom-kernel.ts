@@ -13,7 +13,15 @@ import type { Means, WorkSpace } from "./work-space.ts";
 type Share = (call: (first: number, end: number) => Call) => Pieces;
 
 /** A step of any other cell: the product into `work`, then its units. */
-function forwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof forwardBindings>, segment: Segment, { lane, i }: LaneStep, work: WorkSpace, share: Share): () => void {
+function forwardStep(
+  cell: Cell,
+  at: Addresses,
+  arrays: Arrays<typeof forwardBindings>,
+  segment: Segment,
+  { lane, i }: LaneStep,
+  work: WorkSpace,
+  share: Share,
+): () => void {
   const { B, H } = segment;
   const G = cell.gateNames.length;
   const step = stepAt(segment, lane, i);
@@ -23,7 +31,25 @@ function forwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof forwardBin
   const input = arrays.gates.subarray(step.gates * G);
   const multiply = share((first, end) => ({
     name: "matmul",
-    args: [at.h + 4 * (step.hPrevious + first * H), weights, weights + 4 * H * width, work.address + 4 * first * width, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0],
+    args: [
+      at.h + 4 * (step.hPrevious + first * H),
+      weights,
+      weights + 4 * H * width,
+      work.address + 4 * first * width,
+      end - first,
+      width,
+      H,
+      1,
+      0,
+      H,
+      1,
+      0,
+      width,
+      1,
+      0,
+      width,
+      0,
+    ],
   }));
   return () => {
     for (const piece of multiply) piece();
@@ -31,7 +57,15 @@ function forwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof forwardBin
   };
 }
 
-function backwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof backwardBindings>, segment: Segment, { lane, i, tail }: LaneStep, work: WorkSpace, share: Share): () => void {
+function backwardStep(
+  cell: Cell,
+  at: Addresses,
+  arrays: Arrays<typeof backwardBindings>,
+  segment: Segment,
+  { lane, i, tail }: LaneStep,
+  work: WorkSpace,
+  share: Share,
+): () => void {
   const { B, H, steps } = segment;
   const G = cell.gateNames.length;
   const step = stepAt(segment, lane, i);
@@ -40,9 +74,13 @@ function backwardStep(cell: Cell, at: Addresses, arrays: Arrays<typeof backwardB
   const weights = at.weights + 4 * G * backwardMatrix(cell, lane, H);
   const product = work.array(B * H);
   const dy = arrays.dy.subarray(step.dy);
-  const multiply = from === undefined ? [() => void product.fill(0)] : share((first, end) => ({
-    name: "gateProduct", args: [following + 4 * G * (from + first * H), weights, work.address + 4 * first * H, end - first, H, G],
-  }));
+  const multiply =
+    from === undefined
+      ? [() => void product.fill(0)]
+      : share((first, end) => ({
+          name: "gateProduct",
+          args: [following + 4 * G * (from + first * H), weights, work.address + 4 * first * H, end - first, H, G],
+        }));
   return () => {
     for (const piece of multiply) piece();
     if (tail) addToCarry(arrays.carry, segment, lane, product);

@@ -24,13 +24,37 @@ function matmulKernel(threads: Workforce): PlainKernel {
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
     // Alone, a large product is cut in the same way, so that the event loop has its turns.
     const most = least === 16 ? rowsTogether(N * K) : M;
-    return threads.parallel(M, least, (first, end) => Array.from({ length: Math.ceil((end - first) / most) }, (_, i) => {
-      const from = first + i * most;
-      return {
-        name: "matmul",
-        args: [a + 4 * from * aRow, b, bias, c + 4 * from * cRow, Math.min(most, end - from), N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate],
-      };
-    }), 1);
+    return threads.parallel(
+      M,
+      least,
+      (first, end) =>
+        Array.from({ length: Math.ceil((end - first) / most) }, (_, i) => {
+          const from = first + i * most;
+          return {
+            name: "matmul",
+            args: [
+              a + 4 * from * aRow,
+              b,
+              bias,
+              c + 4 * from * cRow,
+              Math.min(most, end - from),
+              N,
+              K,
+              batch,
+              aBatch,
+              aRow,
+              aColumn,
+              bBatch,
+              bRow,
+              bColumn,
+              cBatch,
+              cRow,
+              accumulate,
+            ],
+          };
+        }),
+      1,
+    );
   };
 }
 
@@ -73,8 +97,14 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
   const copy = stridedCopyKernel(exports);
   return (at, { H, G, useBias, backward, rows, columns, firstId }) => {
     const packed = { size0: H, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
-    const forward = copy({ input: at.weight, output: at.forwardWeights }, { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 });
-    const back = copy({ input: at.weight, output: at.backwardWeights }, { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 });
+    const forward = copy(
+      { input: at.weight, output: at.forwardWeights },
+      { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 },
+    );
+    const back = copy(
+      { input: at.weight, output: at.backwardWeights },
+      { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 },
+    );
     const last = at.forwardWeights + 4 * H * H * G;
     return [
       ...forward,
@@ -88,24 +118,83 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
 
 function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
   return [
-    ["sgd", (at, p) => {
-      const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
-      return [() => sgd(at.parameters, at.gradients, at.lastGood, at.velocity, at.norm, at.control, length, momentum, 1 - dampening, nesterov, weightDecay, clipValue)];
-    }],
-    ["rmsprop", (at, p) => {
-      const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
-      return [() => rmsprop(
-        at.parameters, at.gradients, at.lastGood, at.squareAverage, at.gradientAverage, at.velocity, at.norm, at.control,
-        length, alpha, 1 - alpha, eps, momentum, centered, weightDecay, clipValue,
-      )];
-    }],
-    ["adam", (at, p) => {
-      const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
-      return [() => adam(
-        at.parameters, at.gradients, at.lastGood, at.firstMoment, at.secondMoment, at.norm, at.control,
-        length, beta1, 1 - beta1, beta2, 1 - beta2, eps, weightDecay, decoupled, clipValue,
-      )];
-    }],
+    [
+      "sgd",
+      (at, p) => {
+        const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
+        return [
+          () =>
+            sgd(
+              at.parameters,
+              at.gradients,
+              at.lastGood,
+              at.velocity,
+              at.norm,
+              at.control,
+              length,
+              momentum,
+              1 - dampening,
+              nesterov,
+              weightDecay,
+              clipValue,
+            ),
+        ];
+      },
+    ],
+    [
+      "rmsprop",
+      (at, p) => {
+        const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
+        return [
+          () =>
+            rmsprop(
+              at.parameters,
+              at.gradients,
+              at.lastGood,
+              at.squareAverage,
+              at.gradientAverage,
+              at.velocity,
+              at.norm,
+              at.control,
+              length,
+              alpha,
+              1 - alpha,
+              eps,
+              momentum,
+              centered,
+              weightDecay,
+              clipValue,
+            ),
+        ];
+      },
+    ],
+    [
+      "adam",
+      (at, p) => {
+        const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
+        return [
+          () =>
+            adam(
+              at.parameters,
+              at.gradients,
+              at.lastGood,
+              at.firstMoment,
+              at.secondMoment,
+              at.norm,
+              at.control,
+              length,
+              beta1,
+              1 - beta1,
+              beta2,
+              1 - beta2,
+              eps,
+              weightDecay,
+              decoupled,
+              clipValue,
+            ),
+        ];
+      },
+    ],
   ];
 }
 
@@ -120,13 +209,25 @@ export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Ke
     ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
     ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
     ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
-    ["cross-entropy", direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"])],
+    [
+      "cross-entropy",
+      direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"]),
+    ],
     ["activation-forward", direct(exports.activationForward, ["x", "y"], ["length", "kind"])],
     ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
-    ["dropout", (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)]],
+    [
+      "dropout",
+      (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
+    ],
     ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
-    ["embedding-gather", (at, { rows, columns, firstId }) => [() => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)]],
-    ["embedding-scatter", (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)]],
+    [
+      "embedding-gather",
+      (at, { rows, columns, firstId }) => [() => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)],
+    ],
+    [
+      "embedding-scatter",
+      (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
+    ],
     ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
     ...optimizerKernels(exports),
   ]);

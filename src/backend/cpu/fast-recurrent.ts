@@ -29,10 +29,15 @@ function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
   const G = cell.gateNames.length;
   const gates = 4 * G * (laneStart(lane, p.steps * B * H) - firstInTime(lane, segment) * B * H);
   return {
-    gates: at.gates + gates, dRecurrent: at.dRecurrent + gates,
-    h: at.h + 4 * hStart(lane, segment), c: at.c + 4 * cStart(lane, segment), dy: at.dy + 4 * laneStart(lane, p.T * B * H),
-    carry: at.carry + 8 * laneStart(lane, B * H), lengths: at.lengths,
-    forwardWeights: at.weights + 4 * G * forwardMatrix(cell, lane, H), backwardWeights: at.weights + 4 * G * backwardMatrix(cell, lane, H),
+    gates: at.gates + gates,
+    dRecurrent: at.dRecurrent + gates,
+    h: at.h + 4 * hStart(lane, segment),
+    c: at.c + 4 * cStart(lane, segment),
+    dy: at.dy + 4 * laneStart(lane, p.T * B * H),
+    carry: at.carry + 8 * laneStart(lane, B * H),
+    lengths: at.lengths,
+    forwardWeights: at.weights + 4 * G * forwardMatrix(cell, lane, H),
+    backwardWeights: at.weights + 4 * G * backwardMatrix(cell, lane, H),
   };
 }
 
@@ -42,8 +47,11 @@ function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
   const { t } = stepAt(segment, lane, i);
   const reversed = isReversed(p.reverse, lane);
   return {
-    t, previousSlot: reversed ? t + 1 : t, currentSlot: reversed ? t : t + 1,
-    nextT: stepAt(segment, lane, tail ? i : i + 1).t, hasNext: tail || i + 1 < p.steps ? 1 : 0,
+    t,
+    previousSlot: reversed ? t + 1 : t,
+    currentSlot: reversed ? t : t + 1,
+    nextT: stepAt(segment, lane, tail ? i : i + 1).t,
+    hasNext: tail || i + 1 < p.steps ? 1 : 0,
   };
 }
 
@@ -60,12 +68,46 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
     const buffer = work.address;
     if (isTwoPhase) {
       return isBackward
-        ? { name: "twoPhaseBackward", args: [phase, variant, gates, backwardWeights, h, dy, carry, lengths, buffer, B, H, t, previousSlot, nextT, hasNext, step.tail] }
-        : { name: "twoPhaseForward", args: [phase, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot] };
+        ? {
+            name: "twoPhaseBackward",
+            args: [phase, variant, gates, backwardWeights, h, dy, carry, lengths, buffer, B, H, t, previousSlot, nextT, hasNext, step.tail],
+          }
+        : {
+            name: "twoPhaseForward",
+            args: [phase, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot],
+          };
     }
     return isBackward
-      ? { name: "stepBackward", args: [number, variant, gates, backwardWeights, h, c, dy, carry, dRecurrent, lengths, buffer, B, H, t, previousSlot, currentSlot, nextT, hasNext, step.tail, first, end] }
-      : { name: "stepForward", args: [number, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end] };
+      ? {
+          name: "stepBackward",
+          args: [
+            number,
+            variant,
+            gates,
+            backwardWeights,
+            h,
+            c,
+            dy,
+            carry,
+            dRecurrent,
+            lengths,
+            buffer,
+            B,
+            H,
+            t,
+            previousSlot,
+            currentSlot,
+            nextT,
+            hasNext,
+            step.tail,
+            first,
+            end,
+          ],
+        }
+      : {
+          name: "stepForward",
+          args: [number, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end],
+        };
   };
   return (at, p) => {
     const { B, H } = p;
@@ -73,9 +115,12 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
     const steps = stepsOf(parts, p);
     const shared = !isTwoPhase && (isLoop ? p.steps : 1) * B * H * H >= worthSharing;
     // Four rows are what bits do not depend on; a tile has them too. A tail has no second phase.
-    return threads.parallel(B, shared ? 4 : B, (first, end) => steps.flatMap((step) => (
-      phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, step, phase, first, end))
-    )), callsTogether(B * H * H * G));
+    return threads.parallel(
+      B,
+      shared ? 4 : B,
+      (first, end) => steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, step, phase, first, end))),
+      callsTogether(B * H * H * G),
+    );
   };
 }
 

@@ -5,7 +5,17 @@
 import type { Cell } from "../../kernels/cells/cell.ts";
 import { align } from "../../kernels/kernel.ts";
 import { laneStart, stepAt } from "../../kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, gateBits, normalizes, normalizesMemory, regularizedLayout, runningRows, type RegularizedForm, type RegularizedParams } from "../../kernels/regularized-layout.ts";
+import {
+  carryParts,
+  extraRows,
+  gateBits,
+  normalizes,
+  normalizesMemory,
+  regularizedLayout,
+  runningRows,
+  type RegularizedForm,
+  type RegularizedParams,
+} from "../../kernels/regularized-layout.ts";
 import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
@@ -38,7 +48,9 @@ interface LaneStep {
 /** In the order in which they are computed. */
 function stepsOf(backward: boolean, { i, count, tail, lanes }: RegularizedParams): LaneStep[] {
   const steps = Array.from({ length: count }, (_, n) => ({ i: backward ? i + count - 1 - n : i + n, tail: 0 }));
-  return [...steps, ...(backward && tail ? [{ i: 0, tail: 1 }] : [])].flatMap((step) => Array.from({ length: lanes }, (_, lane) => ({ ...step, lane })));
+  return [...steps, ...(backward && tail ? [{ i: 0, tail: 1 }] : [])].flatMap((step) =>
+    Array.from({ length: lanes }, (_, lane) => ({ ...step, lane })),
+  );
 }
 
 /** Byte addresses of a step's numbers. */
@@ -54,12 +66,24 @@ function placesOf(cell: Cell, form: RegularizedForm, at: Addresses, p: Regulariz
   const side = at.recurrent + 4 * lane * layout.size;
   const part = 4 * align(B * H);
   return {
-    matrix, t: step.t, gates: at.gates + 4 * G * step.gates,
-    x: side + 4 * G * local, r: side + 4 * (layout.r + G * local), saved: side + 4 * (layout.statistics + (local / (B * H)) * layout.groups * 12),
-    bias: row(0), peepholes: row(1), gains: row(extra - 4),
-    hPrevious: at.h + 4 * step.hPrevious, hCurrent: at.h + 4 * step.hCurrent, cPrevious: at.c + 4 * step.cPrevious, cCurrent: at.c + 4 * step.cCurrent,
-    maskedPrevious: at.masked + 4 * step.hPrevious, masked: at.masked + 4 * step.hCurrent, dy: at.dy + 4 * step.dy,
-    carry: at.carry + lane * carryParts(G, form).count * part, part,
+    matrix,
+    t: step.t,
+    gates: at.gates + 4 * G * step.gates,
+    x: side + 4 * G * local,
+    r: side + 4 * (layout.r + G * local),
+    saved: side + 4 * (layout.statistics + (local / (B * H)) * layout.groups * 12),
+    bias: row(0),
+    peepholes: row(1),
+    gains: row(extra - 4),
+    hPrevious: at.h + 4 * step.hPrevious,
+    hCurrent: at.h + 4 * step.hCurrent,
+    cPrevious: at.c + 4 * step.cPrevious,
+    cCurrent: at.c + 4 * step.cCurrent,
+    maskedPrevious: at.masked + 4 * step.hPrevious,
+    masked: at.masked + 4 * step.hCurrent,
+    dy: at.dy + 4 * step.dy,
+    carry: at.carry + lane * carryParts(G, form).count * part,
+    part,
     running: at.running + 4 * Math.min(p.first + i, p.keptSteps - 1) * runningRows(cell) * H,
   };
 }
@@ -67,33 +91,102 @@ function placesOf(cell: Cell, form: RegularizedForm, at: Addresses, p: Regulariz
 type Places = ReturnType<typeof placesOf>;
 
 /** The words of a `Step`. */
-function messageOf(cell: Cell, form: RegularizedForm, { number, variant }: KnownCell, at: Addresses, p: RegularizedParams, { lane, tail }: LaneStep, places: Places, work: number): Uint32Array {
+function messageOf(
+  cell: Cell,
+  form: RegularizedForm,
+  { number, variant }: KnownCell,
+  at: Addresses,
+  p: RegularizedParams,
+  { lane, tail }: LaneStep,
+  places: Places,
+  work: number,
+): Uint32Array {
   const { normalization, zones, drops } = form;
   const [firstGates, secondGates] = gateBits(cell);
-  const { t, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part, running } = places;
+  const { t, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part, running } =
+    places;
   const { B, H, draws, statistics, zoneH, zoneC, dropP, epsilon, momentum } = p;
   const overBatch = normalization === "batch";
   const unitBytes = 4 * B * H;
   return wordsOf({
-    cell: number, variant, normalizes: normalizes[normalization], normalizesMemory: Number(normalizesMemory(cell, form)), firstGates, secondGates, zones: Number(zones), drops: Number(drops), B, H, t, tail, draws, statistics, stream: p.stream + 2 * lane,
-    zoneH, zoneC, dropP, epsilon, momentum, gates, x, r, saved, bias, peepholes, gains, hPrevious, hCurrent, cPrevious, cCurrent, masked, dy, carry, part,
-    lengths: at.lengths, random: at.random, running, work, unitBytes,
+    cell: number,
+    variant,
+    normalizes: normalizes[normalization],
+    normalizesMemory: Number(normalizesMemory(cell, form)),
+    firstGates,
+    secondGates,
+    zones: Number(zones),
+    drops: Number(drops),
+    B,
+    H,
+    t,
+    tail,
+    draws,
+    statistics,
+    stream: p.stream + 2 * lane,
+    zoneH,
+    zoneC,
+    dropP,
+    epsilon,
+    momentum,
+    gates,
+    x,
+    r,
+    saved,
+    bias,
+    peepholes,
+    gains,
+    hPrevious,
+    hCurrent,
+    cPrevious,
+    cCurrent,
+    masked,
+    dy,
+    carry,
+    part,
+    lengths: at.lengths,
+    random: at.random,
+    running,
+    work,
+    unitBytes,
     // Over a row, the twelve sums that repeat are in the scratch memory of each thread.
-    sums: overBatch ? work + 8 * unitBytes : 0, wrap: overBatch ? 4 * sumsOf(p, cell.gateNames.length) : 48,
+    sums: overBatch ? work + 8 * unitBytes : 0,
+    wrap: overBatch ? 4 * sumsOf(p, cell.gateNames.length) : 48,
   });
 }
 
 /** What a fused kernel does before a step, of the rows from `first` up to `end`; `following` is the step before it in the backward pass. */
-function productOf(drops: boolean, G: number, { H }: RegularizedParams, places: Places, following: Places | undefined, first: number, end: number): Call {
+function productOf(
+  drops: boolean,
+  G: number,
+  { H }: RegularizedParams,
+  places: Places,
+  following: Places | undefined,
+  first: number,
+  end: number,
+): Call {
   const units = 4 * first * H;
   const width = H * G;
-  if (following) return { name: "gateProduct", args: [following.r + G * units, places.matrix, places.carry + 2 * places.part + units, end - first, H, G] };
+  if (following)
+    return {
+      name: "gateProduct",
+      args: [following.r + G * units, places.matrix, places.carry + 2 * places.part + units, end - first, H, G],
+    };
   const operand = drops ? places.maskedPrevious : places.hPrevious;
-  return { name: "matmul", args: [operand + units, places.matrix, 0, places.r + G * units, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0] };
+  return {
+    name: "matmul",
+    args: [operand + units, places.matrix, 0, places.r + G * units, end - first, width, H, 1, 0, H, 1, 0, width, 1, 0, width, 0],
+  };
 }
 
 /** A thread owns rows of the batch, whatever the number of steps; where the batch is normalised, one has all. */
-export function regularizedKernel(cell: Cell, pass: "forward" | "backward", form: RegularizedForm, known: KnownCell, { threads, work }: Means): FastKernel {
+export function regularizedKernel(
+  cell: Cell,
+  pass: "forward" | "backward",
+  form: RegularizedForm,
+  known: KnownCell,
+  { threads, work }: Means,
+): FastKernel {
   const G = cell.gateNames.length;
   const backward = pass === "backward";
   const { fused, drops } = form;
@@ -115,10 +208,16 @@ export function regularizedKernel(cell: Cell, pass: "forward" | "backward", form
       return [productOf(drops, G, p, places[n], placesOf(cell, form, at, p, { lane, i: tail ? i : i + 1, tail }), from, end)];
     };
     const shared = form.normalization !== "batch" && (fused ? p.steps : 1) * B * H * H >= worthSharing;
-    const pieces = threads.parallel(B, shared ? 4 : B, (from, end) => steps.flatMap((_, n) => [
-      ...products(n, from, end),
-      { name: backward ? "regularizedBackward" : "regularizedForward", args: [work.address + 4 * (first + n * words), from, end] },
-    ]), callsTogether(B * H * H * G));
+    const pieces = threads.parallel(
+      B,
+      shared ? 4 : B,
+      (from, end) =>
+        steps.flatMap((_, n) => [
+          ...products(n, from, end),
+          { name: backward ? "regularizedBackward" : "regularizedForward", args: [work.address + 4 * (first + n * words), from, end] },
+        ]),
+      callsTogether(B * H * H * G),
+    );
     const inbox = work.words(first, messages.length);
     // Between two pieces, another program may have used the work space.
     return pieces.map((piece) => () => {

@@ -67,24 +67,36 @@ export class Threads implements Workforce {
   private ended = false;
   private readonly maySleep = maySleepHere();
 
-  private constructor(private readonly exports: WasmExports, private readonly others: readonly Thread[]) {
+  private constructor(
+    private readonly exports: WasmExports,
+    private readonly others: readonly Thread[],
+  ) {
     dropped.register(this, others, this);
   }
 
   /** `count` threads, the caller's among them. @throws RnnError `device` if others cannot be started here */
   static async start(kernels: WasmKernels, count: number): Promise<Threads> {
-    const { exports, heap: { memory }, heap, module } = kernels;
+    const {
+      exports,
+      heap: { memory },
+      heap,
+      module,
+    } = kernels;
     const scratchBytes = (exports.scratchBytes as WebAssembly.Global).value as number;
-    const started = await Promise.allSettled(Array.from({ length: count - 1 }, async () => {
-      const box = heap.allocate(4 * boxWords);
-      const end = await startThread(source, { module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
-      return { box: new Int32Array(memory.buffer, box, boxWords), end };
-    }));
-    const others = started.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const started = await Promise.allSettled(
+      Array.from({ length: count - 1 }, async () => {
+        const box = heap.allocate(4 * boxWords);
+        const end = await startThread(source, { module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
+        return { box: new Int32Array(memory.buffer, box, boxWords), end };
+      }),
+    );
+    const others = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const failed = started.find((one) => one.status === "rejected");
     if (failed) {
       for (const { end } of others) end();
-      throw new RnnError("device", "CpuBackend", `a thread could not be started: ${(failed.reason as Error).message}; use threads: 1`, { cause: failed.reason });
+      throw new RnnError("device", "CpuBackend", `a thread could not be started: ${(failed.reason as Error).message}; use threads: 1`, {
+        cause: failed.reason,
+      });
     }
     return new Threads(exports, others);
   }
@@ -92,7 +104,7 @@ export class Threads implements Workforce {
   parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
     const units = Math.max(1, Math.floor(rows / least));
     const parts = Math.min(units, this.others.length + 1);
-    const starts = Array.from({ length: parts + 1 }, (_, i) => i === parts ? rows : Math.floor((i * units) / parts) * least);
+    const starts = Array.from({ length: parts + 1 }, (_, i) => (i === parts ? rows : Math.floor((i * units) / parts) * least));
     const [own, ...theirs] = starts.slice(1).map((end, i) => callsOf(starts[i], end));
     if (theirs.length === 0) return piecesOf(this.exports, own, together);
     const call = inTurn(this.exports, own);

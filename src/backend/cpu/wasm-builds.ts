@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/; not to be edited.
-// sources: 7f0c3fad3797c635ec76454849aeb18a4bbbfc77d10fc5407b89009ee3037a07
+// sources: 491ff93d477f21c40e3abee098fd8cd99d67c9238017832e3d964575049420bf
 export const plainLength = 36849;
 /** Bytes of one build that are followed by as many of the other. */
 export const blockLength = 16384;

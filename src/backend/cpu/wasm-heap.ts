@@ -25,7 +25,10 @@ export class WasmHeap {
   private readonly sizes = new Map<number, number>();
   private end: number;
 
-  constructor(readonly memory: WebAssembly.Memory, start: number) {
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    start: number,
+  ) {
     this.end = Math.ceil(start / line) * line;
   }
 
@@ -77,7 +80,11 @@ export class WasmHeap {
       const generous = Math.min(most, Math.max(wanted, Math.ceil(held * 1.25)));
       if (wanted > most || (!this.grow(generous - held) && !this.grow(wanted - held))) {
         const mebibytes = Math.ceil(wanted / 2 ** 20);
-        throw new RnnError("limit", "CpuBackend", `${mebibytes} MiB of memory are needed, more than WebAssembly offers here (at most 4096 MiB); use a smaller batch or fewer steps, or createBackend("cpu", { wasm: false })`);
+        throw new RnnError(
+          "limit",
+          "CpuBackend",
+          `${mebibytes} MiB of memory are needed, more than WebAssembly offers here (at most 4096 MiB); use a smaller batch or fewer steps, or createBackend("cpu", { wasm: false })`,
+        );
       }
     }
     this.end += size;

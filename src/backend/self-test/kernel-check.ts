@@ -23,7 +23,9 @@ export interface PreparedCase {
 export async function prepareCase(on: Backend, kernel: Kernel, { params, arrays }: KernelCase): Promise<PreparedCase> {
   const recording = new Recording();
   const bindings = Object.entries(kernel.bindings);
-  const views: Record<string, View> = Object.fromEntries(bindings.map(([name, { type }]) => [name, recording.buffer(name, [arrays[name].length], "external", type)]));
+  const views: Record<string, View> = Object.fromEntries(
+    bindings.map(([name, { type }]) => [name, recording.buffer(name, [arrays[name].length], "external", type)]),
+  );
   recording.dispatch(kernel, views, params);
   const memory = Object.fromEntries(bindings.map(([name, { type }]) => [name, on.createBuffer(name, type, arrays[name].length)]));
   const free = (): void => {
@@ -36,7 +38,9 @@ export async function prepareCase(on: Backend, kernel: Kernel, { params, arrays 
         for (const [name] of bindings) on.write(memory[name], arrays[name]);
         await program.run();
         const written = bindings.filter(([, { access }]) => access === "read_write");
-        const results = Promise.all(written.map(async ([name]) => [name, await on.read(memory[name])] as const)).then(Object.fromEntries<NumericArray>);
+        const results = Promise.all(written.map(async ([name]) => [name, await on.read(memory[name])] as const)).then(
+          Object.fromEntries<NumericArray>,
+        );
         results.catch(() => undefined);
         return { results };
       },
@@ -59,7 +63,15 @@ export function expectedOf(kernel: Kernel, { params, arrays }: KernelCase): Arra
 }
 
 /** A case in words. */
-export const caseName = ({ note, params }: KernelCase): string => [note, Object.entries(params).map(([name, value]) => `${name} ${value}`).join(" ")].filter(Boolean).join(": ");
+export const caseName = ({ note, params }: KernelCase): string =>
+  [
+    note,
+    Object.entries(params)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(" "),
+  ]
+    .filter(Boolean)
+    .join(": ");
 
 /** One written buffer of one case. */
 export interface CaseFinding extends Comparison {
@@ -81,7 +93,8 @@ export async function checkKernel(on: Backend, kernel: Kernel, cases: readonly K
     const findings: CaseFinding[] = [];
     for (const [i, one] of cases.entries()) {
       const expected = expectedOf(kernel, one);
-      for (const [buffer, got] of Object.entries(await runs[i])) findings.push({ buffer, case: caseName(one), length: got.length, ...compareArrays(got, expected[buffer], tolerance) });
+      for (const [buffer, got] of Object.entries(await runs[i]))
+        findings.push({ buffer, case: caseName(one), length: got.length, ...compareArrays(got, expected[buffer], tolerance) });
     }
     return findings;
   } finally {

@@ -9,11 +9,18 @@ import { twinOf } from "../../kernels/twins.ts";
 import { floats, integers, spare, type KernelCase } from "./case-values.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */
-const sizes = [[1, 1, 1], [2, 3, 17], [3, 4, 64], [2, 5, 65], [4, 9, 7]] as const;
+const sizes = [
+  [1, 1, 1],
+  [2, 3, 17],
+  [3, 4, 64],
+  [2, 5, 65],
+  [4, 9, 7],
+] as const;
 
 /** Lanes that go forwards, in reverse, and both ways over the whole sequence; and both ways over a part of it. */
 const lanesOf = (T: number) => [
-  { note: "forwards", lanes: 1, reverse: 0, first: 0, steps: T }, { note: "in reverse", lanes: 1, reverse: 1, first: 0, steps: T },
+  { note: "forwards", lanes: 1, reverse: 0, first: 0, steps: T },
+  { note: "in reverse", lanes: 1, reverse: 1, first: 0, steps: T },
   { note: "both ways", lanes: 2, reverse: 2, first: 0, steps: T },
   ...(T > 2 ? [{ note: "a part, both ways", lanes: 2, reverse: 2, first: 1, steps: T - 2 }] : []),
 ];
@@ -22,10 +29,14 @@ const lanesOf = (T: number) => [
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
   const all: Record<string, NumericArray> = {
-    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1), weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
-    h: floats(laneStart(lanes, hSize(segment)) + spare), c: floats(laneStart(lanes, (T + 1) * B * H) + spare),
-    dy: floats(laneStart(lanes, T * B * H)), carry: floats((laneStart(lanes, B * H) + spare) * 2),
-    dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G), lengths,
+    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1),
+    weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
+    h: floats(laneStart(lanes, hSize(segment)) + spare),
+    c: floats(laneStart(lanes, (T + 1) * B * H) + spare),
+    dy: floats(laneStart(lanes, T * B * H)),
+    carry: floats((laneStart(lanes, B * H) + spare) * 2),
+    dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
+    lengths,
   };
   if (kernel.bindings.weights.type === "u32") {
     const words = new Uint32Array(halfLength(all.weights.length, G));
@@ -37,14 +48,20 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
 
 /** One step of a segment: its second, or its first if there is only one. */
 function layerCases(kernel: Kernel, G: number): KernelCase[] {
-  return sizes.flatMap(([T, B, H]) => lanesOf(T).map(({ note, ...part }): KernelCase => {
-    const segment = { ...part, T, B, H, hBase: 13 };
-    const i = segment.steps > 1 ? 1 : 0;
-    const { t } = stepAt(segment, 0, i);
-    // The first row ends before this step.
-    const lengths = integers(B, T).map((n, row) => (row === 0 && B > 1 ? t : Math.max(n, t + 1)));
-    return { note, params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) }, arrays: layer(kernel, G, segment, lengths) };
-  }));
+  return sizes.flatMap(([T, B, H]) =>
+    lanesOf(T).map(({ note, ...part }): KernelCase => {
+      const segment = { ...part, T, B, H, hBase: 13 };
+      const i = segment.steps > 1 ? 1 : 0;
+      const { t } = stepAt(segment, 0, i);
+      // The first row ends before this step.
+      const lengths = integers(B, T).map((n, row) => (row === 0 && B > 1 ? t : Math.max(n, t + 1)));
+      return {
+        note,
+        params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
+        arrays: layer(kernel, G, segment, lengths),
+      };
+    }),
+  );
 }
 
 /** The product that remains behind the first step. */
@@ -54,10 +71,16 @@ function tailOf({ params, arrays }: KernelCase): KernelCase {
 
 /** Three layers, of which not all have a step to compute at the ends of the sequence. */
 function stackedCases(kernel: Kernel, G: number): KernelCase[] {
-  return sizes.flatMap(([T, B, H]) => [0, 1, T + 1].map((i): KernelCase => {
-    const segment = { lanes: 3, T, B, H, reverse: 0, hBase: 13, first: 0, steps: T };
-    return { note: "stacked", params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) }, arrays: layer(kernel, G, segment, integers(B, T + 1)) };
-  }));
+  return sizes.flatMap(([T, B, H]) =>
+    [0, 1, T + 1].map((i): KernelCase => {
+      const segment = { lanes: 3, T, B, H, reverse: 0, hBase: 13, first: 0, steps: T };
+      return {
+        note: "stacked",
+        params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
+        arrays: layer(kernel, G, segment, integers(B, T + 1)),
+      };
+    }),
+  );
 }
 
 const gatesOf = ({ recurrent }: Kernel): number => recurrent!.cell.gateNames.length;
@@ -82,11 +105,32 @@ export function loopCases(kernel: Kernel): KernelCase[] {
   const G = gatesOf(kernel);
   const most = kernel.constants!.threads;
   const tails = "tail" in kernel.params ? [0, 1] : [0];
-  const shapes = most > 128 ? [[2, 5, most - 1], [3, 4, most]] : [[1, 1, 1], [2, 4, 7], [5, 5, most - 1], [3, 9, most]];
-  return shapes.flatMap(([T, B, H]) => lanesOf(T).filter(({ lanes }) => lanes === 2 || most <= 128).flatMap(({ note, ...part }) => tails.map((tail): KernelCase => {
-    const segment = { ...part, T, B, H, hBase: 13 };
-    return { note, params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) }, arrays: layer(kernel, G, segment, integers(B, T + 1)) };
-  })));
+  const shapes =
+    most > 128
+      ? [
+          [2, 5, most - 1],
+          [3, 4, most],
+        ]
+      : [
+          [1, 1, 1],
+          [2, 4, 7],
+          [5, 5, most - 1],
+          [3, 9, most],
+        ];
+  return shapes.flatMap(([T, B, H]) =>
+    lanesOf(T)
+      .filter(({ lanes }) => lanes === 2 || most <= 128)
+      .flatMap(({ note, ...part }) =>
+        tails.map((tail): KernelCase => {
+          const segment = { ...part, T, B, H, hBase: 13 };
+          return {
+            note,
+            params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) },
+            arrays: layer(kernel, G, segment, integers(B, T + 1)),
+          };
+        }),
+      ),
+  );
 }
 
 /** Steps of a regularized layer, by each kind of statistics that its form knows, with rows that end early. */
@@ -98,26 +142,60 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
   const most = threads > 32 ? threads / 2 + 1 : threads - 1;
   const backward = pass === "backward";
   // Statistics are kept of one lane at a time.
-  const modesOf = (lanes: number): number[] => (normalization !== "batch" ? [statisticsModes.batch] : lanes > 1 ? [statisticsModes.batch, statisticsModes.running] : Object.values(statisticsModes));
-  return ([[3, 4, 7], [3, 9, most], [2, 1, 5]] as const).flatMap(([T, B, H], n) => lanesOf(T).slice(n, 4).flatMap(({ note, ...part }, k): KernelCase[] => {
-    const segment = { ...part, T, B, H, hBase: 13 };
-    const [G, lanes, form] = [cell.gateNames.length, part.lanes, { normalization }];
-    const lengths = integers(B, T).map((length, row) => (row === 0 ? T : length));
-    const modes = modesOf(lanes);
-    const { size } = regularizedLayout(segment, G, form);
-    const rows = H + extraRows(cell, form);
-    // A gate without parameters is normalised with none; a scale of 1/√ε would make much of what a product rounds.
-    const hasWeights = cell.gateNames.map((gate) => (cell.parameterGates ?? cell.gateNames).includes(gate));
-    const arrays: Record<string, NumericArray> = {
-      ...layer(kernel, G, segment, lengths), weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6).map((v, n) => (hasWeights[n % G] ? v : 0)),
-      recurrent: floats(lanes * size + spare, backward ? 0.3 : -1, 1.5), masked: floats(laneStart(lanes, hSize(segment)) + spare),
-      carry: floats(lanes * carryParts(G, form).count * align(B * H) + spare), running: floats(2 * runningRows(cell) * H + spare, 0.2, 1.2), random: integers(4, 1e9),
-    };
-    const walk = fused ? { i: 0, count: segment.steps } : { i: segment.steps - 1, count: 1 };
-    const params = { ...segment, ...walk, tail: 0, stream: 3, draws: k % 2, zoneH: 0.3, zoneC: 0.2, dropP: 0.4, epsilon: 1e-5, statistics: modes[k % modes.length], momentum: 0.1, keptSteps: 2 };
-    if (!zones) Object.assign(params, { zoneH: 0, zoneC: 0 });
-    const bound = Object.fromEntries(Object.keys(kernel.bindings).map((binding) => [binding, arrays[binding]]));
-    const cases = [{ note, params, arrays: bound }];
-    return backward ? [...cases, { note: "tail", params: { ...params, ...(fused ? {} : { i: 0, count: 0 }), tail: 1 }, arrays: bound }] : cases;
-  }));
+  const modesOf = (lanes: number): number[] =>
+    normalization !== "batch"
+      ? [statisticsModes.batch]
+      : lanes > 1
+        ? [statisticsModes.batch, statisticsModes.running]
+        : Object.values(statisticsModes);
+  return (
+    [
+      [3, 4, 7],
+      [3, 9, most],
+      [2, 1, 5],
+    ] as const
+  ).flatMap(([T, B, H], n) =>
+    lanesOf(T)
+      .slice(n, 4)
+      .flatMap(({ note, ...part }, k): KernelCase[] => {
+        const segment = { ...part, T, B, H, hBase: 13 };
+        const [G, lanes, form] = [cell.gateNames.length, part.lanes, { normalization }];
+        const lengths = integers(B, T).map((length, row) => (row === 0 ? T : length));
+        const modes = modesOf(lanes);
+        const { size } = regularizedLayout(segment, G, form);
+        const rows = H + extraRows(cell, form);
+        // A gate without parameters is normalised with none; a scale of 1/√ε would make much of what a product rounds.
+        const hasWeights = cell.gateNames.map((gate) => (cell.parameterGates ?? cell.gateNames).includes(gate));
+        const arrays: Record<string, NumericArray> = {
+          ...layer(kernel, G, segment, lengths),
+          weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6).map((v, n) => (hasWeights[n % G] ? v : 0)),
+          recurrent: floats(lanes * size + spare, backward ? 0.3 : -1, 1.5),
+          masked: floats(laneStart(lanes, hSize(segment)) + spare),
+          carry: floats(lanes * carryParts(G, form).count * align(B * H) + spare),
+          running: floats(2 * runningRows(cell) * H + spare, 0.2, 1.2),
+          random: integers(4, 1e9),
+        };
+        const walk = fused ? { i: 0, count: segment.steps } : { i: segment.steps - 1, count: 1 };
+        const params = {
+          ...segment,
+          ...walk,
+          tail: 0,
+          stream: 3,
+          draws: k % 2,
+          zoneH: 0.3,
+          zoneC: 0.2,
+          dropP: 0.4,
+          epsilon: 1e-5,
+          statistics: modes[k % modes.length],
+          momentum: 0.1,
+          keptSteps: 2,
+        };
+        if (!zones) Object.assign(params, { zoneH: 0, zoneC: 0 });
+        const bound = Object.fromEntries(Object.keys(kernel.bindings).map((binding) => [binding, arrays[binding]]));
+        const cases = [{ note, params, arrays: bound }];
+        return backward
+          ? [...cases, { note: "tail", params: { ...params, ...(fused ? {} : { i: 0, count: 0 }), tail: 1 }, arrays: bound }]
+          : cases;
+      }),
+  );
 }

@@ -40,7 +40,9 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
   try {
     return await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch (cause) {
-    throw new RnnError("device", "WebGPU", `the request for an adapter failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new RnnError("device", "WebGPU", `the request for an adapter failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 

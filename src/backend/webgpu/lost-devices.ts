@@ -16,7 +16,11 @@ export function endWithDevice(device: GPUDevice, life: Life): void {
   if (!told.has(device)) {
     told.set(device, known);
     void device.lost.then(({ reason, message }) => {
-      const error = (known.error = new RnnError("device", "WebGPU", `the device is gone (${reason || "unknown reason"}: ${message}); make a new backend and go on from the last checkpoint`));
+      const error = (known.error = new RnnError(
+        "device",
+        "WebGPU",
+        `the device is gone (${reason || "unknown reason"}: ${message}); make a new backend and go on from the last checkpoint`,
+      ));
       for (const one of known.lives) one.deref()?.end("lost", error);
     });
   }

@@ -11,7 +11,10 @@ export class Nudge {
   private awaited = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(private readonly queue: Pick<GPUQueue, "submit">, private readonly needed = looksSeldom()) {}
+  constructor(
+    private readonly queue: Pick<GPUQueue, "submit">,
+    private readonly needed = looksSeldom(),
+  ) {}
 
   /** The same promise, with the device looked at until it is settled. */
   async until<T>(promise: Promise<T>): Promise<T> {

@@ -34,7 +34,9 @@ export class Pipelines {
   ) {
     this.paramsLayout = device.createBindGroupLayout({
       label: "params",
-      entries: [{ binding: 0, visibility: shaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: paramsStride } }],
+      entries: [
+        { binding: 0, visibility: shaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: paramsStride } },
+      ],
     });
   }
 
@@ -66,10 +68,14 @@ export class Pipelines {
 
   private async make(kernel: Kernel): Promise<Pipeline> {
     const code = this.source(kernel);
-    const { result: { layout, module, pipelineLayout }, refusal } = watched(this.device, () => {
+    const {
+      result: { layout, module, pipelineLayout },
+      refusal,
+    } = watched(this.device, () => {
       const layout = this.layoutOf(kernel);
       return {
-        layout, module: this.device.createShaderModule({ label: kernel.name, code }),
+        layout,
+        module: this.device.createShaderModule({ label: kernel.name, code }),
         pipelineLayout: this.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout, this.paramsLayout] }),
       };
     });
@@ -81,10 +87,16 @@ export class Pipelines {
     }
     if (found) throw refused(kernel.name, found);
     this.counters.pipelines++;
-    const making = this.device.createComputePipelineAsync({ label: kernel.name, layout: pipelineLayout, compute: { module, entryPoint: "main", constants: kernel.constants } });
-    const pipeline = await this.life.until(making.catch((cause: unknown) => {
-      throw new RnnError("device", kernel.name, `pipeline could not be made: ${(cause as Error).message}`, { cause });
-    }));
+    const making = this.device.createComputePipelineAsync({
+      label: kernel.name,
+      layout: pipelineLayout,
+      compute: { module, entryPoint: "main", constants: kernel.constants },
+    });
+    const pipeline = await this.life.until(
+      making.catch((cause: unknown) => {
+        throw new RnnError("device", kernel.name, `pipeline could not be made: ${(cause as Error).message}`, { cause });
+      }),
+    );
     return { pipeline, layout };
   }
 
@@ -95,11 +107,7 @@ export class Pipelines {
     if (!layout) {
       layout = this.device.createBindGroupLayout({
         label: key,
-        entries: accesses.map((access, binding) => ({
-          binding,
-          visibility: shaderStage.COMPUTE,
-          buffer: { type: bufferTypes[access] },
-        })),
+        entries: accesses.map((access, binding) => ({ binding, visibility: shaderStage.COMPUTE, buffer: { type: bufferTypes[access] } })),
       });
       this.layouts.set(key, layout);
     }

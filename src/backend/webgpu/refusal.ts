@@ -40,6 +40,10 @@ async function popped(device: GPUDevice): Promise<Refusal | undefined> {
 /** The error for whoever made the calls. */
 export function refused(what: string, { filter, message }: Refusal): RnnError {
   return filter === "out-of-memory"
-    ? new RnnError("limit", "WebGPU", `out of device memory: ${message}; use a smaller batch, fewer steps or a smaller layer, or dispose of models and trainers that are done`)
+    ? new RnnError(
+        "limit",
+        "WebGPU",
+        `out of device memory: ${message}; use a smaller batch, fewer steps or a smaller layer, or dispose of models and trainers that are done`,
+      )
     : new RnnError("device", "WebGPU", `the device refused ${what}: ${message}`);
 }

@@ -28,7 +28,11 @@ export class Staging {
   private next = 0;
 
   /** @param owned takes the buffers, which are the program's to free */
-  constructor(private readonly backend: WebGpuBackend, private readonly sources: readonly Source[], owned: WebGpuBuffer[]) {
+  constructor(
+    private readonly backend: WebGpuBackend,
+    private readonly sources: readonly Source[],
+    owned: WebGpuBuffer[],
+  ) {
     const bytes = sources.reduce((sum, s) => sum + s.bytes, 0);
     const count = bytes === 0 ? 0 : bytes > largestRingBytes ? 1 : ringSize;
     for (let i = 0; i < count; i++) {

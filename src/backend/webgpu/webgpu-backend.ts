@@ -22,7 +22,13 @@ export class WebGpuBuffer implements DeviceBuffer {
   /** What the device has against it, for whoever prepares a program with it. */
   refusal: Promise<Refusal | undefined> | undefined;
 
-  constructor(readonly label: string, readonly type: ElementType, readonly length: number, readonly gpu: GPUBuffer, readonly piece: Piece) {}
+  constructor(
+    readonly label: string,
+    readonly type: ElementType,
+    readonly length: number,
+    readonly gpu: GPUBuffer,
+    readonly piece: Piece,
+  ) {}
 
   get freed(): boolean {
     return this.piece.freed;
@@ -81,8 +87,12 @@ export class WebGpuBackend implements Backend {
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
     const { device } = options;
     if (!device) return new WebGpuBackend(await findDevice(), options);
-    if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function") throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);
-    const backend = new WebGpuBackend({ device, adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device", software: false }, options);
+    if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function")
+      throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);
+    const backend = new WebGpuBackend(
+      { device, adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device", software: false },
+      options,
+    );
     // A device that is lost already says so in the next microtask.
     await Promise.resolve();
     backend.check();
@@ -122,7 +132,11 @@ export class WebGpuBackend implements Backend {
     for (const limit of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) {
       const most = this.device.limits[limit];
       if (bytes <= most || (limit === "maxStorageBufferBindingSize" && use !== "data")) continue;
-      throw new RnnError("limit", label, `needs ${bytes} bytes but this device's ${limit} is ${most}; use a smaller batch, fewer steps or a smaller layer`);
+      throw new RnnError(
+        "limit",
+        label,
+        `needs ${bytes} bytes but this device's ${limit} is ${most}; use a smaller batch, fewer steps or a smaller layer`,
+      );
     }
     const gpu = this.device.createBuffer({ label, size: bytes, usage: usages[use] });
     const buffer = new WebGpuBuffer(label, type, length, gpu, new Piece(bytes, () => gpu.destroy()));
@@ -138,7 +152,10 @@ export class WebGpuBackend implements Backend {
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
     heldBuffer(buffer, WebGpuBuffer);
-    void this.submitted("a write", watched(this.device, () => this.upload(buffer, data, offset)));
+    void this.submitted(
+      "a write",
+      watched(this.device, () => this.upload(buffer, data, offset)),
+    );
   }
 
   /** As write, but for calls that are watched already. */
@@ -173,7 +190,16 @@ export class WebGpuBackend implements Backend {
       return made;
     });
     try {
-      return new arrayTypes[buffer.type]((await this.mapForReading(staging, refusal.then((found) => { if (found) throw refused("a read-back", found); }))).slice(0));
+      return new arrayTypes[buffer.type](
+        (
+          await this.mapForReading(
+            staging,
+            refusal.then((found) => {
+              if (found) throw refused("a read-back", found);
+            }),
+          )
+        ).slice(0),
+      );
     } finally {
       this.free(staging);
     }
@@ -184,7 +210,14 @@ export class WebGpuBackend implements Backend {
   }
 
   destroy(): void {
-    this.life.end("destroyed", new RnnError("device", "WebGPU", `the backend was destroyed by this program${this.lent ? ", the device that was lent to it was not" : ""}; make a new backend`));
+    this.life.end(
+      "destroyed",
+      new RnnError(
+        "device",
+        "WebGPU",
+        `the backend was destroyed by this program${this.lent ? ", the device that was lent to it was not" : ""}; make a new backend`,
+      ),
+    );
     this.ledger.freeAll();
     dropped.unregister(this);
     if (!this.lent) this.device.destroy();

@@ -20,7 +20,10 @@ type Step =
 
 /** @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it; nothing is left then */
 export async function prepareProgram(
-  backend: WebGpuBackend, recording: Recording, externals: ReadonlyMap<Buffer, WebGpuBuffer>, { keepAll = false }: PrepareOptions,
+  backend: WebGpuBackend,
+  recording: Recording,
+  externals: ReadonlyMap<Buffer, WebGpuBuffer>,
+  { keepAll = false }: PrepareOptions,
 ): Promise<Program> {
   backend.check();
   const kernels = new Map<string, Kernel>();
@@ -29,7 +32,10 @@ export async function prepareProgram(
   const made = await Promise.all([...kernels.values()].map(async (kernel) => [kernel.name, await backend.pipelines.get(kernel)] as const));
   backend.check();
   for (const external of externals.values()) checkHeld(external);
-  const { result: program, refusal } = watched(backend.device, () => new WebGpuProgram(backend, recording, externals, keepAll, new Map(made)));
+  const { result: program, refusal } = watched(
+    backend.device,
+    () => new WebGpuProgram(backend, recording, externals, keepAll, new Map(made)),
+  );
   try {
     await checkAccepted(backend, externals.values(), refusal);
   } catch (error) {
@@ -40,7 +46,11 @@ export async function prepareProgram(
 }
 
 /** Buffers that the device has refused are freed, so that their owners make them anew. */
-async function checkAccepted(backend: WebGpuBackend, externals: Iterable<WebGpuBuffer>, refusal: Promise<Refusal | undefined>): Promise<void> {
+async function checkAccepted(
+  backend: WebGpuBackend,
+  externals: Iterable<WebGpuBuffer>,
+  refusal: Promise<Refusal | undefined>,
+): Promise<void> {
   const buffers = [...externals];
   const found = await backend.until(Promise.all([...buffers.map((buffer) => buffer.refusal), refusal]));
   buffers.forEach((buffer, i) => found[i] && backend.free(buffer));
@@ -74,8 +84,11 @@ class WebGpuProgram implements Program {
   private freed = false;
 
   constructor(
-    private readonly backend: WebGpuBackend, readonly recording: Recording,
-    externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean, private readonly pipelines: ReadonlyMap<string, Pipeline>,
+    private readonly backend: WebGpuBackend,
+    readonly recording: Recording,
+    externals: ReadonlyMap<Buffer, WebGpuBuffer>,
+    keepAll: boolean,
+    private readonly pipelines: ReadonlyMap<string, Pipeline>,
   ) {
     const downloads = recording.commands.filter((c) => c.kind === "download");
     try {
@@ -83,7 +96,11 @@ class WebGpuProgram implements Program {
       const paramsOffsets = this.uploadParams();
       this.steps = recording.commands.flatMap((command, i) => this.stepOf(command, paramsOffsets[i]));
       this.repeated = this.steps.slice(recording.derived);
-      this.staging = new Staging(backend, downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })), this.owned);
+      this.staging = new Staging(
+        backend,
+        downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })),
+        this.owned,
+      );
     } catch (error) {
       // Too large: what was made so far must not be lost to a second try with a smaller batch.
       this.free();
@@ -95,8 +112,11 @@ class WebGpuProgram implements Program {
     return this.staging.acquire();
   }
 
-  async run(inputs: Readonly<Record<string, NumericArray>> = {}, { repeat = 1, room, moment, first = [] }: RunOptions = {}): Promise<RunResult> {
-    const loan: Loan = room ?? await this.staging.acquire();
+  async run(
+    inputs: Readonly<Record<string, NumericArray>> = {},
+    { repeat = 1, room, moment, first = [] }: RunOptions = {},
+  ): Promise<RunResult> {
+    const loan: Loan = room ?? (await this.staging.acquire());
     let accepted: Promise<void>;
     try {
       accepted = this.submit("run", inputs, (encoder) => {
@@ -122,8 +142,15 @@ class WebGpuProgram implements Program {
   }
 
   /** Gives the device inputs and commands in one go; rejected if it does not take them. */
-  private submit(label: string, inputs: Readonly<Record<string, NumericArray>>, encode: (encoder: GPUCommandEncoder) => void): Promise<void> {
-    const { backend, backend: { device } } = this;
+  private submit(
+    label: string,
+    inputs: Readonly<Record<string, NumericArray>>,
+    encode: (encoder: GPUCommandEncoder) => void,
+  ): Promise<void> {
+    const {
+      backend,
+      backend: { device },
+    } = this;
     backend.check();
     if (this.freed) throw new RnnError("option", "WebGPU", `the recording has been freed: its model or its trainer has been disposed of`);
     for (const buffer of this.externals) checkHeld(buffer);
@@ -170,7 +197,9 @@ class WebGpuProgram implements Program {
     const blocks = new Map<string, number>();
     const offsets = this.recording.commands.map((command) => {
       if (command.kind !== "dispatch") return -1;
-      const key = Object.entries(command.kernel.params).map(([name, type]) => `${type}${command.params[name]}`).join();
+      const key = Object.entries(command.kernel.params)
+        .map(([name, type]) => `${type}${command.params[name]}`)
+        .join();
       const known = blocks.get(key);
       if (known !== undefined) return known;
       const offset = blocks.size * paramsStride;
@@ -188,7 +217,10 @@ class WebGpuProgram implements Program {
         else bytes.setInt32(where, value, true);
       });
     });
-    const { backend, backend: { device } } = this;
+    const {
+      backend,
+      backend: { device },
+    } = this;
     const params = backend.allocate("params", "u32", bytes.byteLength / 4, "params", new Uint32Array(bytes.buffer));
     this.owned.push(params);
     this.paramsGroup = device.createBindGroup({
@@ -214,7 +246,11 @@ class WebGpuProgram implements Program {
     const [x, y, z] = command.kernel.workgroups(command.params);
     const most = this.backend.device.limits.maxComputeWorkgroupsPerDimension;
     if (Math.max(x, y, z) > most) {
-      throw new RnnError("limit", command.kernel.name, `needs ${x} x ${y} x ${z} workgroups but this device's maxComputeWorkgroupsPerDimension is ${most}; use a smaller batch or fewer steps`);
+      throw new RnnError(
+        "limit",
+        command.kernel.name,
+        `needs ${x} x ${y} x ${z} workgroups but this device's maxComputeWorkgroupsPerDimension is ${most}; use a smaller batch or fewer steps`,
+      );
     }
     return { kind: "dispatch", pipeline, group: this.groupOf(command, layout), paramsOffset, x, y, z };
   }

@@ -39,7 +39,16 @@ export interface CellArithmetic {
    * @param peepholes weights from c to the gates, G values; zeros for a cell without them
    */
   forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number, peepholes: Gates): CellForward;
-  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number, peepholes: Gates): CellBackward;
+  backward(
+    gates: Gates,
+    hPrevious: number,
+    h: number,
+    cPrevious: number,
+    c: number,
+    dh: number,
+    dc: number,
+    peepholes: Gates,
+  ): CellBackward;
   /** What activated gates make of the state before: h_t, and c_t of a cell with memory. */
   stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
   readonly readOut?: ReadOut;

@@ -6,8 +6,14 @@ import { gruArithmetic } from "./gru.twin.ts";
 import { lstmArithmetic } from "./lstm.twin.ts";
 import { rnnArithmetic } from "./rnn.twin.ts";
 
-const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic>> = { rnn: rnnArithmetic, gru: gruArithmetic, lstm: lstmArithmetic };
-const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = { "gru-reset-before": gruResetBeforeArithmetic };
+const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic>> = {
+  rnn: rnnArithmetic,
+  gru: gruArithmetic,
+  lstm: lstmArithmetic,
+};
+const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = {
+  "gru-reset-before": gruResetBeforeArithmetic,
+};
 
 /** Of a cell with one product a step. */
 export const arithmeticOf = ({ shader, constants = {}, own }: Cell): CellArithmetic => own?.arithmetic ?? onePhase[shader](constants);

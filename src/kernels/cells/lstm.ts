@@ -19,9 +19,19 @@ export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVarian
   const coupled = forgetGate === "coupled";
   const squashes = outputActivation === "tanh";
   return {
-    name: ["lstm", ...(forgetGate === "gate" ? [] : [forgetGate]), ...(squashes ? [] : ["identity"]), ...(peepholes ? ["peepholes"] : [])].join("-"),
+    name: [
+      "lstm",
+      ...(forgetGate === "gate" ? [] : [forgetGate]),
+      ...(squashes ? [] : ["identity"]),
+      ...(peepholes ? ["peepholes"] : []),
+    ].join("-"),
     shader: "lstm",
-    constants: { forgets: forgetGate === "gate" ? 1 : 0, coupled: coupled ? 1 : 0, squashes: squashes ? 1 : 0, hasPeepholes: peepholes ? 1 : 0 },
+    constants: {
+      forgets: forgetGate === "gate" ? 1 : 0,
+      coupled: coupled ? 1 : 0,
+      squashes: squashes ? 1 : 0,
+      hasPeepholes: peepholes ? 1 : 0,
+    },
     gateNames: ["i", "f", "g", "o"],
     parameterGates: forgetGate === "gate" ? undefined : ["i", "g", "o"],
     hasMemory: true,
