@@ -2,13 +2,13 @@
 // loops: `node scripts/run-ts.mjs bench/cpu-matmul.ts [part of a row's text]`. Each row is compared with its twin
 // before it is timed.
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
-import type { Cell } from "../src/kernels/cells/cell.ts";
-import { gru } from "../src/kernels/cells/gru.ts";
-import { lstm } from "../src/kernels/cells/lstm.ts";
-import { rnnTanh } from "../src/kernels/cells/rnn.ts";
+import type { Cell } from "../src/recurrent/cells/cell.ts";
+import { gru } from "../src/recurrent/cells/gru.ts";
+import { lstm } from "../src/recurrent/cells/lstm.ts";
+import { rnnTanh } from "../src/recurrent/cells/rnn.ts";
 import type { Kernel } from "../src/kernels/kernel.ts";
 import { matmulNaive } from "../src/kernels/matmul.ts";
-import { stepBackward, stepForward } from "../src/kernels/recurrent-step.ts";
+import { stepBackward, stepForward } from "../src/recurrent/kernels/step.ts";
 import { Recording, type Buffer } from "../src/recording/recording.ts";
 
 type Params = Readonly<Record<string, number>>;

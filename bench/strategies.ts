@@ -4,11 +4,11 @@
 // calibration too.
 import { calibrate, createBackend, explainStrategy, type Strategy } from "webgpu-rnn";
 import type { Backend } from "../src/backend/backend.ts";
-import { gruResetBefore } from "../src/kernels/cells/gru-reset-before.ts";
-import { gru } from "../src/kernels/cells/gru.ts";
-import { lstm } from "../src/kernels/cells/lstm.ts";
-import { rnnTanh } from "../src/kernels/cells/rnn.ts";
-import { mostLoopUnits } from "../src/kernels/recurrent-loop.ts";
+import { gruResetBefore } from "../src/recurrent/cells/gru-reset-before.ts";
+import { gru } from "../src/recurrent/cells/gru.ts";
+import { lstm } from "../src/recurrent/cells/lstm.ts";
+import { rnnTanh } from "../src/recurrent/cells/rnn.ts";
+import { mostLoopUnits } from "../src/recurrent/kernels/loop.ts";
 import { recordTimeLoop, millisecondsOf } from "../src/session/measure.ts";
 
 const cells = { lstm: lstm, gru: gru, rnn: rnnTanh, "gru-reset-before": gruResetBefore } as const;

@@ -19,9 +19,9 @@ export { Linear } from "./nn/linear.ts";
 export { Module, type StateDict } from "./nn/module.ts";
 export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
-export { GRU, LSTM, RNN } from "./nn/recurrent.ts";
-export type { RecurrentLayerOptions } from "./nn/recurrent-layer.ts";
-export type { RegularizationOptions } from "./nn/regularizer.ts";
+export { GRU, LSTM, RNN } from "./recurrent/layer/built-in.ts";
+export type { RecurrentLayerOptions } from "./recurrent/layer/recurrent-layer.ts";
+export type { RegularizationOptions } from "./recurrent/layer/regularizer.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
@@ -33,7 +33,7 @@ export {
   type Strategy,
   type StrategyChoice,
   type StrategyOption,
-} from "./ops/choose-strategy.ts";
+} from "./recurrent/choose.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";

@@ -1,4 +1,4 @@
-// Gated recurrent unit, reset before the recurrent product; equations in src/kernels/cells/gru-reset-before.ts.
+// Gated recurrent unit, reset before the recurrent product; equations in src/recurrent/cells/gru-reset-before.ts.
 // As in gru.wgsl.
 override updateSign: f32 = 1.0;
 struct Gates { r: f32, z: f32, n: f32 }

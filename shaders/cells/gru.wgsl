@@ -1,4 +1,4 @@
-// Gated recurrent unit, reset after the recurrent product; equations in src/kernels/cells/gru.ts.
+// Gated recurrent unit, reset after the recurrent product; equations in src/recurrent/cells/gru.ts.
 override hasReset: bool = true;
 // -1 where the update gate at 1 writes: z keeps, and 1 - σ(a) = σ(-a).
 override updateSign: f32 = 1.0;

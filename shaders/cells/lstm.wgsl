@@ -1,4 +1,4 @@
-// Long short-term memory; equations in src/kernels/cells/lstm.ts. Lanes of Gates: i f g o.
+// Long short-term memory; equations in src/recurrent/cells/lstm.ts. Lanes of Gates: i f g o.
 override forgets: bool = true;
 override coupled: bool = false;
 override squashes: bool = true;

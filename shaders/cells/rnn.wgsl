@@ -1,4 +1,4 @@
-// Elman network; equations in src/kernels/cells/rnn.ts.
+// Elman network; equations in src/recurrent/cells/rnn.ts.
 override relu: bool = false;
 alias Gates = f32;
 alias HalfGates = u32;

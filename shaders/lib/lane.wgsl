@@ -1,6 +1,6 @@
 // A lane is one of the directions that a dispatch runs side by side (z of the grid), a segment the steps that it runs,
 // `first` the number of steps before them. Each lane's share of a buffer starts at a multiple of 64 elements.
-// src/kernels/recurrent-lanes.ts has the same arithmetic.
+// src/recurrent/kernels/lanes.ts has the same arithmetic.
 
 // Where the numbers of one step start in each buffer; row · H + unit is to be added.
 struct Step { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }

@@ -1,5 +1,5 @@
 // What the forward and the backward step of a regularized layer share: over which elements a workgroup normalises,
-// where numbers lie, sums, and masks. src/kernels/recurrent-regularized.ts has the same arithmetic.
+// where numbers lie, sums, and masks. src/recurrent/kernels/regularized.ts has the same arithmetic.
 
 // 0: nothing is normalised; 1: over the units of a row (layer); 2: over the rows of the batch.
 override normalizes: u32 = 0u;

@@ -5,7 +5,7 @@
  */
 import { RnnError } from "../errors.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import type { RecurrentParts } from "./recurrent-kernel.ts";
+import type { RecurrentParts } from "../recurrent/kernels/recurrent-kernel.ts";
 
 export type ElementType = "f32" | "u32" | "i32";
 

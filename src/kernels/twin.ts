@@ -4,7 +4,7 @@
  * a page loads them only where something runs them (`twins.ts` finds them).
  */
 import type { Arrays, Bindings, Kernel, Params, ParamTypes } from "./kernel.ts";
-import type { RecurrentParts } from "./recurrent-kernel.ts";
+import type { RecurrentParts } from "../recurrent/kernels/recurrent-kernel.ts";
 
 /** Computes the same as the kernel's shader. Arrays are float64 when the CPU backend is asked for it. */
 export interface Twin<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {

@@ -6,8 +6,8 @@
 import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
-import type { StrategyOption } from "./choose-strategy.ts";
-import type { recurrent } from "./recurrent.ts";
+import type { StrategyOption } from "../recurrent/choose.ts";
+import type { recurrent } from "../recurrent/sequence.ts";
 
 /** Rows of a table by id: what a variable is that an embedding made. */
 export interface Gathered {

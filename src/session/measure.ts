@@ -1,11 +1,11 @@
 /** The measurements behind `calibrate`: recurrent layers both ways over a grid, and products with a long K. */
 import type { Backend, Program } from "../backend/backend.ts";
-import type { Cell } from "../kernels/cells/cell.ts";
-import { lstm } from "../kernels/cells/lstm.ts";
+import type { Cell } from "../recurrent/cells/cell.ts";
+import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
-import type { Strategy } from "../ops/choose-strategy.ts";
-import { recordBackward, recordForward } from "../ops/recurrent-strategy.ts";
+import type { Strategy } from "../recurrent/choose.ts";
+import { recordBackward, recordForward } from "../recurrent/strategies/plain.ts";
 import { Recording, type View } from "../recording/recording.ts";
 import { now } from "../backend/clock.ts";
 

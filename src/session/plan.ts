@@ -1,7 +1,7 @@
 /** What a model is given, checked, and how it is to be recorded. */
 import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { StrategyOption } from "../ops/choose-strategy.ts";
+import type { StrategyOption } from "../recurrent/choose.ts";
 import { takeEntries, takeOptions } from "../options.ts";
 import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, type Numbers, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";

@@ -4,7 +4,7 @@ import { Avoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import type { StrategyOption } from "../ops/choose-strategy.ts";
+import type { StrategyOption } from "../recurrent/choose.ts";
 import { Tape, type TapeOptions, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";

@@ -5,7 +5,7 @@ import { checkInteger, RnnError, show } from "../errors.ts";
 import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
-import { unrolled, type LaneStates } from "../ops/unrolled.ts";
+import { unrolled, type LaneStates } from "../recurrent/unrolled.ts";
 import { takeOptions } from "../options.ts";
 import { planOf, takeInputs, type TakenInputs } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
 import { fromHalves } from "../../src/kernels/half-storage.twin.ts";
 import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
-import { twinOf } from "../../src/kernels/twins.ts";
+import { twinOf } from "../../src/backend/all-twins.ts";
 
 it("every half is itself again, apart from the many NaNs", () => {
   const wrong = Array.from({ length: 65536 }, (_, half) => half).filter(

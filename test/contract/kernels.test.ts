@@ -7,7 +7,7 @@ import { shaders } from "../../src/backend/webgpu/shaders.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
-import { kernels } from "../../src/kernels/registry.ts";
+import { kernels } from "../../src/backend/all-kernels.ts";
 import { packageVersion } from "../../src/kernels/self-test.ts";
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");

@@ -5,7 +5,7 @@ import { binaryCrossEntropy, crossEntropy, lossSum, normalizerOf, squaredError }
 import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
 import lossCases from "../fixtures/pytorch/losses.json";
 import moduleCases from "../fixtures/pytorch/modules.json";
-import { twinOf } from "../../src/kernels/twins.ts";
+import { twinOf } from "../../src/backend/all-twins.ts";
 
 interface Fixture {
   shape: number[];

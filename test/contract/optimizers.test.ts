@@ -8,7 +8,7 @@ import { adam, keptLength, rmsprop, sgd } from "../../src/kernels/optimizers.ts"
 import { nadam } from "../../src/optim/optimizer.ts";
 import clipCases from "../fixtures/pytorch/clip.json";
 import optimizerCases from "../fixtures/pytorch/optimizers.json";
-import { twinOf } from "../../src/kernels/twins.ts";
+import { twinOf } from "../../src/backend/all-twins.ts";
 
 interface Fixture {
   data: number[];

@@ -223,10 +223,10 @@ describe("the public interface", () => {
     expect(reexports).toEqual([
       'export * from "./index.ts";',
       'export * from "./language/index.ts";',
-      'export { LastStep } from "./nn/last-step.ts";',
+      'export { LastStep } from "./recurrent/layer/last-step.ts";',
       'export { stackWeights, unstackWeights, type StackedCell } from "./io/stacked-weights.ts";',
       'export * as ops from "./nn/ops.ts";',
-      'export { CustomRNN, defineCell, type CustomCell } from "./nn/custom-cell.ts";',
+      'export { CustomRNN, defineCell, type CustomCell } from "./recurrent/layer/custom-cell.ts";',
       'export { jacobian } from "./session/jacobian.ts";',
       'export { lossAndGradient, optimizerSteps } from "./train/alone.ts";',
       'export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";',

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dropout } from "../../src/kernels/dropout.ts";
 import { openUniformOf, philox, randomUniforms, uniformOf, type Words4 } from "../../src/kernels/philox.ts";
 import { advancePosition, sampleToken } from "../../src/kernels/sample-token.ts";
-import { twinOf } from "../../src/kernels/twins.ts";
+import { twinOf } from "../../src/backend/all-twins.ts";
 
 describe("philox", () => {
   // kat_vectors of Random123 1.14 (Salmon et al.), lines "philox4x32 10": counter, key, result.

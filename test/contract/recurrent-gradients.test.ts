@@ -1,14 +1,14 @@
 // BPTT of every cell against finite differences of its own forward pass, in float64, kernel by kernel: rows of
 // different lengths, both directions, and gradients of the loss Σ h_t·dy_t (steps in use) + h_N·dh_N + c_N·dc_N.
 import { describe, expect, it } from "vitest";
-import { phasesOf, type Cell } from "../../src/kernels/cells/cell.ts";
+import { phasesOf, type Cell } from "../../src/recurrent/cells/cell.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { peepholeGradient } from "../../src/kernels/peephole-gradient.ts";
+import { peepholeGradient } from "../../src/recurrent/kernels/peephole-gradient.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
-import { stepBackward, stepForward } from "../../src/kernels/recurrent-step.ts";
-import { twoPhaseBackward, twoPhaseForward } from "../../src/kernels/recurrent-two-phase.ts";
-import { cells, twoPhaseCells } from "../../src/kernels/registry.ts";
-import { twinOf } from "../../src/kernels/twins.ts";
+import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
+import { twoPhaseBackward, twoPhaseForward } from "../../src/recurrent/kernels/two-phase.ts";
+import { cells, twoPhaseCells } from "../../src/backend/all-kernels.ts";
+import { twinOf } from "../../src/backend/all-twins.ts";
 
 const [T, B, H] = [4, 3, 5];
 const lengths = Uint32Array.of(4, 1, 3);

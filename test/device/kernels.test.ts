@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { kernels } from "../../src/kernels/registry.ts";
+import { kernels } from "../../src/backend/all-kernels.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import type { KernelCase } from "../../src/backend/self-test/case-values.ts";
 import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";

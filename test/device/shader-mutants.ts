@@ -275,21 +275,21 @@ change("lib/running-statistics", "batchNorm", ["params.keptSteps - 1u", "params.
 change("lib/weights-float", "lstmSteps", ["return weights[i];", "return weights[i + 1u];"]);
 change("lib/weights-half", "halves", ["fromHalf(weights[i])", "fromHalf(weights[i + 1u])"]);
 change(
-  "recurrent/prepare-layer",
+  "strategies/prepare-layer",
   "lstm",
   ["forwardWeights[index] = bias[index - weights]", "forwardWeights[index] = 0.0"],
   ["(k * params.G + g) * params.H + j", "(j * params.G + g) * params.H + k"],
 );
-change("recurrent/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
+change("strategies/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
 change(
-  "recurrent/loop-forward",
+  "strategies/loop-forward",
   "lstm",
   ["shared_h[copy + k]", "shared_h[k]"],
   ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"],
   ["if (step.t < lengths[row])", "if (step.t <= lengths[row])"],
 );
 change(
-  "recurrent/loop-backward",
+  "strategies/loop-backward",
   "lstm",
   ["sum.w += dotGates", "sum.w -= dotGates"],
   ["if (i > 0u)", "if (i > 1u)"],
@@ -297,71 +297,71 @@ change(
   ["gates[at] = Gates();", ""],
 );
 change(
-  "recurrent/loop-two-phase-forward",
+  "strategies/loop-two-phase-forward",
   "reset",
   ["let q = operands[k];", "let q = states[k];"],
   ["c[step.cCurrent + cell] = out.operand;", ""],
 );
 change(
-  "recurrent/loop-two-phase-backward",
+  "strategies/loop-two-phase-backward",
   "reset",
   ["row0.dh += product.x;", ""],
   ["before.dh + out.dhPrevious, 0.0", "out.dhPrevious, 0.0"],
   ["handed[3u * threads + k]", "handed[2u * threads + k]"],
 );
 change(
-  "recurrent/step-forward",
+  "strategies/step-forward",
   "lstmSteps",
   ["let at3 = step.hPrevious + min(row + 3u, last)", "let at3 = step.hPrevious + min(row + 2u, last)"],
   ["step.t >= lengths[row]", "step.t > lengths[row]"],
   ["var sum0 = weightAt(firstWeight + params.H * params.H + unit);", "var sum0 = Gates();"],
 );
 change(
-  "recurrent/step-forward",
+  "strategies/step-forward",
   "wavefront",
   ["x3 = multiplyAdd(h[below + min(row + 3u", "x3 = multiplyAdd(h[below + min(row + 2u"],
   ["params.lanes + id.z - 1u", "params.lanes + id.z"],
 );
 change(
-  "recurrent/step-backward",
+  "strategies/step-backward",
   "lstmSteps",
   ["i + 1u < params.steps", "i + 2u < params.steps"],
   ["dh += dy[step.dy + cell];", ""],
   ["vec2(out.dhPrevious, out.dcPrevious)", "vec2(out.dcPrevious, out.dhPrevious)"],
 );
 change(
-  "recurrent/step-backward",
+  "strategies/step-backward",
   "wavefront",
   ["lane + 1u == params.lanes", "lane == params.lanes"],
   ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"],
 );
 change(
-  "recurrent/two-phase-forward",
+  "strategies/two-phase-forward",
   "resetSteps",
   ["return c[step.cCurrent + at];", "return h[step.hPrevious + at];"],
   ["c[step.cCurrent + cell] = 0.0;", "c[step.cCurrent + cell] = 1.0;"],
 );
 change(
-  "recurrent/two-phase-backward",
+  "strategies/two-phase-backward",
   "resetSteps",
   ["carried.x + out.dhPrevious", "out.dhPrevious"],
   ["params.i + 1u < params.steps", "params.i + 2u < params.steps"],
 );
 change(
-  "recurrent/regularized-forward",
+  "strategies/regularized-forward",
   "layerNorm",
   ["squares = Sides(squares.x + x * x", "squares = Sides(squares.x + x"],
   ["(1.0 - kept) * state + kept * hPrevious", "(1.0 - kept) * hPrevious + kept * state"],
   ["r *= gain(lane, 2u, element.unit);", ""],
 );
-change("recurrent/regularized-forward", "batchNorm", ["keepSide(params.first + i, 2u", "keepSide(params.first + i, 0u"]);
+change("strategies/regularized-forward", "batchNorm", ["keepSide(params.first + i, 2u", "keepSide(params.first + i, 0u"]);
 change(
-  "recurrent/regularized-backward",
+  "strategies/regularized-backward",
   "layerNorm",
   ["gr - mean.r - load", "gr - load"],
   ["memory.dRead * memory.normalized;", "memory.dRead;"],
 );
-change("recurrent/regularized-backward", "batchNorm", ["carry[pair] += out.dhPrevious;", ""]);
+change("strategies/regularized-backward", "batchNorm", ["carry[pair] += out.dhPrevious;", ""]);
 same(
   "lib/operands-vec4",
   "min(m, params.M - 4u)",

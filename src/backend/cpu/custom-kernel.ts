@@ -1,10 +1,10 @@
 /** Steps and time loops of a cell that WebAssembly does not know: the products are made there, the rest by the twin's functions. */
-import { phasesOf, type Cell } from "../../kernels/cells/cell.ts";
+import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../kernels/recurrent-kernel.ts";
-import { stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
-import type { backwardBindings, forwardBindings } from "../../kernels/recurrent-step.ts";
-import { addToCarry, backwardUnits, forwardUnits } from "../../kernels/recurrent-step.twin.ts";
+import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import { stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/step.ts";
+import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
 import { worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
 import type { Means, WorkSpace } from "./work-space.ts";

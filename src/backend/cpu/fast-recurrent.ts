@@ -1,8 +1,8 @@
 /** Steps and time loops in WebAssembly, of the package's cells with their variants. */
-import { phasesOf, type Cell } from "../../kernels/cells/cell.ts";
-import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../kernels/recurrent-kernel.ts";
-import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
-import { stepsBack } from "../../kernels/recurrent-loop.ts";
+import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
+import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { stepsBack } from "../../recurrent/kernels/loop.ts";
 import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
 import { regularizedKernel } from "./fast-regularized.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";

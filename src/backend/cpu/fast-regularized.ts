@@ -2,9 +2,9 @@
  * Steps of a layer with normalisation, zoneout or recurrent dropout in WebAssembly, for the cells that are known there:
  * `wasm/regularized-forward.ts` and `-backward.ts`, and with a fused kernel the products between them.
  */
-import type { Cell } from "../../kernels/cells/cell.ts";
+import type { Cell } from "../../recurrent/cells/cell.ts";
 import { align } from "../../kernels/kernel.ts";
-import { laneStart, stepAt } from "../../kernels/recurrent-lanes.ts";
+import { laneStart, stepAt } from "../../recurrent/kernels/lanes.ts";
 import {
   carryParts,
   extraRows,
@@ -15,7 +15,7 @@ import {
   runningRows,
   type RegularizedForm,
   type RegularizedParams,
-} from "../../kernels/regularized-layout.ts";
+} from "../../recurrent/kernels/regularized-layout.ts";
 import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";

@@ -1,5 +1,5 @@
 /** Which cells `wasm/` has from beginning to end. */
-import type { Cell } from "../../kernels/cells/cell.ts";
+import type { Cell } from "../../recurrent/cells/cell.ts";
 
 /**
  * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; and those of

@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/; not to be edited.
-// sources: 491ff93d477f21c40e3abee098fd8cd99d67c9238017832e3d964575049420bf
+// sources: a33de437d55bd8073c27280ebc8f77f4fab060f0d9e08242dcee8bf9b557b443
 export const plainLength = 36849;
 /** Bytes of one build that are followed by as many of the other. */
 export const blockLength = 16384;

@@ -1,7 +1,7 @@
 /** Kernels by themselves, on a device and by their twins, on cases that reach every branch. */
 import type { Backend } from "../backend.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
-import { twinOf } from "../../kernels/twins.ts";
+import { twinOf } from "../all-twins.ts";
 import { Recording, type View } from "../../recording/recording.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { compareArrays, type Comparison, type Tolerance } from "./compare.ts";

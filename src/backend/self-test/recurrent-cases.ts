@@ -2,10 +2,10 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
-import { hSize, laneStart, stepAt, type Segment } from "../../kernels/recurrent-lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../kernels/regularized-layout.ts";
+import { hSize, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
-import { twinOf } from "../../kernels/twins.ts";
+import { twinOf } from "../all-twins.ts";
 import { floats, integers, spare, type KernelCase } from "./case-values.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */

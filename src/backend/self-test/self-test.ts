@@ -1,7 +1,7 @@
 /** The test behind `createBackend({ selfTest: true })`: kernels on their cases, against their twins. */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
-import { kernels } from "../../kernels/registry.ts";
+import { kernels } from "../all-kernels.ts";
 import type { Failure } from "../../kernels/self-test.ts";
 import type { Backend } from "../backend.ts";
 import { casesOf } from "./kernel-cases.ts";

@@ -41,19 +41,19 @@ import matmulBlock from "../../../shaders/matmul-block.wgsl";
 import matmulNaive from "../../../shaders/matmul-naive.wgsl";
 import matmulSmallM from "../../../shaders/matmul-small-m.wgsl";
 import matmulSplit from "../../../shaders/matmul-split.wgsl";
-import loopBackward from "../../../shaders/recurrent/loop-backward.wgsl";
-import loopForward from "../../../shaders/recurrent/loop-forward.wgsl";
-import loopTwoPhaseBackward from "../../../shaders/recurrent/loop-two-phase-backward.wgsl";
-import loopTwoPhaseForward from "../../../shaders/recurrent/loop-two-phase-forward.wgsl";
+import loopBackward from "../../../shaders/strategies/loop-backward.wgsl";
+import loopForward from "../../../shaders/strategies/loop-forward.wgsl";
+import loopTwoPhaseBackward from "../../../shaders/strategies/loop-two-phase-backward.wgsl";
+import loopTwoPhaseForward from "../../../shaders/strategies/loop-two-phase-forward.wgsl";
 import noReadOut from "../../../shaders/lib/no-read-out.wgsl";
-import prepareLayer from "../../../shaders/recurrent/prepare-layer.wgsl";
-import stepBackward from "../../../shaders/recurrent/step-backward.wgsl";
-import stepForward from "../../../shaders/recurrent/step-forward.wgsl";
-import twoPhaseBackward from "../../../shaders/recurrent/two-phase-backward.wgsl";
-import twoPhaseForward from "../../../shaders/recurrent/two-phase-forward.wgsl";
+import prepareLayer from "../../../shaders/strategies/prepare-layer.wgsl";
+import stepBackward from "../../../shaders/strategies/step-backward.wgsl";
+import stepForward from "../../../shaders/strategies/step-forward.wgsl";
+import twoPhaseBackward from "../../../shaders/strategies/two-phase-backward.wgsl";
+import twoPhaseForward from "../../../shaders/strategies/two-phase-forward.wgsl";
 import peepholeGradient from "../../../shaders/peephole-gradient.wgsl";
-import regularizedBackward from "../../../shaders/recurrent/regularized-backward.wgsl";
-import regularizedForward from "../../../shaders/recurrent/regularized-forward.wgsl";
+import regularizedBackward from "../../../shaders/strategies/regularized-backward.wgsl";
+import regularizedForward from "../../../shaders/strategies/regularized-forward.wgsl";
 import regularizedGradientLib from "../../../shaders/lib/regularized-gradient.wgsl";
 import regularizedLib from "../../../shaders/lib/regularized.wgsl";
 import rmsprop from "../../../shaders/rmsprop.wgsl";
@@ -114,17 +114,17 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-small-m": matmulSmallM,
   "matmul-split": matmulSplit,
   "peephole-gradient": peepholeGradient,
-  "recurrent/loop-backward": loopBackward,
-  "recurrent/loop-forward": loopForward,
-  "recurrent/loop-two-phase-backward": loopTwoPhaseBackward,
-  "recurrent/loop-two-phase-forward": loopTwoPhaseForward,
-  "recurrent/prepare-layer": prepareLayer,
-  "recurrent/regularized-backward": regularizedBackward,
-  "recurrent/regularized-forward": regularizedForward,
-  "recurrent/step-backward": stepBackward,
-  "recurrent/step-forward": stepForward,
-  "recurrent/two-phase-backward": twoPhaseBackward,
-  "recurrent/two-phase-forward": twoPhaseForward,
+  "strategies/loop-backward": loopBackward,
+  "strategies/loop-forward": loopForward,
+  "strategies/loop-two-phase-backward": loopTwoPhaseBackward,
+  "strategies/loop-two-phase-forward": loopTwoPhaseForward,
+  "strategies/prepare-layer": prepareLayer,
+  "strategies/regularized-backward": regularizedBackward,
+  "strategies/regularized-forward": regularizedForward,
+  "strategies/step-backward": stepBackward,
+  "strategies/step-forward": stepForward,
+  "strategies/two-phase-backward": twoPhaseBackward,
+  "strategies/two-phase-forward": twoPhaseForward,
   rmsprop: rmsprop,
   "sample-token": sampleToken,
   sgd: sgd,

@@ -1,4 +1,4 @@
-// One time step of a recurrent layer: the contracts of src/kernels/recurrent-step.ts. Rows that are alive at step t lie
+// One time step of a recurrent layer: the contracts of src/recurrent/kernels/step.ts. Rows that are alive at step t lie
 // in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
 // A call does the rows from `first` up to `end`: threads share the batch. Bits are the same however it is cut, as long as
 // no part has fewer than four rows.

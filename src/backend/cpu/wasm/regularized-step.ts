@@ -1,4 +1,4 @@
-// What both passes of a regularized step (src/kernels/recurrent-regularized.ts) are told and share: where numbers lie,
+// What both passes of a regularized step (src/recurrent/kernels/regularized.ts) are told and share: where numbers lie,
 // sums over what is normalised together, masks. A row of the batch is H units, or H·G numbers with a unit's gates side
 // by side; G is 1, 3 or 4, so that 12 numbers in a row always begin with the same gate. Layer normalisation therefore
 // keeps its means as 12 lanes that repeat along a row, batch normalisation as a row; in one loop for both, an offset into

@@ -1,5 +1,5 @@
-// A step of a GRU with the reset inside, in two phases: the contracts of src/kernels/recurrent-two-phase.ts with the
-// cell of src/kernels/cells/gru-reset-before.ts. `c` holds the candidate's operand r⊙h.
+// A step of a GRU with the reset inside, in two phases: the contracts of src/recurrent/kernels/two-phase.ts with the
+// cell of src/recurrent/cells/gru-reset-before.ts. `c` holds the candidate's operand r⊙h.
 import { firstOfPairs, gate0, gate1, gate2, rest, signed, slope, storeGates3, storePairs, tanhSlope } from "./cells";
 import { sigmoid, tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";

@@ -1,0 +1,111 @@
+/** Every kernel, for the tests and tools that walk them all: a strategy appears once per cell. */
+import { activationBackward, activationForward } from "../kernels/activations.ts";
+import { binary } from "../kernels/binary.ts";
+import type { Cell } from "../recurrent/cells/cell.ts";
+import { gruResetBefore, gruResetBeforeCell } from "../recurrent/cells/gru-reset-before.ts";
+import { gru, gruCell } from "../recurrent/cells/gru.ts";
+import { lstm, lstmCell } from "../recurrent/cells/lstm.ts";
+import { rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
+import { chooseTokens } from "../kernels/choose-tokens.ts";
+import { columnSum } from "../kernels/column-sum.ts";
+import { dropout } from "../kernels/dropout.ts";
+import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
+import { gradientNorm, gradientNormPartial } from "../kernels/gradient-norm.ts";
+import { fromHalf, toHalf } from "../kernels/half-storage.ts";
+import type { Kernel } from "../kernels/kernel.ts";
+import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "../kernels/losses.ts";
+import { maskSteps } from "../kernels/mask-steps.ts";
+import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../kernels/matmul.ts";
+import { adam, rmsprop, sgd } from "../kernels/optimizers.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "../recurrent/kernels/loop.ts";
+import { peepholeGradient } from "../recurrent/kernels/peephole-gradient.ts";
+import { regularizedBackward, regularizedForward } from "../recurrent/kernels/regularized.ts";
+import type { RegularizedForm } from "../recurrent/kernels/regularized-layout.ts";
+import { prepareLayer } from "../recurrent/kernels/prepare-layer.ts";
+import { stepBackward, stepForward } from "../recurrent/kernels/step.ts";
+import { twoPhaseBackward, twoPhaseForward } from "../recurrent/kernels/two-phase.ts";
+import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
+import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
+import { stridedCopy } from "../kernels/strided-copy.ts";
+
+export const cells: readonly Cell[] = [
+  rnnTanh,
+  rnnRelu,
+  gru,
+  gruCell({ reset: true, updateGate: "writes" }),
+  gruCell({ reset: false, updateGate: "writes" }),
+  lstm,
+  lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }),
+  lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
+  lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
+];
+export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
+
+const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
+/** Cells and forms that between them compile each branch, with the units of a layer that the threads suit. */
+const regularized: readonly (readonly [Cell, number, RegularizedForm])[] = [
+  [lstm, 33, { normalization: "layer", zones: true, drops: true, fused: true }],
+  [lstm, 33, { normalization: "batch", zones: true, drops: true, fused: false }],
+  [gru, 33, { normalization: "layer", zones: false, drops: false, fused: false }],
+  [gruCell({ reset: false, updateGate: "writes" }), 33, { normalization: "layer", zones: true, drops: false, fused: true }],
+  [rnnTanh, 33, { normalization: "batch", zones: false, drops: true, fused: false }],
+  [peepholeLstm, 33, { normalization: "none", zones: true, drops: true, fused: true }],
+  [gru, 33, { normalization: "none", zones: true, drops: false, fused: false }],
+];
+
+export const kernels: readonly Kernel[] = [
+  matmulNaive,
+  matmulSmallM,
+  ...matmulBlocks,
+  ...matmulBlocksWithSums,
+  stridedCopy,
+  binary,
+  prepareLayer,
+  peepholeGradient,
+  ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  stepForward(gru, { stacked: true }),
+  stepBackward(gru, { stacked: true }),
+  stepForward(lstm, { stacked: true, half: true }),
+  stepBackward(lstm, { stacked: true, half: true }),
+  toHalf,
+  fromHalf,
+  stepForward(rnnTanh, { half: true }),
+  stepBackward(gru, { half: true }),
+  loopForward(gru, 33, 4, { half: true }),
+  loopBackward(lstm, 33, 4, { half: true }),
+  loopForward(lstm, 256, 4),
+  loopBackward(lstm, 256, 4),
+  loopForward(lstm, 33, 1),
+  loopBackward(gru, 33, 1),
+  ...twoPhaseCells.flatMap((cell) => [
+    twoPhaseForward(cell, 0),
+    twoPhaseForward(cell, 1),
+    twoPhaseBackward(cell, 0),
+    twoPhaseBackward(cell, 1),
+    loopTwoPhaseForward(cell, 33),
+  ]),
+  loopTwoPhaseBackward(gruResetBefore, 33, { half: true }),
+  twoPhaseForward(gruResetBefore, 1, { half: true }),
+  ...regularized.flatMap(([cell, units, form]) => [regularizedForward(cell, units, form), regularizedBackward(cell, units, form)]),
+  activationForward,
+  activationBackward,
+  softmaxForward,
+  softmaxBackward,
+  dropout,
+  maskSteps,
+  columnSum,
+  embeddingGather,
+  embeddingScatter,
+  crossEntropy,
+  binaryCrossEntropy,
+  squaredError,
+  lossSum,
+  gradientNormPartial,
+  gradientNorm,
+  sgd,
+  rmsprop,
+  adam,
+  sampleToken,
+  advancePosition,
+  chooseTokens,
+];

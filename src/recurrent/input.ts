@@ -1,0 +1,262 @@
+/** The part of a recurrent layer before its recurrence: projected inputs and packed weights, and their way back. */
+import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
+import { prepareLayer } from "./kernels/prepare-layer.ts";
+import { stridedCopy } from "../kernels/strided-copy.ts";
+import type { Recording, View } from "../recording/recording.ts";
+import { inputGradient, matmul, weightGradients } from "../ops/linear.ts";
+import type { Gathered, Tape, Variable } from "../ops/tape.ts";
+
+/** Factors and shifts of normalised values, in device order; the memory's of cells that read h out of one. */
+export interface Gains {
+  /** [H·G] */
+  readonly input: Variable;
+  readonly recurrent: Variable;
+  /** [H] */
+  readonly memory?: Variable;
+  readonly memoryBias?: Variable;
+}
+
+/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, peepholes [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
+export interface RecurrentWeights {
+  readonly inputWeight: Variable;
+  readonly recurrentWeight: Variable;
+  readonly inputBias?: Variable;
+  readonly recurrentBias?: Variable;
+  readonly peepholes?: Variable;
+  readonly gains?: Gains;
+}
+
+/** What one lane's weights and inputs are to the time loop. */
+export interface LaneInput {
+  /** Records W·x + b_ih of `steps` steps from step `first` on, into [steps, B, H, G]; packs the weights when first called. */
+  readonly project: (to: View, first: number, steps: number) => void;
+  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x of these steps, from the gradient of what `project` made. */
+  readonly collect: (dGates: View, first: number, steps: number) => void;
+  /** To be called when all steps have been collected. */
+  readonly finish: () => void;
+}
+
+/**
+ * The table to project instead of the input, if the input's rows are gathered from a table of at most half as many:
+ * W·x + b is then computed once a table row. Half, because gather and scatter are of H·G columns then and not of I.
+ */
+function tableOf(x: Variable, rows: number): Gathered | undefined {
+  return x.gathered && x.gathered.table.shape[0] * 2 <= rows ? x.gathered : undefined;
+}
+
+/** Where a lane's weights go; see `kernels/prepare-layer.ts`. */
+export interface PackedWeights {
+  readonly forward: View;
+  readonly backward: View;
+  /** Records what goes into the rows behind U and b_hh. */
+  readonly rest: () => void;
+  /** What that is made of. */
+  readonly restOf: readonly Variable[];
+}
+
+/** Rows of a table that are wanted by id. */
+interface Gather {
+  readonly table: View;
+  readonly ids: View;
+  readonly to: View;
+  readonly width: number;
+  readonly rows: number;
+  readonly firstId: number;
+}
+
+const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId }: Gather): void =>
+  recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId });
+
+/** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
+function pack(
+  tape: Tape,
+  label: string,
+  weight: Variable,
+  bias: Variable | undefined,
+  packed: Pick<PackedWeights, "forward" | "backward">,
+  anyIds: View,
+  gather?: Gather,
+): void {
+  const [columns, H] = weight.shape;
+  tape.recording.dispatch(
+    prepareLayer,
+    {
+      weight: weight.view,
+      bias: bias?.view ?? weight.view,
+      forwardWeights: packed.forward,
+      backwardWeights: packed.backward,
+      table: gather?.table ?? weight.view,
+      ids: gather?.ids ?? anyIds,
+      gathered: gather?.to ?? tape.recording.buffer(`${label}.gathered.none`, [1]),
+    },
+    {
+      H,
+      G: columns / H,
+      useBias: bias ? 1 : 0,
+      backward: tape.differentiates ? 1 : 0,
+      rows: gather?.rows ?? 0,
+      columns: gather?.width ?? 1,
+      firstId: gather?.firstId ?? 0,
+    },
+  );
+}
+
+/**
+ * A lane whose input is projected for all steps before the first.
+ * @param x [T, B, I]
+ * @param shareInput `tape.share` of x, asked once if x needs a gradient
+ * @param anyIds some u32 buffer, to be bound where there are no ids
+ */
+export function laneInput(
+  tape: Tape,
+  label: string,
+  x: Variable,
+  shareInput: () => ReturnType<Tape["share"]>,
+  weights: RecurrentWeights,
+  packed: PackedWeights,
+  anyIds: View,
+): LaneInput {
+  const { inputWeight, inputBias, recurrentWeight, recurrentBias } = weights;
+  const { recording } = tape;
+  const [T, B] = x.shape;
+  const [columns, I] = inputWeight.shape;
+  const gathered = tableOf(x, T * B);
+  const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
+    matmul(
+      recording,
+      input,
+      inputWeight.view,
+      to,
+      { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I },
+      { bias: inputBias?.view },
+    );
+  };
+  const packRecurrent = (gather?: Gather): void => {
+    const from = [recurrentWeight, ...(recurrentBias ? [recurrentBias] : []), ...packed.restOf];
+    const settled = recording.isSettled(from.map(({ view }) => view));
+    recording.derive(
+      from.map(({ view }) => view),
+      () => {
+        pack(tape, label, recurrentWeight, recurrentBias, packed, anyIds, settled ? undefined : gather);
+        packed.rest();
+      },
+    );
+    if (settled && gather) gatherRows(recording, gather);
+  };
+  return gathered ? fromTable(gathered) : fromRows();
+
+  function fromTable({ table, ids }: Gathered): LaneInput {
+    const rows = table.shape[0];
+    let projected: View | undefined;
+    let dProjected: View | undefined;
+    return {
+      project(to, first, steps) {
+        const gather = { rows: steps * B, firstId: first * B };
+        if (projected) {
+          gatherRows(recording, { table: projected, ids, to, width: columns, ...gather });
+          return;
+        }
+        const whole = (projected = recording.buffer(`${label}.projected`, [rows, columns]));
+        recording.derive([table.view, inputWeight.view, ...(inputBias ? [inputBias.view] : [])], () =>
+          multiply(table.view, whole, rows, 0),
+        );
+        packRecurrent({ table: projected, ids, to, width: columns, ...gather });
+      },
+      collect(dGates, first, steps) {
+        const accumulate = dProjected ? 1 : 0;
+        dProjected ??= recording.buffer(`${label}.d.projected`, [rows, columns]);
+        recording.dispatch(
+          embeddingScatter,
+          { dy: dGates, ids, dWeight: dProjected },
+          { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B },
+        );
+      },
+      finish() {
+        weightGradients(tape, table.view, inputWeight, inputBias, dProjected!, rows);
+        if (table.needsGradient) inputGradient(tape, inputWeight, dProjected!, rows, tape.share(table));
+      },
+    };
+  }
+
+  function fromRows(): LaneInput {
+    let isPacked = false;
+    let dx: ReturnType<Tape["share"]> | undefined;
+    return {
+      project(to, first, steps) {
+        if (!isPacked) {
+          const rows = x.gathered && x.unmade(recording);
+          packRecurrent(rows && { table: x.gathered.table.view, ids: x.gathered.ids, to: rows, width: I, rows: T * B, firstId: 0 });
+          isPacked = true;
+        }
+        multiply(x.view, to, steps * B, first * B);
+      },
+      collect(dGates, first, steps) {
+        weightGradients(tape, x.view, inputWeight, inputBias, dGates, steps * B, first * B * I);
+        if (!x.needsGradient) return;
+        // Each segment has its own rows of dx: whether they add to something does not change from one to the next.
+        dx ??= shareInput();
+        inputGradient(tape, inputWeight, dGates, steps * B, dx, first * B);
+      },
+      finish: () => undefined,
+    };
+  }
+}
+
+/**
+ * A lane whose kernels take its input, step by step, from the lane below: there is nothing to project, W is packed as U is.
+ * @param below the states of the lane below after each step, [T, B, H]
+ */
+export function stackedInput(
+  tape: Tape,
+  label: string,
+  below: { readonly view: View; readonly offset: number },
+  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
+  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward"> },
+  rows: number,
+  anyIds: View,
+): LaneInput {
+  return {
+    project() {
+      const from = [
+        recurrentWeight,
+        inputWeight,
+        ...(recurrentBias ? [recurrentBias] : []),
+        ...(inputBias ? [inputBias] : []),
+        ...packed.recurrent.restOf,
+      ];
+      tape.recording.derive(
+        from.map(({ view }) => view),
+        () => {
+          pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+          packed.recurrent.rest();
+          pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
+        },
+      );
+    },
+    collect(dGates) {
+      weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);
+    },
+    finish: () => undefined,
+  };
+}
+
+/** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
+export function copyElements(
+  recording: Recording,
+  input: View,
+  output: View,
+  count: number,
+  {
+    from = 1,
+    to = 1,
+    fromOffset = 0,
+    toOffset = 0,
+    accumulate = 0,
+  }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
+): void {
+  recording.dispatch(
+    stridedCopy,
+    { input, output },
+    { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate },
+  );
+}

@@ -1,0 +1,71 @@
+/**
+ * Where the parts of a recurrent layer's buffers lie. Letters: T steps, B batch rows, H units, G gates of the cell.
+ *
+ * - A lane is one of the directions that a dispatch runs side by side: forwards, or from the last step to the first.
+ *   Its share of every buffer starts at a multiple of 64 elements.
+ * - A segment is the part of a sequence that a dispatch, or a run of dispatches, computes: `steps` steps behind the
+ *   `first` ones, in the order of computation. Gates are kept by segment, states whole.
+ * - States lie in slots: h is [T+1, B, H], behind `hBase` elements in a lane that goes forwards; slot t holds the state
+ *   before step t (in reverse: after it), slot t+1 the one after it (before it).
+ *
+ * shaders/lib/lane.wgsl has the same arithmetic.
+ */
+import { align, type Params } from "../../kernels/kernel.ts";
+
+export const segmentParams = {
+  lanes: "u32",
+  T: "u32",
+  B: "u32",
+  H: "u32",
+  reverse: "u32",
+  hBase: "u32",
+  first: "u32",
+  steps: "u32",
+} as const;
+/** `reverse` has a bit for each lane. */
+export type Segment = Params<typeof segmentParams>;
+
+/** Where the numbers of one step start in each buffer; row · H + unit is to be added. */
+export interface Step {
+  readonly t: number;
+  /** In units of G numbers, as in the shaders. */
+  readonly gates: number;
+  readonly hPrevious: number;
+  readonly hCurrent: number;
+  readonly cPrevious: number;
+  readonly cCurrent: number;
+  readonly dy: number;
+}
+
+export const laneStart = (lane: number, size: number): number => lane * align(size);
+export const isReversed = (reverse: number, lane: number): boolean => ((reverse >>> lane) & 1) === 1;
+
+/** Starts of a lane's slots, and their sizes for all lanes: h needs `laneStart(lanes, hSize)` numbers. */
+export const hSize = ({ T, B, H, hBase }: Pick<Segment, "T" | "B" | "H" | "hBase">): number => hBase + (T + 1) * B * H;
+export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "hBase" | "reverse">): number =>
+  laneStart(lane, hSize(segment)) + (isReversed(segment.reverse, lane) ? 0 : segment.hBase);
+export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">): number => laneStart(lane, (T + 1) * B * H);
+
+/** The step of a segment that is first in time; `first` is the one that is computed first. */
+export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number =>
+  isReversed(reverse, lane) ? T - first - steps : first;
+
+/** The i-th step of the segment, in the order of computation. */
+export function stepAt(segment: Segment, lane: number, i: number): Step {
+  const { T, B, H, reverse, first, steps } = segment;
+  const size = B * H;
+  const reversed = isReversed(reverse, lane);
+  const t = reversed ? T - 1 - first - i : first + i;
+  const [before, after] = reversed ? [(t + 1) * size, t * size] : [t * size, (t + 1) * size];
+  const h = hStart(lane, segment);
+  const c = cStart(lane, segment);
+  return {
+    t,
+    gates: laneStart(lane, steps * size) + (reversed ? steps - 1 - i : i) * size,
+    hPrevious: h + before,
+    hCurrent: h + after,
+    cPrevious: c + before,
+    cCurrent: c + after,
+    dy: laneStart(lane, T * size) + t * size,
+  };
+}

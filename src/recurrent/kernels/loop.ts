@@ -1,0 +1,75 @@
+/**
+ * The whole time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units:
+ * a workgroup owns four rows of the batch (or one; of a two-phase cell always four) in one lane, a thread one unit. The
+ * twins run the twins of one step for each step, which is what these kernels must equal. Letters, lanes and bindings are
+ * those of `step.ts`.
+ */
+import type { Cell } from "../cells/cell.ts";
+import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
+import { cellTexts, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { segmentParams } from "./lanes.ts";
+import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
+import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./two-phase.ts";
+
+/** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
+export const mostLoopUnits = 256;
+
+/** Rows of the batch per workgroup: four share each weight that is loaded, a batch of one has nothing to share. */
+const rowsFor = (batch: number): 1 | 4 => (batch === 1 ? 1 : 4);
+const groupsOf =
+  (rows: number) =>
+  ({ B, lanes }: { B: number; lanes: number }): Workgroups => [Math.ceil(B / rows), 1, lanes];
+
+/** Threads of a workgroup: one per unit, in whole subgroups. */
+const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
+
+/** The steps of BPTT in the order they are computed; with `tail` what reaches the segment before comes last. */
+export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 1 }[] {
+  const back = Array.from({ length: steps }, (_, n) => ({ i: steps - 1 - n, tail: 0 as const }));
+  return tail ? [...back, { i: 0, tail: 1 }] : back;
+}
+
+/** Name and pipeline constants: a pipeline per number of threads and of rows. */
+const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) => ({
+  name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
+  recurrent: { cell, strategy: "loop", pass, form } as const,
+  sources: cellSources(cell, `loop-${pass}`, form),
+  texts: cellTexts(cell),
+  constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
+  workgroups: groupsOf(rowsFor(batch)),
+});
+
+export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
+  defineKernel({ ...variant(cell, "forward", units, batch, form), bindings: withWeights(forwardBindings, form), params: segmentParams });
+
+/** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
+export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...variant(cell, "backward", units, batch, form),
+    bindings: withWeights(backwardBindings, form),
+    params: { ...segmentParams, tail: "u32" },
+  });
+
+/** Name and pipeline constants of a two-phase loop. */
+const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number, form: KernelForm) => ({
+  name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
+  recurrent: { cell, strategy: "loop", pass, form } as const,
+  sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
+  constants: { ...cell.constants, threads: threadsFor(units) },
+  workgroups: groupsOf(4),
+});
+
+/** The same for cells whose candidate needs a product of its own; the twins run those of `two-phase.ts`. */
+export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...twoPhaseVariant(cell, "forward", units, form),
+    bindings: withWeights(twoPhaseForwardBindings, form),
+    params: segmentParams,
+  });
+
+export const loopTwoPhaseBackward = (cell: Cell, units: number, form: KernelForm = {}) =>
+  defineKernel({
+    ...twoPhaseVariant(cell, "backward", units, form),
+    bindings: withWeights(twoPhaseBackwardBindings, form),
+    params: { ...segmentParams, tail: "u32" },
+  });

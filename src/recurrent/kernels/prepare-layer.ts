@@ -1,0 +1,30 @@
+import { defineKernel, elementGroups } from "../../kernels/kernel.ts";
+
+/**
+ * What a recurrent layer needs copied before its first step. Its recurrent weights, [unit, gate] rows on the unit they
+ * come from, are packed for both passes (`forwardBindings` and `backwardBindings` in step.ts say how). If
+ * the input is gathered, gathered_n = table[ids_{firstId+n}] for `rows` rows; else `rows` is 0.
+ */
+export const prepareLayer = defineKernel({
+  name: "prepare-layer",
+  sources: ["lib/linear-index", "strategies/prepare-layer"],
+  bindings: {
+    weight: { access: "read", type: "f32", shape: "[H, G, H]" },
+    bias: { access: "read", type: "f32", shape: "[H, G]; any buffer when useBias is 0" },
+    forwardWeights: {
+      access: "read_write",
+      type: "f32",
+      shape: "[H+1, H, G]: from unit k to the gates of unit j; last the bias, or zeros",
+    },
+    backwardWeights: {
+      access: "read_write",
+      type: "f32",
+      shape: "[H, H, G]: [k, j] from unit j to the gates of unit k; unused when backward is 0",
+    },
+    table: { access: "read", type: "f32", shape: "[V, columns]; any buffer when rows is 0" },
+    ids: { access: "read", type: "u32", shape: "[rows]; any buffer when rows is 0" },
+    gathered: { access: "read_write", type: "f32", shape: "[rows, columns]; any buffer when rows is 0" },
+  },
+  params: { H: "u32", G: "u32", useBias: "u32", backward: "u32", rows: "u32", columns: "u32", firstId: "u32" },
+  workgroups: ({ H, G, rows, columns }) => elementGroups((H + 1) * H * G + rows * columns),
+});

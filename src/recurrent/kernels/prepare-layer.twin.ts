@@ -1,0 +1,24 @@
+/** The twins of prepare-layer.ts. */
+import { prepareLayer } from "./prepare-layer.ts";
+import { twin } from "../../kernels/twin.ts";
+
+export const prepareLayerTwins = [
+  twin(
+    prepareLayer,
+    ({ weight, bias, forwardWeights, backwardWeights, table, ids, gathered }, { H, G, useBias, backward, rows, columns, firstId }) => {
+      for (let k = 0; k < H; k++) {
+        for (let j = 0; j < H; j++) {
+          for (let g = 0; g < G; g++) {
+            const at = (k * H + j) * G + g;
+            forwardWeights[at] = weight[(j * G + g) * H + k];
+            if (backward) backwardWeights[at] = weight[(k * G + g) * H + j];
+          }
+        }
+      }
+      for (let i = 0; i < H * G; i++) forwardWeights[H * H * G + i] = useBias ? bias[i] : 0;
+      for (let row = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++) gathered[row * columns + column] = table[ids[firstId + row] * columns + column];
+      }
+    },
+  ),
+];

@@ -1,0 +1,46 @@
+/** What the kernels of recurrent layers have in common, whatever the strategy: their parts, and where packed weights lie. */
+import type { Cell } from "../cells/cell.ts";
+import type { Binding } from "../../kernels/kernel.ts";
+import { laneStart } from "./lanes.ts";
+import type { RegularizedForm } from "./regularized-layout.ts";
+
+/** What a recurrent kernel may differ in, besides strategy and cell. */
+export interface KernelForm {
+  /** The lanes are layers. */
+  readonly stacked?: boolean;
+  /** The weights are pairs of halves, a unit's gates in whole words; see `half-storage.ts`. */
+  readonly half?: boolean;
+}
+
+export type Phase = 0 | 1;
+
+/** What a recurrent kernel was made of: for its twin, for WebAssembly, and for the cases that it is tried on. */
+export interface RecurrentParts {
+  readonly cell: Cell;
+  readonly strategy: "step" | "loop" | "regularized";
+  readonly pass: "forward" | "backward";
+  readonly form: KernelForm;
+  /** Which half of a step a kernel computes, if it does not do both. */
+  readonly phase?: Phase;
+  /** Of a regularized kernel only. */
+  readonly regularized?: RegularizedForm;
+}
+
+/** The ends of kernel names. */
+export const formName = ({ stacked, half }: KernelForm): string => `${stacked ? ":stacked" : ""}${half ? ":half" : ""}`;
+
+/** The bindings with weights of this form. */
+export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B =>
+  half ? { ...bindings, weights: { ...bindings.weights, type: "u32" } } : bindings;
+
+/** The file that reads weights of this form. */
+export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
+
+/** The cell's WGSL if it is not a file of the package; see `Kernel`. */
+export const cellTexts = ({ shader, own }: Cell): Record<string, string> | undefined => own && { [`cells/${shader}`]: own.wgsl };
+
+/** Where a matrix of packed weights begins, in units of G. */
+export const forwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
+  laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
+export const backwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
+  laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);

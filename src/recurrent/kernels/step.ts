@@ -1,0 +1,88 @@
+/**
+ * One time step of a recurrent layer in one dispatch, forward and backward, for any single-phase cell. Lanes, segments
+ * and letters as in lanes.ts; `i` counts the steps of the segment in the order of computation.
+ *
+ * Stacked (the wavefront), the lanes are not directions but layers of H inputs, all forwards: dispatch i computes step
+ * i - l of layer l, for T+L-1 dispatches in all, forward with i ascending and backward with i descending. A layer above
+ * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
+ */
+import type { Cell } from "../cells/cell.ts";
+import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
+import { cellTexts, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { segmentParams } from "./lanes.ts";
+
+/** Batch rows that one thread of the step kernels owns. */
+const rowsPerThread = 4;
+export const stepGroups = ({ lanes, B, H }: { lanes: number; B: number; H: number }): Workgroups => [
+  Math.ceil(H / 64),
+  Math.ceil(B / rowsPerThread),
+  lanes,
+];
+
+export const forwardBindings = {
+  gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
+  weights: {
+    access: "read",
+    type: "f32",
+    shape:
+      "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and peepholes if the cell has them; stacked, then so W and b_ih of all layers but the first",
+  },
+  h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
+  c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
+  lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
+} as const;
+
+export const backwardBindings = {
+  gates: {
+    access: "read_write",
+    type: "f32",
+    shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient on the input side",
+  },
+  weights: {
+    access: "read",
+    type: "f32",
+    shape:
+      "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then peepholes if the cell has them; stacked, then so W of all layers but the first",
+  },
+  h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
+  c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
+  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]; stacked, of the last only" },
+  carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh and dc that reach the step before" },
+  dRecurrent: {
+    access: "read_write",
+    type: "f32",
+    shape: "lanes of [steps, B, H, G]; unused unless the cell splits it from the input side",
+  },
+  lengths: { access: "read", type: "u32", shape: "[B]" },
+} as const;
+
+/** The WGSL files of a strategy joined to a cell. */
+export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
+  return ["lib/activations", "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `strategies/${strategy}`];
+}
+
+/** Name and pipeline constants. */
+const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
+  name: `step-${pass}:${cell.name}${formName(form)}`,
+  recurrent: { cell, strategy: "step", pass, form } as const,
+  sources: cellSources(cell, `step-${pass}`, form),
+  texts: cellTexts(cell),
+  constants: form.stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
+  workgroups: stepGroups,
+});
+
+/** @see forwardBindings, and `shaders/strategies/step-forward.wgsl` */
+export const stepForward = (cell: Cell, form: KernelForm = {}) =>
+  defineKernel({ ...variant(cell, "forward", form), bindings: withWeights(forwardBindings, form), params: { ...segmentParams, i: "u32" } });
+
+/**
+ * BPTT of one step; the gradients of the step computed after it reach it by way of U, but for those of the next
+ * segment, which `carry` holds. With `tail` 1 (and `i` 0) there is no step: only the product of the segment's first
+ * step is added, which leaves in `carry` what reaches the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
+ */
+export const stepBackward = (cell: Cell, form: KernelForm = {}) =>
+  defineKernel({
+    ...variant(cell, "backward", form),
+    bindings: withWeights(backwardBindings, form),
+    params: { ...segmentParams, i: "u32", tail: "u32" },
+  });

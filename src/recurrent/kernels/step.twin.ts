@@ -1,0 +1,208 @@
+/** The twins of step.ts, and the parts of them that WebAssembly uses for cells that it does not know. */
+import type { NumericArray } from "../../tensor/tensor.ts";
+import type { Gates } from "../cells/arithmetic.ts";
+import { arithmeticOf } from "../cells/arithmetics.ts";
+import type { Cell } from "../cells/cell.ts";
+import { fromHalves } from "../../kernels/half-storage.twin.ts";
+import type { Arrays } from "../../kernels/kernel.ts";
+import { backwardMatrix, forwardMatrix, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
+import type { backwardBindings, forwardBindings, stepBackward, stepForward } from "./step.ts";
+import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
+
+type Forward = ReturnType<typeof stepForward>;
+type Backward = ReturnType<typeof stepBackward>;
+
+/** The weights as numbers. */
+export const weightNumbers = (weights: NumericArray, G: number, { half }: KernelForm): NumericArray =>
+  half ? fromHalves(weights, G) : weights;
+
+/** The G numbers of unit number `at`. */
+function gatesAt(numbers: NumericArray, at: number, G: number): Gates {
+  const gates = new Array<number>(G);
+  for (let g = 0; g < G; g++) gates[g] = numbers[at * G + g];
+  return gates;
+}
+
+/** Peepholes by unit, which are weights from number `first` on; zeros if the cell has none. */
+function peepholesOf({ hasPeepholes, gateNames: { length: G } }: Cell, weights: NumericArray, first: number): (unit: number) => Gates {
+  const none = new Array<number>(G).fill(0);
+  return (unit) => (hasPeepholes ? gatesAt(weights, first + unit, G) : none);
+}
+
+/** Σ_k operand_k · (weights from k to a unit's gates) + bias, [B, H, G]: `operand` holds rows of H from `from` on, the matrix is number `matrix`. */
+function project(operand: NumericArray, from: number, weights: NumericArray, matrix: number, { B, H }: Segment, G: number): Float64Array {
+  const to = new Float64Array(B * H * G);
+  for (let row = 0; row < B; row++) {
+    for (let unit = 0; unit < H; unit++) {
+      for (let g = 0; g < G; g++) {
+        let sum = weights[(matrix + H * H + unit) * G + g];
+        for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[(matrix + k * H + unit) * G + g];
+        to[(row * H + unit) * G + g] = sum;
+      }
+    }
+  }
+  return to;
+}
+
+/**
+ * What the units of a lane make of their pre-activations, [B, H, G] on the recurrent side and on the input's, which may
+ * be where the gates go. Weights are as numbers.
+ */
+export function forwardUnits(
+  cell: Cell,
+  { gates, weights, h, c, lengths }: Arrays<typeof forwardBindings>,
+  { B, H }: Segment,
+  lane: number,
+  step: Step,
+  recurrent: NumericArray,
+  input: NumericArray,
+): void {
+  const G = cell.gateNames.length;
+  const arithmetic = arithmeticOf(cell);
+  const peepholes = peepholesOf(cell, weights, forwardMatrix(cell, lane, H) + (H + 1) * H);
+  for (let row = 0; row < B; row++) {
+    for (let unit = 0; unit < H; unit++) {
+      const at = row * H + unit;
+      if (step.t >= lengths[row]) {
+        h[step.hCurrent + at] = h[step.hPrevious + at];
+        if (cell.usesC) c[step.cCurrent + at] = c[step.cPrevious + at];
+        continue;
+      }
+      const out = arithmetic.forward(
+        gatesAt(input, at, G),
+        gatesAt(recurrent, at, G),
+        h[step.hPrevious + at],
+        cell.usesC ? c[step.cPrevious + at] : 0,
+        peepholes(unit),
+      );
+      for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
+      h[step.hCurrent + at] = out.h;
+      if (cell.usesC) c[step.cCurrent + at] = out.c;
+    }
+  }
+}
+
+/** The twin of one step forward. */
+export const stepForwardTwin =
+  ({ cell, form }: RecurrentParts): Twin<Forward["bindings"], Forward["params"]> =>
+  ({ weights: packed, ...arrays }, { i, ...segment }) => {
+    const { lanes, H, steps } = segment;
+    const { stacked } = form;
+    const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
+    const { gates, h } = arrays;
+    for (let lane = 0; lane < lanes; lane++) {
+      const own = stacked ? i - lane : i;
+      if (own < 0 || own >= steps) continue;
+      const step = stepAt(segment, lane, own);
+      const recurrent = project(h, step.hPrevious, weights, forwardMatrix(cell, lane, H), segment, G);
+      const input =
+        stacked && lane > 0
+          ? project(h, stepAt(segment, lane - 1, own).hCurrent, weights, forwardMatrix(cell, lanes + lane - 1, H), segment, G)
+          : gates.subarray(step.gates * G);
+      forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input);
+    }
+  };
+
+/** dh += Σ_k,g (gradient of k's gate g, from unit number `from` on) · (weight from the unit to it, in matrix number `matrix`), [B, H]. */
+function projectBack(
+  dGates: NumericArray,
+  from: number,
+  weights: NumericArray,
+  matrix: number,
+  { B, H }: Segment,
+  G: number,
+  dh: Float64Array,
+): void {
+  for (let row = 0; row < B; row++) {
+    for (let unit = 0; unit < H; unit++) {
+      let sum = 0;
+      for (let k = 0; k < H; k++) {
+        for (let g = 0; g < G; g++) sum += dGates[(from + row * H + k) * G + g] * weights[(matrix + k * H + unit) * G + g];
+      }
+      dh[row * H + unit] += sum;
+    }
+  }
+}
+
+/** BPTT through the units of a lane: `product` [B, H] reaches h by way of weights, `dy` [B, H] from the output, if there is one. */
+export function backwardUnits(
+  cell: Cell,
+  { gates, weights, h, c, carry, dRecurrent, lengths }: Omit<Arrays<typeof backwardBindings>, "dy">,
+  { B, H }: Segment,
+  lane: number,
+  step: Step,
+  product: NumericArray,
+  dy?: NumericArray,
+): void {
+  const G = cell.gateNames.length;
+  const arithmetic = arithmeticOf(cell);
+  const peepholes = peepholesOf(cell, weights, backwardMatrix(cell, lane, H) + H * H);
+  for (let row = 0; row < B; row++) {
+    for (let unit = 0; unit < H; unit++) {
+      const at = row * H + unit;
+      const saved = (step.gates + at) * G;
+      const reach = (laneStart(lane, B * H) + at) * 2;
+      const dh = carry[reach] + product[at];
+      if (step.t >= lengths[row]) {
+        carry[reach] = dh;
+        for (let g = 0; g < G; g++) gates[saved + g] = 0;
+        if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = 0;
+        continue;
+      }
+      const out = arithmetic.backward(
+        gatesAt(gates, step.gates + at, G),
+        h[step.hPrevious + at],
+        h[step.hCurrent + at],
+        cell.usesC ? c[step.cPrevious + at] : 0,
+        cell.usesC ? c[step.cCurrent + at] : 0,
+        dh + (dy?.[at] ?? 0),
+        carry[reach + 1],
+        peepholes(unit),
+      );
+      for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
+      if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = out.dRecurrent[g];
+      carry[reach] = out.dhPrevious;
+      carry[reach + 1] = out.dcPrevious;
+    }
+  }
+}
+
+/** What reaches the segment before the first step: `product` [B, H] added to a lane's carry. */
+export function addToCarry(carry: NumericArray, { B, H }: Segment, lane: number, product: NumericArray): void {
+  for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * 2] += product[at];
+}
+
+/** The twin of one step of BPTT. */
+export const stepBackwardTwin =
+  ({ cell, form }: RecurrentParts): Twin<Backward["bindings"], Backward["params"]> =>
+  ({ weights: packed, dy, ...arrays }, { i, tail, ...segment }) => {
+    const { lanes, B, H, steps } = segment;
+    const { stacked } = form;
+    const G = cell.gateNames.length;
+    const weights = weightNumbers(packed, G, form);
+    const { gates, carry, dRecurrent } = arrays;
+    for (let lane = 0; lane < lanes; lane++) {
+      const own = stacked && !tail ? i - lane : i;
+      if (own < 0 || own >= steps) continue;
+      const step = stepAt(segment, lane, own);
+      const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
+      const product = new Float64Array(B * H);
+      if (from !== undefined)
+        projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, weights, backwardMatrix(cell, lane, H), segment, G, product);
+      if (stacked && !tail && lane + 1 < lanes)
+        projectBack(gates, stepAt(segment, lane + 1, own).gates, weights, backwardMatrix(cell, lanes + lane, H), segment, G, product);
+      if (tail) {
+        addToCarry(carry, segment, lane, product);
+        continue;
+      }
+      const output = !stacked ? dy.subarray(step.dy) : lane + 1 === lanes ? dy.subarray(step.t * B * H) : undefined;
+      backwardUnits(cell, { ...arrays, weights }, segment, lane, step, product, output);
+    }
+  };
+
+export const stepTwins: TwinEntry[] = [
+  recurrentTwins<Forward>("step-forward", stepForwardTwin),
+  recurrentTwins<Backward>("step-backward", stepBackwardTwin),
+];

@@ -1,0 +1,86 @@
+import { checkChoice, RnnError, show } from "../../errors.ts";
+import { isA, takeOptions } from "../../options.ts";
+import { slice } from "../../ops/layout.ts";
+import type { Variable } from "../../ops/tape.ts";
+import { checkCall, type Context } from "../../nn/context.ts";
+import { mergeDirections } from "../../nn/merge.ts";
+import { Module } from "../../nn/module.ts";
+import type { Parameter } from "../../nn/parameter.ts";
+import { GRU, LSTM, RNN } from "./built-in.ts";
+
+/**
+ * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps. Of
+ * each row it is the last step that the row has by its length; of the second direction, which ends where the row
+ * begins, the first. Both are merged as the layer merges outputs. A row of length 0 gives the initial state.
+ *
+ * With two directions that is not the output at the last step (PyTorch's `output[-1]`), where the second direction has
+ * read one step only. Who wants that, for weights that were trained so, says `of: "lastStep"`; all rows must be whole then.
+ * The parameters keep the layer's names.
+ * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new Linear(64, 2)])
+ * @throws RnnError `option` if `rnn` is no RNN, GRU or LSTM, or an option is unknown; when run, with lengths and `of: "lastStep"`
+ */
+export class LastStep extends Module {
+  private readonly of: "ends" | "lastStep";
+
+  constructor(
+    private readonly rnn: RNN | GRU | LSTM,
+    given: { of?: "ends" | "lastStep" } = {},
+  ) {
+    super();
+    if (![RNN, GRU, LSTM].some((kind) => isA(rnn, kind)))
+      throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
+    this.of = checkChoice("LastStep", "of", takeOptions("LastStep", given, ["of"]).of ?? "ends", ["ends", "lastStep"]);
+  }
+
+  override get saysBatchFirst(): boolean {
+    return this.rnn.batchFirst;
+  }
+
+  override get readsBackwards(): boolean {
+    return this.rnn.readsBackwards;
+  }
+
+  override namedParameters(prefix = ""): Map<string, Parameter> {
+    return this.rnn.namedParameters(prefix);
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    checkCall("LastStep", context, input);
+    return this.of === "ends" ? this.ends(context, input) : this.lastStep(context, input);
+  }
+
+  /** The output at the last step, of both directions. */
+  private lastStep(context: Context, input: Variable): Variable {
+    if (context.lengths)
+      throw new RnnError(
+        "option",
+        "LastStep",
+        'of: "lastStep" needs whole rows, got lengths; leave it out, and each row gives what was read in the end',
+      );
+    const output = this.rnn.forward(context, input);
+    const time = this.rnn.batchFirst ? 1 : 0;
+    const steps = output.shape[time];
+    const last = slice(context.tape, context.label("last"), output, time, steps - 1, steps);
+    return last.reshaped(output.shape.filter((_, axis) => axis !== time));
+  }
+
+  private ends(context: Context, input: Variable): Variable {
+    const ends: Variable[] = [];
+    const { directions, merge, outputSize } = this.rnn;
+    this.rnn.forward(
+      context.within({
+        finalState: (name, shape, values) => {
+          if (name === "h") ends.push(...values.slice(-directions));
+          context.finalState(name, shape, values);
+        },
+      }),
+      input,
+    );
+    // Final states lie where the layer left them, which need not be where a kernel may bind them.
+    const [B] = ends[0].shape;
+    const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, B));
+    if (directions === 1) return outputs[0];
+    const both = mergeDirections(context, outputs, merge);
+    return merge === "none" ? both.reshaped([B, 2, outputSize]) : both;
+  }
+}

@@ -1,0 +1,299 @@
+/** What RNN, GRU and LSTM share. */
+import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../../errors.ts";
+import type { Cell } from "../cells/cell.ts";
+import { maskSteps, permute } from "../../ops/layout.ts";
+import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
+import type { Variable } from "../../ops/tape.ts";
+import { checkShape, sizeOf } from "../../tensor/shape.ts";
+import { checkCall, type Context } from "../../nn/context.ts";
+import { dropElements } from "../../nn/dropout.ts";
+import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "../../nn/initializers.ts";
+import { anySeed, Module } from "../../nn/module.ts";
+import { mergeDirections, type Merge } from "../../nn/merge.ts";
+import { Parameter } from "../../nn/parameter.ts";
+import { projected } from "./projection.ts";
+import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
+
+/** Options of all recurrent layers, with PyTorch's meanings and defaults. */
+export interface RecurrentLayerOptions extends RegularizationOptions {
+  /** Layers stacked on each other (default 1, at most 1024). */
+  numLayers?: number;
+  /** Whether there are b_ih and b_hh (default true). */
+  bias?: boolean;
+  /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false). */
+  batchFirst?: boolean;
+  /** Dropout between layers, in training (default 0). */
+  dropout?: number;
+  /** Whether the dropout between layers drops the same elements at every step (Gal & Ghahramani 2016; default false). */
+  variational?: boolean;
+  /**
+   * A second set of weights that reads from the last step to the first (default false). It needs whole sequences: its
+   * final state belongs to the first step, so that states handed on from chunk to chunk mean nothing to it.
+   */
+  bidirectional?: boolean;
+  /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
+  merge?: Merge;
+  /**
+   * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities and zero
+   * biases (the IRNN of Le et al. 2015, with ReLU).
+   */
+  recurrentInit?: "uniform" | "orthogonal" | "identity";
+  /** Input weights from U(-1/√H, 1/√H), or by Glorot & Bengio (2010): variance 2 / (inputs + H) in each gate's block. */
+  inputInit?: "uniform" | "glorotUniform" | "glorotNormal";
+  /** Of the first values, an integer of at least 0; any if left out. */
+  seed?: number;
+}
+
+/** Layers of one stack at most. */
+const mostLayers = 1024;
+
+/** A parameter that is yet to be made. */
+type Planned = readonly [name: string, ...of: ConstructorParameters<typeof Parameter>];
+
+export const commonOptions = [
+  "numLayers",
+  "bias",
+  "batchFirst",
+  "dropout",
+  "variational",
+  "bidirectional",
+  "merge",
+  "recurrentInit",
+  "inputInit",
+  "seed",
+  ...regularizationNames,
+];
+
+/**
+ * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
+ * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
+ * U(-1/√H, 1/√H). D·H is H where `merge` leaves as many outputs. States are [numLayers·D, batch, H], index layer·D + direction.
+ * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H]
+ * (no bias of any kind with `bias: false`), G being the gates that have parameters;
+ * with batch normalisation `running_l{k}`, which is not learnt (see `RegularizationOptions`). Of a projected LSTM,
+ * `weight_hr_l{k}` [P, H], and h has P numbers in the place of H.
+ */
+export abstract class RecurrentLayer extends Module {
+  readonly numLayers: number;
+  readonly bias: boolean;
+  private readonly timeSecond: boolean;
+  readonly dropout: number;
+  readonly directions: 1 | 2;
+  /** Numbers of h: hiddenSize, or projSize of a projected LSTM. */
+  readonly outputSize: number;
+  readonly merge: Merge;
+  /** Whether dropout between layers is the same at every step. */
+  readonly variational: boolean;
+  private readonly regularizer: Regularizer;
+
+  protected constructor(
+    private readonly name: string,
+    readonly inputSize: number,
+    readonly hiddenSize: number,
+    private readonly cell: Cell,
+    options: RecurrentLayerOptions,
+    { gateBias, projSize = 0 }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
+  ) {
+    super();
+    checkInteger(name, "inputSize", inputSize, 1);
+    checkInteger(name, "hiddenSize", hiddenSize, 1);
+    this.numLayers = checkSize(name, "numLayers", options.numLayers ?? 1, 1, mostLayers);
+    this.bias = checkBoolean(name, "bias", options.bias ?? true);
+    this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
+    this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
+    this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
+    this.merge = checkChoice<Merge>(name, "merge", options.merge ?? "concat", ["concat", "sum", "mul", "average", "none"]);
+    if (options.merge !== undefined && this.directions === 1)
+      throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
+    this.variational = checkBoolean(name, "variational", options.variational ?? false);
+    if (this.variational && this.dropout === 0)
+      throw new RnnError("option", name, "variational says how dropout between layers acts and needs dropout above 0");
+    if (this.dropout > 0 && this.numLayers === 1) {
+      throw new RnnError(
+        "option",
+        name,
+        "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it",
+      );
+    }
+    const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
+    const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
+    this.regularizer = new Regularizer(name, cell, options, projSize > 0);
+    this.outputSize = projSize || hiddenSize;
+    const planned = this.plannedParameters(recurrentInit, inputInit, gateBias);
+    // Before anything is allocated.
+    checkCount(
+      name,
+      "all its parameters together",
+      planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0),
+    );
+    for (const [label, ...of] of planned) this.addParameter(label, new Parameter(...of));
+    this.initialize(options.seed ?? anySeed());
+  }
+
+  override get saysBatchFirst(): boolean {
+    return this.timeSecond;
+  }
+
+  override get readsBackwards(): boolean {
+    return this.directions === 2;
+  }
+
+  private plannedParameters(
+    recurrentInit: "uniform" | "orthogonal" | "identity",
+    inputInit: "uniform" | "glorotUniform" | "glorotNormal",
+    gateBias: { gate: string; value: number } | undefined,
+  ): Planned[] {
+    const planned: Planned[] = [];
+    const H = this.hiddenSize;
+    const { gateNames, parameterGates = gateNames } = this.cell;
+    const G = parameterGates.length;
+    const lanes = gateNames.map((name) => parameterGates.indexOf(name));
+    const seeing = parameterGates.filter((name) => name !== "g");
+    const base = uniform(1 / Math.sqrt(H));
+    const recurrent = { uniform: base, orthogonal: orthogonal(G), identity: identity(G) }[recurrentInit];
+    const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
+    const ofBiases = recurrentInit === "identity" ? constant(0) : base;
+    // A gate's bias is the sum of two; the first takes the whole value.
+    const biasRows = (value: number): Initializer => {
+      if (!gateBias) return ofBiases;
+      const first = parameterGates.indexOf(gateBias.gate) * H;
+      return withRows(ofBiases, first, first + H, value);
+    };
+    const { outputSize: P, regularizer } = this;
+    const { gains, runningShape } = regularizer;
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      const inputs = layer === 0 ? this.inputSize : P * (this.joins ? this.directions : 1);
+      for (const suffix of this.suffixes(layer)) {
+        planned.push([`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]);
+        planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
+        if (this.cell.hasPeepholes)
+          planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
+        if (this.bias) {
+          planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
+          planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
+        }
+        if (P !== H) planned.push([`weight_hr_${suffix}`, [P, H], base]);
+        if (!gains) continue;
+        for (const side of ["ih", "hh"]) planned.push([`gain_${side}_${suffix}`, [G * H], constant(gains.first), G, lanes]);
+        if (gains.memory) planned.push([`gain_c_${suffix}`, [H], constant(gains.first)]);
+        if (gains.memory && this.bias) planned.push([`bias_c_${suffix}`, [H], constant(0)]);
+        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer.firstStatistics, 1, undefined, true]);
+      }
+    }
+    return planned;
+  }
+
+  /** Whether outputs of both directions lie side by side. */
+  private get joins(): boolean {
+    return this.merge === "concat" || this.merge === "none";
+  }
+
+  private suffixes(layer: number): string[] {
+    return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
+  }
+
+  private laneOf(
+    context: Context,
+    suffix: string,
+    direction: number,
+    initialH: Variable | undefined,
+    initialC: Variable | undefined,
+  ): Lane {
+    return {
+      label: context.label(suffix),
+      reverse: direction === 1,
+      initialH,
+      initialC,
+      weights: {
+        inputWeight: context.parameter(`weight_ih_${suffix}`),
+        recurrentWeight: context.parameter(`weight_hh_${suffix}`),
+        inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
+        recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+        peepholes: this.cell.hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
+        gains: this.regularizer.gainsOf(context, suffix, this.bias),
+      },
+    };
+  }
+
+  /** The lanes of one layer, by as few ops as may be: each direction has one of its own if there is something that only one of them has. */
+  private walk(
+    context: Context,
+    layer: number,
+    x: Variable,
+    lanes: readonly Lane[],
+    lengths: RecurrentOptions["lengths"],
+  ): RecurrentResult[] {
+    const { tape } = context;
+    const op = tape.options.recurrent ?? recurrent;
+    const label = context.label(`l${layer}`);
+    const walkAll = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
+      op(tape, some.length > 1 ? label : some[0].label, input, some, {
+        cell: this.cell,
+        lengths,
+        walk: this.regularizer.walkOf(context, some.length, suffix),
+      });
+    const suffixes = this.suffixes(layer);
+    if (this.outputSize !== this.hiddenSize) {
+      return lanes.map((lane, n) =>
+        projected(
+          context,
+          context.parameter(`weight_hr_${suffixes[n]}`),
+          x,
+          lane,
+          lengths,
+          (made, input) => walkAll([made], input, suffixes[n])[0],
+        ),
+      );
+    }
+    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    checkCall(this.name, context, input);
+    checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
+    const { tape } = context;
+    let x = this.batchFirst ? permute(tape, context.label("input.time"), input, [1, 0, 2]) : input;
+    const [T, B] = x.shape;
+    const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
+    const stateShape = (size: number): number[] => [this.numLayers * this.directions, B, size];
+    const h0 = context.initialState("h", stateShape(this.outputSize));
+    const c0 = this.cell.hasMemory ? context.initialState("c", stateShape(this.hiddenSize)) : undefined;
+    const hN: Variable[] = [];
+    const cN: Variable[] = [];
+    const lanesOf = (layer: number): Lane[] =>
+      this.suffixes(layer).map((suffix, direction) =>
+        this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], c0?.[layer * this.directions + direction]),
+      );
+    const keep = ({ y, finalH, finalC }: RecurrentResult, label: string): Variable => {
+      hN.push(finalH);
+      if (finalC) cN.push(finalC);
+      return context.lengths ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
+    };
+    const dropsOut = this.dropout > 0 && context.training;
+    const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
+    const stacked =
+      plain &&
+      this.directions === 1 &&
+      !dropsOut &&
+      canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
+    if (stacked) {
+      const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
+      const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, stacked });
+      hN.push(...results.slice(0, -1).map(({ finalH }) => finalH));
+      cN.push(...results.slice(0, -1).flatMap(({ finalC }) => finalC ?? []));
+      x = keep(results[results.length - 1], layers[layers.length - 1].label);
+    }
+    for (let layer = 0; layer < this.numLayers && !stacked; layer++) {
+      if (layer > 0 && dropsOut) {
+        x = dropElements(context, `l${layer}.dropout`, x, this.dropout, this.variational ? 0 : undefined);
+      }
+      const lanes = lanesOf(layer);
+      const outputs = this.walk(context, layer, x, lanes, lengths).map((result, n) => keep(result, lanes[n].label));
+      x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
+    }
+    if (this.merge === "none") x = x.reshaped([T, B, 2, this.outputSize]);
+    context.finalState("h", stateShape(this.outputSize), hN);
+    if (cN.length > 0) context.finalState("c", stateShape(this.hiddenSize), cN);
+    return this.batchFirst ? permute(tape, context.label("output.batch"), x, x.shape.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]) : x;
+  }
+}

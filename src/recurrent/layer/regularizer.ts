@@ -1,0 +1,187 @@
+/** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
+import { checkChoice, checkInteger, checkNumber, RnnError } from "../../errors.ts";
+import { phasesOf, type Cell } from "../cells/cell.ts";
+import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
+import { takeOptions } from "../../options.ts";
+import type { Gains } from "../input.ts";
+import { RegularizedWalk, type Regularization } from "../strategies/regularized.ts";
+import type { MakeWalk } from "../strategies/strategy.ts";
+import type { Shape } from "../../tensor/shape.ts";
+import type { Context } from "../../nn/context.ts";
+import type { Initializer } from "../../nn/initializers.ts";
+
+/** Options of recurrent layers that act between product and cell, or on the states. */
+export interface RegularizationOptions {
+  /**
+   * Both sides of the gates, γ_x⊙N(W·x_t) + b_ih and γ_h⊙N(U·h_{t-1}) + b_hh, and of an LSTM what h is read out of,
+   * γ_c⊙N(c_t) + β_c, with N(v) = (v - mean) / √(variance + 1e-5): "layer" over the units of a row (Ba et al. 2016; all
+   * gates together, of a GRU the candidate by itself), gains 1 at first; "batch" over the rows of the batch, at each step
+   * by itself (Cooijmans et al. 2017), gains 0.1 at first, with running statistics for inference. Default "none".
+   */
+  normalization?: Normalization;
+  /**
+   * With "batch": steps that have running statistics of their own, those after them share the last one's. Steps are
+   * counted from the first of each call and of each training batch, so that a sequence that goes on from a given state
+   * meets those of the first steps again; with 1, all steps share one set. In training, a step that only one row reaches
+   * normalises to zero, and a batch of a single row is refused. They are in the state dictionary as `running_l{k}`
+   * [normalizedSteps, (4·G + 2)·H], without the 2 if the cell is not an LSTM's, G counting gates without parameters too:
+   * means and variances of W·x, of U·h, of c; each step of a new batch is 0.1 of its own.
+   */
+  normalizedSteps?: number;
+  /**
+   * Probability that a unit keeps h, or c, of the step before, drawn anew at each step; in inference the expected
+   * mixture of both (Krueger et al. 2017). A number is for both. Default 0.
+   */
+  zoneout?: number | { h?: number; c?: number };
+  /**
+   * Probability that an element of h_{t-1} is 0 in U·h_{t-1} (the others are divided by the rest), the same elements at
+   * every step of a sequence (Gal & Ghahramani 2016); in training. Default 0.
+   */
+  recurrentDropout?: number;
+}
+
+export const regularizationNames = ["normalization", "normalizedSteps", "zoneout", "recurrentDropout"] as const;
+
+const epsilon = 1e-5;
+/** Weight of a new batch in the running statistics, as in PyTorch's batch normalisation. */
+const momentum = 0.1;
+
+export class Regularizer {
+  private readonly normalization: Normalization;
+  private readonly normalizedSteps: number;
+  private readonly zoneout: { h: number; c: number };
+  private readonly recurrentDropout: number;
+
+  /** @throws RnnError `option` for what is out of range or does not go together */
+  constructor(
+    where: string,
+    private readonly cell: Cell,
+    options: RegularizationOptions,
+    projects: boolean,
+  ) {
+    const { normalizedSteps, zoneout: givenZoneout = 0 } = options;
+    this.normalization = checkChoice<Normalization>(where, "normalization", options.normalization ?? "none", ["none", "layer", "batch"]);
+    const batch = this.normalization === "batch";
+    if (batch && normalizedSteps === undefined)
+      throw new RnnError(
+        "option",
+        where,
+        `normalization "batch" needs normalizedSteps, the number of steps with running statistics of their own`,
+      );
+    if (!batch && normalizedSteps !== undefined)
+      throw new RnnError("option", where, `normalizedSteps needs normalization "batch", got "${this.normalization}"`);
+    this.normalizedSteps = batch ? checkInteger(where, "normalizedSteps", normalizedSteps, 1) : 0;
+    this.recurrentDropout = checkNumber(where, "recurrentDropout", options.recurrentDropout ?? 0, { least: 0, most: 1 });
+    const zoneout = typeof givenZoneout === "number" ? givenZoneout : takeOptions(`${where}.zoneout`, givenZoneout, ["h", "c"]);
+    const { h = 0, c = 0 } = typeof zoneout === "number" ? { h: zoneout, c: cell.hasMemory ? zoneout : 0 } : zoneout;
+    this.zoneout = {
+      h: checkNumber(where, "zoneout of h", h, { least: 0, most: 1 }),
+      c: checkNumber(where, "zoneout of c", c, { least: 0, most: 1 }),
+    };
+    this.checkCell(where, projects);
+  }
+
+  private checkCell(where: string, projects: boolean): void {
+    const { cell, zoneout } = this;
+    if (zoneout.c > 0 && !cell.hasMemory)
+      throw new RnnError("option", where, "zoneout of c needs a cell with a memory, which is the LSTM's");
+    const asked = [
+      ...(this.normalization === "none" ? [] : ["normalization"]),
+      ...(zoneout.h > 0 || zoneout.c > 0 ? ["zoneout"] : []),
+      ...(this.recurrentDropout > 0 ? ["recurrentDropout"] : []),
+    ];
+    if (asked.length === 0) return;
+    if (phasesOf(cell) === 2)
+      throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
+    if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
+    if (this.normalization !== "none" && cell.hasPeepholes)
+      throw new RnnError(
+        "option",
+        where,
+        "normalization and peepholes do not go together: gates would see the memory before and behind its norm",
+      );
+    if (zoneout.c > 0 && cell.hasPeepholes)
+      throw new RnnError(
+        "option",
+        where,
+        "zoneout of c and peepholes do not go together: o would see a c that is not the state; use zoneout: { h }",
+      );
+    if (asked.includes("zoneout") && !cell.hasStateOf)
+      throw new RnnError(
+        "option",
+        where,
+        "zoneout does not work with cells from defineCell: their backward pass needs the state before zoneout, which is not kept",
+      );
+  }
+
+  /** Whether anything is to be done; in inference nothing is dropped. */
+  acts(training: boolean): boolean {
+    const { normalization, zoneout, recurrentDropout } = this;
+    return normalization !== "none" || zoneout.h > 0 || zoneout.c > 0 || (training && recurrentDropout > 0);
+  }
+
+  /** First value of the gains, and whether the memory has some; undefined if nothing is normalised. */
+  get gains(): { first: number; memory: boolean } | undefined {
+    if (this.normalization === "none") return undefined;
+    return { first: this.normalization === "batch" ? 0.1 : 1, memory: this.cell.hasReadOut === true };
+  }
+
+  gainsOf(context: Context, suffix: string, bias: boolean): Gains | undefined {
+    const { gains } = this;
+    return (
+      gains && {
+        input: context.parameter(`gain_ih_${suffix}`),
+        recurrent: context.parameter(`gain_hh_${suffix}`),
+        memory: gains.memory ? context.parameter(`gain_c_${suffix}`) : undefined,
+        memoryBias: gains.memory && bias ? context.parameter(`bias_c_${suffix}`) : undefined,
+      }
+    );
+  }
+
+  /** Shape of the running statistics of H units; undefined if none are kept. */
+  get runningShape(): ((H: number) => Shape) | undefined {
+    const { cell, normalizedSteps } = this;
+    return normalizedSteps > 0 ? (H) => [normalizedSteps, runningRows(cell) * H] : undefined;
+  }
+
+  /** Means 0 and variances 1. */
+  readonly firstStatistics: Initializer = ([steps, columns]) => {
+    const G = this.cell.gateNames.length;
+    const H = columns / (4 * G + (this.gains?.memory ? 2 : 0));
+    // Rows: G means, G variances, G means, G variances, a mean, a variance.
+    const isVariance = (row: number): boolean => (row < 4 * G ? Math.floor(row / G) % 2 === 1 : row === 4 * G + 1);
+    return Float32Array.from({ length: steps * columns }, (_, i) => (isVariance(Math.floor((i % columns) / H)) ? 1 : 0));
+  };
+
+  /** For an op of so many lanes, the first of which has this suffix. */
+  walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
+    const { cell } = this;
+    if (!this.acts(context.training)) return undefined;
+    if (context.tape.options.recurrent && this.normalizedSteps > 0)
+      throw new RnnError(
+        "option",
+        context.label("normalization"),
+        `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`,
+      );
+    const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
+    const regularization: Regularization = {
+      normalization: this.normalization,
+      epsilon,
+      zoneout: this.zoneout,
+      recurrentDropout: context.training ? this.recurrentDropout : 0,
+      training: context.training,
+      random: context.random,
+      stream: streams[0],
+      running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
+    };
+    return (tape, label, whole, walked) => {
+      if (regularization.training && this.normalizedSteps > 0 && whole.B === 1)
+        throw new RnnError(
+          "shape",
+          label,
+          "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance",
+        );
+      return new RegularizedWalk(tape, label, cell, whole, walked, regularization);
+    };
+  }
+}

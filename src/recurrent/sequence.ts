@@ -1,0 +1,352 @@
+/**
+ * A recurrent layer over a whole sequence, in one direction or in both at once, or several stacked layers, as one
+ * differentiable op.
+ *
+ * Letters: T steps, B rows of the batch, I inputs, H units, G gates. Gates of a unit lie side by side, so the rows of
+ * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files. Lanes (directions or
+ * layers) and segments (parts of the sequence) are those of `kernels/lanes.ts`.
+ */
+import { phasesOf, type Cell } from "./cells/cell.ts";
+import { align } from "../kernels/kernel.ts";
+import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
+import type { KernelForm } from "./kernels/recurrent-kernel.ts";
+import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
+import { subview, type Recording, type View } from "../recording/recording.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { choiceFor, type Strategy } from "./choose.ts";
+import { weightAndBias } from "../ops/linear.ts";
+import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
+import { checkedStrategy, peepholeProducts, recurrentProducts, type SegmentBuffers } from "./strategies/plain.ts";
+import { keepsGates, segmentsOf } from "./segments.ts";
+import type { Tape, Variable } from "../ops/tape.ts";
+import { laneBuffer, PlainWalk, type LaneBuffer, type MakeWalk, type Walk } from "./strategies/strategy.ts";
+
+/** One direction of a layer, or one of the stacked layers. */
+export interface Lane {
+  readonly label: string;
+  readonly weights: RecurrentWeights;
+  /** From the last step to the first. */
+  readonly reverse: boolean;
+  /** [B, H]; zeros if left out. */
+  readonly initialH?: Variable;
+  readonly initialC?: Variable;
+}
+
+export interface RecurrentOptions {
+  readonly cell: Cell;
+  /** [B] u32: steps of each row. */
+  readonly lengths: View;
+  /** Walks time in the place of the plain kernels; not stacked. */
+  readonly walk?: MakeWalk;
+  /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
+  readonly stacked?: boolean;
+}
+
+export interface RecurrentResult {
+  /** [T, B, H]; rows past their length repeat their last state. Of stacked layers only the last one's may be used. */
+  readonly y: Variable;
+  /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
+  readonly finalH: Variable;
+  readonly finalC?: Variable;
+}
+
+interface LayerSize {
+  readonly T: number;
+  readonly B: number;
+  readonly H: number;
+}
+
+function strategyFor(tape: Tape, label: string, cell: Cell, { T, B, H }: LayerSize, lanes: number): Strategy {
+  const { strategy } = tape.options;
+  const shape = { T, B, H, G: cell.gateNames.length, phases: phasesOf(cell), lanes, training: tape.differentiates };
+  if (strategy === "wavefront" || tape.recording.avoided.loop(shape.phases)) return "step";
+  return checkedStrategy(label, strategy ?? choiceFor(shape, tape.recording.profile).strategy, H);
+}
+
+/** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
+export function canStack(tape: Tape, label: string, cell: Cell, size: LayerSize, layers: number): boolean {
+  const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
+  if (!sharesSteps || layers === 1 || phasesOf(cell) === 2 || !keepsGates(tape.options)) return false;
+  if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
+  return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
+}
+
+/** A segment as it was computed. */
+interface Computed extends SegmentBuffers {
+  /** One lane's gates. */
+  readonly lane: (n: number) => View;
+  /** What the walk has kept besides. */
+  readonly kept?: View;
+  /** The gates again, if they do not stay where they are. */
+  readonly restore?: () => Computed;
+}
+
+/** @param x [T, B, I] */
+export function recurrent(tape: Tape, label: string, x: Variable, lanes: readonly Lane[], options: RecurrentOptions): RecurrentResult[] {
+  return new RecurrentOp(tape, label, x, lanes, options).record();
+}
+
+/** The buffers of one op, its forward commands and its vector-Jacobian product. */
+class RecurrentOp {
+  private readonly recording: Recording;
+  /** The whole sequence. */
+  private readonly whole: Segment;
+  private readonly segments: readonly { first: number; steps: number }[];
+  private readonly walk: Walk;
+  private readonly h: View;
+  private readonly c: View;
+  private readonly forwardWeights: LaneBuffer;
+  private readonly backwardWeights: LaneBuffer;
+  private readonly inputs: readonly LaneInput[];
+  private readonly form: KernelForm;
+  private readonly halfWeights: { forward?: View; backward?: View } = {};
+
+  constructor(
+    private readonly tape: Tape,
+    private readonly label: string,
+    private readonly x: Variable,
+    private readonly lanes: readonly Lane[],
+    private readonly options: RecurrentOptions,
+  ) {
+    const { cell, stacked } = options;
+    const recording = (this.recording = tape.recording);
+    const [T, B] = x.shape;
+    const H = lanes[0].weights.recurrentWeight.shape[1];
+    const size = B * H;
+    const count = lanes.length;
+    const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
+    // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
+    this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
+    this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
+    this.form = { stacked, half: tape.options.halves };
+    this.walk =
+      options.walk?.(tape, label, this.whole, lanes) ??
+      new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
+    this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
+    this.c = cell.usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
+    const { weightRows } = this.walk;
+    const matrices = stacked ? 2 * count - 1 : count;
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
+    this.backwardWeights = laneBuffer(
+      recording,
+      `${label}.weights.backward`,
+      matrices,
+      tape.differentiates ? [weightRows.backward, H, this.G] : [this.G],
+      this.G,
+    );
+    this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
+  }
+
+  private get G(): number {
+    return this.options.cell.gateNames.length;
+  }
+
+  private inputOf({ label, weights: all }: Lane, n: number): LaneInput {
+    const {
+      tape,
+      x,
+      whole,
+      options: { lengths, stacked },
+    } = this;
+    const weights = this.walk.ownsBiases ? { ...all, inputBias: undefined } : all;
+    const packed = (part: number) => ({
+      forward: this.forwardWeights.of(part),
+      backward: this.backwardWeights.of(part),
+      rest: () => this.packRest(all, part),
+      restOf: this.walk.rowParts(all, "forward").map(({ values }) => values),
+    });
+    if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
+    const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
+    return stackedInput(
+      tape,
+      label,
+      below,
+      weights,
+      { recurrent: packed(n), input: packed(whole.lanes + n - 1) },
+      whole.T * whole.B,
+      lengths,
+    );
+  }
+
+  /** The rows behind U and b_hh, for both passes. */
+  private packRest(weights: RecurrentWeights, lane: number): void {
+    const {
+      tape,
+      recording,
+      walk,
+      whole: { H },
+    } = this;
+    for (const pass of tape.differentiates ? (["forward", "backward"] as const) : (["forward"] as const)) {
+      const packed = (pass === "forward" ? this.forwardWeights : this.backwardWeights).of(lane);
+      // A norm has rows that a layer without biases leaves empty.
+      if (walk.ownsBiases) recording.clearFirst(subview(packed, (H + 1) * H * this.G, [walk.weightRows[pass] - H - 1, H, this.G]));
+      for (const { row, values, stride, first } of walk.rowParts(weights, pass)) {
+        copyElements(recording, values.view, packed, sizeOf(values.shape), { to: stride, toOffset: row * H * this.G + first });
+      }
+    }
+  }
+
+  /** Segments of lanes that go against each other meet in x in any order: they can only add to its gradient. */
+  private shareInput(): ReturnType<Tape["share"]> {
+    const place = this.tape.share(this.x);
+    if (place.accumulate === 1 || this.lanes.length === 1 || this.segments.length === 1) return place;
+    this.recording.clearFirst(place.view);
+    return { ...place, accumulate: 1 };
+  }
+
+  private hSlot(lane: number, slot: number): View {
+    const { B, H } = this.whole;
+    return subview(this.h, hStart(lane, this.whole) + slot * B * H, [B, H]);
+  }
+
+  private cSlot(lane: number, slot: number): View {
+    const { B, H } = this.whole;
+    return subview(this.c, cStart(lane, this.whole) + slot * B * H, [B, H]);
+  }
+
+  record(): RecurrentResult[] {
+    const {
+      tape,
+      recording,
+      whole: { T, B, H, lanes: count },
+      options: { cell, stacked },
+    } = this;
+    const { hasMemory } = cell;
+    this.lanes.forEach(({ reverse, initialH, initialC }, n) => {
+      const first = reverse ? T : 0;
+      setFirst(recording, initialH, this.hSlot(n, first));
+      if (hasMemory) setFirst(recording, initialC, this.cSlot(n, first));
+    });
+    this.walk.begin?.(this.h);
+    const computed = this.segments.map((part) => this.compute("gates", part));
+    const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
+    const results = this.lanes.map((lane, n): RecurrentResult => {
+      // What is below a stacked layer is the first one's input.
+      const sources = [
+        this.x,
+        ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialC }) => [
+          ...(Object.values({ ...weights, ...gains }) as (Variable | undefined)[]),
+          initialH,
+          initialC,
+        ]),
+      ];
+      const last = lane.reverse ? 0 : T;
+      const outputs = subview(this.hSlot(n, lane.reverse ? 0 : 1), 0, [T, B, H]);
+      return {
+        y: tape.result(`${lane.label}.y`, [T, B, H], sources, outputs, dy?.of(n)),
+        finalH: tape.result(`${lane.label}.final.h`, [B, H], sources, this.hSlot(n, last)),
+        finalC: hasMemory ? tape.result(`${lane.label}.final.c`, [B, H], sources, this.cSlot(n, last)) : undefined,
+      };
+    });
+    const outputs = results.flatMap(({ y, finalH, finalC }) => (finalC ? [y, finalH, finalC] : [y, finalH]));
+    tape.record(outputs, () => this.differentiate(computed, results, dy));
+    return results;
+  }
+
+  /** Gates and states of a segment, from its inputs and the states before it. */
+  private compute(name: string, part: { first: number; steps: number }, again = false): Computed {
+    const {
+      tape,
+      options: { lengths },
+    } = this;
+    const segment = { ...this.whole, ...part };
+    const gates = this.gatesBuffer(name, part.steps);
+    this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
+    const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
+    const kept = this.walk.forward(buffers, this.packed("forward"), name, again);
+    const computed = { ...buffers, lane: gates.of, kept };
+    if (keepsGates(tape.options) || this.segments.length === 1) return computed;
+    if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part, true) };
+    const halves = this.halves(`${name}.half`, gates.whole, 2);
+    return {
+      ...computed,
+      restore: () => {
+        const again = this.gatesBuffer(name, part.steps);
+        this.recording.dispatch(fromHalf, { x: halves, y: again.whole }, { length: sizeOf(again.whole.shape), width: 2 });
+        return { ...buffers, gates: again.whole, lane: again.of };
+      },
+    };
+  }
+
+  private gatesBuffer(name: string, steps: number): LaneBuffer {
+    const { B, H, lanes } = this.whole;
+    return laneBuffer(this.recording, `${this.label}.${name}`, lanes, [steps, B, H, this.G], this.G);
+  }
+
+  /** `x` in half precision. */
+  private halves(name: string, x: View, width: number): View {
+    const length = sizeOf(x.shape);
+    const y = this.recording.buffer(`${this.label}.${name}`, [halfLength(length, width)], "transient", "u32");
+    this.recording.dispatch(toHalf, { x, y }, { length, width });
+    return y;
+  }
+
+  /** The weights that a pass reads, once the inputs have packed them. */
+  private packed(pass: "forward" | "backward"): View {
+    const { whole } = pass === "forward" ? this.forwardWeights : this.backwardWeights;
+    if (!this.form.half) return whole;
+    return (this.halfWeights[pass] ??= this.recording.derive([whole], () => this.halves(`weights.${pass}.half`, whole, this.G)));
+  }
+
+  private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {
+    const {
+      tape,
+      recording,
+      walk,
+      lanes,
+      whole: { B, H, lanes: count },
+      options: { cell },
+    } = this;
+    const carry = laneBuffer(recording, `${this.label}.carry`, count, walk.carry.shape, walk.carry.width);
+    recording.clearFirst(carry.whole);
+    results.forEach(({ finalH, finalC }, n) =>
+      [finalH, finalC].forEach((final, half) => {
+        if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
+      }),
+    );
+    const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
+    const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
+    for (let s = computed.length - 1; s >= 0; s--) {
+      const { lane: gatesOf, kept, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
+      const { segment } = buffers;
+      const recurrentSideOf = walk.backward(buffers, kept, cotangents, s > 0 || wantsInitial);
+      const operands = { ...buffers, h: walk.operand ?? this.h };
+      lanes.forEach(({ weights: { recurrentWeight, recurrentBias, peepholes } }, n) => {
+        const recurrentSide = recurrentSideOf(n);
+        const place = weightAndBias(tape, recurrentWeight, walk.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
+        if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
+        if (peepholes?.needsGradient) peepholeProducts(recording, buffers, n, gatesOf(n), tape.share(peepholes));
+        this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
+      });
+    }
+    for (const input of this.inputs) input.finish();
+    walk.finish?.(tape, carry.whole);
+    // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
+    lanes.forEach(({ initialH, initialC }, n) =>
+      [initialH, initialC].forEach((initial, half) => {
+        if (!initial?.needsGradient) return;
+        const { view, accumulate } = tape.share(initial);
+        copyElements(recording, carry.of(n), view, B * H, { from: 2, fromOffset: half, accumulate });
+      }),
+    );
+  }
+
+  /** ∂L/∂y of all lanes in one buffer; of stacked layers, of the last one. */
+  private outputGradient(results: readonly RecurrentResult[], dy: LaneBuffer | undefined): View {
+    const {
+      recording,
+      whole: { T, B, H },
+    } = this;
+    if (!dy) return results[results.length - 1].y.gradient ?? recording.buffer(`${this.label}.dy.none`, [T, B, H], "constant");
+    results.forEach(({ y }, n) => {
+      if (!y.gradient) recording.clearFirst(dy.of(n));
+      else if (y.gradient.buffer !== dy.whole.buffer) copyElements(recording, y.gradient, dy.of(n), T * B * H, {});
+    });
+    return dy.whole;
+  }
+}
+
+function setFirst(recording: Recording, initial: Variable | undefined, slot: View): void {
+  if (initial) recording.copyFirst(initial.view, slot);
+  else recording.clearFirst(slot);
+}

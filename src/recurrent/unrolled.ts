@@ -1,0 +1,89 @@
+/** A recurrent layer as an op for each step: slower than `recurrent`, but the gradient of each step's state is there to be looked at. */
+import type { View } from "../recording/recording.ts";
+import { concat, slice } from "../ops/layout.ts";
+import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
+import type { Tape, Variable } from "../ops/tape.ts";
+
+/** The states of one lane, the initial one first, then by step. */
+export interface LaneStates {
+  readonly label: string;
+  readonly h: Variable[];
+  /** None if the cell has no memory. */
+  readonly c: Variable[];
+}
+
+/** Weights that no gradient goes to: only the states' are wanted. */
+function withoutGradient(tape: Tape, { gains, ...weights }: Lane["weights"]): Lane["weights"] {
+  const fixed = (of: object): object =>
+    Object.fromEntries(
+      Object.entries(of as Record<string, Variable | undefined>).map(([name, v]) => [name, v && tape.leaf(v.label, v.view)]),
+    );
+  return { ...fixed(weights), gains: gains && fixed(gains) } as Lane["weights"];
+}
+
+/**
+ * @param lengths steps of each row, if they differ
+ * @param collect gets the states of each lane
+ */
+export function unrolled(lengths: ArrayLike<number> | undefined, collect: (states: LaneStates) => void): typeof recurrent {
+  return (tape, label, x, lanes, options) => {
+    const [T] = x.shape;
+    const whole = options.lengths.buffer.role === "constant" ? undefined : lengths;
+    const steps = Array.from({ length: T }, (_, t) => slice(tape, `${label}.x`, x, 0, t, t + 1));
+    const present = steps.map((_, t) => presentAt(tape, `${label}.present`, x.shape[1], whole, t));
+    return lanes.map((lane) =>
+      unrolledLane(tape, steps, present, { ...lane, weights: withoutGradient(tape, lane.weights) }, options, collect),
+    );
+  };
+}
+
+/** [B] u32: 1 for the rows that have step t. */
+function presentAt(tape: Tape, label: string, B: number, lengths: ArrayLike<number> | undefined, t: number): View {
+  return tape.recording.buffer(
+    label,
+    [B],
+    "constant",
+    "u32",
+    Uint32Array.from({ length: B }, (_, b) => (lengths && lengths[b] <= t ? 0 : 1)),
+  );
+}
+
+function unrolledLane(
+  tape: Tape,
+  steps: readonly Variable[],
+  present: readonly View[],
+  lane: Lane,
+  { cell, walk }: RecurrentOptions,
+  collect: (states: LaneStates) => void,
+): RecurrentResult {
+  const T = steps.length;
+  const [, B] = steps[0].shape;
+  const H = lane.weights.recurrentWeight.shape[1];
+  const zero = (): Variable =>
+    tape.leaf(`${lane.label}.zero`, tape.recording.buffer(`${lane.label}.zero`, [B, H], "constant"), { needsGradient: true });
+  const states: LaneStates = { label: lane.label, h: [lane.initialH ?? zero()], c: cell.hasMemory ? [lane.initialC ?? zero()] : [] };
+  let [h] = states.h;
+  let c: Variable | undefined = states.c[0];
+  for (let i = 0; i < T; i++) {
+    const t = lane.reverse ? T - 1 - i : i;
+    const [{ finalH, finalC }] = recurrent(tape, lane.label, steps[t], [{ ...lane, reverse: false, initialH: h, initialC: c }], {
+      cell,
+      walk,
+      lengths: present[t],
+    });
+    [h, c] = [finalH, finalC];
+    states.h[t + 1] = h;
+    if (c) states.c[t + 1] = c;
+  }
+  collect(states);
+  return {
+    y: concat(
+      tape,
+      `${lane.label}.y`,
+      states.h.slice(1).map((v) => v.reshaped([1, B, H])),
+      0,
+    ),
+    finalH: h,
+    finalC: c,
+  };
+}
