@@ -1,6 +1,6 @@
 // `node scripts/run-ts.mjs scripts/print.ts`: prints the recording of one training step of a small character model.
-// ARCHITECTURE.md shows it; with --write the present one takes the old one's place there. Change the model here to see
-// what another one records.
+// With --params it prints the params of each kernel too. With --write it replaces the listing in ARCHITECTURE.md. Change
+// the model here to see what another one records.
 import { readFileSync, writeFileSync } from "node:fs";
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
 import { print } from "../src/recording/recording.ts";
@@ -20,7 +20,8 @@ const session = Session.of(model, backend);
 const optimizer = new OptimizerState(sgd(), session, { clipNorm: 5, clipValue: 0 });
 const recorder = new LossRecorder(session, crossEntropy(), new CarriedStates(backend), true, optimizer);
 const { context } = await recorder.prepare(recorder.take({ input: ids, targets: ids, startsSequence: true }), optimizer.nextUpdate());
-const listing = print(context.recording);
+const whole = print(context.recording);
+const listing = process.argv.includes("--params") ? whole : whole.replace(/ \{[^}\n]*\}$/gm, "");
 console.log(listing);
 if (process.argv.includes("--write")) {
   const document = "ARCHITECTURE.md";

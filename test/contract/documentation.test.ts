@@ -1,15 +1,19 @@
 // The documents point at what exists and show what the code really prints.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 
-const documents = ["", "docs"].flatMap((folder) =>
-  readdirSync(join(root, folder))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => join(folder, name)),
-);
+/** Every Markdown file of the project, by its path from the root. */
+function documentsIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return /^\.|^(node_modules|build|dist)$/.test(entry.name) ? [] : documentsIn(path);
+    return entry.name.endsWith(".md") ? [path] : [];
+  });
+}
+const documents = documentsIn("");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 const withoutCode = (markdown: string): string => markdown.replace(/^```.*?^```$/gms, "");
 
@@ -31,12 +35,32 @@ function linksIn(document: string): { file: string; anchor: string }[] {
     });
 }
 
+/** Paths that the text names as code, such as `src/nn/module.ts`; patterns and placeholders are no paths. */
+const pathsIn = (document: string): string[] =>
+  [...withoutCode(read(document)).matchAll(/`((?:src|shaders|test|scripts|docs|bench|demo|examples)\/[\w./-]*)`/g)]
+    .map(([, path]) => path)
+    .filter((path) => !path.includes("node_modules"));
+
 describe.each(documents)("%s", (document) => {
   it("links to files and headings that exist", () => {
     const broken = linksIn(document).filter(
       ({ file, anchor }) => !existsSync(join(root, file)) || (anchor !== "" && !anchorsIn(file).includes(anchor)),
     );
     expect(broken).toEqual([]);
+  });
+
+  it("names files and folders that exist", () => {
+    expect(pathsIn(document).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
+describe("docs/design/README.md", () => {
+  it("lists every page by its title", () => {
+    const index = read("docs/design/README.md");
+    const pages = documents.filter((file) => /^docs.design.(?!README)/.test(file));
+    const missing = pages.filter((file) => !index.includes(`[${/^# (.*)$/m.exec(read(file))?.[1]}](${basename(file)})`));
+    expect(missing).toEqual([]);
+    expect(pages.length).toBeGreaterThan(0);
   });
 });
 
@@ -46,5 +70,17 @@ describe("ARCHITECTURE.md", () => {
     await bundleProgram("scripts/print.ts", program);
     const printed = execFileSync(process.execPath, [program], { encoding: "utf8" });
     expect(/^```text\n( +0 copy.*?)^```$/ms.exec(read("ARCHITECTURE.md"))?.[1]).toBe(printed);
+  });
+});
+
+describe("CONTRIBUTING.md", () => {
+  it("lists the names that every cell with one phase defines in WGSL", () => {
+    const cells = readdirSync(join(root, "shaders/cells")).map((name) => read(`shaders/cells/${name}`));
+    const defined = cells
+      .filter((text) => text.includes("fn cellForward"))
+      .map((text) => [...text.matchAll(/^(?:fn|struct|alias|const|override) (\w+)/gm)].map(([, name]) => name));
+    const common = defined.reduce((names, others) => names.filter((name) => others.includes(name)));
+    const listed = /defines these names: (.*?)\./.exec(read("CONTRIBUTING.md"))![1];
+    expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name)).toEqual(common.sort());
   });
 });

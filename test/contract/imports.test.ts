@@ -1,5 +1,5 @@
-// The layers of src/ import in one direction. What each folder may import is spelt out here; ARCHITECTURE.md
-// says why. A folder may always import from itself.
+// The layers of src/ import in one direction. What each folder may import is listed here; ARCHITECTURE.md
+// draws them. A folder may always import from itself.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
