@@ -3,14 +3,14 @@ import { RnnError } from "../errors.ts";
 import type { Buffer, View } from "../recording/recording.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 
-/** Sizes of batches whose buffers are kept. */
+/** The number of batch sizes whose buffers are kept. */
 const mostSizes = 16;
 
 /** States that stay on the device from run to run, by the labels of a context's externals. */
 export class CarriedStates {
-  /** By length and label: batches of different numbers of rows have different buffers. */
+  /** By length and label: batches with different numbers of rows have different buffers. */
   private readonly bySize = new Map<string, DeviceBuffer>();
-  /** Those that hold what the last run ended with. */
+  /** The buffers with the final states of the last run. */
   private readonly present = new Map<string, DeviceBuffer>();
   private freed = false;
 
@@ -29,9 +29,9 @@ export class CarriedStates {
 
   /**
    * Before a run with these externals.
-   * @param starts whether it begins with zeros, else it goes on with what the last one ended with
-   * @returns what the run does first
-   * @throws RnnError `shape` if it goes on with states of another number of rows; nothing has changed then
+   * @param starts true: the run begins with zeros; false: with the final states of the last run
+   * @returns copies and clears that the run does first
+   * @throws RnnError `shape` if the carried states have another number of rows; nothing has changed then
    */
   begin(externals: ReadonlyMap<string, View>, starts: boolean): Fill[] {
     const carried = [...externals]
@@ -49,24 +49,24 @@ export class CarriedStates {
     return carried.filter(({ before }) => starts || !before).map(({ next }) => ({ to: next }));
   }
 
-  /** Where everything carried lies at this moment, by label. */
+  /** The buffers that hold the carried states now, by label. */
   get buffers(): ReadonlyMap<string, DeviceBuffer> {
     return new Map(this.present);
   }
 
-  /** Everything carried at the moment of the call, by label. */
+  /** The carried states at the moment of the call, by label. */
   async read(): Promise<Record<string, NumericArray>> {
     return Object.fromEntries(
       await Promise.all([...this.present].map(async ([label, buffer]) => [label, await this.backend.read(buffer)] as const)),
     );
   }
 
-  /** Takes over what `read` gave; what it lacks begins with zeros. */
+  /** Replaces the carried states by the result of `read`; states that are missing there begin with zeros. */
   write(values: Readonly<Record<string, NumericArray>>): void {
     this.fill(Object.entries(values), (data, buffer) => this.backend.write(buffer, data));
   }
 
-  /** Takes over copies of `buffers`; what they lack begins with zeros. */
+  /** Replaces the carried states by copies of `buffers`; states that are missing there begin with zeros. */
   take(copies: Iterable<readonly [string, DeviceBuffer]>): void {
     this.fill(copies, (copy, buffer) => this.backend.copy(copy, buffer));
   }
@@ -83,12 +83,12 @@ export class CarriedStates {
     }
   }
 
-  /** Whether so many different numbers of rows have come that buffers had better be given back. */
+  /** True once there are buffers for so many batch sizes that the old ones should be freed. */
   get isFull(): boolean {
     return this.bySize.size > mostSizes * Math.max(1, this.present.size);
   }
 
-  /** Frees what the last run did not use. Recordings that were made with it may not run again. */
+  /** Frees the buffers that the last run did not use. Recordings that use them must not run again. */
   freeOthers(): void {
     const used = new Set(this.present.values());
     for (const [key, buffer] of this.bySize) {

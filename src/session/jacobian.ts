@@ -8,10 +8,10 @@ import { forwardOf, gradientsOf, takeRunOptions, type RunOptions } from "./run.t
 import { Session } from "./session.ts";
 
 /**
- * A module's output and its full Jacobian ∂output_i/∂input_j, [...output shape, ...input shape]: a backward pass for
+ * A module's output and its full Jacobian ∂output_i/∂input_j, [...output shape, ...input shape]: one backward pass for
  * each number of the output.
  * @example await jacobian(new Softmax(), tensor([1, 2, 3]), { backend }) // y_i ([i = j] - y_j)
- * @throws RnnError `option` if the input is ids, which have no derivative
+ * @throws RnnError `option` if the input is ids, because they have no derivative
  */
 export async function jacobian(
   model: Module,

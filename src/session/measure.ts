@@ -1,4 +1,7 @@
-/** The measurements behind `calibrate`: recurrent layers both ways over a grid, and products with a long K. */
+/**
+ * The measurements of `calibrate`: recurrent layers by both strategies over a grid of sizes, and matrix products with a
+ * long K.
+ */
 import type { Backend, Program } from "../backend/backend.ts";
 import type { Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
@@ -11,16 +14,16 @@ import { now } from "../backend/clock.ts";
 
 const units = [32, 128, 256];
 const rows = [1, 4, 16, 64];
-/** Time steps of the layers that are run: enough that a loop's one dispatch, with its setting up of workgroups, hardly counts. */
+/** Time steps of the measured layers: enough that starting the loop's one dispatch hardly counts. */
 const steps = 16;
-/** Milliseconds that a run takes at least, since host timers are coarse, and that all may take together. */
+/** Least milliseconds of a run (host timers are coarse), and most of all runs together. */
 const least = 3;
 const budget = 1500;
-/** Runs of each, of which the best counts: until the best two agree within a tenth, or that many. */
+/** Most runs of each recording. The shortest counts, and measuring stops when the two shortest agree within 10 %. */
 const fewestRounds = 2;
 const mostRounds = 8;
 
-/** C of the products that are run, and their K: gradients of the weights of small and middling layers. */
+/** Sizes of C of the measured products, and their K: weight gradients of small and medium layers. */
 const products = [
   { M: 128, N: 32 },
   { M: 512, N: 128 },
@@ -33,14 +36,14 @@ type Pass = (typeof passes)[number];
 /** Microseconds per step of one layer. */
 type Times = Record<Pass, Record<Strategy, number>>;
 
-/** Runs what is to be measured. */
+/** Runs the recordings to measure. */
 export async function measure(backend: Backend): Promise<DeviceProfile> {
   const clock = new Clock(backend);
   await clock.measureLatency();
   const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
   const fixed = await clock.layer(1, 1, guess);
   const grid: Times[][] = units.map(() => []);
-  // From little to much work, so that what does not fit into the budget is what can be told from the rest.
+  // From little to much work: what no longer fits into the budget can be extrapolated from the rest.
   const work = (H: number, B: number): number => H * H * Math.max(4, B);
   const points = units
     .flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j })))
@@ -53,10 +56,10 @@ export async function measure(backend: Backend): Promise<DeviceProfile> {
           ? [grid[i - 1][j], work(H, B) / work(units[i - 1], B)]
           : [fixed, 1];
     const inProportion = mapTimes(near, (time) => time * more);
-    // Some of the smaller layer's time is fixed, so that the larger one takes less than in proportion.
+    // Part of the smaller layer's time is fixed, so the larger one takes less than its proportion.
     grid[i][j] = clock.fits(mapTimes(near, (time) => time * Math.sqrt(more))) ? await clock.layer(H, B, near) : inProportion;
   }
-  // What else goes on can only add: no layer takes longer than a larger one.
+  // Other work on the machine can only add time, so no layer really takes longer than a larger one.
   const cleaned = (pass: Pass, strategy: Strategy) =>
     grid.map((line, i) =>
       line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))),
@@ -80,7 +83,7 @@ async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
   const whole: number[] = [];
   const split: number[] = [];
   for (const [i, { M, N }] of products.entries()) {
-    // Where sharing does not even pay in a small C, a larger one is not worth the time.
+    // If sharing does not pay for a small C, it does not pay for a larger one.
     const grows = blocks[i] / blocks[i - 1];
     const hopeless = i > 0 && split[i - 1] > whole[i - 1];
     const [one, other] = hopeless
@@ -92,7 +95,7 @@ async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
   return { blocks, whole, split };
 }
 
-/** C = Aᵀ·B as it is chosen without a profile, and with shared sums. */
+/** C = Aᵀ·B by the kernel that is chosen without a profile, and by the one with shared sums. */
 function gradientProducts(M: number, N: number): Recording[] {
   const params = {
     M,
@@ -131,7 +134,7 @@ function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Str
   return { forward: of("forward"), backward: of("backward") };
 }
 
-/** The time loop of one layer by itself, over zeros: what a strategy is chosen for. */
+/** The time loop of one layer alone, over zeros. */
 export function recordTimeLoop({
   cell,
   strategy,
@@ -163,14 +166,14 @@ export function recordTimeLoop({
       carry: buffer("carry", B, H, 2),
       dRecurrent: buffer("dRecurrent", T, B, H, G),
     };
-    // The tail makes as many products as there are steps; the last step by itself has none.
+    // With `tail` there are as many products as steps; without it, the last step has none.
     recordBackward(recording, strategy, cell, buffers, cotangents, true);
   }
   recording.download("end", { ...buffers.gates, shape: [1] });
   return recording;
 }
 
-/** Milliseconds of a run, from the call until its end is known. */
+/** Milliseconds from the call of a run until the host knows that it is done. */
 export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
   const started = now();
   await (
@@ -179,13 +182,13 @@ export async function millisecondsOf(program: Program, repeat: number): Promise<
   return now() - started;
 }
 
-/** How often something that takes about this long is done in one run. */
+/** How often a recording that takes about this long is repeated in one run. */
 const repeatsFor = (milliseconds: number): number => Math.min(256, Math.ceil(least / milliseconds));
 
-/** Times runs on the host, and counts what they have taken. */
+/** Times runs on the host and adds up what they have taken. */
 class Clock {
   private spent = 0;
-  /** What a run takes besides its commands: the least of the shortest ones. */
+  /** The time of an empty run: the shortest of several. */
   private latency = 0;
 
   constructor(private readonly backend: Backend) {}
@@ -200,7 +203,7 @@ class Clock {
     program.free();
   }
 
-  /** Whether there is time left to measure a layer that takes about as long as `expected`. */
+  /** True if there is time left to measure a layer that takes about `expected`. */
   fits(expected: Times): boolean {
     let ahead = 0;
     mapTimes(expected, (time) => {
@@ -210,7 +213,10 @@ class Clock {
     return this.spent + ahead <= budget;
   }
 
-  /** Times of a layer; both strategies in turns, so that both meet the same disturbances. It takes at least `about`. */
+  /**
+   * Times of a layer. Both strategies run alternately, so that both meet the same disturbances. It takes at least
+   * `about`.
+   */
   async layer(H: number, B: number, about: Times): Promise<Times> {
     const which = passes.flatMap((pass) => strategies.map((strategy) => ({ pass, strategy })));
     const best = await this.best(
@@ -223,13 +229,13 @@ class Clock {
     );
   }
 
-  /** Milliseconds of each recording, the best of runs in turns; `about` is the least to be expected of each. */
+  /** Milliseconds of each recording, the shortest of alternating runs; `about` is a lower bound for each. */
   async best(recordings: readonly Recording[], about: readonly number[]): Promise<number[]> {
     const programs = await Promise.all(recordings.map((recording) => this.backend.prepare(recording, new Map())));
     const runs = programs.map((program, i) => ({ program, repeat: repeatsFor(about[i]), times: [] as number[] }));
     const agree = ({ times: [best, second] }: { times: number[] }): boolean => second !== undefined && second <= best * 1.1;
     try {
-      // Not counted: a driver may compile only now.
+      // This run does not count, because some drivers compile only now.
       for (const { program } of runs) await millisecondsOf(program, 1);
       for (let round = 0; round < mostRounds && (round < fewestRounds || this.spent < budget); round++) {
         for (const run of runs.filter((one) => !agree(one))) {

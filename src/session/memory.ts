@@ -1,14 +1,14 @@
-/** What a recording will take on its device, known before anything is allocated. */
+/** The memory that a recording will take on its device, computed before anything is allocated. */
 import { planMemory } from "../recording/lifetimes.ts";
 import type { Recording } from "../recording/recording.ts";
 
-/** Bytes on the device. Left out are some kilobytes of params, and what the host needs to read results back. */
+/** Bytes on the device, without a few kilobytes of params and without the buffers for reading results back. */
 export interface MemoryUse {
-  /** What outlives a run: parameters; in training their gradients, the optimiser's state, carried states. */
+  /** Buffers that outlive a run: parameters; in training also gradients, the optimiser's state and carried states. */
   kept: number;
   /** Inputs, targets and constants. */
   inputs: number;
-  /** Values within a run; those never alive at the same time share memory. */
+  /** Values within a run; values that are never needed at the same time share memory. */
   transient: number;
   total: number;
 }

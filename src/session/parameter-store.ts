@@ -15,31 +15,34 @@ interface Place {
   readonly offset: number;
   /** The parameter's version that the device holds. */
   version: number;
-  /** The version that has been found to fit half precision. */
+  /** The parameter's version that was last checked to fit half precision. */
   fitting: number;
 }
 
-/** The largest number of half precision. */
+/** The largest finite number in half precision. */
 const mostHalf = 65504;
 
 /**
- * A model's parameters on one backend: one flat buffer, and one for the gradients of those that are learnt, which come
- * first; made when asked for.
+ * A model's parameters on one backend: one flat buffer for all of them and one for their gradients, made when they are
+ * first needed. Trainable parameters come first, so both buffers have the same offsets.
  */
 export class ParameterStore implements ParameterHolder {
   readonly places: ReadonlyMap<string, Place>;
   readonly length: number;
-  /** Elements of `parameters` that can be learnt, and of `gradients`; statistics come behind them. */
+  /** Elements of `gradients`, and of the trainable part of `parameters`; running statistics come behind them. */
   readonly trainedLength: number;
   private readonly buffers = new Map<"parameters" | "gradients", DeviceBuffer>();
   private freed = false;
-  /** What the parameters here are, told apart by identity: another object whenever they change. */
+  /**
+   * Stands for the present values of the parameters here. Every change of them puts another object here; only its
+   * identity matters.
+   */
   moment: object = {};
-  /** What it was at some moment, for whoever reads when the device is lost. */
+  /** Values of an earlier moment, for reads after the device is lost. */
   fallback: ((parameter: Parameter) => FloatArray) | undefined;
-  /** What acts on this model have in common with acts on it elsewhere, and on models that share parameters with it. */
+  /** The objects that turns on this model queue for: its parameters, which other backends and models may share. */
   readonly things: readonly object[];
-  /** Computations in several pieces that read the parameters here. */
+  /** Computations in several turns that read the parameters here. */
   readonly readings: Readings;
 
   constructor(
@@ -61,12 +64,12 @@ export class ParameterStore implements ParameterHolder {
     place(true);
     this.places = places;
     this.length = Math.max(offset, alignment);
-    // Not the model itself: what frees its memory when nobody holds it any more must not hold it.
+    // The model itself must not be among them: the store would keep it alive, and its memory would never be freed.
     this.things = all.length > 0 ? all.map(([, parameter]) => parameter) : [this];
     this.readings = new Readings(backend, () => this.parameters);
   }
 
-  /** Does `act` when nobody else uses the model's parameters, on whatever backend. */
+  /** Runs `act` in a turn: nobody else uses the model's parameters meanwhile, on any backend. */
   inTurn<T>(act: () => T | Promise<T>): Promise<T> {
     return inTurn(this.things, act);
   }
@@ -79,7 +82,7 @@ export class ParameterStore implements ParameterHolder {
     return this.bufferOf("gradients");
   }
 
-  /** What an external buffer of this label has here, if it is one of the two. */
+  /** The memory of the external buffer with this label, if it is `parameters` or `gradients`. */
   memoryOf(label: string): DeviceBuffer | undefined {
     return label === "parameters" || label === "gradients" ? this.bufferOf(label) : undefined;
   }
@@ -90,25 +93,25 @@ export class ParameterStore implements ParameterHolder {
     if (this.freed) throw new RnnError("option", "model", "has been disposed of; make a new one");
     const made = this.backend.createBuffer(name, "f32", name === "parameters" ? this.length : this.trainedLength);
     this.buffers.set(name, made);
-    // The values have to come from the host, if they had come at all.
+    // The new buffer is empty: the values must come from the host again.
     if (name === "parameters") for (const place of this.places.values()) place.version = -1;
     return made;
   }
 
-  /** Brings up to date what has changed elsewhere since the last run. Only in a turn. */
+  /** Uploads the parameters that have changed elsewhere since the last run. Only in a turn. */
   async sync(): Promise<void> {
     await this.fetch();
     this.upload();
   }
 
-  /** First half of `sync`: hands the host what other devices have changed. */
+  /** First half of `sync`: reads back to the host what other devices have changed. */
   async fetch(): Promise<void> {
     await Parameter.readAll(this.stale().map(({ parameter }) => parameter));
   }
 
-  /** Second half: takes the host's values. */
+  /** Second half of `sync`: uploads the host's values. */
   upload(): void {
-    // No turn holds back new values from the host, so this looks again.
+    // Setting values on the host takes no turn, so they may have changed: look again.
     const stale = this.stale();
     if (stale.length > 0) {
       this.readings.keep();
@@ -120,11 +123,13 @@ export class ParameterStore implements ParameterHolder {
     }
   }
 
-  /** @throws RnnError `data`, naming the parameter, if the host's values of recurrent weights are more than half precision holds */
+  /**
+   * @throws RnnError `data`, naming the parameter, if a recurrent weight on the host is too large for half precision
+   */
   checkHalves(): void {
     for (const place of this.places.values()) {
       const { path, parameter } = place;
-      // What training has changed on the device is its numbers, which are judged by the loss.
+      // Values that training changed on the device are not checked here: the loss becomes NaN if they are too large.
       if (!/(^|\.)weight_hh_/.test(path) || place.fitting === parameter.version || parameter.newest) continue;
       const values = parameter.hostValues;
       const bad = values.findIndex((value) => Math.abs(value) > mostHalf);
@@ -142,18 +147,18 @@ export class ParameterStore implements ParameterHolder {
     return [...this.places.values()].filter(({ version, parameter }) => version !== parameter.version);
   }
 
-  /** Takes these values, whatever the model's are. */
+  /** Uploads these values, whatever the model has. */
   write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
     this.moment = {};
     for (const { path, parameter, offset } of this.places.values())
       this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
   }
 
-  /** To be called after a run that changed the parameters here, in the same turn. */
+  /** Must be called after a run that changed the parameters here, in the same turn. */
   changed(): void {
     this.moment = {};
     for (const place of this.places.values()) {
-      // New values from the host that came during the run are the later change.
+      // Values that the host set during the run are newer, and stay.
       if (place.version !== place.parameter.version) continue;
       place.parameter.newest = this;
       place.version = ++place.parameter.version;
@@ -175,7 +180,7 @@ export class ParameterStore implements ParameterHolder {
     };
   }
 
-  /** All values by name, in file order, of what `read` gave. */
+  /** The result of `read` as tensors by name, in file order. */
   tensors(read: (parameter: Parameter) => FloatArray): Record<string, Tensor<FloatArray>> {
     return Object.fromEntries(
       [...this.parametersByPath].map(([path, parameter]) => [
@@ -185,12 +190,14 @@ export class ParameterStore implements ParameterHolder {
     );
   }
 
-  /** Another one after every change of a parameter, whoever makes it, and when others are frozen. */
+  /**
+   * A text that changes with every change of a parameter, whoever makes it, and when parameters are frozen or unfrozen.
+   */
   get version(): string {
     return `${[...this.places.values()].reduce((sum, { parameter }) => sum + parameter.version, 0)} ${this.frozen}`;
   }
 
-  /** Values that have come from elsewhere since the last run here. */
+  /** Parameters that have changed elsewhere since the last run here, with their values. */
   changedElsewhere(): Promise<(readonly [Parameter, FloatArray])[]> {
     return this.inTurn(async () => {
       const parameters = this.stale().map(({ parameter }) => parameter);
@@ -199,7 +206,7 @@ export class ParameterStore implements ParameterHolder {
     });
   }
 
-  /** The part of a view on the whole flat buffer that belongs to `path`, in device order. */
+  /** The part of the flat buffer that belongs to `path`, in device order. */
   viewOf(path: string, flat: View): View {
     const { offset, parameter } = this.places.get(path)!;
     return subview(flat, offset, parameter.deviceShape);
@@ -209,29 +216,29 @@ export class ParameterStore implements ParameterHolder {
     return new Map([...this.places.values()].map(({ path, parameter }) => [path, parameter]));
   }
 
-  /** Places of the parameters that can be learnt, frozen or not. */
+  /** Places of the trainable parameters, frozen or not. */
   get learnable(): Place[] {
     return [...this.places.values()].filter(({ parameter }) => !parameter.isStatistic);
   }
 
-  /** Those that are not frozen. */
+  /** Places of the trainable parameters that are not frozen. */
   get trained(): Place[] {
     return this.learnable.filter(({ parameter }) => parameter.trainable);
   }
 
-  /** Which parameters are frozen: recordings that differentiate are different ones. */
+  /** Which parameters are frozen, as a text: recordings that differentiate depend on it. */
   get frozen(): string {
     return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");
   }
 
-  /** Records that gradients are zero where none is recorded, before the first dispatch. */
+  /** Records a clear of `gradients` before the first dispatch: parameters that take no part in the output get zeros. */
   clearFrozen(recording: Recording, gradients: View): void {
     for (const { parameter, offset } of this.learnable) {
       if (!parameter.trainable) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
     }
   }
 
-  /** Whether a forward pass in training changes something. */
+  /** True if a forward pass in training changes running statistics. */
   get keepsStatistics(): boolean {
     return this.places.size > this.learnable.length;
   }
@@ -246,14 +253,14 @@ export class ParameterStore implements ParameterHolder {
     );
   }
 
-  /** Frees the memory for now; nobody may have trained the parameters here. */
+  /** Frees the memory for now. Only allowed while nobody has trained the parameters here. */
   clear(): void {
     this.readings.free();
     for (const buffer of this.buffers.values()) this.backend.free(buffer);
     this.buffers.clear();
   }
 
-  /** Frees the memory for good. What other modules have of the parameters goes to the host first. */
+  /** Frees the memory for good. Parameters that other modules share are read back to the host first. */
   free(): void {
     if (this.freed) return;
     this.freed = true;

@@ -1,4 +1,4 @@
-/** What a model is given, checked, and how it is to be recorded. */
+/** Checks a model's inputs and derives how to record it for them. */
 import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { StrategyOption } from "../recurrent/choose.ts";
@@ -7,7 +7,7 @@ import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, type Numbers, 
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
 
-/** What a model is run on. Without a batch of rows of different lengths, `input` alone will do. */
+/** The inputs of a model. If all rows are complete and states start from zero, `input` alone suffices. */
 export interface ModelInputs<T extends TensorLike = TensorLike> {
   /** Numbers, or ids if the model starts with an Embedding; [steps, batch, ·] unless the layers are batchFirst. */
   input: T;
@@ -15,11 +15,11 @@ export interface ModelInputs<T extends TensorLike = TensorLike> {
   state?: Readonly<Record<string, T>>;
   /** Steps of each row of the batch, in any order; 0 is allowed. Outputs past a row's end are zero. */
   lengths?: Numbers;
-  /** Further inputs by path, of a model that has some (`furtherInputs`). */
+  /** Further inputs by path, if the model has any (`furtherInputs`). */
   further?: Readonly<Record<string, T>>;
 }
 
-/** Inputs as they were when the call was made: copies, checked. */
+/** Checked copies of the inputs, as they were at the moment of the call. */
 export interface TakenInputs {
   readonly input: Tensor;
   readonly state: Readonly<Record<string, Tensor>>;
@@ -27,24 +27,24 @@ export interface TakenInputs {
   readonly further: Readonly<Record<string, Tensor>>;
 }
 
-/** How recurrent layers are computed; the numbers agree to rounding, time and memory differ. */
+/** How recurrent layers are computed. The results agree up to rounding; time and memory differ. */
 export interface LayerOptions {
   /**
-   * One dispatch for a layer's whole time loop, or one for each step (default: what suits sizes and device). "wavefront"
-   * is "step" with dispatches shared by stacked layers, and no more than "step" where they cannot share them: one layer
-   * alone, bidirectional, regularized or projected ones, with dropout between them, with the reset before the product,
-   * with `recompute`, on the CPU.
+   * "loop": one dispatch for a layer's whole time loop. "step": one for each time step. Default: what suits sizes and
+   * device. "wavefront" is "step" with dispatches shared by stacked layers. It equals "step" where layers cannot share
+   * them: a single layer; bidirectional, regularized or projected layers; dropout between layers; a GRU with the reset
+   * before the product; `recompute`; on the CPU.
    */
   strategy?: StrategyOption;
   /**
-   * Keep only the states of each step for the backward pass and compute the gates anew from them, an eighth of the
-   * sequence at a time: about a third of the memory for one more forward pass (default false).
+   * Keep only the states of each time step for the backward pass, and compute the gates again from them, an eighth of
+   * the sequence at a time. Takes about a third of the memory and one more forward pass (default false).
    */
   recompute?: boolean;
   /**
    * How recurrent weights are read in each step, and how gates are kept for the backward pass (default "float32").
-   * "float16" halves what is loaded and kept; parameters, states, sums and gradients stay float32. What is rounded has
-   * 11 significant bits; weights must be below 65504. For GPUs: the CPU computes it by its slow twins.
+   * "float16" halves these bytes; parameters, states, sums and gradients stay float32. Rounded numbers have 11
+   * significant bits, and weights must be below 65504. Meant for GPUs: the CPU runs it by the slow twins.
    */
   storage?: "float32" | "float16";
 }
@@ -59,7 +59,7 @@ export function checkLayerOptions(where: string, { strategy, recompute, storage 
 }
 
 /**
- * Takes a model's inputs as they are at this moment; a tensor by itself is the input.
+ * Checks a model's inputs and copies them as they are at this moment. A tensor alone is the input.
  * @throws RnnError `shape`, `data` or `option` if they do not fit the model
  */
 export function takeInputs(model: Module, inputs: ModelInputs | TensorLike): TakenInputs {
@@ -78,14 +78,14 @@ export function takeInputs(model: Module, inputs: ModelInputs | TensorLike): Tak
   };
 }
 
-/** Takes inputs and says how to record them. @throws RnnError as `takeInputs` does */
+/** Takes inputs and plans how to record them. @throws RnnError as `takeInputs` does */
 export const planFor = (model: Module, inputs: ModelInputs | TensorLike, options: PlanOptions): Plan =>
   planOf(takeInputs(model, inputs), options);
 
 type PlanOptions = LayerOptions & { training?: boolean; differentiates: boolean };
 type Plan = { plan: RecordingPlan; data: Record<string, NumericArray> };
 
-/** Says how to record inputs that were taken, and names their arrays as the recording does. */
+/** Plans how to record inputs that were taken, and names their arrays as the recording does. */
 export function planOf({ input, state, lengths, further }: TakenInputs, options: PlanOptions): Plan {
   const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> =>
     Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));

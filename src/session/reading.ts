@@ -1,4 +1,4 @@
-/** Parameters of one moment, for what is computed in several pieces while a training may go on. */
+/** Lets a computation in several turns see the parameters of one moment, while training may go on. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 
 /** A copy of the parameters, shared by the readings of one moment. */
@@ -7,25 +7,27 @@ interface Copy {
   readers: number;
 }
 
-/** One computation in several pieces. It reads the live parameters until somebody is about to change them. */
+/**
+ * A computation in several turns. It reads the live parameters until someone is about to change them, and then a copy.
+ */
 export class Reading {
-  /** What it reads since then. @internal */
+  /** The copy that it reads once the parameters have changed. @internal */
   copy: Copy | undefined;
-  /** Why there is no copy, if the device had no room for one. @internal */
+  /** The error, if the device had no room for a copy. @internal */
   problem: { readonly error: unknown } | undefined;
 
-  /** @param moment of the parameters that it reads, told apart by identity */
+  /** @param moment the moment whose parameters it reads */
   constructor(
     private readonly readings: Readings,
     readonly moment: object,
   ) {}
 
-  /** Does `run` on the parameters of the reading's moment, bound like the live ones. Only in a turn. */
+  /** Calls `run` with the parameters of the reading's moment in the live buffer. Only in a turn. */
   run<T>(run: () => Promise<T>): Promise<T> {
     return this.readings.run(this, run);
   }
 
-  /** Gives the copy back. No piece may follow. */
+  /** Frees the copy. `run` must not be called after it. */
   close(): void {
     this.readings.close(this);
   }
@@ -34,7 +36,7 @@ export class Reading {
 /** The readings of a model's parameters on one backend. */
 export class Readings {
   private readonly open = new Set<Reading>();
-  /** Where the live parameters wait while a piece runs on a copy. */
+  /** Holds the live parameters while `run` uses a copy. */
   private aside: DeviceBuffer | undefined;
 
   constructor(
@@ -42,14 +44,14 @@ export class Readings {
     private readonly parameters: () => DeviceBuffer,
   ) {}
 
-  /** A reading of what the parameters are now, at this moment. */
+  /** Opens a reading of the present parameters. */
   add(moment: object): Reading {
     const reading = new Reading(this, moment);
     this.open.add(reading);
     return reading;
   }
 
-  /** To be called right before the parameters change: readings keep what they have seen so far. */
+  /** Must be called right before the parameters change: copies them for the open readings. */
   keep(): void {
     const live = [...this.open].filter(({ copy, problem }) => !copy && !problem);
     if (live.length === 0) return;
@@ -58,7 +60,7 @@ export class Readings {
       this.backend.copy(this.parameters(), copy.buffer);
       for (const reading of live) reading.copy = copy;
     } catch (error) {
-      // The reading fails, not the training that goes on beside it.
+      // Only the reading fails. The training beside it goes on.
       for (const reading of live) reading.problem = { error };
     }
   }
@@ -67,7 +69,7 @@ export class Readings {
     const { copy, problem } = reading;
     if (problem) throw problem.error;
     if (!copy) return run();
-    // Recordings are bound to the live buffer, so the copy comes to them: three copies, and nothing is prepared anew.
+    // Recordings are bound to the live buffer, so the copy is swapped in: three copies, and nothing is prepared again.
     this.aside ??= this.make("parameters.aside");
     this.backend.copy(this.parameters(), this.aside);
     this.backend.copy(copy.buffer, this.parameters());

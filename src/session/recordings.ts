@@ -1,4 +1,7 @@
-/** Recordings that one owner keeps, a session or a trainer: made once, lent to callers, freed when nobody needs them. */
+/**
+ * The recordings of one owner, a session or a trainer: each is made once, lent to callers, and freed when nobody needs
+ * it.
+ */
 import type { Program } from "../backend/backend.ts";
 import type { RunContext } from "./run-context.ts";
 
@@ -10,24 +13,24 @@ export interface Prepared {
 
 /** A kept recording, lent to one caller. */
 export interface Lent extends Prepared {
-  /** To be called when the downloads have come: until then it is not freed. */
+  /** Must be called when the downloads have arrived. Until then the recording is not freed. */
   readonly release: () => void;
 }
 
-interface Kept {
+interface Entry {
   readonly made: Promise<Prepared>;
-  /** Set once it is made, so that it can be freed without waiting. */
+  /** Set when it has been made, so that it can be freed without waiting. */
   program?: Program;
-  /** Callers it is lent to. */
+  /** Number of callers that hold it. */
   users: number;
-  /** Nobody finds it any more; it is freed with its last user. */
+  /** True once it has left the map; it is freed when its last user releases it. */
   dropped: boolean;
 }
 
-/** Recordings kept; a stream of ever new shapes must not fill the device. */
+/** Most recordings kept, so that inputs of ever new shapes do not fill the device. */
 const most = 16;
 
-function free({ program, made }: Kept): void {
+function free({ program, made }: Entry): void {
   if (program) program.free();
   else
     made.then(
@@ -37,55 +40,55 @@ function free({ program, made }: Kept): void {
 }
 
 export class Recordings {
-  private readonly kept = new Map<string, Kept>();
+  private readonly entries = new Map<string, Entry>();
 
-  /** The recording of this key, made by `make` the first time. It is the caller's until `release`. */
+  /** The recording with this key, made by `make` the first time. The caller holds it until `release`. */
   async lend(key: string, make: () => Promise<Prepared>): Promise<Lent> {
-    const kept: Kept = this.kept.get(key) ?? { made: make(), users: 0, dropped: false };
-    // The latest used stands last; the first is the one to go.
-    this.kept.delete(key);
-    this.kept.set(key, kept);
-    kept.users++;
+    const entry: Entry = this.entries.get(key) ?? { made: make(), users: 0, dropped: false };
+    // The map's last entry is the one used latest; the first is evicted first.
+    this.entries.delete(key);
+    this.entries.set(key, entry);
+    entry.users++;
     let released = false;
     const release = (): void => {
       if (released) return;
       released = true;
-      kept.users--;
-      if (kept.dropped && kept.users === 0) free(kept);
+      entry.users--;
+      if (entry.dropped && entry.users === 0) free(entry);
       this.evict();
     };
     try {
-      const made = await kept.made;
-      kept.program = made.program;
+      const made = await entry.made;
+      entry.program = made.program;
       return { ...made, release };
     } catch (error) {
-      if (this.kept.get(key) === kept) this.kept.delete(key);
+      if (this.entries.get(key) === entry) this.entries.delete(key);
       throw error;
     }
   }
 
-  /** Drops all; those that are lent are freed with their last user. */
+  /** Drops all recordings; one that is lent is freed when its last user releases it. */
   clear(): void {
-    for (const key of this.kept.keys()) this.drop(key);
+    for (const key of this.entries.keys()) this.drop(key);
   }
 
-  /** Frees all, at once: whoever uses one gets an error. */
+  /** Frees all recordings at once: a caller that still uses one gets an error. */
   dispose(): void {
-    for (const one of this.kept.values()) free(one);
-    this.kept.clear();
+    for (const one of this.entries.values()) free(one);
+    this.entries.clear();
   }
 
-  /** Drops the recordings used longest ago, as far as nobody uses them now. */
+  /** Drops the recordings that were used longest ago and are not in use. */
   private evict(): void {
-    for (const [key, { users }] of this.kept) {
-      if (this.kept.size <= most) return;
+    for (const [key, { users }] of this.entries) {
+      if (this.entries.size <= most) return;
       if (users === 0) this.drop(key);
     }
   }
 
   private drop(key: string): void {
-    const kept = this.kept.get(key)!;
-    this.kept.delete(key);
+    const kept = this.entries.get(key)!;
+    this.entries.delete(key);
     kept.dropped = true;
     if (kept.users === 0) free(kept);
   }

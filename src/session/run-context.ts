@@ -14,8 +14,8 @@ import type { ParameterStore } from "./parameter-store.ts";
 /**
  * Where initial states come from:
  * - "zero": zeros
- * - "given": those named in `shapes` are inputs (`state.<path>`), the others zeros
- * - "carried": external buffers (`carried.<path>`), which `keepStates` also hands the final states
+ * - "given": the states named in `shapes` are inputs (`state.<path>`), the others zeros
+ * - "carried": external buffers (`carried.<path>`), to which `keepStates` copies the final states
  */
 export type StateSource = { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried" };
 
@@ -25,7 +25,7 @@ export interface RecordingPlan {
   readonly further?: Readonly<Record<string, Shape>>;
   readonly states: StateSource;
   readonly hasLengths: boolean;
-  /** Whether dropout is active. */
+  /** True if dropout is active. */
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
@@ -34,7 +34,7 @@ export interface RecordingPlan {
   readonly recompute?: boolean;
   readonly storage?: "float32" | "float16";
   readonly recurrent?: TapeOptions["recurrent"];
-  /** The input is an external buffer, `input`, which the recording itself may write (generation). */
+  /** True if the input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
 }
 
@@ -44,7 +44,7 @@ export interface RecordedState {
   readonly final: readonly Variable[];
 }
 
-/** Records a model's forward pass; whoever made it goes on with the tape. */
+/** Records a model's forward pass. Its creator continues with the tape. */
 export class RunContext implements ContextHost {
   readonly recording: Recording;
   readonly tape: Tape;
@@ -59,13 +59,13 @@ export class RunContext implements ContextHost {
   /** Further inputs and values besides the output, by path. */
   readonly furtherInputs = new Map<string, Variable>();
   readonly emitted = new Map<string, Variable>();
-  /** Buffers that outlive the recording, by label; whoever prepares it has the memory. */
+  /** Buffers that outlive the recording, by label. Whoever prepares the recording supplies their memory. */
   readonly externals = new Map<string, View>();
   private readonly variables = new Map<string, Variable>();
   private readonly initials = new Map<string, Variable[]>();
   private readonly schedules = new Map<string, (step: number) => number>();
 
-  /** @param device what of the backend decides between ways to compute the same */
+  /** @param device properties of the backend from which ops choose kernels */
   constructor(
     model: Module,
     private readonly store: ParameterStore,
@@ -76,7 +76,8 @@ export class RunContext implements ContextHost {
     this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
-    // A training step changes them after each run, so that there is nothing to keep; and it packs weights on the way.
+    // A training step changes the parameters after each run, so derived buffers would never be valid. It packs weights
+    // together with other copies instead.
     if (!plan.differentiates) recording.settle(this.parameters);
     this.random = recording.buffer("random", [4], "input", "u32");
     const ids = model.idCount !== undefined;
@@ -95,7 +96,7 @@ export class RunContext implements ContextHost {
     this.checkStates();
   }
 
-  /** Of the parameters that are learnt. Only a recording that differentiates has it. */
+  /** Gradients of the trainable parameters. Only a recording that differentiates has them. */
   get gradients(): View {
     return this.externals.get("gradients") ?? this.external("gradients", [this.store.trainedLength]);
   }
@@ -107,7 +108,9 @@ export class RunContext implements ContextHost {
     return view;
   }
 
-  /** Records that final states are kept for the next run. Comes last: copies between dispatches would end the pass. */
+  /**
+   * Records copies of the final states for the next run. Must come last: copies between dispatches would end the pass.
+   */
   keepStates(): void {
     for (const [path, { final, shape }] of this.states) {
       const carried = this.externals.get(carriedLabel(path));
@@ -129,7 +132,7 @@ export class RunContext implements ContextHost {
     return view;
   }
 
-  /** What the host writes before the run of a step, besides what it is given. */
+  /** Inputs that the host writes before each step, besides those of the caller. */
   stepInputs(seed: number, step: number): Record<string, NumericArray> {
     return {
       random: randomWords(seed, step),

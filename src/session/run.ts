@@ -1,4 +1,4 @@
-/** Running a model by itself: forward, or forward and backward. */
+/** Runs a model alone: forward, or forward and backward. */
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
@@ -13,43 +13,43 @@ import type { Reading } from "./reading.ts";
 import type { RunContext } from "./run-context.ts";
 import { Session } from "./session.ts";
 
-/** What a forward pass gives. */
+/** The result of a forward pass. */
 export interface ModelOutputs {
   /** In the input's order of steps and batch. */
   output: Tensor<FloatArray>;
   /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
   state: Record<string, Tensor<FloatArray>>;
-  /** What modules hand out besides, by path (an attention's weights, say). */
+  /** Further results of modules, by path (for example an attention's weights). */
   further: Record<string, Tensor<FloatArray>>;
 }
 
-/** Cotangents: ∂L/∂output and, where wanted, ∂L/∂(final state) by path. */
+/** Cotangents: ∂L/∂output and, optionally, ∂L/∂(final state) by path. */
 export interface Cotangents {
   output?: TensorLike;
   state?: Readonly<Record<string, TensorLike>>;
 }
 
-/** Cotangents as they were when the call was made. */
+/** Checked copies of the cotangents, as they were at the moment of the call. */
 interface TakenCotangents {
   readonly output?: Tensor;
   readonly state: Readonly<Record<string, Tensor>>;
 }
 
-/** What a forward and backward pass gives. */
+/** The result of a forward and a backward pass. */
 export interface ModelGradients extends ModelOutputs {
   gradients: {
-    /** By parameter name, in PyTorch's shapes; none of what is frozen. */
+    /** By parameter name, in PyTorch's shapes, without frozen parameters. */
     parameters: Record<string, Tensor<FloatArray>>;
-    /** Undefined if the input is ids. */
+    /** Undefined if the input is ids, because they have no gradient. */
     input?: Tensor<FloatArray>;
     /** By path, for further inputs that are numbers. */
     further: Record<string, Tensor<FloatArray>>;
-    /** With respect to the initial states that were given. */
+    /** With respect to the given initial states. */
     state: Record<string, Tensor<FloatArray>>;
   };
 }
 
-/** How a model is run. */
+/** Options of a run. */
 export interface RunOptions extends LayerOptions {
   backend: Backend;
   /** Whether dropout is active (default false). */
@@ -137,7 +137,7 @@ function outputsOf(context: RunContext, downloads: Readonly<Record<string, Numer
 }
 
 /**
- * Runs a model forward and backward: the gradients of L = Σ output⊙cotangent (plus the same for final states).
+ * Runs a model forward and backward. Computes the gradients of L = Σ output⊙cotangent, plus the same for final states.
  * @throws RnnError `shape`, `data` or `option` before anything runs, if inputs or cotangents do not fit
  */
 export async function gradients(
@@ -193,8 +193,8 @@ export async function gradientsOf(
 }
 
 /**
- * Bytes that `forward`, or with `gradients: true` the function `gradients`, will take on the backend's device for such
- * inputs. Nothing is allocated. A trainer has its own `plannedMemory`.
+ * Bytes that `forward` will take on the backend's device for these inputs; with `gradients: true`, those of
+ * `gradients`. Nothing is allocated. A trainer has its own `plannedMemory`.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
 export function plannedMemory(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions & { gradients?: boolean }): MemoryUse {
@@ -210,7 +210,7 @@ export function plannedMemory(model: Module, inputs: ModelInputs | TensorLike, g
 
 function recordGradients(context: RunContext, cotangents: TakenCotangents): void {
   const { recording, tape } = context;
-  // Parameters that have no part in the output keep their place in the flat buffer, which must then be zero.
+  // Parameters that take no part in the output have a place in the flat buffer too, which must be zero.
   recording.clearFirst(context.gradients);
   if (cotangents.output) tape.seed(context.output, recording.buffer("cotangent", context.output.shape, "input"));
   for (const path of Object.keys(cotangents.state)) {
@@ -226,7 +226,7 @@ function recordGradients(context: RunContext, cotangents: TakenCotangents): void
   }
 }
 
-/** @throws RnnError `shape`, `data` or `option` for what is no cotangent, or if there is none */
+/** @throws RnnError `shape`, `data` or `option` if an argument is no cotangent, or if there is none */
 function takeCotangents(cotangents: Cotangents): TakenCotangents {
   const { output, state } = takeOptions("cotangents", cotangents, ["output", "state"], { needed: true });
   const states = state === undefined ? [] : takeEntries("cotangents", "state", "tensors by name", state);

@@ -1,4 +1,4 @@
-/** Where a model meets a backend: records per shape and mode, keeps what it has recorded. */
+/** A model on a backend: records it for each shape and mode, and keeps the recordings. */
 import type { Backend, DeviceBuffer, Fill, PrepareOptions, Program, RunResult } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
 import { hasMethods, isA } from "../options.ts";
@@ -12,28 +12,30 @@ import { inTurn } from "../nn/turns.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
-/** Gives the memory behind an external buffer; asked once a recording. */
+/** Returns the memory of an external buffer; called once for each recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
 
-/** What a run is besides its commands. */
+/** Options of a run. */
 export interface RunParts {
-  /** How often the commands run in the one submit (default once). */
+  /** How often the commands run in one submit (default once). */
   readonly repeat?: number;
-  /** Whether it changes parameters or statistics (default false). */
+  /** True if the run changes parameters or running statistics (default false). */
   readonly changes?: boolean;
-  /** Whether it keeps recurrent weights in half precision. */
+  /** True if it reads recurrent weights in half precision. */
   readonly halves?: boolean;
-  /** The parameters of an earlier moment that it reads (default: those of its turn). */
+  /** Read the parameters of an earlier moment (default: the present ones). */
   readonly reading?: Reading;
-  /** What comes right before and right after it, in the same turn; `before` may say what memory the run is to begin with. */
+  /**
+   * Called right before and right after the run, in the same turn. `before` may return copies and clears to do first.
+   */
   readonly before?: () => readonly Fill[];
   readonly after?: () => void;
 }
 
-/** Sessions by backend and model. What they have on the device is freed when nobody holds it: with the model, or the backend. */
+/** Sessions by backend and model. Their memory on the device is freed when nobody holds the model, or the backend. */
 const sessions = new WeakMap<Backend, WeakMap<Module, Session>>();
 
-/** What everybody calls of a backend. */
+/** Methods that every backend has. */
 const backendMethods = ["prepare", "createBuffer", "free", "write", "read", "floats", "check"];
 
 /** @throws RnnError `option` unless `backend` is one */
@@ -56,7 +58,7 @@ export function checkParts(model: unknown, backend: unknown): void {
 export class Session {
   readonly store: ParameterStore;
   private readonly recordings = new Recordings();
-  /** Recordings that are being made, and those that have been. */
+  /** Number of recordings that are being made, and of those that have been made. */
   private making = 0;
   private made = 0;
 
@@ -82,8 +84,8 @@ export class Session {
   }
 
   /**
-   * A session that shares no memory with the model's own, over these values of the parameters if it is to run. Whoever
-   * made it frees its store.
+   * A session that shares no memory with the model's own. To run, it needs `values` for the parameters. The caller
+   * frees its store.
    */
   static apart(model: Module, backend: Backend, values?: Readonly<Record<string, Tensor<FloatArray>>>): Session {
     const session = new Session(model, backend);
@@ -92,9 +94,9 @@ export class Session {
   }
 
   /**
-   * The recording for `plan`, completed by `finish` the first time; `key` tells apart what `finish` does. It is the
-   * caller's until `release`.
-   * @param memoryFor gives the memory behind the context's externals
+   * The recording for `plan`. The first time, `finish` completes it; `key` must differ if `finish` records something
+   * else. The caller holds it until `release`.
+   * @param memoryFor returns the memory of the context's external buffers
    */
   prepare(key: string, plan: RecordingPlan, finish: (context: RunContext) => void, memoryFor?: MemoryFor): Promise<Lent> {
     return this.recordings.lend(`${key} ${JSON.stringify(plan)} ${plan.differentiates ? this.store.frozen : ""}`, () =>
@@ -103,8 +105,8 @@ export class Session {
   }
 
   /**
-   * Records without keeping: for verification and for printing.
-   * @param suited the backend whose device decides between what computes the same (default: the session's)
+   * Records and prepares, but does not keep the recording.
+   * @param suited the backend for whose device ops choose kernels (default: the session's)
    */
   async make(
     plan: RecordingPlan,
@@ -118,7 +120,7 @@ export class Session {
     try {
       const memory = new Map<Buffer, DeviceBuffer>();
       for (const [label, { buffer }] of context.externals) {
-        // The parameters are one for all; gradients are the caller's, if it has memory for them.
+        // All recordings share the parameters. The caller may have its own memory for gradients.
         const known = label === "parameters" ? this.store.parameters : (memoryFor?.(label, buffer) ?? this.store.memoryOf(label));
         if (!known) throw new RnnError("device", label, "has no memory");
         memory.set(buffer, known);
@@ -127,12 +129,12 @@ export class Session {
       this.made++;
       return { context, program };
     } finally {
-      // What the device has refused leaves nothing.
+      // If the device refused the only recording, nothing stays allocated.
       if (--this.making === 0 && this.made === 0) this.store.clear();
     }
   }
 
-  /** Readings of several models' parameters, all of one moment. To be closed. */
+  /** Opens readings of several models' parameters, all of one moment. The caller closes them. */
   static readings(sessions: readonly Session[]): Promise<Reading[]> {
     const stores = sessions.map(({ store }) => store);
     return inTurn(new Set(stores.flatMap(({ things }) => things)), async () => {
@@ -144,7 +146,7 @@ export class Session {
     });
   }
 
-  /** Does something in several pieces that all read the parameters of one moment. */
+  /** Calls `read` with readings of one moment, and closes them. */
   static async whileReading<T>(sessions: readonly Session[], read: (...readings: Reading[]) => Promise<T>): Promise<T> {
     const readings = await Session.readings(sessions);
     try {
@@ -154,14 +156,14 @@ export class Session {
     }
   }
 
-  /** Runs a program on the model's present parameters, in one turn: whoever reads sees all of it or nothing. */
+  /** Runs a program on the model's present parameters, in one turn: readers see all of it or nothing. */
   async run(
     program: Program,
     inputs: Readonly<Record<string, NumericArray>>,
     { repeat, changes = false, halves = false, reading, before, after }: RunParts = {},
   ): Promise<RunResult> {
     const { store } = this;
-    // Waited for outside the turn, which is then short.
+    // Wait outside the turn, so that the turn is short.
     const room = await program.reserve();
     try {
       return await store.inTurn(async () => {
@@ -181,19 +183,19 @@ export class Session {
     }
   }
 
-  /** Records, and makes nothing on the device. */
+  /** Records without preparing anything on the device. */
   record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
     const context = new RunContext(this.model, this.store, plan, suited);
     finish(context);
     return context;
   }
 
-  /** What the recording will take on the device. */
+  /** The memory that the recording will take on the device. */
   plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void): MemoryUse {
     return memoryOf(this.record(plan, finish).recording, this.backend.precision === "float64" ? 8 : 4);
   }
 
-  /** Frees what the model has here, at once: whatever still uses it gets an error. */
+  /** Frees the model's memory here at once: a caller that still uses it gets an error. */
   dispose(): void {
     this.recordings.dispose();
     this.store.free();

@@ -1,4 +1,4 @@
-/** A loss or an optimiser by itself, on either backend: to check one, to plot one, to teach one. */
+/** Runs a loss or an optimiser alone, on either backend: to check, plot or teach it. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { listed, RnnError, show } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
@@ -16,11 +16,11 @@ import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import { checkClipping, OptimizerState } from "./optimizer-state.ts";
 
 /**
- * The value of a loss, its gradient with respect to the prediction, and the number of targets that counted: the sum of
- * their weights. If none did, all are 0.
+ * The value of a loss, its gradient with respect to the prediction, and the sum of the weights of the targets. If no
+ * target has a weight, all are 0.
  * @param inputs.targets in the loss's `targetShape`; `mask` (default all 1) has the same shape
- * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction, `option` if an argument is no loss,
- * inputs or options
+ * @throws RnnError `shape` or `data` if targets or mask do not fit the prediction, `option` if the loss, the inputs or
+ * the options are invalid
  */
 export async function lossAndGradient(
   loss: Loss,
@@ -64,7 +64,7 @@ export async function lossAndGradient(
   }
 }
 
-/** Named arrays as a model, so that they can be optimised like one. */
+/** A model made of named arrays, so that they can be optimised like one. */
 class Arrays extends Module {
   constructor(values: ReadonlyMap<string, Tensor>) {
     super();
@@ -87,7 +87,7 @@ function takeNamed(what: string, of: (name: string) => string, values: unknown):
   );
 }
 
-/** @throws RnnError unless there is a gradient for each parameter, and for nothing else, in each step */
+/** @throws RnnError unless each step has one gradient for each parameter, and no others */
 function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>[] {
   return takeItems("option", "optimizerSteps", "gradients", "a list with a set for each step", gradients, (value, step) => {
     const given = new Map(takeEntries("optimizerSteps", `gradients of step ${step}`, "tensors by name", value));
@@ -105,7 +105,7 @@ function takeGradients(gradients: unknown, parameters: ReadonlyMap<string, Tenso
 
 /**
  * Applies an optimiser to named arrays with given gradients.
- * @param gradients one set a step, by the names of `parameters`
+ * @param gradients one set for each step, by the names of `parameters`
  * @returns the parameters after each step
  * @throws RnnError `option` for an argument or option that is missing, unknown or out of range, `shape` if a gradient does
  * not fit its parameter, `data` if a number is not finite, `numeric` if the norm of gradients is too large to be used
@@ -133,7 +133,7 @@ export async function optimizerSteps(
     memory.set(view.buffer, session.store.memoryOf(label) ?? state.memoryFor(label, view.buffer));
     return view;
   };
-  // A loss of its own kind: constant zero, which is finite.
+  // The loss is a constant zero, which is finite.
   const zero = recording.buffer("loss.zero", [2], "constant");
   const update = state.nextUpdate();
   state.record(

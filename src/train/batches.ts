@@ -2,25 +2,27 @@ import { hasMethods } from "../options.ts";
 import type { BatchLike, TrainingData } from "../data/batch.ts";
 import type { LossRecorder, TakenBatch } from "./loss-recorder.ts";
 
-/** Thrown away unless somebody waits for it: it may be asked for again. */
+/** Dropped unless someone waits for it: it can be requested again. */
 interface Ahead {
   readonly step: number;
   readonly batch: Promise<BatchLike>;
 }
 
-/** Whether a batch is still to come. */
+/** True if the batch has not arrived yet. */
 export function isPromise(value: unknown): value is Promise<BatchLike> {
   return hasMethods(value, "then");
 }
 
-/** Batches one after the other. Where they come as promises, the next one is on its way while the present one is computed. */
+/**
+ * Delivers batches in order. If they come as promises, it requests the next batch while the present one is computed.
+ */
 export class Batches {
   private ahead: Ahead | undefined;
   private comeAsPromises = false;
 
   /**
-   * @param taker copies and checks what comes
-   * @param signal ends the waiting for a batch
+   * @param taker copies and checks a batch
+   * @param signal ends the wait for a batch
    */
   constructor(
     private readonly data: TrainingData,
@@ -29,7 +31,7 @@ export class Batches {
     private readonly signal?: AbortSignal,
   ) {}
 
-  /** The batch of a step; undefined if the signal came first. */
+  /** The batch of a step; undefined if the signal aborted first. */
   async take(step: number): Promise<TakenBatch | undefined> {
     const came = this.ahead?.step === step ? this.ahead.batch : this.data.batch(step, this.batchFirst);
     this.ahead = undefined;
@@ -38,17 +40,17 @@ export class Batches {
     return batch === undefined && this.signal?.aborted ? undefined : this.taker.take(batch as BatchLike);
   }
 
-  /** Asks for the batch of a step beforehand, unless batches are there at once. */
+  /** Requests the batch of a step beforehand, if batches come as promises. */
   ask(step: number): void {
     if (!this.comeAsPromises) return;
-    // An error is that of the step, and told when it is taken.
+    // An error belongs to that step, and is thrown when the step takes its batch.
     const batch = (async () => this.data.batch(step, this.batchFirst))();
     batch.catch(() => undefined);
     this.ahead = { step, batch };
   }
 }
 
-/** What a promise resolves to, or undefined as soon as the signal aborts. */
+/** The value of a promise, or undefined as soon as the signal aborts. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (!signal) return promise;
   promise.catch(() => undefined);
@@ -67,7 +69,7 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   }
 }
 
-/** Whether `promise` is still open when `other` is settled. */
+/** True if `other` settles before `promise`. */
 export function isLater(promise: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
   const [no, yes] = [() => false, () => true];
   return Promise.race([promise.then(no, no), other.then(yes, yes)]);

@@ -9,7 +9,7 @@ export interface Checkpoint {
   optimizer: Record<string, Tensor>;
   carried: Record<string, NumericArray>;
   step: number;
-  /** Updates by parameter's path, where they are not `step`. */
+  /** Number of updates by parameter path, where it is not `step`. */
   updates: Readonly<Record<string, number>>;
   seed: number;
   optimizerName: string;
@@ -39,9 +39,7 @@ export function encodeCheckpoint({
   return encodeSafetensors(tensors, { ...texts, format, step: String(step), ...counted, seed: String(seed), optimizer: optimizerName });
 }
 
-/**
- * @throws RnnError `format` if it is no checkpoint, or one of another optimiser or seed
- */
+/** @throws RnnError `format` if the file is no checkpoint, or one with another optimiser or seed */
 export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { optimizerName: string; seed: number }): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(file);
   if (metadata.format !== format) {
@@ -73,7 +71,7 @@ export function decodeCheckpoint(file: Uint8Array | ArrayBuffer, expected: { opt
   return { parameters, optimizer: part("optimizer."), carried, step, updates, seed, optimizerName: metadata.optimizer, metadata };
 }
 
-/** A count as `encodeCheckpoint` writes it; to `Number` an empty text is 0, too. */
+/** Parses a count as `encodeCheckpoint` writes it. `Number` alone would accept an empty text as 0. */
 function countOf(name: string, text: string | undefined): number {
   if (text === undefined || !/^\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text)))
     throw new RnnError("format", "checkpoint", `${name} must be a number, got ${show(text)}`);
@@ -86,7 +84,7 @@ function updatesOf(text: string | undefined): Record<string, number> {
   try {
     updates = JSON.parse(text);
   } catch {
-    // What is no JSON is refused below.
+    // Text that is not JSON is refused below.
   }
   const fits =
     typeof updates === "object" &&

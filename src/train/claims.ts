@@ -1,13 +1,13 @@
 import { RnnError } from "../errors.ts";
 import type { Parameter } from "../nn/parameter.ts";
 
-/** Who changes a parameter at present. */
+/** The trainer that changes a parameter at present. */
 const claimed = new WeakMap<Parameter, object>();
 
 /**
- * Claims parameters for one trainer's run: two that change the same ones would each undo what the other does.
- * @returns what gives them back
- * @throws RnnError `option` if another run has one of them; none is claimed then
+ * Claims parameters for one trainer's run. Two trainers on the same parameters would undo each other's updates.
+ * @returns a function that releases them
+ * @throws RnnError `option` if another run has claimed one of them; then none is claimed
  */
 export function claim(parameters: ReadonlyMap<string, Parameter>, owner: object): () => void {
   for (const [path, parameter] of parameters) {

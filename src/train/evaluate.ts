@@ -1,4 +1,4 @@
-/** How good a model is on data, without training on them. */
+/** Measures the loss of a model on data, without training on them. */
 import type { TrainingData } from "../data/batch.ts";
 import type { Loss } from "../losses/loss.ts";
 import { breathe } from "../backend/breathe.ts";
@@ -8,7 +8,7 @@ import type { NumericArray } from "../tensor/tensor.ts";
 import { Batches } from "./batches.ts";
 import { batchInputs, LossRecorder } from "./loss-recorder.ts";
 
-/** What `Trainer.evaluate` gives. */
+/** The result of `Trainer.evaluate`. */
 export interface Evaluation {
   /** Mean loss, nats per token for cross-entropy; or the sum, if that is the loss's `reduction`. */
   loss: number;
@@ -16,11 +16,11 @@ export interface Evaluation {
   bitsPerCharacter: number;
   /** e to the mean loss. */
   perplexity: number;
-  /** Targets that counted, by the sum of their weights. If none did, the loss is 0. */
+  /** Sum of the weights of the targets. If it is 0, the loss is 0. */
   targets: number;
 }
 
-/** What is evaluated, and how. */
+/** Options of an evaluation. */
 interface EvaluationPlan {
   readonly data: TrainingData;
   readonly batches: number;
@@ -55,7 +55,7 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
           release();
         }
         count += normalizer[0];
-        // A mean is undone by its factor, so that batches count by their targets.
+        // Turns a batch's mean back into a sum, so that each batch counts by its number of targets.
         if (normalizer[0] !== 0) sum += values.loss[0] / normalizer[1];
         await breathe();
       }

@@ -1,4 +1,4 @@
-/** How far gradients reach back through time. */
+/** Measures how far gradients reach back through time. */
 import type { Backend } from "../backend/backend.ts";
 import type { BatchLike } from "../data/batch.ts";
 import { checkInteger, RnnError, show } from "../errors.ts";
@@ -17,9 +17,9 @@ import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 /** A batch, and initial states by path if they are not zero. */
 export type FlowBatch = BatchLike & { readonly state?: Readonly<Record<string, TensorLike>> };
 
-/** How strongly the loss of each step depends on the state of each step. */
+/** How strongly the loss of each time step depends on the state of each time step. */
 export interface GradientFlow {
-  /** The steps t, counted from 1, whose losses were looked at: the rows of the matrices. */
+  /** The time steps t, counted from 1, whose losses were differentiated: the rows of the matrices. */
   at: number[];
   /**
    * ‖∂E_t/∂h_k‖, the mean over the rows of the batch that have step t, as [rows, steps + 1]: column k is the state after
@@ -28,7 +28,7 @@ export interface GradientFlow {
   norms: Record<string, Tensor<FloatArray>>;
 }
 
-/** Steps of all rows together that are computed at a time; more would only take more memory. */
+/** Time steps, over all rows, that are computed at once; more would only take more memory. */
 const mostSteps = 8192;
 
 /** The batch `times` times, side by side along `axis`. */
@@ -45,9 +45,10 @@ function tiled<A extends NumericArray>({ shape, data }: Tensor<A>, axis: number,
  * The norms ‖∂E_t/∂h_k‖ for all steps t and k, E_t being the loss of a row at step t alone, with dropout off: the total
  * derivative, along all paths from h_k. Where gradients vanish they fade as t - k grows, where they explode they grow.
  *
- * Every step is an op of its own here, whose initial state h_k is and has a gradient; the losses E_t are rows of one
- * larger batch, so that the backward pass is done once for many of them.
- * @param options.at the steps t to look at (default: all); of a model without steps in its output, the last
+ * Each time step is a separate op here, with h_k as its initial state, which has a gradient. The losses E_t are rows of
+ * one larger batch, so one backward pass serves many of them.
+ * @param options.at the time steps t whose losses are differentiated (default: all; the last one if the output has no
+ * time steps)
  * @example const { norms } = await gradientFlow(model, data.batch(0), { backend, loss: crossEntropy() });
  * @throws RnnError `shape` or `data` if the batch does not fit the model, `option` if an option is unknown or out of
  * range, and for layers with batch normalisation or a projection
@@ -70,7 +71,7 @@ export async function gradientFlow(
   const inputs = takeInputs(model, { input, lengths, further, state });
   if (inputs.input.shape.length < 2)
     throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
-  // What the output looks like is known once it has been recorded.
+  // The shape of the output is known only after recording.
   const {
     output: { shape },
   } = session.record(planOf(inputs, planned).plan, () => undefined);
@@ -100,17 +101,17 @@ function checkedSteps(given: unknown, outputSteps: number | undefined, steps: nu
 
 const planned = { differentiates: true, strategy: "step" } as const;
 
-/** What the flow is looked at for, as it was when the call was made. */
+/** Checked copies of the arguments, as they were at the moment of the call. */
 interface TakenFlow {
   readonly inputs: TakenInputs;
   readonly targets: Tensor;
   readonly mask: Tensor | undefined;
 }
 
-/** One batch's flow through one model. */
+/** The gradient flow of one batch through one model. */
 class Flow {
   readonly steps: number;
-  /** Steps of the model's output; undefined if it has none. */
+  /** Time steps of the model's output; undefined if it has none. */
   readonly outputSteps: number | undefined;
   private readonly batch: number;
   private readonly batchAxis: 0 | 1;
@@ -144,7 +145,7 @@ class Flow {
     );
   }
 
-  /** 1 or the mask for what is E_t in the t-th copy of the batch, and 0 for the rest. */
+  /** Weights: in the t-th copy of the batch, the targets of E_t have 1 or their mask, all others 0. */
   private weights(shape: Shape, at: readonly number[]): Float64Array {
     const {
       batch,
@@ -195,7 +196,7 @@ class Flow {
       );
       await Session.whileReading([session], async (reading) => {
         for (let first = 0; first < at.length; first += together) {
-          // The last round is filled up with its last step.
+          // The last round repeats its last time step to have the same shape.
           const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);
           const { downloads } = await session.run(program, { ...inputs, mask: this.weights(shape, round) }, { reading });
           this.collect(norms, lanes, await downloads, round.slice(0, at.length - first), first);
@@ -230,7 +231,7 @@ class Flow {
             if (lengths && this.outputSteps !== undefined && lengths[b] < t) continue;
             rows++;
             const row = i * batch + b;
-            // Not by squares: what has vanished or exploded may have none that fit a number.
+            // Math.hypot, because squares of vanished or exploded values would not fit float64.
             if (gradient) sum += Math.hypot(...gradient.subarray(row * H, (row + 1) * H));
           }
           norms[path].data[(first + i) * (this.steps + 1) + k] = rows === 0 ? 0 : sum / rows;
@@ -240,7 +241,7 @@ class Flow {
   }
 }
 
-/** h and c of each lane under the names that the result has for them. */
+/** h and c of each lane, by the names that the result uses. */
 function seriesOf(lanes: readonly LaneStates[]): { path: string; states: Variable[] }[] {
   return lanes
     .flatMap(({ label, h, c }) => [

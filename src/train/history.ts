@@ -1,32 +1,32 @@
-/** What a step changes besides what the optimiser does: carried states and running statistics, as they were before it. */
+/** Backups of what a training step changes besides the optimiser's update: carried states and running statistics. */
 import type { DeviceBuffer, Fill } from "../backend/backend.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { Session } from "../session/session.ts";
 
-/** Copies of one thing: of the moment before each step in flight, before the last good one, and before the one to come. */
+/** Copies of each buffer: one for each step in flight (four), one for the last good step, one for the next step. */
 const copies = 6;
-/** Things and sizes whose copies are kept, so that batches of ever new sizes do not fill the device. */
+/** Most buffers and sizes whose copies are kept, so that batches of ever new sizes do not fill the device. */
 const mostPools = 64;
 
-/** Copies of one thing. */
+/** The copies of one buffer. */
 interface Pool {
   readonly all: DeviceBuffer[];
   spare: DeviceBuffer[];
 }
 
-/** Copies of one moment. */
-export interface Kept {
+/** Carried states and statistics as they were before one step. */
+export interface Backup {
   /** By label. */
   readonly carried: readonly (readonly [string, DeviceBuffer])[];
   readonly statistics: DeviceBuffer | undefined;
 }
 
 /**
- * The latest moments of a run, since the host learns that a step has failed when some later ones have been submitted.
- * A step fills the copies itself, before its pass, so that they cost neither a submit nor a dispatch.
+ * Keeps the backups of the latest steps, because the host learns that a step has failed only after later ones have been
+ * submitted. A step fills its backup itself, before its pass, so a backup costs neither a submit nor a dispatch.
  */
 export class History {
-  /** By label and length; the latest made stands last. */
+  /** By label and length; the newest is last. */
   private readonly pools = new Map<string, Pool>();
 
   constructor(
@@ -35,11 +35,11 @@ export class History {
   ) {}
 
   /**
-   * Keeps this moment.
-   * @param states where carried states lie
-   * @returns the copies, and what fills them: to be done first in the next run
+   * Makes a backup of the present states and statistics.
+   * @param states the buffers of carried states, by label
+   * @returns the backup, and the copies that fill it; the next run must do these first
    */
-  keep(states: ReadonlyMap<string, DeviceBuffer>): { kept: Kept; fills: Fill[] } {
+  backUp(states: ReadonlyMap<string, DeviceBuffer>): { backup: Backup; fills: Fill[] } {
     const { store } = this.session;
     const fills: Fill[] = [];
     const copy = (label: string, from: DeviceBuffer, offset: number, length: number): DeviceBuffer => {
@@ -51,22 +51,22 @@ export class History {
     const statistics = store.keepsStatistics
       ? copy("statistics", store.parameters, store.trainedLength, store.length - store.trainedLength)
       : undefined;
-    return { kept: { carried, statistics }, fills };
+    return { backup: { carried, statistics }, fills };
   }
 
-  /** To be called when a moment is of no use any more. */
-  release({ carried, statistics }: Kept): void {
+  /** Must be called when a backup is no longer needed. */
+  release({ carried, statistics }: Backup): void {
     for (const copy of [...carried.map(([, one]) => one), ...(statistics ? [statistics] : [])])
       this.pools.get(keyOf(copy.label, copy.length))?.spare.push(copy);
   }
 
-  /** No moment is of any use any more. */
+  /** Releases all backups. */
   releaseAll(): void {
     for (const pool of this.pools.values()) pool.spare = [...pool.all];
   }
 
-  /** Goes back to a moment. Only in a turn. */
-  restore({ carried, statistics }: Kept): void {
+  /** Restores a backup. Only in a turn. */
+  restore({ carried, statistics }: Backup): void {
     const { backend, store } = this.session;
     this.carried.take(carried);
     if (!statistics) return;
@@ -79,7 +79,7 @@ export class History {
     for (const key of this.pools.keys()) this.drop(key);
   }
 
-  /** All copies of a thing are made with the first, so that nothing is created while steps are made. */
+  /** The first call makes all copies of a buffer, so that later steps create nothing. */
   private take(of: string, length: number): DeviceBuffer {
     const label = `${of}.before`;
     const key = keyOf(label, length);

@@ -13,7 +13,7 @@ import { checkShape, sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import type { OptimizerState, Update } from "./optimizer-state.ts";
 
-/** A batch as it was when it came: copies, checked as far as that can be before it is recorded. */
+/** Copies of a batch, checked as far as possible before recording. */
 export interface TakenBatch {
   readonly inputs: TakenInputs;
   readonly targets: Tensor;
@@ -21,9 +21,9 @@ export interface TakenBatch {
   readonly startsSequence: boolean;
 }
 
-/** Records forward pass and loss of a batch and, given an optimiser, the rest of a training step. */
+/** Records the forward pass and the loss of a batch; with an optimiser, the whole training step. */
 export class LossRecorder {
-  /** Not the session's: they hold the memory of one trainer, and go with it. */
+  /** Separate from the session's recordings: they hold the memory of one trainer and are freed with it. */
   private readonly recordings = new Recordings();
 
   constructor(
@@ -35,7 +35,7 @@ export class LossRecorder {
     private readonly layerOptions: LayerOptions = {},
   ) {}
 
-  /** @throws RnnError `shape`, `data` or `option` if it is no batch for the model */
+  /** @throws RnnError `shape`, `data` or `option` if the batch does not fit the model */
   take(given: BatchLike): TakenBatch {
     const batch = takeOptions("batch", given, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
     return {
@@ -46,14 +46,14 @@ export class LossRecorder {
     };
   }
 
-  /** The recording for batches shaped like this one, with this update at its end if there is an optimiser. */
+  /** The recording for batches of this shape, with this update at its end if there is an optimiser. */
   prepare(batch: TakenBatch, update?: Update): Promise<Lent> {
     return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch), (context) =>
       this.finish(context, batch, update),
     );
   }
 
-  /** The recording for a batch of which no target counts: states go on, and nothing is learnt. */
+  /** The recording for a batch without a target that counts: it advances the carried states and learns nothing. */
   prepareWithoutTargets(batch: TakenBatch): Promise<Lent> {
     return this.lend("no targets", { ...this.planOf(batch), differentiates: false }, (context) => context.keepStates());
   }
@@ -74,13 +74,13 @@ export class LossRecorder {
     return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch, update));
   }
 
-  /** [Σ weights of the targets that count, factor of the sum of losses]. */
+  /** [Σ weights of the targets, factor of the sum of losses]. */
   normalizer({ targets, mask }: TakenBatch): Float64Array {
     return this.loss.normalizer(targets.data, mask?.data);
   }
 
   /**
-   * Checks what a checkpoint after `step` steps says is carried on to this batch.
+   * Checks that the carried states of a checkpoint after `step` steps fit this batch.
    * @throws RnnError `format` or `data`, naming the state
    */
   checkCarried(values: Readonly<Record<string, NumericArray>>, batch: TakenBatch, step: number): void {
@@ -110,7 +110,7 @@ export class LossRecorder {
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
   }
 
-  /** Frees the recordings, at once: whoever uses one gets an error. */
+  /** Frees the recordings at once: a caller that still uses one gets an error. */
   dispose(): void {
     this.recordings.dispose();
   }
@@ -139,8 +139,9 @@ export class LossRecorder {
 }
 
 /**
- * Checks a batch, whose input `take` has checked, against the loss and names its arrays as the recording does.
- * @param normalizer the loss's for this batch
+ * Checks the targets of a batch against the loss, and names its arrays as the recording does. `take` has checked the
+ * input.
+ * @param normalizer the loss's normaliser for this batch
  */
 export function batchInputs(
   loss: Loss,

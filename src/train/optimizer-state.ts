@@ -10,13 +10,13 @@ import type { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
 
-/** Limits of the gradients' global norm and of each gradient; 0 is none. */
+/** Limits of the gradients' global norm and of each gradient; 0 means no limit. */
 export interface Clipping {
   readonly clipNorm: number;
   readonly clipValue: number;
 }
 
-/** @throws RnnError `option` unless limits that are given are above 0 */
+/** @throws RnnError `option` if a limit is given and not above 0 */
 export function checkClipping(where: string, { clipNorm, clipValue }: Partial<Clipping>): Clipping {
   const limit = (name: string, value: unknown): number =>
     value === undefined ? 0 : checkNumber(where, name, value, { least: 0, open: true });
@@ -27,23 +27,29 @@ type RecordingContext = Pick<RunContext, "recording" | "parameters" | "gradients
 
 const controlLabel = (group: number): string => (group === 0 ? "control" : `control.${group}`);
 
-/** What one update changes, as things stand when it is asked for. */
+/** What one update changes, given what is frozen now. */
 export interface Update {
-  /** Tells recordings of different updates apart. */
+  /** Differs between updates that need different recordings. */
   readonly key: string;
-  /** Of the parameters that it changes. */
+  /** Paths of the parameters that it changes. */
   readonly paths: readonly string[];
-  /** Parts of the flat buffers that are learnt; parameters of one group have had as many updates as each other. */
+  /** Parts of the flat buffers that it changes. The parameters of a group have had the same number of updates. */
   readonly ranges: readonly { readonly offset: number; readonly length: number; readonly group: number }[];
-  /** Updates so far, by group. */
+  /** Number of updates so far, by group. */
   readonly counts: readonly number[];
 }
 
-/** The end of a training step: gradient norm, clipping, health, update; and the memory that these keep between steps. */
+/**
+ * The end of a training step: gradient norm, clipping, health and update, with the memory that these keep between
+ * steps.
+ */
 export class OptimizerState {
   private readonly buffers = new Map<string, DeviceBuffer>();
   private freed = false;
-  /** Updates so far, by path. They are fewer than steps: some steps learn nothing, and some parameters wait. */
+  /**
+   * Number of updates so far, by path. It can be below the number of steps: some steps learn nothing, and parameters
+   * may be frozen.
+   */
   private counts = new Map<string, number>();
 
   constructor(
@@ -52,7 +58,7 @@ export class OptimizerState {
     private readonly clip: Clipping,
   ) {}
 
-  /** What the next update will change. @throws RnnError `option` if everything is frozen */
+  /** The next update. @throws RnnError `option` if everything is frozen */
   nextUpdate(): Update {
     const { trained, learnable } = this.session.store;
     if (trained.length === 0 && learnable.length > 0)
@@ -130,15 +136,17 @@ export class OptimizerState {
     }
   }
 
-  /** What the host writes for an update in step `step` (from 0); the learning rate comes first in each. */
+  /**
+   * Inputs that the host writes for an update in step `step` (from 0); the learning rate is the first number of each.
+   */
   controls({ counts }: Update, step: number): Record<string, Float64Array> {
     const controls = counts.map((count) => Float64Array.from(this.optimizer.control(step, count)));
-    // A schedule may be a function of the caller's that answers otherwise the next time.
+    // A schedule may be the caller's function and return something else the next time.
     for (const one of controls) one[0] = controls[0][0];
     return Object.fromEntries(controls.map((one, group) => [controlLabel(group), one]));
   }
 
-  /** To be called when an update has been submitted, in its turn. */
+  /** Must be called when an update has been submitted, in the same turn. */
   updated({ paths }: Update): void {
     for (const path of paths) this.counts.set(path, (this.counts.get(path) ?? 0) + 1);
   }
@@ -161,18 +169,21 @@ export class OptimizerState {
     return made;
   };
 
-  /** Before a run: healthy again, with nothing kept to fall back on. */
+  /** Called before a run: sets `healthy` to 1 and declares `lastGood` empty. */
   begin(): void {
     this.session.backend.write(this.memoryFor("norm", { label: "norm", role: "external", type: "f32", length: 4 }), [0, 1, 1, 0]);
   }
 
-  /** Whether all steps submitted since `begin` have gone well, as at the moment of the call. */
+  /** True if all steps submitted since `begin`, up to the moment of the call, were healthy. */
   async isHealthy(): Promise<boolean> {
     const norm = this.buffers.get("norm");
     return norm === undefined || (await this.session.backend.read(norm))[2] !== 0;
   }
 
-  /** What there is at the moment of the call: `<slot>.<parameter>` in file order, put in order when it is asked for. */
+  /**
+   * The optimiser's state at the moment of the call, as a function that returns it by `<slot>.<parameter>` in file
+   * order.
+   */
   async read(): Promise<() => Record<string, Tensor<FloatArray>>> {
     const slots = await Promise.all(
       this.usedSlots().map(async (name) => [name, await this.session.backend.read(this.slotBuffer(name))] as const),
@@ -183,7 +194,7 @@ export class OptimizerState {
       );
   }
 
-  /** @throws RnnError `format` or `data` unless `values` are this optimiser's */
+  /** @throws RnnError `format` or `data` unless `values` are a state of this optimiser */
   check(values: Readonly<Record<string, Tensor>>): void {
     const expected = this.usedSlots().flatMap((slot) =>
       this.session.store.learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const),

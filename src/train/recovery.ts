@@ -1,4 +1,4 @@
-/** Goes on with a training when its device is lost: from a copy on the host, by the batches that came since. */
+/** Continues training when its device is lost: from a copy on the host, with the batches since that copy. */
 import type { Backend } from "../backend/backend.ts";
 import { replaceBackend } from "../backend/create-backend.ts";
 import { checkFunction, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
@@ -7,46 +7,46 @@ import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { checkBackend } from "../session/session.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
-import { TrainingState, type Capture, type Moment, type Outcome, type Pending, type StepPlan, type Training } from "./training-state.ts";
+import { TrainingState, type Capture, type Snapshot, type Outcome, type Pending, type StepPlan, type Training } from "./training-state.ts";
 
-/** How a training outlives its device. */
+/** What to do if the device is lost. */
 export interface RecoveryOptions {
-  /** Seconds from one copy to the next (default 5): about what a lost device costs. */
+  /** Seconds between two copies (default 5): about what a lost device costs. */
   seconds?: number;
-  /** Steps from one copy to the next, at most (default: no limit). */
+  /** Most steps between two copies (default: no limit). */
   steps?: number;
-  /** Makes the next backend (default: one like the one that was lost, on a new device, or the CPU's if none comes). */
+  /** Makes the next backend. Default: one like the lost one, on a new device; the CPU backend if there is no device. */
   backend?: (lost: Backend) => Backend | Promise<Backend>;
 }
 
-/** How a training has gone on after its device was lost. */
+/** How training continued after its device was lost. */
 export interface Recovered {
-  /** Steps of the copy that it went on from; those after it were made again, on the same batches. */
+  /** The number of steps in the copy. Later steps were run again, on the same batches. */
   step: number;
-  /** What happened to the device, in words. */
+  /** Why the device was lost, in words. */
   reason: string;
-  /** What it goes on with, in words. */
+  /** The adapter that training continues on, in words. */
   backend: string;
 }
 
-/** What a step was made of. */
-interface Kept {
+/** A submitted step, with all that is needed to run it again. */
+interface MadeStep {
   readonly batch: TakenBatch;
   readonly plan: StepPlan;
   readonly bytes: number;
 }
 
-/** Bytes of batches that are kept before a copy makes them superfluous, even if it is early. */
+/** Most bytes of batches since the last copy. Beyond that, a new copy is made early. */
 const mostBytes = 2 ** 25;
-/** A run that ends after fewer steps is not worth a copy. */
+/** A run that ends with fewer steps since the last copy makes none. */
 const fewSteps = 10;
-/** Steps in flight when they are made again. */
+/** Steps in flight during a replay. */
 const depth = 4;
-/** Devices lost without one step in between until the CPU takes over. */
+/** So many devices lost without a successful step in between: the CPU takes over. */
 const mostLosses = 2;
 
 /**
- * The options of `recovery`, checked; undefined if a lost device ends the training.
+ * Checks the options of `recovery`; undefined if a lost device ends the training.
  * @throws RnnError `option` if one is unknown or out of range
  */
 export function takeRecovery(given: unknown): RecoveryOptions | undefined {
@@ -67,22 +67,22 @@ function bytesOf({ inputs: { input, further, lengths }, targets, mask }: TakenBa
   );
 }
 
-/** A training on the backend of the moment. On the CPU, which nobody loses, it keeps nothing. */
+/** The state of a training on its present backend. On the CPU, which cannot be lost, it keeps no copy. */
 export class Recovery {
-  /** What the training has on that backend. */
+  /** The training's state on the present backend. */
   state: TrainingState;
-  /** What it goes on from if that is lost, and the steps since then. */
+  /** The last copy, and the steps since then. */
   private copy: Capture | undefined;
-  private readonly kept = new Map<number, Kept>();
+  private readonly stepsSinceCopy = new Map<number, MadeStep>();
   private bytes = 0;
   private copying: Promise<void> | undefined;
   private copiedAt = 0;
-  /** The latest move to another backend, of which all hear who used the one before. */
-  private move: { readonly from: TrainingState; readonly made: Promise<readonly Pending[]> } | undefined;
-  /** Devices lost since a step went well. */
+  /** The latest replacement of a lost backend, for all callers that used the lost one. */
+  private replacement: { readonly from: TrainingState; readonly made: Promise<readonly Pending[]> } | undefined;
+  /** Devices lost since the last successful step. */
   private losses = 0;
-  private untold: Recovered | undefined;
-  /** Of steps that were made again. */
+  private unreported: Recovered | undefined;
+  /** Outcomes of replayed steps. */
   private readonly outcomes = new WeakMap<Pending, Promise<Outcome>>();
   private disposed = false;
 
@@ -94,21 +94,21 @@ export class Recovery {
     this.state = new TrainingState(training, backend);
   }
 
-  /** Before a run. */
+  /** Called before a run. */
   begin(): Promise<void> {
-    return this.living(async (state) => {
+    return this.withLiveState(async (state) => {
       await state.begin();
-      if (this.keeps(state) && (!this.copy || state.isChanged)) await this.makeCopy(state);
+      if (this.isProtected(state) && (!this.copy || state.isChanged)) await this.makeCopy(state);
     });
   }
 
   /** Submits the next step. @param prepared as for `TrainingState.submit` */
   submit(batch: TakenBatch, prepared: () => void): Promise<Pending> {
-    return this.living((state) => {
+    return this.withLiveState((state) => {
       const plan = state.plan();
-      if (this.keeps(state)) {
-        if (this.isDue(state)) this.makeCopy(state).catch(() => undefined);
-        this.keep(state.step, { batch, plan, bytes: bytesOf(batch) });
+      if (this.isProtected(state)) {
+        if (this.isCopyDue(state)) this.makeCopy(state).catch(() => undefined);
+        this.keepStep(state.step, { batch, plan, bytes: bytesOf(batch) });
       }
       return state.submit(batch, prepared, plan);
     });
@@ -120,12 +120,12 @@ export class Recovery {
     try {
       const outcome = await (this.outcomes.get(pending) ?? state.report(pending));
       this.losses = 0;
-      const recovered = this.untold;
-      this.untold = undefined;
+      const recovered = this.unreported;
+      this.unreported = undefined;
       return recovered ? { ...outcome, recovered } : outcome;
     } catch (error) {
-      // Steps have been undone, perhaps some that are in the copy.
-      if (this.keeps(state) && !this.isLost(state)) {
+      // Steps have been undone, and the copy may contain some of them.
+      if (this.isProtected(state) && !this.isLost(state)) {
         await this.copying?.catch(() => undefined);
         await this.makeCopy(state).catch(() => undefined);
       }
@@ -133,13 +133,14 @@ export class Recovery {
     }
   }
 
-  /** After a run. */
+  /** Called after a run. */
   end(): void {
-    if (this.keeps(this.state) && this.kept.size >= fewSteps && !this.copying) this.makeCopy(this.state).catch(() => undefined);
+    if (this.isProtected(this.state) && this.stepsSinceCopy.size >= fewSteps && !this.copying)
+      this.makeCopy(this.state).catch(() => undefined);
   }
 
-  /** Does something on the backend of the moment, and once more on the next one if that is lost meanwhile. */
-  async living<T>(act: (state: TrainingState) => Promise<T>): Promise<T> {
+  /** Calls `act` with the present state, and again with the next one if the device is lost meanwhile. */
+  async withLiveState<T>(act: (state: TrainingState) => Promise<T>): Promise<T> {
     for (;;) {
       const { state } = this;
       if (!this.isLost(state)) {
@@ -149,35 +150,35 @@ export class Recovery {
           if (!this.isLost(state)) throw error;
         }
       }
-      await this.movedFrom(state);
+      await this.replace(state);
     }
   }
 
-  /** Whether this backend is gone, and the training goes on without it. */
+  /** True if this backend is lost and training can continue on another. */
   isLost({ backend }: TrainingState): boolean {
     return this.options !== undefined && !this.disposed && (backend.ended === "lost" || backend.ended === "failed");
   }
 
-  /** Goes on from there. */
-  write(moment: Parameters<TrainingState["write"]>[0]): void {
-    if (!this.isLost(this.state)) this.state.write(moment);
-    else this.state.writeHost(moment);
+  /** Continues from this snapshot. */
+  write(snapshot: Parameters<TrainingState["write"]>[0]): void {
+    if (!this.isLost(this.state)) this.state.write(snapshot);
+    else this.state.writeHost(snapshot);
     this.forget();
-    if (this.keeps(this.state)) this.copy = { step: moment.step, parameters: undefined, moment: () => moment as Moment };
+    if (this.isProtected(this.state)) this.copy = { step: snapshot.step, parameters: undefined, snapshot: () => snapshot as Snapshot };
   }
 
   /**
-   * Puts another backend in the place of this one, as it was after the last step there.
-   * @returns the steps that were made again for that
+   * Replaces this backend by another one, in the state after the last step submitted here.
+   * @returns the replayed steps
    */
-  movedFrom(from: TrainingState): Promise<readonly Pending[]> {
-    if (this.move?.from !== from) {
-      const made = this.moveFrom(from);
-      this.move = { from, made };
-      // The next call may try again.
-      made.catch(() => (this.move = undefined));
+  replace(from: TrainingState): Promise<readonly Pending[]> {
+    if (this.replacement?.from !== from) {
+      const made = this.makeReplacement(from);
+      this.replacement = { from, made };
+      // Lets the next call try again.
+      made.catch(() => (this.replacement = undefined));
     }
-    return this.move.made;
+    return this.replacement.made;
   }
 
   dispose(): void {
@@ -186,7 +187,7 @@ export class Recovery {
     this.state.dispose();
   }
 
-  private async moveFrom(from: TrainingState): Promise<readonly Pending[]> {
+  private async makeReplacement(from: TrainingState): Promise<readonly Pending[]> {
     const reason = endOf(from.backend);
     if (!this.copy && from.step > 0) throw reason;
     const own = await from.session.store.changedElsewhere();
@@ -194,13 +195,13 @@ export class Recovery {
       const backend = await this.next(lost);
       const state = new TrainingState(this.training, backend);
       try {
-        const pending = await this.makeAgain(from.step, state);
+        const pending = await this.replay(from.step, state);
         for (const [parameter, values] of own) parameter.set(values);
         if (this.disposed) state.dispose();
         this.state = state;
         from.dispose();
-        this.untold = { step: this.copy?.step ?? 0, reason: reason.message, backend: backend.adapter };
-        if (!this.keeps(state)) this.forget();
+        this.unreported = { step: this.copy?.step ?? 0, reason: reason.message, backend: backend.adapter };
+        if (!this.isProtected(state)) this.forget();
         return pending;
       } catch (error) {
         if (!this.isLost(state)) throw error;
@@ -220,14 +221,14 @@ export class Recovery {
     return next;
   }
 
-  /** From the copy up to so many steps. */
-  private async makeAgain(steps: number, state: TrainingState): Promise<readonly Pending[]> {
+  /** Restores the copy and runs the kept steps again, up to `steps` in all. */
+  private async replay(steps: number, state: TrainingState): Promise<readonly Pending[]> {
     if (!this.copy) return [];
-    state.write(this.copy.moment());
+    state.write(this.copy.snapshot());
     await state.begin();
     const made: Pending[] = [];
     const inFlight: Pending[] = [];
-    /** Reports the oldest step. @returns whether it went well */
+    /** Reports the oldest step. @returns true if its loss was finite */
     const settle = async (): Promise<boolean> => {
       const pending = inFlight.shift()!;
       const outcome = state.report(pending);
@@ -237,7 +238,7 @@ export class Recovery {
         await outcome;
         return true;
       } catch (error) {
-        // A loss that is not finite is told by whoever waits for that step.
+        // The caller that waits for that step gets the error about its loss.
         if (this.isLost(state)) throw error;
         return false;
       }
@@ -245,7 +246,7 @@ export class Recovery {
     const breath = new Breath();
     breath.begin();
     while (state.step < steps) {
-      const { batch, plan } = this.kept.get(state.step)!;
+      const { batch, plan } = this.stepsSinceCopy.get(state.step)!;
       inFlight.push(await state.submit(batch, () => undefined, plan));
       if (inFlight.length >= depth && !(await settle())) return made;
       if (breath.isDue()) await breath.take();
@@ -254,14 +255,14 @@ export class Recovery {
     return made;
   }
 
-  private keeps({ backend }: TrainingState): boolean {
+  private isProtected({ backend }: TrainingState): boolean {
     return this.options !== undefined && backend.kind === "webgpu";
   }
 
-  private isDue(state: TrainingState): boolean {
+  private isCopyDue(state: TrainingState): boolean {
     if (this.copying) return false;
     const { seconds = 5, steps = Infinity } = this.options!;
-    return state.isChanged || this.kept.size >= steps || this.bytes > mostBytes || now() - this.copiedAt > 1000 * seconds;
+    return state.isChanged || this.stepsSinceCopy.size >= steps || this.bytes > mostBytes || now() - this.copiedAt > 1000 * seconds;
   }
 
   private makeCopy(state: TrainingState): Promise<void> {
@@ -281,9 +282,9 @@ export class Recovery {
     return copying;
   }
 
-  private keep(step: number, kept: Kept): void {
-    this.bytes += kept.bytes - (this.kept.get(step)?.bytes ?? 0);
-    this.kept.set(step, kept);
+  private keepStep(step: number, made: MadeStep): void {
+    this.bytes += made.bytes - (this.stepsSinceCopy.get(step)?.bytes ?? 0);
+    this.stepsSinceCopy.set(step, made);
   }
 
   private forget(): void {
@@ -292,15 +293,15 @@ export class Recovery {
   }
 
   private forgetBefore(first: number): void {
-    for (const [step, { bytes }] of this.kept) {
+    for (const [step, { bytes }] of this.stepsSinceCopy) {
       if (step >= first) continue;
-      this.kept.delete(step);
+      this.stepsSinceCopy.delete(step);
       this.bytes -= bytes;
     }
   }
 }
 
-/** Why a backend does not work any more. */
+/** The error of a backend that no longer works. */
 function endOf(backend: Backend): RnnError {
   try {
     backend.check();

@@ -1,4 +1,4 @@
-/** What a trainer is made of and asked for, and what it tells. */
+/** The options and results of a trainer. */
 import type { Backend } from "../backend/backend.ts";
 import type { TrainingData } from "../data/batch.ts";
 import { checkBoolean, checkInteger, RnnError, show } from "../errors.ts";
@@ -12,62 +12,65 @@ import { checkClipping } from "./optimizer-state.ts";
 import { takeRecovery, type Recovered, type RecoveryOptions } from "./recovery.ts";
 import type { Training } from "./training-state.ts";
 
-/** What a `Trainer` needs; the first four have no default. */
+/** Options of a `Trainer`; the first four have no default. */
 export interface TrainerOptions extends LayerOptions {
   backend: Backend;
-  /** Where batches come from, e.g. `TextData`. */
+  /** The source of batches, e.g. `TextData`. */
   data: TrainingData;
   loss: Loss;
   optimizer: Optimizer;
   /** Gradients are scaled down to this global norm (Pascanu et al. 2013). */
   clipNorm?: number;
-  /** Each gradient is clipped to ±clipValue; behind clipNorm if there are both. */
+  /** Each gradient is clipped to ±clipValue, after clipNorm if both are set. */
   clipValue?: number;
-  /** Whether a step starts from the states the last one ended with (truncated BPTT; default true, unless the data says otherwise or a layer is bidirectional). */
+  /**
+   * If true, a step starts from the final states of the last one (truncated BPTT). Default true, unless the data says
+   * otherwise or a layer is bidirectional.
+   */
   carryState?: boolean;
   /** Seed of dropout (default 0). */
   seed?: number;
   /**
-   * What happens if the WebGPU device is lost: the training goes on from a copy on the host, on a new device or on the CPU,
-   * and makes the steps since that copy again, on the batches that it had then. It takes the host's memory for the copy
+   * What to do if the WebGPU device is lost. By default, training continues from a copy on the host, on a new device or
+   * on the CPU, and runs the steps since that copy again with the same batches. This takes host memory for the copy
    * (parameters and the optimiser's state) and for up to 32 MiB of batches. False: a lost device ends the training.
    */
   recovery?: RecoveryOptions | false;
 }
 
-/** How a training step went. */
+/** The result of a training step. */
 export interface Progress {
   /** Training steps done so far, this one included. */
   step: number;
   /** Of this step's batch, before its update. */
   loss: number;
-  /** Targets that counted, by the sum of their weights. If none did, loss and norm are 0, and nothing was learnt. */
+  /** Sum of the weights of the targets. If it is 0, loss and norm are 0, and the step learnt nothing. */
   targets: number;
   /** Global norm of the gradients, before clipping. */
   gradientNorm: number;
-  /** Of this step, from the optimiser's schedule. */
+  /** The learning rate of this step, from the optimiser's schedule. */
   learningRate: number;
   /** Targets per second since `run` was called. */
   tokensPerSecond: number;
-  /** Set in the first step that is told after a device was lost. */
+  /** Set in the first step that is reported after a device was lost. */
   recovered?: Recovered;
 }
 
-/** How long `Trainer.train` trains. */
+/** Options of `Trainer.train`. */
 export interface TrainOptions {
-  /** Training steps to make. */
+  /** Number of training steps. */
   steps: number;
   /** Ends the training early, after the steps in flight. */
   signal?: AbortSignal;
-  /** Called after each step; if it returns a promise, that is awaited. */
+  /** Called after each step. If it returns a promise, the trainer awaits it. */
   onProgress?: (progress: Progress) => unknown;
 }
 
-/** How a call of `Trainer.train` went. */
+/** The result of `Trainer.train`. */
 export interface Summary {
-  /** Steps that it made: fewer than it was asked for if the signal ended it. */
+  /** Steps made: fewer than requested if the signal ended the run. */
   steps: number;
-  /** Of each of these steps. */
+  /** The loss of each of these steps. */
   losses: number[];
   seconds: number;
   /** Targets per second. */

@@ -18,26 +18,29 @@ import type { Pending, Training, TrainingState } from "./training-state.ts";
 
 /** A loop over the steps of a training. */
 interface Run {
-  /** Whether its end has been asked for. */
+  /** True once the caller has left the loop. */
   isLeft: boolean;
   ended: Promise<void>;
 }
 
-/** Steps in flight before the oldest loss is waited for. The CPU has nothing to hide. */
+/** Most steps in flight. On the CPU one, because there is no read-back latency to hide. */
 const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1);
 
-/** Trains a model by truncated BPTT: one submit a step, with the carried state and the optimiser's on the device. */
+/**
+ * Trains a model by truncated BPTT. Each step is one submit; carried states and the optimiser's state stay on the
+ * device.
+ */
 export class Trainer {
   private readonly training: Training;
   private readonly data: TrainingData;
   private readonly recovery: Recovery;
   private running: Run | undefined;
   private disposed = false;
-  /** Steps that were in flight when a loop was left; the next one tells them first. */
-  private untold: Progress[] = [];
-  /** All of these that were ever told so: none of them is a step of the run that tells it. */
+  /** Steps that were in flight when a loop was left. The next loop reports them first. */
+  private unreported: Progress[] = [];
+  /** All steps that were ever reported by a later loop; `train` does not count them as its own. */
   private readonly earlier = new WeakSet<Progress>();
-  /** What is to be checked with the next batch. */
+  /** A check that waits for the next batch. */
   private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
@@ -61,7 +64,7 @@ export class Trainer {
     return this.recovery.state;
   }
 
-  /** What it trains on: another one than it was made with, once that was lost. */
+  /** The present backend. It is another one than at the start if that one was lost. */
   get backend(): Backend {
     return this.state.backend;
   }
@@ -86,13 +89,13 @@ export class Trainer {
   }
 
   /**
-   * The steps of a training, one after the other, for a loop that does something between them. **Nothing happens until it
-   * is iterated**: `for await (const { step, loss } of trainer.run({ steps }))`; `train` is the same without a loop.
-   * Leaving the loop, or `signal`, ends it after the steps in flight. Those that a loop was left with come first in the next.
+   * Trains step by step, for a loop that does something between the steps. **Nothing happens until it is iterated**:
+   * `for await (const { step, loss } of trainer.run({ steps }))`; `train` is the same without a loop.
+   * Leaving the loop, or `signal`, ends it after the steps in flight. The next loop yields those steps first.
    * @throws RnnError `numeric` if the loss or the gradient is not finite, naming step and loss. Parameters, the optimiser's
-   * state, carried states and running statistics are then those before the update that led there, and so is `step`;
-   * parameters are the last ones whose loss was finite. `option` while another loop trains the same
-   * parameters. What `data.batch` throws comes after the steps that were made before it.
+   * state, carried states, running statistics and `step` are then those before the update that caused it, and the
+   * parameters are the last ones whose loss was finite. `option` while another loop trains the same parameters. An
+   * error from `data.batch` is thrown after the steps before it were reported.
    */
   run(options: Omit<TrainOptions, "onProgress">): AsyncGenerator<Progress, void, undefined> {
     const { signal, steps } = takeOptions("Trainer", options, ["steps", "signal"], { needed: true });
@@ -101,7 +104,7 @@ export class Trainer {
     const run: Run = { isLeft: false, ended: Promise.resolve() };
     const loop = this.loop(run, steps, signal);
     const leave = loop.return.bind(loop);
-    // Known at once, so that the next run waits for this one's last steps instead of being refused.
+    // Set at once, so that the next run waits for the last steps of this one instead of being refused.
     loop.return = (value) => {
       run.isLeft = true;
       return leave(value);
@@ -120,7 +123,7 @@ export class Trainer {
     const pending: Pending[] = [];
     const settle = this.settling(pending);
     try {
-      while (this.untold.length > 0) yield this.untold.shift()!;
+      while (this.unreported.length > 0) yield this.unreported.shift()!;
       await this.recovery.begin();
       const last = this.step + steps;
       const batches = new Batches(this.data, this.model.batchFirst, this.state.recorder, signal);
@@ -129,7 +132,7 @@ export class Trainer {
       breath.begin();
       while (this.step < last && !signal?.aborted) {
         const coming = batches.take(this.step);
-        // Of no interest if the loop is left while earlier steps are told.
+        // Nobody needs this batch if the loop is left while earlier steps are reported.
         coming.catch(() => undefined);
         while (pending.length > 0 && (await isLater(coming, pending[0].downloads))) yield await settle();
         try {
@@ -137,7 +140,7 @@ export class Trainer {
           if (!batch) break;
           pending.push(await this.submit(batch, batches, last));
         } catch (error) {
-          // Told after the steps that went well.
+          // Thrown after the successful steps were reported.
           failure = { error };
           break;
         }
@@ -147,17 +150,18 @@ export class Trainer {
       while (pending.length > 0) yield await settle();
       if (failure) throw failure.error;
     } catch (error) {
-      // The steps behind a failed one changed nothing and have nothing to say.
+      // The steps behind a failed one changed nothing, so they are not reported.
       pending.length = 0;
       throw error;
     } finally {
-      // Left early: a failure in a step still in flight must not pass unseen, unless the caller has ended it.
+      // If the loop was left early, a failure in a step in flight must still be thrown, unless the caller has disposed
+      // of the trainer or destroyed the backend.
       if (this.disposed || this.backend.ended === "destroyed") pending.length = 0;
       try {
         while (pending.length > 0) {
           const progress = await settle();
           this.earlier.add(progress);
-          this.untold.push(progress);
+          this.unreported.push(progress);
         }
         this.recovery.end();
       } finally {
@@ -168,26 +172,27 @@ export class Trainer {
     }
   }
 
-  /** Takes the results of the oldest step in flight. */
+  /** Returns a function that awaits the oldest step in flight and returns its results. */
   private settling(pending: Pending[]): () => Promise<Progress> {
     const started = now();
     let tokens = 0;
-    let told = this.step;
+    let lastReported = this.step;
     return async () => {
       for (;;) {
         const done = pending[0];
         try {
           const progress = await this.recovery.report(done);
           pending.shift();
-          told = done.step;
+          lastReported = done.step;
           tokens += done.tokens;
           return { ...progress, tokensPerSecond: (1000 * tokens) / (now() - started) };
         } catch (error) {
           if (!this.recovery.isLost(done.state)) throw error;
-          // The same steps, made again elsewhere, and those that were already submitted there.
-          const again = await this.recovery.movedFrom(done.state);
-          const untold = again.filter(({ step }) => step > told);
-          // If there are none, the last one failed.
+          // Replace these steps by their replayed versions, and keep those that were already submitted to the new
+          // backend.
+          const again = await this.recovery.replace(done.state);
+          const untold = again.filter(({ step }) => step > lastReported);
+          // If all of them were reported already, the last one must have failed.
           pending.splice(
             0,
             Infinity,
@@ -199,7 +204,7 @@ export class Trainer {
     };
   }
 
-  /** Bytes that a training step takes on the device, for a batch as the data gives it next. Nothing is allocated. */
+  /** Bytes that a training step takes on the device, for the next batch of the data. Nothing is allocated. */
   async plannedMemory(): Promise<MemoryUse> {
     this.checkUsable();
     const { recorder, optimizer } = this.state;
@@ -208,8 +213,8 @@ export class Trainer {
   }
 
   /**
-   * Loss over `data` (by default the training data) from zero states, with dropout off.
-   * @param options.batches how many of its batches (default all)
+   * Computes the loss over `data` (by default the training data) from zero states, with dropout off.
+   * @param options.batches the number of batches to use (default all)
    */
   async evaluate(data: TrainingData = this.data, given: { batches?: number } = {}): Promise<Evaluation> {
     const options = takeOptions("evaluate", given, ["batches"]);
@@ -223,19 +228,19 @@ export class Trainer {
       1,
     );
     const batches = Math.min(there, checkInteger("evaluate", "batches", options.batches ?? there, 1));
-    return this.recovery.living(({ session }) => evaluate(session, { ...this.training, data, batches }));
+    return this.recovery.withLiveState(({ session }) => evaluate(session, { ...this.training, data, batches }));
   }
 
   /**
    * Everything a resumed run needs, as a safetensors file: parameters by PyTorch name, the optimiser's state under
-   * `optimizer.`, carried states under `carried.`, step and seed in the metadata. While a run is going on it is all of
-   * one moment, after the step that the file says.
-   * @param metadata further text to keep, e.g. the vocabulary
+   * `optimizer.`, carried states under `carried.`, step and seed in the metadata. During a run, all of it is from one
+   * moment, after the step that the file names.
+   * @param metadata further text to save, e.g. the vocabulary
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.checkUsable();
     return encodeCheckpoint({
-      ...(await this.recovery.living((state) => state.read())),
+      ...(await this.recovery.withLiveState((state) => state.read())),
       seed: this.training.seed,
       optimizerName: this.training.optimizer.name,
       metadata,
@@ -243,9 +248,9 @@ export class Trainer {
   }
 
   /**
-   * Goes back to a checkpoint: the next step is the one that followed it, bit for bit on the same backend.
+   * Restores a checkpoint. The next step equals the one that followed it, bit for bit on the same backend.
    * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then.
-   * Whether carried states fit batches that come as promises is known, and told, when the next run has the first of them
+   * If batches come as promises, the carried states are checked only when the next run has its first batch
    */
   restore(file: Uint8Array | ArrayBuffer): void {
     this.checkUsable();
@@ -259,14 +264,14 @@ export class Trainer {
     if (isPromise(next)) next.catch(() => undefined);
     else check(recorder.take(next));
     this.recovery.write(checkpoint);
-    this.untold = [];
+    this.unreported = [];
     this.checkFirst = isPromise(next) ? check : undefined;
   }
 
   /**
-   * Frees what the trainer has on the device (the optimiser's state, carried states, recordings) at once; without it, that
-   * is freed some time after nobody holds the trainer any more. The model keeps what it has learnt. A run that is going on
-   * is rejected, and so is every later call, with an RnnError `option`.
+   * Frees the trainer's memory on the device (the optimiser's state, carried states, recordings) at once. Without this
+   * call, it is freed some time after nobody holds the trainer any more. The model keeps what it has learnt. A run in
+   * progress is rejected, and so is every later call, with an RnnError `option`.
    */
   dispose(): void {
     this.disposed = true;
@@ -277,7 +282,7 @@ export class Trainer {
     this.dispose();
   }
 
-  /** @throws RnnError `option` if it, or its model, has been disposed of */
+  /** @throws RnnError `option` if the trainer or its model has been disposed of */
   private checkUsable(): void {
     if (this.disposed) throw new RnnError("option", "Trainer", "has been disposed of; make a new one");
     this.model.checkUsable();

@@ -1,4 +1,4 @@
-/** What a training keeps on one backend, and how it makes a step there. */
+/** The state of a training on one backend, and how it makes a step there. */
 import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
@@ -9,11 +9,11 @@ import { CarriedStates } from "../session/carried-states.ts";
 import type { LayerOptions } from "../session/plan.ts";
 import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { History, type Kept } from "./history.ts";
+import { History, type Backup } from "./history.ts";
 import { batchInputs, LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { OptimizerState, type Clipping, type Update } from "./optimizer-state.ts";
 
-/** How steps are made, on whatever backend. */
+/** The settings of a training, on any backend. */
 export interface Training {
   readonly model: Module;
   readonly loss: Loss;
@@ -24,34 +24,34 @@ export interface Training {
   readonly layerOptions: LayerOptions;
 }
 
-/** What a step is besides its batch. */
+/** The parts of a step besides its batch. */
 export interface StepPlan {
   readonly update: Update;
   readonly controls: Readonly<Record<string, Float64Array>>;
 }
 
-/** The moment before a step, as far as the device does not find back there by itself. */
+/** What is needed to undo a step, besides `lastGood` on the device. */
 interface Before {
   readonly step: number;
   readonly updates: ReadonlyMap<string, number>;
-  readonly kept: Kept;
+  readonly backup: Backup;
 }
 
 /** A step that was submitted but whose loss has not come back yet. */
 export interface Pending {
-  /** Where it was submitted. */
+  /** The state that submitted it. */
   readonly state: TrainingState;
   readonly step: number;
   readonly tokens: number;
   readonly learningRate: number;
-  /** Σ weights of the targets that count. */
+  /** Σ weights of the targets. */
   readonly targets: number;
-  /** None if no target counted: then nothing was learnt, and there is nothing to undo. */
+  /** Undefined if no target counted: then the step learnt nothing, and there is nothing to undo. */
   readonly before: Before | undefined;
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
-/** How a step went. */
+/** The result of a step. */
 export interface Outcome {
   step: number;
   loss: number;
@@ -60,10 +60,10 @@ export interface Outcome {
   learningRate: number;
 }
 
-/** Everything that a training goes on from, as it was at one moment. */
-export interface Moment {
+/** Everything that training needs to continue, all from one moment. */
+export interface Snapshot {
   readonly step: number;
-  /** Updates by parameter's path, where they are not `step`. */
+  /** Number of updates by parameter path, where it is not `step`. */
   readonly updates: Readonly<Record<string, number>>;
   readonly parameters: Record<string, Tensor<FloatArray>>;
   /** `<slot>.<parameter>`. */
@@ -71,12 +71,12 @@ export interface Moment {
   readonly carried: Record<string, NumericArray>;
 }
 
-/** A moment whose arrays have come to the host, but not yet in the order that files have. */
+/** A snapshot whose arrays are on the host, but not yet in the order of files. */
 export interface Capture {
   readonly step: number;
   /** A parameter's values, in device order. */
   readonly parameters: ((parameter: Parameter) => FloatArray) | undefined;
-  readonly moment: () => Moment;
+  readonly snapshot: () => Snapshot;
 }
 
 export class TrainingState {
@@ -91,12 +91,14 @@ export class TrainingState {
   private readonly history: History;
   /** Steps whose outcome has not been reported, the oldest first. */
   private readonly inFlight: Pending[] = [];
-  /** Before the last step of this run that is known to have gone well; none from before other parameters were frozen. */
+  /**
+   * The state before the last step of this run that is known to be good; none from before a change of what is frozen.
+   */
   private lastGood: Before | undefined;
   private firstStep = 0;
-  /** What the last update changed. */
+  /** The key of the last update. */
   private updating: string | undefined;
-  /** That of this run, once it has been undone. */
+  /** The failure of this run, once the failed step has been undone. */
   private failure: RnnError | undefined;
 
   constructor(
@@ -111,7 +113,7 @@ export class TrainingState {
     this.recorder = new LossRecorder(this.session, loss, this.carried, carryState, this.optimizer, layerOptions);
   }
 
-  /** Frees all of it, at once. */
+  /** Frees all of it at once. */
   dispose(): void {
     this.recorder.dispose();
     this.optimizer.free();
@@ -119,7 +121,7 @@ export class TrainingState {
     this.history.free();
   }
 
-  /** Before a run. */
+  /** Called before a run. */
   begin(): Promise<void> {
     return this.session.store.inTurn(() => {
       this.optimizer.begin();
@@ -130,38 +132,38 @@ export class TrainingState {
     });
   }
 
-  /** Whether somebody else has changed the parameters since the last step, or the last capture. */
+  /** True if someone else has changed the parameters since the last step or the last capture. */
   get isChanged(): boolean {
     return this.version !== this.session.store.version;
   }
 
-  /** What the next step will change, and what the optimiser is told there. */
+  /** The plan of the next step: what it updates, and the optimiser's inputs. */
   plan(): StepPlan {
     const update = this.optimizer.nextUpdate();
     return { update, controls: this.optimizer.controls(update, this.step) };
   }
 
   /**
-   * Other parameters have been frozen: an update gives back what it changes, which the one before it does not. So the steps
-   * in flight are waited for, and if they went well they are not to be undone any more.
+   * Handles a change of what is frozen. A failed update restores only the parameters that it updates, which are not
+   * those of the updates before. So this waits for the steps in flight; if they were good, they are never undone.
    */
-  private async beginAnew({ key }: Update): Promise<void> {
+  private async startAfterFreezing({ key }: Update): Promise<void> {
     if (this.updating === undefined || this.updating === key) return;
     await this.undoFailure(this.inFlight.length);
     if (this.failure) return;
     await this.session.store.inTurn(() => this.optimizer.begin());
-    if (this.lastGood) this.history.release(this.lastGood.kept);
+    if (this.lastGood) this.history.release(this.lastGood.backup);
     this.lastGood = this.updating = undefined;
     this.firstStep = this.step;
   }
 
   /**
    * Submits the next step.
-   * @param prepared called when nothing of the batch's is needed any more but what has been copied
-   * @param plan of the same step, if it is made again
+   * @param prepared called when everything needed from the batch has been copied
+   * @param plan the plan of the original step, in a replay
    */
   async submit(batch: TakenBatch, prepared: () => void, { update, controls } = this.plan()): Promise<Pending> {
-    await this.beginAnew(update);
+    await this.startAfterFreezing(update);
     if (this.failure) throw this.failure;
     const {
       step,
@@ -185,8 +187,8 @@ export class TrainingState {
           const states = this.carried.buffers;
           const starts = this.carried.begin(context.externals, batch.startsSequence);
           if (!learns) return starts;
-          const { kept, fills } = this.history.keep(states);
-          before = { step, updates: optimizer.updates, kept };
+          const { backup: kept, fills } = this.history.backUp(states);
+          before = { step, updates: optimizer.updates, backup: kept };
           return [...fills, ...starts];
         },
         after: () => {
@@ -214,8 +216,8 @@ export class TrainingState {
   }
 
   /**
-   * The outcome of the oldest step in flight, once it has come.
-   * @throws RnnError `numeric` if it is not finite
+   * Awaits the outcome of the oldest step in flight.
+   * @throws RnnError `numeric` if its loss or gradient norm is not finite
    */
   async report(pending: Pending): Promise<Outcome> {
     const { step, targets, learningRate, before } = pending;
@@ -228,21 +230,21 @@ export class TrainingState {
       throw this.failure!;
     }
     if (before && before.step < this.firstStep) {
-      this.history.release(before.kept);
+      this.history.release(before.backup);
     } else if (before) {
-      if (this.lastGood) this.history.release(this.lastGood.kept);
+      if (this.lastGood) this.history.release(this.lastGood.backup);
       this.lastGood = before;
     }
     this.inFlight.shift();
     return { step, targets, learningRate, loss, gradientNorm };
   }
 
-  /** What there is to go on from, all of one moment between two steps. */
-  async read(): Promise<Moment> {
-    return (await this.capture()).moment();
+  /** A snapshot of one moment between two steps. */
+  async read(): Promise<Snapshot> {
+    return (await this.capture()).snapshot();
   }
 
-  /** The same, put in order only if it is needed. */
+  /** The same, with arrays put into file order only if needed. */
   async capture(): Promise<Capture> {
     const { store } = this.session;
     for (;;) {
@@ -270,15 +272,15 @@ export class TrainingState {
         return {
           step,
           parameters,
-          moment: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }),
+          snapshot: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }),
         };
-      // A step in flight has failed, which nobody has been told yet: this was no moment between two steps.
+      // A step in flight has failed and has not been reported yet, so this is not a state between two good steps.
       await this.undoFailure(this.inFlight.length);
       if (!this.failure) throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
     }
   }
 
-  /** Goes back to before the step that made a loss infinite, if one of the oldest `count` steps in flight found it so. */
+  /** If one of the oldest `count` steps in flight failed, goes back to the state before the update that caused it. */
   private async undoFailure(count: number): Promise<void> {
     let good = this.lastGood;
     for (const { step, before, downloads } of this.inFlight.slice(0, count)) {
@@ -289,15 +291,16 @@ export class TrainingState {
         if (before.step >= this.firstStep) good = before;
         continue;
       }
-      // This step and those behind it changed nothing else, and the update before it is undone: its outcome is what failed.
+      // This step and those behind it changed nothing else. The update before it is undone, because its result is what
+      // failed.
       const back = good ?? before;
-      // What half precision cannot hold becomes NaN.
+      // A value too large for half precision becomes NaN.
       const remedy =
         this.training.layerOptions.storage === "float16"
           ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504'
           : ", or clipNorm";
       await this.session.store.inTurn(() => {
-        this.history.restore(back.kept);
+        this.history.restore(back.backup);
         this.optimizer.updates = back.updates;
         this.step = back.step;
         this.failure ??= new RnnError(
@@ -310,14 +313,14 @@ export class TrainingState {
     }
   }
 
-  /** Goes on from there. */
+  /** Continues from this snapshot. */
   write({
     step,
     updates,
     parameters,
     optimizer,
     carried,
-  }: Pick<Moment, "step" | "updates" | "carried"> & {
+  }: Pick<Snapshot, "step" | "updates" | "carried"> & {
     parameters: Readonly<Record<string, Tensor>>;
     optimizer: Readonly<Record<string, Tensor>>;
   }): void {
@@ -329,7 +332,7 @@ export class TrainingState {
     this.carried.write(carried);
   }
 
-  /** As far as the device has no part in it. */
+  /** Restores parameters and step on the host only, without a device. */
   writeHost({ step, parameters }: { step: number; parameters: Readonly<Record<string, Tensor>> }): void {
     this.training.model.loadStateDict(parameters);
     this.step = step;
