@@ -16,7 +16,7 @@ export { LogSoftmax, ReLU, Sigmoid, Softmax, Tanh } from "./nn/activation.ts";
 export { Dropout } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { Linear } from "./nn/linear.ts";
-export { Module, type StateDict } from "./nn/module.ts";
+export { Module, type LoadResult, type StateDict } from "./nn/module.ts";
 export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
 export { GRU, LSTM, RNN } from "./recurrent/layer/built-in.ts";

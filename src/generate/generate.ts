@@ -76,7 +76,7 @@ function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): S
     throw new RnnError(
       "option",
       where,
-      "needs layers of one direction: a bidirectional one reads from the end of the text, which is yet to be drawn",
+      "needs layers that read forwards only: the end of the text, where others begin, is yet to be drawn",
     );
   if (model.idCount === undefined)
     throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");

@@ -1,6 +1,6 @@
 import { Dependants, disposeSymbol } from "../disposable.ts";
-import { checkInteger, listed, reading, RnnError, show } from "../errors.ts";
-import { isA, takeEntries } from "../options.ts";
+import { checkBoolean, checkInteger, listed, reading, RnnError, show } from "../errors.ts";
+import { isA, takeEntries, takeOptions } from "../options.ts";
 import type { Variable } from "../ops/tape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
@@ -10,6 +10,14 @@ import { inTurn } from "./turns.ts";
 
 /** Arrays by PyTorch name, in PyTorch's shapes and orders. */
 export type StateDict = Record<string, Tensor>;
+
+/** What `loadStateDict` did not find. */
+export interface LoadResult {
+  /** Names of the model that the state dictionary lacks. */
+  missing: string[];
+  /** Names of the state dictionary that the model lacks. */
+  unexpected: string[];
+}
 
 /** A seed for whoever gives none: any integer of 32 bits. */
 export function anySeed(): number {
@@ -170,21 +178,29 @@ export abstract class Module {
   }
 
   /**
-   * Takes over values by name. Nothing changes unless all fit.
-   * @throws RnnError `format` if a name is missing or unknown or a shape differs; `data` if a value is not finite
+   * Takes over values by name. Nothing changes unless all fit. With `partial: true` names may be missing, whose parameters
+   * stay what they are, and others may be left over; values under names that the model has must fit still.
+   * @returns the model's names that the dictionary lacks, and the dictionary's that the model lacks; none unless partial
+   * @throws RnnError `format` if a name is missing or unknown or a shape differs, or with `partial: true` if no name is
+   * known; `data` if a value is not finite
    */
-  loadStateDict(given: Readonly<Record<string, TensorLike>>): void {
+  loadStateDict(given: Readonly<Record<string, TensorLike>>, options: { partial?: boolean } = {}): LoadResult {
     const dict = new Map(takeEntries("loadStateDict", "the state dictionary", "tensors by name", given, "format"));
+    const partial = checkBoolean("loadStateDict", "partial", takeOptions("loadStateDict", options, ["partial"]).partial ?? false);
     const parameters = this.namedParameters();
     const missing = [...parameters.keys()].filter((name) => !dict.has(name));
-    const unknown = [...dict.keys()].filter((name) => !parameters.has(name));
-    if (missing.length > 0 || unknown.length > 0) {
+    const unexpected = [...dict.keys()].filter((name) => !parameters.has(name));
+    const fits = partial ? parameters.size === 0 || missing.length < parameters.size : missing.length === 0 && unexpected.length === 0;
+    if (!fits) {
       const lacks = missing.length > 0 ? `lacks ${listed(missing)}` : "";
-      const extra = unknown.length > 0 ? `has unknown ${listed(unknown)}` : "";
+      const extra = unexpected.length > 0 ? `has unknown ${listed(unexpected)}` : "";
       throw new RnnError("format", "loadStateDict", `the state dictionary ${[lacks, extra].filter(Boolean).join(" and ")}`);
     }
-    const values = [...parameters].map(([name, parameter]) => [parameter, checkParameterValue(name, parameter, dict.get(name))] as const);
+    const values = [...parameters]
+      .filter(([name]) => dict.has(name))
+      .map(([name, parameter]) => [parameter, checkParameterValue(name, parameter, dict.get(name))] as const);
     for (const [parameter, value] of values) parameter.set(value);
+    return { missing, unexpected };
   }
 
   /** Draws all parameters anew from `seed`, an integer of at least 0. */

@@ -107,7 +107,7 @@ export function takeTrainer(
     throw new RnnError(
       "option",
       "Trainer",
-      "carryState must be false with bidirectional layers: what the second direction ends with belongs to the first step, not to the next batch",
+      "carryState must be false with layers that read backwards: what they end with belongs to the first step, not to the next batch",
     );
   const carryState = checkBoolean("Trainer", "carryState", options.carryState ?? data.carriesState ?? true) && !model.readsBackwards;
   const seed = checkInteger("Trainer", "seed", options.seed ?? 0, 0);

@@ -68,6 +68,7 @@ const types = [
   "Initializer",
   "LayerOptions",
   "LayerShape",
+  "LoadResult",
   "Loss",
   "MemoryUse",
   "Merge",

@@ -175,7 +175,12 @@ describe("layers refuse", () => {
       "option",
       'RNN: nonlinearity must be "tanh" or "relu", got "sigmoid"',
     ],
-    ["a bias that is not there", () => new LSTM(3, 4, { forgetBias: 1, bias: false }), "option", "LSTM: forgetBias needs bias: true"],
+    [
+      "a bias that is not there",
+      () => new LSTM(3, 4, { forgetBias: 1, bias: false }),
+      "option",
+      "LSTM: forgetBias needs a bias, which bias: false leaves out",
+    ],
     [
       "a bias of a gate that is not there",
       () => new LSTM(3, 4, { forgetBias: 1, forgetGate: "coupled" }),

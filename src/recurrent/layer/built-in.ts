@@ -77,7 +77,8 @@ export class LSTM extends RecurrentLayer {
     const outputActivation = checkChoice("LSTM", "outputActivation", options.outputActivation ?? "tanh", ["tanh", "identity"]);
     const peepholes = checkBoolean("LSTM", "peepholes", options.peepholes ?? false);
     if (forgetBias !== undefined) checkNumber("LSTM", "forgetBias", forgetBias);
-    if (forgetBias !== undefined && options.bias === false) throw new RnnError("option", "LSTM", "forgetBias needs bias: true");
+    if (forgetBias !== undefined && options.bias === false)
+      throw new RnnError("option", "LSTM", "forgetBias needs a bias, which bias: false leaves out");
     if (forgetBias !== undefined && forgetGate !== "gate")
       throw new RnnError("option", "LSTM", `forgetBias needs forgetGate: "gate", got "${forgetGate}", which has no bias of its own`);
     const projSize = checkInteger("LSTM", "projSize", options.projSize ?? 0, 0);

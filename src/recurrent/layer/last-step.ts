@@ -9,7 +9,7 @@ import type { Parameter } from "../../nn/parameter.ts";
 import { GRU, LSTM, RNN } from "./built-in.ts";
 
 /**
- * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps. Of
+ * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps ([·] of a single sequence). Of
  * each row it is the last step that the row has by its length; of the second direction, which ends where the row
  * begins, the first. Both are merged as the layer merges outputs. A row of length 0 gives the initial state.
  *
@@ -58,7 +58,7 @@ export class LastStep extends Module {
         'of: "lastStep" needs whole rows, got lengths; leave it out, and each row gives what was read in the end',
       );
     const output = this.rnn.forward(context, input);
-    const time = this.rnn.batchFirst ? 1 : 0;
+    const time = this.rnn.batchFirst && input.shape.length > 2 ? 1 : 0;
     const steps = output.shape[time];
     const last = slice(context.tape, context.label("last"), output, time, steps - 1, steps);
     return last.reshaped(output.shape.filter((_, axis) => axis !== time));
@@ -77,10 +77,10 @@ export class LastStep extends Module {
       input,
     );
     // Final states lie where the layer left them, which need not be where a kernel may bind them.
-    const [B] = ends[0].shape;
-    const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, B));
+    const rows = ends[0].shape.slice(0, -1);
+    const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, end.shape[0]));
     if (directions === 1) return outputs[0];
     const both = mergeDirections(context, outputs, merge);
-    return merge === "none" ? both.reshaped([B, 2, outputSize]) : both;
+    return merge === "none" ? both.reshaped([...rows, 2, outputSize]) : both;
   }
 }

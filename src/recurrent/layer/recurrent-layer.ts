@@ -7,10 +7,10 @@ import type { Variable } from "../../ops/tape.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { dropElements } from "../../nn/dropout.ts";
-import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "../../nn/initializers.ts";
 import { anySeed, Module } from "../../nn/module.ts";
 import { mergeDirections, type Merge } from "../../nn/merge.ts";
 import { Parameter } from "../../nn/parameter.ts";
+import { plannedParameters, takeBias, type GateBias } from "./parameters.ts";
 import { projected } from "./projection.ts";
 import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
@@ -18,9 +18,9 @@ import { Regularizer, regularizationNames, type RegularizationOptions } from "./
 export interface RecurrentLayerOptions extends RegularizationOptions {
   /** Layers stacked on each other (default 1, at most 1024). */
   numLayers?: number;
-  /** Whether there are b_ih and b_hh (default true). */
-  bias?: boolean;
-  /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false). */
+  /** b_ih and b_hh (true, the default), b_ih alone ("input", as files with one bias have it), or none. */
+  bias?: boolean | "input";
+  /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false); a single sequence is [steps, ·] in any case. */
   batchFirst?: boolean;
   /** Dropout between layers, in training (default 0). */
   dropout?: number;
@@ -31,6 +31,12 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
    * final state belongs to the first step, so that states handed on from chunk to chunk mean nothing to it.
    */
   bidirectional?: boolean;
+  /**
+   * The only direction reads from the last step to the first (default false); so do all layers of a stack. Outputs stay
+   * in the order of the input's steps (Keras' go_backwards hands them out in the order of reading). Parameters are named
+   * as without it, and the final state belongs to the first step.
+   */
+  reverse?: boolean;
   /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
   merge?: Merge;
   /**
@@ -47,9 +53,6 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
 /** Layers of one stack at most. */
 const mostLayers = 1024;
 
-/** A parameter that is yet to be made. */
-type Planned = readonly [name: string, ...of: ConstructorParameters<typeof Parameter>];
-
 export const commonOptions = [
   "numLayers",
   "bias",
@@ -57,6 +60,7 @@ export const commonOptions = [
   "dropout",
   "variational",
   "bidirectional",
+  "reverse",
   "merge",
   "recurrentInit",
   "inputInit",
@@ -68,6 +72,7 @@ export const commonOptions = [
  * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
  * U(-1/√H, 1/√H). D·H is H where `merge` leaves as many outputs. States are [numLayers·D, batch, H], index layer·D + direction.
+ * A single sequence may come without a batch: input [steps, I], output [steps, D·H], states [numLayers·D, H].
  * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H]
  * (no bias of any kind with `bias: false`), G being the gates that have parameters;
  * with batch normalisation `running_l{k}`, which is not learnt (see `RegularizationOptions`). Of a projected LSTM,
@@ -75,10 +80,12 @@ export const commonOptions = [
  */
 export abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
-  readonly bias: boolean;
+  readonly bias: boolean | "input";
   private readonly timeSecond: boolean;
   readonly dropout: number;
   readonly directions: 1 | 2;
+  /** Whether the only direction reads from the last step to the first. */
+  readonly reverse: boolean;
   /** Numbers of h: hiddenSize, or projSize of a projected LSTM. */
   readonly outputSize: number;
   readonly merge: Merge;
@@ -92,18 +99,21 @@ export abstract class RecurrentLayer extends Module {
     readonly hiddenSize: number,
     private readonly cell: Cell,
     options: RecurrentLayerOptions,
-    { gateBias, projSize = 0 }: { gateBias?: { gate: string; value: number }; projSize?: number } = {},
+    { gateBias, projSize = 0 }: { gateBias?: GateBias; projSize?: number } = {},
   ) {
     super();
     checkInteger(name, "inputSize", inputSize, 1);
     checkInteger(name, "hiddenSize", hiddenSize, 1);
     this.numLayers = checkSize(name, "numLayers", options.numLayers ?? 1, 1, mostLayers);
-    this.bias = checkBoolean(name, "bias", options.bias ?? true);
+    this.bias = takeBias(name, options.bias ?? true);
     this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
     this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
+    this.reverse = checkBoolean(name, "reverse", options.reverse ?? false);
+    if (this.reverse && this.directions === 2)
+      throw new RnnError("option", name, "reverse is for one direction; with bidirectional: true the second one reads backwards already");
     this.merge = checkChoice<Merge>(name, "merge", options.merge ?? "concat", ["concat", "sum", "mul", "average", "none"]);
-    if (options.merge !== undefined && this.directions === 1)
+    if (this.merge !== "concat" && this.directions === 1)
       throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
     this.variational = checkBoolean(name, "variational", options.variational ?? false);
     if (this.variational && this.dropout === 0)
@@ -119,7 +129,9 @@ export abstract class RecurrentLayer extends Module {
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
     this.regularizer = new Regularizer(name, cell, options, projSize > 0);
     this.outputSize = projSize || hiddenSize;
-    const planned = this.plannedParameters(recurrentInit, inputInit, gateBias);
+    const sizes = { I: inputSize, H: hiddenSize, P: this.outputSize, deeper: this.outputSize * (this.joins ? this.directions : 1) };
+    const suffixes = Array.from({ length: this.numLayers }, (_, layer) => this.suffixes(layer));
+    const planned = plannedParameters(cell, sizes, suffixes, { bias: this.bias, recurrentInit, inputInit, gateBias }, this.regularizer);
     // Before anything is allocated.
     checkCount(
       name,
@@ -135,52 +147,7 @@ export abstract class RecurrentLayer extends Module {
   }
 
   override get readsBackwards(): boolean {
-    return this.directions === 2;
-  }
-
-  private plannedParameters(
-    recurrentInit: "uniform" | "orthogonal" | "identity",
-    inputInit: "uniform" | "glorotUniform" | "glorotNormal",
-    gateBias: { gate: string; value: number } | undefined,
-  ): Planned[] {
-    const planned: Planned[] = [];
-    const H = this.hiddenSize;
-    const { gateNames, parameterGates = gateNames } = this.cell;
-    const G = parameterGates.length;
-    const lanes = gateNames.map((name) => parameterGates.indexOf(name));
-    const seeing = parameterGates.filter((name) => name !== "g");
-    const base = uniform(1 / Math.sqrt(H));
-    const recurrent = { uniform: base, orthogonal: orthogonal(G), identity: identity(G) }[recurrentInit];
-    const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
-    const ofBiases = recurrentInit === "identity" ? constant(0) : base;
-    // A gate's bias is the sum of two; the first takes the whole value.
-    const biasRows = (value: number): Initializer => {
-      if (!gateBias) return ofBiases;
-      const first = parameterGates.indexOf(gateBias.gate) * H;
-      return withRows(ofBiases, first, first + H, value);
-    };
-    const { outputSize: P, regularizer } = this;
-    const { gains, runningShape } = regularizer;
-    for (let layer = 0; layer < this.numLayers; layer++) {
-      const inputs = layer === 0 ? this.inputSize : P * (this.joins ? this.directions : 1);
-      for (const suffix of this.suffixes(layer)) {
-        planned.push([`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]);
-        planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
-        if (this.cell.hasPeepholes)
-          planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
-        if (this.bias) {
-          planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
-          planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
-        }
-        if (P !== H) planned.push([`weight_hr_${suffix}`, [P, H], base]);
-        if (!gains) continue;
-        for (const side of ["ih", "hh"]) planned.push([`gain_${side}_${suffix}`, [G * H], constant(gains.first), G, lanes]);
-        if (gains.memory) planned.push([`gain_c_${suffix}`, [H], constant(gains.first)]);
-        if (gains.memory && this.bias) planned.push([`bias_c_${suffix}`, [H], constant(0)]);
-        if (runningShape) planned.push([`running_${suffix}`, runningShape(H), regularizer.firstStatistics, 1, undefined, true]);
-      }
-    }
-    return planned;
+    return this.directions === 2 || this.reverse;
   }
 
   /** Whether outputs of both directions lie side by side. */
@@ -201,16 +168,16 @@ export abstract class RecurrentLayer extends Module {
   ): Lane {
     return {
       label: context.label(suffix),
-      reverse: direction === 1,
+      reverse: this.reverse || direction === 1,
       initialH,
       initialC,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
         recurrentWeight: context.parameter(`weight_hh_${suffix}`),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
-        recurrentBias: this.bias ? context.parameter(`bias_hh_${suffix}`) : undefined,
+        recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         peepholes: this.cell.hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
-        gains: this.regularizer.gainsOf(context, suffix, this.bias),
+        gains: this.regularizer.gainsOf(context, suffix, this.bias !== false),
       },
     };
   }
@@ -250,9 +217,38 @@ export abstract class RecurrentLayer extends Module {
 
   forward(context: Context, input: Variable): Variable {
     checkCall(this.name, context, input);
+    if (input.shape.length === 2) return this.single(context, input);
     checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
+    if (!this.batchFirst) return this.sequence(context, input);
     const { tape } = context;
-    let x = this.batchFirst ? permute(tape, context.label("input.time"), input, [1, 0, 2]) : input;
+    const y = this.sequence(context, permute(tape, context.label("input.time"), input, [1, 0, 2]));
+    return permute(tape, context.label("output.batch"), y, y.shape.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]);
+  }
+
+  /** A sequence without a batch: [steps, I] to [steps, D·H], with states [layers·D, H]. */
+  private single(context: Context, input: Variable): Variable {
+    checkShape(this.name, "input", input.shape, ["steps", this.inputSize]);
+    const [T, I] = input.shape;
+    if (context.lengths) throw new RnnError("option", this.name, `lengths need an input with a batch, got [${T}, ${I}]`);
+    if (context.tape.options.recurrent)
+      throw new RnnError("option", this.name, `gradientFlow needs an input with a batch; reshape [${T}, ${I}] to [${T}, 1, ${I}]`);
+    const ofOne = context.within({
+      initialState: (name, [layers, , size]) => context.initialState(name, [layers, size])?.map((h) => h.reshaped([1, size])),
+      finalState: (name, [layers, , size], values) =>
+        context.finalState(
+          name,
+          [layers, size],
+          values.map((h) => h.reshaped([size])),
+        ),
+    });
+    const y = this.sequence(ofOne, input.reshaped([T, 1, I]));
+    return y.reshaped([T, ...y.shape.slice(2)]);
+  }
+
+  /** @param input [T, B, I] */
+  private sequence(context: Context, input: Variable): Variable {
+    const { tape } = context;
+    let x = input;
     const [T, B] = x.shape;
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = (size: number): number[] => [this.numLayers * this.directions, B, size];
@@ -273,7 +269,7 @@ export abstract class RecurrentLayer extends Module {
     const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
     const stacked =
       plain &&
-      this.directions === 1 &&
+      !this.readsBackwards &&
       !dropsOut &&
       canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
@@ -291,9 +287,8 @@ export abstract class RecurrentLayer extends Module {
       const outputs = this.walk(context, layer, x, lanes, lengths).map((result, n) => keep(result, lanes[n].label));
       x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
-    if (this.merge === "none") x = x.reshaped([T, B, 2, this.outputSize]);
     context.finalState("h", stateShape(this.outputSize), hN);
     if (cN.length > 0) context.finalState("c", stateShape(this.hiddenSize), cN);
-    return this.batchFirst ? permute(tape, context.label("output.batch"), x, x.shape.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]) : x;
+    return this.merge === "none" ? x.reshaped([T, B, 2, this.outputSize]) : x;
   }
 }
