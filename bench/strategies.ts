@@ -2,7 +2,7 @@
 // a grid of layers and tells how far the calibrated choice is from the better one. Time loops alone, best of interleaved
 // runs. --cpu-time is for software adapters on a busy machine: the clock is this process's processor time, for
 // calibration too.
-import { calibrate, createBackend, explainStrategy, type Strategy } from "webgpu-rnn";
+import { calibrate, createBackend, explainStrategy } from "webgpu-rnn";
 import type { Backend } from "../src/backend/backend.ts";
 import { gruResetBefore } from "../src/recurrent/cells/gru-reset-before.ts";
 import { gru } from "../src/recurrent/cells/gru.ts";
@@ -32,7 +32,7 @@ async function measure(
   pass: "forward" | "backward",
   B: number,
   H: number,
-): Promise<Record<Strategy, number>> {
+): Promise<Record<(typeof strategies)[number], number>> {
   const runs = await Promise.all(
     strategies.map(async (strategy) => ({
       strategy,
@@ -70,7 +70,7 @@ for (const cell of cellNames.split(",") as (keyof typeof cells)[]) {
           { T, B, H, G: cells[cell].gateNames.length, phases: "gatePhases" in cells[cell] ? 2 : 1, training },
           profile,
         );
-        const loss = taken[strategy] / Math.min(taken.loop, taken.step) - 1;
+        const loss = taken[strategy === "loop" ? "loop" : "step"] / Math.min(taken.loop, taken.step) - 1;
         losses.push(loss);
         unguided.push(taken.loop / Math.min(taken.loop, taken.step) - 1);
         console.log(

@@ -26,14 +26,8 @@ export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./ops/tape.ts";
-export {
-  chooseStrategy,
-  explainStrategy,
-  type LayerShape,
-  type Strategy,
-  type StrategyChoice,
-  type StrategyOption,
-} from "./recurrent/choose.ts";
+export { chooseStrategy, explainStrategy, type StrategyChoice } from "./recurrent/choose.ts";
+export type { LayerShape, StrategyName } from "./recurrent/strategies/strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";

@@ -37,7 +37,7 @@ export function matmul(
   };
   // Without a bias any readable buffer can stand in its place.
   const views = { a, b, bias: bias ?? b, c };
-  const { profile, avoided } = recording;
+  const { profile, avoided } = recording.target;
   const both = sums && chooseMatmulWithSums(params, profile, avoided);
   if (both) {
     recording.dispatch(both, { ...views, sums }, params);

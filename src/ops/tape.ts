@@ -6,7 +6,7 @@
 import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
-import type { StrategyOption } from "../recurrent/choose.ts";
+import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import type { recurrent } from "../recurrent/sequence.ts";
 
 /** Rows of a table by id: what a variable is that an embedding made. */
@@ -90,17 +90,13 @@ export interface TapeOptions {
   /** Whether `backward` will be called: ops keep what it needs. */
   readonly differentiates: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
-  readonly strategy?: StrategyOption;
-  /** Whether stacked layers that loop by steps may share them: on WebGPU, where a dispatch of several layers has that many times the threads. */
-  readonly sharesSteps?: boolean;
+  readonly strategy?: StrategyName;
   /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
   readonly recompute?: boolean;
   /** Whether recurrent layers keep weights and gates in half precision. */
   readonly halves?: boolean;
   /** In the place of the op `recurrent`; what computes the same in another way (see `unrolled`). */
   readonly recurrent?: typeof recurrent;
-  /** The most elements that one buffer may hold on the device (default: any number). */
-  readonly mostElements?: number;
 }
 
 export class Tape {

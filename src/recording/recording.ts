@@ -3,9 +3,8 @@
  * here knows a device; backends interpret it (CPU) or encode it anew for each submit (WebGPU).
  */
 import { RnnError } from "../errors.ts";
-import type { DeviceProfile } from "../kernels/device-profile.ts";
 import { alignment, type Bindings, type ElementType, type Kernel, type Params, type ParamTypes } from "../kernels/kernel.ts";
-import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
+import { anyCpu, type Target } from "./target.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -72,16 +71,10 @@ export class Recording {
   private readonly settled = new Set<Buffer>();
   private prologue = 0;
   /** Where commands go: to the list, or for now to what `derive` collects. */
-  private target = this.commands;
+  private list = this.commands;
 
-  /**
-   * @param profile what is known of the device it is for, where ops choose between kernels that compute the same
-   * @param avoided kernels that are wrong on it
-   */
-  constructor(
-    readonly profile?: DeviceProfile,
-    readonly avoided: Avoided = nothingAvoided,
-  ) {}
+  /** @param target the device that it is for */
+  constructor(readonly target: Target = anyCpu) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.
@@ -116,11 +109,11 @@ export class Recording {
         );
       if (clash) throw new RnnError("shape", kernel.name, `${name} is written and may not share ${view.buffer.label} with ${clash[0]}`);
     }
-    this.target.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
+    this.list.push({ kind: "dispatch", kernel: kernel as unknown as Kernel, views, params });
   }
 
   copy(from: View, to: View): void {
-    this.target.push({ kind: "copy", from, to });
+    this.list.push({ kind: "copy", from, to });
   }
 
   /** Says that a buffer's contents change between runs only, and that whoever runs the program knows when (`RunParts.moment`). */
@@ -138,13 +131,13 @@ export class Recording {
    * buffers that they write are settled too, and a run leaves them out while nothing has changed. Else they stand here.
    */
   derive<T>(from: readonly View[], record: () => T): T {
-    if (this.target !== this.commands || !this.isSettled(from)) return record();
+    if (this.list !== this.commands || !this.isSettled(from)) return record();
     const collected: Command[] = [];
-    this.target = collected;
+    this.list = collected;
     try {
       return record();
     } finally {
-      this.target = this.commands;
+      this.list = this.commands;
       this.commands.splice(this.derived, 0, ...collected);
       this.derived += collected.length;
       for (const { buffer } of collected.flatMap((command) => usesOf(command).writes)) this.settled.add(buffer);
@@ -187,8 +180,8 @@ export class Recording {
   }
 
   private first(command: Command): void {
-    if (this.target === this.commands) this.commands.splice(this.derived + this.prologue++, 0, command);
-    else this.target.unshift(command);
+    if (this.list === this.commands) this.commands.splice(this.derived + this.prologue++, 0, command);
+    else this.list.unshift(command);
   }
 
   /** Hands `view` to the host after the run, under `name`. */

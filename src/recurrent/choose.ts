@@ -1,70 +1,46 @@
 /**
- * The choice between both ways to walk time (see `Strategy`): a pure function of the layer's shape, of what a
- * workgroup holds, and of what was measured on the device.
- *
- * A profile has microseconds per step of an LSTM layer on a grid of H units and B rows. In between, their logarithms
- * are interpolated along those of H and B; below the grid they stay what they are at its edge, since fixed costs rule
- * there; above it they go on as they rose last. Of an LSTM's step, what a step of one unit costs is taken as fixed
- * (dispatches, barriers), the rest as loads and products: one number of h and G weights for each pair of units.
+ * The choice of a strategy: a pure function of the layer's shape, of what each strategy refuses, and of what was measured
+ * on the device.
  */
-import { checkProfile, interpolate, profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
-import { Avoided, checkSelfTest, type SelfTest } from "../kernels/self-test.ts";
-import { checkBoolean, checkInteger } from "../errors.ts";
+import { checkBoolean, checkChoice, checkInteger, RnnError } from "../errors.ts";
+import { checkProfile, profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
+import { Avoided, checkSelfTest, nothingAvoided, type SelfTest } from "../kernels/self-test.ts";
 import { takeOptions } from "../options.ts";
-import { mostLoopUnits } from "./kernels/loop.ts";
+import type { Target } from "../recording/target.ts";
+import { loop } from "./strategies/loop.ts";
+import { step, wavefront } from "./strategies/step.ts";
+import type { LayerShape, Strategy, StrategyName } from "./strategies/strategy.ts";
 
-/** One dispatch for the whole time loop, or one (two-phase cells: two) for each step. */
-export type Strategy = "loop" | "step";
-
-/**
- * What may be asked for. "wavefront" is "step", where stacked layers share their dispatches: T+L-1 of them for L layers
- * instead of T·L. Layers that cannot (bidirectional
- * ones, with dropout between them, with two phases, on the CPU) take "step".
- */
-export type StrategyOption = Strategy | "wavefront";
+/** By name, the preferred one first where nothing was measured. */
+export const strategies: Readonly<Record<StrategyName, Strategy>> = { loop, step, wavefront };
+export const strategyNames = Object.keys(strategies) as StrategyName[];
 
 /**
- * So many times the step's predicted time the loop may take and still be chosen: what lies within the error of a short
- * measurement shall not make the choice, and the results' last digits, differ from one calibration to the next.
+ * The loop is taken up to this multiple of the step's predicted time. A short measurement cannot tell so small a
+ * difference, and two calibrations of one device shall seldom choose differently, since the last digits of results differ.
  */
 const margin = 1.1;
 
-/** A recurrent layer as far as its cost goes. */
-export interface LayerShape {
-  /** T steps, B rows of the batch, H units, G gates. */
-  readonly T: number;
-  readonly B: number;
-  readonly H: number;
-  readonly G: number;
-  /** Dependent products in a step (default 1); 2 for the GRU with the reset before the product. */
-  readonly phases?: number;
-  /** Directions or layers walked at the same time (default 1). */
-  readonly lanes?: number;
-  /** Whether the backward pass follows. */
-  readonly training: boolean;
-}
-
 /** What `explainStrategy` answers. */
 export interface StrategyChoice {
-  readonly strategy: Strategy;
-  /** What the time loops are expected to take; undefined without a profile. `loop` is Infinity if it cannot hold the layer. */
-  readonly milliseconds: Readonly<Record<Strategy, number>> | undefined;
+  readonly strategy: StrategyName;
+  /** Predicted times of all time steps; undefined without a profile. Infinity for a strategy that refuses the layer. */
+  readonly milliseconds: Readonly<Record<StrategyName, number>> | undefined;
   /** The choice and its reason in a line. */
   readonly text: string;
 }
 
 /**
  * The strategy for a layer of this shape. Without a profile: the loop where a workgroup can hold a layer, since a
- * dispatch costs more than a step of a small one computes. On the CPU, where there is no profile, that is never the
- * slower one.
+ * dispatch costs more than a step of a small layer computes.
  */
-export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): Strategy {
+export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyName {
   return explainStrategy(shape, profile, selfTest).strategy;
 }
 
 /**
- * What `chooseStrategy` answers, with the predicted times of both and a line for people.
- * @throws RnnError `option` for a shape that is none, `format` for a profile or self-test that others have made
+ * The strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line for people.
+ * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
  * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
  */
 export function explainStrategy(
@@ -72,49 +48,96 @@ export function explainStrategy(
   profile: DeviceProfile | undefined,
   selfTest?: Pick<SelfTest, "failures">,
 ): StrategyChoice {
-  const taken = takeOptions("strategy", shape, ["T", "B", "H", "G", "phases", "lanes", "training"], { needed: true });
+  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "regularized", "recomputes", "training"] as const;
+  const taken = takeOptions("strategy", shape, names, { needed: true });
   for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
-  for (const name of ["phases", "lanes"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
+  for (const name of ["phases", "lanes", "layers"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
+  checkChoice("strategy", "regularized", taken.regularized ?? "none", ["none", "row", "batch"]);
+  checkBoolean("strategy", "recomputes", taken.recomputes ?? false);
   checkBoolean("strategy", "training", taken.training);
   if (profile !== undefined) checkProfile("strategy", profile);
   if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
-  return choiceFor(taken, profile?.version === profileVersion ? profile : undefined, selfTest);
+  return choiceFor(taken, {
+    kind: "webgpu",
+    mostElements: Infinity,
+    profile: profile?.version === profileVersion ? profile : undefined,
+    avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
+  });
+}
+
+const whole = ({
+  phases = 1,
+  lanes = 1,
+  layers = 1,
+  regularized = "none",
+  recomputes = false,
+  ...rest
+}: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, regularized, recomputes, ...rest });
+
+/** Why a strategy cannot run this layer there, to be read after its name; undefined if it can. */
+export function refusalOf(name: StrategyName, shape: LayerShape, target: Target): string | undefined {
+  const layer = whole(shape);
+  return strategies[name].refusals.find((refusal) => refusal.applies(layer, target))?.because(layer);
+}
+
+/**
+ * The strategy for one layer: the one asked for, or the best. Where "wavefront" was asked for, a layer by itself goes by steps.
+ * @throws RnnError `limit` if the strategy asked for refuses the layer
+ */
+export function strategyFor(label: string, asked: StrategyName | undefined, shape: LayerShape, target: Target): Strategy {
+  const name =
+    asked === undefined ? choiceFor(shape, target).strategy : asked === "wavefront" && whole(shape).layers === 1 ? "step" : asked;
+  const strategy = strategies[name];
+  if (strategy.isBroken(whole(shape), target.avoided)) return step;
+  const refusal = refusalOf(name, shape, target);
+  if (refusal !== undefined) throw new RnnError("limit", label, `strategy "${name}" ${refusal}; use "step"`);
+  return strategy;
+}
+
+/** Whether stacked layers share their dispatches: if they can, and if it was asked for or steps are best anyway. */
+export function takesWavefront(asked: StrategyName | undefined, shape: LayerShape, target: Target): boolean {
+  if (refusalOf("wavefront", shape, target) !== undefined) return false;
+  return asked === "wavefront" || (asked === undefined && choiceFor(shape, target).strategy === "wavefront");
 }
 
 /** What `explainStrategy` answers, of arguments that are right. */
-export function choiceFor(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyChoice {
-  const { T, B, H, G, phases = 1, lanes = 1, training } = shape;
-  const what = `T ${T}, B ${B}, H ${H}, G ${G}${phases > 1 ? `, ${phases} phases` : ""}${lanes > 1 ? `, ${lanes} lanes` : ""}, ${training ? "training" : "forward"}`;
-  const fits = H <= mostLoopUnits;
-  if (selfTest && new Avoided(selfTest.failures).loop(phases))
-    return { strategy: "step", milliseconds: undefined, text: `${what}: step (the self-test found the loop wrong on this device)` };
-  if (!profile) {
-    const reason = fits ? `at most ${mostLoopUnits} units fit a workgroup` : `more than the ${mostLoopUnits} units that fit a workgroup`;
-    return {
-      strategy: fits ? "loop" : "step",
-      milliseconds: undefined,
-      text: `${what}: ${fits ? "loop" : "step"} (${reason}; no profile)`,
-    };
+export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
+  const layer = whole(shape);
+  const { profile, avoided } = target;
+  const what = describe(layer);
+  /** Steps, shared by the layers of a stack if they can be. */
+  const steps = (): StrategyName => (refusalOf("wavefront", layer, target) === undefined ? "wavefront" : "step");
+  if (loop.isBroken(layer, avoided)) {
+    const strategy = steps();
+    return { strategy, milliseconds: undefined, text: `${what}: ${strategy} (the self-test found the loop wrong on this device)` };
   }
-  const milliseconds = { loop: fits ? predict(shape, "loop", profile) : Infinity, step: predict(shape, "step", profile) };
-  const strategy = milliseconds.loop <= milliseconds.step * margin ? "loop" : "step";
-  const loop = fits ? `${milliseconds.loop.toPrecision(3)} ms` : `cannot hold more than ${mostLoopUnits} units`;
-  return { strategy, milliseconds, text: `${what}: ${strategy} (predicted: loop ${loop}, step ${milliseconds.step.toPrecision(3)} ms)` };
+  const refusal = refusalOf("loop", layer, target);
+  if (!profile) {
+    // On the CPU the product between two steps of a regularized layer runs in WebAssembly.
+    const prefersStep = target.kind === "cpu" && layer.regularized !== "none";
+    const strategy = refusal !== undefined || prefersStep ? steps() : "loop";
+    const reason = refusal !== undefined ? `loop ${refusal}` : prefersStep ? "the CPU has fast products" : "one dispatch for all steps";
+    return { strategy, milliseconds: undefined, text: `${what}: ${strategy} (${reason}; no profile)` };
+  }
+  const cost = (name: StrategyName): number =>
+    refusalOf(name, layer, target) === undefined ? strategies[name].cost(layer, profile) : Infinity;
+  const milliseconds = { loop: cost("loop"), step: cost("step"), wavefront: cost("wavefront") };
+  const byStep = milliseconds.wavefront < milliseconds.step ? "wavefront" : "step";
+  const strategy = milliseconds.loop <= milliseconds[byStep] * margin ? "loop" : byStep;
+  const predicted = strategyNames
+    .filter((name) => milliseconds[name] < Infinity)
+    .map((name) => `${name} ${milliseconds[name].toPrecision(3)} ms`);
+  const refused = refusal === undefined ? "" : `; loop ${refusal}`;
+  return { strategy, milliseconds, text: `${what}: ${strategy} (predicted: ${predicted.join(", ")}${refused})` };
 }
 
-/** Milliseconds of all steps by one strategy. */
-function predict({ T, B, H, G, phases = 1, lanes = 1, training }: LayerShape, strategy: Strategy, profile: DeviceProfile): number {
-  // Kernels take rows by fours, or one alone.
-  const rows = lanes * (B === 1 ? 1 : Math.ceil(B / 4) * 4);
-  const loads = (G + 1) / 5;
-  const step = (pass: "forward" | "backward"): number => {
-    const fixed = profile.fixed[pass][strategy];
-    const whole = interpolate(
-      profile.units,
-      profile[pass][strategy].map((times) => interpolate(profile.rows, times, rows)),
-      H,
-    );
-    return phases * fixed + Math.max(0, whole - fixed) * loads;
-  };
-  return (T * (step("forward") + (training ? step("backward") : 0))) / 1000;
+function describe({ T, B, H, G, phases, lanes, layers, regularized, training }: Required<LayerShape>): string {
+  const more = [
+    ...(phases > 1 ? [`${phases} phases`] : []),
+    ...(lanes > 1 ? [`${lanes} lanes`] : []),
+    ...(layers > 1 ? [`${layers} layers`] : []),
+    ...(regularized === "none" ? [] : [regularized === "row" ? "regularized" : "batch normalization"]),
+    training ? "training" : "forward",
+  ];
+  return `T ${T}, B ${B}, H ${H}, G ${G}, ${more.join(", ")}`;
 }

@@ -13,8 +13,13 @@ export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"
  * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
  * @throws RnnError `limit` if not even one step fits
  */
-export function segmentsOf(label: string, T: number, gatesPerStep: number, options: Tape["options"]): { first: number; steps: number }[] {
-  const { mostElements = Infinity } = options;
+export function segmentsOf(
+  label: string,
+  T: number,
+  gatesPerStep: number,
+  { options, recording }: Tape,
+): { first: number; steps: number }[] {
+  const { mostElements } = recording.target;
   const fitting = Math.floor(mostElements / gatesPerStep);
   if (fitting < 1)
     throw new RnnError(

@@ -13,13 +13,14 @@ import type { KernelForm } from "./kernels/recurrent-kernel.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { choiceFor, type Strategy } from "./choose.ts";
+import { strategies, strategyFor, takesWavefront } from "./choose.ts";
 import { weightAndBias } from "../ops/linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
-import { checkedStrategy, peepholeProducts, recurrentProducts, type SegmentBuffers } from "./strategies/plain.ts";
+import { peepholeProducts, recurrentProducts } from "./products.ts";
+import type { Regularization } from "./strategies/row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
-import { laneBuffer, PlainWalk, type LaneBuffer, type MakeWalk, type Walk } from "./strategies/strategy.ts";
+import { laneBuffer, type LaneBuffer, type Recurrence, type SegmentBuffers, type Strategy } from "./strategies/strategy.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
@@ -36,8 +37,8 @@ export interface RecurrentOptions {
   readonly cell: Cell;
   /** [B] u32: steps of each row. */
   readonly lengths: View;
-  /** Walks time in the place of the plain kernels; not stacked. */
-  readonly walk?: MakeWalk;
+  /** What acts between the products and the cell, or on the states; not of stacked layers. */
+  readonly regularization?: Regularization;
   /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
   readonly stacked?: boolean;
 }
@@ -50,33 +51,19 @@ export interface RecurrentResult {
   readonly finalC?: Variable;
 }
 
-interface LayerSize {
-  readonly T: number;
-  readonly B: number;
-  readonly H: number;
-}
-
-function strategyFor(tape: Tape, label: string, cell: Cell, { T, B, H }: LayerSize, lanes: number): Strategy {
-  const { strategy } = tape.options;
-  const shape = { T, B, H, G: cell.gateNames.length, phases: phasesOf(cell), lanes, training: tape.differentiates };
-  if (strategy === "wavefront" || tape.recording.avoided.loop(shape.phases)) return "step";
-  return checkedStrategy(label, strategy ?? choiceFor(shape, tape.recording.profile).strategy, H);
-}
-
-/** Whether `layers` layers, with nothing between them, share their dispatches: if they can, and if it was asked for or pays. */
-export function canStack(tape: Tape, label: string, cell: Cell, size: LayerSize, layers: number): boolean {
-  const { strategy, sharesSteps, mostElements = Infinity } = tape.options;
-  if (!sharesSteps || layers === 1 || phasesOf(cell) === 2 || !keepsGates(tape.options)) return false;
-  if (laneStart(layers, size.T * size.B * size.H) * cell.gateNames.length > mostElements) return false;
-  return strategy === "wavefront" || (strategy === undefined && strategyFor(tape, label, cell, size, 1) === "step");
+/** Whether `layers` layers of one direction, with nothing between them, share their dispatches. */
+export function canStack(tape: Tape, cell: Cell, { T, B, H }: { T: number; B: number; H: number }, layers: number): boolean {
+  const { strategy, differentiates } = tape.options;
+  const [G, phases, recomputes] = [cell.gateNames.length, phasesOf(cell), !keepsGates(tape.options)];
+  return takesWavefront(strategy, { T, B, H, G, phases, layers, recomputes, training: differentiates }, tape.recording.target);
 }
 
 /** A segment as it was computed. */
 interface Computed extends SegmentBuffers {
   /** One lane's gates. */
   readonly lane: (n: number) => View;
-  /** What the walk has kept besides. */
-  readonly kept?: View;
+  /** What the recurrence needs besides in the backward pass. */
+  readonly saved?: View;
   /** The gates again, if they do not stay where they are. */
   readonly restore?: () => Computed;
 }
@@ -92,7 +79,7 @@ class RecurrentOp {
   /** The whole sequence. */
   private readonly whole: Segment;
   private readonly segments: readonly { first: number; steps: number }[];
-  private readonly walk: Walk;
+  private readonly recurrence: Recurrence;
   private readonly h: View;
   private readonly c: View;
   private readonly forwardWeights: LaneBuffer;
@@ -117,14 +104,14 @@ class RecurrentOp {
     const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
     // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
-    this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape.options);
+    this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
     this.form = { stacked, half: tape.options.halves };
-    this.walk =
-      options.walk?.(tape, label, this.whole, lanes) ??
-      new PlainWalk(recording, label, stacked ? "step" : strategyFor(tape, label, cell, this.whole, count), cell, this.whole, this.form);
+    const { regularization } = options;
+    const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
+    this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = cell.usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
-    const { weightRows } = this.walk;
+    const { weightRows } = this.recurrence;
     const matrices = stacked ? 2 * count - 1 : count;
     this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
     this.backwardWeights = laneBuffer(
@@ -135,6 +122,17 @@ class RecurrentOp {
       this.G,
     );
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
+  }
+
+  private strategy(lanes: number, regularization: Regularization | undefined): Strategy {
+    const {
+      tape: { options, recording },
+      G,
+      whole: { T, B, H },
+    } = this;
+    const regularized = !regularization ? "none" : regularization.normalization === "batch" ? "batch" : "row";
+    const shape = { T, B, H, G, phases: phasesOf(this.options.cell), lanes, regularized, training: options.differentiates } as const;
+    return strategyFor(this.label, options.strategy, shape, recording.target);
   }
 
   private get G(): number {
@@ -148,12 +146,12 @@ class RecurrentOp {
       whole,
       options: { lengths, stacked },
     } = this;
-    const weights = this.walk.ownsBiases ? { ...all, inputBias: undefined } : all;
+    const weights = this.recurrence.ownsBiases ? { ...all, inputBias: undefined } : all;
     const packed = (part: number) => ({
       forward: this.forwardWeights.of(part),
       backward: this.backwardWeights.of(part),
       rest: () => this.packRest(all, part),
-      restOf: this.walk.rowParts(all, "forward").map(({ values }) => values),
+      restOf: this.recurrence.rowParts(all, "forward").map(({ values }) => values),
     });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
@@ -173,14 +171,15 @@ class RecurrentOp {
     const {
       tape,
       recording,
-      walk,
+      recurrence,
       whole: { H },
     } = this;
     for (const pass of tape.differentiates ? (["forward", "backward"] as const) : (["forward"] as const)) {
       const packed = (pass === "forward" ? this.forwardWeights : this.backwardWeights).of(lane);
       // A norm has rows that a layer without biases leaves empty.
-      if (walk.ownsBiases) recording.clearFirst(subview(packed, (H + 1) * H * this.G, [walk.weightRows[pass] - H - 1, H, this.G]));
-      for (const { row, values, stride, first } of walk.rowParts(weights, pass)) {
+      if (recurrence.ownsBiases)
+        recording.clearFirst(subview(packed, (H + 1) * H * this.G, [recurrence.weightRows[pass] - H - 1, H, this.G]));
+      for (const { row, values, stride, first } of recurrence.rowParts(weights, pass)) {
         copyElements(recording, values.view, packed, sizeOf(values.shape), { to: stride, toOffset: row * H * this.G + first });
       }
     }
@@ -217,7 +216,7 @@ class RecurrentOp {
       setFirst(recording, initialH, this.hSlot(n, first));
       if (hasMemory) setFirst(recording, initialC, this.cSlot(n, first));
     });
-    this.walk.begin?.(this.h);
+    this.recurrence.begin?.(this.h);
     const computed = this.segments.map((part) => this.compute("gates", part));
     const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
     const results = this.lanes.map((lane, n): RecurrentResult => {
@@ -253,8 +252,8 @@ class RecurrentOp {
     const gates = this.gatesBuffer(name, part.steps);
     this.inputs.forEach((input, n) => input.project(gates.of(n), firstInTime(n, segment), part.steps));
     const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
-    const kept = this.walk.forward(buffers, this.packed("forward"), name, again);
-    const computed = { ...buffers, lane: gates.of, kept };
+    const saved = this.recurrence.forward(buffers, this.packed("forward"), name, again);
+    const computed = { ...buffers, lane: gates.of, saved };
     if (keepsGates(tape.options) || this.segments.length === 1) return computed;
     if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part, true) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
@@ -292,12 +291,12 @@ class RecurrentOp {
     const {
       tape,
       recording,
-      walk,
+      recurrence,
       lanes,
       whole: { B, H, lanes: count },
       options: { cell },
     } = this;
-    const carry = laneBuffer(recording, `${this.label}.carry`, count, walk.carry.shape, walk.carry.width);
+    const carry = laneBuffer(recording, `${this.label}.carry`, count, recurrence.carry.shape, recurrence.carry.width);
     recording.clearFirst(carry.whole);
     results.forEach(({ finalH, finalC }, n) =>
       [finalH, finalC].forEach((final, half) => {
@@ -307,20 +306,26 @@ class RecurrentOp {
     const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
     const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
     for (let s = computed.length - 1; s >= 0; s--) {
-      const { lane: gatesOf, kept, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
+      const { lane: gatesOf, saved, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
       const { segment } = buffers;
-      const recurrentSideOf = walk.backward(buffers, kept, cotangents, s > 0 || wantsInitial);
-      const operands = { ...buffers, h: walk.operand ?? this.h };
+      const recurrentSideOf = recurrence.backward(buffers, saved, cotangents, s > 0 || wantsInitial);
+      const operands = { ...buffers, h: recurrence.operand ?? this.h };
       lanes.forEach(({ weights: { recurrentWeight, recurrentBias, peepholes } }, n) => {
         const recurrentSide = recurrentSideOf(n);
-        const place = weightAndBias(tape, recurrentWeight, walk.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
+        const place = weightAndBias(
+          tape,
+          recurrentWeight,
+          recurrence.ownsBiases ? undefined : recurrentBias,
+          recurrentSide,
+          segment.steps * B,
+        );
         if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
         if (peepholes?.needsGradient) peepholeProducts(recording, buffers, n, gatesOf(n), tape.share(peepholes));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }
     for (const input of this.inputs) input.finish();
-    walk.finish?.(tape, carry.whole);
+    recurrence.finish?.(tape, carry.whole);
     // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
     lanes.forEach(({ initialH, initialC }, n) =>
       [initialH, initialC].forEach((initial, half) => {

@@ -53,7 +53,7 @@ function unrolledLane(
   steps: readonly Variable[],
   present: readonly View[],
   lane: Lane,
-  { cell, walk }: RecurrentOptions,
+  { cell, regularization }: RecurrentOptions,
   collect: (states: LaneStates) => void,
 ): RecurrentResult {
   const T = steps.length;
@@ -68,7 +68,7 @@ function unrolledLane(
     const t = lane.reverse ? T - 1 - i : i;
     const [{ finalH, finalC }] = recurrent(tape, lane.label, steps[t], [{ ...lane, reverse: false, initialH: h, initialC: c }], {
       cell,
-      walk,
+      regularization,
       lengths: present[t],
     });
     [h, c] = [finalH, finalC];

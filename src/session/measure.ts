@@ -7,9 +7,9 @@ import type { Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
-import type { Strategy } from "../recurrent/choose.ts";
-import { recordBackward, recordForward } from "../recurrent/strategies/plain.ts";
+import { strategies } from "../recurrent/choose.ts";
 import { Recording, type View } from "../recording/recording.ts";
+import { Tape } from "../ops/tape.ts";
 import { now } from "../backend/clock.ts";
 
 const units = [32, 128, 256];
@@ -30,11 +30,12 @@ const products = [
 ];
 const productLength = 1024;
 
-const strategies = ["loop", "step"] as const;
+const measured = ["loop", "step"] as const;
+type MeasuredStrategy = (typeof measured)[number];
 const passes = ["forward", "backward"] as const;
 type Pass = (typeof passes)[number];
 /** Microseconds per step of one layer. */
-type Times = Record<Pass, Record<Strategy, number>>;
+type Times = Record<Pass, Record<MeasuredStrategy, number>>;
 
 /** Runs the recordings to measure. */
 export async function measure(backend: Backend): Promise<DeviceProfile> {
@@ -60,7 +61,7 @@ export async function measure(backend: Backend): Promise<DeviceProfile> {
     grid[i][j] = clock.fits(mapTimes(near, (time) => time * Math.sqrt(more))) ? await clock.layer(H, B, near) : inProportion;
   }
   // Other work on the machine can only add time, so no layer really takes longer than a larger one.
-  const cleaned = (pass: Pass, strategy: Strategy) =>
+  const cleaned = (pass: Pass, strategy: MeasuredStrategy) =>
     grid.map((line, i) =>
       line.map((_, j) => Math.min(...grid.slice(i).flatMap((wider) => wider.slice(j).map((times) => times[pass][strategy])))),
     );
@@ -129,7 +130,7 @@ function gradientProducts(M: number, N: number): Recording[] {
   });
 }
 
-function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Strategy) => number): Times {
+function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: MeasuredStrategy) => number): Times {
   const of = (pass: Pass) => ({ loop: change(times[pass].loop, pass, "loop"), step: change(times[pass].step, pass, "step") });
   return { forward: of("forward"), backward: of("backward") };
 }
@@ -144,7 +145,7 @@ export function recordTimeLoop({
   H,
 }: {
   cell: Cell;
-  strategy: Strategy;
+  strategy: MeasuredStrategy;
   pass: Pass;
   T: number;
   B: number;
@@ -157,18 +158,11 @@ export function recordTimeLoop({
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
   const weights = buffer("weights", H + 1, H, G);
-  if (pass === "forward") {
-    recordForward(recording, strategy, cell, buffers, weights);
-  } else {
-    const cotangents = {
-      weights,
-      dy: buffer("dy", T, B, H),
-      carry: buffer("carry", B, H, 2),
-      dRecurrent: buffer("dRecurrent", T, B, H, G),
-    };
-    // With `tail` there are as many products as steps; without it, the last step has none.
-    recordBackward(recording, strategy, cell, buffers, cotangents, true);
-  }
+  const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form: {} };
+  const recurrence = strategies[strategy].make(site);
+  if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
+  // With `tail` there are as many products as steps; without it, the last step has none.
+  else recurrence.backward(buffers, undefined, { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2) }, true);
   recording.download("end", { ...buffers.gates, shape: [1] });
   return recording;
 }
@@ -218,7 +212,7 @@ class Clock {
    * `about`.
    */
   async layer(H: number, B: number, about: Times): Promise<Times> {
-    const which = passes.flatMap((pass) => strategies.map((strategy) => ({ pass, strategy })));
+    const which = passes.flatMap((pass) => measured.map((strategy) => ({ pass, strategy })));
     const best = await this.best(
       which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H })),
       which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000),

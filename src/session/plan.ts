@@ -1,7 +1,8 @@
 /** Checks a model's inputs and derives how to record it for them. */
 import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { StrategyOption } from "../recurrent/choose.ts";
+import { strategyNames } from "../recurrent/choose.ts";
+import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import { takeEntries, takeOptions } from "../options.ts";
 import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, type Numbers, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
@@ -35,7 +36,7 @@ export interface LayerOptions {
    * them: a single layer; bidirectional, regularized or projected layers; dropout between layers; a GRU with the reset
    * before the product; `recompute`; on the CPU.
    */
-  strategy?: StrategyOption;
+  strategy?: StrategyName;
   /**
    * Keep only the states of each time step for the backward pass, and compute the gates again from them, an eighth of
    * the sequence at a time. Takes about a third of the memory and one more forward pass (default false).
@@ -54,7 +55,7 @@ export const layerOptionNames = ["strategy", "recompute", "storage"];
 /** @throws RnnError `option` */
 export function checkLayerOptions(where: string, { strategy, recompute, storage }: LayerOptions): LayerOptions {
   if (storage !== undefined) checkChoice(where, "storage", storage, ["float32", "float16"]);
-  if (strategy !== undefined) checkChoice<StrategyOption>(where, "strategy", strategy, ["loop", "step", "wavefront"]);
+  if (strategy !== undefined) checkChoice<StrategyName>(where, "strategy", strategy, strategyNames);
   return { strategy, recompute: checkBoolean(where, "recompute", recompute ?? false), storage };
 }
 

@@ -1,10 +1,10 @@
 import type { Backend } from "../backend/backend.ts";
 import { RnnError } from "../errors.ts";
-import { Avoided } from "../kernels/self-test.ts";
+import { Avoided, nothingAvoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import type { StrategyOption } from "../recurrent/choose.ts";
+import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import { Tape, type TapeOptions, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
@@ -30,7 +30,7 @@ export interface RecordingPlan {
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
-  readonly strategy?: StrategyOption;
+  readonly strategy?: StrategyName;
   readonly recompute?: boolean;
   readonly storage?: "float32" | "float16";
   readonly recurrent?: TapeOptions["recurrent"];
@@ -72,8 +72,9 @@ export class RunContext implements ContextHost {
     private readonly plan: RecordingPlan,
     { profile, mostElements, kind, selfTest }: Pick<Backend, "profile" | "mostElements" | "kind" | "selfTest">,
   ) {
-    const recording = (this.recording = new Recording(profile, selfTest && new Avoided(selfTest.failures)));
-    this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16", mostElements, sharesSteps: kind === "webgpu" });
+    const avoided = selfTest ? new Avoided(selfTest.failures) : nothingAvoided;
+    const recording = (this.recording = new Recording({ kind, mostElements, profile, avoided }));
+    this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
     // A training step changes the parameters after each run, so derived buffers would never be valid. It packs weights

@@ -1,6 +1,8 @@
-// The choice between both ways to walk time, with profiles made by hand.
+// The choice of a strategy, with profiles made by hand.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { chooseStrategy, explainStrategy, type DeviceProfile, type LayerShape } from "webgpu-rnn";
+import { strategies, strategyNames } from "../../src/recurrent/choose.ts";
 import { checkProfile, profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
 
 /** On 64 and 256 units by 4 and 64 rows; the loop is cheap in small layers, a step's dispatch costs 20 µs forward and back. */
@@ -91,7 +93,7 @@ describe("chooseStrategy", () => {
 
 describe("explainStrategy", () => {
   it("predicts what was measured at the points of the grid", () => {
-    expect(predicted({})).toEqual({ loop: 1, step: 2.5 });
+    expect(predicted({})).toEqual({ loop: 1, step: 2.5, wavefront: Infinity });
     const { loop, step } = predicted({ H: 256, B: 64, training: true });
     expect([loop, step].map((ms) => ms.toFixed(9))).toEqual(["48.000000000", "10.000000000"]);
   });
@@ -114,16 +116,52 @@ describe("explainStrategy", () => {
     expect(predicted({ G: 3, phases: 2 }).step).toBeCloseTo((2 * 20 + ((25 - 20) * 4) / 5) / 10, 9);
   });
 
+  it("takes as long for layers one after the other as for each of them, and as long as T+L-1 steps for those that share them", () => {
+    const [one, two] = [predicted({ H: 512 }), predicted({ H: 512, layers: 2 })];
+    expect(two.step).toBeCloseTo(2 * one.step, 9);
+    expect(two.wavefront).toBeCloseTo(predicted({ H: 512, T: 101, lanes: 2 }).step, 9);
+    expect(explainStrategy(layer({ H: 512, layers: 2 }), profile).strategy).toBe("wavefront");
+    expect(explainStrategy(layer({ H: 512, layers: 2, phases: 2 }), profile).strategy).toBe("step");
+  });
+
+  it("knows that regularized layers have a workgroup for each row in the loop, and two dispatches a step", () => {
+    expect(predicted({ regularized: "row", B: 16 }).loop).toBeCloseTo(predicted({ B: 64 }).loop, 9);
+    expect(predicted({ regularized: "row" }).step).toBeCloseTo(predicted({ phases: 2 }).step, 9);
+    expect(predicted({ regularized: "batch" }).loop).toBe(Infinity);
+  });
+
   it("says it in a line", () => {
     expect(explainStrategy(layer({ training: true }), profile).text).toBe(
       "T 100, B 4, H 64, G 4, training: loop (predicted: loop 3.00 ms, step 5.00 ms)",
     );
     expect(explainStrategy(layer({ H: 512 }), profile).text).toBe(
-      "T 100, B 4, H 512, G 4, forward: step (predicted: loop cannot hold more than 256 units, step 3.29 ms)",
+      "T 100, B 4, H 512, G 4, forward: step (predicted: step 3.29 ms; loop needs at most 256 units, which is what a workgroup holds, got 512)",
     );
     expect(explainStrategy(layer({}), undefined).text).toBe(
-      "T 100, B 4, H 64, G 4, forward: loop (at most 256 units fit a workgroup; no profile)",
+      "T 100, B 4, H 64, G 4, forward: loop (one dispatch for all steps; no profile)",
     );
+  });
+});
+
+describe("docs/strategies.md", () => {
+  it("lists what each strategy refuses, in the words of its error", () => {
+    const shape = {
+      T: 10,
+      B: 4,
+      H: 512,
+      G: 4,
+      phases: 1,
+      lanes: 1,
+      layers: 1,
+      regularized: "none",
+      recomputes: false,
+      training: true,
+    } as const;
+    const rows = strategyNames.flatMap((name) =>
+      strategies[name].refusals.map((refusal) => `| "${name}" | ${refusal.layers} | ${refusal.because(shape).replace(", got 512", "")} |`),
+    );
+    const text = readFileSync(new URL("../../docs/strategies.md", import.meta.url), "utf8");
+    expect(text.split("\n").filter((line) => line.startsWith('| "'))).toEqual(rows);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Gradients in float64 against central differences, number by number. */
 import { expect } from "vitest";
-import { forward, gradients, type Module, type ModelInputs, type StrategyOption, type Tensor } from "webgpu-rnn";
+import { forward, gradients, type Module, type ModelInputs, type StrategyName, type Tensor } from "webgpu-rnn";
 import { backend, numbers } from "./support.ts";
 
 const sum = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((total, x, i) => total + x * b[i], 0);
@@ -13,7 +13,7 @@ export async function checkGradients(
   model: Module,
   inputs: ModelInputs<Tensor>,
   training = false,
-  { strategy, bends = false }: { strategy?: StrategyOption; bends?: boolean } = {},
+  { strategy, bends = false }: { strategy?: StrategyName; bends?: boolean } = {},
 ): Promise<void> {
   const on = await backend("cpu", "float64");
   const options = { backend: on, training, seed: 5, strategy };

@@ -9,7 +9,7 @@ import {
   type ModelInputs,
   type Module,
   type RegularizationOptions,
-  type StrategyOption,
+  type StrategyName,
   type Tensor,
 } from "webgpu-rnn/full";
 import { checkGradients } from "./gradient-check.ts";
@@ -31,12 +31,12 @@ type Options = { numLayers?: number; bidirectional?: boolean; seed?: number };
 interface Variant {
   readonly make: (options: Options, H: number) => Module;
   readonly training: boolean;
-  readonly strategies: readonly StrategyOption[];
+  readonly strategies: readonly StrategyName[];
 }
 const both = ["loop", "step"] as const;
 const variant = (
   make: Variant["make"],
-  { training = false, strategies = both }: { training?: boolean; strategies?: readonly StrategyOption[] } = {},
+  { training = false, strategies = both }: { training?: boolean; strategies?: readonly StrategyName[] } = {},
 ): Variant => ({ make, training, strategies });
 const batch: RegularizationOptions = { normalization: "batch", normalizedSteps: 3 };
 const step = { strategies: ["step"] as const };

@@ -12,7 +12,7 @@ import {
   TextData,
   Trainer,
   type Backend,
-  type StrategyOption,
+  type StrategyName,
 } from "webgpu-rnn/full";
 import { backend, kinds } from "./support.ts";
 
@@ -97,7 +97,7 @@ describe("a training step of a one-layer LSTM on WebGPU", () => {
 });
 
 /** The kernels of a forward and backward pass over so many steps, by name. */
-async function dispatchesOf(model: LSTM, steps: number, strategy: StrategyOption): Promise<string[]> {
+async function dispatchesOf(model: LSTM, steps: number, strategy: StrategyName): Promise<string[]> {
   const on = await backend("webgpu");
   const names: string[] = [];
   const spy = new Proxy(on, {

@@ -183,7 +183,7 @@ export abstract class RecurrentLayer extends Module {
   }
 
   /** The lanes of one layer, by as few ops as may be: each direction has one of its own if there is something that only one of them has. */
-  private walk(
+  private layer(
     context: Context,
     layer: number,
     x: Variable,
@@ -193,11 +193,11 @@ export abstract class RecurrentLayer extends Module {
     const { tape } = context;
     const op = tape.options.recurrent ?? recurrent;
     const label = context.label(`l${layer}`);
-    const walkAll = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
+    const run = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
       op(tape, some.length > 1 ? label : some[0].label, input, some, {
         cell: this.cell,
         lengths,
-        walk: this.regularizer.walkOf(context, some.length, suffix),
+        regularization: this.regularizer.of(context, some.length, suffix),
       });
     const suffixes = this.suffixes(layer);
     if (this.outputSize !== this.hiddenSize) {
@@ -208,11 +208,11 @@ export abstract class RecurrentLayer extends Module {
           x,
           lane,
           lengths,
-          (made, input) => walkAll([made], input, suffixes[n])[0],
+          (made, input) => run([made], input, suffixes[n])[0],
         ),
       );
     }
-    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => walkAll([lane], x, suffixes[n])) : walkAll(lanes, x, suffixes[0]);
+    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => run([lane], x, suffixes[n])) : run(lanes, x, suffixes[0]);
   }
 
   forward(context: Context, input: Variable): Variable {
@@ -267,11 +267,7 @@ export abstract class RecurrentLayer extends Module {
     };
     const dropsOut = this.dropout > 0 && context.training;
     const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
-    const stacked =
-      plain &&
-      !this.readsBackwards &&
-      !dropsOut &&
-      canStack(tape, context.label("l0"), this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
+    const stacked = plain && !this.readsBackwards && !dropsOut && canStack(tape, this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
       const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, stacked });
@@ -284,7 +280,7 @@ export abstract class RecurrentLayer extends Module {
         x = dropElements(context, `l${layer}.dropout`, x, this.dropout, this.variational ? 0 : undefined);
       }
       const lanes = lanesOf(layer);
-      const outputs = this.walk(context, layer, x, lanes, lengths).map((result, n) => keep(result, lanes[n].label));
+      const outputs = this.layer(context, layer, x, lanes, lengths).map((result, n) => keep(result, lanes[n].label));
       x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
     context.finalState("h", stateShape(this.outputSize), hN);

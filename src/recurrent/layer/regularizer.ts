@@ -4,8 +4,7 @@ import { phasesOf, type Cell } from "../cells/cell.ts";
 import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
 import { takeOptions } from "../../options.ts";
 import type { Gains } from "../input.ts";
-import { RegularizedWalk, type Regularization } from "../strategies/regularized.ts";
-import type { MakeWalk } from "../strategies/strategy.ts";
+import type { Regularization } from "../strategies/row.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import type { Context } from "../../nn/context.ts";
 import type { Initializer } from "../../nn/initializers.ts";
@@ -154,8 +153,7 @@ export class Regularizer {
   };
 
   /** For an op of so many lanes, the first of which has this suffix. */
-  walkOf(context: Context, lanes: number, suffix: string): MakeWalk | undefined {
-    const { cell } = this;
+  of(context: Context, lanes: number, suffix: string): Regularization | undefined {
     if (!this.acts(context.training)) return undefined;
     if (context.tape.options.recurrent && this.normalizedSteps > 0)
       throw new RnnError(
@@ -164,7 +162,7 @@ export class Regularizer {
         `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`,
       );
     const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
-    const regularization: Regularization = {
+    return {
       normalization: this.normalization,
       epsilon,
       zoneout: this.zoneout,
@@ -173,15 +171,6 @@ export class Regularizer {
       random: context.random,
       stream: streams[0],
       running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
-    };
-    return (tape, label, whole, walked) => {
-      if (regularization.training && this.normalizedSteps > 0 && whole.B === 1)
-        throw new RnnError(
-          "shape",
-          label,
-          "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance",
-        );
-      return new RegularizedWalk(tape, label, cell, whole, walked, regularization);
     };
   }
 }

@@ -1,11 +1,10 @@
-/** The walk through time of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`). */
+/** The recurrence of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`): a workgroup owns a row. */
 import { RnnError } from "../../errors.ts";
 import type { Cell } from "../cells/cell.ts";
 import { columnSum } from "../../kernels/column-sum.ts";
 import { dropout } from "../../kernels/dropout.ts";
 import { align, type Params } from "../../kernels/kernel.ts";
 import { hSize, hStart, laneStart, stepAt, type Segment } from "../kernels/lanes.ts";
-import { mostLoopUnits } from "../kernels/loop.ts";
 import { regularizedBackward, regularizedForward } from "../kernels/regularized.ts";
 import {
   carryParts,
@@ -18,12 +17,10 @@ import {
 } from "../kernels/regularized-layout.ts";
 import { subview, type Recording, type View } from "../../recording/recording.ts";
 import type { Shape } from "../../tensor/shape.ts";
-import type { StrategyOption } from "../choose.ts";
 import { matmul } from "../../ops/linear.ts";
 import { copyElements, type RecurrentWeights } from "../input.ts";
-import { checkedStrategy, type BackwardBuffers, type SegmentBuffers } from "./plain.ts";
 import type { Tape, Variable } from "../../ops/tape.ts";
-import type { RowPart, Walk, WalkedLane } from "./strategy.ts";
+import type { Cotangents, Recurrence, RowPart, SegmentBuffers, Site, SiteLane } from "./strategy.ts";
 
 export interface Regularization {
   readonly normalization: Normalization;
@@ -42,23 +39,7 @@ export interface Regularization {
   readonly running?: { readonly view: View; readonly momentum: number };
 }
 
-/** @throws RnnError `limit` if `asked` cannot be had */
-function isFused(label: string, asked: StrategyOption | undefined, normalization: Normalization, H: number, onCpu: boolean): boolean {
-  if (normalization === "batch") {
-    if (asked === "loop")
-      throw new RnnError(
-        "limit",
-        label,
-        `strategy "loop" has a workgroup for each row, and batch normalization needs all rows at each step; use "step"`,
-      );
-    return false;
-  }
-  if (asked !== undefined) return checkedStrategy(label, asked === "wavefront" ? "step" : asked, H) === "loop";
-  // There a product between two steps runs in WebAssembly.
-  return !onCpu && H <= mostLoopUnits;
-}
-
-export class RegularizedWalk implements Walk {
+export class RowRecurrence implements Recurrence {
   readonly ownsBiases: boolean;
   readonly weightRows: { readonly forward: number; readonly backward: number };
   readonly carry: { readonly shape: Shape; readonly width: number };
@@ -66,32 +47,29 @@ export class RegularizedWalk implements Walk {
   private readonly form: RegularizedForm;
   private readonly recording: Recording;
   private readonly masked: View;
+  private readonly label: string;
+  private readonly cell: Cell;
+  private readonly whole: Segment;
+  private readonly lanes: readonly SiteLane[];
 
+  /** @param fused whether the kernel makes U·h_{t-1} itself, so that one dispatch does all steps */
   constructor(
-    tape: Tape,
-    private readonly label: string,
-    private readonly cell: Cell,
-    private readonly whole: Segment,
-    private readonly lanes: readonly WalkedLane[],
+    { tape, label, cell, whole, lanes }: Site,
     private readonly of: Regularization,
+    fused: boolean,
   ) {
-    const {
-      options: { strategy, halves, sharesSteps },
-    } = tape;
-    const { normalization, zoneout, recurrentDropout } = of;
+    [this.label, this.cell, this.whole, this.lanes] = [label, cell, whole, lanes];
+    const { normalization, zoneout, recurrentDropout, running, training } = of;
     const recording = (this.recording = tape.recording);
-    if (halves)
+    if (tape.options.halves)
       throw new RnnError(
         "option",
         label,
         `storage "float16" is not for layers with normalization, zoneout or recurrentDropout; use "float32"`,
       );
-    this.form = {
-      normalization,
-      zones: zoneout.h > 0 || zoneout.c > 0,
-      drops: recurrentDropout > 0,
-      fused: isFused(label, strategy, normalization, whole.H, sharesSteps !== true) && !recording.avoided.fused,
-    };
+    if (training && running && whole.B === 1)
+      throw new RnnError("shape", label, "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance");
+    this.form = { normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0, fused };
     this.ownsBiases = normalization !== "none";
     const width = carryParts(this.G, this.form).count;
     this.carry = { shape: [align(whole.B * whole.H) * width], width };
@@ -202,12 +180,7 @@ export class RegularizedWalk implements Walk {
     return recurrent;
   }
 
-  backward(
-    { segment, ...buffers }: SegmentBuffers,
-    recurrent: View,
-    cotangents: Omit<BackwardBuffers, "dRecurrent">,
-    tail: boolean,
-  ): (lane: number) => View {
+  backward({ segment, ...buffers }: SegmentBuffers, recurrent: View, cotangents: Cotangents, tail: boolean): (lane: number) => View {
     const { recording, cell, form, G } = this;
     const { lanes, B, H, steps } = segment;
     const kernel = regularizedBackward(cell, H, form);

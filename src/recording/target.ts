@@ -1,0 +1,16 @@
+/** What ops ask of the device that a recording is for, where they choose between ways to compute the same. */
+import type { DeviceProfile } from "../kernels/device-profile.ts";
+import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
+
+export interface Target {
+  readonly kind: "cpu" | "webgpu";
+  /** Elements that one buffer can hold. */
+  readonly mostElements: number;
+  /** What `calibrate` has measured on the device; undefined if nothing was. */
+  readonly profile?: DeviceProfile;
+  /** Kernels that the self-test found wrong on it. */
+  readonly avoided: Avoided;
+}
+
+/** A CPU of which nothing is known. */
+export const anyCpu: Target = { kind: "cpu", mostElements: Infinity, avoided: nothingAvoided };

@@ -1,0 +1,88 @@
+/** Products that make the gradients of recurrent weights and peepholes, over all steps of a segment at once. */
+import { columnSum } from "../kernels/column-sum.ts";
+import { matmul } from "../ops/linear.ts";
+import type { Recording, View } from "../recording/recording.ts";
+import type { Cell } from "./cells/cell.ts";
+import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels/lanes.ts";
+import { peepholeGradient } from "./kernels/peephole-gradient.ts";
+import type { SegmentBuffers } from "./strategies/strategy.ts";
+
+/** Rows of states in a lane's segment: the first of those before its steps, and of those after them. */
+function stateRows(lane: number, segment: Segment): { before: number; after: number } {
+  const first = firstInTime(lane, segment) * segment.B;
+  return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
+}
+
+/** ∂L/∂(peepholes) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
+export function peepholeProducts(
+  recording: Recording,
+  { segment, c }: SegmentBuffers,
+  lane: number,
+  dGates: View,
+  { view, accumulate }: { view: View; accumulate: 0 | 1 },
+): void {
+  const { B, H, steps } = segment;
+  const { before, after } = stateRows(lane, segment);
+  const start = cStart(lane, segment);
+  recording.dispatch(
+    peepholeGradient,
+    { dGates, c, dPeepholes: view },
+    { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, accumulate },
+  );
+}
+
+/**
+ * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all rows of a lane's
+ * segment; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
+ */
+export function recurrentProducts(
+  recording: Recording,
+  cell: Cell,
+  { segment, h, c }: SegmentBuffers,
+  lane: number,
+  recurrentSide: View,
+  { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View },
+): void {
+  const { B, H, steps } = segment;
+  const G = cell.gateNames.length;
+  const K = steps * B;
+  const { before, after } = stateRows(lane, segment);
+  const previousStates = hStart(lane, segment) + before * H;
+  const { gatePhases } = cell;
+  if (!gatePhases) {
+    matmul(
+      recording,
+      recurrentSide,
+      h,
+      output,
+      { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate },
+      { sums },
+    );
+    return;
+  }
+  if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
+  const operands = [
+    { view: h, offset: previousStates },
+    { view: c, offset: cStart(lane, segment) + after * H },
+  ];
+  operands.forEach(({ view, offset }, phase) => {
+    const first = gatePhases.indexOf(phase as 0 | 1);
+    const gates = gatePhases.filter((p) => p === phase).length;
+    // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
+    matmul(recording, recurrentSide, view, output, {
+      M: H,
+      N: H,
+      K,
+      batch: gates,
+      aOffset: first,
+      aBatch: 1,
+      aRow: G,
+      aColumn: H * G,
+      bOffset: offset,
+      cOffset: first * H,
+      cBatch: H,
+      cRow: G * H,
+      accumulate,
+    });
+  });
+}

@@ -1,0 +1,90 @@
+/** A dispatch, or two, for each time step; stacked layers may share them. */
+import { phasesOf } from "../cells/cell.ts";
+import { laneStart, type Segment } from "../kernels/lanes.ts";
+import { stepsBack } from "../kernels/loop.ts";
+import type { KernelForm } from "../kernels/recurrent-kernel.ts";
+import { stepBackward, stepForward } from "../kernels/step.ts";
+import { twoPhaseBackward, twoPhaseForward } from "../kernels/two-phase.ts";
+import { predictedMilliseconds } from "./cost.ts";
+import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
+import { RowRecurrence } from "./row.ts";
+import type { Strategy } from "./strategy.ts";
+
+/** Stacked layers begin one step after each other. */
+const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
+
+const dispatches: PlainDispatches = {
+  forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
+    const views = { ...buffers, weights };
+    for (let i = 0; i < dispatchesOf(segment, form); i++) {
+      const params = { ...segment, i };
+      if (phasesOf(cell) === 2) {
+        recording.dispatch(twoPhaseForward(cell, 0, form), views, params);
+        recording.dispatch(twoPhaseForward(cell, 1, form), views, params);
+      } else {
+        recording.dispatch(stepForward(cell, form), views, params);
+      }
+    }
+  },
+
+  backward({ tape: { recording }, cell, form }, { segment, c, ...buffers }, { dRecurrent, ...cotangents }, tail) {
+    const shared = { ...buffers, ...cotangents };
+    for (const step of stepsBack(dispatchesOf(segment, form), tail)) {
+      const params = { ...segment, ...step };
+      if (phasesOf(cell) === 1) {
+        recording.dispatch(stepBackward(cell, form), { ...shared, c, dRecurrent }, params);
+        continue;
+      }
+      recording.dispatch(twoPhaseBackward(cell, 0, form), shared, params);
+      if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1, form), shared, params);
+    }
+  },
+};
+
+export const step: Strategy = {
+  name: "step",
+  refusals: [],
+  isBroken: () => false,
+  cost(layer, profile) {
+    // A regularized step is two dispatches: the product, and what follows it.
+    const { phases, regularized } = layer;
+    return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
+  },
+  make: (site) => (site.regularization ? new RowRecurrence(site, site.regularization, false) : new PlainRecurrence(site, dispatches)),
+};
+
+export const wavefront: Strategy = {
+  name: "wavefront",
+  refusals: [
+    { layers: "on the CPU", applies: (_, { kind }) => kind === "cpu", because: () => "saves dispatches, which cost nothing on the CPU" },
+    {
+      layers: "one layer, two directions, a projection, or dropout between the layers",
+      applies: ({ layers, lanes }) => layers === 1 || lanes > 1,
+      because: () => "needs layers of one direction on top of each other, with nothing in between",
+    },
+    {
+      layers: "a cell with two phases (GRU with the reset before the product)",
+      applies: ({ phases }) => phases > 1,
+      because: () => "has no kernels for cells with two products a step",
+    },
+    {
+      layers: "normalization, zoneout or recurrentDropout",
+      applies: ({ regularized }) => regularized !== "none",
+      because: () => "has no kernels for layers with normalization, zoneout or recurrent dropout",
+    },
+    {
+      layers: 'training with recompute or storage: "float16"',
+      applies: ({ recomputes, training }) => recomputes && training,
+      because: () => "keeps the gates of all steps until the backward pass",
+    },
+    {
+      layers: "more gates than one buffer holds",
+      applies: ({ layers, T, B, H, G }, { mostElements }) => laneStart(layers, T * B * H) * G > mostElements,
+      because: () => "needs the gates of all layers and steps in one buffer",
+    },
+  ],
+  isBroken: () => false,
+  cost: (layer, profile) =>
+    predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
+  make: (site) => new PlainRecurrence(site, dispatches),
+};
