@@ -40,12 +40,12 @@ fn aligned(size: u32) -> u32 { return (size + 63u) / 64u * 64u; }
 
 // Rows of weights behind U and b_hh: the gain of the input side, b_ih, the gain of the recurrent side, those of the memory.
 fn matrixOf(lane: u32) -> u32 {
-  return laneStart(lane, (params.H + 1u + select(0u, 1u, hasPeepholes) + select(0u, 4u, normalizes != 0u)) * params.H);
+  return laneStart(lane, (params.H + 1u + perUnitRows + select(0u, 4u, normalizes != 0u)) * params.H);
 }
-fn rowOfWeights(lane: u32, n: u32, unit: u32) -> Gates { return weightAt(matrixOf(lane) + (params.H + n) * params.H + unit); }
-fn gain(lane: u32, n: u32, unit: u32) -> vec4<f32> { return vectorOf(rowOfWeights(lane, 1u + select(0u, 1u, hasPeepholes) + n, unit)); }
-fn peepholesOf(lane: u32, unit: u32) -> Gates {
-  if (hasPeepholes) { return rowOfWeights(lane, 1u, unit); }
+fn rowOfWeights(lane: u32, n: u32, unit: u32) -> PackedGates { return weightAt(matrixOf(lane) + (params.H + n) * params.H + unit); }
+fn gain(lane: u32, n: u32, unit: u32) -> vec4<f32> { return vectorOf(rowOfWeights(lane, 1u + perUnitRows + n, unit)); }
+fn perUnitOf(lane: u32, unit: u32) -> Gates {
+  if (perUnitRows > 0u) { return named(rowOfWeights(lane, 1u, unit)); }
   return Gates();
 }
 

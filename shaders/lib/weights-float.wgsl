@@ -1,3 +1,3 @@
 // Recurrent weights as they are.
-alias Weights = Gates;
-fn weightAt(i: u32) -> Gates { return weights[i]; }
+alias Weights = PackedGates;
+fn weightAt(i: u32) -> PackedGates { return weights[i]; }

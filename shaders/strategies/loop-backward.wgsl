@@ -4,31 +4,31 @@
 override threads: u32;
 override rows: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
 @group(0) @binding(5) var<storage, read_write> carry: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> dRecurrent: array<Gates>;
+@group(0) @binding(6) var<storage, read_write> dRecurrent: array<PackedGates>;
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // [rows, threads]: at most [4, 256], for a cell of four gates 16 KiB, the least that every device has.
-var<workgroup> following: array<Gates, rows * threads>;
+var<workgroup> following: array<PackedGates, rows * threads>;
 
-struct Row { dRecurrent: Gates, carry: vec2<f32> }
+struct Row { dRecurrent: PackedGates, carry: vec2<f32> }
 
-fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, peepholes: Gates) -> Row {
+fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, perUnit: Gates) -> Row {
   if (row >= params.B) { return Row(); }
   let cell = row * params.H + unit;
   let at = step.gates + cell;
   var dh = product + carried.x;
   // A row that has ended passes its gradient on; its gates had no part in it.
   if (step.t >= lengths[row]) {
-    gates[at] = Gates();
-    if (splitsRecurrentGradient) { dRecurrent[at] = Gates(); }
-    return Row(Gates(), vec2(dh, carried.y));
+    gates[at] = PackedGates();
+    if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
+    return Row(PackedGates(), vec2(dh, carried.y));
   }
   dh += dy[step.dy + cell];
   var cPrevious = 0.0;
@@ -37,17 +37,17 @@ fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, pe
     cPrevious = c[step.cPrevious + cell];
     cCurrent = c[step.cCurrent + cell];
   }
-  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, peepholes);
-  gates[at] = out.dGates;
-  if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
-  return Row(out.dRecurrent, vec2(out.dhPrevious, out.dcPrevious));
+  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, perUnit);
+  gates[at] = packed(out.dGates);
+  if (splitsRecurrentGradient) { dRecurrent[at] = packed(out.dRecurrent); }
+  return Row(packed(out.dRecurrent), vec2(out.dhPrevious, out.dcPrevious));
 }
 
 fn carryAt(lane: u32, row: u32, unit: u32) -> u32 { return laneStart(lane, params.B * params.H) + row * params.H + unit; }
 
 fn loadRow(lane: u32, row: u32, unit: u32) -> Row {
   if (row >= params.B || unit >= params.H) { return Row(); }
-  return Row(Gates(), carry[carryAt(lane, row, unit)]);
+  return Row(PackedGates(), carry[carryAt(lane, row, unit)]);
 }
 
 fn storeCarry(lane: u32, row: u32, unit: u32, value: vec2<f32>) {
@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.x * rows;
   let lane = group.z;
   let firstWeight = backwardMatrix(lane);
-  let peepholes = peepholesAt(firstWeight + params.H * params.H + min(unit, params.H - 1u));
+  let perUnit = perUnitAt(firstWeight + params.H * params.H + min(unit, params.H - 1u));
   var row0 = loadRow(lane, row, unit);
   var row1 = loadRow(lane, row + 1u, unit);
   var row2 = loadRow(lane, row + 2u, unit);
@@ -94,11 +94,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         row3.carry.x += sum.w;
       } else {
         let step = stepAt(lane, params.steps - 1u - i);
-        row0 = retreat(row, unit, step, sum.x, row0.carry, peepholes);
+        row0 = retreat(row, unit, step, sum.x, row0.carry, perUnit);
         if (rows > 1u) {
-          row1 = retreat(row + 1u, unit, step, sum.y, row1.carry, peepholes);
-          row2 = retreat(row + 2u, unit, step, sum.z, row2.carry, peepholes);
-          row3 = retreat(row + 3u, unit, step, sum.w, row3.carry, peepholes);
+          row1 = retreat(row + 1u, unit, step, sum.y, row1.carry, perUnit);
+          row2 = retreat(row + 2u, unit, step, sum.z, row2.carry, perUnit);
+          row3 = retreat(row + 3u, unit, step, sum.w, row3.carry, perUnit);
         }
       }
     }

@@ -3,7 +3,7 @@
 override threads: u32;
 override rows: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
@@ -16,15 +16,15 @@ var<workgroup> shared_h: array<vec4<f32>, 2u * threads>;
 struct State { h: f32, c: f32 }
 
 // One row of one step, which is the same for all threads.
-fn advance(row: u32, unit: u32, step: Step, r: Gates, before: State, peepholes: Gates) -> State {
+fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUnit: Gates) -> State {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   var after = before;
   // A row that has ended (or, in reverse, not begun) keeps its state.
   if (step.t < lengths[row]) {
     let at = step.gates + cell;
-    let out = cellForward(gates[at], r, before.h, before.c, peepholes);
-    gates[at] = out.gates;
+    let out = cellForward(named(gates[at]), named(r), before.h, before.c, perUnit);
+    gates[at] = packed(out.gates);
     after = State(out.h, out.c);
   }
   h[step.hCurrent + cell] = after.h;
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.x * rows;
   let lane = group.z;
   let firstWeight = forwardMatrix(lane);
-  let peepholes = peepholesAt(firstWeight + (params.H + 1u) * params.H + min(unit, params.H - 1u));
+  let perUnit = perUnitAt(firstWeight + (params.H + 1u) * params.H + min(unit, params.H - 1u));
   let before = stepAt(lane, 0u);
   var state0 = initial(row, unit, before);
   var state1 = initial(row + 1u, unit, before);
@@ -71,11 +71,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
       }
       let step = stepAt(lane, i);
-      state0 = advance(row, unit, step, sum0, state0, peepholes);
+      state0 = advance(row, unit, step, sum0, state0, perUnit);
       if (rows > 1u) {
-        state1 = advance(row + 1u, unit, step, sum1, state1, peepholes);
-        state2 = advance(row + 2u, unit, step, sum2, state2, peepholes);
-        state3 = advance(row + 3u, unit, step, sum3, state3, peepholes);
+        state1 = advance(row + 1u, unit, step, sum1, state1, perUnit);
+        state2 = advance(row + 2u, unit, step, sum2, state2, perUnit);
+        state3 = advance(row + 3u, unit, step, sum3, state3, perUnit);
       }
     }
   }

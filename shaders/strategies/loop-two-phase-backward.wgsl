@@ -2,7 +2,7 @@
 // gates' gradients of the step that came after, then of the candidate's gradient of this one.
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
@@ -11,17 +11,17 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(1) @binding(0) var<uniform> params: Params;
 
 // [4 rows, threads]: what the threads hand each other for the next product.
-var<workgroup> handed: array<Gates, 4u * threads>;
+var<workgroup> handed: array<PackedGates, 4u * threads>;
 
 // One row of a thread's unit: its gates (activated or gradients), and what reaches the step before.
-struct Row { gates: Gates, dh: f32, kept: f32 }
+struct Row { gates: PackedGates, dh: f32, kept: f32 }
 
 fn carryAt(lane: u32, row: u32, unit: u32) -> u32 { return laneStart(lane, params.B * params.H) + row * params.H + unit; }
 
 fn load(lane: u32, row: u32, unit: u32) -> Row {
   if (row >= params.B || unit >= params.H) { return Row(); }
   let carried = carry[carryAt(lane, row, unit)];
-  return Row(Gates(), carried.x, carried.y);
+  return Row(PackedGates(), carried.x, carried.y);
 }
 
 fn store(lane: u32, row: u32, unit: u32, value: Row) {
@@ -32,10 +32,10 @@ fn activeAt(row: u32, t: u32) -> bool { return row < params.B && t < lengths[min
 
 fn first(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   let dh = product + before.dh;
-  if (!activeAt(row, step.t)) { return Row(Gates(), dh, before.kept); }
+  if (!activeAt(row, step.t)) { return Row(PackedGates(), dh, before.kept); }
   let cell = row * params.H + unit;
-  let out = firstBackward(gates[step.gates + cell], h[step.hPrevious + cell], dh + dy[step.dy + cell]);
-  return Row(out.gates, out.dhPrevious, out.kept);
+  let out = firstBackward(named(gates[step.gates + cell]), h[step.hPrevious + cell], dh + dy[step.dy + cell]);
+  return Row(packed(out.gates), out.dhPrevious, out.kept);
 }
 
 fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
@@ -43,12 +43,12 @@ fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   let cell = row * params.H + unit;
   let at = step.gates + cell;
   if (!activeAt(row, step.t)) {
-    gates[at] = Gates();
+    gates[at] = PackedGates();
     return before;
   }
-  let out = secondBackward(before.gates, h[step.hPrevious + cell], product, before.kept);
-  gates[at] = out.gates;
-  return Row(out.gates, before.dh + out.dhPrevious, 0.0);
+  let out = secondBackward(named(before.gates), h[step.hPrevious + cell], product, before.kept);
+  gates[at] = packed(out.gates);
+  return Row(packed(out.gates), before.dh + out.dhPrevious, 0.0);
 }
 
 fn products(phase: u32, firstWeight: u32, unit: u32) -> vec4<f32> {

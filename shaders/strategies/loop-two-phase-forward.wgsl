@@ -2,7 +2,7 @@
 // First the gates from everybody's h, then the candidate from everybody's operand.
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
@@ -20,27 +20,27 @@ fn initial(row: u32, unit: u32, step: Step) -> f32 {
   return h[step.hPrevious + row * params.H + unit];
 }
 
-fn first(row: u32, unit: u32, step: Step, recurrent: Gates, hPrevious: f32) -> f32 {
+fn first(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32) -> f32 {
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var out = FirstForward();
   if (activeAt(row, step.t)) {
     let at = step.gates + cell;
-    out = firstForward(gates[at], recurrent, hPrevious);
-    gates[at] = out.gates;
+    out = firstForward(named(gates[at]), named(recurrent), hPrevious);
+    gates[at] = packed(out.gates);
   }
   c[step.cCurrent + cell] = out.operand;
   return out.operand;
 }
 
-fn second(row: u32, unit: u32, step: Step, recurrent: Gates, hPrevious: f32) -> f32 {
+fn second(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32) -> f32 {
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var state = hPrevious;
   if (activeAt(row, step.t)) {
     let at = step.gates + cell;
-    let out = secondForward(gates[at], recurrent, hPrevious);
-    gates[at] = out.gates;
+    let out = secondForward(named(gates[at]), named(recurrent), hPrevious);
+    gates[at] = packed(out.gates);
     state = out.h;
   }
   h[step.hCurrent + cell] = state;
@@ -58,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let step = stepAt(lane, i);
     states[unit] = state;
     workgroupBarrier();
-    var sum0 = Gates();
-    var sum1 = Gates();
-    var sum2 = Gates();
-    var sum3 = Gates();
+    var sum0 = PackedGates();
+    var sum1 = PackedGates();
+    var sum2 = PackedGates();
+    var sum3 = PackedGates();
     var operand = vec4<f32>();
     if (unit < params.H) {
       sum0 = weightAt(firstWeight + params.H * params.H + unit);

@@ -1,7 +1,7 @@
 // BPTT of regularized-forward: from ∂L/∂h_t and ∂L/∂c_t the gradients of both sides before they were normalised, and what
 // reaches the step before. What dr_{t+1}·U gives lies in `carry`, or is made here (fused). Each thread adds up the
 // gradients of gains and biases for its own elements; the sums over the rows follow when all steps are done.
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
@@ -57,19 +57,19 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       carry[pair + 1u] = reach.cBeside;
       // A row that has ended passes its gradient on; its gates had no part in it.
       if (!alive) {
-        gates[at] = Gates();
+        gates[at] = PackedGates();
         save(place.r + element.at * gateCount, vec4<f32>());
         continue;
       }
       let hPrevious = h[step.hPrevious + element.at];
       var cPrevious = 0.0;
       if (usesC) { cPrevious = c[step.cPrevious + element.at]; }
-      let peepholes = peepholesOf(lane, element.unit);
+      let perUnit = perUnitOf(lane, element.unit);
       var out = CellBackward();
       if (normalizesMemory) {
         let memory = memoryOf(lane, step, place, element, reach.h);
         let dMemory = recurrent[place.statistics + 9u] * (memory.gain * memory.dRead - ofMemory.x - memory.normalized * ofMemory.y);
-        out = gatesBackward(gates[at], cPrevious, memory.dOutput, reach.c + dMemory, peepholes);
+        out = gatesBackward(named(gates[at]), cPrevious, memory.dOutput, reach.c + dMemory, perUnit);
         carry[partOf(lane, 3u + 5u * gateCount) + element.at] += memory.dRead * memory.normalized;
         carry[partOf(lane, 4u + 5u * gateCount) + element.at] += memory.dRead;
       } else {
@@ -77,16 +77,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var made = vec2(h[step.hCurrent + element.at], 0.0);
         if (usesC) { made.y = c[step.cCurrent + element.at]; }
         if (zones) {
-          let own = stateOf(gates[at], hPrevious, cPrevious);
+          let own = stateOf(named(gates[at]), hPrevious, cPrevious);
           made = vec2(own.x, select(made.y, own.y, hasMemory));
         }
-        out = cellBackward(gates[at], hPrevious, made.x, cPrevious, made.y, reach.h, reach.c, peepholes);
+        out = cellBackward(named(gates[at]), hPrevious, made.x, cPrevious, made.y, reach.h, reach.c, perUnit);
       }
       carry[pair] += out.dhPrevious;
       carry[pair + 1u] += out.dcPrevious;
-      gates[at] = out.dGates;
-      let dx = vectorOf(out.dGates);
-      let dr = vectorOf(out.dRecurrent);
+      gates[at] = packed(out.dGates);
+      let dx = vectorOf(packed(out.dGates));
+      let dr = vectorOf(packed(out.dRecurrent));
       if (normalizes == 0u) {
         save(place.r + element.at * gateCount, dr);
         continue;

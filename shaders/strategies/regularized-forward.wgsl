@@ -1,6 +1,6 @@
 // Steps of a layer with normalisation, zoneout or dropout of h_{t-1}: statistics of both sides of the gates, the cell,
 // statistics of its memory, the new state. The product U·h_{t-1} lies in `recurrent`, or is made here (fused).
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
@@ -15,7 +15,7 @@ fn multiply(lane: u32, step: Step, place: Place, row: u32, thread: u32) {
   let first = matrixOf(lane);
   let start = step.hPrevious + row * params.H;
   for (var unit = thread; unit < params.H; unit += threads) {
-    var sum = Gates();
+    var sum = PackedGates();
     for (var k = 0u; k < params.H; k++) {
       var hk = 0.0;
       if (drops) { hk = masked[start + k]; } else { hk = h[start + k]; }
@@ -98,8 +98,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         r *= gain(lane, 2u, element.unit);
       }
       r += vectorOf(rowOfWeights(lane, 0u, element.unit));
-      let out = cellForward(gatesOf(x), gatesOf(r), hPrevious, cPrevious, peepholesOf(lane, element.unit));
-      gates[at] = out.gates;
+      let out = cellForward(named(gatesOf(x)), named(gatesOf(r)), hPrevious, cPrevious, perUnitOf(lane, element.unit));
+      gates[at] = packed(out.gates);
       let kept = remains(lane, step.t, element.at);
       if (hasMemory) { c[step.cCurrent + element.at] = (1.0 - kept.y) * out.c + kept.y * cPrevious; }
       else if (usesC) { c[step.cCurrent + element.at] = out.c; }
@@ -120,7 +120,7 @@ fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32,
   for (var e = thread; e < elements; e += threads) {
     let element = elementOf(group, e);
     if (step.t >= lengths[element.row]) { continue; }
-    let away = stateOf(gates[step.gates + element.at], 0.0, c[step.cPrevious + element.at]).y - mean;
+    let away = stateOf(named(gates[step.gates + element.at]), 0.0, c[step.cPrevious + element.at]).y - mean;
     squares.x.x += away * away;
   }
   var variance = fold(squares, thread).x.x / n;
@@ -140,7 +140,7 @@ fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32,
   for (var e = thread; e < elements; e += threads) {
     let element = elementOf(group, e);
     if (step.t >= lengths[element.row]) { continue; }
-    let out = gates[step.gates + element.at];
+    let out = named(gates[step.gates + element.at]);
     let memory = stateOf(out, 0.0, c[step.cPrevious + element.at]).y;
     let parts = gain(lane, 3u, element.unit);
     let state = readOut(out, (memory - mean) * scale * parts.x + parts.y);

@@ -3,22 +3,22 @@
 // behind the one above, whose gradient reaches it by way of W instead of dy.
 override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
 @group(0) @binding(5) var<storage, read_write> carry: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> dRecurrent: array<Gates>;
+@group(0) @binding(6) var<storage, read_write> dRecurrent: array<PackedGates>;
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn nextGradient(at: u32) -> Gates {
+fn nextGradient(at: u32) -> PackedGates {
   if (splitsRecurrentGradient) { return dRecurrent[at]; }
   return gates[at];
 }
 
-fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, peepholes: Gates) {
+fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let reach = laneStart(lane, params.B * params.H) + cell;
@@ -32,8 +32,8 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, peepholes: G
   // A row that has ended passes its gradient on; its gates had no part in it.
   if (step.t >= lengths[row]) {
     carry[reach] = vec2(dh, carried.y);
-    gates[at] = Gates();
-    if (splitsRecurrentGradient) { dRecurrent[at] = Gates(); }
+    gates[at] = PackedGates();
+    if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
     return;
   }
   if (!stacked) { dh += dy[step.dy + cell]; }
@@ -44,9 +44,9 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, peepholes: G
     cPrevious = c[step.cPrevious + cell];
     cCurrent = c[step.cCurrent + cell];
   }
-  let out = cellBackward(gates[at], h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, peepholes);
-  gates[at] = out.dGates;
-  if (splitsRecurrentGradient) { dRecurrent[at] = out.dRecurrent; }
+  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, perUnit);
+  gates[at] = packed(out.dGates);
+  if (splitsRecurrentGradient) { dRecurrent[at] = packed(out.dRecurrent); }
   carry[reach] = vec2(out.dhPrevious, out.dcPrevious);
 }
 
@@ -93,9 +93,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
   }
   let step = stepAt(lane, i);
-  let peepholes = peepholesAt(firstWeight + params.H * params.H + unit);
-  finish(lane, step, row, unit, sum0, peepholes);
-  finish(lane, step, row + 1u, unit, sum1, peepholes);
-  finish(lane, step, row + 2u, unit, sum2, peepholes);
-  finish(lane, step, row + 3u, unit, sum3, peepholes);
+  let perUnit = perUnitAt(firstWeight + params.H * params.H + unit);
+  finish(lane, step, row, unit, sum0, perUnit);
+  finish(lane, step, row + 1u, unit, sum1, perUnit);
+  finish(lane, step, row + 2u, unit, sum2, perUnit);
+  finish(lane, step, row + 3u, unit, sum3, perUnit);
 }

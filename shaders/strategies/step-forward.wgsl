@@ -3,14 +3,14 @@
 // behind the one below, whose new state is its input.
 override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gates, peepholes: Gates) {
+fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let hPrevious = h[step.hPrevious + cell];
@@ -25,8 +25,8 @@ fn finish(step: Step, row: u32, unit: u32, r: Gates, above: bool, projected: Gat
   if (usesC) { cPrevious = c[step.cPrevious + cell]; }
   var x = projected;
   if (!above) { x = gates[at]; }
-  let out = cellForward(x, r, hPrevious, cPrevious, peepholes);
-  gates[at] = out.gates;
+  let out = cellForward(named(x), named(r), hPrevious, cPrevious, perUnit);
+  gates[at] = packed(out.gates);
   h[step.hCurrent + cell] = out.h;
   if (usesC) { c[step.cCurrent + cell] = out.c; }
 }
@@ -60,10 +60,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     sum2 = multiplyAdd(h[at2 + k], w, sum2);
     sum3 = multiplyAdd(h[at3 + k], w, sum3);
   }
-  var x0 = Gates();
-  var x1 = Gates();
-  var x2 = Gates();
-  var x3 = Gates();
+  var x0 = PackedGates();
+  var x1 = PackedGates();
+  var x2 = PackedGates();
+  var x3 = PackedGates();
   let above = stacked && id.z > 0u;
   if (above) {
     // The weights of inputs lie behind those of all lanes' states.
@@ -81,9 +81,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       x3 = multiplyAdd(h[below + min(row + 3u, last) * params.H + k], w, x3);
     }
   }
-  let peepholes = peepholesAt(firstWeight + (params.H + 1u) * params.H + unit);
-  finish(step, row, unit, sum0, above, x0, peepholes);
-  finish(step, row + 1u, unit, sum1, above, x1, peepholes);
-  finish(step, row + 2u, unit, sum2, above, x2, peepholes);
-  finish(step, row + 3u, unit, sum3, above, x3, peepholes);
+  let perUnit = perUnitAt(firstWeight + (params.H + 1u) * params.H + unit);
+  finish(step, row, unit, sum0, above, x0, perUnit);
+  finish(step, row + 1u, unit, sum1, above, x1, perUnit);
+  finish(step, row + 2u, unit, sum2, above, x2, perUnit);
+  finish(step, row + 3u, unit, sum3, above, x3, perUnit);
 }

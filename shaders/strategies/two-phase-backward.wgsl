@@ -4,7 +4,7 @@
 // owns one unit in four rows of the batch.
 override phase: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
@@ -21,8 +21,8 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
   let carried = carry[reach];
   if (phase != 0u) {
     if (step.t >= lengths[row]) { return; }
-    let out = secondBackward(gates[at], h[previous], product, carried.y);
-    storeSecond(at, out.gates);
+    let out = secondBackward(named(gates[at]), h[previous], product, carried.y);
+    storeFirstGates(at, out.gates);
     carry[reach] = vec2(carried.x + out.dhPrevious, 0.0);
     return;
   }
@@ -34,11 +34,11 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
   // A row that has ended passes its gradient on; its gates had no part in it.
   if (step.t >= lengths[row]) {
     carry[reach] = vec2(dh, carried.y);
-    gates[at] = Gates();
+    gates[at] = PackedGates();
     return;
   }
-  let out = firstBackward(gates[at], h[previous], dh + dy[step.dy + cell]);
-  gates[at] = out.gates;
+  let out = firstBackward(named(gates[at]), h[previous], dh + dy[step.dy + cell]);
+  gates[at] = packed(out.gates);
   carry[reach] = vec2(out.dhPrevious, out.kept);
 }
 
@@ -64,10 +64,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
       let w = weightAt(firstWeight + k * params.H + unit);
-      sum0 += dotGates(phase, lanesAt(phase, at0 + k), w);
-      sum1 += dotGates(phase, lanesAt(phase, at1 + k), w);
-      sum2 += dotGates(phase, lanesAt(phase, at2 + k), w);
-      sum3 += dotGates(phase, lanesAt(phase, at3 + k), w);
+      sum0 += dotGates(phase, gatesAt(phase, at0 + k), w);
+      sum1 += dotGates(phase, gatesAt(phase, at1 + k), w);
+      sum2 += dotGates(phase, gatesAt(phase, at2 + k), w);
+      sum3 += dotGates(phase, gatesAt(phase, at3 + k), w);
     }
   }
   finish(lane, step, row, unit, sum0);

@@ -3,7 +3,7 @@
 // one unit in four rows of the batch.
 override phase: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<Gates>;
+@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
@@ -15,7 +15,7 @@ fn operand(step: Step, at: u32) -> f32 {
   return c[step.cCurrent + at];
 }
 
-fn finish(step: Step, row: u32, unit: u32, recurrent: Gates) {
+fn finish(step: Step, row: u32, unit: u32, recurrent: PackedGates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   // A row that has ended (or, in reverse, not begun) keeps its state.
@@ -25,12 +25,12 @@ fn finish(step: Step, row: u32, unit: u32, recurrent: Gates) {
   }
   let at = step.gates + cell;
   if (phase == 0u) {
-    let out = firstForward(gates[at], recurrent, h[step.hPrevious + cell]);
-    gates[at] = out.gates;
+    let out = firstForward(named(gates[at]), named(recurrent), h[step.hPrevious + cell]);
+    gates[at] = packed(out.gates);
     c[step.cCurrent + cell] = out.operand;
   } else {
-    let out = secondForward(gates[at], recurrent, h[step.hPrevious + cell]);
-    gates[at] = out.gates;
+    let out = secondForward(named(gates[at]), named(recurrent), h[step.hPrevious + cell]);
+    gates[at] = packed(out.gates);
     h[step.hCurrent + cell] = out.h;
   }
 }

@@ -18,7 +18,7 @@ import { maskSteps } from "../kernels/mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../kernels/matmul.ts";
 import { adam, rmsprop, sgd } from "../kernels/optimizers.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward } from "../recurrent/kernels/loop.ts";
-import { peepholeGradient } from "../recurrent/kernels/peephole-gradient.ts";
+import { perUnitGradient } from "../recurrent/kernels/per-unit-gradient.ts";
 import { regularizedBackward, regularizedForward } from "../recurrent/kernels/regularized.ts";
 import type { RegularizedForm } from "../recurrent/kernels/regularized-layout.ts";
 import { prepareLayer } from "../recurrent/kernels/prepare-layer.ts";
@@ -61,7 +61,7 @@ export const kernels: readonly Kernel[] = [
   stridedCopy,
   binary,
   prepareLayer,
-  peepholeGradient,
+  perUnitGradient,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
   stepForward(gru, { stacked: true }),
   stepBackward(gru, { stacked: true }),

@@ -12,7 +12,7 @@ import { lossTwins } from "../kernels/losses.twin.ts";
 import { maskStepsTwins } from "../kernels/mask-steps.twin.ts";
 import { matmulTwins } from "../kernels/matmul.twin.ts";
 import { optimizerTwins } from "../kernels/optimizers.twin.ts";
-import { peepholeGradientTwins } from "../recurrent/kernels/peephole-gradient.twin.ts";
+import { perUnitGradientTwins } from "../recurrent/kernels/per-unit-gradient.twin.ts";
 import { prepareLayerTwins } from "../recurrent/kernels/prepare-layer.twin.ts";
 import { loopTwins } from "../recurrent/kernels/loop.twin.ts";
 import { regularizedTwins } from "../recurrent/kernels/regularized.twin.ts";
@@ -36,7 +36,7 @@ const all = new Map([
   ...maskStepsTwins,
   ...matmulTwins,
   ...optimizerTwins,
-  ...peepholeGradientTwins,
+  ...perUnitGradientTwins,
   ...prepareLayerTwins,
   ...sampleTokenTwins,
   ...softmaxTwins,

@@ -16,13 +16,13 @@ export interface Gains {
   readonly memoryBias?: Variable;
 }
 
-/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, peepholes [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
+/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
   readonly recurrentWeight: Variable;
   readonly inputBias?: Variable;
   readonly recurrentBias?: Variable;
-  readonly peepholes?: Variable;
+  readonly perUnit?: Variable;
   readonly gains?: Gains;
 }
 

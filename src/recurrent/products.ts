@@ -4,7 +4,7 @@ import { matmul } from "../ops/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels/lanes.ts";
-import { peepholeGradient } from "./kernels/peephole-gradient.ts";
+import { gatesSeeing, perUnitGradient } from "./kernels/per-unit-gradient.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
 /** Rows of states in a lane's segment: the first of those before its steps, and of those after them. */
@@ -13,9 +13,10 @@ function stateRows(lane: number, segment: Segment): { before: number; after: num
   return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
 }
 
-/** ∂L/∂(peepholes) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
-export function peepholeProducts(
+/** ∂L/∂(what the cell has by unit) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
+export function perUnitProducts(
   recording: Recording,
+  cell: Cell,
   { segment, c }: SegmentBuffers,
   lane: number,
   dGates: View,
@@ -25,9 +26,9 @@ export function peepholeProducts(
   const { before, after } = stateRows(lane, segment);
   const start = cStart(lane, segment);
   recording.dispatch(
-    peepholeGradient,
-    { dGates, c, dPeepholes: view },
-    { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, accumulate },
+    perUnitGradient,
+    { dGates, c, dOwn: view },
+    { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, ...gatesSeeing(cell), accumulate },
   );
 }
 

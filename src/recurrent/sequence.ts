@@ -16,7 +16,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import { strategies, strategyFor, takesWavefront } from "./choose.ts";
 import { weightAndBias } from "../ops/linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
-import { peepholeProducts, recurrentProducts } from "./products.ts";
+import { perUnitProducts, recurrentProducts } from "./products.ts";
 import type { Regularization } from "./strategies/row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
@@ -310,7 +310,7 @@ class RecurrentOp {
       const { segment } = buffers;
       const recurrentSideOf = recurrence.backward(buffers, saved, cotangents, s > 0 || wantsInitial);
       const operands = { ...buffers, h: recurrence.operand ?? this.h };
-      lanes.forEach(({ weights: { recurrentWeight, recurrentBias, peepholes } }, n) => {
+      lanes.forEach(({ weights: { recurrentWeight, recurrentBias, perUnit } }, n) => {
         const recurrentSide = recurrentSideOf(n);
         const place = weightAndBias(
           tape,
@@ -320,7 +320,7 @@ class RecurrentOp {
           segment.steps * B,
         );
         if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
-        if (peepholes?.needsGradient) peepholeProducts(recording, buffers, n, gatesOf(n), tape.share(peepholes));
+        if (perUnit?.needsGradient) perUnitProducts(recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { phasesOf, type Cell } from "../../src/recurrent/cells/cell.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { peepholeGradient } from "../../src/recurrent/kernels/peephole-gradient.ts";
+import { gatesSeeing, perUnitGradient } from "../../src/recurrent/kernels/per-unit-gradient.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../../src/recurrent/kernels/two-phase.ts";
@@ -22,7 +22,7 @@ interface Inputs {
   weights: Float64Array;
   bias: Float64Array;
   /** [j, g]; of no effect in a cell without. */
-  peepholes: Float64Array;
+  perUnit: Float64Array;
   h0: Float64Array;
   c0: Float64Array;
 }
@@ -33,7 +33,7 @@ const stepsOf = (reverse: boolean) =>
     reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 },
   );
 
-function forward(cell: Cell, reverse: boolean, { x, weights, bias, peepholes, h0, c0 }: Inputs) {
+function forward(cell: Cell, reverse: boolean, { x, weights, bias, perUnit, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
   const c = new Float64Array((T + 1) * B * H);
@@ -41,7 +41,7 @@ function forward(cell: Cell, reverse: boolean, { x, weights, bias, peepholes, h0
   h.set(h0, first * B * H);
   if (cell.hasMemory) c.set(c0, first * B * H);
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
-  const withBias = Float64Array.of(...weights, ...bias, ...peepholes);
+  const withBias = Float64Array.of(...weights, ...bias, ...perUnit);
   for (let i = 0; i < T; i++) {
     for (const kernel of kernels) twinOf(kernel)({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
   }
@@ -83,7 +83,7 @@ function backward(
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
-  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.peepholes), h, c, dy, carry, dRecurrent, lengths };
+  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.perUnit), h, c, dy, carry, dRecurrent, lengths };
   const steps = stepsOf(reverse).reverse();
   for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) twinOf(kernel)(arrays, { ...segmentOf(reverse), i, tail: 0 });
   twinOf(kernels[0])(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
@@ -93,14 +93,21 @@ function backward(
     x: gates,
     weights: new Float64Array(H * H * G),
     bias: new Float64Array(H * G),
-    peepholes: new Float64Array(H * G),
+    perUnit: new Float64Array(H * G),
     h0: carry.filter((_, i) => i % 2 === 0),
     c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
   };
   for (const { t, previousSlot, currentSlot } of steps) {
-    if (cell.hasPeepholes) {
-      const arrays = { dGates: gates.subarray(t * B * H * G), c, dPeepholes: d.peepholes };
-      twinOf(peepholeGradient)(arrays, { rows: B, H, cPrevious: previousSlot * B * H, cCurrent: currentSlot * B * H, accumulate: 1 });
+    if (cell.perUnit) {
+      const arrays = { dGates: gates.subarray(t * B * H * G), c, dOwn: d.perUnit };
+      twinOf(perUnitGradient)(arrays, {
+        ...gatesSeeing(cell),
+        rows: B,
+        H,
+        cPrevious: previousSlot * B * H,
+        cCurrent: currentSlot * B * H,
+        accumulate: 1,
+      });
     }
     for (let row = 0; row < B; row++) {
       for (let jg = 0; jg < H * G; jg++) {
@@ -125,14 +132,14 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       x: numbers(T * B * H * G),
       weights: numbers(H * H * G, 0.8),
       bias: numbers(H * G),
-      peepholes: numbers(H * G),
+      perUnit: numbers(H * G),
       h0: numbers(B * H),
       c0: numbers(B * H),
     };
     const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
     const found = backward(cell, reverse, inputs, cotangents);
     const epsilon = 1e-6;
-    for (const name of ["x", "weights", "bias", "peepholes", "h0", "c0"] as const) {
+    for (const name of ["x", "weights", "bias", "perUnit", "h0", "c0"] as const) {
       for (let i = 0; i < inputs[name].length; i++) {
         const at = (shift: number): number => {
           const moved = { ...inputs, [name]: inputs[name].slice() };
@@ -154,7 +161,7 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       x: numbers(T * B * H * G),
       weights: numbers(H * H * G),
       bias: numbers(H * G),
-      peepholes: numbers(H * G),
+      perUnit: numbers(H * G),
       h0: numbers(B * H),
       c0: numbers(B * H),
     };
@@ -174,16 +181,16 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       x: numbers(T * B * H * G),
       weights: numbers(H * H * G),
       bias: numbers(H * G),
-      peepholes: numbers(H * G),
+      perUnit: numbers(H * G),
       h0: numbers(B * H),
       c0: numbers(B * H),
     };
-    const { x, weights, bias, peepholes } = backward(cell, false, inputs, {
+    const { x, weights, bias, perUnit } = backward(cell, false, inputs, {
       dy: numbers(T * B * H),
       dhN: numbers(B * H),
       dcN: numbers(B * H),
     });
-    for (const gradient of [x, weights, bias, peepholes])
+    for (const gradient of [x, weights, bias, perUnit])
       expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);
   });
 });

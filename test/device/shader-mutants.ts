@@ -146,11 +146,11 @@ change(
   ["k += shares * 4u", "k += shares * 8u"],
 );
 change(
-  "peephole-gradient",
+  "per-unit-gradient",
   "peepholes",
-  ["params.cCurrent + at", "params.cPrevious + at"],
+  ["select(params.cCurrent, params.cPrevious, seesBefore)", "params.cPrevious"],
   ["row += 16u", "row += 32u"],
-  ["sum += dPeepholes[unit]", "sum -= dPeepholes[unit]"],
+  ["sum += dOwn[column]", "sum -= dOwn[column]"],
 );
 change(
   "rmsprop",
@@ -204,15 +204,15 @@ change(
   "lstmSteps",
   ["f * cPrevious + i * g", "f * cPrevious - i * g"],
   ["dcTotal * i * (1.0 - g * g)", "dcTotal * i * (1.0 - g)"],
-  ["Gates(i, f, g, sigmoid(a.w))", "Gates(f, i, g, sigmoid(a.w))"],
+  ["Gates(i, f, g, sigmoid(a.o))", "Gates(f, i, g, sigmoid(a.o))"],
   ["dcTotal * cPrevious * f", "dcTotal * f"],
 );
 change("cells/lstm", "coupled", ["f = 1.0 - i;", "f = i;"], ["written -= cPrevious;", ""]);
-change("cells/lstm", "peepholes", ["a.w += peepholes.w * c;", ""], ["dForget * peepholes.y", "dForget * peepholes.x"]);
+change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * peepholes.f", "dForget * peepholes.i"]);
 change("cells/rnn", "rnn", ["d *= 1.0 - h * h", "d *= 1.0 - h"]);
 change("cells/rnn", "relu", ["select(0.0, 1.0, h > 0.0)", "1.0"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
-change("lib/cell", "peepholes", ["select(1u, 2u, hasPeepholes)", "1u"], ["return weightAt(i);", "return Gates();"]);
+change("lib/cell", "peepholes", ["params.H + 1u + perUnitRows", "params.H + 1u"], ["return named(weightAt(i));", "return Gates();"]);
 change("lib/finite", "linear", ["0x7f800000u) !=", "0x7fc00000u) !="]);
 change(
   "lib/fold",
@@ -294,7 +294,7 @@ change(
   ["sum.w += dotGates", "sum.w -= dotGates"],
   ["if (i > 0u)", "if (i > 1u)"],
   ["row0.carry.x += sum.x;", ""],
-  ["gates[at] = Gates();", ""],
+  ["gates[at] = PackedGates();", ""],
 );
 change(
   "strategies/loop-two-phase-forward",

@@ -298,16 +298,17 @@ const columnSumCases = (): KernelCase[] =>
     })),
   );
 
-const peepholeCases = (): KernelCase[] =>
+const perUnitCases = (): KernelCase[] =>
   [
-    [1, 1],
-    [17, 15],
-    [40, 16],
-    [65, 33],
-  ].flatMap(([rows, H]) =>
+    [1, 1, 4],
+    [17, 15, 3],
+    [40, 16, 4],
+    [65, 33, 4],
+    [9, 5, 1],
+  ].flatMap(([rows, H, G]) =>
     both.map((accumulate) => ({
-      params: { rows, H, cPrevious: 3, cCurrent: 3 + H, accumulate },
-      arrays: { dGates: floats(rows * H * 4), c: floats((rows + 1) * H + 3), dPeepholes: floats((H + spare) * 4) },
+      params: { rows, H, G, cPrevious: 3, cCurrent: 3 + H, before: 3, after: 8, accumulate },
+      arrays: { dGates: floats(rows * H * G), c: floats((rows + 1) * H + 3), dOwn: floats(H * G + spare) },
     })),
   );
 
@@ -515,7 +516,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   dropout: dropoutCases,
   "mask-steps": maskCases,
   "column-sum": columnSumCases,
-  "peephole-gradient": peepholeCases,
+  "per-unit-gradient": perUnitCases,
   "embedding-gather": gatherCases,
   "embedding-scatter": scatterCases,
   "loss-sum": lossSumCases,

@@ -51,7 +51,7 @@ import stepBackward from "../../../shaders/strategies/step-backward.wgsl";
 import stepForward from "../../../shaders/strategies/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/strategies/two-phase-backward.wgsl";
 import twoPhaseForward from "../../../shaders/strategies/two-phase-forward.wgsl";
-import peepholeGradient from "../../../shaders/peephole-gradient.wgsl";
+import perUnitGradient from "../../../shaders/per-unit-gradient.wgsl";
 import regularizedBackward from "../../../shaders/strategies/regularized-backward.wgsl";
 import regularizedForward from "../../../shaders/strategies/regularized-forward.wgsl";
 import regularizedGradientLib from "../../../shaders/lib/regularized-gradient.wgsl";
@@ -113,7 +113,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "matmul-naive": matmulNaive,
   "matmul-small-m": matmulSmallM,
   "matmul-split": matmulSplit,
-  "peephole-gradient": peepholeGradient,
+  "per-unit-gradient": perUnitGradient,
   "strategies/loop-backward": loopBackward,
   "strategies/loop-forward": loopForward,
   "strategies/loop-two-phase-backward": loopTwoPhaseBackward,

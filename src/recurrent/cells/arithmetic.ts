@@ -28,7 +28,7 @@ export interface ReadOut {
   /** ∂L/∂(the output gate's sum), and ∂L/∂z. */
   backward(gates: Gates, z: number, dh: number): { dOutput: number; dz: number };
   /** The cell's gradients from that of the output gate's sum and that of c_t. */
-  gatesBackward(gates: Gates, cPrevious: number, dOutput: number, dcTotal: number, peepholes: Gates): CellBackward;
+  gatesBackward(gates: Gates, cPrevious: number, dOutput: number, dcTotal: number, perUnit: Gates): CellBackward;
 }
 
 /** Of a cell with one recurrent product a step. */
@@ -36,19 +36,10 @@ export interface CellArithmetic {
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
    * @param r recurrent-side pre-activations U·h_{t-1} + b_hh, G values
-   * @param peepholes weights from c to the gates, G values; zeros for a cell without them
+   * @param perUnit the unit's own parameters, G values; zeros for a cell without them
    */
-  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number, peepholes: Gates): CellForward;
-  backward(
-    gates: Gates,
-    hPrevious: number,
-    h: number,
-    cPrevious: number,
-    c: number,
-    dh: number,
-    dc: number,
-    peepholes: Gates,
-  ): CellBackward;
+  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number, perUnit: Gates): CellForward;
+  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number, perUnit: Gates): CellBackward;
   /** What activated gates make of the state before: h_t, and c_t of a cell with memory. */
   stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
   readonly readOut?: ReadOut;

@@ -5,6 +5,14 @@
  */
 import type { CellArithmetic } from "./arithmetic.ts";
 
+/** Weights from a unit's c to its own gates. */
+export interface PerUnit {
+  /** How the parameter's name begins. */
+  readonly parameter: string;
+  /** The c that each gate sees, by name: that of the step before, or that of this one; the others see none. */
+  readonly sees: Readonly<Record<string, "before" | "after">>;
+}
+
 export interface Cell {
   /** Unique among all cells and their variants. */
   readonly name: string;
@@ -21,8 +29,8 @@ export interface Cell {
   readonly usesC: boolean;
   /** Whether dRecurrent differs from dGates and needs a buffer of its own. */
   readonly splitsRecurrentGradient: boolean;
-  /** Whether a row of weights from each unit's c to its own gates lies behind the packed ones. */
-  readonly hasPeepholes?: boolean;
+  /** Parameters of each unit's own, a number for each gate, which lie in a row behind the packed weights. */
+  readonly perUnit?: PerUnit;
   /**
    * The recurrent product of a step in which each gate takes part, those of the first product (0) first. Default: all in
    * one. A candidate whose operand the other gates make needs a second: a step then has two phases.

@@ -37,7 +37,7 @@ export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVarian
     hasMemory: true,
     usesC: true,
     splitsRecurrentGradient: false,
-    hasPeepholes: peepholes,
+    perUnit: peepholes ? { parameter: "weight_ch", sees: { i: "before", f: "before", o: "after" } } : undefined,
     hasStateOf: true,
     hasReadOut: true,
   };

@@ -55,6 +55,7 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
   name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
+  texts: cellTexts(cell),
   constants: { ...cell.constants, threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });

@@ -1,5 +1,6 @@
 /** What the kernels of recurrent layers have in common, whatever the strategy: their parts, and where packed weights lie. */
 import type { Cell } from "../cells/cell.ts";
+import { cellStructs, structsPath } from "./cell-structs.ts";
 import type { Binding } from "../../kernels/kernel.ts";
 import { laneStart } from "./lanes.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
@@ -36,11 +37,15 @@ export const withWeights = <B extends { readonly weights: Binding }>(bindings: B
 /** The file that reads weights of this form. */
 export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
 
-/** The cell's WGSL if it is not a file of the package; see `Kernel`. */
-export const cellTexts = ({ shader, own }: Cell): Record<string, string> | undefined => own && { [`cells/${shader}`]: own.wgsl };
+/** The cell's WGSL that is in no file of the package; see `Kernel`. */
+export const cellTexts = (cell: Cell): Record<string, string> => ({
+  [structsPath]: cellStructs(cell),
+  ...(cell.own && { [`cells/${cell.shader}`]: cell.own.wgsl }),
+});
+
+/** Rows of weights that the cell has by unit. */
+export const perUnitRows = ({ perUnit }: Pick<Cell, "perUnit">): 0 | 1 => (perUnit ? 1 : 0);
 
 /** Where a matrix of packed weights begins, in units of G. */
-export const forwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
-  laneStart(n, (H + (hasPeepholes ? 2 : 1)) * H);
-export const backwardMatrix = ({ hasPeepholes }: Pick<Cell, "hasPeepholes">, n: number, H: number): number =>
-  laneStart(n, (H + (hasPeepholes ? 1 : 0)) * H);
+export const forwardMatrix = (cell: Pick<Cell, "perUnit">, n: number, H: number): number => laneStart(n, (H + 1 + perUnitRows(cell)) * H);
+export const backwardMatrix = (cell: Pick<Cell, "perUnit">, n: number, H: number): number => laneStart(n, (H + perUnitRows(cell)) * H);

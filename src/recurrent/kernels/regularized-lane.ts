@@ -58,8 +58,8 @@ export class LaneSteps {
     return this.row(this.extra - 4 + n, at);
   }
 
-  peepholes(at: number): Gates {
-    return this.cell.hasPeepholes ? this.row(1, at) : this.gatesOf(() => 0);
+  perUnit(at: number): Gates {
+    return this.cell.perUnit ? this.row(1, at) : this.gatesOf(() => 0);
   }
 
   gatesOf(value: (g: number) => number): number[] {

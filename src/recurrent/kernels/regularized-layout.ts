@@ -2,6 +2,7 @@
 import type { Cell } from "../cells/cell.ts";
 import { align, type Params } from "../../kernels/kernel.ts";
 import { segmentParams, type Segment } from "./lanes.ts";
+import { perUnitRows } from "./recurrent-kernel.ts";
 
 export type Normalization = "none" | "layer" | "batch";
 
@@ -40,9 +41,9 @@ export const normalized = ({ normalization }: Pick<RegularizedForm, "normalizati
 export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean =>
   normalized(form) && cell.hasReadOut === true;
 
-/** Rows of weights behind U: b_hh, peepholes, what normalising needs. */
+/** Rows of weights behind U: b_hh, what the cell has by unit, what normalising needs. */
 export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number =>
-  1 + (cell.hasPeepholes ? 1 : 0) + (normalized(form) ? 4 : 0);
+  1 + perUnitRows(cell) + (normalized(form) ? 4 : 0);
 /** Rows of running statistics, each of H numbers. */
 export const runningRows = (cell: Cell): number => 4 * cell.gateNames.length + (cell.hasReadOut ? 2 : 0);
 

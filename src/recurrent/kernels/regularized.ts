@@ -15,6 +15,7 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Bindings, type Workgroups } from "../../kernels/kernel.ts";
+import { structsPath } from "./cell-structs.ts";
 import { cellTexts, type RecurrentParts } from "./recurrent-kernel.ts";
 import { mostLoopUnits } from "./loop.ts";
 import {
@@ -31,7 +32,7 @@ const weights = {
   access: "read",
   type: "f32",
   shape:
-    "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; peepholes if the cell has them; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)",
+    "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; what the cell has by unit; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)",
 } as const;
 
 export const regularizedForwardBindings = {
@@ -90,6 +91,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       "lib/activations",
       "lib/philox",
       "lib/finite",
+      structsPath,
       "lib/cell",
       "lib/lane",
       "lib/weights-float",

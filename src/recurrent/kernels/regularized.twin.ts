@@ -75,7 +75,7 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
     const [xs, rs] = normalized(form)
       ? [side(recurrent, x + at * G, lane.gain(0, at), lane.gain(1, at)), side(recurrent, r + at * G, lane.gain(2, at), lane.row(0, at))]
       : [side(gates, saved, undefined, undefined), side(recurrent, r + at * G, undefined, lane.row(0, at))];
-    const out = lane.arithmetic.forward(xs, rs, h[step.hPrevious + at], cPrevious, lane.peepholes(at));
+    const out = lane.arithmetic.forward(xs, rs, h[step.hPrevious + at], cPrevious, lane.perUnit(at));
     out.gates.forEach((v, g) => (gates[saved + g] = v));
     const remains = lane.remains(step, at);
     if (cell.usesC) c[step.cCurrent + at] = cell.hasMemory ? (1 - remains.c) * out.c + remains.c * cPrevious : out.c;
@@ -208,7 +208,7 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
     if (normalizesMemory(cell, form)) {
       const { y, gain, dOutput, dz } = memoryOf(at, dh);
       const dMemory = recurrent[statistics + 9] * (gain * dz - ofMemory[0] - y * ofMemory[1]);
-      out = lane.arithmetic.readOut!.gatesBackward(activated, cPrevious, dOutput, dc + dMemory, lane.peepholes(at));
+      out = lane.arithmetic.readOut!.gatesBackward(activated, cPrevious, dOutput, dc + dMemory, lane.perUnit(at));
       carry[partOf(lane, parts.memoryGain) + at] += dz * y;
       carry[partOf(lane, parts.memoryBias) + at] += dz;
     } else {
@@ -217,7 +217,7 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
         h: own?.h ?? h[step.hCurrent + at],
         c: (cell.hasMemory ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0),
       };
-      out = lane.arithmetic.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.peepholes(at));
+      out = lane.arithmetic.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.perUnit(at));
     }
     carry[pair] += out.dhPrevious;
     carry[pair + 1] += out.dcPrevious;

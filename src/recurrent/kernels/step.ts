@@ -8,6 +8,7 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
+import { structsPath } from "./cell-structs.ts";
 import { cellTexts, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 
@@ -25,7 +26,7 @@ export const forwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and peepholes if the cell has them; stacked, then so W and b_ih of all layers but the first",
+      "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and what the cell has by unit; stacked, then so W and b_ih of all layers but the first",
   },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
@@ -42,7 +43,7 @@ export const backwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then peepholes if the cell has them; stacked, then so W of all layers but the first",
+      "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
   },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
@@ -58,7 +59,7 @@ export const backwardBindings = {
 
 /** The WGSL files of a strategy joined to a cell. */
 export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
-  return ["lib/activations", "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `strategies/${strategy}`];
+  return ["lib/activations", structsPath, "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `strategies/${strategy}`];
 }
 
 /** Name and pipeline constants. */

@@ -24,10 +24,10 @@ function gatesAt(numbers: NumericArray, at: number, G: number): Gates {
   return gates;
 }
 
-/** Peepholes by unit, which are weights from number `first` on; zeros if the cell has none. */
-function peepholesOf({ hasPeepholes, gateNames: { length: G } }: Cell, weights: NumericArray, first: number): (unit: number) => Gates {
+/** A unit's own parameters, which are weights from number `first` on; zeros if the cell has none. */
+function perUnitOf({ perUnit, gateNames: { length: G } }: Cell, weights: NumericArray, first: number): (unit: number) => Gates {
   const none = new Array<number>(G).fill(0);
-  return (unit) => (hasPeepholes ? gatesAt(weights, first + unit, G) : none);
+  return (unit) => (perUnit ? gatesAt(weights, first + unit, G) : none);
 }
 
 /** Σ_k operand_k · (weights from k to a unit's gates) + bias, [B, H, G]: `operand` holds rows of H from `from` on, the matrix is number `matrix`. */
@@ -60,7 +60,7 @@ export function forwardUnits(
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
-  const peepholes = peepholesOf(cell, weights, forwardMatrix(cell, lane, H) + (H + 1) * H);
+  const perUnit = perUnitOf(cell, weights, forwardMatrix(cell, lane, H) + (H + 1) * H);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -74,7 +74,7 @@ export function forwardUnits(
         gatesAt(recurrent, at, G),
         h[step.hPrevious + at],
         cell.usesC ? c[step.cPrevious + at] : 0,
-        peepholes(unit),
+        perUnit(unit),
       );
       for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
       h[step.hCurrent + at] = out.h;
@@ -138,7 +138,7 @@ export function backwardUnits(
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
-  const peepholes = peepholesOf(cell, weights, backwardMatrix(cell, lane, H) + H * H);
+  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H) + H * H);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -159,7 +159,7 @@ export function backwardUnits(
         cell.usesC ? c[step.cCurrent + at] : 0,
         dh + (dy?.[at] ?? 0),
         carry[reach + 1],
-        peepholes(unit),
+        perUnit(unit),
       );
       for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
       if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = out.dRecurrent[g];

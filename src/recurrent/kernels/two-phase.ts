@@ -6,7 +6,8 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
-import { formName, weightsSource, withWeights, type KernelForm, type Phase, type RecurrentParts } from "./recurrent-kernel.ts";
+import { structsPath } from "./cell-structs.ts";
+import { cellTexts, formName, weightsSource, withWeights, type KernelForm, type Phase, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { forwardBindings, stepGroups } from "./step.ts";
 
@@ -29,6 +30,7 @@ const phaseNames = ["first", "second"] as const;
 /** The WGSL files of a strategy joined to a two-phase cell. */
 export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm): string[] => [
   "lib/activations",
+  structsPath,
   "lib/two-phase",
   "lib/lane",
   weightsSource(form),
@@ -40,6 +42,7 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
   name: `two-phase-${pass}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form, phase } as const,
   sources: twoPhaseSources(cell, `two-phase-${pass}`, form),
+  texts: cellTexts(cell),
   constants: { ...cell.constants, phase },
   workgroups: stepGroups,
 });

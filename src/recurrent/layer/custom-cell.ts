@@ -71,10 +71,7 @@ export function defineCell(given: CustomCell): CustomCell {
     hasMemory,
     usesC,
     splitsRecurrentGradient,
-    own: {
-      wgsl: `${gatesInWgsl(gateNames)}\nconst splitsRecurrentGradient = ${splitsRecurrentGradient};\nconst hasPeepholes = false;\nconst usesC = ${usesC};\nconst hasMemory = ${hasMemory};\nconst gateCount = ${gateNames.length}u;\n${adapters}\n${wgsl}`,
-      arithmetic,
-    },
+    own: { wgsl: `${adapters}\n${wgsl}`, arithmetic },
   };
   reading("option", where, `what "${name}" computes`, () => checkDerivative(made, arithmetic, name));
   defined.set(given, made);
@@ -93,24 +90,10 @@ function takeGateNames(where: string, name: string, given: unknown): string[] {
 }
 
 /** What the strategies call, by the names that they have in the package's cells. */
-const adapters = `fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Gates) -> CellForward { return forward(x, r, hPrevious, cPrevious); }
-fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, peepholes: Gates) -> CellBackward { return backward(gates, hPrevious, h, cPrevious, c, dh, dc); }
+const adapters = `fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, perUnit: Gates) -> CellForward { return forward(x, r, hPrevious, cPrevious); }
+fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32, perUnit: Gates) -> CellBackward { return backward(gates, hPrevious, h, cPrevious, c, dh, dc); }
 // For zoneout and norms of the memory, which cells of one's own do not have.
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2<f32>(); }`;
-
-/** The type of a unit's gates, and the arithmetic on it that does not depend on what the gates mean. */
-function gatesInWgsl(names: readonly string[]): string {
-  const each = (of: (name: string, index: number) => string, join = ", "): string => names.map(of).join(join);
-  const two = names.length > 2;
-  const halves = names.map((_, i) => `unpack2x16float(w${two ? (i < 2 ? ".x" : ".y") : ""}).${i % 2 ? "y" : "x"}`).join(", ");
-  return `struct Gates { ${each((name) => `${name}: f32`)} }
-alias HalfGates = ${two ? "vec2<u32>" : "u32"};
-fn fromHalf(w: HalfGates) -> Gates { return Gates(${halves}); }
-fn multiplyAdd(scale: f32, w: Gates, sum: Gates) -> Gates { return Gates(${each((name) => `fma(scale, w.${name}, sum.${name})`)}); }
-fn dotGates(d: Gates, w: Gates) -> f32 { return ${each((name) => `d.${name} * w.${name}`, " + ")}; }
-fn vectorOf(gates: Gates) -> vec4<f32> { return vec4<f32>(${Array.from({ length: 4 }, (_, i) => (i < names.length ? `gates.${names[i]}` : "0.0")).join(", ")}); }
-fn gatesOf(v: vec4<f32>) -> Gates { return Gates(${each((_, i) => `v[${i}]`)}); }`;
-}
 
 /** @throws RnnError `option` unless `result` has these members, lists of a finite number for each gate, and these finite numbers */
 function checkResult(name: string, fn: string, G: number, result: object, lists: readonly string[], numbers: readonly string[]): void {

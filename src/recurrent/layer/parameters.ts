@@ -38,7 +38,7 @@ export function takeBias(where: string, given: unknown): boolean | "input" {
 
 /** @param suffixes of each layer's directions */
 export function plannedParameters(
-  { gateNames, parameterGates = gateNames, hasPeepholes }: Cell,
+  { gateNames, parameterGates = gateNames, perUnit }: Cell,
   { I, H, P, deeper }: Sizes,
   suffixes: readonly (readonly string[])[],
   { bias, recurrentInit, inputInit, gateBias }: Choices,
@@ -46,7 +46,7 @@ export function plannedParameters(
 ): Planned[] {
   const G = parameterGates.length;
   const lanes = gateNames.map((name) => parameterGates.indexOf(name));
-  const seeing = parameterGates.filter((name) => name !== "g");
+  const seeing = parameterGates.filter((name) => perUnit && name in perUnit.sees);
   const base = uniform(1 / Math.sqrt(H));
   const recurrent = { uniform: base, orthogonal: orthogonal(G), identity: identity(G) }[recurrentInit];
   const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
@@ -63,8 +63,14 @@ export function plannedParameters(
       [`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes],
       [`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes],
     ];
-    if (hasPeepholes)
-      planned.push([`weight_ch_${suffix}`, [seeing.length * H], base, seeing.length, gateNames.map((name) => seeing.indexOf(name))]);
+    if (perUnit)
+      planned.push([
+        `${perUnit.parameter}_${suffix}`,
+        [seeing.length * H],
+        base,
+        seeing.length,
+        gateNames.map((name) => seeing.indexOf(name)),
+      ]);
     if (bias) planned.push([`bias_ih_${suffix}`, [G * H], biasRows(gateBias?.value ?? 0), G, lanes]);
     if (bias === true) planned.push([`bias_hh_${suffix}`, [G * H], biasRows(0), G, lanes]);
     if (P !== H) planned.push([`weight_hr_${suffix}`, [P, H], base]);

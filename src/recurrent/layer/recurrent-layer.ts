@@ -176,7 +176,7 @@ export abstract class RecurrentLayer extends Module {
         recurrentWeight: context.parameter(`weight_hh_${suffix}`),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
-        peepholes: this.cell.hasPeepholes ? context.parameter(`weight_ch_${suffix}`) : undefined,
+        perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),
         gains: this.regularizer.gainsOf(context, suffix, this.bias !== false),
       },
     };

@@ -93,13 +93,13 @@ export class Regularizer {
     if (phasesOf(cell) === 2)
       throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
     if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
-    if (this.normalization !== "none" && cell.hasPeepholes)
+    if (this.normalization !== "none" && cell.perUnit)
       throw new RnnError(
         "option",
         where,
         "normalization and peepholes do not go together: gates would see the memory before and behind its norm",
       );
-    if (zoneout.c > 0 && cell.hasPeepholes)
+    if (zoneout.c > 0 && cell.perUnit)
       throw new RnnError(
         "option",
         where,

@@ -2,6 +2,7 @@
 import { subview, type View } from "../../recording/recording.ts";
 import type { RecurrentWeights } from "../input.ts";
 import { laneStart } from "../kernels/lanes.ts";
+import { perUnitRows } from "../kernels/recurrent-kernel.ts";
 import { laneBuffer, type Cotangents, type Recurrence, type RowPart, type SegmentBuffers, type Site } from "./strategy.ts";
 
 /** How a strategy dispatches the kernels of a cell, of one or of two phases. */
@@ -25,12 +26,12 @@ export class PlainRecurrence implements Recurrence {
       whole: { B, H },
     } = site;
     this.carry = { shape: [B, H, 2], width: 2 };
-    const peepholes = cell.hasPeepholes ? 1 : 0;
-    this.weightRows = { forward: H + 1 + peepholes, backward: H + peepholes };
+    const rows = perUnitRows(cell);
+    this.weightRows = { forward: H + 1 + rows, backward: H + rows };
   }
 
-  rowParts({ peepholes }: RecurrentWeights, pass: "forward" | "backward"): RowPart[] {
-    return peepholes ? [{ row: this.weightRows[pass] - 1, values: peepholes, stride: 1, first: 0 }] : [];
+  rowParts({ perUnit }: RecurrentWeights, pass: "forward" | "backward"): RowPart[] {
+    return perUnit ? [{ row: this.weightRows[pass] - 1, values: perUnit, stride: 1, first: 0 }] : [];
   }
 
   forward(buffers: SegmentBuffers, weights: View): undefined {

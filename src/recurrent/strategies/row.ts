@@ -83,11 +83,11 @@ export class RowRecurrence implements Recurrence {
     return this.cell.gateNames.length;
   }
 
-  rowParts({ inputBias, peepholes, gains }: RecurrentWeights): RowPart[] {
+  rowParts({ inputBias, perUnit, gains }: RecurrentWeights): RowPart[] {
     const { H } = this.whole;
     const [first, G] = [this.weightRows.forward - 4, this.G];
     return [
-      ...(peepholes ? [{ row: H + 1, values: peepholes, stride: 1, first: 0 }] : []),
+      ...(perUnit ? [{ row: H + 1, values: perUnit, stride: 1, first: 0 }] : []),
       ...(gains
         ? [
             { row: first, values: gains.input, stride: 1, first: 0 },

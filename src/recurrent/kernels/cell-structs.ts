@@ -1,0 +1,72 @@
+/**
+ * The WGSL of a cell that follows from its data: the struct of a unit's gates with their names, how they lie in buffers,
+ * and the arithmetic on them that does not depend on what they mean. The package's cells and those of `defineCell` have
+ * it from here, and their WGSL holds their arithmetic only. No other WGSL is made from strings.
+ */
+import type { Cell } from "../cells/cell.ts";
+
+/** The path by which `Kernel.sources` names this text. */
+export const structsPath = "cell-structs";
+
+const letters = ["x", "y", "z", "w"];
+
+/**
+ * - `Gates`: a unit's gates by name, for the cell's arithmetic.
+ * - `PackedGates`: the same as they lie in buffers, so that one load fetches them; three numbers are no vector there, which
+ *   would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
+ * - `HalfGates`: two to a word.
+ */
+export function cellStructs(cell: Cell): string {
+  const { gateNames: names, gatePhases, hasMemory, usesC, splitsRecurrentGradient, perUnit } = cell;
+  const G = names.length;
+  const isVector = G !== 3;
+  // The member of packed gates that holds gate i.
+  const part = (i: number): string => (G === 1 ? "" : `.${isVector ? letters[i] : names[i]}`);
+  const list = (of: (i: number) => string, join = ", "): string => names.map((_, i) => of(i)).join(join);
+  const lines = [
+    `struct Gates { ${names.map((name) => `${name}: f32`).join(", ")} }`,
+    `alias PackedGates = ${["f32", "vec2<f32>", "Gates", "vec4<f32>"][G - 1]};`,
+    `fn named(gates: PackedGates) -> Gates { return ${isVector ? `Gates(${list((i) => `gates${part(i)}`)})` : "gates"}; }`,
+    `fn packed(gates: Gates) -> PackedGates { return ${isVector ? `PackedGates(${list((i) => `gates.${names[i]}`)})` : "gates"}; }`,
+    `alias HalfGates = ${G > 2 ? "vec2<u32>" : "u32"};`,
+    `fn fromHalf(w: HalfGates) -> PackedGates { return PackedGates(${list((i) => `unpack2x16float(w${G > 2 ? (i < 2 ? ".x" : ".y") : ""}).${letters[i % 2]}`)}); }`,
+    `fn vectorOf(gates: PackedGates) -> vec4<f32> { return vec4<f32>(${letters.map((_, i) => (i < G ? `gates${part(i)}` : "0.0")).join(", ")}); }`,
+    `fn gatesOf(v: vec4<f32>) -> PackedGates { return PackedGates(${list((i) => `v.${letters[i]}`)}); }`,
+    `const gateCount = ${G}u;`,
+    `const perUnitRows = ${perUnit ? 1 : 0}u;`,
+    `const splitsRecurrentGradient = ${splitsRecurrentGradient};`,
+    `const usesC = ${usesC};`,
+    `const hasMemory = ${hasMemory};`,
+  ];
+  const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
+  const product = (i: number): string => `d${part(i)} * w${part(i)}`;
+  if (!gatePhases) {
+    return [
+      ...lines,
+      `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
+      `fn dotGates(d: PackedGates, w: PackedGates) -> f32 { return ${list(product, " + ")}; }`,
+    ].join("\n");
+  }
+  // The same for the gates of one product.
+  const within = (phase: number, of: (i: number) => string, other: (i: number) => string): string =>
+    list((i) => (gatePhases[i] === phase ? of(i) : other(i)));
+  const ofPhase = (phase: number): number[] => names.map((_, i) => i).filter((i) => gatePhases[i] === phase);
+  const byPhase = (of: (phase: number) => string): string => `if (phase == 0u) { return ${of(0)}; } return ${of(1)};`;
+  return [
+    ...lines,
+    `fn multiplyAdd(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
+    `fn dotGates(phase: u32, d: PackedGates, w: PackedGates) -> f32 { ${byPhase((phase) => ofPhase(phase).map(product).join(" + "))} }`,
+    // In the backward pass of a step threads read the gates of others while they write their own: only one product's.
+    `fn gatesAt(phase: u32, at: u32) -> PackedGates { ${byPhase(
+      (phase) =>
+        `PackedGates(${within(
+          phase,
+          (i) => `gates[at]${part(i)}`,
+          () => "0.0",
+        )})`,
+    )} }`,
+    `fn storeFirstGates(at: u32, d: Gates) { ${ofPhase(0)
+      .map((i) => `gates[at]${part(i)} = d.${names[i]};`)
+      .join(" ")} }`,
+  ].join("\n");
+}
