@@ -1,4 +1,4 @@
-/** Products that make the gradients of recurrent weights and peepholes, over all steps of a segment at once. */
+/** Products that make the gradients of recurrent weights and of what a cell has by unit, over all steps of a segment at once. */
 import { columnSum } from "../kernels/column-sum.ts";
 import { matmul } from "../ops/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
