@@ -3,6 +3,7 @@ import { Variable, type Tape } from "../ops/tape.ts";
 import { isA } from "../options.ts";
 import type { View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { Parameter } from "./parameter.ts";
 
 /** What a session provides to the modules whose forward pass it records. */
 export interface ContextHost {
@@ -35,10 +36,10 @@ export interface Scope {
   readonly finalState?: (name: string, shape: Shape, values: Variable[]) => void;
 }
 
+const streams = new WeakMap<ContextHost, number>();
+
 /** A module's view of the recording in progress: the host's services under the module's own path. */
 export class Context {
-  private static streams = new WeakMap<ContextHost, number>();
-
   constructor(
     private readonly host: ContextHost,
     readonly path = "",
@@ -105,10 +106,17 @@ export class Context {
 
   /** A stream number of the random generator that nobody else in this recording has. */
   randomStream(): number {
-    const stream = Context.streams.get(this.host) ?? 0;
-    Context.streams.set(this.host, stream + 1);
+    const stream = streams.get(this.host) ?? 0;
+    streams.set(this.host, stream + 1);
     return stream;
   }
+}
+
+/** How what came instead of a Variable becomes one. */
+export function makesVariable(value: unknown): string {
+  return isA(value, Parameter)
+    ? "in forward, context.parameter(name) gives the Variable of a parameter that addParameter has named"
+    : "ops.constant makes one of a tensor";
 }
 
 /**
@@ -124,11 +132,16 @@ export function checkCall(where: string, context: unknown, ...variables: unknown
     );
   for (const value of variables)
     if (!isA(value, Variable))
-      throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ops.constant makes one of a tensor`);
+      throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ${makesVariable(value)}`);
 }
 
 /** What a function of the caller's gave, if it is a variable. @throws RnnError `option` */
 export function givenVariable(where: string, what: string, value: unknown): Variable {
-  if (!isA(value, Variable)) throw new RnnError("option", where, `${what} must give a Variable, got ${show(value)}`);
+  if (!isA(value, Variable))
+    throw new RnnError(
+      "option",
+      where,
+      `${what} must give a Variable, got ${show(value)}${isA(value, Parameter) ? `; ${makesVariable(value)}` : ""}`,
+    );
   return value;
 }

@@ -14,7 +14,7 @@ import { product } from "../ops/product.ts";
 import { Variable } from "../ops/tape.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { takeForFile, takeShape, type TensorLike } from "../tensor/take.ts";
-import { checkCall, type Context } from "./context.ts";
+import { checkCall, makesVariable, type Context } from "./context.ts";
 import { Dropout } from "./dropout.ts";
 
 const words = (shape: Shape): string => `[${shape.join(", ")}]`;
@@ -22,8 +22,7 @@ const words = (shape: Shape): string => `[${shape.join(", ")}]`;
 /** Checks that `x` is a variable of numbers; one that no kernel can bind as it lies (a final state) is copied. */
 function operand(context: Context, where: string, name: string, x: unknown): Variable {
   checkCall(where, context);
-  if (!isA(x, Variable))
-    throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ops.constant makes one of a tensor`);
+  if (!isA(x, Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ${makesVariable(x)}`);
   if (x.view.buffer.type !== "f32")
     throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
   return x.view.offset % alignment === 0 || x.shape.length === 0

@@ -22,9 +22,12 @@ function partsOf(where: string, modules: unknown): [string, Module][] {
         )
       : takeEntries(where, "modules", "modules, or a list", modules);
     if (parts.length === 0) throw new RnnError("option", where, "needs at least one module");
-    const numbers = parts.filter(([name]) => /^(0|[1-9]\d*)$/.test(name)).length;
-    if (numbers > 0 && numbers < parts.length)
-      throw new RnnError("option", where, "names that are numbers cannot stand beside others, since JavaScript puts them first; use words");
+    if (!Array.isArray(modules) && parts.some(([name]) => /^(0|[1-9]\d*)$/.test(name)))
+      throw new RnnError(
+        "option",
+        where,
+        "names in an object must be words, since JavaScript puts numbers first and in their order; a list names its modules 0, 1, …",
+      );
     return parts.map(([name, module]) => [name, partOf(where, name, module)]);
   });
 }

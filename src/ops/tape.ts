@@ -159,6 +159,7 @@ export class Tape {
 
   /** Gives ∂L/∂v from outside (a loss's own gradient, or a cotangent). */
   seed(v: Variable, gradient: View): void {
+    this.recording.checked(v.view);
     if (v.gradient) throw new RnnError("option", v.label, "has a gradient already; combine losses before seeding");
     v.gradient = gradient;
   }

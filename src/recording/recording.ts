@@ -67,6 +67,8 @@ export class Recording {
   readonly commands: Command[] = [];
   /** The first commands, as many as this: what they make depends on settled buffers only, and stays until these change. */
   derived = 0;
+  private readonly own = new Set<Buffer>();
+  private isClosed = false;
   private readonly labels = new Map<string, number>();
   private readonly settled = new Set<Buffer>();
   private prologue = 0;
@@ -77,12 +79,14 @@ export class Recording {
   constructor(readonly target: Target = anyCpu) {}
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
+    this.checkOpen(label);
     // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.
     const key = `${role === "input"} ${label}`;
     const seen = this.labels.get(key) ?? 0;
     this.labels.set(key, seen + 1);
     const buffer: Buffer = { label: seen ? `${label}#${seen + 1}` : label, role, type, length: Math.max(1, sizeOf(shape)), data };
     this.buffers.push(buffer);
+    this.own.add(buffer);
     return { buffer, offset: 0, shape };
   }
 
@@ -92,7 +96,7 @@ export class Recording {
     params: Params<P>,
   ): void {
     for (const [name, binding] of Object.entries(kernel.bindings)) {
-      const view = views[name];
+      const view = this.checked(views[name]);
       if (view.buffer.type !== binding.type)
         throw new RnnError("shape", kernel.name, `${name} must hold ${binding.type}, got ${view.buffer.type} (${view.buffer.label})`);
       if (view.offset % alignment !== 0)
@@ -113,7 +117,34 @@ export class Recording {
   }
 
   copy(from: View, to: View): void {
-    this.list.push({ kind: "copy", from, to });
+    this.list.push({ kind: "copy", from: this.checked(from), to: this.checked(to) });
+  }
+
+  /** Nothing may be recorded any more: whoever prepares it relies on it. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  private checkOpen(label: string): void {
+    if (this.isClosed)
+      throw new RnnError(
+        "option",
+        label,
+        "belongs to a forward pass that is over; a Context is of use only during the call of forward that got it",
+      );
+  }
+
+  /** @throws RnnError `option` if the view is not of this recording: a module has kept a Variable, say */
+  checked(view: View): View {
+    const { label } = view.buffer;
+    this.checkOpen(label);
+    if (!this.own.has(view.buffer))
+      throw new RnnError(
+        "option",
+        label,
+        "was computed in another forward pass; a Variable is of use only during the call of forward that made it. Make it anew there; ops.constant takes numbers that you keep",
+      );
+    return view;
   }
 
   /** Says that a buffer's contents change between runs only, and that whoever runs the program knows when (`RunParts.moment`). */
@@ -172,11 +203,11 @@ export class Recording {
       );
       return;
     }
-    this.first({ kind: "copy", from, to });
+    this.first({ kind: "copy", from: this.checked(from), to: this.checked(to) });
   }
 
   clearFirst(view: View): void {
-    this.first({ kind: "clear", view });
+    this.first({ kind: "clear", view: this.checked(view) });
   }
 
   private first(command: Command): void {
@@ -186,7 +217,7 @@ export class Recording {
 
   /** Hands `view` to the host after the run, under `name`. */
   download(name: string, view: View): void {
-    this.commands.push({ kind: "download", name, view });
+    this.commands.push({ kind: "download", name, view: this.checked(view) });
   }
 
   /** Number of dispatches. */

@@ -145,7 +145,12 @@ export class RunContext implements ContextHost {
     let variable = this.variables.get(path);
     if (!variable) {
       const place = this.store.places.get(path);
-      if (!place) throw new RnnError("option", path, "is not a parameter of this model");
+      if (!place)
+        throw new RnnError(
+          "option",
+          path,
+          "is not a parameter of this model; addParameter makes one, and addChild those of a module inside",
+        );
       const { trainable } = place.parameter;
       variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), {
         needsGradient: trainable,

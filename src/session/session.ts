@@ -187,6 +187,7 @@ export class Session {
   record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
     const context = new RunContext(this.model, this.store, plan, suited);
     finish(context);
+    context.recording.close();
     return context;
   }
 

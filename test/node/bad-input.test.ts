@@ -280,7 +280,13 @@ describe("layers refuse", () => {
       "names that JavaScript reorders",
       () => new Sequential({ 0: new Linear(1, 2), act: new rnn.Tanh(), 1: new Linear(2, 1) }),
       "option",
-      "Sequential: names that are numbers cannot stand beside others, since JavaScript puts them first; use words",
+      "Sequential: names in an object must be words, since JavaScript puts numbers first and in their order; a list names its modules 0, 1, …",
+    ],
+    [
+      "numbers that JavaScript reorders",
+      () => new Sequential({ 2: new Linear(1, 2), 1: new Linear(2, 1) }),
+      "option",
+      "Sequential: names in an object must be words, since JavaScript puts numbers first and in their order; a list names its modules 0, 1, …",
     ],
     [
       "a name with a dot",
