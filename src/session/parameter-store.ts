@@ -19,6 +19,9 @@ interface Place {
   fitting: number;
 }
 
+/** A number for each parameter that changes with its values, whoever changes them. */
+export type Versions = ReadonlyMap<Parameter, number>;
+
 /** The largest finite number in half precision. */
 const mostHalf = 65504;
 
@@ -190,20 +193,14 @@ export class ParameterStore implements ParameterHolder {
     );
   }
 
-  /**
-   * A text that changes with every change of a parameter, whoever makes it, and when parameters are frozen or unfrozen.
-   */
-  get version(): string {
-    return `${[...this.places.values()].reduce((sum, { parameter }) => sum + parameter.version, 0)} ${this.frozen}`;
+  /** Versions of the parameters on the device. Values that came during a computation are not in them. */
+  get versions(): Versions {
+    return new Map([...this.places.values()].map(({ parameter, version }) => [parameter, version]));
   }
 
-  /** Parameters that have changed elsewhere since the last run here, with their values. */
-  changedElsewhere(): Promise<(readonly [Parameter, FloatArray])[]> {
-    return this.inTurn(async () => {
-      const parameters = this.stale().map(({ parameter }) => parameter);
-      const values = await Parameter.readAll(parameters);
-      return parameters.map((parameter, i) => [parameter, values[i]] as const);
-    });
+  /** The parameters that have other values than at these versions. */
+  changedSince(versions: Versions): Parameter[] {
+    return [...this.parametersByPath.values()].filter((parameter) => parameter.version !== versions.get(parameter));
   }
 
   /** The part of the flat buffer that belongs to `path`, in device order. */
@@ -231,10 +228,10 @@ export class ParameterStore implements ParameterHolder {
     return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");
   }
 
-  /** Records a clear of `gradients` before the first dispatch: parameters that take no part in the output get zeros. */
-  clearFrozen(recording: Recording, gradients: View): void {
-    for (const { parameter, offset } of this.learnable) {
-      if (!parameter.trainable) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
+  /** Records a clear of `gradients` before the first dispatch: parameters that are not in `learnt`, a list of paths, get zeros. */
+  clearFrozen(recording: Recording, gradients: View, learnt: readonly string[]): void {
+    for (const { path, parameter, offset } of this.learnable) {
+      if (!learnt.includes(path)) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
     }
   }
 

@@ -29,6 +29,8 @@ export interface RecordingPlan {
   readonly training: boolean;
   readonly differentiates: boolean;
   readonly inputGradient?: boolean;
+  /** Paths of the parameters that get a gradient (default: those that are not frozen). */
+  readonly learnt?: readonly string[];
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyName;
   readonly recompute?: boolean;
@@ -151,7 +153,8 @@ export class RunContext implements ContextHost {
           path,
           "is not a parameter of this model; addParameter makes one, and addChild those of a module inside",
         );
-      const { trainable } = place.parameter;
+      const { learnt } = this.plan;
+      const trainable = learnt ? learnt.includes(path) : place.parameter.trainable;
       variable = this.tape.leaf(path, this.store.viewOf(path, this.parameters), {
         needsGradient: trainable,
         gradientPlace: trainable && this.plan.differentiates ? this.store.viewOf(path, this.gradients) : undefined,

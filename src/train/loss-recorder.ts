@@ -48,7 +48,7 @@ export class LossRecorder {
 
   /** The recording for batches of this shape, with this update at its end if there is an optimiser. */
   prepare(batch: TakenBatch, update?: Update): Promise<Lent> {
-    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch), (context) =>
+    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch, update), (context) =>
       this.finish(context, batch, update),
     );
   }
@@ -71,7 +71,7 @@ export class LossRecorder {
   }
 
   plannedMemory(batch: TakenBatch, update: Update): MemoryUse {
-    return this.session.plannedMemory(this.planOf(batch), (context) => this.finish(context, batch, update));
+    return this.session.plannedMemory(this.planOf(batch, update), (context) => this.finish(context, batch, update));
   }
 
   /** [Σ weights of the targets, factor of the sum of losses]. */
@@ -104,10 +104,10 @@ export class LossRecorder {
     if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
   }
 
-  private planOf({ inputs }: TakenBatch): RecordingPlan {
+  private planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {
     const training = this.optimizer !== undefined;
     const { plan } = planOf(inputs, { training, differentiates: training, ...this.layerOptions });
-    return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false };
+    return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false, learnt: update?.paths };
   }
 
   /** Frees the recordings at once: a caller that still uses one gets an error. */
@@ -126,7 +126,7 @@ export class LossRecorder {
     const losses = this.loss.record(tape, output, targets, weights, normalizer);
     if (this.optimizer && update) {
       tape.backward();
-      this.session.store.clearFrozen(recording, context.gradients);
+      this.session.store.clearFrozen(recording, context.gradients, update.paths);
       this.optimizer.record(context, losses, normalizer, update);
     } else {
       const loss = recording.buffer("loss", [1]);

@@ -2,12 +2,23 @@
 import type { Backend } from "../backend/backend.ts";
 import { replaceBackend } from "../backend/create-backend.ts";
 import { checkFunction, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
+import { Parameter } from "../nn/parameter.ts";
 import { takeOptions } from "../options.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { checkBackend } from "../session/session.ts";
+import type { FloatArray } from "../tensor/tensor.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
-import { TrainingState, type Capture, type Snapshot, type Outcome, type Pending, type StepPlan, type Training } from "./training-state.ts";
+import {
+  ChangedMeanwhile,
+  TrainingState,
+  type Capture,
+  type Snapshot,
+  type Outcome,
+  type Pending,
+  type StepPlan,
+  type Training,
+} from "./training-state.ts";
 
 /** What to do if the device is lost. */
 export interface RecoveryOptions {
@@ -104,13 +115,22 @@ export class Recovery {
 
   /** Submits the next step. @param prepared as for `TrainingState.submit` */
   submit(batch: TakenBatch, prepared: () => void): Promise<Pending> {
-    return this.withLiveState((state) => {
-      const plan = state.plan();
-      if (this.isProtected(state)) {
-        if (this.isCopyDue(state)) this.makeCopy(state).catch(() => undefined);
-        this.keepStep(state.step, { batch, plan, bytes: bytesOf(batch) });
+    return this.withLiveState(async (state) => {
+      const isProtected = this.isProtected(state);
+      for (;;) {
+        // A replay of batches cannot repeat what someone else has changed.
+        while (isProtected && state.isChanged) await this.makeCopy(state);
+        const plan = state.plan();
+        if (isProtected) {
+          if (this.isCopyDue()) this.makeCopy(state).catch(() => undefined);
+          this.keepStep(state.step, { batch, plan, bytes: bytesOf(batch) });
+        }
+        try {
+          return await state.submit(batch, prepared, plan, isProtected);
+        } catch (error) {
+          if (!(error instanceof ChangedMeanwhile)) throw error;
+        }
       }
-      return state.submit(batch, prepared, plan);
     });
   }
 
@@ -126,7 +146,6 @@ export class Recovery {
     } catch (error) {
       // Steps have been undone, and the copy may contain some of them.
       if (this.isProtected(state) && !this.isLost(state)) {
-        await this.copying?.catch(() => undefined);
         await this.makeCopy(state).catch(() => undefined);
       }
       throw error;
@@ -161,10 +180,11 @@ export class Recovery {
 
   /** Continues from this snapshot. */
   write(snapshot: Parameters<TrainingState["write"]>[0]): void {
-    if (!this.isLost(this.state)) this.state.write(snapshot);
-    else this.state.writeHost(snapshot);
+    const { state } = this;
+    if (!this.isLost(state)) state.write(snapshot);
+    else state.writeHost(snapshot);
     this.forget();
-    if (this.isProtected(this.state)) this.copy = { step: snapshot.step, parameters: undefined, snapshot: () => snapshot as Snapshot };
+    if (this.isProtected(state)) this.keepCopy(state.captured(snapshot as Snapshot), state);
   }
 
   /**
@@ -190,13 +210,14 @@ export class Recovery {
   private async makeReplacement(from: TrainingState): Promise<readonly Pending[]> {
     const reason = endOf(from.backend);
     if (!this.copy && from.step > 0) throw reason;
-    const own = await from.session.store.changedElsewhere();
-    for (let lost = from.backend; ;) {
-      const backend = await this.next(lost);
+    const changed = await this.changedElsewhere(from);
+    let backend = await this.next(from.backend);
+    for (;;) {
       const state = new TrainingState(this.training, backend);
       try {
         const pending = await this.replay(from.step, state);
-        for (const [parameter, values] of own) parameter.set(values);
+        const later = new Set(state.changed);
+        for (const [parameter, values] of changed) if (!later.has(parameter)) parameter.set(values);
         if (this.disposed) state.dispose();
         this.state = state;
         from.dispose();
@@ -204,10 +225,25 @@ export class Recovery {
         if (!this.isProtected(state)) this.forget();
         return pending;
       } catch (error) {
-        if (!this.isLost(state)) throw error;
-        lost = backend;
+        if (error instanceof ChangedMeanwhile) {
+          // The next replay runs without this change, which follows it.
+          for (const [parameter, values] of await this.changedElsewhere(state)) changed.set(parameter, values);
+          state.dispose();
+        } else if (this.isLost(state)) backend = await this.next(backend);
+        else throw error;
       }
     }
+  }
+
+  /** Values that someone else has given parameters since the last step of this state, if they are not lost with its device. */
+  private changedElsewhere(state: TrainingState): Promise<Map<Parameter, FloatArray>> {
+    const { store } = state.session;
+    return store.inTurn(async () => {
+      // Values on the lost device come from the latest copy. If that is this trainer's own, the replay gives newer ones.
+      const parameters = state.changed.filter(({ newest }) => newest !== store || store.fallback !== this.copy?.parameters);
+      const values = await Parameter.readAll(parameters);
+      return new Map(parameters.map((parameter, i) => [parameter, values[i]]));
+    });
   }
 
   private async next(lost: Backend): Promise<Backend> {
@@ -247,7 +283,7 @@ export class Recovery {
     breath.begin();
     while (state.step < steps) {
       const { batch, plan } = this.stepsSinceCopy.get(state.step)!;
-      inFlight.push(await state.submit(batch, () => undefined, plan));
+      inFlight.push(await state.submit(batch, () => undefined, plan, true));
       if (inFlight.length >= depth && !(await settle())) return made;
       if (breath.isDue()) await breath.take();
     }
@@ -259,27 +295,32 @@ export class Recovery {
     return this.options !== undefined && backend.kind === "webgpu";
   }
 
-  private isCopyDue(state: TrainingState): boolean {
+  private isCopyDue(): boolean {
     if (this.copying) return false;
     const { seconds = 5, steps = Infinity } = this.options!;
-    return state.isChanged || this.stepsSinceCopy.size >= steps || this.bytes > mostBytes || now() - this.copiedAt > 1000 * seconds;
+    return this.stepsSinceCopy.size >= steps || this.bytes > mostBytes || now() - this.copiedAt > 1000 * seconds;
   }
 
   private makeCopy(state: TrainingState): Promise<void> {
     this.copiedAt = now();
-    const copying = state
-      .capture()
-      .then((copy) => {
-        if (state !== this.state || this.disposed) return;
-        this.copy = copy;
-        state.session.store.fallback = copy.parameters;
-        this.forgetBefore(copy.step);
-      })
-      .finally(() => {
-        if (this.copying === copying) this.copying = undefined;
-      });
+    const before = this.copying;
+    const copying = (async () => {
+      // A later copy must not be replaced by an earlier one.
+      await before?.catch(() => undefined);
+      const copy = await state.capture();
+      state.hasCopied(copy);
+      if (state === this.state && !this.disposed) this.keepCopy(copy, state);
+    })().finally(() => {
+      if (this.copying === copying) this.copying = undefined;
+    });
     this.copying = copying;
     return copying;
+  }
+
+  private keepCopy(copy: Capture, { session: { store } }: TrainingState): void {
+    this.copy = copy;
+    store.fallback = copy.parameters;
+    this.forgetBefore(copy.step);
   }
 
   private keepStep(step: number, made: MadeStep): void {

@@ -7,6 +7,7 @@ import type { Parameter } from "../nn/parameter.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CarriedStates } from "../session/carried-states.ts";
 import type { LayerOptions } from "../session/plan.ts";
+import type { Versions } from "../session/parameter-store.ts";
 import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { History, type Backup } from "./history.ts";
@@ -26,6 +27,8 @@ export interface Training {
 
 /** The parts of a step besides its batch. */
 export interface StepPlan {
+  /** Which parameters are frozen in this step. */
+  readonly frozen: string;
   readonly update: Update;
   readonly controls: Readonly<Record<string, Float64Array>>;
 }
@@ -71,19 +74,25 @@ export interface Snapshot {
   readonly carried: Record<string, NumericArray>;
 }
 
+/** Someone else has changed parameters since the last copy, so this step could not be replayed from it. */
+export class ChangedMeanwhile extends Error {}
+
 /** A snapshot whose arrays are on the host, but not yet in the order of files. */
 export interface Capture {
   readonly step: number;
   /** A parameter's values, in device order. */
-  readonly parameters: ((parameter: Parameter) => FloatArray) | undefined;
+  readonly parameters: (parameter: Parameter) => FloatArray;
   readonly snapshot: () => Snapshot;
+  readonly versions: Versions;
+  readonly frozen: string;
 }
 
 export class TrainingState {
   /** Training steps submitted so far. */
   step = 0;
-  /** The parameters' version after the last step. */
-  private version = "";
+  /** The parameters' versions after the last step, or in a copy made since then. */
+  private versions: Versions = new Map();
+  private frozen = "";
   readonly session: Session;
   readonly carried: CarriedStates;
   readonly optimizer: OptimizerState;
@@ -132,15 +141,25 @@ export class TrainingState {
     });
   }
 
-  /** True if someone else has changed the parameters since the last step or the last capture. */
+  /** True if someone else has changed or frozen parameters since the last step or the last copy. */
   get isChanged(): boolean {
-    return this.version !== this.session.store.version;
+    return this.changed.length > 0 || this.frozen !== this.session.store.frozen;
+  }
+
+  /** The parameters that someone else has changed since then. */
+  get changed(): Parameter[] {
+    return this.session.store.changedSince(this.versions);
+  }
+
+  /** Called when this capture is the copy that a replay starts from. */
+  hasCopied({ step, versions, frozen }: Capture): void {
+    if (step === this.step) Object.assign(this, { versions, frozen });
   }
 
   /** The plan of the next step: what it updates, and the optimiser's inputs. */
   plan(): StepPlan {
     const update = this.optimizer.nextUpdate();
-    return { update, controls: this.optimizer.controls(update, this.step) };
+    return { update, frozen: this.session.store.frozen, controls: this.optimizer.controls(update, this.step) };
   }
 
   /**
@@ -161,8 +180,10 @@ export class TrainingState {
    * Submits the next step.
    * @param prepared called when everything needed from the batch has been copied
    * @param plan the plan of the original step, in a replay
+   * @param needsCopy true if a copy must contain what someone else has changed
+   * @throws ChangedMeanwhile if the copy does not contain it
    */
-  async submit(batch: TakenBatch, prepared: () => void, { update, controls } = this.plan()): Promise<Pending> {
+  async submit(batch: TakenBatch, prepared: () => void, { update, controls, frozen }: StepPlan, needsCopy: boolean): Promise<Pending> {
     await this.startAfterFreezing(update);
     if (this.failure) throw this.failure;
     const {
@@ -184,6 +205,7 @@ export class TrainingState {
         halves: layerOptions.storage === "float16",
         changes: learns || this.session.store.keepsStatistics,
         before: () => {
+          if (needsCopy && this.changed.length > 0) throw new ChangedMeanwhile();
           const states = this.carried.buffers;
           const starts = this.carried.begin(context.externals, batch.startsSequence);
           if (!learns) return starts;
@@ -194,7 +216,8 @@ export class TrainingState {
         after: () => {
           if (learns) optimizer.updated(update);
           this.step++;
-          this.version = this.session.store.version;
+          this.versions = this.session.store.versions;
+          this.frozen = frozen;
         },
       });
       downloads.then(release, release);
@@ -248,9 +271,8 @@ export class TrainingState {
   async capture(): Promise<Capture> {
     const { store } = this.session;
     for (;;) {
-      const { step, updates, reading } = await store.inTurn(async () => {
+      const { step, updates, versions, frozen, reading } = await store.inTurn(async () => {
         await store.sync();
-        this.version = store.version;
         const {
           step,
           optimizer: { updates },
@@ -258,6 +280,8 @@ export class TrainingState {
         return {
           step,
           updates,
+          versions: store.versions,
+          frozen: store.frozen,
           reading: Promise.all([
             store.read(),
             this.optimizer.read(),
@@ -272,12 +296,21 @@ export class TrainingState {
         return {
           step,
           parameters,
+          versions,
+          frozen,
           snapshot: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }),
         };
       // A step in flight has failed and has not been reported yet, so this is not a state between two good steps.
       await this.undoFailure(this.inFlight.length);
       if (!this.failure) throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
     }
+  }
+
+  /** A capture of a snapshot that has just been written. */
+  captured(snapshot: Snapshot): Capture {
+    const paths = new Map([...this.session.store.parametersByPath].map(([path, parameter]) => [parameter, path]));
+    const parameters = (parameter: Parameter): FloatArray => parameter.permuteToDevice(snapshot.parameters[paths.get(parameter)!].data);
+    return { step: snapshot.step, parameters, snapshot: () => snapshot, versions: this.versions, frozen: this.frozen };
   }
 
   /** If one of the oldest `count` steps in flight failed, goes back to the state before the update that caused it. */
@@ -336,6 +369,8 @@ export class TrainingState {
   writeHost({ step, parameters }: { step: number; parameters: Readonly<Record<string, Tensor>> }): void {
     this.training.model.loadStateDict(parameters);
     this.step = step;
-    this.version = this.session.store.version;
+    const { parametersByPath, frozen } = this.session.store;
+    this.versions = new Map([...parametersByPath.values()].map((parameter) => [parameter, parameter.version]));
+    this.frozen = frozen;
   }
 }

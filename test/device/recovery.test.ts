@@ -21,6 +21,7 @@ import {
   type TrainerOptions,
 } from "webgpu-rnn";
 import { replaceBackend } from "../../src/backend/create-backend.ts";
+import { lose, mortal } from "./mortal-device.ts";
 import { backend, expectClose } from "./support.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
@@ -41,29 +42,7 @@ const trainerOf = (on: Backend, options: Partial<TrainerOptions> = {}): Trainer 
   });
 };
 
-const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
 const pause = (milliseconds = 0): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-const ends = new WeakMap<GPUDevice, () => void>();
-/**
- * A backend whose device can be lost in an instant: it stands for the one that all tests share, which has compiled the
- * kernels already.
- */
-async function mortal(): Promise<Backend> {
-  const shared = deviceOf(await backend("webgpu"));
-  let end!: (info: { reason: string; message: string }) => void;
-  const lost = new Promise((resolve) => (end = resolve));
-  const device = new Proxy(shared, {
-    get(target, name) {
-      if (name === "lost") return lost;
-      const value = (target as unknown as Record<string | symbol, unknown>)[name];
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
-  ends.set(device, () => end({ reason: "unknown", message: "the driver hangs" }));
-  return createBackend("webgpu", { device });
-}
-const lose = (on: Backend): void => (ends.get(deviceOf(on)) ?? (() => deviceOf(on).destroy()))();
 const recovery = { seconds: 1e6, backend: mortal };
 
 let curve: Promise<number[]> | undefined;
