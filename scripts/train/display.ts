@@ -2,6 +2,8 @@
 import { Presets, SingleBar } from "cli-progress";
 
 export interface Display {
+  /** Prints a line of its own. */
+  note(text: string): void;
   update(done: number, loss: number, tokensPerSecond: number): void;
   end(): void;
 }
@@ -38,7 +40,14 @@ function bar(steps: number): Display {
   );
   const loss = new RunningLoss();
   drawn.start(steps, 0, { loss: "-", speed: "-" });
-  return { update: (done, value, speed) => drawn.update(done, { loss: loss.next(value), speed: short(speed) }), end: () => drawn.stop() };
+  return {
+    note(text) {
+      // In the place of the bar, which is drawn again below it.
+      process.stdout.write(`\r\u001b[K${printable(text)}\n`);
+    },
+    update: (done, value, speed) => drawn.update(done, { loss: loss.next(value), speed: short(speed) }),
+    end: () => drawn.stop(),
+  };
 }
 
 function lines(steps: number): Display {
@@ -54,6 +63,7 @@ function lines(steps: number): Display {
       printed = performance.now();
       console.log(`step ${String(done).padStart(width)}/${steps}  loss ${mean}  ${short(speed)} tokens/s`);
     },
+    note: (text) => console.log(`note     ${printable(text)}`),
     end: () => undefined,
   };
 }

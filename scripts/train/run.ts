@@ -25,6 +25,7 @@ import {
   type MemoryUse,
   type Module,
   type Optimizer,
+  type Progress,
 } from "webgpu-rnn";
 import { keep, type Options } from "./options.ts";
 import { UserError } from "./user-error.ts";
@@ -122,7 +123,7 @@ export class Run {
 
   private constructor(
     readonly options: Options,
-    readonly backend: Backend,
+    backend: Backend,
     readonly model: Module,
     readonly characters: number,
     private readonly data: { train: TextData; test?: TextData },
@@ -158,6 +159,11 @@ export class Run {
     return new Run(options, backend, model, data.train.tokens.length + (data.test?.tokens.length ?? 0), data, text, resumed);
   }
 
+  /** Another one after the first was lost. */
+  get backend(): Backend {
+    return this.trainer.backend;
+  }
+
   get vocabulary(): Vocabulary {
     return this.data.train.vocabulary;
   }
@@ -168,12 +174,12 @@ export class Run {
   }
 
   /** Trains; `onStep` is awaited, so that it may write a checkpoint. */
-  async train(signal: AbortSignal, onStep: (loss: number, tokensPerSecond: number) => Promise<void> | void): Promise<void> {
+  async train(signal: AbortSignal, onStep: (progress: Progress) => Promise<void> | void): Promise<void> {
     const started = performance.now();
     try {
-      for await (const { loss, tokensPerSecond } of this.trainer.run({ steps: this.options.steps, signal })) {
-        this.losses.push(loss);
-        await onStep(loss, tokensPerSecond);
+      for await (const progress of this.trainer.run({ steps: this.options.steps, signal })) {
+        this.losses.push(progress.loss);
+        await onStep(progress);
       }
     } finally {
       this.seconds = (performance.now() - started) / 1000;

@@ -1,5 +1,5 @@
 // `npm run train -- [FILE] [flags]`: trains a character model in the terminal. See --help.
-import { RnnError, type Evaluation } from "webgpu-rnn";
+import { RnnError, type Evaluation, type Recovered } from "webgpu-rnn";
 import { mobyDick } from "../moby-dick.mjs";
 import { display, printable, short } from "./display.ts";
 import { checkOutput, readBytes, readText, sameFile, writeOutput, type Output } from "./files.ts";
@@ -103,13 +103,17 @@ async function announce(run: Run, file: string | undefined): Promise<void> {
   if (run.firstStep > 0) console.log(`resumed  after step ${run.firstStep}`);
 }
 
+const noteOf = ({ step, reason, backend }: Recovered): string =>
+  `the device was lost (${reason}); going on from a copy after step ${step}, on ${backend}`;
+
 async function train(run: Run, outputs: Outputs, signal: AbortSignal): Promise<void> {
   const { steps, "save-every": saveEvery } = run.options;
   if (steps === 0) return;
   const shown = display(steps);
   try {
-    await run.train(signal, async (loss, speed) => {
-      shown.update(run.losses.length, loss, speed);
+    await run.train(signal, async ({ loss, tokensPerSecond, recovered }) => {
+      if (recovered) shown.note(noteOf(recovered));
+      shown.update(run.losses.length, loss, tokensPerSecond);
       if (saveEvery > 0 && outputs.out && run.losses.length % saveEvery === 0) await writeOutput(outputs.out, await run.checkpoint());
     });
   } finally {

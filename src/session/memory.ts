@@ -4,7 +4,7 @@ import type { Recording } from "../recording/recording.ts";
 
 /** Bytes on the device, without a few kilobytes of params and without the buffers for reading results back. */
 export interface MemoryUse {
-  /** Buffers that outlive a run: parameters; in training also gradients, the optimiser's state and carried states. */
+  /** Buffers that outlive a run: parameters; in training also gradients, the optimiser's state, carried states and copies. */
   kept: number;
   /** Inputs, targets and constants. */
   inputs: number;
@@ -13,11 +13,14 @@ export interface MemoryUse {
   total: number;
 }
 
-/** @param floatBytes 4, or 8 on a float64 backend */
-export function memoryOf(recording: Recording, floatBytes: number): MemoryUse {
+/**
+ * @param floatBytes 4, or 8 on a float64 backend
+ * @param copied numbers in copies that are kept besides the recording's buffers
+ */
+export function memoryOf(recording: Recording, floatBytes: number, copied = 0): MemoryUse {
   const bytes = ({ type, length }: { type: string; length: number }): number => length * (type === "f32" ? floatBytes : 4);
   const sum = (pieces: readonly { type: string; length: number }[]): number => pieces.reduce((total, piece) => total + bytes(piece), 0);
-  const kept = sum(recording.buffers.filter(({ role }) => role === "external"));
+  const kept = sum(recording.buffers.filter(({ role }) => role === "external")) + copied * floatBytes;
   const inputs = sum(recording.buffers.filter(({ role }) => role === "input" || role === "constant"));
   const transient = sum(planMemory(recording, { share: true }).slots);
   return { kept, inputs, transient, total: kept + inputs + transient };

@@ -191,9 +191,10 @@ export class Session {
     return context;
   }
 
-  /** The memory that the recording will take on the device. */
-  plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void): MemoryUse {
-    return memoryOf(this.record(plan, finish).recording, this.backend.precision === "float64" ? 8 : 4);
+  /** The memory that the recording will take on the device. @param copied counts the numbers in further copies */
+  plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void, copied?: (context: RunContext) => number): MemoryUse {
+    const context = this.record(plan, finish);
+    return memoryOf(context.recording, this.backend.precision === "float64" ? 8 : 4, copied?.(context));
   }
 
   /** Frees the model's memory here at once: a caller that still uses it gets an error. */

@@ -11,6 +11,7 @@ import { Recordings, type Lent } from "../session/recordings.ts";
 import type { Session } from "../session/session.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { copiedLength } from "./history.ts";
 import type { OptimizerState, Update } from "./optimizer-state.ts";
 
 /** Copies of a batch, checked as far as possible before recording. */
@@ -71,7 +72,11 @@ export class LossRecorder {
   }
 
   plannedMemory(batch: TakenBatch, update: Update): MemoryUse {
-    return this.session.plannedMemory(this.planOf(batch, update), (context) => this.finish(context, batch, update));
+    return this.session.plannedMemory(
+      this.planOf(batch, update),
+      (context) => this.finish(context, batch, update),
+      ({ externals }) => copiedLength(externals, this.session.store),
+    );
   }
 
   /** [Σ weights of the targets, factor of the sum of losses]. */

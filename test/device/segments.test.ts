@@ -1,16 +1,20 @@
 // A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
 import { describe, expect, it } from "vitest";
 import {
+  adam,
   createBackend,
+  crossEntropy,
   Embedding,
   forward,
   gradients,
   GRU,
+  Linear,
   LSTM,
   plannedMemory,
   RNN,
   RnnError,
   Sequential,
+  Trainer,
   type Backend,
   type LayerOptions,
   type ModelGradients,
@@ -165,6 +169,45 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
         kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
       expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
       expect(device.counters.bytes).toBeLessThanOrEqual(most);
+      device.destroy();
+    },
+  );
+
+  const trained = [
+    ["carried states", {}, true],
+    ["running statistics", { normalization: "batch", normalizedSteps: 3 }, false],
+    ["both, of two layers", { normalization: "batch", normalizedSteps: 3, numLayers: 2 }, true],
+    ["neither", { numLayers: 2 }, false],
+  ] as const;
+  // A GPU's compiler takes long for kernels that normalise, and their copies are the same there.
+  it.each(trained.filter(([, options]) => kind === "cpu" || !("normalization" in options)))(
+    "is what a training allocates, with its copies of %s",
+    async (_, options, carryState) => {
+      const device = await createBackend(kind);
+      const layer = new LSTM(5, 24, { seed: 1, ...options });
+      const model = new Sequential([layer, new Linear(24, 3)], { seed: 2 });
+      const input = { shape: [4, 16, 5], data: numbers(4 * 16 * 5) };
+      const targets = { shape: [4, 16], data: new Int32Array(64) };
+      const trainer = new Trainer(model, {
+        backend: device,
+        data: { batches: 1, batch: () => ({ input, targets }) },
+        loss: crossEntropy(),
+        optimizer: adam(),
+        clipNorm: 1,
+        carryState,
+        strategy: "step",
+        recovery: false,
+      });
+      const planned = await trainer.plannedMemory();
+      expect(device.counters.bytes).toBe(0);
+      await trainer.train({ steps: 8 });
+      const { bytes } = device.counters;
+      if (kind === "cpu") expect(bytes).toBe(planned.total);
+      else {
+        expect(bytes).toBeGreaterThanOrEqual(planned.total);
+        // Params, and eight staging buffers for loss and norm.
+        expect(bytes).toBeLessThanOrEqual(planned.total + 20_000);
+      }
       device.destroy();
     },
   );

@@ -1,10 +1,14 @@
 // What `npm run train` does when something is wrong or breaks off: one readable line, no stack trace, and files whole.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn";
+import { root } from "../../scripts/bundle.mjs";
 import { checkOutput, writeOutput } from "../../scripts/train/files.ts";
+import { nodeAdapter } from "../../scripts/vulkan.mjs";
 import { buildProgram, Folder, program, start, text, tiny } from "./train-support.ts";
 
 let folder: Folder;
@@ -288,5 +292,54 @@ describe.skipIf(process.platform === "win32")("without", () => {
       command: shell("| head -n 1"),
     });
     expect(folder.json("report.json")).toMatchObject({ stopped: "interrupted" });
+  });
+});
+
+const { adapter, variables } = await nodeAdapter();
+
+describe.skipIf(adapter === null)("a device that is lost", () => {
+  it("costs no step, is told in one line, and the sample and the report come from the next device", async () => {
+    // Loaded before the program: the first device ends at its 20th submit.
+    const loses = folder.write(
+      "loses.mjs",
+      `import { globals } from ${JSON.stringify(pathToFileURL(join(root, "node_modules/webgpu/index.js")).href)};
+       const { GPUAdapter, GPUQueue } = globals;
+       const { requestDevice } = GPUAdapter.prototype;
+       const { submit } = GPUQueue.prototype;
+       let device;
+       let submits = 0;
+       GPUAdapter.prototype.requestDevice = async function (options) {
+         const made = await requestDevice.call(this, options);
+         device ??= made;
+         return made;
+       };
+       GPUQueue.prototype.submit = function (buffers) {
+         submit.call(this, buffers);
+         if (++submits === 20) device.destroy();
+       };`,
+    );
+    const small = [
+      folder.at("text.txt"),
+      ...tiny.filter((one) => one !== "--backend" && one !== "cpu"),
+      "--backend",
+      "webgpu",
+      "--cell",
+      "rnn",
+    ];
+    const run = (command: string[], report: string): ReturnType<typeof start> =>
+      start([...small, "--steps", "30", "--json", folder.at(report)], {
+        env: variables as Record<string, string>,
+        command: [process.execPath, ...command, program],
+      });
+    const { code, stdout, stderr } = await run(["--import", pathToFileURL(loses).href], "lost.json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.match(/^note .*$/gm)).toEqual([
+      expect.stringMatching(/^note {5}the device was lost \(.*\); going on from a copy after step \d+, on .+$/),
+    ]);
+    await run([], "whole.json");
+    const [lost, whole] = [folder.json("lost.json"), folder.json("whole.json")];
+    expect(lost.losses).toEqual(whole.losses);
+    expect(lost.sample).toBe(whole.sample);
+    expect([lost.stopped, lost.adapter]).toEqual(["done", whole.adapter]);
   });
 });
