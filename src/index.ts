@@ -20,6 +20,7 @@ export { Module, type LoadResult, type StateDict } from "./nn/module.ts";
 export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
 export { GRU, LSTM, RNN } from "./recurrent/layer/built-in.ts";
+export { MinGRU, MinLSTM, type MinimalLayerOptions } from "./recurrent/layer/minimal.ts";
 export type { RecurrentLayerOptions } from "./recurrent/layer/recurrent-layer.ts";
 export type { RegularizationOptions } from "./recurrent/layer/regularizer.ts";
 export { compose, Sequential } from "./nn/sequential.ts";

@@ -9,3 +9,6 @@ fn safeTanh(x: f32) -> f32 {
   return sign(x) * select((1.0 - e) / (1.0 + e), fma(p * z, size, size), size < 0.625);
 }
 fn safeExp(x: f32) -> f32 { return exp(clamp(x, -80.0, 80.0)); }
+// A candidate above 0 (Feng et al. 2024), with its derivative by its value: x + 0.5, or σ(x) where x is below 0.
+fn positive(x: f32) -> f32 { return select(sigmoid(x), x + 0.5, x >= 0.0); }
+fn positiveSlope(y: f32) -> f32 { return select(y * (1.0 - y), 1.0, y >= 0.5); }

@@ -5,6 +5,8 @@ import type { Cell } from "../recurrent/cells/cell.ts";
 import { gruResetBefore, gruResetBeforeCell } from "../recurrent/cells/gru-reset-before.ts";
 import { gru, gruCell } from "../recurrent/cells/gru.ts";
 import { lstm, lstmCell } from "../recurrent/cells/lstm.ts";
+import { minGru, minGruCell } from "../recurrent/cells/min-gru.ts";
+import { minLstm, minLstmCell } from "../recurrent/cells/min-lstm.ts";
 import { rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
@@ -22,6 +24,7 @@ import { perUnitGradient } from "../recurrent/kernels/per-unit-gradient.ts";
 import { regularizedBackward, regularizedForward } from "../recurrent/kernels/regularized.ts";
 import type { RegularizedForm } from "../recurrent/kernels/regularized-layout.ts";
 import { prepareLayer } from "../recurrent/kernels/prepare-layer.ts";
+import { scanBackward, scanForward } from "../recurrent/kernels/scan.ts";
 import { stepBackward, stepForward } from "../recurrent/kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../recurrent/kernels/two-phase.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
@@ -40,6 +43,8 @@ export const cells: readonly Cell[] = [
   lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
 ];
 export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
+/** Cells whose steps a scan can take together. */
+export const scannedCells: readonly Cell[] = [minGru, minGruCell("linear"), minLstm, minLstmCell("linear")];
 
 const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
 /** Cells and forms that between them compile each branch, with the units of a layer that the threads suit. */
@@ -86,6 +91,7 @@ export const kernels: readonly Kernel[] = [
   ]),
   loopTwoPhaseBackward(gruResetBefore, 33, { half: true }),
   twoPhaseForward(gruResetBefore, 1, { half: true }),
+  ...scannedCells.flatMap((cell) => [scanForward(cell), scanBackward(cell)]),
   ...regularized.flatMap(([cell, units, form]) => [regularizedForward(cell, units, form), regularizedBackward(cell, units, form)]),
   activationForward,
   activationBackward,

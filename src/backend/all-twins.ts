@@ -16,6 +16,7 @@ import { perUnitGradientTwins } from "../recurrent/kernels/per-unit-gradient.twi
 import { prepareLayerTwins } from "../recurrent/kernels/prepare-layer.twin.ts";
 import { loopTwins } from "../recurrent/kernels/loop.twin.ts";
 import { regularizedTwins } from "../recurrent/kernels/regularized.twin.ts";
+import { scanTwins } from "../recurrent/kernels/scan.twin.ts";
 import { stepTwins } from "../recurrent/kernels/step.twin.ts";
 import { twoPhaseTwins } from "../recurrent/kernels/two-phase.twin.ts";
 import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
@@ -43,6 +44,7 @@ const all = new Map([
   ...stridedCopyTwins,
   ...stepTwins,
   ...loopTwins,
+  ...scanTwins,
   ...twoPhaseTwins,
   ...regularizedTwins,
 ]);

@@ -15,6 +15,10 @@ export function safeExp(x: number): number {
   return Math.exp(Math.min(Math.max(x, -80), 80));
 }
 
+/** A candidate above 0 (Feng et al. 2024), with its derivative by its value: x + 0.5, or σ(x) where x is below 0. */
+export const positive = (x: number): number => (x >= 0 ? x + 0.5 : sigmoid(x));
+export const positiveSlope = (y: number): number => (y >= 0.5 ? 1 : y * (1 - y));
+
 export const activationTwins = [
   twin(activationForward, ({ x, y }, { length, kind }) => {
     for (let i = 0; i < length; i++) {

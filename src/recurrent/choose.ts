@@ -8,11 +8,12 @@ import { Avoided, checkSelfTest, nothingAvoided, type SelfTest } from "../kernel
 import { takeOptions } from "../options.ts";
 import type { Target } from "../recording/target.ts";
 import { loop } from "./strategies/loop.ts";
+import { scan } from "./strategies/scan.ts";
 import { step, wavefront } from "./strategies/step.ts";
 import type { LayerShape, Strategy, StrategyName } from "./strategies/strategy.ts";
 
 /** By name, the preferred one first where nothing was measured. */
-export const strategies: Readonly<Record<StrategyName, Strategy>> = { loop, step, wavefront };
+export const strategies: Readonly<Record<StrategyName, Strategy>> = { scan, loop, step, wavefront };
 export const strategyNames = Object.keys(strategies) as StrategyName[];
 
 /**
@@ -48,11 +49,12 @@ export function explainStrategy(
   profile: DeviceProfile | undefined,
   selfTest?: Pick<SelfTest, "failures">,
 ): StrategyChoice {
-  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "regularized", "recomputes", "training"] as const;
+  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "linear", "regularized", "recomputes", "training"] as const;
   const taken = takeOptions("strategy", shape, names, { needed: true });
   for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
   for (const name of ["phases", "lanes", "layers"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
   checkChoice("strategy", "regularized", taken.regularized ?? "none", ["none", "row", "batch"]);
+  checkBoolean("strategy", "linear", taken.linear ?? false);
   checkBoolean("strategy", "recomputes", taken.recomputes ?? false);
   checkBoolean("strategy", "training", taken.training);
   if (profile !== undefined) checkProfile("strategy", profile);
@@ -69,10 +71,11 @@ const whole = ({
   phases = 1,
   lanes = 1,
   layers = 1,
+  linear = false,
   regularized = "none",
   recomputes = false,
   ...rest
-}: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, regularized, recomputes, ...rest });
+}: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, linear, regularized, recomputes, ...rest });
 
 /** Why a strategy cannot run this layer there, to be read after its name; undefined if it can. */
 export function refusalOf(name: StrategyName, shape: LayerShape, target: Target): string | undefined {
@@ -105,6 +108,8 @@ export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
   const layer = whole(shape);
   const { profile, avoided } = target;
   const what = describe(layer);
+  const certain = strategyNames.find((name) => !strategies[name].cost && refusalOf(name, layer, target) === undefined);
+  if (certain) return { strategy: certain, milliseconds: undefined, text: `${what}: ${certain} (computes the steps side by side)` };
   /** Steps, shared by the layers of a stack if they can be. */
   const steps = (): StrategyName => (refusalOf("wavefront", layer, target) === undefined ? "wavefront" : "step");
   if (loop.isBroken(layer, avoided)) {
@@ -120,8 +125,8 @@ export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
     return { strategy, milliseconds: undefined, text: `${what}: ${strategy} (${reason}; no profile)` };
   }
   const cost = (name: StrategyName): number =>
-    refusalOf(name, layer, target) === undefined ? strategies[name].cost(layer, profile) : Infinity;
-  const milliseconds = { loop: cost("loop"), step: cost("step"), wavefront: cost("wavefront") };
+    refusalOf(name, layer, target) === undefined ? strategies[name].cost!(layer, profile) : Infinity;
+  const milliseconds = { scan: Infinity, loop: cost("loop"), step: cost("step"), wavefront: cost("wavefront") };
   const byStep = milliseconds.wavefront < milliseconds.step ? "wavefront" : "step";
   const strategy = milliseconds.loop <= milliseconds[byStep] * margin ? "loop" : byStep;
   const predicted = strategyNames
@@ -131,11 +136,12 @@ export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
   return { strategy, milliseconds, text: `${what}: ${strategy} (predicted: ${predicted.join(", ")}${refused})` };
 }
 
-function describe({ T, B, H, G, phases, lanes, layers, regularized, training }: Required<LayerShape>): string {
+function describe({ T, B, H, G, phases, lanes, layers, linear, regularized, training }: Required<LayerShape>): string {
   const more = [
     ...(phases > 1 ? [`${phases} phases`] : []),
     ...(lanes > 1 ? [`${lanes} lanes`] : []),
     ...(layers > 1 ? [`${layers} layers`] : []),
+    ...(linear ? ["linear"] : []),
     ...(regularized === "none" ? [] : [regularized === "row" ? "regularized" : "batch normalization"]),
     training ? "training" : "forward",
   ];

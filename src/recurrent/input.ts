@@ -16,10 +16,10 @@ export interface Gains {
   readonly memoryBias?: Variable;
 }
 
-/** W [H·G, I] and U [H·G, H], b_ih and b_hh [H·G], both or none, the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
+/** W [H·G, I] and U [H·G, H], which a cell without a recurrent matrix lacks; b_ih and b_hh [H·G]; the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
-  readonly recurrentWeight: Variable;
+  readonly recurrentWeight?: Variable;
   readonly inputBias?: Variable;
   readonly recurrentBias?: Variable;
   readonly perUnit?: Variable;
@@ -132,6 +132,10 @@ export function laneInput(
     );
   };
   const packRecurrent = (gather?: Gather): void => {
+    if (!recurrentWeight) {
+      if (gather) gatherRows(recording, gather);
+      return;
+    }
     const from = [recurrentWeight, ...(recurrentBias ? [recurrentBias] : []), ...packed.restOf];
     const settled = recording.isSettled(from.map(({ view }) => view));
     recording.derive(
@@ -218,7 +222,7 @@ export function stackedInput(
   return {
     project() {
       const from = [
-        recurrentWeight,
+        recurrentWeight!,
         inputWeight,
         ...(recurrentBias ? [recurrentBias] : []),
         ...(inputBias ? [inputBias] : []),
@@ -227,7 +231,7 @@ export function stackedInput(
       tape.recording.derive(
         from.map(({ view }) => view),
         () => {
-          pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
+          pack(tape, label, recurrentWeight!, recurrentBias, packed.recurrent, anyIds);
           packed.recurrent.rest();
           pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
         },

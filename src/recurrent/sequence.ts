@@ -54,8 +54,8 @@ export interface RecurrentResult {
 /** Whether `layers` layers of one direction, with nothing between them, share their dispatches. */
 export function canStack(tape: Tape, cell: Cell, { T, B, H }: { T: number; B: number; H: number }, layers: number): boolean {
   const { strategy, differentiates } = tape.options;
-  const [G, phases, recomputes] = [cell.gateNames.length, phasesOf(cell), !keepsGates(tape.options)];
-  return takesWavefront(strategy, { T, B, H, G, phases, layers, recomputes, training: differentiates }, tape.recording.target);
+  const [G, phases, recomputes, linear] = [cell.gateNames.length, phasesOf(cell), !keepsGates(tape.options), cell.isLinear];
+  return takesWavefront(strategy, { T, B, H, G, phases, layers, linear, recomputes, training: differentiates }, tape.recording.target);
 }
 
 /** A segment as it was computed. */
@@ -98,7 +98,7 @@ class RecurrentOp {
     const { cell, stacked } = options;
     const recording = (this.recording = tape.recording);
     const [T, B] = x.shape;
-    const H = lanes[0].weights.recurrentWeight.shape[1];
+    const H = lanes[0].weights.inputWeight.shape[0] / this.G;
     const size = B * H;
     const count = lanes.length;
     const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
@@ -129,9 +129,20 @@ class RecurrentOp {
       tape: { options, recording },
       G,
       whole: { T, B, H },
+      options: { cell },
     } = this;
     const regularized = !regularization ? "none" : regularization.normalization === "batch" ? "batch" : "row";
-    const shape = { T, B, H, G, phases: phasesOf(this.options.cell), lanes, regularized, training: options.differentiates } as const;
+    const shape = {
+      T,
+      B,
+      H,
+      G,
+      phases: phasesOf(cell),
+      lanes,
+      linear: cell.isLinear,
+      regularized,
+      training: options.differentiates,
+    } as const;
     return strategyFor(this.label, options.strategy, shape, recording.target);
   }
 
@@ -312,13 +323,9 @@ class RecurrentOp {
       const operands = { ...buffers, h: recurrence.operand ?? this.h };
       lanes.forEach(({ weights: { recurrentWeight, recurrentBias, perUnit } }, n) => {
         const recurrentSide = recurrentSideOf(n);
-        const place = weightAndBias(
-          tape,
-          recurrentWeight,
-          recurrence.ownsBiases ? undefined : recurrentBias,
-          recurrentSide,
-          segment.steps * B,
-        );
+        const place =
+          recurrentWeight &&
+          weightAndBias(tape, recurrentWeight, recurrence.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
         if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
         if (perUnit?.needsGradient) perUnitProducts(recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);

@@ -58,7 +58,7 @@ function unrolledLane(
 ): RecurrentResult {
   const T = steps.length;
   const [, B] = steps[0].shape;
-  const H = lane.weights.recurrentWeight.shape[1];
+  const H = lane.weights.inputWeight.shape[0] / cell.gateNames.length;
   const zero = (): Variable =>
     tape.leaf(`${lane.label}.zero`, tape.recording.buffer(`${lane.label}.zero`, [B, H], "constant"), { needsGradient: true });
   const states: LaneStates = { label: lane.label, h: [lane.initialH ?? zero()], c: cell.hasMemory ? [lane.initialC ?? zero()] : [] };

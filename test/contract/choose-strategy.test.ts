@@ -93,7 +93,7 @@ describe("chooseStrategy", () => {
 
 describe("explainStrategy", () => {
   it("predicts what was measured at the points of the grid", () => {
-    expect(predicted({})).toEqual({ loop: 1, step: 2.5, wavefront: Infinity });
+    expect(predicted({})).toEqual({ scan: Infinity, loop: 1, step: 2.5, wavefront: Infinity });
     const { loop, step } = predicted({ H: 256, B: 64, training: true });
     expect([loop, step].map((ms) => ms.toFixed(9))).toEqual(["48.000000000", "10.000000000"]);
   });
@@ -130,6 +130,15 @@ describe("explainStrategy", () => {
     expect(predicted({ regularized: "batch" }).loop).toBe(Infinity);
   });
 
+  it("takes the scan of a linear layer, whatever was measured", () => {
+    for (const known of [profile, undefined]) {
+      const { strategy, text } = explainStrategy(layer({ linear: true, layers: 3, training: true }), known);
+      expect(strategy).toBe("scan");
+      expect(text).toBe("T 100, B 4, H 64, G 4, 3 layers, linear, training: scan (computes the steps side by side)");
+    }
+    expect(chooseStrategy(layer({ linear: true, regularized: "row" }), undefined)).not.toBe("scan");
+  });
+
   it("says it in a line", () => {
     expect(explainStrategy(layer({ training: true }), profile).text).toBe(
       "T 100, B 4, H 64, G 4, training: loop (predicted: loop 3.00 ms, step 5.00 ms)",
@@ -153,6 +162,7 @@ describe("docs/strategies.md", () => {
       phases: 1,
       lanes: 1,
       layers: 1,
+      linear: false,
       regularized: "none",
       recomputes: false,
       training: true,

@@ -177,6 +177,6 @@ describe("the last step", () => {
       "rnn.bias_ih_l0",
       "rnn.bias_hh_l0",
     ]);
-    expect(() => new LastStep(new Linear(2, 3) as never)).toThrow("LastStep: takes an RNN, a GRU or an LSTM, got");
+    expect(() => new LastStep(new Linear(2, 3) as never)).toThrow("LastStep: takes a recurrent layer such as an LSTM, got");
   });
 });

@@ -212,7 +212,54 @@ change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * p
 change("cells/rnn", "rnn", ["d *= 1.0 - h * h", "d *= 1.0 - h"]);
 change("cells/rnn", "relu", ["select(0.0, 1.0, h > 0.0)", "1.0"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
-change("lib/cell", "peepholes", ["params.H + 1u + perUnitRows", "params.H + 1u"], ["return named(weightAt(i));", "return Gates();"]);
+change(
+  "cells/min-gru",
+  "minGru",
+  ["(1.0 - gates.z) * hPrevious + gates.z * gates.n", "gates.z * hPrevious + (1.0 - gates.z) * gates.n"],
+  ["gates.n - hPrevious", "hPrevious - gates.n"],
+  ["dn *= positiveSlope(gates.n);", ""],
+);
+change(
+  "cells/min-lstm",
+  "minLstm",
+  ["return gates.i / (gates.f + gates.i);", "return gates.i;"],
+  ["-dShares * (1.0 - gates.i)", "dShares * (1.0 - gates.i)"],
+  ["dShares * (1.0 - gates.f)", "dShares * gates.f"],
+);
+change("lib/activations", "minGru", ["x + 0.5, x", "x + 0.51, x"], ["1.0, y >= 0.5", "1.0, y >= 0.4"]);
+change(
+  "lib/scan",
+  "minGru",
+  ["(part + 1u) * most)", "(part + 1u) * most - 1u)"],
+  ["0.0, 1.0, 0.0, Gates()).dhPrevious", "0.0, 0.9, 0.0, Gates()).dhPrevious"],
+);
+change(
+  "strategies/scan-forward",
+  "minGru",
+  ["step.t >= lengths[column / params.H]) { continue; }", "step.t > lengths[column / params.H]) { continue; }"],
+  ["fma(kept, all.shift, fromZero.h)", "all.shift + fromZero.h"],
+  ["kept * all.factor", "all.factor"],
+  ["part < thread;", "part + columns < thread;"],
+  ["h[step.hCurrent + column] = state;", "if (step.t < lengths[column / params.H]) { h[step.hCurrent + column] = state; }"],
+);
+change(
+  "strategies/scan-backward",
+  "minLstm",
+  ["kept * (all.shift + dy[step.dy + column])", "kept * all.shift + dy[step.dy + column]"],
+  ["part > thread;", "part > thread + columns;"],
+  ["gates[at] = packed(Gates());", ""],
+  ["vec2(dState, 0.0)", "vec2(0.0, dState)"],
+  [
+    "i = steps.y; i > steps.x; i--) {\n    let step = stepAt(lane, i - 1u);\n    let at",
+    "i = steps.y; i > steps.x; i--) {\n    let step = stepAt(lane, i);\n    let at",
+  ],
+);
+change(
+  "lib/cell-weights",
+  "peepholes",
+  ["params.H + 1u + perUnitRows", "params.H + 1u"],
+  ["return named(weightAt(i));", "return Gates();"],
+);
 change("lib/finite", "linear", ["0x7f800000u) !=", "0x7fc00000u) !="]);
 change(
   "lib/fold",
@@ -375,6 +422,12 @@ same(
   "its functions are called for a normalised memory only, and the cells that it stands before have none",
 );
 same("lib/no-row-sums", "addsRows = false", "addsRows = true", "rows are added up and handed to an empty function");
+same(
+  "lib/cell",
+  "dhPrevious: f32, dcPrevious: f32 }",
+  "dhPrevious: f32, dcPrevious: f32, }",
+  "it holds types alone: another order or type does not compile, and a comma changes nothing",
+);
 same(
   "lib/two-phase",
   "struct SecondForward { gates: Gates, h: f32 }",

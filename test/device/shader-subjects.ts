@@ -8,6 +8,8 @@ import {
   Linear,
   LogSoftmax,
   LSTM,
+  MinGRU,
+  MinLSTM,
   ReLU,
   rmsprop,
   RNN,
@@ -77,6 +79,9 @@ const table = {
   reset: { model: () => new GRU(3, 4, { seed: 1, reset: "before" }), inputs: sequence },
   resetSteps: { model: () => new GRU(3, 4, { seed: 1, reset: "before" }), inputs: sequence, options: steps },
   lengths: { model: () => new RNN(3, 4, { seed: 1 }), inputs: { ...sequence, lengths: [3, 2] }, options: steps },
+  // More steps than a scan has parts, and more columns than a workgroup.
+  minGru: { model: () => new MinGRU(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },
+  minLstm: { model: () => new MinLSTM(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },
   layerNorm: { model: () => new LSTM(3, 4, { seed: 1, normalization: "layer", zoneout: 0.3, recurrentDropout: 0.3 }), inputs: sequence },
   batchNorm: { model: () => new GRU(3, 4, { seed: 1, normalization: "batch", normalizedSteps: 2 }), inputs: sequence },
   halves: { model: () => new LSTM(3, 4, { seed: 1 }), inputs: sequence, options: { strategy: "step", storage: "float16" } },

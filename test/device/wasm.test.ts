@@ -27,7 +27,8 @@ beforeAll(async () => {
 });
 
 /** Not the kernels of a few numbers, nor those that no large model is slow in, nor those that only a GPU is given, nor those of halves. */
-const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|peephole-))/;
+const hasFastKernel =
+  /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|peephole-|scan-))/;
 
 type Arrays = Record<string, NumericArray>;
 

@@ -579,7 +579,7 @@ describe("layers refuse options that do not go together", () => {
       "the last step of what has none",
       () => new LastStep(wrong(new Linear(1, 1))),
       "option",
-      /^LastStep: takes an RNN, a GRU or an LSTM, got /,
+      /^LastStep: takes a recurrent layer such as an LSTM, got /,
     ],
     [
       "lengths beyond the sequence",

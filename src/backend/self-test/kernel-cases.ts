@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernels/kernel.ts";
 import { keptLength } from "../../kernels/optimizers.ts";
 import { stemOf } from "../../kernels/twin.ts";
 import { beginCases, floats, integers, spare, type KernelCase } from "./case-values.ts";
-import { loopCases, regularizedCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+import { loopCases, regularizedCases, scanCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
 
 const vectors = (names: readonly string[], length: number): Record<string, Float32Array> =>
   Object.fromEntries(names.map((name) => [name, floats(length + spare)]));
@@ -507,6 +507,8 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "loop-two-phase-backward": loopCases,
   "two-phase-forward": twoPhaseCases,
   "two-phase-backward": twoPhaseCases,
+  "scan-forward": scanCases,
+  "scan-backward": scanCases,
   "regularized-forward": regularizedCases,
   "regularized-backward": regularizedCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],

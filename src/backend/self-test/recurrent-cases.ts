@@ -38,7 +38,7 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
     lengths,
   };
-  if (kernel.bindings.weights.type === "u32") {
+  if (kernel.bindings.weights?.type === "u32") {
     const words = new Uint32Array(halfLength(all.weights.length, G));
     twinOf(toHalf)({ x: all.weights, y: words }, { length: all.weights.length, width: G });
     all.weights = words;
@@ -130,6 +130,21 @@ export function loopCases(kernel: Kernel): KernelCase[] {
           };
         }),
       ),
+  );
+}
+
+/** Steps around the 32 parts of a scan and columns around its 8, with rows that end early. */
+export function scanCases(kernel: Kernel): KernelCase[] {
+  return [
+    [1, 1, 1],
+    [31, 3, 5],
+    [33, 1, 8],
+    [70, 2, 17],
+  ].flatMap(([T, B, H]) =>
+    lanesOf(T).map(({ note, ...part }): KernelCase => {
+      const segment = { ...part, T, B, H, hBase: 13 };
+      return { note, params: segment, arrays: layer(kernel, gatesOf(kernel), segment, integers(B, T + 1)) };
+    }),
   );
 }
 

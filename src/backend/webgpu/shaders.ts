@@ -9,6 +9,8 @@ import cellGru from "../../../shaders/cells/gru.wgsl";
 import cellGruResetBefore from "../../../shaders/cells/gru-reset-before.wgsl";
 import cellLstm from "../../../shaders/cells/lstm.wgsl";
 import cellRnn from "../../../shaders/cells/rnn.wgsl";
+import cellMinGru from "../../../shaders/cells/min-gru.wgsl";
+import cellMinLstm from "../../../shaders/cells/min-lstm.wgsl";
 import chooseTokens from "../../../shaders/choose-tokens.wgsl";
 import columnSum from "../../../shaders/column-sum.wgsl";
 import crossEntropy from "../../../shaders/cross-entropy.wgsl";
@@ -20,6 +22,7 @@ import gradientNorm from "../../../shaders/gradient-norm.wgsl";
 import gradientNormPartial from "../../../shaders/gradient-norm-partial.wgsl";
 import activationsLib from "../../../shaders/lib/activations.wgsl";
 import cellLib from "../../../shaders/lib/cell.wgsl";
+import cellWeightsLib from "../../../shaders/lib/cell-weights.wgsl";
 import finiteLib from "../../../shaders/lib/finite.wgsl";
 import foldLib from "../../../shaders/lib/fold.wgsl";
 import gradientLib from "../../../shaders/lib/gradient.wgsl";
@@ -32,6 +35,7 @@ import operandsVec4 from "../../../shaders/lib/operands-vec4.wgsl";
 import philoxLib from "../../../shaders/lib/philox.wgsl";
 import rowSums from "../../../shaders/lib/row-sums.wgsl";
 import rowsLib from "../../../shaders/lib/rows.wgsl";
+import scanLib from "../../../shaders/lib/scan.wgsl";
 import twoPhaseLib from "../../../shaders/lib/two-phase.wgsl";
 import weightsFloat from "../../../shaders/lib/weights-float.wgsl";
 import weightsHalf from "../../../shaders/lib/weights-half.wgsl";
@@ -47,6 +51,8 @@ import loopTwoPhaseBackward from "../../../shaders/strategies/loop-two-phase-bac
 import loopTwoPhaseForward from "../../../shaders/strategies/loop-two-phase-forward.wgsl";
 import noReadOut from "../../../shaders/lib/no-read-out.wgsl";
 import prepareLayer from "../../../shaders/strategies/prepare-layer.wgsl";
+import scanBackward from "../../../shaders/strategies/scan-backward.wgsl";
+import scanForward from "../../../shaders/strategies/scan-forward.wgsl";
 import stepBackward from "../../../shaders/strategies/step-backward.wgsl";
 import stepForward from "../../../shaders/strategies/step-forward.wgsl";
 import twoPhaseBackward from "../../../shaders/strategies/two-phase-backward.wgsl";
@@ -77,6 +83,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "cells/gru-reset-before": cellGruResetBefore,
   "cells/lstm": cellLstm,
   "cells/rnn": cellRnn,
+  "cells/min-gru": cellMinGru,
+  "cells/min-lstm": cellMinLstm,
   "choose-tokens": chooseTokens,
   "column-sum": columnSum,
   "cross-entropy": crossEntropy,
@@ -88,6 +96,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "gradient-norm-partial": gradientNormPartial,
   "lib/activations": activationsLib,
   "lib/cell": cellLib,
+  "lib/cell-weights": cellWeightsLib,
   "lib/finite": finiteLib,
   "lib/fold": foldLib,
   "lib/gradient": gradientLib,
@@ -104,6 +113,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/row-sums": rowSums,
   "lib/rows": rowsLib,
   "lib/running-statistics": runningStatistics,
+  "lib/scan": scanLib,
   "lib/two-phase": twoPhaseLib,
   "lib/weights-float": weightsFloat,
   "lib/weights-half": weightsHalf,
@@ -121,6 +131,8 @@ export const shaders: Readonly<Record<string, string>> = {
   "strategies/prepare-layer": prepareLayer,
   "strategies/regularized-backward": regularizedBackward,
   "strategies/regularized-forward": regularizedForward,
+  "strategies/scan-backward": scanBackward,
+  "strategies/scan-forward": scanForward,
   "strategies/step-backward": stepBackward,
   "strategies/step-forward": stepForward,
   "strategies/two-phase-backward": twoPhaseBackward,

@@ -4,12 +4,16 @@ import type { Cell } from "./cell.ts";
 import { gruResetBeforeArithmetic } from "./gru-reset-before.twin.ts";
 import { gruArithmetic } from "./gru.twin.ts";
 import { lstmArithmetic } from "./lstm.twin.ts";
+import { minGruArithmetic } from "./min-gru.twin.ts";
+import { minLstmArithmetic } from "./min-lstm.twin.ts";
 import { rnnArithmetic } from "./rnn.twin.ts";
 
 const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic>> = {
   rnn: rnnArithmetic,
   gru: gruArithmetic,
   lstm: lstmArithmetic,
+  "min-gru": minGruArithmetic,
+  "min-lstm": minLstmArithmetic,
 };
 const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = {
   "gru-reset-before": gruResetBeforeArithmetic,

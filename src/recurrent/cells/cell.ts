@@ -40,6 +40,13 @@ export interface Cell {
   readonly normalizedTogether?: readonly (readonly string[])[];
   /** Whether activated gates and the states before tell the states after (`stateOf` of the arithmetic); zoneout needs it. */
   readonly hasStateOf?: boolean;
+  /** "none": there is no recurrent matrix, so that the recurrent side is zeros (default "matrix"). */
+  readonly recurrence?: "matrix" | "none";
+  /**
+   * Of a cell without a recurrent matrix and without c: whether h_t = a⊙h_{t-1} + b with gates, a and b that do not depend
+   * on h_{t-1}. A scan can take its steps together then.
+   */
+  readonly isLinear?: boolean;
   /** Whether h is read out of the memory, which is normalised on that way where the layer is (`readOut` of the arithmetic). */
   readonly hasReadOut?: boolean;
   /** Of a cell that the user has defined: what the package's cells have in files. */

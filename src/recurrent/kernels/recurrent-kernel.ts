@@ -18,7 +18,7 @@ export type Phase = 0 | 1;
 /** What a recurrent kernel was made of: for its twin, for WebAssembly, and for the cases that it is tried on. */
 export interface RecurrentParts {
   readonly cell: Cell;
-  readonly strategy: "step" | "loop" | "regularized";
+  readonly strategy: "step" | "loop" | "scan" | "regularized";
   readonly pass: "forward" | "backward";
   readonly form: KernelForm;
   /** Which half of a step a kernel computes, if it does not do both. */

@@ -95,6 +95,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       "lib/cell",
       "lib/lane",
       "lib/weights-float",
+      "lib/cell-weights",
       ...(cell.hasReadOut ? [] : ["lib/no-read-out"]),
       `cells/${cell.shader}`,
       "lib/regularized",

@@ -59,7 +59,16 @@ export const backwardBindings = {
 
 /** The WGSL files of a strategy joined to a cell. */
 export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
-  return ["lib/activations", structsPath, "lib/cell", "lib/lane", weightsSource(form), `cells/${cell.shader}`, `strategies/${strategy}`];
+  return [
+    "lib/activations",
+    structsPath,
+    "lib/cell",
+    "lib/lane",
+    weightsSource(form),
+    "lib/cell-weights",
+    `cells/${cell.shader}`,
+    `strategies/${strategy}`,
+  ];
 }
 
 /** Name and pipeline constants. */

@@ -7,6 +7,7 @@ import { mergeDirections } from "../../nn/merge.ts";
 import { Module } from "../../nn/module.ts";
 import type { Parameter } from "../../nn/parameter.ts";
 import { GRU, LSTM, RNN } from "./built-in.ts";
+import { MinGRU, MinLSTM } from "./minimal.ts";
 
 /**
  * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps ([·] of a single sequence). Of
@@ -17,18 +18,18 @@ import { GRU, LSTM, RNN } from "./built-in.ts";
  * read one step only. Who wants that, for weights that were trained so, says `of: "lastStep"`; all rows must be whole then.
  * The parameters keep the layer's names.
  * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new Linear(64, 2)])
- * @throws RnnError `option` if `rnn` is no RNN, GRU or LSTM, or an option is unknown; when run, with lengths and `of: "lastStep"`
+ * @throws RnnError `option` if `rnn` is no recurrent layer, or an option is unknown; when run, with lengths and `of: "lastStep"`
  */
 export class LastStep extends Module {
   private readonly of: "ends" | "lastStep";
 
   constructor(
-    private readonly rnn: RNN | GRU | LSTM,
+    private readonly rnn: RNN | GRU | LSTM | MinGRU | MinLSTM,
     given: { of?: "ends" | "lastStep" } = {},
   ) {
     super();
-    if (![RNN, GRU, LSTM].some((kind) => isA(rnn, kind)))
-      throw new RnnError("option", "LastStep", `takes an RNN, a GRU or an LSTM, got ${show(rnn)}`);
+    if (![RNN, GRU, LSTM, MinGRU, MinLSTM].some((kind) => isA(rnn, kind)))
+      throw new RnnError("option", "LastStep", `takes a recurrent layer such as an LSTM, got ${show(rnn)}`);
     this.of = checkChoice("LastStep", "of", takeOptions("LastStep", given, ["of"]).of ?? "ends", ["ends", "lastStep"]);
   }
 

@@ -38,7 +38,7 @@ export function takeBias(where: string, given: unknown): boolean | "input" {
 
 /** @param suffixes of each layer's directions */
 export function plannedParameters(
-  { gateNames, parameterGates = gateNames, perUnit }: Cell,
+  { gateNames, parameterGates = gateNames, perUnit, recurrence }: Cell,
   { I, H, P, deeper }: Sizes,
   suffixes: readonly (readonly string[])[],
   { bias, recurrentInit, inputInit, gateBias }: Choices,
@@ -59,10 +59,8 @@ export function plannedParameters(
   };
   const { gains, runningShape, firstStatistics } = regularizer;
   const ofLane = (suffix: string, inputs: number): Planned[] => {
-    const planned: Planned[] = [
-      [`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes],
-      [`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes],
-    ];
+    const planned: Planned[] = [[`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]];
+    if (recurrence !== "none") planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
     if (perUnit)
       planned.push([
         `${perUnit.parameter}_${suffix}`,

@@ -30,7 +30,8 @@ export function projected(
 ): RecurrentResult {
   const { tape } = context;
   const { label, initialH, reverse, weights } = lane;
-  const { inputWeight, recurrentWeight } = weights;
+  const { inputWeight } = weights;
+  const recurrentWeight = weights.recurrentWeight!;
   if (tape.options.recurrent)
     throw new RnnError(
       "option",

@@ -173,7 +173,7 @@ export abstract class RecurrentLayer extends Module {
       initialC,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
-        recurrentWeight: context.parameter(`weight_hh_${suffix}`),
+        recurrentWeight: this.cell.recurrence !== "none" ? context.parameter(`weight_hh_${suffix}`) : undefined,
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),

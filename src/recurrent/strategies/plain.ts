@@ -27,7 +27,7 @@ export class PlainRecurrence implements Recurrence {
     } = site;
     this.carry = { shape: [B, H, 2], width: 2 };
     const rows = perUnitRows(cell);
-    this.weightRows = { forward: H + 1 + rows, backward: H + rows };
+    this.weightRows = cell.recurrence === "none" ? { forward: 0, backward: 0 } : { forward: H + 1 + rows, backward: H + rows };
   }
 
   rowParts({ perUnit }: RecurrentWeights, pass: "forward" | "backward"): RowPart[] {

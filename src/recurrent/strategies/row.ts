@@ -191,7 +191,7 @@ export class RowRecurrence implements Recurrence {
       recording.dispatch(kernel, views, { ...params, i, count: 1 });
       if (i === 0 && !tail) break;
       for (let lane = 0; lane < lanes; lane++) {
-        matmul(recording, recurrent, this.lanes[lane].weights.recurrentWeight.view, cotangents.carry, {
+        matmul(recording, recurrent, this.lanes[lane].weights.recurrentWeight!.view, cotangents.carry, {
           M: B,
           N: H,
           K: H * G,

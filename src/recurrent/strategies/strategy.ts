@@ -16,9 +16,9 @@ import type { Regularization } from "./row.ts";
 
 /**
  * "loop": one dispatch for all time steps. "step": one dispatch a time step, or two for a cell with two phases.
- * "wavefront": "step" for L stacked layers at once, each one step behind the layer below: T+L-1 dispatches, not T·L.
+ * "scan": one dispatch for all time steps, which are computed side by side. "wavefront": "step" for L stacked layers at once, each one step behind the layer below: T+L-1 dispatches, not T·L.
  */
-export type StrategyName = "loop" | "step" | "wavefront";
+export type StrategyName = "scan" | "loop" | "step" | "wavefront";
 
 /** A recurrent layer, or a stack of them, as far as the choice of a strategy goes. */
 export interface LayerShape {
@@ -33,6 +33,8 @@ export interface LayerShape {
   readonly lanes?: number;
   /** Layers of one direction on top of each other with nothing in between: no dropout, no projection (default 1). */
   readonly layers?: number;
+  /** Whether h_t = a⊙h_{t-1} + b with a and b that do not depend on h_{t-1}: MinGRU and MinLSTM (default false). */
+  readonly linear?: boolean;
   /** "row": layer normalisation, zoneout or recurrent dropout act in each step; "batch": batch normalisation does (default "none"). */
   readonly regularized?: "none" | "row" | "batch";
   /** Whether gates are computed again in the backward pass, or kept in half precision (default false). */
@@ -55,8 +57,11 @@ export interface Strategy {
   readonly refusals: readonly Refusal[];
   /** Whether the self-test has found one of its kernels for this layer wrong. */
   isBroken(layer: Required<LayerShape>, avoided: Avoided): boolean;
-  /** Milliseconds of all time steps, predicted from what was measured on the device. */
-  cost(layer: Required<LayerShape>, profile: DeviceProfile): number;
+  /**
+   * Milliseconds of all time steps, predicted from what was measured on the device. A strategy without it is taken wherever
+   * it can be.
+   */
+  cost?(layer: Required<LayerShape>, profile: DeviceProfile): number;
   make(site: Site): Recurrence;
 }
 

@@ -1,0 +1,27 @@
+import type { Cell } from "./cell.ts";
+
+/**
+ * How h̃ is made: "positive" φ(a) = a + 0.5, or σ(a) below 0, so that states that begin above 0 stay there, as the paper
+ * trains; "linear" φ(a) = a.
+ */
+export type Candidate = "positive" | "linear";
+
+/**
+ * Minimal gated recurrent unit (Feng et al. 2024), without a recurrent matrix:
+ * z = σ(x_z);  n = φ(x_n);  h_t = (1 - z)⊙h_{t-1} + z⊙n.
+ */
+export const minGruCell = (candidate: Candidate): Cell => ({
+  name: candidate === "positive" ? "min-gru" : "min-gru-linear",
+  shader: "min-gru",
+  constants: { positiveCandidate: candidate === "positive" ? 1 : 0 },
+  gateNames: ["z", "n"],
+  hasMemory: false,
+  usesC: false,
+  splitsRecurrentGradient: false,
+  hasStateOf: true,
+  recurrence: "none",
+  isLinear: true,
+});
+
+/** The paper's. */
+export const minGru = minGruCell("positive");

@@ -1,0 +1,52 @@
+/** The twins of scan.ts: the steps one after the other, with nothing on the recurrent side. */
+import type { NumericArray } from "../../tensor/tensor.ts";
+import { inPieces, recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
+import { laneStart, stepAt, type Segment } from "./lanes.ts";
+import type { scanBackward, scanForward } from "./scan.ts";
+import { backwardUnits, forwardUnits } from "./step.twin.ts";
+
+type Forward = ReturnType<typeof scanForward>;
+type Backward = ReturnType<typeof scanBackward>;
+
+/** All steps of all lanes, in the order of computation. */
+const stepsOf = (segment: Segment) =>
+  Array.from({ length: segment.steps }, (_, i) =>
+    Array.from({ length: segment.lanes }, (_, lane) => ({ lane, step: stepAt(segment, lane, i) })),
+  ).flat();
+
+/** There is no c: what `carry` holds for one becomes 0, of rows that have no step too. */
+function clearMemory(carry: NumericArray, { lanes, B, H }: Segment): void {
+  for (let lane = 0; lane < lanes; lane++) for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * 2 + 1] = 0;
+}
+
+const none = new Float64Array(0);
+
+export const scanTwins: TwinEntry[] = [
+  recurrentTwins<Forward>("scan-forward", ({ cell }) =>
+    inPieces((arrays, segment) => {
+      const G = cell.gateNames.length;
+      const nothing = new Float64Array(segment.B * segment.H * G);
+      const all = { ...arrays, c: none, weights: none };
+      return stepsOf(segment).map(
+        ({ lane, step }) =>
+          () =>
+            forwardUnits(cell, all, segment, lane, step, nothing, arrays.gates.subarray(step.gates * G)),
+      );
+    }),
+  ),
+  recurrentTwins<Backward>("scan-backward", ({ cell }) =>
+    inPieces(({ dy, ...arrays }, segment) => {
+      const nothing = new Float64Array(segment.B * segment.H);
+      const all = { ...arrays, c: none, weights: none, dRecurrent: none };
+      const steps = stepsOf(segment).reverse();
+      return [
+        ...steps.map(
+          ({ lane, step }) =>
+            () =>
+              backwardUnits(cell, all, segment, lane, step, nothing, dy.subarray(step.dy)),
+        ),
+        () => clearMemory(all.carry, segment),
+      ];
+    }),
+  ),
+];

@@ -1,0 +1,33 @@
+/** All time steps side by side, in one dispatch, for cells that a scan can take. */
+import { scanBackward, scanForward } from "../kernels/scan.ts";
+import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
+import type { Strategy } from "./strategy.ts";
+
+const dispatches: PlainDispatches = {
+  forward({ tape: { recording }, cell }, { segment, gates, h, lengths }) {
+    recording.dispatch(scanForward(cell), { gates, h, lengths }, segment);
+  },
+
+  backward({ tape: { recording }, cell }, { segment, gates, h, lengths }, { dy, carry }) {
+    recording.dispatch(scanBackward(cell), { gates, h, dy, carry, lengths }, segment);
+  },
+};
+
+/** Nothing that goes through the steps in order is faster, so that it has no cost to be compared. */
+export const scan: Strategy = {
+  name: "scan",
+  refusals: [
+    {
+      layers: "a cell with a recurrent product (RNN, GRU, LSTM)",
+      applies: ({ linear }) => !linear,
+      because: () => "needs a cell without a recurrent product, whose h_t is a⊙h_{t-1} + b",
+    },
+    {
+      layers: "normalization, zoneout or recurrentDropout",
+      applies: ({ regularized }) => regularized !== "none",
+      because: () => "has no kernels for layers with normalization, zoneout or recurrent dropout",
+    },
+  ],
+  isBroken: () => false,
+  make: (site) => new PlainRecurrence(site, dispatches),
+};
