@@ -14,7 +14,7 @@ import { root } from "./bundle.mjs";
 export const tasks = {
   "running an LSTM on the CPU": {
     imports: ["createBackend", "forward", "LSTM", "tensor"],
-    loads: ["cpu-backend", "wasm-builds"],
+    loads: ["cpu-backend", "wasm-builds/running"],
     limit: 69_000,
   },
   "training a character model on WebGPU": {

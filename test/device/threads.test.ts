@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, GRU, gradients, LSTM, RNN, RnnError, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
 import { CustomRNN, defineCell } from "webgpu-rnn/full";
 import { Threads } from "../../src/backend/cpu/threads.ts";
-import { loadWasmKernels, type WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
+import { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
 import { leaky, numbers } from "./support.ts";
 
 const counts = [1, 2, 3];
@@ -75,7 +75,7 @@ describe("a layer forward and backward", () => {
 describe("threads", () => {
   let kernels: WasmKernels;
   beforeAll(async () => {
-    const loaded = await loadWasmKernels(true);
+    const loaded = await WasmKernels.create(true);
     if (typeof loaded === "string") throw new Error(loaded);
     kernels = loaded;
   });

@@ -136,8 +136,9 @@ describe("dist", () => {
       "nn/embedding.js",
     ])
       expect(running).not.toContain(path);
-    for (const path of ["backend/cpu/wasm-builds.js", "verify/verify.js", "session/calibrate.js"]) expect(training).not.toContain(path);
-    expect(running).toContain("backend/cpu/wasm-builds.js");
+    for (const path of ["backend/cpu/wasm-builds/running.js", "verify/verify.js", "session/calibrate.js"])
+      expect(training).not.toContain(path);
+    expect(running).toContain("backend/cpu/wasm-builds/running.js");
     expect(training).toContain("backend/webgpu/webgpu-backend.js");
   });
 

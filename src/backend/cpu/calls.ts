@@ -1,6 +1,6 @@
 /** Calls of WebAssembly kernels as data, so that another thread can make them. */
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { WasmExports } from "./wasm-kernels.ts";
+import type { WasmExports, WasmPart } from "./wasm-kernels.ts";
 
 /** Byte address of each binding. */
 export type Addresses = Readonly<Record<string, number>>;
@@ -11,7 +11,14 @@ export type Pieces = readonly (() => void)[];
  * Made once when a program is prepared; the pieces are called each run and allocate nothing. The arrays are those at the
  * addresses, to be made after whatever may let the memory grow.
  */
-export type FastKernel = (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>) => Pieces;
+export interface FastKernel {
+  (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>): Pieces;
+  /** Of WebAssembly, what it calls besides the part for running. */
+  readonly parts?: readonly WasmPart[];
+}
+
+/** A kernel that calls other parts of WebAssembly than the one for running. */
+export const needing = (parts: readonly WasmPart[], kernel: FastKernel): FastKernel => Object.assign(kernel, { parts });
 
 /** Multiplications below which asking another thread takes longer than the work. */
 export const worthSharing = 2 ** 18;

@@ -16,7 +16,7 @@ import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
 import { fastKernels } from "./fast-kernels.ts";
 import type * as SlowKernels from "./slow-kernels.ts";
-import { loadWasmKernels, type WasmKernels } from "./wasm-kernels.ts";
+import { WasmKernels } from "./wasm-kernels.ts";
 import { WorkSpace, type Means } from "./work-space.ts";
 
 export interface CpuOptions {
@@ -71,7 +71,7 @@ export class CpuBackend implements Backend {
   static async create({ precision = "float32", wasm = true, threads = 1, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
     if (threads > 1) checkSharing();
-    const loaded = wasm ? await loadWasmKernels(threads > 1) : "wasm: false";
+    const loaded = wasm ? await WasmKernels.create(threads > 1) : "wasm: false";
     if (typeof loaded === "string") {
       if (threads > 1) throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);
@@ -142,10 +142,11 @@ export class CpuBackend implements Backend {
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
     this.check();
     const { keepAll } = takePreparation(recording, externals, options);
-    if (!this.slow && recording.commands.some((command) => command.kind === "dispatch" && !this.fast(command.kernel))) {
-      this.slow = await import("./slow-kernels.ts");
-      this.check();
-    }
+    const kernels = new Set(recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
+    if (!this.slow && [...kernels].some((kernel) => !this.fast(kernel))) this.slow = await import("./slow-kernels.ts");
+    const parts = new Set([...kernels].flatMap((kernel) => this.fastKernel(kernel)?.parts ?? []));
+    await Promise.all([...parts].map((part) => this.kernels!.load(part)));
+    this.check();
     return new CpuProgram(this, recording, externals, keepAll);
   }
 

@@ -5,7 +5,7 @@ import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurr
 import { stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/step.ts";
 import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
-import { worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
+import { needing, worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
 import type { Means, WorkSpace } from "./work-space.ts";
 
@@ -94,11 +94,11 @@ export function customKernel(parts: RecurrentParts, { threads, work }: Means): F
   if (strategy === "regularized" || strategy === "scan" || phasesOf(cell) === 2 || form.stacked || form.half) return undefined;
   const G = cell.gateNames.length;
   const stepOf = pass === "backward" ? backwardStep : forwardStep;
-  return (at, p, arraysOf) => {
+  return needing(pass === "backward" ? ["training"] : [], (at, p, arraysOf) => {
     const { B, H } = p;
     work.reserve(B * H * G);
     const arrays = arraysOf() as Arrays<typeof forwardBindings & typeof backwardBindings>;
     const share: Share = (call) => threads.parallel(B, B * H * H >= worthSharing ? 4 : B, (first, end) => [call(first, end)], 1);
     return stepsOf(parts, p).map((step) => stepOf(cell, at, arrays, p as Segment, step, work, share));
-  };
+  });
 }

@@ -5,7 +5,7 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { rowsTogether, worthSharing, type Addresses, type FastKernel, type Params, type Pieces, type Workforce } from "./calls.ts";
+import { needing, rowsTogether, worthSharing, type Addresses, type FastKernel, type Params, type Pieces, type Workforce } from "./calls.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 import type { Means } from "./work-space.ts";
@@ -69,8 +69,9 @@ function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel 
 }
 
 /** Addresses of some bindings, then some params, in the order of the export's arguments. */
-function direct(call: (...args: number[]) => void, bindings: readonly string[], params: readonly string[]): FastKernel {
+function direct(exports: WasmExports, name: string, bindings: readonly string[], params: readonly string[]): FastKernel {
   return (at, p) => {
+    const call = exports[name];
     const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
     return [() => call(...args)];
   };
@@ -80,7 +81,7 @@ function direct(call: (...args: number[]) => void, bindings: readonly string[], 
  * Puts the index along which the output is contiguous last, and the one along which the input is contiguous before it:
  * that is what `wasm/copies.ts` copies by rows or in blocks.
  */
-function stridedCopyKernel({ stridedCopy }: WasmExports): PlainKernel {
+function stridedCopyKernel(exports: WasmExports): PlainKernel {
   return (at, p) => {
     const indices = [0, 1, 2].map((i) => ({ size: p[`size${i}`], from: 4 * p[`from${i}`], to: 4 * p[`to${i}`] }));
     // An index of size 1 has no say, whatever its strides.
@@ -88,7 +89,7 @@ function stridedCopyKernel({ stridedCopy }: WasmExports): PlainKernel {
     const [i, j, k] = indices.sort((a, b) => rank(a) - rank(b));
     const from = at.input + 4 * p.fromOffset;
     const to = at.output + 4 * p.toOffset;
-    return [() => stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate)];
+    return [() => exports.stridedCopy(from, to, i.size, j.size, k.size, i.from, j.from, k.from, i.to, j.to, k.to, p.accumulate)];
   };
 }
 
@@ -116,7 +117,7 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
   };
 }
 
-function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKernel][] {
+function optimizerKernels(exports: WasmExports): [string, FastKernel][] {
   return [
     [
       "sgd",
@@ -124,7 +125,7 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
         const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
         return [
           () =>
-            sgd(
+            exports.sgd(
               at.parameters,
               at.gradients,
               at.lastGood,
@@ -147,7 +148,7 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
         const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
         return [
           () =>
-            rmsprop(
+            exports.rmsprop(
               at.parameters,
               at.gradients,
               at.lastGood,
@@ -174,7 +175,7 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
         const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
         return [
           () =>
-            adam(
+            exports.adam(
               at.parameters,
               at.gradients,
               at.lastGood,
@@ -198,38 +199,50 @@ function optimizerKernels({ sgd, rmsprop, adam }: WasmExports): [string, FastKer
   ];
 }
 
+const runningKernels = (exports: WasmExports, product: PlainKernel): [string, FastKernel][] => [
+  ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }): [string, FastKernel] => [name, product]),
+  ...matmulBlocksWithSums.map(({ name }): [string, FastKernel] => [name, matmulWithSums(exports, product)]),
+  ["strided-copy", stridedCopyKernel(exports)],
+  ["prepare-layer", prepareLayerKernel(exports)],
+  ["column-sum", direct(exports, "columnSum", ["x", "sums"], ["rows", "columns", "accumulate"])],
+  ["softmax-forward", direct(exports, "softmaxForward", ["x", "y"], ["rows", "columns", "log"])],
+  ["activation-forward", direct(exports, "activationForward", ["x", "y"], ["length", "kind"])],
+  ["mask-steps", direct(exports, "maskSteps", ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
+  [
+    "embedding-gather",
+    (at, { rows, columns, firstId }) => [() => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)],
+  ],
+];
+
+const trainingKernels = (exports: WasmExports): [string, FastKernel][] => [
+  ["softmax-backward", direct(exports, "softmaxBackward", ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
+  [
+    "cross-entropy",
+    direct(
+      exports,
+      "crossEntropy",
+      ["logits", "targets", "weights", "normalizer", "losses", "dLogits"],
+      ["rows", "columns", "ignoreIndex"],
+    ),
+  ],
+  ["activation-backward", direct(exports, "activationBackward", ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
+  [
+    "dropout",
+    (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
+  ],
+  [
+    "embedding-scatter",
+    (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
+  ],
+  ["gradient-norm-partial", direct(exports, "gradientNormPartial", ["gradients", "partial"], ["length", "groups"])],
+  ...optimizerKernels(exports),
+];
+
 /** The WebAssembly version of a kernel, if it has one. */
 export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Kernel) => FastKernel | undefined {
-  const product = matmulKernel(means.threads);
   const byName = new Map<string, FastKernel>([
-    ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }) => [name, product] as const),
-    ...matmulBlocksWithSums.map(({ name }) => [name, matmulWithSums(exports, product)] as const),
-    ["strided-copy", stridedCopyKernel(exports)],
-    ["prepare-layer", prepareLayerKernel(exports)],
-    ["column-sum", direct(exports.columnSum, ["x", "sums"], ["rows", "columns", "accumulate"])],
-    ["softmax-forward", direct(exports.softmaxForward, ["x", "y"], ["rows", "columns", "log"])],
-    ["softmax-backward", direct(exports.softmaxBackward, ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
-    [
-      "cross-entropy",
-      direct(exports.crossEntropy, ["logits", "targets", "weights", "normalizer", "losses", "dLogits"], ["rows", "columns", "ignoreIndex"]),
-    ],
-    ["activation-forward", direct(exports.activationForward, ["x", "y"], ["length", "kind"])],
-    ["activation-backward", direct(exports.activationBackward, ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
-    [
-      "dropout",
-      (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
-    ],
-    ["mask-steps", direct(exports.maskSteps, ["x", "lengths", "y"], ["T", "B", "H", "accumulate"])],
-    [
-      "embedding-gather",
-      (at, { rows, columns, firstId }) => [() => exports.embeddingGather(at.weight, at.ids + 4 * firstId, at.y, rows, columns)],
-    ],
-    [
-      "embedding-scatter",
-      (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
-    ],
-    ["gradient-norm-partial", direct(exports.gradientNormPartial, ["gradients", "partial"], ["length", "groups"])],
-    ...optimizerKernels(exports),
+    ...runningKernels(exports, matmulKernel(means.threads)),
+    ...trainingKernels(exports).map(([name, kernel]): [string, FastKernel] => [name, needing(["training"], kernel)]),
   ]);
   return ({ name, recurrent }) => (recurrent ? recurrentKernel(recurrent, means) : byName.get(name));
 }

@@ -3,7 +3,7 @@ import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
-import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
+import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
 import { regularizedKernel } from "./fast-regularized.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
@@ -109,7 +109,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
           args: [number, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end],
         };
   };
-  return (at, p) => {
+  return needing(isTwoPhase ? ["two-phase"] : isBackward ? ["training"] : [], (at, p) => {
     const { B, H } = p;
     work.reserve(B * H * (isBackward ? 1 : G));
     const steps = stepsOf(parts, p);
@@ -121,7 +121,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
       (first, end) => steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, step, phase, first, end))),
       callsTogether(B * H * H * G),
     );
-  };
+  });
 }
 
 /** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers, which only a GPU is given, have none. */

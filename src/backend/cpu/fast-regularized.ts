@@ -16,7 +16,7 @@ import {
   type RegularizedForm,
   type RegularizedParams,
 } from "../../recurrent/kernels/regularized-layout.ts";
-import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
@@ -190,7 +190,8 @@ export function regularizedKernel(
   const G = cell.gateNames.length;
   const backward = pass === "backward";
   const { fused, drops } = form;
-  return (at, params) => {
+  // A fused kernel makes the products between its steps, those of a backward pass by a function for training.
+  return needing(backward && fused ? ["regularized", "training"] : ["regularized"], (at, params) => {
     const p = params as RegularizedParams;
     const { B, H } = p;
     const steps = stepsOf(backward, p);
@@ -224,5 +225,5 @@ export function regularizedKernel(
       inbox.set(messages);
       piece();
     });
-  };
+  });
 }

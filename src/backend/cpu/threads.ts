@@ -2,7 +2,7 @@
 import { startThread } from "#host";
 import { RnnError } from "../../errors.ts";
 import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
-import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
+import { wasmParts, type WasmExports, type WasmKernels } from "./wasm-kernels.ts";
 
 /** Kernels that other threads can be asked for; these know them by their place in this list. */
 const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward", "regularizedForward", "regularizedBackward"];
@@ -20,8 +20,9 @@ const looks = 20_000;
  * What a thread runs, as text, since a bundle has no file of its own for it. It looks a while before it sleeps: the next
  * request is often near.
  */
-const source = `async function work({ module, memory, scratch, box: at, names }, ready) {
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log } });
+const source = `async function work({ modules, memory, scratch, box: at, names }, ready) {
+  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log } })));
+  const exports = Object.assign({}, ...instances.map(({ exports }) => exports));
   const box = new Int32Array(memory.buffer, at, ${boxWords});
   const calls = names.map((name) => exports[name]);
   ready();
@@ -76,17 +77,18 @@ export class Threads implements Workforce {
 
   /** `count` threads, the caller's among them. @throws RnnError `device` if others cannot be started here */
   static async start(kernels: WasmKernels, count: number): Promise<Threads> {
+    await Promise.all(wasmParts.map((part) => kernels.load(part)));
     const {
       exports,
       heap: { memory },
       heap,
-      module,
+      modules,
+      scratchBytes,
     } = kernels;
-    const scratchBytes = (exports.scratchBytes as WebAssembly.Global).value as number;
     const started = await Promise.allSettled(
       Array.from({ length: count - 1 }, async () => {
         const box = heap.allocate(4 * boxWords);
-        const end = await startThread(source, { module, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
+        const end = await startThread(source, { modules, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
         return { box: new Int32Array(memory.buffer, box, boxWords), end };
       }),
     );

@@ -1,29 +1,25 @@
-/** Loads the SIMD kernels (`wasm/`, AssemblyScript) that this engine can run. */
-import { inflate } from "./inflate.ts";
+/** Loads the SIMD kernels (`wasm/`, AssemblyScript) that this engine can run, in parts: a page that only runs models loads one. */
 import { WasmHeap } from "./wasm-heap.ts";
 
 type Call = (...args: number[]) => void;
 
-/** The exports of `wasm/index.ts`. */
-export type WasmExports = Readonly<Record<string, Call>> & { readonly scratchBytes: unknown };
+/** The functions of the parts that have been loaded. */
+export type WasmExports = Readonly<Record<string, Call>>;
 
-export interface WasmKernels {
-  readonly module: WebAssembly.Module;
-  readonly exports: WasmExports;
-  readonly heap: WasmHeap;
-  /** With fused multiply-add. */
-  readonly relaxed: boolean;
-}
-
-interface Compiled {
-  readonly module: WebAssembly.Module;
-  readonly relaxed: boolean;
-}
+/** The entries of `wasm/`. Chunks of their own: pages that run on the GPU need none. */
+const builds = {
+  running: () => import("./wasm-builds/running.ts"),
+  training: () => import("./wasm-builds/training.ts"),
+  regularized: () => import("./wasm-builds/regularized.ts"),
+  "two-phase": () => import("./wasm-builds/two-phase.ts"),
+};
+export type WasmPart = keyof typeof builds;
+export const wasmParts = Object.keys(builds) as readonly WasmPart[];
 
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** Base64 without `atob`, which worklets lack; what is no digit (line ends, padding) is passed over. */
-function bytesOf(base64: string): Uint8Array {
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array((base64.length * 3) >> 2);
   let length = 0;
   for (let i = 0, bits = 0, held = 0; i < base64.length; i++) {
@@ -36,20 +32,18 @@ function bytesOf(base64: string): Uint8Array {
   return bytes.subarray(0, length);
 }
 
-/** Both builds as bytes; `test/contract` compares them with the sources. */
-export async function wasmBuilds(): Promise<{ plain: Uint8Array<ArrayBuffer>; relaxed: Uint8Array<ArrayBuffer> }> {
-  // A chunk of its own: pages that run on the GPU need not load it.
-  const { packed, plainLength, blockLength } = await import("./wasm-builds.ts");
-  const both = inflate(bytesOf(packed));
-  const [plain, relaxed] = [new Uint8Array(plainLength), new Uint8Array(both.length - plainLength)];
-  for (let at = 0, from = 0; from < both.length; at += blockLength) {
-    for (const build of [plain, relaxed]) {
-      const length = Math.min(blockLength, Math.max(0, build.length - at));
-      build.set(both.subarray(from, from + length), Math.min(at, build.length));
-      from += length;
-    }
-  }
-  return { plain, relaxed };
+async function inflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  // Worklets and old engines lack one of these.
+  if (typeof DecompressionStream === "undefined" || typeof Response === "undefined") return (await import("./inflate.ts")).inflate(bytes);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The two builds of a part as bytes; `test/node` compares them with the sources. */
+export async function wasmBuilds(part: WasmPart): Promise<{ plain: Uint8Array<ArrayBuffer>; relaxed: Uint8Array<ArrayBuffer> }> {
+  const { packed, plainLength } = await builds[part]();
+  const both = await inflated(bytesOf(packed));
+  return { plain: both.subarray(0, plainLength), relaxed: both.subarray(plainLength) };
 }
 
 /** The same module over a memory that threads can share: its import of the memory says so in one bit. */
@@ -61,32 +55,86 @@ function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return changed;
 }
 
-async function compile(shared: boolean): Promise<Compiled | string> {
-  if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
-  try {
-    const builds = await wasmBuilds();
-    const { plain, relaxed } = shared ? { plain: sharing(builds.plain), relaxed: sharing(builds.relaxed) } : builds;
-    const fused = WebAssembly.validate(relaxed);
-    if (!fused && !WebAssembly.validate(plain)) return "this engine has no WebAssembly SIMD";
-    return { module: await WebAssembly.compile(fused ? relaxed : plain), relaxed: fused };
-  } catch (error) {
-    // A page's content security policy may forbid compiling.
-    return `WebAssembly cannot be compiled here: ${(error as Error).message}`;
+interface Compiled {
+  readonly module: WebAssembly.Module;
+  readonly relaxed: boolean;
+}
+
+async function compile(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
+  const builds = await wasmBuilds(part);
+  const { plain, relaxed } = shared ? { plain: sharing(builds.plain), relaxed: sharing(builds.relaxed) } : builds;
+  const fused = WebAssembly.validate(relaxed);
+  if (!fused && !WebAssembly.validate(plain)) return undefined;
+  return { module: await WebAssembly.compile(fused ? relaxed : plain), relaxed: fused };
+}
+
+const compiled = new Map<string, Promise<Compiled | undefined>>();
+
+/** Undefined if this engine has no SIMD. What failed, for want of a connection, say, is tried again the next time. */
+function compiledOnce(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
+  const key = `${part} ${shared}`;
+  const compiling = compiled.get(key) ?? compile(part, shared);
+  compiled.set(key, compiling);
+  compiling.catch(() => compiled.delete(key));
+  return compiling;
+}
+
+/** Kernels over a memory of their own. */
+export class WasmKernels {
+  readonly exports: Record<string, Call> = {};
+  /** Of the parts that have been loaded. */
+  readonly modules: WebAssembly.Module[] = [];
+  private readonly loading = new Map<WasmPart, Promise<void>>();
+
+  private constructor(
+    readonly heap: WasmHeap,
+    /** With fused multiply-add. */
+    readonly relaxed: boolean,
+    /** What a thread needs besides the heap. */
+    readonly scratchBytes: number,
+    private readonly shared: boolean,
+  ) {}
+
+  /** What running needs, `shared` with threads or not; or the reason why this engine has none. */
+  static async create(shared: boolean): Promise<WasmKernels | string> {
+    if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
+    try {
+      const found = await compiledOnce("running", shared);
+      if (!found) return "this engine has no WebAssembly SIMD";
+      // The most is what the module declares.
+      const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+      const { scratchBytes, ...exports } = await instantiate(found.module, memory);
+      const bytes = (scratchBytes as unknown as WebAssembly.Global).value as number;
+      const kernels = new WasmKernels(new WasmHeap(memory, bytes), found.relaxed, bytes, shared);
+      kernels.enter(found.module, exports);
+      kernels.loading.set("running", Promise.resolve());
+      return kernels;
+    } catch (error) {
+      // A page's content security policy may forbid compiling.
+      return `WebAssembly cannot be compiled here: ${(error as Error).message}`;
+    }
+  }
+
+  /** Makes `exports` have the functions of a part. */
+  load(part: WasmPart): Promise<void> {
+    const loading = this.loading.get(part) ?? this.add(part);
+    this.loading.set(part, loading);
+    loading.catch(() => this.loading.delete(part));
+    return loading;
+  }
+
+  private async add(part: WasmPart): Promise<void> {
+    const { module } = (await compiledOnce(part, this.shared))!;
+    this.enter(module, await instantiate(module, this.heap.memory));
+  }
+
+  private enter(module: WebAssembly.Module, exports: WasmExports): void {
+    this.modules.push(module);
+    Object.assign(this.exports, exports);
   }
 }
 
-const compiled = new Map<boolean, Promise<Compiled | string>>();
-
-/** Kernels over a memory of their own, `shared` with threads or not; or the reason why this engine has none. */
-export async function loadWasmKernels(shared: boolean): Promise<WasmKernels | string> {
-  const compiling = compiled.get(shared) ?? compile(shared);
-  compiled.set(shared, compiling);
-  const found = await compiling;
-  if (typeof found === "string") return found;
-  // The most is what the module declares.
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
-  const { exports } = await WebAssembly.instantiate(found.module, { env: { memory, scratch: 0, log: Math.log } });
-  const kernels = exports as unknown as WasmExports;
-  const heap = new WasmHeap(memory, (kernels.scratchBytes as WebAssembly.Global).value as number);
-  return { module: found.module, exports: kernels, heap, relaxed: found.relaxed };
+async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WasmExports> {
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, scratch: 0, log: Math.log } });
+  return exports as unknown as WasmExports;
 }

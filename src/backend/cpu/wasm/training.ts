@@ -1,0 +1,7 @@
+// What training needs besides running.ts.
+export { gateProduct } from "./gate-product";
+export { stepBackward } from "./recurrent-step";
+export { crossEntropy, softmaxBackward } from "./rows";
+export { activationBackward, dropout } from "./elementwise";
+export { embeddingScatter } from "./copies";
+export { adam, gradientNormPartial, rmsprop, sgd } from "./optimizers";
