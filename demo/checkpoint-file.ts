@@ -1,5 +1,6 @@
 /** What the page adds to a checkpoint's metadata, so that a file alone is enough to build its model again. */
-import { decodeSafetensors, RnnError, Vocabulary, type StateDict } from "webgpu-rnn";
+import { RnnError, Vocabulary, type StateDict } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import type { Settings, Text } from "./messages.ts";
 import { checkSettings } from "./settings.ts";
 import { checkParameters, parameterCount } from "./size.ts";

@@ -1,6 +1,20 @@
 /** The library at work: a character model, its training, its writing. The rest of this folder is the page around it. */
-import { adam, crossEntropy, Embedding, generateTokens, GRU, Linear, LSTM, RNN, Sequential, Trainer } from "webgpu-rnn";
-import type { Backend, Schedule, TrainingData, Vocabulary } from "webgpu-rnn";
+import {
+  adam,
+  crossEntropy,
+  Embedding,
+  generateTokens,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  Trainer,
+  type Backend,
+  type Schedule,
+  type TrainingData,
+  type Vocabulary,
+} from "webgpu-rnn";
 import type { Sampling, Settings } from "./messages.ts";
 
 export function makeModel({ cell, embedding, hidden, layers, seed }: Settings, vocabularySize: number): Sequential {

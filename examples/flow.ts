@@ -1,6 +1,7 @@
 // How far gradients reach: a plain RNN, an IRNN, a GRU and an LSTM say at each step the sum of the marked numbers so far,
 // and ‖∂E_t/∂h_k‖ is looked at before they learn it and when they have. demo/gradients/ shows the same while they learn.
-import { adam, gradientFlow, squaredError, Trainer, type Backend, type Batch, type Tensor } from "webgpu-rnn/full";
+import { adam, squaredError, Trainer, type Backend, type Batch, type Tensor } from "webgpu-rnn";
+import { gradientFlow } from "webgpu-rnn/inspect";
 import { addingBatch, addingModel, cells } from "./adding.ts";
 
 /** The adding problem with the sum so far as target of each step; `lastOnly`: of all steps only the last counts. */

@@ -15,7 +15,7 @@ import {
   type Backend,
   type Module,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { uniformFrom } from "./random.ts";
 
 const [window, horizon] = [60, 20];

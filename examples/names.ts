@@ -19,7 +19,7 @@ import {
   type Module,
   type Tensor,
   type TrainingData,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { shuffled } from "./random.ts";
 
 export interface Name {

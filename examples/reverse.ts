@@ -1,19 +1,7 @@
 // Learns to write a word backwards, letter by letter, with attention: the least problem that needs a target of another
 // order than the source.
-import {
-  adam,
-  beamSearch,
-  cosine,
-  crossEntropy,
-  Decoder,
-  Embedding,
-  GRU,
-  PairData,
-  Seq2Seq,
-  Sequential,
-  Trainer,
-  type Backend,
-} from "webgpu-rnn/full";
+import { adam, cosine, crossEntropy, Embedding, GRU, Sequential, Trainer, type Backend } from "webgpu-rnn";
+import { beamSearch, Decoder, PairData, Seq2Seq } from "webgpu-rnn/language";
 import { uniformFrom } from "./random.ts";
 
 /** Words of 1 to `longest` letters, ids 1 to `letters`; 0 marks the end. The same seed gives the same words. */

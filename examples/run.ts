@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { createBackend, type Backend } from "webgpu-rnn/full";
+import { createBackend, type Backend } from "webgpu-rnn";
 import { adding, cells } from "./adding.ts";
 import { attentionPicture } from "./attention-picture.ts";
 import { readDigits } from "./digits.ts";

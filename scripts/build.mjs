@@ -5,7 +5,8 @@
 //   dist/webgpu-rnn.min.js  the same, minified: <script type="module">
 //   dist/classic.min.js     the same as a classic script, which sets the global webgpuRnn: file://, old pages
 //   dist/static.cjs         the same for `require` where Node's conditions are not set: Jest with jsdom
-//   full/, static/          tell tools that do not know "exports" where these entries are
+//   dist/ops.cjs            its operations, for the same
+//   formats/, inspect/, …   tell tools that do not know "exports" where these entries are
 // Nothing but dist/node/ names a module of Node's. Prints what a page loads.
 import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
-import { root } from "./bundle.mjs";
+import { entryPoints, root } from "./bundle.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
 import { minifyWgsl } from "./wgsl-plugin.mjs";
@@ -96,7 +97,7 @@ const shared = { absWorkingDir: root, bundle: true, format: "esm", platform: "br
 
 /** All modules in one file, those that are loaded by import() too. The names that it exports. */
 async function single(options) {
-  const { metafile } = await esbuild.build({ ...shared, entryPoints: ["dist/esm/full.js"], metafile: true, ...options });
+  const { metafile } = await esbuild.build({ ...shared, entryPoints: ["dist/esm/all.js"], metafile: true, ...options });
   return Object.values(metafile.outputs)[0].exports;
 }
 
@@ -122,13 +123,14 @@ async function forNode(names) {
   await single({ outfile: "dist/node/webgpu-rnn.js", format: "cjs", platform: "node", target: "node20", plugins: [nodeHost] });
   await write(join(folder, "package.json"), '{ "type": "commonjs" }\n');
   for (const [entry, list] of Object.entries(names)) {
+    const all = `require("./webgpu-rnn.js")${entry === "ops" ? ".ops" : ""}`;
     await write(
       join(folder, `${entry}.js`),
-      `"use strict";\nconst all = require("./webgpu-rnn.js");\n${list.map((name) => `exports.${name} = all.${name};\n`).join("")}`,
+      `"use strict";\nconst all = ${all};\n${list.map((name) => `exports.${name} = all.${name};\n`).join("")}`,
     );
     await write(
       join(folder, `${entry}.mjs`),
-      `import all from "./webgpu-rnn.js";\nexport const {\n${list.map((name) => `  ${name},\n`).join("")}} = all;\n`,
+      `import all from "./webgpu-rnn.js";\nexport const {\n${list.map((name) => `  ${name},\n`).join("")}} = all${entry === "ops" ? ".ops" : ""};\n`,
     );
     await write(join(folder, `${entry}.d.mts`), `export * from "./${entry}.js";\n`);
   }
@@ -137,28 +139,31 @@ async function forNode(names) {
 
 /** For TypeScript's moduleResolution node10 and for Parcel, which look for a folder of the entry's name. */
 async function stubs() {
-  const stub = (module, name) => ({
-    main: `../dist/node/${name}.js`,
-    module: `../dist/${module}`,
-    browser: `../dist/${module}`,
-    types: `../dist/node/${name}.d.ts`,
-  });
-  await write(join(root, "full/package.json"), `${JSON.stringify(stub("esm/full.js", "full"), null, 2)}\n`);
-  await write(join(root, "static/package.json"), `${JSON.stringify(stub("static.js", "full"), null, 2)}\n`);
+  for (const entry of Object.keys(entryPoints).filter((name) => name !== "index")) {
+    const all = entry === "static";
+    const [name, module] = all ? ["all", "static.js"] : [entry, `esm/${entry}.js`];
+    const stub = {
+      main: `../dist/node/${name}.js`,
+      module: `../dist/${module}`,
+      browser: `../dist/${module}`,
+      types: `../dist/node/${name}.d.ts`,
+    };
+    await write(join(root, entry, "package.json"), `${JSON.stringify(stub, null, 2)}\n`);
+  }
 }
 
 /** Builds everything and returns the sizes. */
 export async function build() {
   await rm(dist, { recursive: true, force: true });
   await modules();
-  const [full, index] = await Promise.all([
-    single({ outfile: "dist/static.js" }),
-    single({ entryPoints: ["dist/esm/index.js"], outfile: "build/names.js", write: false }),
-    single({ outfile: "dist/static.cjs", format: "cjs" }),
-  ]);
-  await forNode({ index, full });
+  const namesOf = (entry) => single({ entryPoints: [`dist/esm/${entry}.js`], outfile: `build/names-${entry}.js`, write: false });
+  const entries = ["all", ...Object.keys(entryPoints).filter((name) => name !== "static")];
+  const lists = await Promise.all(entries.map(namesOf));
+  await Promise.all([single({ outfile: "dist/static.js" }), single({ outfile: "dist/static.cjs", format: "cjs" })]);
+  await write(join(dist, "ops.cjs"), '"use strict";\nmodule.exports = require("./static.cjs").ops;\n');
+  await forNode(Object.fromEntries(entries.map((entry, i) => [entry, lists[i]])));
   await Promise.all([rm(join(esm, "host/node.js")), rm(join(esm, "host/node.d.ts"))]);
-  await minified(full);
+  await minified(lists[0]);
   await stubs();
   return sizes();
 }

@@ -7,8 +7,15 @@ import { wgslPlugin } from "./wgsl-plugin.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The package's entry points: the file in dist/ and the source behind it. */
-export const entryPoints = { index: "src/index.ts", full: "src/full.ts" };
+/** The package's entry points by the names that programs import, and the source behind each. */
+export const entryPoints = {
+  index: "src/index.ts",
+  formats: "src/formats.ts",
+  inspect: "src/inspect.ts",
+  language: "src/language.ts",
+  ops: "src/ops.ts",
+  static: "src/all.ts",
+};
 
 /** Bundles for browsers (and, for the package itself, Node): ES modules, WGSL as text. */
 export function bundle({ minify = false, plugins = [], ...options }) {

@@ -31,7 +31,7 @@ async function main() {
   const port = readPort(values.port ?? "8080");
   const started = performance.now();
   const [sizes, pages] = await Promise.all([
-    unlessBuilt("package", { from: sources, into: ["dist", "full", "static"] }, buildPackage),
+    unlessBuilt("package", { from: sources, into: ["dist", "static"] }, buildPackage),
     unlessBuilt("pages", { from: [...sources, "bench", "demo", "examples"], into: ["build/site"] }, buildSite),
   ]);
   const { serve } = await import("./serve.mjs");

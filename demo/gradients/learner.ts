@@ -1,5 +1,6 @@
 /** The library at work: a network that learns to add up, and how far its gradients reach. The rest of this folder is the page around it. */
-import { adam, gradientFlow, RnnError, squaredError, Trainer, type Backend, type Module } from "webgpu-rnn/full";
+import { adam, RnnError, squaredError, Trainer, type Backend, type Module } from "webgpu-rnn";
+import { gradientFlow } from "webgpu-rnn/inspect";
 import { addingModel, type CellName } from "../../examples/adding.ts";
 import { sumsSoFar } from "../../examples/flow.ts";
 import type { Settings } from "./messages.ts";

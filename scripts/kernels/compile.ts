@@ -2,7 +2,7 @@
 // to stderr between two marks; stdout gets a line of JSON for each kernel: its name, what its threads do, and where it is used.
 // Arguments: { cells, shapes, strategies, pattern, replaced } as JSON.
 import { readFileSync, writeSync } from "node:fs";
-import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyName } from "webgpu-rnn/full";
+import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyName } from "webgpu-rnn";
 import { Piece } from "../../src/backend/ledger.ts";
 import { WebGpuBackend, WebGpuBuffer } from "../../src/backend/webgpu/webgpu-backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";

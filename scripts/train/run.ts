@@ -5,7 +5,6 @@ import {
   adamw,
   createBackend,
   crossEntropy,
-  decodeSafetensors,
   Dropout,
   Embedding,
   generate,
@@ -27,6 +26,7 @@ import {
   type Optimizer,
   type Progress,
 } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { keep, type Options } from "./options.ts";
 import { UserError } from "./user-error.ts";
 

@@ -1,5 +1,5 @@
 /**
- * `ops` in webgpu-rnn/full: differentiable operations for modules of one's own. Each takes the context first, checks its operands, records its
+ * Differentiable operations for modules of your own. Each takes the context first, checks its operands, records its
  * forward pass and leaves its derivative. Axes count from 0, or from the end if negative.
  */
 import { checkBoolean, checkInteger, checkNumber, checkSize, RnnError, show } from "../errors.ts";

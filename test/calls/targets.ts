@@ -1,6 +1,6 @@
 // Everything public, with arguments that are right.
-import * as rnn from "webgpu-rnn/full";
-import type { Context, Variable } from "webgpu-rnn/full";
+import * as rnn from "webgpu-rnn/static";
+import type { Context, Variable } from "webgpu-rnn";
 
 const wrong = (value: unknown): never => value as never;
 

@@ -1,6 +1,6 @@
 // First values of recurrent layers: what the papers say about them, by their variance and shape.
 import { describe, expect, it } from "vitest";
-import { GRU, LSTM, RNN } from "../../src/full.ts";
+import { GRU, LSTM, RNN } from "../../src/index.ts";
 
 const [I, H] = [40, 60];
 

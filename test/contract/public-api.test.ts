@@ -5,10 +5,12 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 const values = [
+  "CustomRNN",
   "Dropout",
   "Embedding",
   "GRU",
   "LSTM",
+  "LastStep",
   "Linear",
   "LogSoftmax",
   "MinGRU",
@@ -35,8 +37,7 @@ const values = [
   "cosine",
   "createBackend",
   "crossEntropy",
-  "decodeSafetensors",
-  "encodeSafetensors",
+  "defineCell",
   "explainStrategy",
   "forward",
   "generate",
@@ -61,6 +62,7 @@ const types = [
   "BatchLike",
   "Context",
   "Cotangents",
+  "CustomCell",
   "DeviceProfile",
   "Draw",
   "ErrorKind",
@@ -98,7 +100,6 @@ const types = [
   "StrategyName",
   "Summary",
   "Tensor",
-  "TensorFile",
   "TensorLike",
   "TrainOptions",
   "TrainerOptions",
@@ -107,18 +108,23 @@ const types = [
   "VerifyOptions",
 ];
 
-const language = {
-  values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
-  types: [
-    "AttentionMemory",
-    "BeamSearchOptions",
-    "DecoderOptions",
-    "Hypothesis",
-    "RowProbabilities",
-    "Score",
-    "Sentence",
-    "Seq2SeqOptions",
-  ],
+/** What the further entries have. */
+const further: Readonly<Record<string, { readonly values: readonly string[]; readonly types: readonly string[] }>> = {
+  formats: { values: ["decodeSafetensors", "encodeSafetensors", "stackWeights", "unstackWeights"], types: ["StackedCell", "TensorFile"] },
+  inspect: { values: ["gradientFlow", "jacobian", "lossAndGradient", "optimizerSteps"], types: ["FlowBatch", "GradientFlow"] },
+  language: {
+    values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
+    types: [
+      "AttentionMemory",
+      "BeamSearchOptions",
+      "DecoderOptions",
+      "Hypothesis",
+      "RowProbabilities",
+      "Score",
+      "Sentence",
+      "Seq2SeqOptions",
+    ],
+  },
 };
 
 const parsed = new Map<string, ts.SourceFile>();
@@ -197,7 +203,7 @@ function isExplained({ name, from }: Export): boolean {
 
 describe("the public interface", () => {
   const all = exportsOf(new URL("../../src/index.ts", import.meta.url));
-  const ofLanguage = exportsOf(new URL("../../src/language/index.ts", import.meta.url));
+  const ofEntries = Object.keys(further).map((name) => [name, exportsOf(new URL(`../../src/${name}.ts`, import.meta.url))] as const);
   const ofOps = declaredIn(new URL("../../src/nn/ops.ts", import.meta.url));
 
   it("is the list in this test; change both, and CHANGELOG.md", () => {
@@ -219,41 +225,29 @@ describe("the public interface", () => {
     expect(ofOps.map(({ name }) => name).sort()).toEqual(operations);
   });
 
-  it("is all in webgpu-rnn/full", () => {
-    const reexports = parse(new URL("../../src/full.ts", import.meta.url))
+  it("is all in webgpu-rnn/static, by the entries", () => {
+    const reexports = parse(new URL("../../src/all.ts", import.meta.url))
       .statements.map((statement) => statement.getText())
       .filter((text) => text.startsWith("export"));
     expect(reexports).toEqual([
       'export * from "./index.ts";',
-      'export * from "./language/index.ts";',
-      'export { LastStep } from "./recurrent/layer/last-step.ts";',
-      'export { stackWeights, unstackWeights, type StackedCell } from "./io/stacked-weights.ts";',
-      'export * as ops from "./nn/ops.ts";',
-      'export { CustomRNN, defineCell, type CustomCell } from "./recurrent/layer/custom-cell.ts";',
-      'export { jacobian } from "./session/jacobian.ts";',
-      'export { lossAndGradient, optimizerSteps } from "./train/alone.ts";',
-      'export { gradientFlow, type FlowBatch, type GradientFlow } from "./train/gradient-flow.ts";',
+      ...Object.keys(further).map((name) => `export * from "./${name}.ts";`),
+      'export * as ops from "./ops.ts";',
     ]);
   });
 
-  it("has these names for sentences", () => {
-    expect(
-      ofLanguage
-        .filter((e) => !e.isType)
-        .map((e) => e.name)
-        .sort(),
-    ).toEqual(language.values);
-    expect(
-      ofLanguage
-        .filter((e) => e.isType)
-        .map((e) => e.name)
-        .sort(),
-    ).toEqual(language.types);
+  it.each(ofEntries)("has these names in webgpu-rnn/%s", (entry, found) => {
+    const namesOf = (types: boolean) =>
+      found
+        .filter(({ isType }) => isType === types)
+        .map(({ name }) => name)
+        .sort();
+    expect({ values: namesOf(false), types: namesOf(true) }).toEqual(further[entry]);
   });
 
   it("is explained, name by name, where it is declared", () => {
     expect(
-      [...all, ...exportsOf(new URL("../../src/full.ts", import.meta.url)), ...ofLanguage, ...ofOps]
+      [...all, ...ofEntries.flatMap(([, found]) => found), ...ofOps]
         .filter((e) => !isExplained(e))
         .map((e) => `${e.name} in ${e.from.pathname.split("/src/")[1]}`),
     ).toEqual([]);

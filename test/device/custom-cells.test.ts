@@ -1,7 +1,6 @@
 /** Cells of one's own: an LSTM and a GRU written as such equal the built-in ones, in every strategy; wrong ones are refused. */
 import { describe, expect, it } from "vitest";
-import { GRU, gradients, LSTM, RnnError, verify, type Module, type Tensor } from "webgpu-rnn";
-import { CustomRNN, defineCell, type CustomCell } from "webgpu-rnn/full";
+import { GRU, gradients, LSTM, RnnError, verify, type Module, type Tensor, CustomRNN, defineCell, type CustomCell } from "webgpu-rnn";
 import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));

@@ -16,7 +16,7 @@ import {
   Trainer,
   type Backend,
   type Module,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { backend, kinds, numbers } from "./support.ts";
 
 const [T, B, I, H] = [1, 2, 3, 6];

@@ -23,7 +23,8 @@ import {
   type Backend,
   type Module,
 } from "webgpu-rnn";
-import { gradientFlow, jacobian, logProbability } from "webgpu-rnn/full";
+import { gradientFlow, jacobian } from "webgpu-rnn/inspect";
+import { logProbability } from "webgpu-rnn/language";
 import { disposeSymbol } from "../../src/disposable.ts";
 import { backend, kinds, numbers } from "./support.ts";
 

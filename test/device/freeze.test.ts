@@ -18,7 +18,7 @@ import {
   type Optimizer,
   type TrainerOptions,
 } from "webgpu-rnn";
-import { decodeSafetensors } from "webgpu-rnn/full";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { backend, kinds, numbers } from "./support.ts";
 
 const text = TextData.from("hello world, how are you? ".repeat(20), { batch: 2, steps: 4 });

@@ -2,7 +2,6 @@
 import { describe, expect, it } from "vitest";
 import {
   adam,
-  decodeSafetensors,
   GRU,
   Linear,
   LSTM,
@@ -18,6 +17,7 @@ import {
   type StateDict,
   type TrainingData,
 } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { backend, kinds, numbers } from "./support.ts";
 
 const layers: Record<string, () => Module> = {

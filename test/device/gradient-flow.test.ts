@@ -4,7 +4,6 @@ import {
   crossEntropy,
   Embedding,
   forward,
-  gradientFlow,
   gradients,
   GRU,
   LastStep,
@@ -19,7 +18,8 @@ import {
   type Context,
   type Tensor,
   type Variable,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
+import { gradientFlow } from "webgpu-rnn/inspect";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 /** h_t = w·h_{t-1} + 1, again and again: the 1 keeps what ReLU sees above 0 where w^t has long underflown. */

@@ -1,7 +1,7 @@
 // Inputs are taken when the call is made: whatever becomes of the caller's arrays and objects afterwards, the result is
 // that of what they held at the call; and each property is read once, so that what is checked is what is used.
 import { describe, expect, it } from "vitest";
-import * as rnn from "webgpu-rnn/full";
+import * as rnn from "webgpu-rnn/static";
 import type { Backend } from "webgpu-rnn";
 import { backend, kinds, numbers } from "./support.ts";
 

@@ -1,6 +1,7 @@
 /** What belongs to one forward pass and is used in another, or is no part of the model: errors in words, never numbers. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, Linear, LSTM, Module, ops, Parameter, plannedMemory, type Context, type Variable } from "webgpu-rnn/full";
+import { forward, gradients, Linear, LSTM, Module, Parameter, plannedMemory, type Context, type Variable } from "webgpu-rnn";
+import * as ops from "webgpu-rnn/ops";
 import { backend, kinds } from "./support.ts";
 
 const B = 2;

@@ -1,34 +1,36 @@
 /** Sentences: batches of different lengths, their probability, attention, encoder and decoder, search. */
 import { describe, expect, it } from "vitest";
 import {
-  Attention,
   adam,
-  beamSearch,
   crossEntropy,
-  Decoder,
   Embedding,
   forward,
   generateTokens,
   gradients,
   GRU,
   Linear,
-  logProbability,
   LSTM,
-  PairData,
   RNN,
-  SentenceData,
-  Seq2Seq,
-  sentenceBatch,
   Sequential,
   sgd,
   Trainer,
   verify,
   type Backend,
+  type Tensor,
+} from "webgpu-rnn";
+import {
+  Attention,
+  beamSearch,
+  Decoder,
+  logProbability,
+  PairData,
+  SentenceData,
+  Seq2Seq,
+  sentenceBatch,
   type Hypothesis,
   type Score,
   type Seq2SeqOptions,
-  type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn/language";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

@@ -16,7 +16,7 @@ import {
   Trainer,
   type Merge,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

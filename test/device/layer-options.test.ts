@@ -17,7 +17,7 @@ import {
   type Module,
   type StateDict,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

@@ -14,7 +14,7 @@ import {
   Sequential,
   type Backend,
   type Module,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { breathe } from "../../src/backend/breathe.ts";
 import { leaky, numbers } from "./support.ts";
 

@@ -16,8 +16,10 @@ import {
   verify,
   type Backend,
   type Module,
+  CustomRNN,
+  defineCell,
 } from "webgpu-rnn";
-import { beamSearch, CustomRNN, Decoder, defineCell, Seq2Seq } from "webgpu-rnn/full";
+import { beamSearch, Decoder, Seq2Seq } from "webgpu-rnn/language";
 import { leaky, numbers } from "./support.ts";
 
 type Kind = "cpu" | "webgpu" | "javascript";

@@ -4,7 +4,6 @@ import {
   adam,
   createBackend,
   crossEntropy,
-  decodeSafetensors,
   Embedding,
   forward,
   generate,
@@ -16,7 +15,8 @@ import {
   verify,
   type Backend,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { inTurn } from "../../src/nn/turns.ts";
 import { backend, kinds } from "./support.ts";
 

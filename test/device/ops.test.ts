@@ -3,10 +3,8 @@ import { describe, expect, it } from "vitest";
 import {
   forward,
   gradients,
-  jacobian,
   Module,
   normal,
-  ops,
   Parameter,
   ReLU,
   Sigmoid,
@@ -16,7 +14,9 @@ import {
   type Context,
   type Tensor,
   type Variable,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
+import { jacobian } from "webgpu-rnn/inspect";
+import * as ops from "webgpu-rnn/ops";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

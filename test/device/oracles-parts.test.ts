@@ -1,6 +1,4 @@
 /** Losses, optimisers, clipping, single modules and schedules against values computed by PyTorch. */
-import { lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
-import { describe, expect, it } from "vitest";
 import {
   adam,
   adamw,
@@ -26,6 +24,8 @@ import {
   type Optimizer,
   type Tensor,
 } from "webgpu-rnn";
+import { lossAndGradient, optimizerSteps } from "webgpu-rnn/inspect";
+import { describe, expect, it } from "vitest";
 import clips from "../fixtures/pytorch/clip.json";
 import losses from "../fixtures/pytorch/losses.json";
 import modules from "../fixtures/pytorch/modules.json";

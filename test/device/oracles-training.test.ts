@@ -19,7 +19,7 @@ import {
   type Module,
   type Optimizer,
   type TrainingData,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import gruSgd from "../fixtures/pytorch/training/lm_gru2_sgd_momentum.json";
 import lstmProjected from "../fixtures/pytorch/training/sine_lstm_proj_nadam_mse.json";
 import rnnRmsprop from "../fixtures/pytorch/training/lm_rnn_rmsprop_nocarry.json";

@@ -1,6 +1,6 @@
 /** The projected LSTM: gradients, the recurrence written out, every strategy on both backends, rows of any length. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, LSTM, type ModelInputs, type Tensor } from "webgpu-rnn/full";
+import { forward, gradients, LSTM, type ModelInputs, type Tensor } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

@@ -1,7 +1,6 @@
 // Each training step draws masks of its own, from the seed and the number of the step: nothing is drawn twice.
 import { describe, expect, it } from "vitest";
 import { Dropout, GRU, Linear, LSTM, RNN, Sequential, sgd, squaredError, Trainer, type Module, type TrainerOptions } from "webgpu-rnn";
-import "webgpu-rnn/full";
 import { randomWords } from "../../src/session/run-context.ts";
 import { backend, kinds, numbers } from "./support.ts";
 

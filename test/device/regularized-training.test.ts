@@ -6,7 +6,6 @@ import {
   Dropout,
   Embedding,
   forward,
-  gradientFlow,
   GRU,
   Linear,
   LSTM,
@@ -19,7 +18,8 @@ import {
   type Module,
   type RunOptions,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
+import { gradientFlow } from "webgpu-rnn/inspect";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const filled = (shape: number[], value: number): Tensor => ({

@@ -11,7 +11,7 @@ import {
   type RegularizationOptions,
   type StrategyName,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 

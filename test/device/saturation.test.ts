@@ -1,6 +1,6 @@
 /** Functions and gates far from 0, where float32 loses digits first. */
 import { describe, expect, it } from "vitest";
-import { createBackend, forward, gradients, GRU, LSTM, RNN, Sigmoid, Tanh, type Backend } from "webgpu-rnn/full";
+import { createBackend, forward, gradients, GRU, LSTM, RNN, Sigmoid, Tanh, type Backend } from "webgpu-rnn";
 import { backend, numbers } from "./support.ts";
 
 const backends: readonly [string, () => Promise<Backend>][] = [

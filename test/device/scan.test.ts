@@ -13,8 +13,8 @@ import {
   type StateDict,
   type StrategyName,
   type Tensor,
+  LastStep,
 } from "webgpu-rnn";
-import { LastStep } from "webgpu-rnn/full";
 import { prepareCase } from "../../src/backend/self-test/kernel-check.ts";
 import { twinOf } from "../../src/backend/all-twins.ts";
 import { minGru } from "../../src/recurrent/cells/min-gru.ts";

@@ -13,7 +13,7 @@ import {
   Trainer,
   type Backend,
   type StrategyName,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { backend, kinds } from "./support.ts";
 
 const text = "It is not down in any map; true places never are. ".repeat(20);

@@ -22,7 +22,7 @@ import {
   type Tensor,
   type VerifyOptions,
 } from "webgpu-rnn";
-import { Decoder, Seq2Seq } from "webgpu-rnn/full";
+import { Decoder, Seq2Seq } from "webgpu-rnn/language";
 import { numbers } from "./support.ts";
 
 export interface Subject {

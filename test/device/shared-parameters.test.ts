@@ -15,7 +15,7 @@ import {
   type Tensor,
   type Variable,
 } from "webgpu-rnn";
-import { ops } from "webgpu-rnn/full";
+import * as ops from "webgpu-rnn/ops";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 interface Case {

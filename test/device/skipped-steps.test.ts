@@ -21,7 +21,8 @@ import {
   type TrainerOptions,
   type TrainingData,
 } from "webgpu-rnn";
-import { decodeSafetensors, lossAndGradient, optimizerSteps } from "webgpu-rnn/full";
+import { decodeSafetensors } from "webgpu-rnn/formats";
+import { lossAndGradient, optimizerSteps } from "webgpu-rnn/inspect";
 import { backend, kinds, numbers } from "./support.ts";
 
 const optimizers: Readonly<Record<string, () => Optimizer>> = {

@@ -1,6 +1,7 @@
 /** Weights stacked as in notes: the notes' own equations in loops against the layers, and there and back again. */
 import { describe, expect, it } from "vitest";
-import { forward, GRU, LSTM, RNN, stackWeights, tensor, unstackWeights, type StackedCell, type Tensor } from "webgpu-rnn/full";
+import { forward, GRU, LSTM, RNN, tensor, type Tensor } from "webgpu-rnn";
+import { stackWeights, unstackWeights, type StackedCell } from "webgpu-rnn/formats";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const [T, I, H] = [4, 2, 3];

@@ -1,7 +1,6 @@
 /** What the device tests share: the backends under test, and comparison with a message that says where. */
 import { expect } from "vitest";
-import { createBackend, type Backend, type Tensor } from "webgpu-rnn";
-import type { CustomCell } from "webgpu-rnn/full";
+import { createBackend, type Backend, type Tensor, type CustomCell } from "webgpu-rnn";
 
 const made = new Map<string, Promise<Backend>>();
 

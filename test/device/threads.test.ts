@@ -1,7 +1,18 @@
 // Several threads of the CPU backend: the same bits as one, whatever their number.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createBackend, GRU, gradients, LSTM, RNN, RnnError, type Backend, type ModelGradients, type Module } from "webgpu-rnn";
-import { CustomRNN, defineCell } from "webgpu-rnn/full";
+import {
+  createBackend,
+  GRU,
+  gradients,
+  LSTM,
+  RNN,
+  RnnError,
+  type Backend,
+  type ModelGradients,
+  type Module,
+  CustomRNN,
+  defineCell,
+} from "webgpu-rnn";
 import { Threads } from "../../src/backend/cpu/threads.ts";
 import { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
 import { leaky, numbers } from "./support.ts";

@@ -21,7 +21,6 @@ import {
   type Module,
   type Report,
 } from "webgpu-rnn";
-import "webgpu-rnn/full";
 import { backend, kinds, numbers } from "./support.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(40), { batch: 4, steps: 6 });

@@ -1,7 +1,6 @@
 /** The heap behind the WebAssembly kernels, and buffers and programs that live through its growth. */
 import { describe, expect, it } from "vitest";
-import { gradients } from "webgpu-rnn";
-import { CustomRNN, defineCell } from "webgpu-rnn/full";
+import { gradients, CustomRNN, defineCell } from "webgpu-rnn";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { WasmHeap } from "../../src/backend/cpu/wasm-heap.ts";
 import { RnnError } from "../../src/errors.ts";

@@ -67,7 +67,7 @@ const startWorker = (file: string): string => `const result = new Promise((resol
 /** The app for each place. */
 export const files = {
   "main.js": `${esm("webgpu-rnn")}const result = run(${kindOfPage});\n${finish}`,
-  "full.js": `import { LastStep } from "webgpu-rnn/full";\n${esm("webgpu-rnn/full")}const result = run(${kindOfPage}).then((value) => ({ ...value, title: value.title + LastStep.name }));\n${finish}`,
+  "entries.js": `import { encodeSafetensors } from "webgpu-rnn/formats";\nimport { jacobian } from "webgpu-rnn/inspect";\nimport { Seq2Seq } from "webgpu-rnn/language";\nimport { matmul } from "webgpu-rnn/ops";\n${esm("webgpu-rnn")}const result = run(${kindOfPage}).then((value) => ({ ...value, title: value.title + [encodeSafetensors, jacobian, Seq2Seq, matmul].every((one) => typeof one === "function") }));\n${finish}`,
   "worker.js": `${esm("webgpu-rnn")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
   "static-worker.js": `${esm("webgpu-rnn/static")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
   "with-worker.js": startWorker("worker.js"),
@@ -93,16 +93,16 @@ registerProcessor("app", class extends AudioWorkletProcessor {
   "app.cjs": `${cjs("webgpu-rnn")}${print}`,
   "threads.mjs": `${esm("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
   "threads.cjs": `${cjs("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
-  "app.test.js": `${cjs("webgpu-rnn")}const { LastStep } = require("webgpu-rnn/full");\ntest("runs", async () => {
+  "app.test.js": `${cjs("webgpu-rnn")}const { Seq2Seq } = require("webgpu-rnn/language"), { matmul } = require("webgpu-rnn/ops");\ntest("runs", async () => {
   require("node:fs").writeFileSync(process.env.RESULT, JSON.stringify(await run()));
-  expect(LastStep.name).toBe("LastStep");
+  expect([Seq2Seq.name, typeof matmul]).toEqual(["Seq2Seq", "function"]);
 });\n`,
 } as const;
 
 /** Projects for bundlers. */
 export const apps = {
   ...app("main", '<script type="module" src="./main.js"></script>', "main.js"),
-  ...app("full", '<script type="module" src="./full.js"></script>', "full.js"),
+  ...app("entries", '<script type="module" src="./entries.js"></script>', "entries.js"),
   ...app("worker", '<script type="module" src="./with-worker.js"></script>', "with-worker.js", "worker.js"),
   ...app("static-worker", '<script type="module" src="./with-static-worker.js"></script>', "with-static-worker.js", "static-worker.js"),
   ...app(

@@ -25,6 +25,18 @@ export async function train(): Promise<number[]> {
 }
 `;
 
+const furtherEntries = `
+import { Linear, LSTM, Module, tensor, type Context, type Variable } from "webgpu-rnn";
+import { encodeSafetensors } from "webgpu-rnn/formats";
+import { jacobian } from "webgpu-rnn/inspect";
+import { Attention } from "webgpu-rnn/language";
+import * as ops from "webgpu-rnn/ops";
+export const bytes: Uint8Array = encodeSafetensors({ x: tensor([1]) });
+export const doubled = (context: Context, x: Variable): Variable => ops.scale(context, x, 2);
+export const parts: Module[] = [new LSTM(2, 3), new Linear(2, 3)];
+export { Attention, jacobian };
+`;
+
 /** With the types of WebGPU a device of another kind is an error. */
 const withDevice = `
 import { createBackend } from "webgpu-rnn";
@@ -47,7 +59,7 @@ export const compilers = versions.flatMap((version) =>
 /** To be written into the project. */
 export const programs = {
   "core.ts": program("webgpu-rnn"),
-  "full.ts": program("webgpu-rnn/full"),
+  "entries.ts": furtherEntries,
   "static.ts": program("webgpu-rnn/static"),
   "import.mts": program("webgpu-rnn"),
   "require.cts": program("webgpu-rnn"),
@@ -62,7 +74,7 @@ export async function compile(project: string, version: string, moduleResolution
   const name = `tsconfig-${version}-${moduleResolution}-${webgpuTypes}.json`;
   const files = [
     "core.ts",
-    "full.ts",
+    "entries.ts",
     "static.ts",
     ...(moduleResolution === "node16" ? ["import.mts", "require.cts"] : []),
     ...(webgpuTypes || knowsWebGpu(version) ? ["device.ts"] : []),

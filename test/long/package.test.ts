@@ -69,9 +69,9 @@ describe("in Node", () => {
   it("gives import and require the same classes", async () => {
     const { stdout } = await node(
       "-e",
-      'const a = require("webgpu-rnn"), b = require("webgpu-rnn/full"); Promise.all([import("webgpu-rnn"), import("webgpu-rnn/static")]).then((all) => console.log([b, ...all].every((one) => one.LSTM === a.LSTM)))',
+      'const a = require("webgpu-rnn"), b = require("webgpu-rnn/language"); Promise.all([import("webgpu-rnn"), import("webgpu-rnn/static"), import("webgpu-rnn/language")]).then(([core, all, c]) => console.log([core, all].every((one) => one.LSTM === a.LSTM), [all, c].every((one) => one.Seq2Seq === b.Seq2Seq), new b.Attention(2, 2) instanceof core.Module))',
     );
-    expect(stdout).toBe("true\n");
+    expect(stdout).toBe("true true true\n");
   });
 
   it("has its manifest and its single files where programs ask for them", async () => {
@@ -172,7 +172,7 @@ describe.each(["chromium"] as const)("in %s", (kind) => {
     }
   }
 
-  const scripts = kind === "chromium" ? ["main", "full"] : ["main"];
+  const scripts = kind === "chromium" ? ["main", "entries"] : ["main"];
   it.each(bundlerNames.flatMap((bundler) => scripts.map((script) => [bundler, script])))(
     "runs what %s makes of %s.js, built without a word of complaint",
     async (bundler, script) => {

@@ -1,7 +1,6 @@
 // The test of a device before it is used, and what takes the place of kernels that fail it.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, explainStrategy, gradients, GRU, Linear, LSTM, type Backend, type Module, type ModelGradients } from "webgpu-rnn";
-import "webgpu-rnn/full";
 import { testedKernels } from "../../src/backend/self-test/self-test.ts";
 import { shaders } from "../../src/backend/webgpu/shaders.ts";
 import { Avoided, checkSelfTest, hasFallback, type SelfTest } from "../../src/kernels/self-test.ts";

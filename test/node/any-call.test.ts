@@ -1,7 +1,7 @@
 // Whatever is given to whatever is public, it answers in words. test/long/any-call.test.ts makes the calls that are left
 // out here.
 import { expect, it } from "vitest";
-import * as rnn from "webgpu-rnn/full";
+import * as rnn from "webgpu-rnn/static";
 import { problemsOf, problemsOfPairs } from "../calls/any-call.ts";
 import { targets } from "../calls/targets.ts";
 

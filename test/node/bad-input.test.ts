@@ -1,7 +1,7 @@
 // Whatever is wrong with an argument, the answer is an RnnError that names it, says what was expected and what came,
 // and comes before anything is recorded. (Training and checkpoints: trainer-bad-input.test.ts.)
 import { beforeAll, describe, expect, it } from "vitest";
-import * as rnn from "webgpu-rnn/full";
+import * as rnn from "webgpu-rnn/static";
 import type { Backend, Module } from "webgpu-rnn";
 
 let backend: Backend;

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { runInNewContext } from "node:vm";
 import * as esbuild from "esbuild";
 import { describe, expect, it } from "vitest";
-import type * as rnn from "webgpu-rnn/full";
+import type * as rnn from "webgpu-rnn/static";
 import { sizes, tasks } from "../../scripts/sizes.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,23 +22,28 @@ const filesOf = (folder: string, ending: string) =>
 
 describe("dist", () => {
   it("exports the same names from every file that holds everything, the core's among them", async () => {
-    const names = Object.keys(await load("esm/full.js")).sort();
+    const names = Object.keys(await load("esm/all.js")).sort();
     expect(names).toEqual(expect.arrayContaining(Object.keys(await load("esm/index.js"))));
-    for (const file of ["static.js", "webgpu-rnn.min.js", "node/full.mjs"])
+    for (const file of ["static.js", "webgpu-rnn.min.js", "node/all.mjs"])
       expect(Object.keys(await load(file)).sort(), file).toEqual(names);
-    expect(Object.keys(await load("node/index.mjs")).sort()).toEqual(Object.keys(await load("esm/index.js")).sort());
     const require = createRequire(import.meta.url);
+    for (const entry of ["index", "formats", "inspect", "language", "ops"]) {
+      const list = Object.keys(await load(`esm/${entry}.js`)).sort();
+      expect(list.length, entry).toBeGreaterThan(3);
+      expect(Object.keys(await load(`node/${entry}.mjs`)).sort(), entry).toEqual(list);
+      expect(Object.keys(require(join(dist, `node/${entry}.js`)) as object).sort(), entry).toEqual(list);
+    }
     expect(Object.keys(require(join(dist, "static.cjs")) as object).sort()).toEqual(names);
     const { webgpuRnn } = runInNewContext(`${readFileSync(join(dist, "classic.min.js"), "utf8")};({ webgpuRnn })`) as { webgpuRnn: object };
     expect(Object.keys(webgpuRnn).sort()).toEqual(names);
   });
 
-  it("has every option of its layers in the core, which loading the larger entry point does not change", () => {
+  it("has every option of its layers in the core, which loading everything else does not change", () => {
     const program = `
       const core = await import(${JSON.stringify(pathToFileURL(join(dist, "esm/index.js")).href)});
       const layers = () => [new core.LSTM(2, 4, { normalization: "layer" }), new core.LSTM(2, 4, { projSize: 2 }), new core.GRU(2, 4, { zoneout: 0.1, recurrentDropout: 0.1 })];
       const before = (await Promise.all(layers().map((layer) => layer.stateDict()))).map((state) => Object.keys(state).join());
-      await import(${JSON.stringify(pathToFileURL(join(dist, "esm/full.js")).href)});
+      await import(${JSON.stringify(pathToFileURL(join(dist, "esm/all.js")).href)});
       const after = (await Promise.all(layers().map((layer) => layer.stateDict()))).map((state) => Object.keys(state).join());
       console.log(JSON.stringify(before) === JSON.stringify(after), before[0].includes("gain_c_l0"), before[1].includes("weight_hr_l0"));`;
     const output = execFileSync(process.execPath, ["--input-type=module", "--eval", program], { encoding: "utf8" });

@@ -1,7 +1,8 @@
 // What the demo page is made of, without a page: texts, addresses, loss curves, and what it does with damaged checkpoints.
 import { readFileSync, readdirSync } from "node:fs";
 import fc from "fast-check";
-import { createBackend, decodeSafetensors, encodeSafetensors, RnnError, TextData, Vocabulary, type Backend } from "webgpu-rnn";
+import { createBackend, RnnError, TextData, Vocabulary, type Backend } from "webgpu-rnn";
+import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fromAddress, toAddress } from "../../demo/address.ts";
 import { markOf, readCheckpoint } from "../../demo/checkpoint-file.ts";

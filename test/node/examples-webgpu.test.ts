@@ -1,6 +1,6 @@
 // The examples on both backends: at a small size, their first steps have the same losses, and what comes behind them runs.
 import { afterAll, describe, expect, it } from "vitest";
-import { createBackend, type Backend } from "webgpu-rnn/full";
+import { createBackend, type Backend } from "webgpu-rnn";
 import { adding, cells } from "../../examples/adding.ts";
 import { readDigits } from "../../examples/digits.ts";
 import { gradientFlows } from "../../examples/flow.ts";

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createBackend } from "webgpu-rnn/full";
+import { createBackend } from "webgpu-rnn";
 import { adding, addingBatch, addingModel, cells } from "../../examples/adding.ts";
 import { attentionPicture } from "../../examples/attention-picture.ts";
 import { digits, readDigits } from "../../examples/digits.ts";

@@ -1,20 +1,8 @@
 // Damaged and hostile files: whatever is done to one, it is loaded as it reads, or refused as a whole, in words.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import {
-  crossEntropy,
-  createBackend,
-  adam,
-  decodeSafetensors,
-  Embedding,
-  encodeSafetensors,
-  GRU,
-  Linear,
-  RnnError,
-  Sequential,
-  TextData,
-  Trainer,
-} from "webgpu-rnn/full";
+import { crossEntropy, createBackend, adam, Embedding, GRU, Linear, RnnError, Sequential, TextData, Trainer } from "webgpu-rnn";
+import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 
 type Draw = (count: number) => number;
 function drawer(seed: number): Draw {

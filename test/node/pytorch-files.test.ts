@@ -3,20 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  createBackend,
-  decodeSafetensors,
-  Embedding,
-  encodeSafetensors,
-  forward,
-  GRU,
-  Linear,
-  LSTM,
-  RNN,
-  Sequential,
-  type Backend,
-  type Module,
-} from "webgpu-rnn";
+import { createBackend, Embedding, forward, GRU, Linear, LSTM, RNN, Sequential, type Backend, type Module } from "webgpu-rnn";
+import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 import { expectClose, fixture } from "../device/support.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/pytorch-files");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeSafetensors, encodeSafetensors, RnnError, type Tensor } from "webgpu-rnn";
+import { RnnError, type Tensor } from "webgpu-rnn";
+import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 
 /** A file from a header, as text or as an object, and data. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array {

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createBackend, decodeSafetensors, Embedding, generate, GRU, Linear, Sequential, Vocabulary } from "webgpu-rnn";
+import { createBackend, Embedding, generate, GRU, Linear, Sequential, Vocabulary } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { nodeAdapter } from "../../scripts/vulkan.mjs";
 import { buildProgram, Folder, start, text, tiny } from "./train-support.ts";

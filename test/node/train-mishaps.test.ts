@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { decodeSafetensors } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { checkOutput, writeOutput } from "../../scripts/train/files.ts";
 import { nodeAdapter } from "../../scripts/vulkan.mjs";

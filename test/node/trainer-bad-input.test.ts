@@ -5,9 +5,7 @@ import {
   binaryCrossEntropy,
   createBackend,
   crossEntropy,
-  decodeSafetensors,
   Embedding,
-  encodeSafetensors,
   Linear,
   LSTM,
   RnnError,
@@ -24,6 +22,7 @@ import {
   type TrainerOptions,
   type TrainingData,
 } from "webgpu-rnn";
+import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 
 let backend: Backend;
 beforeAll(async () => {

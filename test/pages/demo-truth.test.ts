@@ -1,7 +1,7 @@
 // What the demo page shows is so: the text it names, the model its numbers are about, what it waits for. One visit for all.
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { decodeSafetensors } from "webgpu-rnn";
+import { decodeSafetensors } from "webgpu-rnn/formats";
 import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
 
