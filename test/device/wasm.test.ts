@@ -27,8 +27,7 @@ beforeAll(async () => {
 });
 
 /** Not the kernels of a few numbers, nor those that no large model is slow in, nor those that only a GPU is given, nor those of halves. */
-const hasFastKernel =
-  /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|peephole-|scan-))/;
+const hasFastKernel = /^(?!.*(naive|sample|choose|advance|normalizer|loss-sum|gradient-norm$|binary|squared|:stacked|half|peephole-))/;
 
 type Arrays = Record<string, NumericArray>;
 

@@ -5,6 +5,7 @@ import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segmen
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
 import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
 import { regularizedKernel } from "./fast-regularized.ts";
+import { scanKernel } from "./fast-scan.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
@@ -23,7 +24,7 @@ export function stepsOf({ strategy, pass }: RecurrentParts, { i, tail = 0, steps
 }
 
 /** Byte addresses of one lane's numbers, such that the kernels find the segment's gates by the step's own number. */
-function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
+export function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
   const { B, H } = p;
   const segment = p as Segment;
   const G = cell.gateNames.length;
@@ -42,7 +43,7 @@ function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
 }
 
 /** Where a step finds its states, and the step whose gates' gradients reach it. */
-function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
+export function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
   const segment = p as Segment;
   const { t } = stepAt(segment, lane, i);
   const reversed = isReversed(p.reverse, lane);
@@ -127,6 +128,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
 /** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers, which only a GPU is given, have none. */
 export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel | undefined {
   const { cell, strategy, form, regularized } = parts;
+  if (strategy === "scan") return scanKernel(parts, means);
   const known = knownCell(cell);
   if (form.stacked || form.half || !known) return undefined;
   return strategy === "regularized" ? regularizedKernel(cell, parts.pass, regularized!, known, means) : knownKernel(parts, known, means);

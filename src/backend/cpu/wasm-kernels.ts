@@ -12,6 +12,7 @@ const builds = {
   training: () => import("./wasm-builds/training.ts"),
   regularized: () => import("./wasm-builds/regularized.ts"),
   "two-phase": () => import("./wasm-builds/two-phase.ts"),
+  scan: () => import("./wasm-builds/scan.ts"),
 };
 export type WasmPart = keyof typeof builds;
 export const wasmParts = Object.keys(builds) as readonly WasmPart[];

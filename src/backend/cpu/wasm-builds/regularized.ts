@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: c57c31c8384f6b44243ec2ce4df333ec31b72117050156358be5671dc587c274
+// sources: 0a6945bd66590480a776606efbbebb12e17a5d26671d4b16f0861a0621534d20
 export const plainLength = 18285;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

@@ -1,0 +1,32 @@
+/** Scans in WebAssembly, of the package's cells: the steps one after the other, a thread for some of the rows. */
+import type { RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import { callsTogether, needing, worthSharing, type Call, type FastKernel } from "./calls.ts";
+import { laneOf, slotsOf, stepsOf } from "./fast-recurrent.ts";
+import type { Means } from "./work-space.ts";
+
+/** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
+const known = ["min-gru", "min-lstm"];
+
+/** About as many multiplications as the functions of a unit take. */
+const perUnit = 32;
+
+export function scanKernel(parts: RecurrentParts, { threads }: Means): FastKernel | undefined {
+  const { cell, pass } = parts;
+  const number = known.indexOf(cell.shader);
+  if (number < 0) return undefined;
+  const makesPositive = cell.constants!.positiveCandidate;
+  return needing(["scan"], (at, p) => {
+    const { B, H, steps } = p;
+    const all = stepsOf(parts, p).map((step) => ({ ...laneOf(at, p, step.lane, cell), ...slotsOf(p, step) }));
+    const callOf = (
+      { gates, h, dy, carry, lengths, t, previousSlot, currentSlot }: (typeof all)[number],
+      first: number,
+      end: number,
+    ): Call =>
+      pass === "forward"
+        ? { name: "scanForward", args: [number, makesPositive, gates, h, lengths, B, H, t, previousSlot, currentSlot, first, end] }
+        : { name: "scanBackward", args: [number, makesPositive, gates, h, dy, carry, lengths, B, H, t, previousSlot, first, end] };
+    const shared = steps * B * H * perUnit >= worthSharing;
+    return threads.parallel(B, shared ? 1 : B, (first, end) => all.map((step) => callOf(step, first, end)), callsTogether(B * H * perUnit));
+  });
+}
