@@ -50,6 +50,12 @@ export async function bundleProgram(entry, outfile) {
 const ownNamePlugin = {
   name: "own-name",
   setup(build) {
-    build.onResolve({ filter: /^webgpu-rnn(\/|$)/ }, ({ path }) => ({ path: join(root, entryPoints[path.split("/")[1] ?? "index"]) }));
+    build.onResolve({ filter: /^webgpu-rnn(\/|$)/ }, ({ path }) => {
+      const name = path.split("/")[1] ?? "index";
+      // Programs written before the entries were divided say "full" for what all of them hold.
+      const entry = entryPoints[name === "full" ? "static" : name];
+      if (entry) return { path: join(root, entry) };
+      return { errors: [{ text: `${path} is no entry of this package; there are ${Object.keys(entryPoints).join(", ")}` }] };
+    });
   },
 };
