@@ -17,6 +17,9 @@ export function backend(kind: "cpu" | "webgpu", precision: "float32" | "float64"
 
 export const kinds = ["cpu", "webgpu"] as const;
 
+/** Elements of a shape. */
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
 interface Tolerance {
   atol: number;
   rtol: number;
