@@ -1,10 +1,11 @@
 // `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
-// Chromium and Firefox (device tests, page tests). `--all` adds the long suite (test/long/, in Node) at the end.
+// Chromium and Firefox (device tests, page tests). `--all` gives the browsers the device tests too that else run in Node only,
+// and adds the long lane at the end, in Node: test/long/, and with all of their moments the device tests that else try some.
 // The last line is the sum: `N passed, N failed`.
 //   npm test -- [--all] [--lane node|chromium|firefox|long]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../scripts/bundle.mjs";
@@ -58,8 +59,42 @@ function testFiles(...folders) {
     .sort();
 }
 
-/** The folders of a lane's test files, those that need an adapter last. */
-const folders = { node: ["contract", "node", "device"], long: ["long"], chromium: ["device", "pages"], firefox: ["device", "pages"] };
+/**
+ * Device tests that find in a browser what they find in Node: of what whole layers and trainings compute by kernels that
+ * kernels.test.ts holds one by one in every browser, and of the CPU backend. `--all`, or a filter, runs them in browsers too.
+ */
+const nodeOnly = [
+  "calibrate",
+  "cell-variants",
+  "custom-cells",
+  "finite-differences",
+  "freeze",
+  "gradient-flow",
+  "half-weights",
+  "language",
+  "memory",
+  "regularized",
+  "regularized-training",
+  "segments",
+  "shader-mutants",
+  "shared-parameters",
+  "skipped-steps",
+  "stacked-weights",
+  "wasm",
+].map((name) => `test/device/${name}.test.ts`);
+
+const inBrowsers = () => testFiles("device").filter((file) => values.all || filters.length > 0 || !nodeOnly.includes(file));
+
+/** Device tests that try some of many moments or sizes in the other lanes, and all of them in the long one. */
+const inLongLane = () => testFiles("device").filter((file) => readFileSync(join(root, file), "utf8").includes("sampled("));
+
+/** A lane's test files, those that need an adapter last. */
+const filesOf = {
+  node: () => testFiles("contract", "node", "device"),
+  long: () => [...testFiles("long"), ...inLongLane()],
+  chromium: () => [...inBrowsers(), ...testFiles("pages")],
+  firefox: () => [...inBrowsers(), ...testFiles("pages")],
+};
 
 /** What runs in Node finds the package in dist/. It is built once; a build that fails counts as one failure in each lane. */
 let built;
@@ -76,13 +111,13 @@ function buildOnce(output) {
 
 async function inNode(lane, output) {
   const broken = await buildOnce(output);
-  let files = testFiles(...folders[lane]);
+  let files = filesOf[lane]();
   const needAdapter = files.filter((file) => /^test\/(device|long)\//.test(file));
-  let environment = {};
+  let environment = lane === "long" ? { THOROUGH: "1" } : {};
   let missing;
   if (needAdapter.length > 0) {
     const { adapter, variables, reason } = await nodeAdapter({ install: true });
-    environment = { ...variables, WEBGPU_PROBED: "1" };
+    environment = { ...environment, ...variables, WEBGPU_PROBED: "1" };
     if (adapter === null) {
       missing = reason;
       files = files.filter((file) => !file.startsWith("test/device/"));
@@ -97,7 +132,7 @@ async function inNode(lane, output) {
 
 /** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
 async function browserLane(kind, output) {
-  const [device, pages] = [testFiles("device"), testFiles("pages")];
+  const [device, pages] = [inBrowsers(), testFiles("pages")];
   const inside =
     device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;
@@ -134,7 +169,7 @@ async function vitest(lane, files, environment, output) {
 }
 
 async function runLane(lane, output) {
-  if (filters.length > 0 && testFiles(...folders[lane]).length === 0) return null;
+  if (filters.length > 0 && filesOf[lane]().length === 0) return null;
   return lane === "node" || lane === "long" ? inNode(lane, output) : browserLane(lane, output);
 }
 

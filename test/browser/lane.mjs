@@ -37,7 +37,7 @@ async function bundlePage(files, folder) {
     splitting: true,
     alias: { vitest: "./test/browser/vitest.ts" },
     // Packages made for Node too look at process.env; pages have none.
-    define: { "process.env.NODE_ENV": '"test"' },
+    define: { "process.env.NODE_ENV": '"test"', "process.env.THOROUGH": "undefined" },
     plugins: [deviceTests],
   });
   await writeFile(
@@ -61,7 +61,6 @@ async function runPage(kind, url, options, readable, print) {
         timer = setTimeout(() => fail(new Error(`nothing heard for ${silenceLimit / 1000} s while in: ${running}`)), silenceLimit);
       };
       const receive = (message) => {
-        listen();
         if (message.kind === "done") finish();
         else if (message.kind === "start") running = message.name;
         else if (message.kind === "adapter") {
@@ -90,7 +89,10 @@ async function runPage(kind, url, options, readable, print) {
       page.on("error", (error) => fail(new Error(`the page crashed while in: ${running} (${error.message})`)));
       browser.on("disconnected", () => fail(new Error(`the browser ended while in: ${running}`)));
       page
-        .exposeFunction("report", receive)
+        .exposeFunction("report", (messages) => {
+          listen();
+          messages.forEach(receive);
+        })
         .then(() => page.goto(url, { timeout: 0 }))
         .catch(fail);
     });

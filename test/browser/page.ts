@@ -8,13 +8,28 @@ import { checkExpect, resetExpect } from "./vitest.ts";
 
 declare global {
   /** Installed by the lane before the page loads. */
-  var report: (message: Message) => Promise<void>;
+  var report: (messages: readonly Message[]) => Promise<void>;
 }
 
 const nameOf = (task: Task): string => (task.suite === undefined ? task.name : `${nameOf(task.suite)} > ${task.name}`);
 
+/** A call out of the page takes longer than many a test: what there is to say is said ten times a second. */
+const interval = 100;
+let unsaid: Message[] = [];
+let saidAt = -interval;
+
+function sayAll(): Promise<void> {
+  const messages = unsaid;
+  [unsaid, saidAt] = [[], performance.now()];
+  return messages.length > 0 ? report(messages) : Promise.resolve();
+}
+
 // A page can be closed by the lane at any moment after its last report; nothing waits for the others.
-const send = (message: Message): void => void report(message);
+function send(message: Message): void {
+  unsaid.push(message);
+  if (performance.now() - saidAt >= interval) void sayAll();
+  else if (unsaid.length === 1) setTimeout(() => void sayAll(), interval);
+}
 
 const config: VitestRunnerConfig = {
   root: "",
@@ -76,4 +91,5 @@ if (found.kind === "adapter" && found.adapter !== null) {
     send({ kind: "file", path, tests: countTests(file), milliseconds: Math.round(performance.now() - started) });
   }
 }
-await report({ kind: "done" });
+send({ kind: "done" });
+await sayAll();

@@ -59,8 +59,8 @@ function inputsOf(model: string, lanes: number, lengths?: number[], units = H): 
 }
 
 describe("gradients in float64 agree with finite differences", () => {
-  it.each(names)("%s, two layers, both directions, rows of different lengths", async (name) => {
-    await checkGradients(variants[name]({ numLayers: 2, bidirectional: true, seed: 1 }), inputsOf(name, 4, [2, 4, 1]));
+  it.each(names)("%s, both directions, rows of different lengths", async (name) => {
+    await checkGradients(variants[name]({ bidirectional: true, seed: 1 }), inputsOf(name, 2, [2, 4, 1]));
   });
 });
 

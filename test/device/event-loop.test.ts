@@ -84,10 +84,10 @@ describe.each([
     const on = await createBackend("cpu", options);
     // What is compiled and loaded once has no part in it.
     await call(on, 1);
-    // Some twenty times as long as a call may compute at a stretch, on whatever machine.
+    // At least some twenty times as long as a call may compute at a stretch; longer where a busy machine gives it few turns.
     for (let size = 1; ; size *= 2) {
       const { turns, took } = await turnsDuring(() => call(on, size));
-      if (took < 250) continue;
+      if (took < 250 || (turns < 5 && took < 20_000)) continue;
       expect(turns, `${name} of size ${size}, ${took} ms`).toBeGreaterThanOrEqual(5);
       return;
     }

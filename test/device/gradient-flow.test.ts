@@ -193,7 +193,7 @@ describe.each(kinds)("gradient flow on %s", (kind) => {
 
   it("does not depend on how many losses are looked at together", async () => {
     const on = await backend(kind);
-    const [steps, rows] = [70, 8];
+    const [steps, rows] = [20, 8];
     const model = new Sequential([new RNN(1, 2), new Linear(2, 1)], { seed: 1 });
     const many = {
       input: { shape: [steps, rows, 1], data: numbers(steps * rows, 5) },
@@ -201,7 +201,7 @@ describe.each(kinds)("gradient flow on %s", (kind) => {
     };
     const of = async (at: number[]): Promise<ArrayLike<number>> =>
       (await gradientFlow(model, many, { backend: on, loss: squaredError(), at })).norms["0.l0.h"].data;
-    const at = Array.from({ length: 17 }, (_, i) => 4 * i + 1);
+    const at = Array.from({ length: 17 }, (_, i) => i + 1);
     expectClose(
       "flow",
       await of(at),

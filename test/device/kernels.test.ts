@@ -7,7 +7,7 @@ import type { NumericArray } from "../../src/tensor/tensor.ts";
 import type { KernelCase } from "../../src/backend/self-test/case-values.ts";
 import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";
 import { caseName, expectedOf, prepareCase, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
-import { backend } from "./support.ts";
+import { backend, inPage, spread } from "./support.ts";
 
 const atol = 1e-5;
 const rtol = 1e-4;
@@ -55,7 +55,8 @@ function startAll(kernel: Kernel, cases: readonly KernelCase[]): Promise<Started
 }
 
 describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
-  const cases = casesOf(kernel);
+  // What a browser adds is its own compiler and its way to the device: some cases of each kernel show both.
+  const cases = inPage ? spread(casesOf(kernel), 5) : casesOf(kernel);
 
   it("has cases", () => {
     expect(cases.length).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /** A device that a page lends, and draws with: what is the page's stays the page's, what is ours is ours. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, forward, Linear, RnnError, Softmax, type Backend, type Tensor } from "webgpu-rnn";
-import { numbers } from "./support.ts";
+import { numbers, sampled } from "./support.ts";
 
 const shape = [2, 3];
 const input: Tensor = { shape, data: numbers(6) };
@@ -188,7 +188,8 @@ describe("a device that the page loses", () => {
 
 describe("programs that are made at the same time", () => {
   it("are refused one by one: only the broken ones, which leave no memory", async () => {
-    for (let round = 0; round < 12; round++) {
+    const rounds = Array.from({ length: 12 }, (_, i) => i);
+    for (const round of sampled(rounds, 4)) {
       const backend = await createBackend("webgpu", { shaders: { "softmax-forward": brokenShader } });
       const broken = [0, 1, 2].map((i) => (round >> i) % 2 === 1);
       const results = await Promise.allSettled(broken.map((bad) => (bad ? forward(new Softmax(), input, { backend }) : run(backend))));

@@ -66,11 +66,11 @@ describe.each(Object.entries(calls))("%s on the CPU", (_, call) => {
   it.each(Object.entries(layers))("of %s keeps the event loop waiting for a part of its time only", async (_, { make, width, steps }) => {
     const on = await createBackend("cpu");
     const model = make();
-    // As many steps as take many turns, on a machine of any speed.
+    // As many steps as take many turns, on a machine of any speed; a busy one makes all wait, but not in proportion to them.
     for (let T = steps; ; T *= 2) {
       await call(model, T, width, on);
       const { total, longest } = await watched(() => call(model, T, width, on));
-      if (total < 200) continue;
+      if (total < 200 || (longest >= total / 2 && total < 20_000)) continue;
       expect(longest).toBeLessThan(total / 2);
       break;
     }

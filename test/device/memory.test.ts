@@ -3,22 +3,22 @@ import { describe, it } from "vitest";
 import { collect, expectNoBackendKept, expectNothingKept } from "./memory-rounds.ts";
 
 const few = {
-  steps: 5,
-  models: 30,
-  trainers: 30,
-  runsLeftHalfWay: 10,
-  shapes: 40,
-  generatorsLeftHalfWay: 12,
-  failures: 5,
-  searches: 5,
-  cells: 5,
-  verifications: 5,
+  steps: 3,
+  models: 20,
+  trainers: 12,
+  runsLeftHalfWay: 6,
+  shapes: 20,
+  generatorsLeftHalfWay: 8,
+  failures: 4,
+  searches: 4,
+  cells: 4,
+  verifications: 4,
 };
 
 describe.skipIf(!collect)("memory comes back", () => {
   it("on the CPU", () => expectNothingKept("cpu", few, 1e6));
-  it("on the CPU without WebAssembly", () => expectNothingKept("javascript", few, 1e6));
+  it("on the CPU without WebAssembly", () => expectNothingKept("javascript", { models: 20, trainers: 12, shapes: 20 }, 1e6));
   it("on WebGPU", () =>
-    expectNothingKept("webgpu", { models: 12, trainers: 12, shapes: 20, generatorsLeftHalfWay: 6, failures: 3, runsLeftHalfWay: 4 }, 1e6));
-  it.each(["cpu", "webgpu"] as const)("of whole backends on %s", (kind) => expectNoBackendKept(kind, 6, 3e6));
+    expectNothingKept("webgpu", { models: 10, trainers: 6, shapes: 20, generatorsLeftHalfWay: 4, failures: 3, runsLeftHalfWay: 3 }, 1e6));
+  it.each(["cpu", "webgpu"] as const)("of whole backends on %s", (kind) => expectNoBackendKept(kind, 4, 3e6));
 });

@@ -110,7 +110,7 @@ export function drawLayer(seed: number): RandomLayer {
   const options: Record<string, unknown> = { ...chosen(draw, cells[cell].options), ...chosen(draw, layerOptions), seed };
   const overBatch = options.normalization === "batch";
   if (overBatch) options.normalizedSteps = draw.size(1, 5);
-  for (const [name, needed] of Object.entries(needs)) if (!needed(options)) delete options[name];
+  for (const [name, needed] of Object.entries(needs)) if (!needed(options)) options[name] = undefined;
   const sizes = [draw.size(1, 12), draw.size(overBatch ? 2 : 1, 9), draw.size(1, 40), draw.size(1, 300)] as const;
   const [T, B] = sizes;
   return {

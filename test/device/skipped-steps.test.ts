@@ -23,7 +23,7 @@ import {
 } from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { lossAndGradient, optimizerSteps } from "webgpu-rnn/inspect";
-import { backend, kinds, numbers } from "./support.ts";
+import { backend, kinds, numbers, sampled } from "./support.ts";
 
 const optimizers: Readonly<Record<string, () => Optimizer>> = {
   sgd: () => sgd({ learningRate: 0.05 }),
@@ -86,13 +86,14 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
         await quiet.train({ steps: 1 });
       }
       // 1e30 squared is infinite; the loss of 1e18 is finite, but its gradient would fill slots for thousands of steps.
-      for (const [bad, target] of [
+      const badSteps = [
         [0, 1e30],
         [1, 1e18],
         [2, 1e30],
-        [5, 1e18],
         [7, 1e30],
-      ]) {
+        [5, 1e18],
+      ] as const;
+      for (const [bad, target] of sampled(badSteps, 2)) {
         let broken = true;
         const data: TrainingData = { batches: 100, batch: (step) => batchOf(step, step === bad && broken ? target : undefined) };
         const trainer = await trainerOf({ optimizer: optimizer(), data });
@@ -116,7 +117,7 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
       moments.push(await contentsOf(quiet));
       await quiet.train({ steps: 1 });
     }
-    for (const bad of [1, 3, 4, 6]) {
+    for (const bad of sampled([1, 3, 4, 6], 2)) {
       const trainer = await trainerOf({ data: { batches: 100, batch: (step) => batchOf(step, step === bad ? 1e30 : undefined) } });
       const seen: { step: number; contents: Record<string, unknown> }[] = [];
       await expect(
@@ -153,7 +154,7 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
       moments.push(await contentsOf(quiet));
       await quiet.train({ steps: 1 });
     }
-    for (let bad = 0; bad < 8; bad++) {
+    for (const bad of sampled([0, 1, 2, 3, 4, 5, 6, 7], 3)) {
       const trainer = await make({ batches: 9, batch: (step) => sized(step, step === bad ? 1e30 : undefined) });
       await expect(trainer.train({ steps: 12 })).rejects.toMatchObject({ kind: "numeric" });
       expect(await contentsOf(trainer), `bad step ${bad}`).toEqual(moments[Math.max(0, bad - 1)]);
@@ -178,7 +179,7 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
     Object.values(await trainer.model.stateDict()).flatMap(({ data }) => [...data]);
 
   it.each(Object.entries(optimizers))("changes no parameter and no slot, has loss 0 and is counted: %s", async (name, optimizer) => {
-    for (const empty of [[0], [1], [3], [0, 1, 2], [2, 3]]) {
+    for (const empty of sampled([[0], [1], [3], [0, 1, 2], [2, 3]], 2)) {
       const data: TrainingData = {
         batches: 9,
         batch: (step) => (empty.includes(step) ? { ...ids(step), ...(step % 2 ? { targets: ignored } : { mask: zeros }) } : ids(step)),

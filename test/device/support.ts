@@ -20,6 +20,18 @@ export const kinds = ["cpu", "webgpu"] as const;
 /** Elements of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
+/** Whether the tests run in a page. */
+export const inPage = typeof document !== "undefined";
+
+/** So many of a list, spread evenly, the first and the last among them. */
+export const spread = <T>(all: readonly T[], count: number): readonly T[] =>
+  count >= all.length
+    ? all
+    : Array.from({ length: count }, (_, i) => all[count === 1 ? 0 : Math.round((i * (all.length - 1)) / (count - 1))]);
+
+/** Of many moments or sizes some; all of them in the long lane, which runs the files that name this function. */
+export const sampled = <T>(all: readonly T[], few: number): readonly T[] => (process.env.THOROUGH ? all : spread(all, few));
+
 interface Tolerance {
   atol: number;
   rtol: number;

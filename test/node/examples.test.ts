@@ -1,19 +1,18 @@
-// The examples at a small size: what `npm run example` trains at length is seen to learn in seconds.
+// The examples at a small size; those that have to train for some seconds to be seen to learn are in test/long/examples.test.ts.
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createBackend } from "webgpu-rnn";
 import { adding, addingBatch, addingModel, cells } from "../../examples/adding.ts";
 import { attentionPicture } from "../../examples/attention-picture.ts";
-import { digits, readDigits } from "../../examples/digits.ts";
+import { digits } from "../../examples/digits.ts";
 import { flowPicture } from "../../examples/flow-picture.ts";
 import { gradientFlows, longReach } from "../../examples/flow.ts";
 import { forecast, series } from "../../examples/forecast.ts";
-import { classifyNames, names, spelt, writeNames } from "../../examples/names.ts";
-import { editDistance, pronounce, pronunciations } from "../../examples/phonemes.ts";
+import { names, spelt } from "../../examples/names.ts";
+import { editDistance, pronunciations } from "../../examples/phonemes.ts";
 import { uniformFrom } from "../../examples/random.ts";
 import { embeddedReber, reber } from "../../examples/reber.ts";
-import { reverse } from "../../examples/reverse.ts";
 import { root } from "../../scripts/bundle.mjs";
 
 const program = (...args: string[]): [string, string[]] => [
@@ -21,25 +20,7 @@ const program = (...args: string[]): [string, string[]] => [
   [join(root, "scripts/run-ts.mjs"), "examples/run.ts", ...args],
 ];
 
-describe("reversing words", () => {
-  it("works on 9 of 10 new words after 400 steps, if they are short", async () => {
-    const backend = await createBackend("cpu");
-    const share = await reverse({ backend, letters: 6, longest: 5, hidden: 24, steps: 400 });
-    expect(share).toBeGreaterThan(0.9);
-  });
-});
-
 describe("pronouncing words", () => {
-  it("begins to work on short words: fewer than 6 of 10 phonemes wrong after 150 steps, and a picture of it", async () => {
-    const backend = await createBackend("cpu");
-    const { errorRate, words } = await pronounce({ backend, longest: 5, hidden: 48, steps: 150, batch: 48, heldOut: 60 });
-    expect(errorRate).toBeLessThan(0.6);
-    const [{ word, found, attention }] = words;
-    const picture = attentionPicture(Array.from(word), [...found, "end"], attention.data);
-    expect(picture.match(/<rect /g)).toHaveLength(1 + word.length * (found.length + 1));
-    expect(attention.shape).toEqual([found.length + 1, word.length]);
-  });
-
   it("reads the dictionary: letters only, first pronunciations, no stress", () => {
     const all = pronunciations(4);
     expect(all.find(({ word }) => word === "ABLE")?.phonemes).toEqual(["EY", "B", "AH", "L"]);
@@ -54,18 +35,6 @@ describe("pronouncing words", () => {
 });
 
 describe("first names", () => {
-  it("are classified better than by the commoner sex after 250 steps, and written for a sex after 600", async () => {
-    const backend = await createBackend("cpu");
-    const all = names();
-    const female = all.filter(({ sex }) => sex === 0).length / all.length;
-    const { accuracy, heldOut, model } = await classifyNames({ backend, hidden: 24, steps: 250 });
-    expect(heldOut).toBe(Math.ceil(all.length / 10));
-    expect(accuracy).toBeGreaterThan(female + 0.08);
-    const { agreement, written } = await writeNames({ backend, hidden: 64, steps: 600, judge: model, count: 100 });
-    expect(agreement).toBeGreaterThan(0.6);
-    expect(written.every(({ letters }) => /^[A-Z][a-z]*$/.test(spelt(letters)))).toBe(true);
-  });
-
   it("are those of one list only, with their sex", () => {
     const all = names();
     const sexOf = new Map(all.map(({ letters, sex }) => [spelt(letters), sex]));
@@ -129,10 +98,6 @@ describe("gradient flow", () => {
 });
 
 describe("handwritten digits", () => {
-  it("are read in rows: 6 of 10 right after 250 steps", async () => {
-    expect(await readDigits({ backend: await createBackend("cpu"), hidden: 32, steps: 250, heldOut: 200 })).toBeGreaterThan(0.6);
-  });
-
   it("are ten thousand, from 0 to 1", () => {
     const all = digits();
     expect(all).toHaveLength(10000);
