@@ -60,11 +60,12 @@ const cells = {
 /** What all layers have. */
 const layerOptions = {
   numLayers: [1, 2, 3],
-  bias: [true, false],
+  bias: [true, false, "input"],
   batchFirst: [false, true],
   dropout: [undefined, 0.3],
   variational: [undefined, true],
   bidirectional: [false, true],
+  reverse: [false, true],
   merge: [undefined, "sum", "mul", "average", "none"],
   recurrentInit: ["uniform", "orthogonal", "identity"],
   inputInit: ["uniform", "glorotUniform", "glorotNormal"],
@@ -76,9 +77,10 @@ const layerOptions = {
 /** What says how another option acts is refused without that option. */
 const needs: Readonly<Record<string, (options: Readonly<Record<string, unknown>>) => boolean>> = {
   merge: ({ bidirectional }) => bidirectional === true,
+  reverse: ({ bidirectional }) => bidirectional === false,
   dropout: ({ numLayers }) => numLayers !== 1,
-  variational: ({ dropout }) => dropout !== undefined,
-  forgetBias: ({ bias, forgetGate }) => bias === true && forgetGate === "gate",
+  variational: ({ dropout, numLayers }) => dropout !== undefined && numLayers !== 1,
+  forgetBias: ({ bias, forgetGate }) => bias !== false && forgetGate === "gate",
 };
 
 /** All that is drawn, to be shown where something is wrong. */
@@ -107,10 +109,10 @@ const chosen = (draw: Draw, choices: Readonly<Record<string, readonly unknown[]>
 export function drawLayer(seed: number): RandomLayer {
   const draw = new Draw(seed);
   const cell = draw.one(Object.keys(cells) as (keyof typeof cells)[]);
-  const options: Record<string, unknown> = { ...chosen(draw, cells[cell].options), ...chosen(draw, layerOptions), seed };
-  const overBatch = options.normalization === "batch";
-  if (overBatch) options.normalizedSteps = draw.size(1, 5);
-  for (const [name, needed] of Object.entries(needs)) if (!needed(options)) options[name] = undefined;
+  const all: Record<string, unknown> = { ...chosen(draw, cells[cell].options), ...chosen(draw, layerOptions), seed };
+  const overBatch = all.normalization === "batch";
+  if (overBatch) all.normalizedSteps = draw.size(1, 5);
+  const options = Object.fromEntries(Object.entries(all).filter(([name]) => needs[name]?.(all) ?? true));
   const sizes = [draw.size(1, 12), draw.size(overBatch ? 2 : 1, 9), draw.size(1, 40), draw.size(1, 300)] as const;
   const [T, B] = sizes;
   return {
