@@ -17,7 +17,7 @@ import {
   type ModelInputs,
   type Module,
   type Tensor,
-} from "webgpu-rnn/full";
+} from "webgpu-rnn";
 import { backend, leaky, numbers, sizeOf } from "./support.ts";
 
 /** Numbers that follow from a seed (Mulberry32). */

@@ -1,6 +1,6 @@
 // What `npm run example` trains at length is seen to learn at a small size.
 import { describe, expect, it } from "vitest";
-import { createBackend } from "webgpu-rnn/full";
+import { createBackend } from "webgpu-rnn";
 import { attentionPicture } from "../../examples/attention-picture.ts";
 import { readDigits } from "../../examples/digits.ts";
 import { classifyNames, names, spelt, writeNames } from "../../examples/names.ts";
