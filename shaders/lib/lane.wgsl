@@ -5,6 +5,15 @@
 // Where the numbers of one step start in each buffer; row · H + unit is to be added.
 struct Step { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }
 
+// Whether a row has step t. Of a row that has all steps up to its end, `lengths` holds their number; of one that may lack
+// any, the place of its bits, one for each step, and the top bit with it. Without gaps there are rows of the first kind only.
+override hasGaps: bool = false;
+fn hasStep(row: u32, t: u32) -> bool {
+  let steps = lengths[row];
+  if (!hasGaps || steps < 0x80000000u) { return t < steps; }
+  return ((lengths[(steps & 0x7fffffffu) + (t >> 5u)] >> (t & 31u)) & 1u) != 0u;
+}
+
 fn laneStart(lane: u32, size: u32) -> u32 { return lane * ((size + 63u) / 64u * 64u); }
 fn isReversed(lane: u32) -> bool { return ((params.reverse >> lane) & 1u) != 0u; }
 

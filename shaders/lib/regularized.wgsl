@@ -32,7 +32,7 @@ fn elementOf(group: u32, e: u32) -> Element {
 fn membersAt(t: u32) -> f32 {
   if (normalizes != 2u) { return f32(params.H); }
   var alive = 0u;
-  for (var row = 0u; row < params.B; row++) { alive += select(0u, 1u, t < lengths[row]); }
+  for (var row = 0u; row < params.B; row++) { alive += select(0u, 1u, hasStep(row, t)); }
   return f32(max(alive, 1u));
 }
 

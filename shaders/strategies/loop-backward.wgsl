@@ -24,10 +24,11 @@ fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, pe
   let cell = row * params.H + unit;
   let at = step.gates + cell;
   var dh = product + carried.x;
-  // A row that has ended passes its gradient on; its gates had no part in it.
-  if (step.t >= lengths[row]) {
+  // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+  if (!hasStep(row, step.t)) {
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
+    if (hasGaps) { dh += dy[step.dy + cell]; }
     return Row(PackedGates(), vec2(dh, carried.y));
   }
   dh += dy[step.dy + cell];

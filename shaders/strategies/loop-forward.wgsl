@@ -20,8 +20,8 @@ fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUn
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   var after = before;
-  // A row that has ended (or, in reverse, not begun) keeps its state.
-  if (step.t < lengths[row]) {
+  // A row that lacks the step keeps its state.
+  if (hasStep(row, step.t)) {
     let at = step.gates + cell;
     let out = cellForward(named(gates[at]), named(r), before.h, before.c, perUnit);
     gates[at] = packed(out.gates);

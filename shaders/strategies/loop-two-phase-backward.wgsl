@@ -28,12 +28,14 @@ fn store(lane: u32, row: u32, unit: u32, value: Row) {
   if (row < params.B && unit < params.H) { carry[carryAt(lane, row, unit)] = vec2(value.dh, value.kept); }
 }
 
-fn activeAt(row: u32, t: u32) -> bool { return row < params.B && t < lengths[min(row, params.B - 1u)]; }
-
 fn first(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
-  let dh = product + before.dh;
-  if (!activeAt(row, step.t)) { return Row(PackedGates(), dh, before.kept); }
+  if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
+  var dh = product + before.dh;
+  if (!hasStep(row, step.t)) {
+    if (hasGaps) { dh += dy[step.dy + cell]; }
+    return Row(PackedGates(), dh, before.kept);
+  }
   let out = firstBackward(named(gates[step.gates + cell]), h[step.hPrevious + cell], dh + dy[step.dy + cell]);
   return Row(packed(out.gates), out.dhPrevious, out.kept);
 }
@@ -42,7 +44,7 @@ fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   let at = step.gates + cell;
-  if (!activeAt(row, step.t)) {
+  if (!hasStep(row, step.t)) {
     gates[at] = PackedGates();
     return before;
   }

@@ -13,8 +13,6 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 var<workgroup> states: array<vec4<f32>, threads>;
 var<workgroup> operands: array<vec4<f32>, threads>;
 
-fn activeAt(row: u32, t: u32) -> bool { return row < params.B && t < lengths[min(row, params.B - 1u)]; }
-
 fn initial(row: u32, unit: u32, step: Step) -> f32 {
   if (row >= params.B || unit >= params.H) { return 0.0; }
   return h[step.hPrevious + row * params.H + unit];
@@ -24,7 +22,7 @@ fn first(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var out = FirstForward();
-  if (activeAt(row, step.t)) {
+  if (hasStep(row, step.t)) {
     let at = step.gates + cell;
     out = firstForward(named(gates[at]), named(recurrent), hPrevious);
     gates[at] = packed(out.gates);
@@ -37,7 +35,7 @@ fn second(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f3
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var state = hPrevious;
-  if (activeAt(row, step.t)) {
+  if (hasStep(row, step.t)) {
     let at = step.gates + cell;
     let out = secondForward(named(gates[at]), named(recurrent), hPrevious);
     gates[at] = packed(out.gates);

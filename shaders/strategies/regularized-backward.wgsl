@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       var sum = Sides();
       for (var e = thread; e < elements; e += threads) {
         let element = elementOf(group, e);
-        if (step.t >= lengths[element.row]) { continue; }
+        if (!hasStep(element.row, step.t)) { continue; }
         let memory = memoryOf(lane, step, place, element, reaching(lane, step, element.at, true).h);
         sum.x += vec4(memory.gain * memory.dRead, memory.gain * memory.dRead * memory.normalized, 0.0, 0.0);
       }
@@ -49,14 +49,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var e = thread; e < elements; e += threads) {
       let element = elementOf(group, e);
       let at = step.gates + element.at;
-      let alive = step.t < lengths[element.row];
+      let alive = hasStep(element.row, step.t);
       let reach = reaching(lane, step, element.at, alive);
       let pair = partOf(lane, 0u) + 2u * element.at;
       carry[partOf(lane, 2u) + element.at] = 0.0;
       carry[pair] = reach.hBeside;
       carry[pair + 1u] = reach.cBeside;
-      // A row that has ended passes its gradient on; its gates had no part in it.
+      // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
       if (!alive) {
+        if (hasGaps) { carry[pair] += dy[step.dy + element.at]; }
         gates[at] = PackedGates();
         save(place.r + element.at * gateCount, vec4<f32>());
         continue;
@@ -130,7 +131,7 @@ fn passNorms(lane: u32, group: u32, step: Step, place: Place, members: f32, sums
   let elements = elementCount();
   for (var e = thread; e < elements; e += threads) {
     let element = elementOf(group, e);
-    if (step.t >= lengths[element.row]) { continue; }
+    if (!hasStep(element.row, step.t)) { continue; }
     let side = element.at * gateCount;
     let first = partOf(lane, 3u + 4u * gateCount) + side;
     var dr = vec4<f32>();

@@ -47,14 +47,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       var sum = Sides();
       for (var e = thread; e < elements; e += threads) {
         let element = elementOf(group, e);
-        if (step.t >= lengths[element.row]) { continue; }
+        if (!hasStep(element.row, step.t)) { continue; }
         sum = Sides(sum.x + vectorOf(gates[step.gates + element.at]), sum.r + load(place.r + element.at * gateCount));
       }
       mean = meansOf(fold(sum, thread), n);
       var squares = Sides();
       for (var e = thread; e < elements; e += threads) {
         let element = elementOf(group, e);
-        if (step.t >= lengths[element.row]) { continue; }
+        if (!hasStep(element.row, step.t)) { continue; }
         let x = vectorOf(gates[step.gates + element.at]) - mean.x;
         let r = load(place.r + element.at * gateCount) - mean.r;
         squares = Sides(squares.x + x * x, squares.r + r * r);
@@ -81,7 +81,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       var cPrevious = 0.0;
       if (usesC) { cPrevious = c[step.cPrevious + element.at]; }
       // A row that has ended (or, in reverse, not begun) keeps its state.
-      if (step.t >= lengths[element.row]) {
+      if (!hasStep(element.row, step.t)) {
         if (usesC) { c[step.cCurrent + element.at] = cPrevious; }
         finish(lane, step, element, hPrevious, hPrevious, 0.0);
         continue;
@@ -119,7 +119,7 @@ fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32,
   var squares = Sides();
   for (var e = thread; e < elements; e += threads) {
     let element = elementOf(group, e);
-    if (step.t >= lengths[element.row]) { continue; }
+    if (!hasStep(element.row, step.t)) { continue; }
     let away = stateOf(named(gates[step.gates + element.at]), 0.0, c[step.cPrevious + element.at]).y - mean;
     squares.x.x += away * away;
   }
@@ -139,7 +139,7 @@ fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32,
   }
   for (var e = thread; e < elements; e += threads) {
     let element = elementOf(group, e);
-    if (step.t >= lengths[element.row]) { continue; }
+    if (!hasStep(element.row, step.t)) { continue; }
     let out = named(gates[step.gates + element.at]);
     let memory = stateOf(out, 0.0, c[step.cPrevious + element.at]).y;
     let parts = gain(lane, 3u, element.unit);

@@ -8,12 +8,15 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// A row that has ended passes its gradient on.
+// A row that lacks the step passes its gradient on, in a gap that of the repeated output too.
 fn together(lane: u32, steps: vec2<u32>, column: u32) -> Affine {
   var all = Affine(1.0, 0.0);
   for (var i = steps.y; i > steps.x; i--) {
     let step = stepAt(lane, i - 1u);
-    if (step.t >= lengths[column / params.H]) { continue; }
+    if (!hasStep(column / params.H, step.t)) {
+      if (hasGaps) { all.shift += dy[step.dy + column]; }
+      continue;
+    }
     let kept = keptOf(named(gates[step.gates + column]));
     all = Affine(kept * all.factor, kept * (all.shift + dy[step.dy + column]));
   }
@@ -25,7 +28,8 @@ fn finish(lane: u32, steps: vec2<u32>, column: u32, behind: f32) -> f32 {
   for (var i = steps.y; i > steps.x; i--) {
     let step = stepAt(lane, i - 1u);
     let at = step.gates + column;
-    if (step.t >= lengths[column / params.H]) {
+    if (!hasStep(column / params.H, step.t)) {
+      if (hasGaps) { dState += dy[step.dy + column]; }
       gates[at] = packed(Gates());
       continue;
     }

@@ -6,12 +6,12 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(2) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// A row that has ended (or, in reverse, not begun) keeps its state.
+// A row that lacks the step keeps its state.
 fn together(lane: u32, steps: vec2<u32>, column: u32) -> Affine {
   var all = Affine(1.0, 0.0);
   for (var i = steps.x; i < steps.y; i++) {
     let step = stepAt(lane, i);
-    if (step.t >= lengths[column / params.H]) { continue; }
+    if (!hasStep(column / params.H, step.t)) { continue; }
     let fromZero = cellForward(named(gates[step.gates + column]), Gates(), 0.0, 0.0, Gates());
     let kept = keptOf(fromZero.gates);
     all = Affine(kept * all.factor, fma(kept, all.shift, fromZero.h));
@@ -24,7 +24,7 @@ fn finish(lane: u32, steps: vec2<u32>, column: u32, before: f32) {
   for (var i = steps.x; i < steps.y; i++) {
     let step = stepAt(lane, i);
     let at = step.gates + column;
-    if (step.t < lengths[column / params.H]) {
+    if (hasStep(column / params.H, step.t)) {
       let out = cellForward(named(gates[at]), Gates(), state, 0.0, Gates());
       gates[at] = packed(out.gates);
       state = out.h;

@@ -18,6 +18,12 @@ fn nextGradient(at: u32) -> PackedGates {
   return gates[at];
 }
 
+fn outputGradient(lane: u32, step: Step, cell: u32) -> f32 {
+  if (!stacked) { return dy[step.dy + cell]; }
+  if (lane + 1u == params.lanes) { return dy[step.t * params.B * params.H + cell]; }
+  return 0.0;
+}
+
 fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
@@ -29,15 +35,15 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gat
     return;
   }
   let at = step.gates + cell;
-  // A row that has ended passes its gradient on; its gates had no part in it.
-  if (step.t >= lengths[row]) {
+  // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+  if (!hasStep(row, step.t)) {
+    if (hasGaps) { dh += outputGradient(lane, step, cell); }
     carry[reach] = vec2(dh, carried.y);
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
     return;
   }
-  if (!stacked) { dh += dy[step.dy + cell]; }
-  else if (lane + 1u == params.lanes) { dh += dy[step.t * params.B * params.H + cell]; }
+  dh += outputGradient(lane, step, cell);
   var cPrevious = 0.0;
   var cCurrent = 0.0;
   if (usesC) {

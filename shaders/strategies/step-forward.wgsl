@@ -15,7 +15,7 @@ fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projecte
   let cell = row * params.H + unit;
   let hPrevious = h[step.hPrevious + cell];
   // A row that has ended (or, in reverse, not begun) keeps its state.
-  if (step.t >= lengths[row]) {
+  if (!hasStep(row, step.t)) {
     h[step.hCurrent + cell] = hPrevious;
     if (usesC) { c[step.cCurrent + cell] = c[step.cPrevious + cell]; }
     return;

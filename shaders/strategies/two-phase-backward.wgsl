@@ -20,19 +20,20 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
   let reach = laneStart(lane, params.B * params.H) + cell;
   let carried = carry[reach];
   if (phase != 0u) {
-    if (step.t >= lengths[row]) { return; }
+    if (!hasStep(row, step.t)) { return; }
     let out = secondBackward(named(gates[at]), h[previous], product, carried.y);
     storeFirstGates(at, out.gates);
     carry[reach] = vec2(carried.x + out.dhPrevious, 0.0);
     return;
   }
-  let dh = product + carried.x;
+  var dh = product + carried.x;
   if (params.tail != 0u) {
     carry[reach] = vec2(dh, carried.y);
     return;
   }
-  // A row that has ended passes its gradient on; its gates had no part in it.
-  if (step.t >= lengths[row]) {
+  // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+  if (!hasStep(row, step.t)) {
+    if (hasGaps) { dh += dy[step.dy + cell]; }
     carry[reach] = vec2(dh, carried.y);
     gates[at] = PackedGates();
     return;

@@ -19,7 +19,7 @@ fn finish(step: Step, row: u32, unit: u32, recurrent: PackedGates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   // A row that has ended (or, in reverse, not begun) keeps its state.
-  if (step.t >= lengths[row]) {
+  if (!hasStep(row, step.t)) {
     if (phase == 0u) { c[step.cCurrent + cell] = 0.0; } else { h[step.hCurrent + cell] = h[step.hPrevious + cell]; }
     return;
   }

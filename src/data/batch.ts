@@ -9,6 +9,8 @@ export interface Batch {
   readonly further?: Readonly<Record<string, Tensor>>;
   /** Steps of each row of the batch, if they differ; the mask or the targets leave out what is past a row's end. */
   readonly lengths?: ArrayLike<number>;
+  /** Which steps rows have, 1 or 0 in the input's order of steps and batch, if any may be missing. `mask` says which targets count. */
+  readonly stepMask?: Tensor;
   /** Class indices or numbers, shaped as the loss wants them for the model's output. */
   readonly targets: Tensor;
   /** One weight per target, none negative; 0 leaves it out. All 1 if left out. */
@@ -22,6 +24,7 @@ export interface BatchLike {
   readonly input: TensorLike;
   readonly further?: Readonly<Record<string, TensorLike>>;
   readonly lengths?: Numbers;
+  readonly stepMask?: TensorLike;
   readonly targets: TensorLike;
   readonly mask?: TensorLike;
   /** Default false. */

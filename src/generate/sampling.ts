@@ -63,7 +63,7 @@ export const tokenPlan: RecordingPlan = {
   inputShape: [1, 1],
   inputStays: true,
   states: { kind: "carried" },
-  hasLengths: false,
+  steps: "all",
   training: false,
   differentiates: false,
 };

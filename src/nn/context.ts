@@ -12,8 +12,10 @@ export interface ContextHost {
   readonly training: boolean;
   /** [4] u32: seed (low, high) and step (low, high) of the counter-based generator. */
   readonly random: View;
-  /** [B] u32 steps of each row, or undefined if all rows are whole. */
+  /** u32 steps of each row, as `hasStep` of lanes.ts reads them, or undefined if all rows are whole. */
   readonly lengths: View | undefined;
+  /** Whether rows may lack any steps, and not only those behind their end. Outputs at these repeat the last one. */
+  readonly hasGaps: boolean;
   parameter(path: string): Variable;
   /** The further input given for `path`, if there is one. */
   further(path: string): Variable | undefined;
@@ -57,6 +59,10 @@ export class Context {
   }
   get lengths(): View | undefined {
     return this.scope.lengths === false ? undefined : this.host.lengths;
+  }
+
+  get hasGaps(): boolean {
+    return this.lengths !== undefined && this.host.hasGaps;
   }
 
   /** This context with other lengths or states for the modules inside. */

@@ -35,8 +35,10 @@ export interface Lane {
 
 export interface RecurrentOptions {
   readonly cell: Cell;
-  /** [B] u32: steps of each row. */
+  /** u32, which steps rows have; see `hasStep` of lanes.ts. */
   readonly lengths: View;
+  /** Whether rows may lack any steps, not only those behind their end (default false). */
+  readonly hasGaps?: boolean;
   /** What acts between the products and the cell, or on the states; not of stacked layers. */
   readonly regularization?: Regularization;
   /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
@@ -44,7 +46,7 @@ export interface RecurrentOptions {
 }
 
 export interface RecurrentResult {
-  /** [T, B, H]; rows past their length repeat their last state. Of stacked layers only the last one's may be used. */
+  /** [T, B, H]; at a step that a row lacks, its last state. Of stacked layers only the last one's may be used. */
   readonly y: Variable;
   /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
@@ -95,7 +97,7 @@ class RecurrentOp {
     private readonly lanes: readonly Lane[],
     private readonly options: RecurrentOptions,
   ) {
-    const { cell, stacked } = options;
+    const { cell, stacked, hasGaps } = options;
     const recording = (this.recording = tape.recording);
     const [T, B] = x.shape;
     const H = lanes[0].weights.inputWeight.shape[0] / this.G;
@@ -105,7 +107,7 @@ class RecurrentOp {
     // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
-    this.form = { stacked, half: tape.options.halves };
+    this.form = { stacked, half: tape.options.halves, gaps: hasGaps };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);

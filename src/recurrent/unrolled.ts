@@ -1,6 +1,8 @@
 /** A recurrent layer as an op for each step: slower than `recurrent`, but the gradient of each step's state is there to be looked at. */
+import type { NumericArray } from "../tensor/tensor.ts";
 import type { View } from "../recording/recording.ts";
 import { concat, slice } from "../ops/layout.ts";
+import { hasStep } from "./kernels/lanes.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
 import type { Tape, Variable } from "../ops/tape.ts";
 
@@ -22,10 +24,10 @@ function withoutGradient(tape: Tape, { gains, ...weights }: Lane["weights"]): La
 }
 
 /**
- * @param lengths steps of each row, if they differ
+ * @param lengths which steps rows have, as the kernels read it, if they lack any
  * @param collect gets the states of each lane
  */
-export function unrolled(lengths: ArrayLike<number> | undefined, collect: (states: LaneStates) => void): typeof recurrent {
+export function unrolled(lengths: NumericArray | undefined, collect: (states: LaneStates) => void): typeof recurrent {
   return (tape, label, x, lanes, options) => {
     const [T] = x.shape;
     const whole = options.lengths.buffer.role === "constant" ? undefined : lengths;
@@ -38,13 +40,13 @@ export function unrolled(lengths: ArrayLike<number> | undefined, collect: (state
 }
 
 /** [B] u32: 1 for the rows that have step t. */
-function presentAt(tape: Tape, label: string, B: number, lengths: ArrayLike<number> | undefined, t: number): View {
+function presentAt(tape: Tape, label: string, B: number, lengths: NumericArray | undefined, t: number): View {
   return tape.recording.buffer(
     label,
     [B],
     "constant",
     "u32",
-    Uint32Array.from({ length: B }, (_, b) => (lengths && lengths[b] <= t ? 0 : 1)),
+    Uint32Array.from({ length: B }, (_, b) => (lengths && !hasStep(lengths, b, t) ? 0 : 1)),
   );
 }
 

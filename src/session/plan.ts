@@ -2,9 +2,11 @@
 import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { strategyNames } from "../recurrent/choose.ts";
+import { lengthsOfMask } from "../recurrent/kernels/lanes.ts";
 import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import { takeEntries, takeOptions } from "../options.ts";
-import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, type Numbers, type TensorLike } from "../tensor/take.ts";
+import { checkShape } from "../tensor/shape.ts";
+import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, weights, type Numbers, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
 
@@ -16,6 +18,11 @@ export interface ModelInputs<T extends TensorLike = TensorLike> {
   state?: Readonly<Record<string, T>>;
   /** Steps of each row of the batch, in any order; 0 is allowed. Outputs past a row's end are zero. */
   lengths?: Numbers;
+  /**
+   * Which steps rows have, by 1 and 0 or booleans in the input's order of steps and batch; any may be missing, in the place
+   * of `lengths`. At a step that a row lacks, a layer keeps the row's state and repeats its last output.
+   */
+  stepMask?: TensorLike;
   /** Further inputs by path, if the model has any (`furtherInputs`). */
   further?: Readonly<Record<string, T>>;
 }
@@ -25,6 +32,8 @@ export interface TakenInputs {
   readonly input: Tensor;
   readonly state: Readonly<Record<string, Tensor>>;
   readonly lengths?: Uint32Array;
+  /** [T, B], whatever the model's order. */
+  readonly stepMask?: Tensor;
   readonly further: Readonly<Record<string, Tensor>>;
 }
 
@@ -66,13 +75,16 @@ export function checkLayerOptions(where: string, { strategy, recompute, storage 
 export function takeInputs(model: Module, inputs: ModelInputs | TensorLike): TakenInputs {
   const given: Partial<ModelInputs> = looksLikeTensor(inputs)
     ? { input: inputs as TensorLike }
-    : takeOptions("inputs", inputs as ModelInputs, ["input", "state", "lengths", "further"], { needed: true });
+    : takeOptions("inputs", inputs as ModelInputs, ["input", "state", "lengths", "stepMask", "further"], { needed: true });
   const input = takeTensor("inputs", "input", given.input, model.idCount === undefined ? finite : idsBelow(model.idCount));
   if (input.shape.some((n) => n === 0))
     throw new RnnError("shape", "inputs", `input must have no dimension of size 0, got ${show([...input.shape])}`);
   const states = given.state === undefined ? [] : takeEntries("inputs", "state", "tensors by name", given.state);
+  if (given.lengths !== undefined && given.stepMask !== undefined)
+    throw new RnnError("option", "inputs", "lengths and stepMask both say which steps rows have; give one of them");
   return {
     input,
+    stepMask: given.stepMask === undefined ? undefined : takeStepMask(model, given.stepMask, input.shape),
     further: takeFurther(model, given.further),
     state: Object.fromEntries(states.map(([path, value]) => [path, takeTensor("inputs", `state "${path}"`, value, finite)])),
     lengths: given.lengths === undefined ? undefined : takeLengths(model, given.lengths, input.shape),
@@ -87,7 +99,7 @@ type PlanOptions = LayerOptions & { training?: boolean; differentiates: boolean 
 type Plan = { plan: RecordingPlan; data: Record<string, NumericArray> };
 
 /** Plans how to record inputs that were taken, and names their arrays as the recording does. */
-export function planOf({ input, state, lengths, further }: TakenInputs, options: PlanOptions): Plan {
+export function planOf({ input, state, lengths, stepMask, further }: TakenInputs, options: PlanOptions): Plan {
   const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> =>
     Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));
   const dataOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, NumericArray> =>
@@ -97,7 +109,7 @@ export function planOf({ input, state, lengths, further }: TakenInputs, options:
     inputShape: input.shape,
     further: shapesOf(further),
     states,
-    hasLengths: lengths !== undefined,
+    steps: stepMask ? "mask" : lengths ? "lengths" : "all",
     training: options.training ?? false,
     differentiates: options.differentiates,
     inputGradient: options.differentiates,
@@ -105,7 +117,8 @@ export function planOf({ input, state, lengths, further }: TakenInputs, options:
     recompute: options.recompute,
     storage: options.storage,
   };
-  return { plan, data: { input: input.data, ...dataOf("state", state), ...dataOf("further", further), ...(lengths && { lengths }) } };
+  const rows = stepMask ? lengthsOfMask(stepMask) : lengths;
+  return { plan, data: { input: input.data, ...dataOf("state", state), ...dataOf("further", further), ...(rows && { lengths: rows }) } };
 }
 
 function takeFurther(model: Module, given: unknown): Record<string, Tensor> {
@@ -117,6 +130,20 @@ function takeFurther(model: Module, given: unknown): Record<string, Tensor> {
       return [path, takeTensor("inputs", `further "${path}"`, value, ids === undefined ? finite : idsBelow(ids))];
     }),
   );
+}
+
+/** Steps first, as the layers have them. */
+function takeStepMask(model: Module, given: unknown, inputShape: readonly number[]): Tensor {
+  if (inputShape.length < (model.idCount === undefined ? 3 : 2))
+    throw new RnnError("shape", "inputs", `stepMask needs an input with steps and a batch, got ${show([...inputShape])}`);
+  const mask = takeTensor("inputs", "stepMask", given, weights);
+  checkShape("inputs", "stepMask", mask.shape, inputShape.slice(0, 2));
+  const other = mask.data.findIndex((value) => value !== 0 && value !== 1);
+  if (other >= 0)
+    throw new RnnError("data", "inputs", `stepMask must be of 1 and 0, or true and false, got ${mask.data[other]} at index ${other}`);
+  if (!model.batchFirst) return mask;
+  const [B, T] = mask.shape;
+  return { shape: [T, B], data: mask.data.map((_, i) => mask.data[(i % B) * T + Math.floor(i / B)]) };
 }
 
 function takeLengths(model: Module, lengths: unknown, shape: readonly number[]): Uint32Array {

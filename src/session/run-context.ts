@@ -1,9 +1,10 @@
 import type { Backend } from "../backend/backend.ts";
-import { clip, RnnError } from "../errors.ts";
+import { RnnError } from "../errors.ts";
 import { Avoided, nothingAvoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
+import { stepBits } from "../recurrent/kernels/lanes.ts";
 import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import { Tape, type TapeOptions, type Variable } from "../ops/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
@@ -24,7 +25,8 @@ export interface RecordingPlan {
   /** Shapes of the further inputs, by path. */
   readonly further?: Readonly<Record<string, Shape>>;
   readonly states: StateSource;
-  readonly hasLengths: boolean;
+  /** Which steps rows have: all, those up to each one's length, or those that a mask names. */
+  readonly steps: "all" | "lengths" | "mask";
   /** True if dropout is active. */
   readonly training: boolean;
   readonly differentiates: boolean;
@@ -53,6 +55,7 @@ export class RunContext implements ContextHost {
   readonly training: boolean;
   readonly random: View;
   readonly lengths: View | undefined;
+  readonly hasGaps: boolean;
   /** All parameters in one buffer. */
   readonly parameters: View;
   readonly input: Variable;
@@ -94,7 +97,10 @@ export class RunContext implements ContextHost {
       const view = recording.buffer(`further.${path}`, shape, "input", numbers ? "f32" : "u32");
       this.furtherInputs.set(path, this.tape.leaf(path, view, { needsGradient: (plan.inputGradient ?? false) && numbers }));
     }
-    this.lengths = plan.hasLengths ? recording.buffer("lengths", [batchOf(model, plan.inputShape)], "input", "u32") : undefined;
+    this.hasGaps = plan.steps === "mask";
+    const [B, T] = [batchOf(model, plan.inputShape), stepsOf(model, plan.inputShape)];
+    const rows = this.hasGaps ? stepBits(T, B) : B;
+    this.lengths = plan.steps === "all" ? undefined : recording.buffer("lengths", [rows], "input", "u32");
     this.output = givenVariable("model", "forward", model.forward(new Context(this), this.input));
     this.checkStates();
   }
@@ -193,7 +199,7 @@ export class RunContext implements ContextHost {
     for (const path of Object.keys(states.shapes)) {
       if (this.initials.has(path)) continue;
       const known = [...this.states.keys()].map((k) => `"${k}"`).join(", ") || "none";
-      throw new RnnError("option", "state", `this model has no state "${clip(path)}"; its states are ${known}`);
+      throw new RnnError("option", "state", `this model has no state "${path}"; its states are ${known}`);
     }
   }
 }
@@ -210,6 +216,11 @@ export function sliceOf(whole: View, shape: Shape, i: number): View {
 /** Rows of the batch in an input of this shape. */
 export function batchOf(model: Module, inputShape: Shape): number {
   return inputShape[model.batchFirst ? 0 : 1];
+}
+
+/** Steps of an input of this shape. */
+export function stepsOf(model: Module, inputShape: Shape): number {
+  return inputShape[model.batchFirst ? 1 : 0];
 }
 
 /** The counter-based generator's key and counter for a seed and a step. */

@@ -59,16 +59,16 @@ export async function gradientFlow(
   given: { backend: Backend; loss: Loss; at?: Numbers },
 ): Promise<GradientFlow> {
   const options = takeOptions("gradientFlow", given, ["backend", "loss", "at"], { needed: true });
-  const { input, lengths, further, state, targets, mask } = takeOptions(
+  const { input, lengths, stepMask, further, state, targets, mask } = takeOptions(
     "batch",
     batch,
-    ["input", "further", "lengths", "targets", "mask", "startsSequence", "state"],
+    ["input", "further", "lengths", "stepMask", "targets", "mask", "startsSequence", "state"],
     { needed: true },
   );
   const { loss } = options;
   checkLoss("gradientFlow", loss);
   const session = Session.of(model, options.backend);
-  const inputs = takeInputs(model, { input, lengths, further, state });
+  const inputs = takeInputs(model, { input, lengths, stepMask, further, state });
   if (inputs.input.shape.length < 2)
     throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
   // The shape of the output is known only after recording.
@@ -131,13 +131,14 @@ class Flow {
 
   /** The batch `times` times, as inputs. */
   private planOf(times: number): ReturnType<typeof planOf> {
-    const { input, lengths, further, state } = this.given.inputs;
+    const { input, lengths, stepMask, further, state } = this.given.inputs;
     const each = (tensors: Readonly<Record<string, Tensor>>, axis: number): Record<string, Tensor> =>
       Object.fromEntries(Object.entries(tensors).map(([path, value]) => [path, tiled(value, axis, times)]));
     return planOf(
       {
         input: tiled(input, this.batchAxis, times),
         lengths: lengths && Uint32Array.from({ length: times * lengths.length }, (_, row) => lengths[row % lengths.length]),
+        stepMask: stepMask && tiled(stepMask, 1, times),
         further: each(further, this.batchAxis),
         state: each(state, 1),
       },
@@ -176,7 +177,7 @@ class Flow {
     const { plan, data } = this.planOf(together);
     const lanes: LaneStates[] = [];
     const { context, program } = await session.make(
-      { ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) },
+      { ...plan, inputGradient: false, recurrent: unrolled(data.lengths as NumericArray | undefined, (states) => lanes.push(states)) },
       (made) => record(made, loss, lanes),
     );
     try {
@@ -218,7 +219,7 @@ class Flow {
     const {
       batch,
       given: {
-        inputs: { lengths },
+        inputs: { lengths, stepMask },
       },
     } = this;
     for (const { path, states } of seriesOf(lanes)) {
@@ -228,7 +229,8 @@ class Flow {
           let sum = 0;
           let rows = 0;
           for (let b = 0; b < batch; b++) {
-            if (lengths && this.outputSteps !== undefined && lengths[b] < t) continue;
+            const has = stepMask ? stepMask.data[(t - 1) * batch + b] !== 0 : !lengths || lengths[b] >= t;
+            if (this.outputSteps !== undefined && !has) continue;
             rows++;
             const row = i * batch + b;
             // Math.hypot, because squares of vanished or exploded values would not fit float64.

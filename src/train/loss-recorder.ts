@@ -1,5 +1,5 @@
 import type { BatchLike } from "../data/batch.ts";
-import { checkBoolean, clip, RnnError } from "../errors.ts";
+import { checkBoolean, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { takeOptions } from "../options.ts";
@@ -38,9 +38,16 @@ export class LossRecorder {
 
   /** @throws RnnError `shape`, `data` or `option` if the batch does not fit the model */
   take(given: BatchLike): TakenBatch {
-    const batch = takeOptions("batch", given, ["input", "further", "lengths", "targets", "mask", "startsSequence"], { needed: true });
+    const batch = takeOptions("batch", given, ["input", "further", "lengths", "stepMask", "targets", "mask", "startsSequence"], {
+      needed: true,
+    });
     return {
-      inputs: takeInputs(this.session.model, { input: batch.input, lengths: batch.lengths, further: batch.further }),
+      inputs: takeInputs(this.session.model, {
+        input: batch.input,
+        lengths: batch.lengths,
+        stepMask: batch.stepMask,
+        further: batch.further,
+      }),
       targets: takeTargets(this.loss, batch.targets),
       mask: batch.mask === undefined ? undefined : takeMask(this.loss, batch.mask),
       startsSequence: checkBoolean("batch", "startsSequence", batch.startsSequence ?? false),
@@ -106,7 +113,7 @@ export class LossRecorder {
       checkFinite("checkpoint", `"${label}"`, values[label]);
     }
     const unknown = Object.keys(values).find((label) => !carried.has(label));
-    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${clip(unknown)}", which this trainer does not carry`);
+    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
   }
 
   private planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {

@@ -71,8 +71,8 @@ export function takeRecovery(given: unknown): RecoveryOptions | undefined {
   return options;
 }
 
-function bytesOf({ inputs: { input, further, lengths }, targets, mask }: TakenBatch): number {
-  return [input, targets, mask, ...Object.values(further)].reduce(
+function bytesOf({ inputs: { input, further, lengths, stepMask }, targets, mask }: TakenBatch): number {
+  return [input, targets, mask, stepMask, ...Object.values(further)].reduce(
     (sum, tensor) => sum + (tensor?.data.byteLength ?? 0),
     lengths?.byteLength ?? 0,
   );

@@ -1,9 +1,10 @@
 // BPTT of every cell against finite differences of its own forward pass, in float64, kernel by kernel: rows of
-// different lengths, both directions, and gradients of the loss Σ h_t·dy_t (steps in use) + h_N·dh_N + c_N·dc_N.
+// different lengths and rows with gaps, both directions, and gradients of the loss Σ h_t·dy_t + h_N·dh_N + c_N·dc_N.
 import { describe, expect, it } from "vitest";
 import { phasesOf, type Cell } from "../../src/recurrent/cells/cell.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { gatesSeeing, perUnitGradient } from "../../src/recurrent/kernels/per-unit-gradient.ts";
+import { lengthsOfMask } from "../../src/recurrent/kernels/lanes.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../../src/recurrent/kernels/two-phase.ts";
@@ -12,6 +13,10 @@ import { twinOf } from "../../src/backend/all-twins.ts";
 
 const [T, B, H] = [4, 3, 5];
 const lengths = Uint32Array.of(4, 1, 3);
+/** Rows that lack the first step, all steps but one, and one in the middle. */
+const gaps = lengthsOfMask({ shape: [T, B], data: Uint32Array.of(0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1) });
+const rowsOf = { lengths, gaps };
+type Rows = keyof typeof rowsOf;
 let stream = 0;
 const numbers = (count: number, scale = 1): Float64Array => randomUniforms(3, stream++, count).map((u) => (2 * u - 1) * scale);
 
@@ -33,7 +38,7 @@ const stepsOf = (reverse: boolean) =>
     reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 },
   );
 
-function forward(cell: Cell, reverse: boolean, { x, weights, bias, perUnit, h0, c0 }: Inputs) {
+function forward(cell: Cell, reverse: boolean, rows: Rows, { x, weights, bias, perUnit, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
   const c = new Float64Array((T + 1) * B * H);
@@ -43,7 +48,7 @@ function forward(cell: Cell, reverse: boolean, { x, weights, bias, perUnit, h0, 
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
   const withBias = Float64Array.of(...weights, ...bias, ...perUnit);
   for (let i = 0; i < T; i++) {
-    for (const kernel of kernels) twinOf(kernel)({ gates, weights: withBias, h, c, lengths }, { ...segmentOf(reverse), i });
+    for (const kernel of kernels) twinOf(kernel)({ gates, weights: withBias, h, c, lengths: rowsOf[rows] }, { ...segmentOf(reverse), i });
   }
   return { gates, h, c };
 }
@@ -51,14 +56,15 @@ function forward(cell: Cell, reverse: boolean, { x, weights, bias, perUnit, h0, 
 function lossOf(
   cell: Cell,
   reverse: boolean,
+  rows: Rows,
   inputs: Inputs,
   cotangents: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array },
 ): number {
-  const { h, c } = forward(cell, reverse, inputs);
+  const { h, c } = forward(cell, reverse, rows, inputs);
   const last = (reverse ? 0 : T) * B * H;
   let loss = 0;
   for (const { t, currentSlot } of stepsOf(reverse)) {
-    for (let i = 0; i < B * H; i++) if (t < lengths[Math.floor(i / H)]) loss += h[currentSlot * B * H + i] * cotangents.dy[t * B * H + i];
+    for (let i = 0; i < B * H; i++) loss += h[currentSlot * B * H + i] * cotangents.dy[t * B * H + i];
   }
   for (let i = 0; i < B * H; i++) {
     loss += h[last + i] * cotangents.dhN[i];
@@ -71,11 +77,12 @@ function lossOf(
 function backward(
   cell: Cell,
   reverse: boolean,
+  rows: Rows,
   inputs: Inputs,
   { dy, dhN, dcN }: { dy: Float64Array; dhN: Float64Array; dcN: Float64Array },
 ): Inputs {
   const G = cell.gateNames.length;
-  const { gates, h, c } = forward(cell, reverse, inputs);
+  const { gates, h, c } = forward(cell, reverse, rows, inputs);
   const carry = new Float64Array(B * H * 2);
   dhN.forEach((d, i) => (carry[i * 2] = d));
   if (cell.hasMemory) dcN.forEach((d, i) => (carry[i * 2 + 1] = d));
@@ -83,7 +90,7 @@ function backward(
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
-  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.perUnit), h, c, dy, carry, dRecurrent, lengths };
+  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.perUnit), h, c, dy, carry, dRecurrent, lengths: rowsOf[rows] };
   const steps = stepsOf(reverse).reverse();
   for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) twinOf(kernel)(arrays, { ...segmentOf(reverse), i, tail: 0 });
   twinOf(kernels[0])(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
@@ -124,9 +131,11 @@ function backward(
 
 describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as const))("BPTT of %s", (_, cell) => {
   it.each([
-    ["forwards", false],
-    ["in reverse", true],
-  ] as const)("equals finite differences %s", (_, reverse) => {
+    ["forwards", false, "lengths"],
+    ["in reverse", true, "lengths"],
+    ["forwards, with gaps", false, "gaps"],
+    ["in reverse, with gaps", true, "gaps"],
+  ] as const)("equals finite differences %s", (_, reverse, rows) => {
     const G = cell.gateNames.length;
     const inputs: Inputs = {
       x: numbers(T * B * H * G),
@@ -137,14 +146,14 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       c0: numbers(B * H),
     };
     const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
-    const found = backward(cell, reverse, inputs, cotangents);
+    const found = backward(cell, reverse, rows, inputs, cotangents);
     const epsilon = 1e-6;
     for (const name of ["x", "weights", "bias", "perUnit", "h0", "c0"] as const) {
       for (let i = 0; i < inputs[name].length; i++) {
         const at = (shift: number): number => {
           const moved = { ...inputs, [name]: inputs[name].slice() };
           moved[name][i] += shift;
-          return lossOf(cell, reverse, moved, cotangents);
+          return lossOf(cell, reverse, rows, moved, cotangents);
         };
         const expected = (at(epsilon) - at(-epsilon)) / (2 * epsilon);
         expect(
@@ -165,7 +174,7 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       h0: numbers(B * H),
       c0: numbers(B * H),
     };
-    const { x } = backward(cell, false, inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
+    const { x } = backward(cell, false, "lengths", inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
     const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
     expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
     const { gateNames, parameterGates = gateNames } = cell;
@@ -185,7 +194,7 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       h0: numbers(B * H),
       c0: numbers(B * H),
     };
-    const { x, weights, bias, perUnit } = backward(cell, false, inputs, {
+    const { x, weights, bias, perUnit } = backward(cell, false, "lengths", inputs, {
       dy: numbers(T * B * H),
       dhN: numbers(B * H),
       dcN: numbers(B * H),

@@ -281,6 +281,8 @@ change(
   "lstmSteps",
   ["params.T - 1u - done", "params.T - done"],
   ["lane * ((size + 63u) / 64u * 64u)", "lane * size"],
+  ["return t < steps;", "return t <= steps;"],
+  [">> (t & 31u)", ">> (t & 30u)"],
   ["params.hBase + (params.T + 1u)", "(params.T + 1u)"],
 );
 change("lib/linear-index", "linear", ["groupIndex(group, groups) * 64u + thread", "groupIndex(group, groups) * 63u + thread"]);
@@ -333,7 +335,7 @@ change(
   "lstm",
   ["shared_h[copy + k]", "shared_h[k]"],
   ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"],
-  ["if (step.t < lengths[row])", "if (step.t <= lengths[row])"],
+  ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"],
 );
 change(
   "strategies/loop-backward",
@@ -360,7 +362,7 @@ change(
   "strategies/step-forward",
   "lstmSteps",
   ["let at3 = step.hPrevious + min(row + 3u, last)", "let at3 = step.hPrevious + min(row + 2u, last)"],
-  ["step.t >= lengths[row]", "step.t > lengths[row]"],
+  ["!hasStep(row, step.t)", "!hasStep(row, step.t) && row > 0u"],
   ["var sum0 = weightAt(firstWeight + params.H * params.H + unit);", "var sum0 = Gates();"],
 );
 change(

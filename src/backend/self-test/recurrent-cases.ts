@@ -2,7 +2,7 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
-import { hSize, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
 import { twinOf } from "../all-twins.ts";
@@ -25,6 +25,8 @@ const lanesOf = (T: number) => [
   ...(T > 2 ? [{ note: "a part, both ways", lanes: 2, reverse: 2, first: 1, steps: T - 2 }] : []),
 ];
 
+const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? recurrent!.regularized?.gaps) === true;
+
 /** A part of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
@@ -38,12 +40,28 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
     lengths,
   };
+  if (!hasGaps(kernel)) {
+    for (let lane = 0; lane < lanes; lane++)
+      for (let t = 0; t < T; t++)
+        for (let row = 0; row < B; row++) {
+          const at = laneStart(lane, T * B * H) + (t * B + row) * H;
+          if (!hasStep(lengths, row, t)) all.dy.fill(0, at, at + H);
+        }
+  }
   if (kernel.bindings.weights?.type === "u32") {
     const words = new Uint32Array(halfLength(all.weights.length, G));
     twinOf(toHalf)({ x: all.weights, y: words }, { length: all.weights.length, width: G });
     all.weights = words;
   }
   return Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]]));
+}
+
+/** Rows of these lengths; for a kernel that knows gaps, with any of T steps, but with step t only in the rows that are longer. */
+function rowsOf(lengths: Uint32Array, T: number, t: number, kernel: Kernel): Uint32Array {
+  if (!hasGaps(kernel)) return lengths;
+  const B = lengths.length;
+  const mask = integers(T * B, 1).map((bit, i) => (Math.floor(i / B) === t ? (t < lengths[i % B] ? 1 : 0) : bit));
+  return lengthsOfMask({ shape: [T, B], data: mask });
 }
 
 /** One step of a segment: its second, or its first if there is only one. */
@@ -54,11 +72,11 @@ function layerCases(kernel: Kernel, G: number): KernelCase[] {
       const i = segment.steps > 1 ? 1 : 0;
       const { t } = stepAt(segment, 0, i);
       // The first row ends before this step.
-      const lengths = integers(B, T).map((n, row) => (row === 0 && B > 1 ? t : Math.max(n, t + 1)));
+      const lengths = integers(B, T).map((steps, row) => (row === 0 && B > 1 ? t : Math.max(steps, t + 1)));
       return {
         note,
         params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
-        arrays: layer(kernel, G, segment, lengths),
+        arrays: layer(kernel, G, segment, rowsOf(lengths, T, t, kernel)),
       };
     }),
   );
@@ -77,7 +95,7 @@ function stackedCases(kernel: Kernel, G: number): KernelCase[] {
       return {
         note: "stacked",
         params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
-        arrays: layer(kernel, G, segment, integers(B, T + 1)),
+        arrays: layer(kernel, G, segment, rowsOf(integers(B, T + 1), T, 0, kernel)),
       };
     }),
   );
@@ -126,7 +144,7 @@ export function loopCases(kernel: Kernel): KernelCase[] {
           return {
             note,
             params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) },
-            arrays: layer(kernel, G, segment, integers(B, T + 1)),
+            arrays: layer(kernel, G, segment, rowsOf(integers(B, T + 1), T, 0, kernel)),
           };
         }),
       ),
@@ -143,7 +161,7 @@ export function scanCases(kernel: Kernel): KernelCase[] {
   ].flatMap(([T, B, H]) =>
     lanesOf(T).map(({ note, ...part }): KernelCase => {
       const segment = { ...part, T, B, H, hBase: 13 };
-      return { note, params: segment, arrays: layer(kernel, gatesOf(kernel), segment, integers(B, T + 1)) };
+      return { note, params: segment, arrays: layer(kernel, gatesOf(kernel), segment, rowsOf(integers(B, T + 1), T, 0, kernel)) };
     }),
   );
 }
@@ -182,7 +200,7 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
         // A gate without parameters is normalised with none; a scale of 1/√ε would make much of what a product rounds.
         const hasWeights = cell.gateNames.map((gate) => (cell.parameterGates ?? cell.gateNames).includes(gate));
         const arrays: Record<string, NumericArray> = {
-          ...layer(kernel, G, segment, lengths),
+          ...layer(kernel, G, segment, rowsOf(lengths, T, T - 1, kernel)),
           weights: floats(laneStart(lanes, rows * H) * G, -0.4, 0.6).map((v, n) => (hasWeights[n % G] ? v : 0)),
           recurrent: floats(lanes * size + spare, backward ? 0.3 : -1, 1.5),
           masked: floats(laneStart(lanes, hSize(segment)) + spare),

@@ -11,6 +11,7 @@
  * shaders/lib/lane.wgsl has the same arithmetic.
  */
 import { align, type Params } from "../../kernels/kernel.ts";
+import type { NumericArray, Tensor } from "../../tensor/tensor.ts";
 
 export const segmentParams = {
   lanes: "u32",
@@ -35,6 +36,31 @@ export interface Step {
   readonly cPrevious: number;
   readonly cCurrent: number;
   readonly dy: number;
+}
+
+/** Of a row that has all steps up to its end, `lengths` holds their number; of one that may lack any, this bit and where its bits begin. */
+const hasBits = 2 ** 31;
+
+/** Whether a row has step t. */
+export function hasStep(lengths: NumericArray, row: number, t: number): boolean {
+  const steps = lengths[row];
+  if (steps < hasBits) return t < steps;
+  return ((lengths[steps - hasBits + (t >>> 5)] >>> (t & 31)) & 1) === 1;
+}
+
+/** Numbers of `lengths` for rows that may lack any of T steps. */
+export const stepBits = (T: number, B: number): number => B * (1 + Math.ceil(T / 32));
+
+/** `lengths` of such rows. @param mask [T, B], 0 for a step that the row lacks */
+export function lengthsOfMask({ shape: [T, B], data }: Tensor): Uint32Array {
+  const words = new Uint32Array(stepBits(T, B));
+  const each = Math.ceil(T / 32);
+  for (let row = 0; row < B; row++) {
+    const first = B + row * each;
+    words[row] = hasBits + first;
+    for (let t = 0; t < T; t++) if (data[t * B + row] !== 0) words[first + (t >>> 5)] |= 1 << (t & 31);
+  }
+  return words;
 }
 
 export const laneStart = (lane: number, size: number): number => lane * align(size);

@@ -6,7 +6,7 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
-import { cellTexts, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { cellTexts, constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
 import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./two-phase.ts";
@@ -35,7 +35,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: cellSources(cell, `loop-${pass}`, form),
   texts: cellTexts(cell),
-  constants: { ...cell.constants, threads: threadsFor(units), rows: rowsFor(batch) },
+  constants: { ...constantsOf(cell, form), threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });
 
@@ -56,7 +56,7 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
   texts: cellTexts(cell),
-  constants: { ...cell.constants, threads: threadsFor(units) },
+  constants: { ...constantsOf(cell, form), threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });
 

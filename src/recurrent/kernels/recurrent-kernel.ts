@@ -11,6 +11,8 @@ export interface KernelForm {
   readonly stacked?: boolean;
   /** The weights are pairs of halves, a unit's gates in whole words; see `half-storage.ts`. */
   readonly half?: boolean;
+  /** Rows may lack any steps, not only those behind their end; see `hasStep`. */
+  readonly gaps?: boolean;
 }
 
 export type Phase = 0 | 1;
@@ -28,7 +30,15 @@ export interface RecurrentParts {
 }
 
 /** The ends of kernel names. */
-export const formName = ({ stacked, half }: KernelForm): string => `${stacked ? ":stacked" : ""}${half ? ":half" : ""}`;
+export const formName = ({ stacked, half, gaps }: KernelForm): string =>
+  `${stacked ? ":stacked" : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
+
+/** Pipeline constants of a cell in this form. */
+export const constantsOf = ({ constants }: Cell, { stacked, gaps }: KernelForm): Record<string, number> => ({
+  ...constants,
+  ...(stacked ? { stacked: 1 } : {}),
+  ...(gaps ? { hasGaps: 1 } : {}),
+});
 
 /** The bindings with weights of this form. */
 export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B =>

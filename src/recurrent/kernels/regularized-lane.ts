@@ -4,7 +4,7 @@ import type { CellArithmetic, Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/arithmetics.ts";
 import type { Cell } from "../cells/cell.ts";
 import { philox, uniformOf } from "../../kernels/philox.ts";
-import { laneStart, type Step } from "./lanes.ts";
+import { hasStep, laneStart, type Step } from "./lanes.ts";
 import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
 
 /** The steps of a kernel in one lane: what both twins need of cell, form and params. */
@@ -40,7 +40,7 @@ export class LaneSteps {
   }
 
   alive(step: Step, at: number): boolean {
-    return step.t < this.arrays.lengths[Math.floor(at / this.p.H)];
+    return hasStep(this.arrays.lengths, Math.floor(at / this.p.H), step.t);
   }
 
   /** Weight number `g` from `from` to `to`, both units; rows H and above are those behind U. */

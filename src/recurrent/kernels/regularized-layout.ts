@@ -15,6 +15,8 @@ export interface RegularizedForm {
   readonly zones: boolean;
   readonly drops: boolean;
   readonly fused: boolean;
+  /** As of a `KernelForm`. */
+  readonly gaps?: boolean;
 }
 
 /** Values of `statistics`: of the batch; of the batch, and kept; as they were kept. */

@@ -16,7 +16,7 @@
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Bindings, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
-import { cellTexts, type RecurrentParts } from "./recurrent-kernel.ts";
+import { cellTexts, constantsOf, type RecurrentParts } from "./recurrent-kernel.ts";
 import { mostLoopUnits } from "./loop.ts";
 import {
   gateBits,
@@ -44,7 +44,7 @@ export const regularizedForwardBindings = {
   weights,
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
-  lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
+  lengths: { access: "read", type: "u32", shape: "[B]: steps of each row; or where the bits of its steps begin, which lie behind" },
   recurrent: {
     access: "read_write",
     type: "f32",
@@ -65,7 +65,7 @@ export const regularizedBackwardBindings = {
   weights,
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
-  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]" },
+  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end" },
   carry: { access: "read_write", type: "f32", shape: "lanes of `carryParts` times [B, H], each from a multiple of 64 on" },
   recurrent: {
     access: "read_write",
@@ -82,8 +82,14 @@ const threadsOf = (units: number, { normalization }: RegularizedForm): number =>
 function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: RegularizedForm) {
   const threads = threadsOf(units, form);
   const [firstGates, secondGates] = gateBits(cell);
-  const { normalization, zones, drops, fused } = form;
-  const flags = [normalization, ...(zones ? ["zoneout"] : []), ...(drops ? ["dropout"] : []), ...(fused ? ["fused"] : [])];
+  const { normalization, zones, drops, fused, gaps } = form;
+  const flags = [
+    normalization,
+    ...(zones ? ["zoneout"] : []),
+    ...(drops ? ["dropout"] : []),
+    ...(fused ? ["fused"] : []),
+    ...(gaps ? ["gaps"] : []),
+  ];
   return {
     name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${threads}`,
     recurrent: { cell, strategy: "regularized", pass, form: {}, regularized: form } as const,
@@ -104,7 +110,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
     ],
     texts: cellTexts(cell),
     constants: {
-      ...cell.constants,
+      ...constantsOf(cell, { gaps }),
       normalizes: normalizes[normalization],
       normalizesMemory: normalizesMemory(cell, form) ? 1 : 0,
       firstGates,

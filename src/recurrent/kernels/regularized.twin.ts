@@ -194,7 +194,7 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
   for (const at of elements) {
     const alive = lane.alive(step, at);
     const { dh, dc, hBeside, cBeside, pair, product } = reaching(lane, arrays, step, at, alive);
-    carry.set([hBeside, cBeside], pair);
+    carry.set([hBeside + (alive ? 0 : arrays.dy[step.dy + at]), cBeside], pair);
     carry[product] = 0;
     const saved = (step.gates + at) * G;
     if (!alive) {

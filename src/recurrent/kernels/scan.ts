@@ -11,15 +11,15 @@ import type { Cell } from "../cells/cell.ts";
 import { defineKernel, elementGroups, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
 import { segmentParams } from "./lanes.ts";
-import { cellTexts, type RecurrentParts } from "./recurrent-kernel.ts";
+import { cellTexts, constantsOf, formName, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { backwardBindings, forwardBindings } from "./step.ts";
 
 /** Columns of a workgroup, a column being a unit of a row; as in shaders/lib/scan.wgsl. */
 const columns = 8;
 
-const variant = (cell: Cell, pass: RecurrentParts["pass"]) => ({
-  name: `scan-${pass}:${cell.name}`,
-  recurrent: { cell, strategy: "scan", pass, form: {} } as const,
+const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
+  name: `scan-${pass}:${cell.name}${formName(form)}`,
+  recurrent: { cell, strategy: "scan", pass, form } as const,
   sources: [
     "lib/activations",
     "lib/linear-index",
@@ -31,7 +31,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"]) => ({
     `strategies/scan-${pass}`,
   ],
   texts: cellTexts(cell),
-  constants: cell.constants,
+  constants: constantsOf(cell, form),
   params: segmentParams,
   workgroups: ({ lanes, B, H }: { lanes: number; B: number; H: number }): Workgroups => {
     const [x, y] = elementGroups(B * H, columns);
@@ -40,13 +40,13 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"]) => ({
 });
 
 /** Of a cell whose h_t is a⊙h_{t-1} + b, with gates that see neither h_{t-1} nor a c. */
-export const scanForward = (cell: Cell) => {
+export const scanForward = (cell: Cell, form: KernelForm = {}) => {
   const { gates, h, lengths } = forwardBindings;
-  return defineKernel({ ...variant(cell, "forward"), bindings: { gates, h, lengths } });
+  return defineKernel({ ...variant(cell, "forward", form), bindings: { gates, h, lengths } });
 };
 
 /** Leaves in `carry` what reaches the segment before, and 0 for the c that there is not. */
-export const scanBackward = (cell: Cell) => {
+export const scanBackward = (cell: Cell, form: KernelForm = {}) => {
   const { gates, h, dy, carry, lengths } = backwardBindings;
-  return defineKernel({ ...variant(cell, "backward"), bindings: { gates, h, dy, carry, lengths } });
+  return defineKernel({ ...variant(cell, "backward", form), bindings: { gates, h, dy, carry, lengths } });
 };

@@ -9,7 +9,7 @@
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
-import { cellTexts, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { cellTexts, constantsOf, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 
 /** Batch rows that one thread of the step kernels owns. */
@@ -30,7 +30,7 @@ export const forwardBindings = {
   },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
-  lengths: { access: "read", type: "u32", shape: "[B]: steps of each row" },
+  lengths: { access: "read", type: "u32", shape: "[B]: steps of each row; or where the bits of its steps begin, which lie behind" },
 } as const;
 
 export const backwardBindings = {
@@ -47,7 +47,7 @@ export const backwardBindings = {
   },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
-  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]; stacked, of the last only" },
+  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end; stacked, of the last only" },
   carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh and dc that reach the step before" },
   dRecurrent: {
     access: "read_write",
@@ -77,7 +77,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, `step-${pass}`, form),
   texts: cellTexts(cell),
-  constants: form.stacked ? { ...cell.constants, stacked: 1 } : cell.constants,
+  constants: constantsOf(cell, form),
   workgroups: stepGroups,
 });
 

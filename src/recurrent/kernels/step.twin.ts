@@ -6,7 +6,7 @@ import type { Cell } from "../cells/cell.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
 import { backwardMatrix, forwardMatrix, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
-import { laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
+import { hasStep, laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
 import type { backwardBindings, forwardBindings, stepBackward, stepForward } from "./step.ts";
 import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
 
@@ -64,7 +64,7 @@ export function forwardUnits(
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
-      if (step.t >= lengths[row]) {
+      if (!hasStep(lengths, row, step.t)) {
         h[step.hCurrent + at] = h[step.hPrevious + at];
         if (cell.usesC) c[step.cCurrent + at] = c[step.cPrevious + at];
         continue;
@@ -144,8 +144,8 @@ export function backwardUnits(
       const at = row * H + unit;
       const saved = (step.gates + at) * G;
       const reach = (laneStart(lane, B * H) + at) * 2;
-      const dh = carry[reach] + product[at];
-      if (step.t >= lengths[row]) {
+      const dh = carry[reach] + product[at] + (dy?.[at] ?? 0);
+      if (!hasStep(lengths, row, step.t)) {
         carry[reach] = dh;
         for (let g = 0; g < G; g++) gates[saved + g] = 0;
         if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = 0;
@@ -157,7 +157,7 @@ export function backwardUnits(
         h[step.hCurrent + at],
         cell.usesC ? c[step.cPrevious + at] : 0,
         cell.usesC ? c[step.cCurrent + at] : 0,
-        dh + (dy?.[at] ?? 0),
+        dh,
         carry[reach + 1],
         perUnit(unit),
       );

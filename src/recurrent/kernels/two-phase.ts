@@ -7,7 +7,16 @@
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
-import { cellTexts, formName, weightsSource, withWeights, type KernelForm, type Phase, type RecurrentParts } from "./recurrent-kernel.ts";
+import {
+  cellTexts,
+  constantsOf,
+  formName,
+  weightsSource,
+  withWeights,
+  type KernelForm,
+  type Phase,
+  type RecurrentParts,
+} from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { forwardBindings, stepGroups } from "./step.ts";
 
@@ -20,7 +29,7 @@ export const twoPhaseBackwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient" },
   weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k" },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
-  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H]" },
+  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end" },
   carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh that reaches the step before; what phase 1 wants kept" },
   lengths: { access: "read", type: "u32", shape: "[B]" },
 } as const;
@@ -43,7 +52,7 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
   recurrent: { cell, strategy: "step", pass, form, phase } as const,
   sources: twoPhaseSources(cell, `two-phase-${pass}`, form),
   texts: cellTexts(cell),
-  constants: { ...cell.constants, phase },
+  constants: { ...constantsOf(cell, form), phase },
   workgroups: stepGroups,
 });
 

@@ -1,7 +1,7 @@
 /** The twins of two-phase.ts. */
 import { twoPhaseArithmeticOf } from "../cells/arithmetics.ts";
 import type { Phase, RecurrentParts } from "./recurrent-kernel.ts";
-import { laneStart, stepAt } from "./lanes.ts";
+import { hasStep, laneStart, stepAt } from "./lanes.ts";
 import { weightNumbers } from "./step.twin.ts";
 import type { twoPhaseBackward, twoPhaseForward } from "./two-phase.ts";
 import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
@@ -24,7 +24,7 @@ export function twoPhaseForwardTwin({ cell, form }: RecurrentParts, phase: Phase
       for (let row = 0; row < B; row++) {
         for (let unit = 0; unit < H; unit++) {
           const at = row * H + unit;
-          if (step.t >= lengths[row]) {
+          if (!hasStep(lengths, row, step.t)) {
             if (phase === 0) c[step.cCurrent + at] = 0;
             else h[step.hCurrent + at] = h[step.hPrevious + at];
             continue;
@@ -78,7 +78,7 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
           const saved = (step.gates + at) * G;
           const reach = (carried + at) * 2;
           const hPrevious = h[step.hPrevious + at];
-          const active = step.t < lengths[row];
+          const active = hasStep(lengths, row, step.t);
           if (phase === 1) {
             if (!active) continue;
             const out = arithmetic.secondBackward(Array.from(gates.subarray(saved, saved + G)), hPrevious, product, carry[reach + 1]);
@@ -87,13 +87,13 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
             carry[reach + 1] = 0;
             continue;
           }
-          const dh = product + carry[reach];
+          const dh = product + carry[reach] + (tail ? 0 : dy[step.dy + at]);
           if (tail || !active) {
             carry[reach] = dh;
             if (!tail) gates.fill(0, saved, saved + G);
             continue;
           }
-          const out = arithmetic.firstBackward(Array.from(gates.subarray(saved, saved + G)), hPrevious, dh + dy[step.dy + at]);
+          const out = arithmetic.firstBackward(Array.from(gates.subarray(saved, saved + G)), hPrevious, dh);
           gates.set(out.gates, saved);
           carry[reach] = out.dhPrevious;
           carry[reach + 1] = out.kept;

@@ -52,7 +52,7 @@ export class LastStep extends Module {
 
   /** The output at the last step, of both directions. */
   private lastStep(context: Context, input: Variable): Variable {
-    if (context.lengths)
+    if (context.lengths && !context.hasGaps)
       throw new RnnError(
         "option",
         "LastStep",

@@ -56,6 +56,12 @@ export function projected(
     const result = walk(ofMemory(inputWeight), x);
     return { ...result, y: project("h", result.y), finalH: last(result) };
   }
+  if (context.hasGaps)
+    throw new RnnError(
+      "option",
+      label,
+      "a projected layer that begins with a given state takes lengths, but no stepMask; leave out one of both",
+    );
   const h0 = slice(tape, `${label}.h0`, initialH, 0, 0, B).reshaped([1, B, P]);
   const whole = context.lengths === undefined;
   const first = whole ? atEnd(context, label, h0, x.shape[0], reverse) : atFirstStep(context, label, h0, x.shape[0], reverse, lengths);

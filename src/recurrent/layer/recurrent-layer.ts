@@ -188,7 +188,7 @@ export abstract class RecurrentLayer extends Module {
     layer: number,
     x: Variable,
     lanes: readonly Lane[],
-    lengths: RecurrentOptions["lengths"],
+    rows: Pick<RecurrentOptions, "lengths" | "hasGaps">,
   ): RecurrentResult[] {
     const { tape } = context;
     const op = tape.options.recurrent ?? recurrent;
@@ -196,7 +196,7 @@ export abstract class RecurrentLayer extends Module {
     const run = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
       op(tape, some.length > 1 ? label : some[0].label, input, some, {
         cell: this.cell,
-        lengths,
+        ...rows,
         regularization: this.regularizer.of(context, some.length, suffix),
       });
     const suffixes = this.suffixes(layer);
@@ -207,7 +207,7 @@ export abstract class RecurrentLayer extends Module {
           context.parameter(`weight_hr_${suffixes[n]}`),
           x,
           lane,
-          lengths,
+          rows.lengths,
           (made, input) => run([made], input, suffixes[n])[0],
         ),
       );
@@ -250,6 +250,7 @@ export abstract class RecurrentLayer extends Module {
     const { tape } = context;
     let x = input;
     const [T, B] = x.shape;
+    const { hasGaps } = context;
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = (size: number): number[] => [this.numLayers * this.directions, B, size];
     const h0 = context.initialState("h", stateShape(this.outputSize));
@@ -263,14 +264,14 @@ export abstract class RecurrentLayer extends Module {
     const keep = ({ y, finalH, finalC }: RecurrentResult, label: string): Variable => {
       hN.push(finalH);
       if (finalC) cN.push(finalC);
-      return context.lengths ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
+      return context.lengths && !hasGaps ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
     };
     const dropsOut = this.dropout > 0 && context.training;
     const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
     const stacked = plain && !this.readsBackwards && !dropsOut && canStack(tape, this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
-      const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, stacked });
+      const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, hasGaps, stacked });
       hN.push(...results.slice(0, -1).map(({ finalH }) => finalH));
       cN.push(...results.slice(0, -1).flatMap(({ finalC }) => finalC ?? []));
       x = keep(results[results.length - 1], layers[layers.length - 1].label);
@@ -280,7 +281,7 @@ export abstract class RecurrentLayer extends Module {
         x = dropElements(context, `l${layer}.dropout`, x, this.dropout, this.variational ? 0 : undefined);
       }
       const lanes = lanesOf(layer);
-      const outputs = this.layer(context, layer, x, lanes, lengths).map((result, n) => keep(result, lanes[n].label));
+      const outputs = this.layer(context, layer, x, lanes, { lengths, hasGaps }).map((result, n) => keep(result, lanes[n].label));
       x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
     context.finalState("h", stateShape(this.outputSize), hN);

@@ -54,7 +54,7 @@ export class RowRecurrence implements Recurrence {
 
   /** @param fused whether the kernel makes U·h_{t-1} itself, so that one dispatch does all steps */
   constructor(
-    { tape, label, cell, whole, lanes }: Site,
+    { tape, label, cell, whole, lanes, form: { gaps } }: Site,
     private readonly of: Regularization,
     fused: boolean,
   ) {
@@ -69,7 +69,7 @@ export class RowRecurrence implements Recurrence {
       );
     if (training && running && whole.B === 1)
       throw new RnnError("shape", label, "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance");
-    this.form = { normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0, fused };
+    this.form = { normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0, fused, gaps };
     this.ownsBiases = normalization !== "none";
     const width = carryParts(this.G, this.form).count;
     this.carry = { shape: [align(whole.B * whole.H) * width], width };

@@ -4,12 +4,12 @@ import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
 import type { Strategy } from "./strategy.ts";
 
 const dispatches: PlainDispatches = {
-  forward({ tape: { recording }, cell }, { segment, gates, h, lengths }) {
-    recording.dispatch(scanForward(cell), { gates, h, lengths }, segment);
+  forward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }) {
+    recording.dispatch(scanForward(cell, { gaps }), { gates, h, lengths }, segment);
   },
 
-  backward({ tape: { recording }, cell }, { segment, gates, h, lengths }, { dy, carry }) {
-    recording.dispatch(scanBackward(cell), { gates, h, dy, carry, lengths }, segment);
+  backward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }, { dy, carry }) {
+    recording.dispatch(scanBackward(cell, { gaps }), { gates, h, dy, carry, lengths }, segment);
   },
 };
 

@@ -6,10 +6,19 @@ import { firstOfPairs, gateCount, gru, gruBackward, gruForward, hasPeepholes, ls
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
 
+/** Whether a row has step t; see shaders/lib/lane.wgsl. */
+@inline
+export function hasStep(lengths: usize, row: usize, t: usize): bool {
+  const steps = load<u32>(lengths + (row << 2));
+  if (steps < 0x80000000) return t < <usize>steps;
+  const bits = load<u32>(lengths + (<usize>(steps & 0x7fffffff) + (t >> 5) << 2));
+  return ((bits >> (<u32>t & 31)) & 1) != 0;
+}
+
 /** First row after `row` whose being alive at step t differs from that of `row`, at most `end`. */
 export function endOfRun(lengths: usize, row: usize, end: usize, t: usize): usize {
-  const alive = t < load<u32>(lengths + (row << 2));
-  do row++; while (row < end && t < load<u32>(lengths + (row << 2)) == alive);
+  const alive = hasStep(lengths, row, t);
+  do row++; while (row < end && hasStep(lengths, row, t) == alive);
   return row;
 }
 
@@ -25,7 +34,7 @@ export function stepForward(
     const next = endOfRun(lengths, row, end, t);
     const units = (next - row) * H;
     const previous = (previousSlot * B + row) * H << 2, current = (currentSlot * B + row) * H << 2;
-    if (t < load<u32>(lengths + (row << 2))) {
+    if (hasStep(lengths, row, t)) {
       const at = gates + ((t * B + row) * width << 2);
       // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
       const recurrent = cell == gru ? work + (row * width << 2) : at;
@@ -85,7 +94,7 @@ export function stepBackward(
     const at = row * H << 2;
     const saved = (t * size + at) * G;
     const previous = previousSlot * size + at, current = currentSlot * size + at;
-    if (t < load<u32>(lengths + (row << 2))) {
+    if (hasStep(lengths, row, t)) {
       const together = unitsTogether(cell, variant, units, H) << 2;
       for (let i: usize = 0; i < units << 2; i += together) {
         backwardUnits(
@@ -95,6 +104,7 @@ export function stepBackward(
       }
     } else {
       addToCarry(carry + (at << 1), work + at, units);
+      addToCarry(carry + (at << 1), dy + t * size + at, units);
       memory.fill(gates + saved, 0, (units << 2) * G);
       if (cell == gru) memory.fill(dRecurrent + saved, 0, (units << 2) * G);
     }

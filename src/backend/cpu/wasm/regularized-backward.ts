@@ -3,6 +3,7 @@
 import { firstOfPairs, gateCount, gru, gruBackward, lstm, lstmBackward, lstmGatesBackward, ofGate, rnnBackward, secondOfPairs, slope, squashes, storePairs, tanhSlope } from "./cells";
 import { tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
+import { addToCarry } from "./recurrent-step";
 import { addWithProduct, asKept, average, batch, draw, factors, isAlive, remainsC, remainsH, Step, sumsAt, unitsAt } from "./regularized-step";
 
 // Arrays in `work`, by number: ∂L/∂h and ∂L/∂c of what the cell made (of an LSTM whose memory is normalised the former becomes
@@ -39,6 +40,7 @@ function backwardGroup(s: Step, first: usize, end: usize): void {
   for (let row = first; row < end; row++) {
     if (!isAlive(s, row)) {
       pass(s, row);
+      addToCarry(pairs(s, row), s.dy + (row * s.H << 2), s.H);
       memory.fill(s.gates + row * width, 0, width);
       memory.fill(s.r + row * width, 0, width);
       continue;

@@ -5,6 +5,7 @@
 // them starts anew at `wrap` bytes.
 import { ofGate } from "./cells";
 import { inside, storeFirst } from "./lanes";
+import { hasStep } from "./recurrent-step";
 import { philoxWords, sums } from "./scratch";
 
 /** A call's arguments, as src/backend/cpu/fast-regularized.ts writes them. Addresses are those of the step, in bytes. */
@@ -69,7 +70,7 @@ export const asKept: usize = 2;
 
 @inline
 export function isAlive(s: Step, row: usize): bool {
-  return s.t < load<u32>(s.lengths + (row << 2));
+  return hasStep(s.lengths, row, s.t);
 }
 
 // Arrays [B, H] in `work`: what remains of h and of c, and by what dropping multiplies.

@@ -4,7 +4,7 @@ import { firstOfPairs, gate0, gate1, gate2, rest, signed, slope, storeGates3, st
 import { sigmoid, tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { product } from "./matmul";
-import { addToCarry, endOfRun } from "./recurrent-step";
+import { addToCarry, endOfRun, hasStep } from "./recurrent-step";
 
 /** `work`: room for [B, H·3] numbers. */
 export function twoPhaseForward(
@@ -18,7 +18,7 @@ export function twoPhaseForward(
     const rows = end - first;
     const previous = h + (previousSlot * B + first) * row, current = (currentSlot * B + first) * row;
     const at = gates + (t * B + first) * width;
-    if (t >= load<u32>(lengths + (first << 2))) {
+    if (!hasStep(lengths, first, t)) {
       if (phase == 0) memory.fill(c + current, 0, rows * row);
       else memory.copy(h + current, previous, rows * row);
     } else if (phase == 0) {
@@ -93,9 +93,10 @@ export function twoPhaseBackward(
     const at = first * H << 2;
     const saved = gates + (t * size + at) * 3;
     const previous = h + previousSlot * size + at;
-    if (t >= load<u32>(lengths + (first << 2))) {
+    if (!hasStep(lengths, first, t)) {
       if (phase == 0) {
         addToCarry(carry + (at << 1), work + at, units);
+        addToCarry(carry + (at << 1), dy + t * size + at, units);
         memory.fill(saved, 0, units * 12);
       }
     } else if (phase == 0) firstBackward(keeps, units, saved, previous, work + at, dy + t * size + at, carry + (at << 1));
