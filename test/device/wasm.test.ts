@@ -27,7 +27,18 @@ beforeAll(async () => {
 });
 
 /** Parts of the names of kernels that WebAssembly does not have: those of a few numbers, those that no large model is slow in, those that only a GPU is given, and those of halves. */
-const twinsOnly = ["sample", "choose", "advance", "loss-sum", "gradient-norm$", "binary", "squared", ":stacked", "half", "peephole-"];
+const twinsOnly = [
+  "sample",
+  "choose",
+  "advance",
+  "loss-sum",
+  "gradient-norm$",
+  "binary",
+  "squared",
+  ":stacked",
+  "half",
+  "per-unit-gradient",
+];
 const hasFastKernel = ({ name }: Kernel): boolean => !twinsOnly.some((part) => new RegExp(part).test(name));
 
 type Arrays = Record<string, NumericArray>;
