@@ -66,8 +66,8 @@ backend.prepare = ({ commands }) => {
 };
 
 /** Threads of a workgroup, as the shader and the pipeline's constants say. */
-function threadsOf(kernel: Kernel): number {
-  const size = /@workgroup_size\(([^)]*)\)/.exec(backend.pipelines.source(kernel))![1];
+async function threadsOf(kernel: Kernel): Promise<number> {
+  const size = /@workgroup_size\(([^)]*)\)/.exec(await backend.pipelines.source(kernel))![1];
   return size.split(",").reduce((product, word) => product * (kernel.constants?.[word.trim()] ?? Number.parseInt(word, 10)), 1);
 }
 
@@ -107,6 +107,6 @@ for (const [name, { kernel, uses }] of [...kernels].sort(([one], [other]) => one
   writeSync(2, `@@ ${name}\n`);
   await backend.pipelines.get(kernel);
   writeSync(2, `@@end ${name}\n`);
-  writeSync(1, `${JSON.stringify({ name, threads: threadsOf(kernel), rows: rowsOf(kernel), uses })}\n`);
+  writeSync(1, `${JSON.stringify({ name, threads: await threadsOf(kernel), rows: rowsOf(kernel), uses })}\n`);
 }
 process.exit(0);

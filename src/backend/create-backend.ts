@@ -137,7 +137,7 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
 
 /** The backend after its self-test, or the CPU's in its place. */
 async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOptions): Promise<Backend> {
-  const version = `${packageVersion} ${backend.pipelines.fingerprint}`;
+  const version = `${packageVersion} ${await backend.pipelines.fingerprint()}`;
   const { adapter } = backend;
   let selfTest: SelfTest;
   if (kept !== true && kept.version === version && kept.adapter === adapter) selfTest = kept;

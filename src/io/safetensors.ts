@@ -44,7 +44,7 @@ export function encodeSafetensors(
   for (const [name, value] of takeEntries("encodeSafetensors", "tensors", "tensors", tensors)) {
     if (name === metadataName)
       throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
-    const { shape, data } = takeForFile("encodeSafetensors", `"${name}"`, value);
+    const { shape, data } = takeForFile("encodeSafetensors", `"${clip(name)}"`, value);
     header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
     arrays.push(data);
   }
@@ -187,14 +187,14 @@ const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as nu
 function readEntry(name: string, value: unknown): Entry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    return fail(`"${name}" has no valid shape and data_offsets`);
+    return fail(`"${clip(name)}" has no valid shape and data_offsets`);
   }
   if (typeof dtype !== "string" || !Object.hasOwn(readers, dtype))
-    return fail(`"${name}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
+    return fail(`"${clip(name)}" must have one of the types ${Object.keys(readers).join(", ")}, got ${show(dtype)}`);
   const reader = readers[dtype];
   const [first, last] = offsets as [number, number];
   const size = sizeOf(shape) * reader.size;
-  if (last - first !== size) fail(`"${name}" of shape [${shape.join(", ")}] needs ${size} bytes, its data_offsets give ${last - first}`);
+  if (last - first !== size) fail(`"${clip(name)}" of shape ${show(shape)} needs ${size} bytes, its data_offsets give ${last - first}`);
   return { shape, reader, first, last };
 }
 
@@ -203,10 +203,10 @@ function checkRanges(entries: readonly (readonly [string, Entry])[], length: num
   let end = 0;
   let before = "the header";
   for (const [name, { first, last }] of [...entries].sort(([, a], [, b]) => a.first - b.first || a.last - b.last)) {
-    if (last > length) fail(`the file is truncated: "${name}" ends at byte ${last} of the data, which has ${length}`);
-    if (first !== end) fail(`"${name}" must start at byte ${end} of the data, where ${before} ends, but starts at ${first}`);
+    if (last > length) fail(`the file is truncated: "${clip(name)}" ends at byte ${last} of the data, which has ${length}`);
+    if (first !== end) fail(`"${clip(name)}" must start at byte ${end} of the data, where ${before} ends, but starts at ${first}`);
     end = last;
-    before = `"${name}"`;
+    before = `"${clip(name)}"`;
   }
   if (end !== length) fail(`the data must end where ${before} does, at byte ${end}, but has ${length} bytes`);
 }

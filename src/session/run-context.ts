@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import { RnnError } from "../errors.ts";
+import { clip, RnnError } from "../errors.ts";
 import { Avoided, nothingAvoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
@@ -199,7 +199,7 @@ export class RunContext implements ContextHost {
     for (const path of Object.keys(states.shapes)) {
       if (this.initials.has(path)) continue;
       const known = [...this.states.keys()].map((k) => `"${k}"`).join(", ") || "none";
-      throw new RnnError("option", "state", `this model has no state "${path}"; its states are ${known}`);
+      throw new RnnError("option", "state", `this model has no state "${clip(path)}"; its states are ${known}`);
     }
   }
 }

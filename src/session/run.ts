@@ -1,6 +1,6 @@
 /** Runs a model alone: forward, or forward and backward. */
 import type { Backend } from "../backend/backend.ts";
-import { checkBoolean, checkInteger, RnnError } from "../errors.ts";
+import { checkBoolean, checkInteger, clip, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Variable } from "../ops/tape.ts";
 import { takeEntries, takeOptions } from "../options.ts";
@@ -247,7 +247,7 @@ function cotangentData(context: RunContext, { output, state }: TakenCotangents):
   }
   for (const [path, { shape, data: values }] of Object.entries(state)) {
     const known = context.states.get(path);
-    if (!known) throw new RnnError("option", "cotangents", `this model has no state "${path}"`);
+    if (!known) throw new RnnError("option", "cotangents", `this model has no state "${clip(path)}"`);
     checkShape("cotangents", `state "${path}"`, shape, known.shape);
     const size = values.length / shape[0];
     for (let i = 0; i < shape[0]; i++) data[`cotangent.${path}.${i}`] = values.slice(i * size, (i + 1) * size);

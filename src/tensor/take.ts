@@ -2,7 +2,7 @@
  * How numbers come in, everywhere: they are copied once, when the call is made, into an array of the package's own and
  * of the right type, and the copy is what is checked. What the caller does to the original afterwards changes nothing.
  */
-import { allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
+import { clip, allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
 import { finiteProblem, type NumericArray, type Tensor } from "./tensor.ts";
 
@@ -174,7 +174,15 @@ function shapeOf(where: string, name: string, shape: unknown): number[] {
  * @param pattern sizes that it must have, as in `checkShape`
  * @throws RnnError `shape` if it is none or its data do not fill its shape, `data` for a number that `content` excludes
  */
-export function takeTensor(where: string, name: string, value: unknown, content: Content, pattern?: readonly (number | string)[]): Tensor {
+export function takeTensor(
+  where: string,
+  called: string,
+  value: unknown,
+  content: Content,
+  pattern?: readonly (number | string)[],
+): Tensor {
+  // It may come from a file.
+  const name = clip(called);
   return reading("data", where, name, () => {
     const wrapped = typeof value === "object" && value !== null && !isList(value);
     const { shape: given, data: list } = wrapped ? (value as { shape?: unknown; data?: unknown }) : { shape: undefined, data: value };

@@ -1,5 +1,5 @@
 import type { BatchLike } from "../data/batch.ts";
-import { checkBoolean, RnnError } from "../errors.ts";
+import { checkBoolean, clip, RnnError } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { takeOptions } from "../options.ts";
@@ -113,7 +113,7 @@ export class LossRecorder {
       checkFinite("checkpoint", `"${label}"`, values[label]);
     }
     const unknown = Object.keys(values).find((label) => !carried.has(label));
-    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${unknown}", which this trainer does not carry`);
+    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${clip(unknown)}", which this trainer does not carry`);
   }
 
   private planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {

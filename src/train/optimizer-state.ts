@@ -1,5 +1,5 @@
 import type { DeviceBuffer } from "../backend/backend.ts";
-import { checkNumber, RnnError } from "../errors.ts";
+import { checkNumber, clip, RnnError } from "../errors.ts";
 import { gradientNorm, gradientNormPartial, mostInOneGroup, mostUnclippedNorm, normGroups } from "../kernels/gradient-norm.ts";
 import { align } from "../kernels/kernel.ts";
 import { keptLength } from "../kernels/optimizers.ts";
@@ -212,7 +212,7 @@ export class OptimizerState {
       throw new RnnError(
         "format",
         "checkpoint",
-        `has "optimizer.${unknown}", which this trainer's optimizer, with its options, does not keep`,
+        `has "optimizer.${clip(unknown)}", which this trainer's optimizer, with its options, does not keep`,
       );
   }
 

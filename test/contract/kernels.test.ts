@@ -3,12 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { shaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders, shaderText } from "../../src/backend/webgpu/shaders.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { kernels } from "../../src/backend/all-kernels.ts";
 import { packageVersion } from "../../src/kernels/self-test.ts";
+
+const shaders = await allShaders();
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
 const sourceOf = (kernel: Kernel): string =>
@@ -57,10 +59,12 @@ describe("the registry", () => {
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });
 
-  it("uses every WGSL file, and every WGSL file is bundled", () => {
+  it("uses every WGSL file, and every WGSL file is bundled", async () => {
     expect(files.filter((file) => !file.endsWith(".wgsl"))).toEqual([]);
     const stems = files.map((file) => file.replace(/\.wgsl$/, "")).sort();
     expect(Object.keys(shaders).sort()).toEqual(stems);
+    for (const stem of stems) expect(await shaderText(stem), stem).toBe(shaders[stem]);
+    expect(await shaderText("no such file")).toBeUndefined();
     expect([...new Set(kernels.flatMap(({ sources, texts = {} }) => sources.filter((path) => !(path in texts))))].sort()).toEqual(stems);
     for (const file of files) expect(shaders[file.replace(/\.wgsl$/, "")], file).toBe(readFileSync(`${folder}/${file}`, "utf8"));
   });

@@ -1,10 +1,12 @@
 /** Whether `verify` notices a changed shader. */
 import { expect } from "vitest";
 import { createBackend, verify } from "webgpu-rnn";
-import { shaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders } from "../../src/backend/webgpu/shaders.ts";
 import type { ShaderMutant } from "./shader-mutants.ts";
 import { subjects } from "./shader-subjects.ts";
 import { backend } from "./support.ts";
+
+const shaders = await allShaders();
 
 /** The kernels that `verify` names on a device with this change. */
 export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): Promise<string[]> {

@@ -109,7 +109,7 @@ it("verify takes infinite and undefined numbers on both sides for equal", async 
 });
 
 it("verify finds what only an update of a second step, or one that is taken back, does", async () => {
-  const { shaders } = await import("../../src/backend/webgpu/shaders.ts");
+  const { shaders } = await import("../../src/backend/webgpu/wgsl/common.ts");
   for (const from of ["parameters[i] = lastGood[kept];", "lastGood[kept] = parameters[i];", "firstMoment[i] = lastGood[kept + 64u];"]) {
     const on = await createBackend("webgpu", { shaders: { adam: shaders.adam.replace(from, "") } });
     try {

@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, explainStrategy, gradients, GRU, Linear, LSTM, type Backend, type Module, type ModelGradients } from "webgpu-rnn";
 import { testedKernels } from "../../src/backend/self-test/self-test.ts";
-import { shaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders } from "../../src/backend/webgpu/shaders.ts";
 import { Avoided, checkSelfTest, hasFallback, type SelfTest } from "../../src/kernels/self-test.ts";
 import { backend, expectClose, numbers } from "../device/support.ts";
+
+const shaders = await allShaders();
 
 const input = { shape: [3, 2, 4], data: numbers(24, 5) };
 const changed = (file: string, from: string, to: string): Record<string, string> => {

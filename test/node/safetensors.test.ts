@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RnnError, type Tensor } from "webgpu-rnn";
+import { Linear, RnnError, type Tensor } from "webgpu-rnn";
 import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
 
 /** A file from a header, as text or as an object, and data. */
@@ -319,5 +319,38 @@ describe("tensors that cannot be written", () => {
     ],
   ])("are refused: %s", (_, write, message) => {
     expect(write).toThrow(message);
+  });
+});
+
+describe("messages about a file", () => {
+  const long = "x".repeat(1e6);
+  it.each([
+    ["a type that there is not", file({ [long]: { ...f32([1], 0, 4), dtype: long } }, 4)],
+    ["a shape that the offsets do not hold", file({ [long]: f32([3], 0, 8) }, 8)],
+    ["a shape of many numbers", file({ x: f32(new Array<number>(100_000).fill(1), 0, 8) }, 8)],
+    ["no shape", file({ [long]: {} })],
+    ["offsets past the end", file({ [long]: f32([2], 0, 8) }, 4)],
+    ["a gap", file({ [long]: f32([1], 4, 8) }, 8)],
+    ["data left over", file({ [long]: f32([1], 0, 4) }, 8)],
+  ])("quote little of it: %s", (_, bytes) => {
+    expect(() => decodeSafetensors(bytes)).toThrow(RnnError);
+    try {
+      decodeSafetensors(bytes);
+    } catch (error) {
+      expect((error as Error).message.length).toBeLessThan(700);
+    }
+  });
+
+  it("quote little of a state dictionary", () => {
+    const model = new Linear(1, 1);
+    for (const values of [{ [long]: [1] }, { weight: [[1]], bias: [1], [long]: [1] }]) {
+      try {
+        model.loadStateDict(values);
+        expect.fail("was taken");
+      } catch (error) {
+        expect((error as Error).message.length).toBeLessThan(700);
+      }
+    }
+    expect(() => encodeSafetensors({ [long]: { shape: [2], data: new Float32Array(1) } })).toThrow(/^.{0,700}$/s);
   });
 });

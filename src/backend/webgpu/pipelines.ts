@@ -5,7 +5,7 @@ import type { Counters } from "../backend.ts";
 import type { Life } from "../life.ts";
 import { shaderStage } from "./constants.ts";
 import { refused, watched } from "./refusal.ts";
-import { shaders } from "./shaders.ts";
+import { allShaders, shaderText } from "./shaders.ts";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -53,21 +53,25 @@ export class Pipelines {
   }
 
   /** Tells these shaders from those of another version, or from changed ones: a hash (FNV-1a) of all files. */
-  get fingerprint(): string {
+  async fingerprint(): Promise<string> {
     let hash = 0x811c9dc5;
-    for (const text of Object.values({ ...shaders, ...this.replaced })) {
+    const files = Object.entries({ ...(await allShaders()), ...this.replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [, text] of files) {
       for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     }
     return (hash >>> 0).toString(16);
   }
 
   /** The WGSL of a kernel: its files one behind the other. */
-  source(kernel: Kernel): string {
-    return kernel.sources.map((path) => this.replaced[path] ?? kernel.texts?.[path] ?? shaders[path] ?? missing(path)).join("\n");
+  async source(kernel: Kernel): Promise<string> {
+    const texts = kernel.sources.map(
+      async (path) => this.replaced[path] ?? kernel.texts?.[path] ?? (await shaderText(path)) ?? missing(path),
+    );
+    return (await Promise.all(texts)).join("\n");
   }
 
   private async make(kernel: Kernel): Promise<Pipeline> {
-    const code = this.source(kernel);
+    const code = await this.source(kernel);
     const {
       result: { layout, module, pipelineLayout },
       refusal,
