@@ -1,5 +1,5 @@
-// Installs (on demand) and bundles the other libraries for the bench, each by itself: one that is missing or broken leaves
-// the others, the page and the terminal program alone. manifest.json says which there are, and why others are not.
+// Installs (on demand) and bundles the other libraries for the bench, each separately: if one is missing or broken, the
+// others, the page and the terminal program still work. manifest.json says which exist, and why others do not.
 import { spawn } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { existsSync, statSync } from "node:fs";
@@ -29,7 +29,7 @@ function upToDate() {
 
 function npmCi() {
   console.error("installing the other libraries into bench/node_modules (about 400 MB) …");
-  // npm says where it is; run by hand, the one on the path will do.
+  // npm sets its own path; outside of npm, use the one on PATH.
   const [command, ...args] = process.env.npm_execpath
     ? [process.execPath, process.env.npm_execpath, "ci"]
     : [process.platform === "win32" ? "npm.cmd" : "npm", "ci"];
@@ -39,7 +39,7 @@ function npmCi() {
   });
 }
 
-/** Node takes the same code as pages, but modules of its own in place of what bundlers leave empty for pages. */
+/** Node gets the same code as pages, but with real modules where bundlers put empty ones for pages. */
 const nodeSettings = {
   platform: "node",
   target: "node20",

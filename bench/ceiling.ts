@@ -1,4 +1,4 @@
-/** The best matrix product that a backend reaches in this very run: what the layers' speed is a share of. */
+/** Measures the best matrix product of a backend in this run; the speed of layers is given as a share of it. */
 import type { Backend, DeviceBuffer } from "../src/backend/backend.ts";
 import { defineKernel } from "../src/kernels/kernel.ts";
 import { chooseMatmul, type MatmulParams } from "../src/kernels/matmul.ts";
@@ -18,7 +18,7 @@ const wide = defineKernel({
   workgroups: ({ size }) => [Math.ceil(size / 64), Math.ceil(size / 64), 1],
 });
 
-/** To be given to the WebGPU backend, which knows only the package's own files. */
+/** WGSL for the WebGPU backend, which knows only the package's own files. */
 export const benchShaders = { "bench/ceiling": wideSource };
 
 interface Candidate {
@@ -62,7 +62,7 @@ const plain = (n: number) => ({
 const operandOf = (n: number): Float32Array =>
   Float32Array.from({ length: n * n }, (_, i) => Math.sin(0.7 * ((Math.floor(i / n) * (i % n)) % 1009)));
 
-/** GFLOP/s of one candidate on the square of `values`, or 0 if what it computes is something else. */
+/** GFLOP/s of one candidate on the square of `values`, or 0 if its result is wrong. */
 async function speedOf(backend: Backend, { record }: Candidate, n: number, values: Float32Array): Promise<number> {
   const recording = new Recording();
   const memory = new Map<Buffer, DeviceBuffer>();
@@ -120,7 +120,7 @@ export async function findCeiling(backend: Backend, breathe: () => Promise<void>
       if (gflops > best.gflops) best = { gflops, what: `${candidate.name} ${n}³` };
       await breathe();
     }
-    // A larger product only fills larger devices; where this one took a second, it filled this one.
+    // A larger product helps only on larger devices. If this one took a second, it has filled the device.
     if (best.gflops < 1.2 * before || performance.now() - started > 1000) break;
   }
   return best;

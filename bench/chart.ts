@@ -1,4 +1,4 @@
-/** One case: a dot and whiskers for each library, on a logarithmic axis, since libraries differ by factors. */
+/** Draws one case: a dot and whiskers for each library, on a logarithmic axis, because libraries differ by factors. */
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
 import { block } from "../demo/dom.ts";
@@ -35,7 +35,7 @@ export class Chart {
     this.build();
   }
 
-  /** Made anew each time: colours and sizes are read once, and there is little to make. */
+  /** Made again each time, because uPlot reads colours and sizes only once. */
   private build(): void {
     this.plot?.destroy();
     this.plot = undefined;
@@ -123,7 +123,7 @@ function draw(plot: uPlot, rows: readonly Row[], colour: (name: string) => strin
     ctx.arc(at, y, 5.5 * scale, 0, 2 * Math.PI);
     ctx.fill();
     if (row.library !== "webgpu-rnn") {
-      // The others are hollow, so that one's own stand out without a legend.
+      // Dots of other libraries are hollow, so this package's stand out without a legend.
       ctx.beginPath();
       ctx.arc(at, y, 3 * scale, 0, 2 * Math.PI);
       ctx.fillStyle = colour("--panel");

@@ -1,19 +1,19 @@
-/** The check that comes before the clock. */
+/** The check before anything is timed. */
 import type { Outcome } from "./problem.ts";
 
 export const tolerance = 1e-4;
 
 export interface Comparison {
-  /** Greatest |a - b| / (|b| + rms b) over all arrays. */
+  /** Largest |a - b| / (|b| + rms b) over all arrays. */
   readonly worst: number;
-  /** Why it may not be timed, or undefined. */
+  /** Why it must not be timed, or undefined. */
   readonly problem: string | undefined;
 }
 
 /**
- * Compares what a library has computed with what the twins did: |a - b| <= tolerance (|b| + rms b), element by element,
- * so that small gradients are not waved through as the zeros they nearly are.
- * @param required names that must be there
+ * Compares a library's results with the twins': |a - b| <= tolerance (|b| + rms b), element by element, so that small
+ * gradients do not pass as zeros.
+ * @param required names that must be present
  */
 export function compare(got: Outcome, expected: Outcome, required: readonly string[] = Object.keys(expected)): Comparison {
   let worst = 0;
@@ -26,7 +26,7 @@ export function compare(got: Outcome, expected: Outcome, required: readonly stri
     else if (wanted.length !== values.length) complain(`${name} has ${values.length} numbers instead of ${wanted.length}`);
     else {
       const found = worstOf(values, wanted);
-      // Written so that NaN is bad.
+      // Negated, so that NaN fails.
       if (!(found.error <= tolerance)) complain(`${name}[${found.index}] is ${values[found.index]}, the twin has ${wanted[found.index]}`);
       if (!(found.error <= worst)) worst = found.error;
     }

@@ -30,7 +30,7 @@ let state: State = "loading";
 let moreLibraries = false;
 let started = 0;
 let force: ReturnType<typeof setTimeout> | undefined;
-/** Whether the chart goes along from case to case: until the visitor chooses one. */
+/** True if the chart goes along from case to case: until the visitor chooses one. */
 let following = true;
 let showing = false;
 

@@ -1,20 +1,23 @@
-/** Times subjects sample by sample; the runner takes them round robin, so that whatever else the machine does falls on all of them alike. */
+/**
+ * Times subjects sample by sample. The runner takes them round robin, so that other work on the machine affects all of
+ * them alike.
+ */
 import { countGpuCalls } from "./gpu-calls.ts";
 import type { Subject } from "./library.ts";
 
 export interface Effort {
   /** Seconds of timing that one row may take, warm-up apart (a single run may take longer). */
   readonly seconds: number;
-  /** Samples a row at most, and at least. */
+  /** Most and fewest samples of a row. */
   readonly most: number;
   readonly least: number;
 }
 
 export const defaultEffort: Effort = { seconds: 3, most: 15, least: 3 };
 
-/** A sample should last this long, so that the clock's steps do not count for much, … */
+/** A sample should last this long, so that the clock's resolution hardly counts, … */
 const sampleMilliseconds = 60;
-/** … and this many times what a sample costs besides its runs: there is a read-back at its end, which takes milliseconds. */
+/** … and this many times the overhead of a sample: the read-back at its end takes milliseconds. */
 const fixedShare = 5;
 const longestSample = 1000;
 
@@ -41,11 +44,11 @@ export class Timed {
     ({ dispatches: this.dispatches, submits: this.submits } = counts);
   }
 
-  /** @param breathe called between runs; it may throw to end it all */
+  /** @param breathe called between runs; it may throw to end the measurement */
   static async start(subject: Subject, breathe: () => Promise<void>): Promise<Timed> {
     const started = performance.now();
     const counts = await countRun(subject);
-    // What takes seconds is warm after its first run, and one run is a sample.
+    // If a run takes seconds, one warm-up run is enough and one run is a sample.
     const slow = performance.now() - started > 3000;
     await breathe();
     const runner = await warmUp((times) => subject.run(times), slow);
@@ -64,7 +67,10 @@ export class Timed {
     return this.steadily?.samples ?? [];
   }
 
-  /** One more sample, if the effort allows: first of whole runs, then of runs without transfers. Says whether it was taken. */
+  /**
+   * Takes one more sample if time allows: first of whole runs, then of runs without transfers. @returns true if it was
+   * taken
+   */
   async further(effort: Effort): Promise<boolean> {
     if (wants(this.runner, effort)) return sample(this.runner);
     const { subject } = this;
@@ -102,7 +108,7 @@ async function sample(runner: Runner): Promise<true> {
   return true;
 }
 
-/** The first run, which is never timed: it may still compile. Also says what a run submits. */
+/** The first run, which is never timed because it may still compile. It also counts what a run submits. */
 async function countRun(subject: Subject): Promise<{ dispatches: number; submits: number }> {
   const { counters } = subject;
   if (!counters) {
@@ -118,7 +124,7 @@ async function warmUp(run: (times: number) => Promise<void>, slow = false): Prom
   return { run, samples: [], times: slow ? 1 : await timesPerSample(run), spent: 0 };
 }
 
-/** Runs per sample, from what one run and five in a row take. */
+/** Runs per sample, computed from the times of one run and of five in a row. */
 async function timesPerSample(run: (times: number) => Promise<void>): Promise<number> {
   const one = await time(() => run(1));
   if (one > 300) return 1;

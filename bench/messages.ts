@@ -1,4 +1,4 @@
-/** What the page (or the terminal program) and the worker say to each other. */
+/** The messages between the page (or the terminal program) and the worker. */
 import type { PlanOptions } from "./plan.ts";
 import type { Absence, Report } from "./report.ts";
 import type { Event } from "./runner.ts";

@@ -1,4 +1,4 @@
-/** The models of ours that are measured: a layer alone, and a character model around it. */
+/** This package's measured models: a layer alone, and a character model around it. */
 import {
   adam,
   crossEntropy,
@@ -51,7 +51,7 @@ export function characterBatch({ steps, batch }: Shape): Batch {
   };
 }
 
-/** The same batch each step: what is measured must not depend on how fast a text can be cut up. */
+/** The same batch in each step, so that the time does not depend on cutting up a text. */
 export function trainerOf(
   model: Module,
   backend: Backend,
@@ -70,11 +70,11 @@ export async function drawTokens(model: Module, backend: Backend, length: number
   return drawn;
 }
 
-/** What proves that a backend trains the character model, or draws from it, rightly. */
+/** Numbers that show that a backend trains the character model, or draws from it, correctly. */
 export async function characterOutcome(of: Case, backend: Backend, model = characterModel(of), trainer?: Trainer): Promise<Outcome> {
   if (of.mode === "generation") return { tokens: Float32Array.from(await drawTokens(model, backend, of.steps)) };
   const [losses, norms]: number[][] = [[], []];
-  // The second loss shows whether the first update was right.
+  // The second loss shows whether the first update was correct.
   for await (const { loss, gradientNorm } of (trainer ?? trainerOf(model, backend, characterBatch(of))).run({ steps: 2 })) {
     losses.push(loss);
     norms.push(gradientNorm);

@@ -23,7 +23,7 @@ import type { Outcome, Problem } from "./problem.ts";
 export interface Ours extends Library {
   /** For the best matrix product; each case has a device of its own, which takes its memory with it. */
   readonly device: Backend;
-  /** Finds out which kernels are the fastest here, before the first case. Compiling them takes a while on some devices. */
+  /** Calibrates before the first case. Compiling takes a while on some devices. */
   calibrate(): Promise<void>;
 }
 
@@ -83,11 +83,11 @@ async function forwardSubject(backend: Backend, problem: Problem): Promise<Omit<
   };
 }
 
-/** A forward pass whose input stays on the device and whose output stays there; the public `forward` brings both across. */
+/** A forward pass whose input and output stay on the device; the public `forward` transfers both. */
 async function residentForward(model: Module, backend: Backend, x: Tensor) {
   const session = Session.of(model, backend);
   const { plan, data } = planFor(model, { input: x }, { differentiates: false });
-  // Something small has to come back, so that the end can be waited for.
+  // A small read-back, to be able to wait for the end.
   const { program } = await session.make(plan, ({ recording, states }) => recording.download("end", states.get("h")!.final[0].view));
   await session.store.sync();
   return { program, data: { ...data, random: randomWords(0, 0) } };
@@ -97,7 +97,7 @@ function trainingSubject(backend: Backend, problem: Problem): Omit<Subject, "fre
   const model = loadedLayer(problem);
   const shape = [problem.steps, problem.batch, problem.hidden];
   const batch = { input: inputTensor(problem), targets: { shape, data: problem.targets }, startsSequence: true };
-  // The norm is far below 5, so that clipping is done but changes nothing: the peers do not clip.
+  // The norm is far below 5, so clipping runs but changes nothing. The other libraries do not clip.
   const trainer = trainerOf(model, backend, batch, squaredError(), sgd({ learningRate: problem.learningRate }));
   return {
     async check() {

@@ -1,8 +1,8 @@
-/** The other libraries: each is a bundle of its own beside the page or the program, made by build-peers.mjs. */
+/** The other libraries. Each is a separate bundle beside the page or the program, made by build-peers.mjs. */
 import type { Library } from "./library.ts";
 import type { Absence } from "./report.ts";
 
-/** What lies in the peers' folder as manifest.json: every library that the bench knows. */
+/** The contents of manifest.json in the peers' folder: every library that the bench knows. */
 export interface PeerEntry {
   readonly library: string;
   /** Measured without being asked for. */
@@ -24,7 +24,7 @@ export interface PeerModule {
   open(options: PeerOptions): Promise<Library[]>;
 }
 
-/** What has come of looking for the other libraries: those that can be measured, and the reasons for those that are missing. */
+/** The other libraries that can be measured, and the reasons why others are missing. */
 export interface Peers {
   readonly libraries: readonly Library[];
   readonly absent: readonly Absence[];

@@ -1,4 +1,4 @@
-/** From what a user asks for, in words that can be sent to a worker, to a plan. */
+/** Turns a user's options, which can be sent to a worker, into a plan. */
 import { allCases, cells, defaultShapes, gridShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
 import { defaultEffort } from "./measure.ts";
 import type { Plan } from "./runner.ts";

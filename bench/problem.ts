@@ -1,4 +1,4 @@
-/** The numbers of a case, the same for every library, and what the twins make of them. */
+/** The numbers of a case, the same for every library, and the twins' results. */
 import { createBackend, forward, gradients, type Backend, type Tensor } from "webgpu-rnn";
 import { flopsOf, shapeName, type Case, type Cell, type Shape } from "./cases.ts";
 import { characterOutcome, layerOf } from "./models.ts";
@@ -6,7 +6,7 @@ import { characterOutcome, layerOf } from "./models.ts";
 /** Arrays by name, e.g. `output`, `gradient weight_hh_l0`, `updated weight_hh_l0`. */
 export type Outcome = Record<string, Float32Array>;
 
-/** What a layer is given and must come to; of a whole character model only the latter, the rest being empty. */
+/** A layer's inputs and expected results; for a whole character model only the results, the inputs being empty. */
 export interface Problem extends Shape {
   readonly cell: Cell;
   /** By PyTorch's names, in PyTorch's shapes and gate order. */
@@ -15,7 +15,7 @@ export interface Problem extends Shape {
   readonly inputs: Float32Array;
   /** [steps, batch, hidden]. */
   readonly targets: Float32Array;
-  /** Such that one SGD step moves the weights by about a hundredth: enough to be seen, too little to diverge. */
+  /** Chosen so that one SGD step moves the weights by about a hundredth: enough to notice, too little to diverge. */
   readonly learningRate: number;
   readonly expected: Outcome;
 }
@@ -37,24 +37,24 @@ function rms(values: ArrayLike<number>): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
-/** Operations that the twins, about one in a nanosecond, may take for a check. */
+/** Most operations of the twins in a check; they do about one per nanosecond. */
 const checkBudget = 2e9;
 
-/** A case and the one it is checked by: the same with fewer steps, where all of them would take the twins minutes. */
+/** A case and its check: the same case, with fewer time steps if all of them would take the twins minutes. */
 export interface Checked {
   readonly timed: Problem;
   readonly check: Problem;
   readonly checkCase: Case;
 }
 
-/** As many steps as the twins can do in reasonable time, and at least three: the first, one behind it, the last. */
+/** As many time steps as the twins can do in reasonable time, and at least three: the first, the next, the last. */
 export function checkSteps(of: Case): number {
   // The reference runs forward once more than a training step does.
   const perStep = (4 / 3) * flopsOf({ ...of, steps: 1, mode: of.mode === "forward" ? "training" : of.mode });
   return Math.min(of.steps, Math.max(3, Math.floor(checkBudget / perStep)));
 }
 
-/** Makes problems with the twins, and keeps the last one, since the modes of a layer share it. */
+/** Makes problems with the twins and keeps the last one, because the modes of a layer share it. */
 export class Problems {
   private readonly twins: Promise<Backend> = createBackend("cpu", { wasm: false });
   private latest: { readonly key: string; readonly problem: Promise<Problem> } | undefined;
@@ -97,7 +97,7 @@ export class Problems {
   }
 }
 
-/** Longer sequences begin as shorter ones do. */
+/** Longer sequences begin like shorter ones. */
 const arraysOf = ({ steps, batch, input, hidden }: Shape): Pick<Problem, "inputs" | "targets"> => ({
   inputs: numbers(steps * batch * input, 1),
   targets: numbers(steps * batch * hidden, 2).map((v) => v / 2),

@@ -1,4 +1,4 @@
-/** The report: what the JSON file holds. The page, the terminal and pytorch.py write and read the same. */
+/** The report, as in the JSON file. The page, the terminal and pytorch.py write and read the same form. */
 import type { Cell, Mode } from "./cases.ts";
 
 export interface Row {
@@ -29,9 +29,9 @@ export interface Row {
   readonly of_matmul?: number;
   /** Microseconds per time step, by `steady_ms` where there is one. */
   readonly us_per_step: number;
-  /** Greatest difference from the twin before the clock started, relative to |b| + rms b. */
+  /** Largest difference from the twin in the check, relative to |b| + rms b. */
   readonly worst_error: number;
-  /** Steps of that check: all, but for shapes that would keep the twins busy for minutes. */
+  /** Time steps in the check: all, except for shapes that would take the twins minutes. */
   readonly checked_steps: number;
 }
 
@@ -56,7 +56,7 @@ export interface Ceiling {
 export interface Report {
   /** The WebGPU adapter, or why there is none. */
   readonly adapter: string;
-  /** A CPU that pretends to be a GPU: its WebGPU rows say nothing about any GPU. */
+  /** True if a CPU emulates the GPU: its WebGPU rows say nothing about any GPU. */
   readonly software: boolean;
   readonly note: string;
   readonly browser: string;

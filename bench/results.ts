@@ -1,4 +1,4 @@
-/** What has been measured so far, over one run or several. */
+/** The results so far, over one run or several. */
 import { caseName } from "./cases.ts";
 import type { Reply } from "./messages.ts";
 import type { Absence, Ceiling, Report, Row } from "./report.ts";
@@ -7,7 +7,7 @@ import type { Event } from "./runner.ts";
 const keyOf = ({ library, backend }: { readonly library: string; readonly backend: string }, of: string): string =>
   `${library} ${backend} ${of}`;
 
-/** Rows and absences. What is measured again takes the place of what was known before. */
+/** Rows and absences. A new measurement replaces the old one. */
 export class Collected {
   private readonly measured = new Map<string, Row>();
   private readonly missing = new Map<string, Absence>();
@@ -20,7 +20,7 @@ export class Collected {
     } else if (event.kind === "absent") {
       const key = keyOf(event.absence, event.absence.case);
       this.missing.set(key, event.absence);
-      // One that failed after its first samples.
+      // It failed after its first samples.
       this.measured.delete(key);
     }
   }
@@ -45,7 +45,7 @@ export class Collected {
   }
 }
 
-/** What a visit has measured, as a report. */
+/** A report of all that a visit has measured. */
 export class Results extends Collected {
   private matmul: Record<string, Ceiling> = {};
   private adapter = "";

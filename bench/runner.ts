@@ -1,4 +1,4 @@
-/** Runs cases: checks every library against the twins, times those that agree, and tells what happens as it happens. */
+/** Runs cases: checks every library against the twins, times those that agree, and reports progress. */
 import { caseName, flopsOf, type Case } from "./cases.ts";
 import { compare } from "./compare.ts";
 import { libraryName, type Library, type Subject } from "./library.ts";
@@ -8,7 +8,7 @@ import { Problems, type Checked, type Problem } from "./problem.ts";
 import type { Absence, Ceiling, Row } from "./report.ts";
 
 export type Event =
-  /** What goes on in which case, of how many; `left`: seconds until the end of all. */
+  /** The present activity and case, and the number of cases; `left`: seconds until the end of all. */
   | { readonly kind: "progress"; readonly text: string; readonly done: number; readonly of: number; readonly left: number }
   /** A case begins. */
   | { readonly kind: "case"; readonly case: Case }
@@ -27,7 +27,7 @@ export interface Plan {
 export interface RunnerOptions {
   readonly libraries: readonly Library[];
   readonly ceilings: Readonly<Record<string, Ceiling>>;
-  /** Whether the WebGPU adapter is a software one (default false). */
+  /** True if the WebGPU adapter is a software one (default false). */
   readonly software?: boolean;
   readonly signal?: AbortSignal;
   readonly report: (event: Event) => void;
@@ -36,7 +36,7 @@ export interface RunnerOptions {
 /** Thrown between two samples when the run has been stopped. */
 export class Stopped extends Error {}
 
-/** Lets messages in; everything else in a run blocks its thread. */
+/** Lets messages arrive; everything else in a run blocks its thread. */
 async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve));
   if (signal?.aborted) throw new Stopped("stopped");
@@ -49,7 +49,7 @@ interface Admitted {
   readonly checkedSteps: number;
 }
 
-/** Whether the plan's pattern lets this library do this case. */
+/** True if the plan's pattern lets this library do this case. */
 export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend">, of: Case): boolean =>
   only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true;
 
@@ -138,7 +138,7 @@ class CaseRun {
     });
   }
 
-  /** Each library gives one sample a round, in an order that moves on from round to round. */
+  /** Each library gives one sample in every round; the order rotates. */
   private async rounds(): Promise<void> {
     for (let round = 0, taken = true; taken; round++) {
       taken = false;
@@ -156,7 +156,7 @@ class CaseRun {
     }
   }
 
-  /** What fails is absent from then on; the others go on. */
+  /** A library that fails is absent from then on; the others continue. */
   private async guard(one: Admitted, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -200,7 +200,7 @@ async function admit(library: Library, of: Case, { timed, check, checkCase }: Ch
   }
 }
 
-/** A library that cannot clean up after itself is no reason to lose the other rows. */
+/** If a library cannot clean up, the other rows must not be lost. */
 async function release(subject: Subject): Promise<void> {
   try {
     await subject.free();

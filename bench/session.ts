@@ -1,4 +1,6 @@
-/** A whole bench in one environment, a page's worker or Node: finds the backends, runs the plan, fills the report. */
+/**
+ * A whole bench in one environment, a page's worker or Node. It finds the backends, runs the plan and fills the report.
+ */
 import { findCeiling } from "./ceiling.ts";
 import { guessSeconds, preparation } from "./estimate.ts";
 import { ours, type Ours } from "./ours.ts";
@@ -35,13 +37,13 @@ export interface BenchOptions {
   readonly peers: Peers;
   readonly browser: string;
   readonly machine: string;
-  /** Matrix products measured before in this session; those that are missing are measured and added. */
+  /** Matrix products measured earlier in this session; missing ones are measured and added. */
   readonly matmul?: Record<string, Ceiling>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: Event) => void;
 }
 
-/** Runs the plan. A stopped run still gives a report, of what was measured until then. */
+/** Runs the plan. A stopped run still returns a report of the rows measured until then. */
 export async function bench({
   plan,
   devices,

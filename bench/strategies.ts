@@ -1,5 +1,5 @@
-// `node scripts/run-ts.mjs bench/strategies.ts [--cpu-time] [CELL,...] [H,...] [B,...]`: times both ways to walk time over
-// a grid of layers and tells how far the calibrated choice is from the better one. Time loops alone, best of interleaved
+// `node scripts/run-ts.mjs bench/strategies.ts [--cpu-time] [CELL,...] [H,...] [B,...]`: times both strategies over a
+// grid of layers and prints how far the calibrated choice is from the better one. Time loops alone, best of interleaved
 // runs. --cpu-time is for software adapters on a busy machine: the clock is this process's processor time, for
 // calibration too.
 import { calibrate, createBackend, explainStrategy } from "webgpu-rnn";
@@ -25,7 +25,7 @@ if (process.argv.includes("--cpu-time")) {
 const T = 32;
 const strategies = ["loop", "step"] as const;
 
-/** Milliseconds of a pass by each strategy: best of runs in turns. */
+/** Milliseconds of a pass by each strategy, the shortest of alternating runs. */
 async function measure(
   backend: Backend,
   cell: keyof typeof cells,

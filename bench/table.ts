@@ -4,7 +4,7 @@ import type { Absence, Report, Row } from "./report.ts";
 
 export const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
-/** How many times as long another library takes as ours does in the same place, GPU or CPU. */
+/** Another library's time as a multiple of ours on the same device, GPU or CPU. */
 export function ratioToOurs(row: Row, all: readonly Row[]): string {
   const place = row.backend.startsWith("webgpu") ? "webgpu" : "cpu";
   const own = all.find((other) => other.library === "webgpu-rnn" && other.backend === place && caseOf(other) === caseOf(row));
@@ -72,7 +72,7 @@ export function absences(absent: readonly Absence[]): string[] {
   });
 }
 
-/** The whole report: where, what, what not, and what the numbers do not say. */
+/** The whole report: device, rows, absent rows, and remarks. */
 export function reportText({ adapter, browser, machine, date, note, matmul, rows, absent }: Report): string {
   const ceilings = Object.entries(matmul).map(([backend, { gflops, what }]) => `  ${backend}: ${gflops.toFixed(1)} GFLOP/s (${what})`);
   const missing = absences(absent).map((text) => `  ${text}`);

@@ -1,4 +1,4 @@
-/** What cells, modes and rows are called on the page. */
+/** The names of cells, modes and rows on the page. */
 import type { Case, Cell, Mode } from "./cases.ts";
 import type { Row } from "./report.ts";
 import { milliseconds } from "./table.ts";

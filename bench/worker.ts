@@ -1,4 +1,4 @@
-/** Everything that computes, so that the page never freezes; the terminal program talks to it in the same words. */
+/** Computes everything, so that the page never freezes. The terminal program sends it the same messages. */
 import { browserName } from "./browser-name.ts";
 import type { Reply, Request } from "./messages.ts";
 import { openPeers, type PeerEntry, type PeerModule, type Peers } from "./peers.ts";
@@ -13,7 +13,7 @@ const peersFolder = new URL("./peers/", import.meta.url).href;
 let devices: Devices | undefined;
 let peers: Peers = { libraries: [], absent: [] };
 let running: AbortController | undefined;
-/** A visit may press Run many times; the adapter stays the same. */
+/** A visitor may press Run many times; the adapter stays the same. */
 const matmul: Record<string, Ceiling> = {};
 
 addEventListener("message", ({ data: request }: MessageEvent<Request>) => {

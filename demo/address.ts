@@ -37,7 +37,7 @@ export function toAddress(shared: Partial<Shared>): string {
 }
 
 /**
- * What an address asks for, and in words what of it cannot be had. Names that the page does not know are left alone:
+ * Reads the settings of an address, and lists in words those that are invalid. Unknown names are ignored:
  * addresses are decorated by others.
  */
 export function fromAddress(search: string): { shared: Partial<Shared>; problems: string[] } {

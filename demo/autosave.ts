@@ -3,11 +3,11 @@
  * open in a tab, and no other tab offers or overwrites these.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import type { KeptLosses } from "./loss-history.ts";
+import type { SavedLosses } from "./loss-history.ts";
 import type { Text } from "./messages.ts";
 import { inBytes } from "./size.ts";
 
-/** What is kept of a training. */
+/** The saved state of a training. */
 export interface Training {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly step: number;
@@ -15,7 +15,7 @@ export interface Training {
   readonly about: string;
   /** Null: there was none at hand. */
   readonly text: Text | null;
-  readonly losses: KeptLosses;
+  readonly losses: SavedLosses;
 }
 
 interface Entry {
@@ -23,7 +23,7 @@ interface Entry {
   readonly savedAt: number;
   readonly step: number;
   readonly about: string;
-  readonly losses: KeptLosses;
+  readonly losses: SavedLosses;
   readonly bytes: number;
 }
 
@@ -34,7 +34,7 @@ interface Schema extends DBSchema {
 }
 const stores = ["runs", "files", "texts"] as const;
 
-/** A training that was left, and may be gone on with. */
+/** A saved training that can be continued. */
 export interface Offer extends Pick<Entry, "id" | "savedAt" | "step" | "about" | "losses"> {
   load(): Promise<Pick<Training, "file" | "text">>;
 }
@@ -74,7 +74,7 @@ export class Autosave {
     this.release = (await hold(this.id)) ?? (() => undefined);
   }
 
-  /** Keeps this training in the place of what was kept of it before. @throws Error, in words, where there is no room */
+  /** Saves this training over its earlier save. @throws Error, in words, if there is no room */
   save(training: Training): Promise<void> {
     const { id } = this;
     const saved = this.last.then(() => this.write(id, training));

@@ -1,6 +1,6 @@
 /** The loss curve. */
 import { block } from "./dom.ts";
-import { LossHistory, type KeptLosses } from "./loss-history.ts";
+import { LossHistory, type SavedLosses } from "./loss-history.ts";
 import type { StepReport } from "./messages.ts";
 import { Plot } from "./plot.ts";
 
@@ -17,7 +17,7 @@ export class Chart {
   });
 
   /** @param losses of a training that is gone on with */
-  clear(losses?: KeptLosses): void {
+  clear(losses?: SavedLosses): void {
     this.history = new LossHistory();
     if (losses) this.history.restore(losses);
     this.plot.draw();

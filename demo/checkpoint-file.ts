@@ -35,7 +35,7 @@ export interface OpenedFile extends Description {
   readonly parameters: StateDict;
 }
 
-/** Steps beyond this nobody has done; numbers much larger could not be counted on from. */
+/** More steps than anyone has trained; counting up from much larger numbers would fail. */
 const mostSteps = 1e12;
 
 /**
@@ -82,7 +82,7 @@ function readMark(found: object): TextMark {
   return { name: shortName(name), characters, hash };
 }
 
-/** What a check says about a part of the file is said about the file. */
+/** An error about a part of the file becomes an error about the file. */
 function saying<T>(check: () => T): T {
   try {
     return check();

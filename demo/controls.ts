@@ -13,7 +13,7 @@ const words: Readonly<Record<State, string>> = {
   paused: "Paused",
 };
 
-/** The button that goes on from each state, for who has just pressed one that is gone. */
+/** The button that continues from each state; it gets the focus when the pressed button disappears. */
 const next: Readonly<Record<State, readonly string[]>> = {
   loading: [],
   empty: ["start"],
@@ -29,16 +29,16 @@ const patience = 1500;
 
 export class Controls {
   state: State = "loading";
-  /** Whether the training was stopped rather than paused, so that settings for another may be chosen. */
+  /** True if the training was stopped, not paused, so that other settings may be chosen. */
   unlocked = false;
   onChange: (state: State) => void = () => undefined;
   private stopping = false;
   private isChecking = false;
-  /** What is being got ready, in words. */
+  /** What is being prepared, in words. */
   private about = "";
   private since = 0;
   private clock: ReturnType<typeof setInterval> | undefined;
-  /** Whether a step of this training has come. */
+  /** True once a step of this training was reported. */
   private hasStepped = false;
 
   constructor(on: { start: () => Promise<void>; pause: () => void; resume: () => Promise<void>; kill: () => void }) {
@@ -95,7 +95,7 @@ export class Controls {
     return this.isChecking;
   }
 
-  /** Whether Train may be pressed. It keeps the focus while it may not. */
+  /** True if Train may be pressed. It keeps the focus while it may not. */
   private get canStart(): boolean {
     return this.state !== "loading" && this.state !== "starting";
   }
@@ -121,7 +121,7 @@ export class Controls {
   private wait(state: State): void {
     clearInterval(this.clock);
     this.since = performance.now();
-    // What is planned holds until the first step.
+    // The planned numbers are shown until the first step.
     if (!(this.state === "starting" && state === "training")) this.about = "";
     if (state === "paused" || state === "empty") return;
     this.clock = setInterval(() => {
@@ -150,7 +150,7 @@ export class Controls {
     check.textContent = this.isChecking ? "Checking…" : "Check my device";
   }
 
-  /** Gives the focus to the button that took the place of the one that had it. */
+  /** Gives the focus to the button that replaced the focused one. */
   private keepFocus(focused: (typeof all)[number]): void {
     if (!button(focused).hidden) return;
     next[this.state]

@@ -2,7 +2,7 @@
 import { verify, type Backend, type Module } from "webgpu-rnn";
 import type { DeviceReport, Settings } from "./messages.ts";
 
-/** The twins are written to be read, not to be fast; a few steps run every kernel there is. */
+/** The twins are slow, and a few steps run every kernel. */
 const mostSteps = 4;
 const mostRows = 16;
 

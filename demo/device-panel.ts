@@ -1,4 +1,4 @@
-/** What is computed on, and why: the panel at the top of each page. */
+/** The panel at the top of each page: the present device, and why it was chosen. */
 import { block } from "./dom.ts";
 import type { BackendReport } from "./messages.ts";
 
@@ -7,7 +7,7 @@ export const isSoftware = (adapter: string): boolean => adapter.includes("(softw
 export function showDevice({ backend, adapter, reason }: BackendReport): void {
   const webgpu = backend === "webgpu";
   block("device").dataset.backend = backend;
-  // Only what is slower than need be is marked: a CPU is nothing to be warned of.
+  // Only a device that is slower than necessary is marked; a CPU is no reason for a warning.
   block("device").dataset.software = String(webgpu && isSoftware(adapter));
   block("device-name").textContent = webgpu ? `WebGPU on ${adapter}` : adapter;
   block("device-reason").textContent = webgpu && isSoftware(adapter) ? `${reason}; a software adapter, slower than the CPU itself` : reason;

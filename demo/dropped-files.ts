@@ -7,7 +7,7 @@ import { shortName } from "./text-file.ts";
 const mostFile = 2 ** 30;
 
 export interface FileUse {
-  /** Whether the page is getting a model ready, and can open no other meanwhile. */
+  /** True while the page prepares a model and cannot open another. */
   isBusy(): boolean;
   checkpoint(file: Uint8Array<ArrayBuffer>, name: string): void;
   text(file: File): Promise<void>;

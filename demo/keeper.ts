@@ -1,4 +1,4 @@
-/** Keeps the training in this browser as it goes on, says so, and offers what a reload has left. */
+/** Saves the training in this browser while it runs, tells the visitor, and offers the saved one after a reload. */
 import { Autosave, type Offer, type Training } from "./autosave.ts";
 import { block, count } from "./dom.ts";
 import type { Notices } from "./notices.ts";
@@ -9,7 +9,7 @@ export class Keeper {
   private readonly autosave: Promise<Autosave | undefined>;
   private readonly note = block("kept");
 
-  /** @param goOn goes on with a training that was offered */
+  /** @param goOn continues an offered training */
   constructor(
     private readonly notices: Notices,
     private readonly goOn: (offer: Offer, kept: Pick<Training, "file" | "text">) => void,
@@ -34,7 +34,7 @@ export class Keeper {
     );
   }
 
-  /** Another training begins, or the one that was offered goes on. */
+  /** Called when another training begins, or the offered one continues. */
   begin(offer?: Offer): void {
     this.notices.clear(topic);
     this.note.textContent = "";

@@ -4,8 +4,8 @@ import type { StepReport } from "./messages.ts";
 /** Weight of a new loss in the smoothed curve. */
 const weight = 0.06;
 
-/** What is kept of a history, to go on from. */
-export interface KeptLosses {
+/** The saved form of a history. */
+export interface SavedLosses {
   readonly steps: readonly number[];
   readonly raw: readonly number[];
   readonly smooth: readonly number[];
@@ -50,13 +50,13 @@ export class LossHistory {
     this.waiting = [];
   }
 
-  get kept(): KeptLosses {
+  get kept(): SavedLosses {
     const { steps, raw, smooth } = this;
     return { steps: [...steps], raw: [...raw], smooth: [...smooth] };
   }
 
-  /** Goes on from kept losses, as far as they are any. */
-  restore({ steps, raw, smooth }: KeptLosses): void {
+  /** Continues from saved losses, if they are valid. */
+  restore({ steps, raw, smooth }: SavedLosses): void {
     const isCurve = [steps, raw, smooth].every(
       (values) => Array.isArray(values) && values.length === steps.length && values.every(Number.isFinite),
     );

@@ -47,14 +47,17 @@ interface Opening {
 let worker = startWorker();
 /** The worker's model. */
 let model: ModelInfo | undefined;
-/** Whether the worker that had the model is gone; its last copy is not. */
+/** True if the worker with the model is gone. Its last copy is still here. */
 let isGone = false;
 /** The text that was sent last, and the one that the model reads. */
 let given: Text | null = null;
 let reads: Text | null = null;
 /** The backend that is known to work, if there is one yet. */
 let choice: BackendChoice | undefined;
-/** The latest copy of the model, to go on from when the device or the worker is gone; none is taken while the loss diverges. */
+/**
+ * The latest copy of the model, to continue from if the device or the worker is lost. No copy is made while the loss
+ * diverges.
+ */
 let safeCopy: { readonly file: Uint8Array<ArrayBuffer>; readonly step: number } | undefined;
 let opening: Opening | undefined;
 let divergence = new Divergence(1);
@@ -141,7 +144,7 @@ function changeLearningRate(learningRate: number): void {
   send({ kind: "learningRate", value: learningRate });
 }
 
-/** Goes on with the present model from its last copy, or else anew. */
+/** Continues the present model from its last copy, or starts again if there is none. */
 function recover(where: BackendChoice, andTrain: boolean, learningRate?: number): void {
   if (safeCopy) return void open(safeCopy.file, { name: "the last copy", isCopy: true }, where, { andTrain, learningRate });
   if (learningRate !== undefined) input("learningRate").value = String(learningRate);
@@ -150,7 +153,7 @@ function recover(where: BackendChoice, andTrain: boolean, learningRate?: number)
   else chooseBackend(where);
 }
 
-/** Opens a checkpoint. The present model goes on until everything in the file has been found right. */
+/** Opens a checkpoint. The present model keeps running until everything in the file is found valid. */
 async function open(
   file: Uint8Array<ArrayBuffer>,
   why: Opening,
@@ -194,7 +197,7 @@ const receivers: { readonly [K in Reply["kind"]]: (reply: Extract<Reply, { kind:
     chart.cutAfter(model.step);
     view.show(model);
     view.showLoss(chart.history.latest);
-    // A model that has only moved to another backend leaves the form alone, where another may be in the making.
+    // If the model only moved to another backend, the form stays: the visitor may be editing it.
     if (reply.opened !== null || isNew) form.write(model.settings);
     share();
     controls.set("paused");
@@ -323,7 +326,7 @@ takeFiles({
   text: (file) => text.read(file),
   refuse: (message) => notices.show("problem", "This file cannot be opened", message),
 });
-// A tab that is not looked at may be ended without a word.
+// Browsers may end a hidden tab without notice.
 document.addEventListener(
   "visibilitychange",
   () => document.hidden && controls.state === "training" && send({ kind: "checkpoint", asked: false }),

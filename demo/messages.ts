@@ -1,10 +1,10 @@
-/** What the page and its worker say to each other. Everything here can be sent by postMessage. */
+/** The messages between the page and its worker. All of them can be sent by postMessage. */
 import type { ErrorKind, Finding } from "webgpu-rnn";
 
 export type Cell = "lstm" | "gru" | "rnn";
 export type BackendChoice = "auto" | "webgpu" | "cpu";
 
-/** What a visitor chooses before training. */
+/** The settings before training. */
 export interface Settings {
   readonly cell: Cell;
   readonly embedding: number;
@@ -36,8 +36,8 @@ export type Request =
   /** Make a new model and train it. */
   | { readonly kind: "start"; readonly choice: BackendChoice; readonly settings: Settings; readonly text: Text }
   /**
-   * Put the model of a checkpoint in the place of the present one, which goes on if the file cannot be used. `text` is
-   * the one at hand, for going on with the training; `learningRate` another one than the file's.
+   * Replace the present model by that of a checkpoint; if the file is invalid, the present one continues. `text` is the
+   * page's text, to continue the training with; `learningRate` replaces the file's.
    */
   | {
       readonly kind: "open";
@@ -48,7 +48,7 @@ export type Request =
       readonly andTrain: boolean;
       readonly learningRate?: number;
     }
-  /** Go on training, on this text; null: on the one before. */
+  /** Continue training on this text; null: on the same text as before. */
   | { readonly kind: "resume"; readonly text: Text | null }
   | { readonly kind: "pause" }
   | { readonly kind: "learningRate"; readonly value: number }
@@ -67,11 +67,11 @@ export interface ModelInfo {
   readonly step: number;
   /** The text that it learns from. */
   readonly textName: string;
-  /** Whether that text is at hand, so that training can go on. */
+  /** True if the text is available, so that training can continue. */
   readonly hasText: boolean;
 }
 
-/** What a training will take, known before it is taken. */
+/** The memory that a training will take, sent before it is allocated. */
 export interface Planned {
   readonly parameters: number;
   readonly bytes: number;
@@ -100,7 +100,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** What is computed on, what was asked for, and why it is this. */
+/** The present backend, the requested one, and the reason for the choice. */
 export interface BackendReport {
   readonly choice: BackendChoice;
   readonly backend: "cpu" | "webgpu";

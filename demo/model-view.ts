@@ -1,4 +1,4 @@
-/** What the page shows of the model that there is: its name, the tiles with its numbers, whether its loss diverges. */
+/** Shows the present model: its name, the tiles with its numbers, and whether its loss diverges. */
 import { block, compact, count } from "./dom.ts";
 import type { ModelInfo, Settings } from "./messages.ts";
 
@@ -8,8 +8,8 @@ export function inWords({ cell, hidden, layers }: Pick<Settings, "cell" | "hidde
 }
 
 /**
- * Whether a training diverges. Who knows nothing and guesses each of V characters alike has the loss ln V, at which
- * every training starts; only too large a learning rate leads far above it.
+ * Finds out whether a training diverges. Guessing each of V characters alike has the loss ln V, and every training
+ * starts there. Only too large a learning rate leads far above it.
  */
 export class Divergence {
   isOn = false;
@@ -20,7 +20,7 @@ export class Divergence {
     this.guessing = Math.log(vocabulary);
   }
 
-  /** @param loss the smoothed one, as single steps may be far off */
+  /** @param loss the smoothed loss, because single steps may be far off */
   begins(loss: number): boolean {
     const begins = !this.isOn && loss > 1.5 * this.guessing + 0.5;
     this.isOn ||= begins;
@@ -35,7 +35,7 @@ export class Divergence {
 }
 
 export class ModelView {
-  /** The model that there is now. */
+  /** The present model. */
   show(model: ModelInfo | undefined): void {
     block("about").textContent = model ? inWords(model.settings, model.textName) : "No network yet";
     block("parameters").textContent = model ? compact(model.parameters) : "–";

@@ -1,4 +1,7 @@
-/** The library at work: a character model, its training, its writing. The rest of this folder is the page around it. */
+/**
+ * The use of the library: a character model, its training and its sampling. The rest of this folder is the page around
+ * it.
+ */
 import {
   adam,
   crossEntropy,
@@ -33,7 +36,7 @@ export function makeTrainer(model: Sequential, backend: Backend, data: TrainingD
   return new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam({ learningRate }), clipNorm: 1, seed, recovery: false });
 }
 
-/** Pieces of text as they come. The model is only read, so this may go on between two training steps. */
+/** Yields pieces of text as they arrive. It only reads the model, so it may run between two training steps. */
 export async function* write(
   model: Sequential,
   backend: Backend,

@@ -8,14 +8,14 @@ export interface Way {
 
 export class Notices {
   private readonly place: HTMLElement;
-  /** What the present message is about, for taking it back when that is over. */
+  /** The topic of the present message, to remove it when the topic is over. */
   private topic = "";
 
   constructor(id = "notices") {
     this.place = block(id);
   }
 
-  /** Replaces what was shown before, and brings it into view. */
+  /** Replaces the present message, and scrolls it into view. */
   show(tone: "problem" | "info", title: string, message: string, ways: readonly Way[] = [], topic = ""): void {
     const close = makeButton("×", () => this.leave(() => undefined), "close");
     close.setAttribute("aria-label", "Dismiss");
@@ -28,19 +28,19 @@ export class Notices {
     ]);
     this.topic = topic;
     this.place.replaceChildren(shown);
-    // What it answers may have been asked for far below.
+    // The button that caused it may be far below.
     const { top, bottom } = shown.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight) shown.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param topic only a message about this; by default any */
+  /** @param topic removes only a message about this (default: any) */
   clear(topic = this.topic): void {
     if (topic !== this.topic) return;
     this.place.replaceChildren();
     this.topic = "";
   }
 
-  /** The button that was pressed goes with its message; who uses the keyboard goes on at the buttons beside it. */
+  /** The pressed button disappears with its message, so keyboard focus moves to the buttons beside it. */
   private leave(go: () => void): void {
     this.clear();
     go();

@@ -13,9 +13,9 @@ export interface PlotOptions {
   readonly lines: readonly Line[];
   /** The steps, then the values of each line. */
   readonly data: () => uPlot.AlignedData;
-  /** What there is to see, in words. */
+  /** A description of the picture in words. */
   readonly label: () => string;
-  /** The pointer is at this place of the data, or has left. */
+  /** Called when the pointer is at this index of the data, or has left. */
   readonly pointed: (index: number | null) => void;
   /** Least and greatest value shown; by default what the data need. */
   readonly range?: () => [number, number];
@@ -37,7 +37,7 @@ export class Plot {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
   }
 
-  /** At most once a frame, and not while the tab is in the background. */
+  /** Draws at most once a frame, and not while the tab is in the background. */
   draw(): void {
     if (this.drawing) return;
     this.drawing = true;

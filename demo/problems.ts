@@ -1,13 +1,13 @@
-/** What to tell the visitor when something goes wrong, and what can be done about it. */
+/** Tells the visitor what went wrong and what to do about it. */
 import type { BackendChoice, Problem } from "./messages.ts";
 import type { Way } from "./notices.ts";
 
 export interface Remedies {
   readonly learningRate: number;
-  /** Whether there is a copy of the training to go on from. */
+  /** True if there is a copy of the training to continue from. */
   readonly hasCopy: boolean;
   useBackend(choice: BackendChoice): void;
-  /** Goes on from the last copy, or else anew. */
+  /** Continues from the last copy, or starts again if there is none. */
   goOn(where: BackendChoice): void;
   slowDown(learningRate: number): void;
   /** Makes a new network for the chosen text. */

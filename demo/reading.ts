@@ -1,4 +1,4 @@
-/** What a training reads: windows of a text, which may be exchanged between two steps. */
+/** The training data: windows of a text, which may be exchanged between two steps. */
 import { RnnError, TextData, Vocabulary, type Batch, type TrainingData } from "webgpu-rnn";
 import { markOf, type TextMark } from "./checkpoint-file.ts";
 import type { Settings, Text } from "./messages.ts";
@@ -40,10 +40,10 @@ function checkKnown(vocabulary: Vocabulary, known: Vocabulary): void {
   );
 }
 
-/** Where a trainer gets its batches. While there is no text they are blank, which is enough to check a checkpoint against. */
+/** The batches of a trainer. Without a text they are blank, which is enough to check a checkpoint. */
 export class Reading implements TrainingData {
   private data: TextData | null = null;
-  /** The step that reads the first window of a new text, whose beginning goes on from nothing. */
+  /** The step that reads the first window of a new text, and starts from zero states. */
   private begins = -1;
 
   constructor(
@@ -60,12 +60,12 @@ export class Reading implements TrainingData {
     return this.data !== null;
   }
 
-  /** The text that was read last, which a checkpoint may know by this only. */
+  /** A fingerprint of the last text; a checkpoint knows the text only by this. */
   get about(): TextMark {
     return this.mark;
   }
 
-  /** Whether this is another text than the one read last. */
+  /** True if this is another text than the last one. */
   isOther(text: Text): boolean {
     const { characters, hash } = markOf(text);
     return characters !== this.mark.characters || hash !== this.mark.hash;
@@ -74,7 +74,7 @@ export class Reading implements TrainingData {
   /**
    * Reads this text from now on.
    * @param step training steps done so far
-   * @throws RnnError `data` if it does not suit the network; the text before stays then
+   * @throws RnnError `data` if it does not fit the network; then the old text stays
    */
   take(text: Text, step: number, data = readText(text, this.window, this.vocabulary)): void {
     if (this.isOther(text)) this.begins = step;

@@ -7,7 +7,7 @@ import { Reading, readText } from "./reading.ts";
 import { checkSettings } from "./settings.ts";
 import { bytesOfParameters, checkParameters, checkStep } from "./size.ts";
 
-/** More than anybody waits for; training ends when the visitor says so. */
+/** More steps than anyone waits for; training ends when the visitor stops it. */
 const endless = 1e9;
 
 export class Run {
@@ -32,7 +32,7 @@ export class Run {
 
   /**
    * A new model for a text.
-   * @param planned is told what it will take, before that is taken
+   * @param planned called with the memory it will take, before it takes it
    * @throws RnnError in the page's words, if settings, text or size cannot be used
    */
   static async create(settings: Settings, text: Text, backend: Backend, planned: (size: Planned) => void): Promise<Run> {
@@ -98,8 +98,8 @@ export class Run {
   }
 
   /**
-   * Reads this text from now on, if it is another one.
-   * @throws RnnError `data` if it does not suit; the text before stays then
+   * Reads this text from now on, if it is another one. @throws RnnError `data` if it does not suit; the text before
+   * stays then
    */
   read(text: Text): void {
     if (!this.reading.hasText || this.reading.isOther(text)) this.reading.take(text, this.step);
@@ -123,7 +123,7 @@ export class Run {
     return write(this.model, this.backend, this.vocabulary, sampling, this.settings.seed + ++this.samples, signal);
   }
 
-  /** Everything that is needed to go on elsewhere, as a file. */
+  /** Everything needed to continue elsewhere, as a file. */
   checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
     const settings = { ...this.settings, learningRate: this.learningRate };
     return this.trainer.checkpoint(toMetadata({ settings, vocabulary: this.vocabulary, text: this.reading.about }));
@@ -131,7 +131,7 @@ export class Run {
 
   /** Bytes that a training step takes. @throws RnnError `limit` if they are too many */
   private async checkMemory(): Promise<number> {
-    // On the host are the parameters, and at times two copies for a checkpoint.
+    // The host holds the parameters, and sometimes two copies for a checkpoint.
     const bytes = (await this.trainer.plannedMemory()).total + 12 * this.model.parameterCount;
     checkStep(bytes);
     return bytes;

@@ -1,4 +1,4 @@
-/** What the network writes: the latest sample in full, the ones before it as a record of its progress. */
+/** Shows the samples: the latest one in full, earlier ones as a record of progress. */
 import { block, button, byId, count, input, make, say } from "./dom.ts";
 import type { Reply, Sampling } from "./messages.ts";
 import { checkSampling } from "./settings.ts";
@@ -11,7 +11,7 @@ const most = 40;
 export class Samples {
   private readonly list = block("samples");
   private readonly problem = block("sample-problem");
-  /** Whether the visitor has chosen a beginning. */
+  /** True if the visitor has chosen a beginning. */
   private touched = false;
   private current: { id: number; text: HTMLElement; article: HTMLElement } | undefined;
 
@@ -32,7 +32,7 @@ export class Samples {
     return { prompt: input("prompt").value, temperature: input("temperature").valueAsNumber, length: input("length").valueAsNumber };
   }
 
-  /** Shows what an address asks for. */
+  /** Shows the settings of an address. */
   write({ prompt, temperature, length }: Partial<Sampling>): void {
     if (prompt !== undefined) input("prompt").value = prompt;
     if (temperature !== undefined) input("temperature").value = String(temperature);
@@ -78,7 +78,7 @@ export class Samples {
     this.current!.text.append(piece.piece);
     if (!piece.done) return;
     this.current!.article.classList.remove("writing-now");
-    // What is wrong with the fields stays said.
+    // A message about the fields stays.
     if (this.isRight() && piece.leftOut !== "")
       this.complain(`Left out of the beginning, because the text has no ${Array.from(piece.leftOut, (c) => `“${c}”`).join(", ")}.`);
   }

@@ -8,10 +8,10 @@ const numbers = ["embedding", "hidden", "layers", "batch", "window", "learningRa
 
 export class SettingsForm {
   private readonly preset = byId("preset", HTMLSelectElement);
-  /** Whether the visitor has chosen sizes; until then they follow the device. */
+  /** True if the visitor has chosen sizes; until then they follow the device. */
   private touched = false;
 
-  /** @param on.complain says what is wrong with a value; on.change: some setting is another now */
+  /** @param on.complain shows the error of a value; on.change: called when a setting has changed */
   constructor(on: {
     backend: (choice: BackendChoice) => void;
     learningRate: (value: number) => void;

@@ -60,7 +60,7 @@ export function checkLearningRate(value: number): void {
 
 export const isLearningRate = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 10;
 
-/** At most some words of what came: files and addresses may hold anything. */
+/** Quotes only a few words, because files and addresses may contain anything. */
 function say(value: unknown): string {
   if (typeof value === "number") return Number.isNaN(value) ? "nothing" : String(value);
   const text = JSON.stringify(value) ?? "nothing";

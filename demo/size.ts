@@ -1,4 +1,4 @@
-/** How large a network is, known before anything is made: what cannot fit is refused in numbers. */
+/** Computes the size of a network before anything is made, and refuses one that cannot fit. */
 import { RnnError } from "webgpu-rnn";
 import type { Settings } from "./messages.ts";
 import { labels } from "./settings.ts";
@@ -14,7 +14,7 @@ export function parameterCount(
   return vocabulary * embedding + layer(embedding) + (layers - 1) * layer(hidden) + vocabulary * (hidden + 1);
 }
 
-/** Bytes that this page takes at most: beyond, browsers end a tab without a word. */
+/** Most bytes that this page uses. Beyond that, browsers end a tab without a message. */
 export const mostBytes = 2 ** 31;
 
 /** In training each parameter has a gradient, two averages, a copy to fall back on, and copies for checkpoints: four bytes each. */

@@ -13,7 +13,7 @@ export class Speed {
     while (this.ends.length > 2 && this.ends[0] < now - this.span) this.ends.shift();
   }
 
-  /** 0 until there is something to go by: a GPU hands back the first few steps at once. */
+  /** 0 until enough steps are measured: a GPU returns the first few steps at once. */
   get value(): number {
     const steps = this.ends.length - 1;
     const time = this.ends[steps] - this.ends[0];

@@ -1,10 +1,10 @@
-/** A file as text, or in words why it is none. */
+/** Reads a file as text, or says in words why it is none. */
 import { RnnError } from "webgpu-rnn";
 
-/** Bytes of the largest file taken as a text; more than anybody trains on here. */
+/** Bytes of the largest accepted file; more than anyone trains on here. */
 export const mostBytes = 100e6;
 
-/** Longest name that is shown or kept. */
+/** The longest name that is shown or stored. */
 const longestName = 80;
 
 /** A file's name, short enough to be shown. */
@@ -63,7 +63,7 @@ function decoded(bytes: Uint8Array): string | undefined {
   if (first === 0xff && second === 0xfe) return plain(attempt(bytes, "utf-16le"));
   if (first === 0xfe && second === 0xff) return plain(attempt(bytes, "utf-16be"));
   if (!bytes.includes(0)) return plain(attempt(bytes, "utf-8") ?? attempt(bytes, "windows-1252"));
-  // No text has zeros, except UTF-16: there a Latin letter's other byte is one.
+  // No text contains zero bytes, except UTF-16: there the second byte of a Latin letter is zero.
   const zeros = [0, 0];
   bytes.forEach((byte, i) => byte === 0 && zeros[i & 1]++);
   if (zeros[0] + zeros[1] < bytes.length / 8 || Math.min(...zeros) > 0) return undefined;
@@ -78,7 +78,10 @@ function attempt(bytes: Uint8Array, encoding: string): string | undefined {
   }
 }
 
-/** The text, if it has what texts have: hardly a control character, mostly letters of a few alphabets, nothing unassigned. */
+/**
+ * Returns the text if it looks like text: hardly any control characters, mostly letters of a few alphabets, nothing
+ * unassigned.
+ */
 function plain(text: string | undefined): string | undefined {
   if (text === undefined || text.includes("\0")) return undefined;
   const start = text.slice(0, 100_000);

@@ -4,9 +4,12 @@ import { block, button, byId, count, input, say } from "./dom.ts";
 import type { Text } from "./messages.ts";
 import { countCharacters, readTextFile, shortName } from "./text-file.ts";
 
-/** Characters that the field takes; browsers lay out all of it at each keystroke. Longer texts are kept beside it. */
+/**
+ * Most characters in the field, because browsers lay out all of it at each keystroke. Longer texts are stored beside
+ * it.
+ */
 const mostTyped = 50_000;
-/** How much of a text that is kept beside the field is shown. */
+/** Number of characters shown of a text that is stored beside the field. */
 const excerpt = 280;
 
 const mobyDickName = "Moby Dick";
@@ -45,7 +48,7 @@ export class TextSource {
     this.show();
   }
 
-  /** Takes over a text file, chosen or dropped, unless a training reads another. */
+  /** Uses a text file, chosen or dropped, unless a training reads another. */
   async read(file: File): Promise<void> {
     const ticket = ++this.files;
     try {
@@ -80,7 +83,7 @@ export class TextSource {
     this.show();
   }
 
-  /** While a training reads the chosen text no other can be chosen. */
+  /** While a training reads the chosen text, no other can be chosen. */
   set locked(value: boolean) {
     this.isLocked = value;
     for (const element of [this.choice, this.area, input("own-file"), button("own-drop")]) element.disabled = value;
@@ -94,7 +97,7 @@ export class TextSource {
     this.show();
   }
 
-  /** A long text does not get into the field at all. */
+  /** A long text never enters the field. */
   private take(event: InputEvent): void {
     const added = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
     const { value, selectionStart, selectionEnd, textLength } = this.area;

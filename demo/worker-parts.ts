@@ -1,4 +1,4 @@
-/** What the workers of all pages need: requests that wait for their turn, a backend that may be exchanged, errors as messages. */
+/** Shared by the workers of all pages: a queue of requests, a backend that can be replaced, errors as messages. */
 import { createBackend, RnnError, type Backend } from "webgpu-rnn";
 import type { BackendChoice, BackendReport, Problem } from "./messages.ts";
 
@@ -22,7 +22,7 @@ export class RequestQueue<R> {
     return this.waiting.length === 0;
   }
 
-  /** The next request if it is there already and is one that `may` be answered now. */
+  /** The next request, if there is one and `may` allows it now. */
   takeIf(may: (request: R) => boolean): R | undefined {
     return this.waiting.length > 0 && may(this.waiting[0]) ? this.waiting.shift() : undefined;
   }
@@ -47,14 +47,14 @@ export class Device {
     return this.present;
   }
 
-  /** Puts a fresh backend, and what `make` makes on it, in the place of the present ones once both exist. */
+  /** Makes a new backend and calls `make` on it, then replaces the present ones. */
   async exchange<T>(choice: BackendChoice, make: (fresh: Backend) => T | Promise<T>): Promise<T> {
     const { made, adopt } = await this.prepare(choice, make);
     adopt();
     return made;
   }
 
-  /** A fresh backend, and what `make` makes on it; `adopt` puts it in the place of the present one, which goes on until then. */
+  /** Makes a new backend and calls `make` on it. `adopt` then replaces the present one, which works until then. */
   async prepare<T>(choice: BackendChoice, make: (fresh: Backend) => T | Promise<T>): Promise<{ made: T; adopt: () => void }> {
     const fresh = await createBackend(choice);
     try {

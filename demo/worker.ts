@@ -1,7 +1,7 @@
 /**
- * The worker: everything that computes. Requests wait in a queue and are answered one after the other; training is
- * one of them, and lets those that need the model (a sample, a checkpoint, a check) pass between two steps. A file is
- * opened between two steps, too: the training ends only when everything in the file has been found right.
+ * The worker, which computes everything. Requests wait in a queue and are answered in order. Training is one of them;
+ * between two steps it lets requests that need the model pass (a sample, a checkpoint, a check). A file is opened
+ * between two steps too: training ends only when everything in the file is valid.
  */
 import { RnnError } from "webgpu-rnn";
 import { checkDevice } from "./device-check.ts";
@@ -15,9 +15,9 @@ import { Device, problemOf, RequestQueue } from "./worker-parts.ts";
 
 const progressEvery = 100;
 const safeCopyEvery = 20_000;
-/** Samples come at least this far apart, and take at most a tenth of the time. */
+/** Least time between two samples; samples take at most a tenth of the time. */
 const sampleEvery = 2500;
-/** Characters of a text that there is not: for checking a device before any training. */
+/** Characters of a stand-in text, for checking a device before any training. */
 const someCharacters = 64;
 
 const device = new Device({
@@ -41,7 +41,7 @@ const queue = new RequestQueue<Task>();
 const passes = ({ kind }: Task): boolean => ["sample", "checkpoint", "verify", "open"].includes(kind);
 
 addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
-  // These three take effect at once, whatever is going on.
+  // These three take effect at once, even during another request.
   if (request.kind === "pause") return training?.abort();
   if (request.kind === "sampling") return void (sampling = request.sampling);
   if (request.kind === "learningRate") {
@@ -115,7 +115,7 @@ async function train(): Promise<void> {
   const control = (training = new AbortController());
   const speed = new Speed(batch * window);
   let unsent: StepReport[] = [];
-  // A training that goes on has a copy of where it goes on from.
+  // A training in progress has a copy to continue from.
   let [sent, saved, nextSample] = [0, run.step === 0 ? -Infinity : performance.now(), -Infinity];
   const send = (): void => {
     if (unsent.length > 0) reply({ kind: "progress", steps: unsent, charactersPerSecond: speed.value });
@@ -136,15 +136,15 @@ async function train(): Promise<void> {
       if (began > nextSample && !control.signal.aborted) {
         const start = performance.now();
         await writeSample(sampling, report.loss, control.signal).catch((error: unknown) => {
-          // What is wrong with a sample's settings ends no training; a device that is gone will say so in the next step.
+          // A sample's wrong settings must not end the training. If the device is lost, the next step will report it.
           reply({ kind: "problem", problem: problemOf("sample", error) });
         });
         nextSample = performance.now() + Math.max(sampleEvery, 9 * (performance.now() - start));
       }
-      // Counted behind the first sample, which would make the first seconds look slow.
+      // Counting starts after the first sample, which would make the first seconds look slow.
       speed.step();
     });
-    // What was reported comes before the copy that holds it.
+    // Send the reports before the copy that includes them.
     send();
     await sendCheckpoint(false);
   } catch (error) {
@@ -171,7 +171,7 @@ async function writeSample(how: Sampling, loss: number | null = null, signal?: A
   } as const;
   for await (const piece of run.write({ ...how, prompt: known }, signal)) {
     reply({ ...about, piece, done: false });
-    // On the CPU nothing else would let messages in.
+    // On the CPU, nothing else lets messages arrive.
     await new Promise((resolve) => setTimeout(resolve));
   }
   reply({ ...about, piece: "", done: true });

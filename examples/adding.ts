@@ -1,6 +1,6 @@
-// The adding problem (Hochreiter & Schmidhuber 1997; Le et al. 2015): of a sequence of numbers between 0 and 1 two are
-// marked, and their sum is to be said in the end. Who always says 1 has a mean squared error of 1/6 = 0.1667 (0.1767 on
-// the samples of the paper); whoever forgets cannot do better.
+// The adding problem (Hochreiter & Schmidhuber 1997; Le et al. 2015): two numbers of a sequence between 0 and 1 are
+// marked, and the output at the end must be their sum. Always predicting 1 has a mean squared error of 1/6 = 0.1667
+// (0.1767 on the samples of the paper); a network that forgets cannot do better.
 import {
   adam,
   forward,
@@ -19,7 +19,7 @@ import {
 } from "webgpu-rnn";
 import { uniformFrom } from "./random.ts";
 
-/** A number of steps, one marked in each half. */
+/** A sequence with one marked number in each half. */
 export function addingBatch(steps: number, rows: number, seed: number): Batch {
   const uniform = uniformFrom(seed);
   const input = new Float32Array(steps * rows * 2);
@@ -39,9 +39,9 @@ export const cells = ["tanh", "IRNN", "GRU", "LSTM"] as const;
 export type CellName = (typeof cells)[number];
 
 /**
- * A tanh RNN, an RNN with ReLU that begins as `identityTimes` the identity (Le et al. 2015; its input small, so that nothing
- * explodes before it has learnt), a GRU or an LSTM whose forget gates begin nearly open, since there is much to keep; a
- * linear output, in the end or at every step.
+ * A tanh RNN; an RNN with ReLU whose recurrent weights start as `identityTimes` the identity (Le et al. 2015; with
+ * small input weights, so that nothing explodes early); a GRU; or an LSTM whose forget gates start almost open, because
+ * it must keep much. A linear output, at the end or at every step.
  */
 export async function addingModel(cell: CellName, hidden: number, { everyStep = false, identityTimes = 1 } = {}): Promise<Module> {
   const rnn = {
@@ -73,7 +73,10 @@ export interface AddingOptions {
   onStep?: (step: number, loss: number) => void;
 }
 
-/** Trains on ever new sequences, and returns the mean squared error on 500 others, and that of always saying 1. */
+/**
+ * Trains on new sequences in every step, and returns the mean squared error on 500 others, and that of always
+ * predicting 1.
+ */
 export async function adding({ backend, cell, length, hidden, steps, onStep }: AddingOptions): Promise<{ error: number; ofOne: number }> {
   const model = await addingModel(cell, hidden);
   const data = { batches: steps, carriesState: false, batch: (step: number) => addingBatch(length, 32, step + 2) };

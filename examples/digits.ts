@@ -10,7 +10,7 @@ interface Digit {
 
 const side = 28;
 
-/** All digits, in an order that is the same each time. */
+/** All digits, in the same order each time. */
 export function digits(): Digit[] {
   const all = Array.from({ length: 10 }, (_, digit) =>
     Array.from({ length: mnist[digit].length }, (__, i): Digit => ({ digit, pixels: mnist[digit].get(i) })),
@@ -35,12 +35,12 @@ export interface DigitsOptions {
   backend: Backend;
   hidden: number;
   steps: number;
-  /** Digits that are not trained on. */
+  /** Number of digits held out from training. */
   heldOut: number;
   onStep?: (step: number, loss: number) => void;
 }
 
-/** Trains, and returns the share of other digits that are read right. */
+/** Trains, and returns the share of held-out digits that are classified correctly. */
 export async function readDigits({ backend, hidden, steps, heldOut, onStep }: DigitsOptions): Promise<number> {
   const all = digits();
   const [tests, training] = [all.slice(0, heldOut), all.slice(heldOut)];

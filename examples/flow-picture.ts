@@ -5,8 +5,8 @@ const decades = 6;
 const [square, margin, gap] = [6, 30, 40];
 
 /**
- * Matrices ‖∂E_t/∂h_k‖ as an SVG, two in a column: t downwards, k to the right. Each is relative to its own greatest
- * number, on a logarithmic scale.
+ * Matrices ‖∂E_t/∂h_k‖ as an SVG, two in a column: t downwards, k to the right. Each is relative to its largest number,
+ * on a logarithmic scale.
  */
 export function flowPicture(flows: readonly Flow[]): string {
   const [rows, columns] = flows[0].norms.shape;

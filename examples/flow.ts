@@ -1,10 +1,10 @@
-// How far gradients reach: a plain RNN, an IRNN, a GRU and an LSTM say at each step the sum of the marked numbers so far,
-// and ‖∂E_t/∂h_k‖ is looked at before they learn it and when they have. demo/gradients/ shows the same while they learn.
+// How far gradients reach: a plain RNN, an IRNN, a GRU and an LSTM output the sum of the marked numbers so far at each
+// step. This computes ‖∂E_t/∂h_k‖ before and after they learn it. demo/gradients/ shows the same while they learn.
 import { adam, squaredError, Trainer, type Backend, type Batch, type Tensor } from "webgpu-rnn";
 import { gradientFlow } from "webgpu-rnn/inspect";
 import { addingBatch, addingModel, cells } from "./adding.ts";
 
-/** The adding problem with the sum so far as target of each step; `lastOnly`: of all steps only the last counts. */
+/** The adding problem with the sum so far as the target of each step; `lastOnly`: only the last step counts. */
 export function sumsSoFar(steps: number, rows: number, seed: number, { lastOnly = false } = {}): Batch {
   const { input } = addingBatch(steps, rows, seed);
   const data = new Float32Array(steps * rows);
@@ -25,7 +25,7 @@ export function longReach({ shape: [steps, columns], data }: Tensor): number {
   return data[(steps - 1) * columns + 1] / data[steps * columns - 1];
 }
 
-/** Two matrices of each cell: before learning and after `steps` steps of it. */
+/** Two matrices for each cell: before training and after `steps` steps. */
 export async function gradientFlows({
   backend,
   length,

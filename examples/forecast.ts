@@ -1,6 +1,6 @@
-// A series of numbers goes on: the Mackey-Glass equation with noise, 20 steps ahead from the 60 before. Dropout that stays
-// on gives another forecast each time; how far they lie apart says how far to trust them (Gal & Ghahramani 2016). The
-// noise itself, which no model knows, comes on top: its size is learnt from what is left on a part of the series between training and test.
+// Forecasts a series: the Mackey-Glass equation with noise, 20 steps ahead from the 60 before. With dropout left on,
+// each forecast differs, and their spread measures the model's uncertainty (Gal & Ghahramani 2016). The noise of the
+// series is added to it: its size is measured by the errors on a part of the series between training and test.
 import {
   adam,
   cosine,
@@ -29,7 +29,7 @@ export function series(length: number): Float64Array {
   return x.slice(117).map((value) => value - 0.9 + 0.05 * (uniform() + uniform() + uniform() - 1.5) * 2);
 }
 
-/** Windows that begin at `starts`, and what follows each. */
+/** Windows that begin at `starts`, and the numbers after each. */
 function windows(values: Float64Array, starts: readonly number[]): { input: Tensor; targets: Tensor } {
   const input = new Float32Array(window * starts.length);
   for (const [b, start] of starts.entries()) for (let t = 0; t < window; t++) input[t * starts.length + b] = values[start + t];
@@ -43,7 +43,7 @@ function windows(values: Float64Array, starts: readonly number[]): { input: Tens
 }
 
 export interface Forecast {
-  /** Mean and standard deviation over the samples, and what came, each [starts, horizon]. */
+  /** Mean and standard deviation over the samples, and the true values, each [starts, horizon]. */
   readonly mean: Float64Array;
   readonly deviation: Float64Array;
   readonly truth: Float32Array;
@@ -84,9 +84,10 @@ export interface ForecastOptions {
 }
 
 /**
- * Trains on the first half of the series, learns the size of the noise from the next sixth, and forecasts from places in the last third. `error` and `ofStaying` are root
- * mean squares, the latter of the forecast that all stays as it is; `covered` is the share of what came within two
- * deviations, `first` and `last` the mean deviation of the samples one step ahead and at the end.
+ * Trains on the first half of the series, measures the size of the noise on the next sixth, and forecasts from places
+ * in the last third. `error` and `ofStaying` are root mean square errors, the latter of the forecast that nothing
+ * changes. `covered` is the share of true values within two deviations. `first` and `last` are the mean deviations of
+ * the samples one step ahead and at the end.
  */
 export async function forecast({
   backend,

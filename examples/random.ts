@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1, the same ones for the same seed. */
+/** Numbers from 0 to 1, the same for the same seed. */
 export function uniformFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -7,7 +7,7 @@ export function uniformFrom(seed: number): () => number {
   };
 }
 
-/** The list in another order. */
+/** The list, shuffled. */
 export function shuffled<T>(list: readonly T[], seed: number): T[] {
   const uniform = uniformFrom(seed);
   return list

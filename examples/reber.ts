@@ -1,5 +1,6 @@
-// The embedded Reber grammar (Hochreiter & Schmidhuber 1997): the last symbol but one is the second one again, and all
-// that stands between says nothing of it. After each symbol the model is to rank those that may follow above the rest.
+// The embedded Reber grammar (Hochreiter & Schmidhuber 1997): the last symbol but one repeats the second one, and
+// nothing in between depends on it. After each symbol, the model must rank the symbols that may follow above all
+// others.
 import { adam, cosine, crossEntropy, Embedding, forward, Linear, LSTM, Sequential, Trainer, type Backend } from "webgpu-rnn";
 import { sentenceBatch, SentenceData } from "webgpu-rnn/language";
 import { uniformFrom } from "./random.ts";
@@ -17,7 +18,7 @@ const grammar: readonly Readonly<Record<string, number>>[] = [
   {},
 ];
 
-/** A string of the grammar inside another's two branches, with what may stand at each place. */
+/** A string of the grammar inside the two branches of another, with the legal symbols at each place. */
 export function embeddedReber(uniform: () => number): { text: string; legal: string[] } {
   const choose = (from: string): string => from[Math.floor(uniform() * from.length)];
   const branch = choose("TP");
@@ -43,8 +44,8 @@ export interface ReberOptions {
 }
 
 /**
- * Trains on some strings and looks at others. `ranked`: of the symbols that may follow somewhere, the share above all that
- * may not; `remembered`: strings whose last symbol but one is found.
+ * Trains on some strings and tests on others. `ranked`: the share of legal next symbols that rank above all illegal
+ * ones; `remembered`: the share of strings whose last symbol but one is predicted.
  */
 export async function reber({
   backend,
@@ -61,7 +62,7 @@ export async function reber({
     all.set(text, legal);
   }
   const entries = [...all];
-  // Ids begin with 1: 0 stands before the first symbol and behind the last.
+  // Ids begin with 1; 0 comes before the first symbol and after the last.
   const ids = entries.map(([text]) => Array.from(text, (c) => symbols.indexOf(c) + 1));
   const data = new SentenceData(ids.slice(0, strings), { end: 0, batch: 32 });
   const model = new Sequential([new Embedding(8, 8), new LSTM(8, hidden, { forgetBias: 1 }), new Linear(hidden, 8)], { seed: 1 });

@@ -1,5 +1,5 @@
-// Learns to write a word backwards, letter by letter, with attention: the least problem that needs a target of another
-// order than the source.
+// Learns to write a word backwards, letter by letter, with attention: the smallest problem whose target has another
+// order than its source.
 import { adam, cosine, crossEntropy, Embedding, GRU, Sequential, Trainer, type Backend } from "webgpu-rnn";
 import { beamSearch, Decoder, PairData, Seq2Seq } from "webgpu-rnn/language";
 import { uniformFrom } from "./random.ts";

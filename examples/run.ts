@@ -1,4 +1,4 @@
-// `npm run example -- NAME`: trains on a small problem in the terminal, and says what came of it.
+// `npm run example -- NAME`: trains on a small problem in the terminal, and prints the result.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
@@ -36,7 +36,7 @@ function logger(every: number): (step: number, loss: number) => void {
 
 interface Example {
   readonly about: string;
-  /** Returns what came of it. */
+  /** Returns the result in words. */
   readonly run: (backend: Backend, steps: number | undefined) => Promise<string>;
 }
 

@@ -35,7 +35,7 @@ const kinds = {
         ...onWindows("Microsoft", "Edge", "Application", "msedge.exe"),
       ],
     },
-    /** What puppeteer's cache may hold; the first is what it downloads. */
+    /** The browsers that puppeteer's cache may contain; it downloads the first. */
     downloads: ["chrome", "chromium", "chrome-headless-shell"],
     packages: ["chromium"],
   },
@@ -69,7 +69,7 @@ function installedBrowser(kind) {
   return [...found, ...(paths[process.platform] ?? [])].find((path) => existsSync(path)) ?? null;
 }
 
-/** Puppeteer's folder for browsers, and its tools for what lies there; loaded only here, as that takes longer than most programs' start. */
+/** Puppeteer's folder for browsers, and its tools for them. Loaded only here, because that takes long. */
 async function puppeteerCache() {
   const [{ default: puppeteer }, tools] = await Promise.all([import("puppeteer"), import("@puppeteer/browsers")]);
   return { cacheDir: puppeteer.configuration.cacheDirectory, tools };
@@ -164,7 +164,7 @@ export async function launchBrowser(kind, options = {}) {
   return withBrowser(kind, (executablePath) => puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) }));
 }
 
-/** `software`: let Chromium use its own software adapter, which it does not do by itself. */
+/** `software`: let Chromium use its own software adapter, which is off by default. */
 function launchOptions(kind, { software = false } = {}) {
   if (kind === "firefox") {
     return {
@@ -181,7 +181,7 @@ function launchOptions(kind, { software = false } = {}) {
     browser: "chrome",
     args: [
       "--enable-unsafe-webgpu",
-      // What the flag turns off makes SwiftShader compile kernels with much workgroup memory ten times as long.
+      // Without this flag, SwiftShader takes ten times as long to compile kernels with much workgroup memory.
       ...(software
         ? ["--use-webgpu-adapter=swiftshader", "--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"]
         : []),

@@ -47,7 +47,7 @@ function specifier(from, to) {
   return path.startsWith(".") ? path : `./${path}`;
 }
 
-/** What tsc leaves to bundlers: the host, shaders, names. */
+/** Does what tsc does not: the host, shaders, class names. */
 async function finishModule(file) {
   let code = await readFile(file, "utf8");
   code = code.replace('"#host"', JSON.stringify(specifier(file, join(esm, "host/browser.js"))));
@@ -55,9 +55,9 @@ async function finishModule(file) {
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
   code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
   if (toPosix(relative(esm, file)).startsWith("kernels/")) {
-    // The shapes in kernels' contracts are for those who read the source, and a kilobyte to those who load a page.
+    // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
     code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
-    // A definition that nobody uses may go, though it is a call.
+    // Bundlers may drop unused definitions, although they are calls.
     code = code.replace(/^((?:export )?const \w+ = )(?=\w+\()/gm, "$1/* @__PURE__ */ ");
   }
   await writeFile(file, code);
@@ -77,7 +77,7 @@ async function shaderModule(file) {
   await write(join(esm, "shaders", relative(join(root, "shaders"), file).replace(/wgsl$/, "js")), `export default \`\n${source}\`;\n`);
 }
 
-/** dist/esm; and dist/node/host.js, the one module that Node has differently. */
+/** Builds dist/esm, and dist/node/host.js, the one module that differs in Node. */
 async function modules() {
   await compile();
   const inflate = {

@@ -1,10 +1,10 @@
-// Whether something has to be built: what it is made from, and what was made, are known by their contents.
+// Decides whether something must be built, from the contents of its sources and of its results.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { root } from "./bundle.mjs";
 
-/** What lies in a source folder and goes into nothing that is built. */
+/** Files in a source folder that no build uses. */
 const ignored = /(^|[\\/])(node_modules|\.[^\\/]*)([\\/]|$)/;
 
 /** A hash of the names and contents of files and folders, or undefined where one of them is missing. */
@@ -30,8 +30,8 @@ async function contents(paths, folder) {
 }
 
 /**
- * Builds what lies in `into` from what lies in `from`, unless that has been done: neither has changed since. What `build`
- * returns is kept, so it must be JSON; `fresh` says whether it was built now.
+ * Builds `into` from `from`, unless neither has changed since the last build. The result of `build` is stored, so it
+ * must be JSON; `fresh` is true if it was built now.
  * @template T
  * @param {string} name
  * @param {{ from: readonly string[], into: readonly string[], folder?: string }} paths
@@ -40,7 +40,7 @@ async function contents(paths, folder) {
  */
 export async function unlessBuilt(name, { from, into, folder = root }, build) {
   const record = join(folder, "build", "built", `${name}.json`);
-  // Another version of Node may bundle otherwise, and other packages lie in node_modules after an install.
+  // Another version of Node may bundle differently, and an install may change node_modules.
   const installed = await contents(["node_modules/.package-lock.json"], folder);
   const bench = await contents(["bench/node_modules/.package-lock.json"], folder);
   const sources = [process.version, installed, bench, await contents(from, folder)].join();

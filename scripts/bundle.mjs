@@ -39,7 +39,7 @@ export function bundle({ minify = false, plugins = [], ...options }) {
 export async function bundleProgram(entry, outfile) {
   const options = { platform: "node", target: "node20", external: [], packages: "external", plugins: [ownNamePlugin] };
   const { outputFiles } = await bundle({ entryPoints: [entry], outfile, sourcemap: "inline", write: false, ...options });
-  // The same program may be starting elsewhere, which must not read half a file.
+  // Another process may start the same program meanwhile; it must not read half a file.
   const temporary = `${outfile}.${process.pid}.tmp`;
   await mkdir(dirname(outfile), { recursive: true });
   await writeFile(temporary, outputFiles[0].contents);

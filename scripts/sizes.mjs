@@ -1,4 +1,5 @@
-// What a page loads for a task: a small program for each, bundled by esbuild from dist/ as an app would be, then gzipped.
+// Measures what a page loads for a task: a small program for each, bundled by esbuild from dist/ like an app, then
+// gzipped.
 //   node scripts/sizes.mjs [--write]      prints them, or puts them into README.md; dist/ must be there
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -67,7 +68,7 @@ async function sizeOf({ imports, loads }) {
 }
 
 /**
- * For each task its bytes and the modules in them; and the bytes of the one file.
+ * For each task its bytes and its modules; and the bytes of the single file.
  * @returns {Promise<{ tasks: Record<string, { bytes: number, modules: string[] }>, single: number }>}
  */
 export async function sizes() {

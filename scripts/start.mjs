@@ -1,5 +1,5 @@
-// `npm start`: builds the package and the pages, unless what lies there was built from the same sources, and serves the
-// pages on localhost until Ctrl-C.
+// `npm start`: builds the package and the pages, unless they were built from the same sources, and serves the pages on
+// localhost until Ctrl-C.
 //   npm start -- [--port N]      8080, or the next free one
 import { join } from "node:path";
 import { readCommandLine, readPort } from "./command-line.mjs";

@@ -26,8 +26,7 @@ async function installedDriver() {
   return swiftShader(chromium);
 }
 
-// A process of its own: a driver that crashes must not take the caller with it, and Vulkan reads its
-// environment only once.
+// Runs in a separate process: a crashing driver must not end the caller, and Vulkan reads its environment only once.
 const probe = `
   const { create } = await import("webgpu");
   const adapter = await create([]).requestAdapter();

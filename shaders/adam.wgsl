@@ -1,4 +1,4 @@
-// Adam, AdamW with `decoupled`, or NAdam by what `control` says; update rule in src/kernels/optimizers.ts.
+// Adam; AdamW with `decoupled`; NAdam by the factors in `control`. The update rule is in src/kernels/optimizers.ts.
 struct Params { length: u32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, decoupled: u32, clipValue: f32 }
 @group(0) @binding(0) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> gradients: array<f32>;

@@ -1,4 +1,4 @@
-// position += by. A kernel of its own, because the workgroups of sample-token all read the position.
+// position += by. A separate kernel, because all workgroups of sample-token read the position.
 struct Params { by: u32 }
 @group(0) @binding(0) var<storage, read_write> position: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;

@@ -8,7 +8,7 @@ struct Params { length: u32 }
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// ln(1 + e); WGSL has no log1p, and log(1 + e) loses a small e.
+// ln(1 + e). WGSL has no log1p, and log(1 + e) loses the digits of a small e.
 fn log1p(e: f32) -> f32 { return select(log(1.0 + e), e * (1.0 - 0.5 * e), e < 1e-3); }
 
 @compute @workgroup_size(64)

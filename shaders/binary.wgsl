@@ -1,4 +1,4 @@
-// y (+)= a + b or a * b over a 4-D index space; the last index runs fastest over the threads.
+// y (+)= a + b or a * b over a 4-D index space; the last index varies fastest over the threads.
 struct Params {
   size0: u32, size1: u32, size2: u32, size3: u32,
   a0: u32, a1: u32, a2: u32, a3: u32,

@@ -1,4 +1,4 @@
-// Scheduled sampling: the token that was drawn with probability rate, else the given one, row by row.
+// Scheduled sampling, row by row: with probability `rate` the drawn token, else the given one.
 struct Params { rows: u32, offset: u32, stream: u32 }
 @group(0) @binding(0) var<storage, read> given: array<u32>;
 @group(0) @binding(1) var<storage, read> drawn: array<u32>;

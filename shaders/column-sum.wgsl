@@ -1,5 +1,5 @@
 // sums_c (+)= Σ_r x_rc. A workgroup owns up to 16 neighbouring columns (fewer if there are fewer); its 256 threads
-// split the rows among them, then fold by halves, so that one column and many keep as many threads busy.
+// split the rows among them, then add up by halves. So one column keeps as many threads busy as many columns do.
 struct Params { rows: u32, columns: u32, accumulate: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;

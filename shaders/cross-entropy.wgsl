@@ -12,7 +12,7 @@ struct Params { rows: u32, columns: u32, ignoreIndex: i32 }
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let share = rowShare(params.columns);
   let row = groupIndex(group, groups) * (64u / share) + thread / share;
-  // A thread without a row goes along, for the barriers, with no columns to do.
+  // A thread without a row must reach the barriers too; it has no columns.
   let columns = select(0u, params.columns, row < params.rows);
   let at = row * params.columns;
   let first = thread % share;

@@ -1,6 +1,6 @@
 // dWeight[v] (+)= Σ dy_n over the rows n with ids_{firstId+n} = v. A workgroup owns 256 columns of one row v of dWeight, so
 // no two write the same element. Its threads first mark which of 2048 ids are v, a word of 32 bits each; then each
-// thread walks the marks, which are few, and adds up four columns, 64 apart.
+// thread goes through the marks, which are few, and sums four columns, 64 apart.
 struct Params { rows: u32, columns: u32, vocabulary: u32, accumulate: u32, firstId: u32 }
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       var left = marks[other];
       while (left != 0u) {
         let at = (first + firstTrailingBit(left) * 64u + other) * params.columns + column;
-        // What is read past the last column is not stored.
+        // Values read past the last column are not stored.
         if (params.columns > 64u) { sums += vec4(dy[at], dy[at + 64u], dy[at + 128u], dy[at + 192u]); }
         else { sums.x += dy[at]; }
         left &= left - 1u;

@@ -1,4 +1,4 @@
-// The numbers that to-half has packed. A thread unpacks one word.
+// Unpacks the numbers that to-half has packed. A thread unpacks one word.
 struct Params { length: u32, width: u32 }
 @group(0) @binding(0) var<storage, read> x: array<u32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

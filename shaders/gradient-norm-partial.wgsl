@@ -1,4 +1,4 @@
-// Sums of squares: a workgroup adds up every groups-th block of 64 gradients.
+// Sums of squares: a workgroup takes every groups-th block of 64 gradients.
 struct Params { length: u32, groups: u32 }
 @group(0) @binding(0) var<storage, read> gradients: array<f32>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;

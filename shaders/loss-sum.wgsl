@@ -1,4 +1,4 @@
-// The loss that is reported: Σ losses times the normaliser's scale; a single workgroup.
+// The reported loss: Σ losses times the normaliser's scale; a single workgroup.
 struct Params { length: u32 }
 @group(0) @binding(0) var<storage, read> losses: array<f32>;
 @group(0) @binding(1) var<storage, read> normalizer: array<f32>;

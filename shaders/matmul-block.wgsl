@@ -1,10 +1,10 @@
-// C = A·B in registers, without workgroup memory: a thread adds up 8 x 8 elements of C (4 x 4 if not `large`), four
-// k at a time. Blocks are mat4x4 whose columns are rows of A and of B, so that b * a is the block of A·B, and a
-// compiler sees 256 independent multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile
+// C = A·B in registers, without workgroup memory: a thread computes 8 x 8 elements of C (4 x 4 if not `large`), four k
+// at a time. Blocks are mat4x4 whose columns are rows of A and of B. So b * a is the block of A·B, and a compiler sees
+// 256 independent multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile
 // apart, so that neighbouring threads read and write neighbouring vec4.
 override large: bool;
 
-// Four rows of bias: what the sums start from. Past the edge of C anything will do.
+// The sums start from four rows of bias. Past the edge of C any value will do.
 fn biasBlock(n: u32) -> mat4x4<f32> {
   if (params.useBias == 0u) { return mat4x4<f32>(); }
   let row = vec4(bias[n], bias[n + 1u], bias[n + 2u], bias[n + 3u]);
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var sum01 = biasBlock(n + 32u);
   var sum10 = sum00;
   var sum11 = sum01;
-  // Of the threads that share these rows of A, the first adds them up.
+  // The first of the threads that share these rows of A sums them.
   let addsThese = addsRows && n == 0u;
   var rows0 = vec4<f32>();
   var rows1 = vec4<f32>();
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     storeSums(m, rows0);
     if (large) { storeSums(m + 4u, rows1); }
   }
-  // An array and a loop, for one copy of the store: unrolled, it takes a compiler longer than all the rest.
+  // An array and a loop, so that there is one copy of the store: unrolled, compiling it takes longer than all the rest.
   var sums = array(sum00, sum10, sum01, sum11);
   for (var j = 0u; j < side * side / 4u; j++) { storeRow(i, m + j % side, n + j / side * 32u, sums[j / 4u][j % 4u]); }
 }

@@ -1,4 +1,4 @@
-// C = A·B, one thread per element: short enough to be right by reading, and the oracle of the faster kernels.
+// C = A·B, one thread per element: simple enough to check by reading. The faster kernels are compared with it.
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let n = id.x;

@@ -1,4 +1,5 @@
-// C = A·B for few rows: a workgroup makes 8 columns of one row; 8 threads share each sum over K, then fold it.
+// C = A·B for few rows: a workgroup computes 8 columns of one row. 8 threads share each sum over K, then add up their
+// parts.
 var<workgroup> partial: array<f32, 64>;         // [8 columns, 8 shares]
 
 @compute @workgroup_size(8, 8)

@@ -1,6 +1,6 @@
-// C = A·B for a small C and a long K, as the gradient of a weight is: sixteen threads share each block of 4 x 4,
-// taking four k in turn, and their sums are folded in a fixed order. A workgroup makes 8 x 8 of C; blocks and
-// operands as in matmul-block.
+// C = A·B for a small C and a long K, such as the gradient of a weight. Sixteen threads share each block of 4 x 4,
+// taking four k in turn, and their sums are added in a fixed order. A workgroup computes 8 x 8 of C; blocks and
+// operands are those of matmul-block.
 const shares = 16u;
 var<workgroup> partial: array<f32, 1024>;       // [16 shares, 8, 8]
 var<workgroup> rowPartial: array<vec4<f32>, 32>; // [16 shares, 2]: sums of A's rows by fours
@@ -13,7 +13,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let share = local.y;
   let down = local.x / 2u;
   let right = local.x % 2u;
-  // Blocks past the edge of C are computed from its last rows and columns and not stored.
+  // Blocks past the edge of C are computed from the last rows and columns, and not stored.
   let a0 = startsOfA(i, top + down * 4u);
   let b0 = startsOfB(i, left + right * 4u);
   var sum = mat4x4<f32>();
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var total = 0.0;
   for (var one = 0u; one < shares; one++) { total += partial[one * 64u + thread]; }
   store(i, top + thread / 8u, left + thread % 8u, total);
-  // Of the workgroups that share these rows of A, the first has added them up.
+  // The first of the workgroups that share these rows of A has summed them.
   if (!addsRows || group.x > 0u || thread >= 2u) { return; }
   var totals = vec4<f32>();
   for (var one = 0u; one < shares; one++) { totals += rowPartial[one * 2u + thread]; }

@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (centers) {
     let average = params.alpha * gradientAverage[i] + (1.0 - params.alpha) * g;
     gradientAverage[i] = average;
-    // Rounding may take a variance near zero below it.
+    // Rounding may make a variance near zero negative.
     variance = max(square - average * average, 0.0);
   }
   var update = g / (sqrt(variance) + params.eps);

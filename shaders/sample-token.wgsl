@@ -1,4 +1,4 @@
-// Draws each row's next token by the Gumbel-max trick, among its topK greatest logits; a workgroup owns a row.
+// Draws each row's next token by the Gumbel-max trick, among its topK largest logits; a workgroup owns a row.
 struct Params { rows: u32, columns: u32, capacity: u32, stream: u32 }
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> sampling: array<f32>;
@@ -13,13 +13,13 @@ var<workgroup> counts: array<u32, 64>;
 var<workgroup> scores: array<f32, 64>;
 var<workgroup> columns: array<u32, 64>;
 
-// A word that sorts as the number does; -0 sorts as 0.
+// A word that sorts like the number; -0 sorts like 0.
 fn keyOf(x: f32) -> u32 {
   let bits = bitcast<u32>(select(x, 0.0, x == 0.0));
   return bits ^ select(0x80000000u, 0xffffffffu, (bits >> 31u) != 0u);
 }
 
-// The key of the topK-th greatest logit, found bit by bit: the greatest key that at least topK keys reach.
+// The key of the topK-th largest logit, found bit by bit: the largest key that at least topK keys reach.
 fn thresholdOf(at: u32, topK: u32, thread: u32) -> u32 {
   var threshold = 0u;
   for (var bit = 0u; bit < 32u; bit++) {
@@ -30,7 +30,7 @@ fn thresholdOf(at: u32, topK: u32, thread: u32) -> u32 {
     }
     counts[thread] = reached;
     workgroupBarrier();
-    // Every thread adds up all counts, which takes two barriers where folding by halves takes seven.
+    // Every thread adds up all counts. This takes two barriers; a reduction by halves takes seven.
     var total = 0u;
     for (var other = 0u; other < 64u; other++) { total += counts[other]; }
     if (total >= topK) { threshold = candidate; }
@@ -39,8 +39,8 @@ fn thresholdOf(at: u32, topK: u32, thread: u32) -> u32 {
   return threshold;
 }
 
-// -ln(-ln u), from v = 1 - u: log(u) near 1 has few digits left, and those are the draws that win; for a small v
-// the series v + v²/2 + v³/3 of -ln(1 - v) has them all.
+// -ln(-ln u), computed from v = 1 - u. For u near 1, which are the large draws, log(u) has few correct digits; the
+// series v + v²/2 + v³/3 of -ln(1 - v) has all of them for a small v.
 fn gumbelOf(word: u32) -> f32 {
   let v = openUniformOf(word);
   let exponential = select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 0.01);

@@ -1,4 +1,4 @@
-// Copies a 3-D index space between two strided layouts; the last index runs fastest over the threads.
+// Copies a 3-D index space between two strided layouts; the last index varies fastest over the threads.
 struct Params {
   size0: u32, size1: u32, size2: u32,
   fromOffset: u32, from0: u32, from1: u32, from2: u32,

@@ -1,13 +1,13 @@
-/** What can be disposed of. */
+/** An object with `dispose`. */
 
 declare global {
-  // For programs whose `lib` has it not yet; where it has, both declarations are one.
+  // For programs whose `lib` lacks it; otherwise both declarations merge.
   interface SymbolConstructor {
     readonly dispose: unique symbol;
   }
 }
 
-/** `Symbol.dispose`, or in engines that lack it the symbol that compilers of `using` take in its place. */
+/** `Symbol.dispose`, or in engines without it, the symbol that compilers of `using` use instead. */
 export const disposeSymbol: typeof Symbol.dispose =
   (Symbol as { dispose?: typeof Symbol.dispose }).dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
@@ -15,7 +15,7 @@ export interface Disposable {
   dispose(): void;
 }
 
-/** Things that are disposed of with another, as long as somebody holds them. */
+/** Objects that are disposed of together with another one. They are held weakly. */
 export class Dependants {
   private readonly all = new Set<WeakRef<Disposable>>();
 

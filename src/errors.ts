@@ -1,5 +1,5 @@
 /**
- * What went wrong, so that a program can react without reading the message.
+ * The kind of an error, so that a program can react without reading the message.
  *
  * - `shape`: an argument has the wrong rank or size
  * - `option`: an option has an unknown name or a value outside its range
@@ -16,9 +16,9 @@ export class RnnError extends Error {
   override readonly name = "RnnError";
 
   constructor(
-    /** What went wrong, for programs. */
+    /** The kind of the error, for programs. */
     readonly kind: ErrorKind,
-    /** The class, function or argument that refused. */
+    /** The class, function or argument that threw it. */
     readonly where: string,
     problem: string,
     options?: { cause?: unknown },
@@ -30,15 +30,15 @@ export class RnnError extends Error {
   }
 }
 
-/** Characters of what came that a message quotes at most. */
+/** Most characters of a value that a message quotes. */
 const mostQuoted = 200;
 
-/** Text short enough for a message. */
+/** Shortens a text for a message. */
 export function clip(text: string, most = mostQuoted): string {
   return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
 }
 
-/** Formats a value that came instead of the expected one, short enough for a message. Reads as little as it can, and never throws. */
+/** Formats an unexpected value, short enough for a message. Reads as little of it as possible, and never throws. */
 export function show(value: unknown): string {
   try {
     return clip(describe(value, 0));
@@ -62,7 +62,7 @@ function describe(value: unknown, depth: number): string {
   return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
 }
 
-/** Names in a message: the first few, and how many there are besides. */
+/** Formats names for a message: the first few, and how many more there are. */
 export function listed(names: readonly string[], most = 6): string {
   const some = names
     .slice(0, most)
@@ -72,7 +72,7 @@ export function listed(names: readonly string[], most = 6): string {
 }
 
 /**
- * Reads what belongs to the caller, where a getter or a Proxy may throw.
+ * Reads the caller's objects, where a getter or a Proxy may throw.
  * @throws RnnError of this kind with the caller's error as its cause
  */
 export function reading<T>(kind: ErrorKind, where: string, name: string, read: () => T): T {
@@ -84,7 +84,7 @@ export function reading<T>(kind: ErrorKind, where: string, name: string, read: (
   }
 }
 
-/** What was thrown, in words. Anything can be thrown. */
+/** Formats a thrown value, which can be anything. */
 export function reasonOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? clip(thrown.message) : show(thrown);
@@ -94,7 +94,7 @@ export function reasonOf(thrown: unknown): string {
 }
 
 /**
- * Makes something of a size that memory may not hold.
+ * Calls `make`, which may need more memory than there is.
  * @throws RnnError `limit`
  */
 export function allocating<T>(where: string, what: string, make: () => T): T {
@@ -106,10 +106,12 @@ export function allocating<T>(where: string, what: string, make: () => T): T {
   }
 }
 
-/** Numbers that a layer, a parameter or an array made for one call may have at most: a gibibyte in float32. */
+/** Most numbers of a layer, a parameter or an array made for one call: a gibibyte in float32. */
 export const mostNumbers = 2 ** 28;
 
-/** @throws RnnError `limit` if `count` numbers are more than one array may have; to be asked before it is allocated */
+/**
+ * Must be called before an array is allocated. @throws RnnError `limit` if `count` numbers are too many for one array
+ */
 export function checkCount(where: string, what: string, count: number, most = mostNumbers): number {
   if (count <= most) return count;
   throw new RnnError(
@@ -136,7 +138,7 @@ export function checkInteger(where: string, name: string, value: unknown, least:
 }
 
 /**
- * A number of things that will be made: what is asked for is compared with the limit before anything is allocated.
+ * Checks a number of things to make, before anything is allocated.
  * @throws RnnError `option` unless `value` is an integer of at least `least`, `limit` if it is above `most`
  */
 export function checkSize(where: string, name: string, value: unknown, least: number, most = mostNumbers): number {

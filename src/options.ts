@@ -1,12 +1,15 @@
 /**
- * How options are read, everywhere: once, when the call is made. What is `undefined` was not given; `null` is refused by
- * its name, since nobody knows whether it means "none" or "the default".
+ * Reads options, in all public functions: once, at the moment of the call. `undefined` counts as not given. `null` is
+ * an error, because it could mean "none" or "the default".
  */
 import { checkSize, listed, reading, RnnError, show } from "./errors.ts";
 
 const freezing = " freeze and unfreeze of the model say what is learnt, at any time";
 
-/** What other libraries call it; "" before a remark where it is no option here. Letters only, in lower case. */
+/**
+ * Names of options in other libraries, and their names here, or "" and a remark if there is none. Letters only, in
+ * lower case.
+ */
 const otherNames: Readonly<Record<string, string>> = {
   lr: "learningRate",
   eta: "learningRate",
@@ -77,7 +80,7 @@ const otherNames: Readonly<Record<string, string>> = {
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
-/** Insertions, deletions and replacements that make one word of the other. */
+/** Number of insertions, deletions and replacements that turn one word into the other. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (let i = 1; i <= one.length; i++) {
@@ -89,7 +92,7 @@ function distance(one: string, other: string): number {
   return row[other.length];
 }
 
-/** What may have been meant by an unknown name. */
+/** The known name that an unknown one probably means. */
 function hintFor(name: string, known: readonly string[]): string {
   const all = `known options are ${known.join(", ") || "none"}`;
   const word = plain(name);
@@ -106,7 +109,7 @@ function nearest(word: string, known: readonly string[]): string | undefined {
   return known.find((one) => word.length > 2 && (plain(one).startsWith(word) || (plain(one).length > 2 && word.startsWith(plain(one)))));
 }
 
-/** Whether `value` is an object of names and values: no list, Map, Date, Promise, array of numbers … */
+/** True if `value` is a plain object of names and values, and not a list, Map, Date, Promise, array of numbers … */
 function isRecord(value: unknown): value is object {
   return (
     typeof value === "object" &&
@@ -117,9 +120,9 @@ function isRecord(value: unknown): value is object {
 }
 
 /**
- * Reads options: each of the `known` ones once, so that what is checked is what is used.
- * @param needed whether there must be options at all
- * @throws RnnError `option` for an unknown name, telling the nearest known one, and for null
+ * Reads each of the `known` options once, so that the checked values are the used ones.
+ * @param needed true if there must be options
+ * @throws RnnError `option` for an unknown name, with the nearest known one, and for null
  */
 export function takeOptions<T extends object>(where: string, options: T | undefined, known: readonly string[], { needed = false } = {}): T {
   if (options === undefined && !needed) return {} as T;
@@ -138,13 +141,13 @@ export function takeOptions<T extends object>(where: string, options: T | undefi
   });
 }
 
-/** Entries of a list that is given at most. */
+/** Most entries of a list. */
 const mostItems = 2 ** 26;
 
 /**
- * Reads a list, each entry once. What is wrong with an entry is found before the next is read: a list may be nothing
- * but a length.
- * @throws RnnError `option` or `data` if it is none
+ * Reads each entry of a list once. An entry is checked before the next one is read, because a list may have a huge
+ * length and no entries.
+ * @throws RnnError `option` or `data` if it is no list
  */
 export function takeItems<T>(
   kind: "option" | "data",
@@ -164,8 +167,8 @@ export function takeItems<T>(
 }
 
 /**
- * Whether a constructor of the package's has made `value`. `instanceof` alone throws of some Proxies, and takes an object
- * with nothing but a prototype for one.
+ * True if a constructor of the package has made `value`. `instanceof` alone throws for some Proxies, and accepts an
+ * object that has only the prototype.
  */
 export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
   try {
@@ -175,7 +178,10 @@ export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => 
   }
 }
 
-/** Whether `value` is an object with these methods. What an app may write itself (data, a loss) is known by them. */
+/**
+ * True if `value` is an object with these methods. Objects that apps may write themselves (data, a loss) are recognised
+ * by them.
+ */
 export function hasMethods(value: unknown, ...names: string[]): value is object {
   try {
     return (

@@ -30,7 +30,7 @@ const asked = (lane) => values.lane?.includes(lane) ?? (values.all || lane !== "
 const groups = [["node"], ["chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
 
-/** What a lane says. Lanes that run side by side are read one after the other: what comes before its turn is held. */
+/** The output of a lane. Lanes run side by side but print one after the other: output before its turn is held back. */
 class Output {
   held = "";
   live = false;
@@ -96,7 +96,7 @@ const filesOf = {
   firefox: () => [...inBrowsers(), ...testFiles("pages")],
 };
 
-/** What runs in Node finds the package in dist/. It is built once; a build that fails counts as one failure in each lane. */
+/** Tests in Node use the package in dist/. It is built once; a failed build counts as one failure in each lane. */
 let built;
 function buildOnce(output) {
   built ??= build().then(

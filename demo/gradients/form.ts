@@ -1,4 +1,4 @@
-/** The settings, and which of them may be changed when. */
+/** The settings form, and when each setting may be changed. */
 import { byId, choose, chosen, input, radios } from "../dom.ts";
 import type { BackendChoice } from "../messages.ts";
 import { isLearningRate } from "../settings.ts";
@@ -43,7 +43,9 @@ export class Form {
     for (const name of numbers) input(name).setAttribute("aria-invalid", String(message.startsWith(`${labels[name]}:`)));
   }
 
-  /** Once a training has begun, only its learning rate may change; while it goes on, not the backend either. */
+  /**
+   * Once training has begun, only the learning rate and the backend may change; while it runs, only the learning rate.
+   */
   lock(begun: boolean, busy: boolean): void {
     for (const name of numbers) input(name).disabled = begun && name !== "learningRate";
     this.lastOnly.disabled = begun;

@@ -1,18 +1,21 @@
-/** The library at work: a network that learns to add up, and how far its gradients reach. The rest of this folder is the page around it. */
+/**
+ * The use of the library: a network that learns to add, and how far its gradients reach. The rest of this folder is the
+ * page around it.
+ */
 import { adam, RnnError, squaredError, Trainer, type Backend, type Module } from "webgpu-rnn";
 import { gradientFlow } from "webgpu-rnn/inspect";
 import { addingModel, type CellName } from "../../examples/adding.ts";
 import { sumsSoFar } from "../../examples/flow.ts";
 import type { Settings } from "./messages.ts";
 
-/** More than anybody waits for. */
+/** More steps than anyone waits for. */
 const endless = 1e9;
 /** Sequences in a training step, and those that the norms are the mean of. */
 const [batch, looked] = [32, 2];
 const loss = squaredError();
 
 export class Learner {
-  /** Why it learns no more: its loss is no number. */
+  /** Why it no longer learns: its loss is not a number. */
   failure: string | undefined;
 
   private constructor(
@@ -38,7 +41,7 @@ export class Learner {
     return new Learner(cell, settings, rate, model, trainer);
   }
 
-  /** The same one, just as far, on another backend. */
+  /** The same network, with the same progress, on another backend. */
   async moved(backend: Backend): Promise<Learner> {
     const made = await Learner.create(this.cell, this.settings, this.rate, backend);
     made.trainer.restore(await this.trainer.checkpoint());
@@ -46,7 +49,7 @@ export class Learner {
     return made;
   }
 
-  /** The losses of further steps, until `signal`; NaN once the loss has stopped to be a number. */
+  /** The losses of further steps, until `signal`; NaN once the loss is not a number. */
   async *train(signal: AbortSignal): AsyncGenerator<number, void, undefined> {
     try {
       if (this.failure === undefined) for await (const progress of this.trainer.run({ steps: endless, signal })) yield progress.loss;
@@ -64,7 +67,7 @@ export class Learner {
   }
 }
 
-/** The mean squared error of who always says the mean, at each step that counts. */
+/** The mean squared error of always predicting the mean, at each step that counts. */
 export function lossOfGuessing({ steps, lastOnly }: Settings): number {
   const rows = 2000;
   const { data } = sumsSoFar(steps, rows, 1).targets;

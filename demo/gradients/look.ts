@@ -1,4 +1,4 @@
-/** Where the visitor looks: the steps t and k, and whether norms are shown as shares. */
+/** The visitor's view: the steps t and k, and whether norms are shown as shares. */
 import { block, byId, input, make, chosen, radios } from "../dom.ts";
 import { gradient, highest, lowest, place as placeOnScale } from "./colour-scale.ts";
 import type { Place } from "./heat-map.ts";
@@ -11,7 +11,7 @@ export class Look {
     for (const id of ["t", "k"]) {
       input(id).addEventListener("input", () => {
         const [t, k] = [input("t").valueAsNumber, input("k").valueAsNumber];
-        // What has been moved stays; nothing reaches from a step to later ones.
+        // The slider that was moved stays; k cannot be later than t.
         this.choose(id === "t" ? { t, k: Math.min(k, t) } : { t: Math.max(t, k), k });
       });
     }

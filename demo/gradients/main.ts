@@ -1,4 +1,4 @@
-/** The page of gradients: shows what its worker reports, and sends it what the visitor wants. */
+/** The gradients page: shows the reports of its worker, and sends it the visitor's requests. */
 import { showDevice } from "../device-panel.ts";
 import { block, button, count, input, say } from "../dom.ts";
 import type { BackendChoice, Problem } from "../messages.ts";
@@ -12,7 +12,7 @@ import { NetworkCard } from "./network-card.ts";
 import { networks } from "./networks.ts";
 import { Norms } from "./norms.ts";
 
-/** `none`: there are no networks, as the settings allow none; `fresh`: they have learnt nothing yet. */
+/** `none`: there are no networks, because the settings are invalid; `fresh`: they have learnt nothing yet. */
 type State = "loading" | "none" | "starting" | "fresh" | "training" | "pausing" | "paused";
 const words: Readonly<Record<State, string>> = {
   loading: "Loading…",
@@ -30,7 +30,7 @@ let step = 0;
 let guessing = NaN;
 /** The backend that is known to work. */
 let choice: BackendChoice = "auto";
-/** Whether the settings are others than those of the networks. */
+/** True if the settings differ from those of the networks. */
 let stale = true;
 const notices = new Notices();
 const cards = networks.map(

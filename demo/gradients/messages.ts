@@ -1,17 +1,17 @@
-/** What the page of gradients and its worker say to each other. */
+/** The messages between the gradients page and its worker. */
 import type { BackendChoice, BackendReport, Problem } from "../messages.ts";
 
-/** What a visitor chooses before training. */
+/** The settings before training. */
 export interface Settings {
   /** T, the steps of a sequence. */
   readonly steps: number;
   readonly units: number;
   readonly learningRate: number;
-  /** Greatest norm of a gradient; 0: not clipped. */
+  /** Largest norm of a gradient; 0: not clipped. */
   readonly clip: number;
-  /** The IRNN's recurrent weights begin as this much of the identity. */
+  /** The IRNN's recurrent weights start as this multiple of the identity. */
   readonly identityTimes: number;
-  /** Whether only the error of the last step counts. */
+  /** True if only the error of the last step counts. */
   readonly lastOnly: boolean;
 }
 
@@ -32,7 +32,9 @@ export interface Losses {
 
 export type Reply =
   | ({ readonly kind: "backend" } & BackendReport)
-  /** New networks, or those there were on another backend; `guessing`: the loss of who knows only the mean of the targets. */
+  /**
+   * New networks, or the present ones on another backend; `guessing`: the loss of predicting the mean of the targets.
+   */
   | { readonly kind: "networks"; readonly step: number; readonly guessing: number }
   | { readonly kind: "state"; readonly state: "training" | "paused" }
   | { readonly kind: "progress"; readonly steps: readonly Losses[] }

@@ -1,4 +1,4 @@
-/** One network on the page: its matrix, what arrives at the chosen step, and its loss. */
+/** One network on the page: its matrix, the gradient at the chosen step, and its loss. */
 import { make } from "../dom.ts";
 import { LossHistory } from "../loss-history.ts";
 import { HeatMap, type Place } from "./heat-map.ts";
@@ -63,7 +63,7 @@ export class NetworkCard {
     this.say("");
   }
 
-  /** @param guessing the loss of who knows only the mean */
+  /** @param guessing the loss of predicting the mean */
   showLoss(guessing: number): void {
     const { latest } = this.history;
     if (Number.isNaN(latest)) return;

@@ -6,7 +6,7 @@ export interface Network {
   readonly cell: CellName;
   readonly title: string;
   readonly about: string;
-  /** Its curve: told apart by more than colour. */
+  /** The style of its curve, distinguished by more than colour. */
   readonly line: Line;
 }
 

@@ -33,7 +33,7 @@ export function power(exponent: number): string {
   return `10${exponent < 0 ? "⁻" : ""}${Array.from(String(Math.abs(exponent)), (digit) => superscripts[Number(digit)]).join("")}`;
 }
 
-/** What has become of a gradient of which this share is left. */
+/** Describes a gradient of which this share is left. */
 export function fate(share: number): string {
   if (!(share >= 0)) return "";
   if (share < 1e-3) return "vanished";

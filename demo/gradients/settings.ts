@@ -1,4 +1,4 @@
-/** The limits of the settings, and what the page calls them. */
+/** The limits of the settings, and their names on the page. */
 import { RnnError } from "webgpu-rnn";
 import { checkLearningRate, checkNumber, checkWhole } from "../settings.ts";
 import { labels } from "./networks.ts";

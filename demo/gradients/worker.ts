@@ -1,4 +1,7 @@
-/** The worker of the page of gradients: trains the networks side by side, and looks at the gradients of one after the other. */
+/**
+ * The worker of the gradients page: trains the networks side by side, and computes the gradients of one after the
+ * other.
+ */
 import { RnnError } from "webgpu-rnn";
 import type { BackendChoice } from "../messages.ts";
 import { Device, problemOf, RequestQueue } from "../worker-parts.ts";
@@ -8,7 +11,7 @@ import { networks } from "./networks.ts";
 import { checkSettings } from "./settings.ts";
 
 const progressEvery = 100;
-/** Matrices come at least this far apart, and take at most half of the time. */
+/** Least time between two matrices; matrices take at most half of the time. */
 const flowEvery = 120;
 
 const device = new Device({
@@ -27,7 +30,7 @@ let ending = false;
 
 addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
   if (request.kind === "learningRate") return void (learningRate = request.value);
-  // Whatever is asked for, the training ends first.
+  // Every request ends the training first.
   ending = training;
   if (request.kind !== "pause") queue.add(request);
 });
@@ -109,7 +112,7 @@ async function train(): Promise<void> {
   } catch (error) {
     return reply({ kind: "problem", problem: problemOf("training", error) });
   } finally {
-    // After an error the other networks are still at it.
+    // After an error, the other networks are still running.
     await Promise.allSettled(runs.map((run) => run.return()));
     [training, ending] = [false, false];
     reply({ kind: "state", state: "paused" });
@@ -117,17 +120,17 @@ async function train(): Promise<void> {
   await showLast();
 }
 
-/** The matrices of where the training has stopped, unless something else is asked for meanwhile. */
+/** The matrices at the end of the training, unless another request arrives meanwhile. */
 async function showLast(): Promise<void> {
   for (const network of networks.keys()) {
-    // On the CPU nothing else would let messages in.
+    // On the CPU, nothing else lets messages arrive.
     await new Promise((resolve) => setTimeout(resolve));
     if (!queue.isEmpty) return;
     await sendFlow(network);
   }
 }
 
-/** One step of each network: their losses, or undefined once all have come to their end. */
+/** One step of each network: their losses, or undefined once all have ended. */
 async function round(runs: readonly AsyncGenerator<number, void, undefined>[]): Promise<number[] | undefined> {
   const losses: number[] = [];
   let ended = 0;

@@ -1,5 +1,6 @@
-// Compiles, one after the other, every kernel of some training steps, and runs nothing. What the driver says of each goes
-// to stderr between two marks; stdout gets a line of JSON for each kernel: its name, what its threads do, and where it is used.
+// Compiles every kernel of some training steps, one after the other, and runs nothing. The driver's output for each
+// goes to stderr between two marks. stdout gets a line of JSON for each kernel: its name, its threads, and where it is
+// used.
 // Arguments: { cells, shapes, strategies, pattern, replaced } as JSON.
 import { readFileSync, writeSync } from "node:fs";
 import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyName } from "webgpu-rnn";

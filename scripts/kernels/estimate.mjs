@@ -96,7 +96,7 @@ const pieceCycles = (gpu, counts, wavesOnSimd) => {
  */
 export function microsecondsPerStep(gpu, kernel, use) {
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
-  // What is far smaller than the largest loop is the rest of a sum that was taken several at a time.
+  // A loop far smaller than the largest one is the remainder of an unrolled sum.
   const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
   const {
     shape: [, , , H],
@@ -117,5 +117,5 @@ export function microsecondsPerStep(gpu, kernel, use) {
   return Math.max(cycles, bytes) / (gpu.clockGHz * 1000) + (kernel.walksTime ? 0 : gpu.dispatchMicroseconds);
 }
 
-/** Whether a kernel computes time steps. */
+/** True if a kernel computes time steps. */
 export const isRecurrent = (name) => /^(loop|step|two-phase|regularized)/.test(name);

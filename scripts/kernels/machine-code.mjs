@@ -40,8 +40,8 @@ const kindOf = (line) => patterns.find(([, pattern]) => pattern.test(line))?.[0]
 const widthOf = (line) => Number(/(?:dwordx|_b)(\d+)/.exec(line)?.[1] ?? 1) / (/_b(32|64|96|128)\b/.test(line) ? 32 : 1);
 
 /**
- * Counts the instructions of a piece of code by kind. `memoryStalls` and `ldsStalls` are the waits that stand behind new
- * loads of their kind: each exposes one whole latency, while further waits for the same batch of loads expose little.
+ * Counts the instructions of a piece of code by kind. `memoryStalls` and `ldsStalls` are the waits after new loads of
+ * their kind: each exposes one whole latency, while further waits for the same batch of loads expose little.
  */
 export function countInstructions(lines) {
   const counts = Object.fromEntries(kinds.map((kind) => [kind, 0]));
@@ -115,7 +115,7 @@ function disassembly(log) {
 }
 
 /**
- * What one kernel became.
+ * Describes the machine code of one kernel.
  * @param {string} log what the driver printed while it compiled the kernel
  * @returns {{ [statistic: string]: any, loops: any[], body: any, walksTime: boolean }} statistics, `loops` (the innermost loops that multiply and add, the largest first), and `body`: what is
  * executed once for each round of the loop around the largest one, or once in all if there is none around it

@@ -1,4 +1,4 @@
-/** What the terminal shows while a model trains: a bar where it can be redrawn, lines elsewhere. */
+/** Shows progress in the terminal while a model trains: a bar if it can be redrawn, otherwise lines. */
 import { Presets, SingleBar } from "cli-progress";
 
 export interface Display {
@@ -20,7 +20,7 @@ export function printable(text: string): string {
   return text.replace(/\r/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
-/** Average over about the last twenty losses, as far as there are any: one batch says little. */
+/** Average over about the last twenty losses, because one batch says little. */
 class RunningLoss {
   private readonly last: number[] = [];
 

@@ -1,4 +1,4 @@
-/** Reads texts and writes results: every mishap is one line, and a written file is whole or the old one. */
+/** Reads texts and writes results. Every error is one line, and a written file is complete or unchanged. */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { access, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -99,7 +99,7 @@ export async function checkOutput(flag: string, path: string): Promise<Output> {
   }
 }
 
-/** Whether two paths lead to one file. */
+/** True if two paths lead to the same file. */
 export async function sameFile(a: string, b: string): Promise<boolean> {
   const real = (path: string): Promise<string> => realpath(absolute(path)).catch(() => absolute(path));
   return (await real(a)) === (await real(b));

@@ -10,7 +10,7 @@ interface Flag<T> {
   readonly fallback: T;
   /** @returns the value, or undefined if the text is none */
   read(text: string): T | undefined;
-  /** What a value must be, for messages: "an integer from 1 to 64". */
+  /** A description of valid values, for messages: "an integer from 1 to 64". */
   readonly expected: string;
 }
 
@@ -74,7 +74,7 @@ type Flags = typeof flags;
 type Name = keyof Flags;
 export type Options = { [N in Name]: Flags[N]["fallback"] };
 
-/** What decides which numbers a run goes through: kept in its checkpoint. */
+/** The options that decide a run's numbers; its checkpoint stores them. */
 const kept = [
   "cell",
   "reset",
@@ -90,7 +90,7 @@ const kept = [
   "clip",
   "seed",
 ] as const satisfies readonly Name[];
-/** Those of them that may be other ones when a run is resumed. */
+/** The options among them that may differ when a run is resumed. */
 const changeable: readonly Name[] = ["lr", "clip", "dropout"];
 
 const names = Object.keys(flags) as Name[];
@@ -156,7 +156,7 @@ const isName = (name: string): name is Name => Object.hasOwn(flags, name);
 
 /**
  * Given flags, then those of the checkpoint that is resumed, then the defaults.
- * @param resumed what `keep` gave
+ * @param resumed the result of `keep`
  * @throws UserError if flags contradict each other or the checkpoint
  */
 export function completeOptions(given: Partial<Options>, resumed?: string): Options {

@@ -168,7 +168,7 @@ export class Run {
     return this.data.train.vocabulary;
   }
 
-  /** Whether another text is read than before. */
+  /** True if the text differs from the one before. */
   static changesText(text: string, resumed: Resumed): boolean {
     return hashOf(text) !== resumed.text;
   }

@@ -158,7 +158,7 @@ async function main(args: readonly string[]): Promise<number> {
   let stopped: Stopped = "done";
   let failure: Error | undefined;
   let validation: Evaluation | undefined;
-  /** Goes on with the next thing if one fails: what can be saved is saved. */
+  /** Continues with the next task if one fails, so that everything possible is saved. */
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -186,7 +186,7 @@ async function main(args: readonly string[]): Promise<number> {
   return stopped === "interrupted" ? 130 : 0;
 }
 
-/** What is printed of an error. Only one of ours, a bug, shows where it happened. */
+/** The printed text of an error. Only an internal error, a bug, shows its stack. */
 function lineOf(error: unknown): string {
   if (error instanceof UserError) return `train: ${error.message}\n`;
   if (error instanceof RnnError)

@@ -1,5 +1,6 @@
-// Saturating functions with clamped arguments: on some drivers exp returns NaN for large ones. Errors are relative, far
-// out as near 0, where WGSL promises nothing of its own tanh: up to 0.625 a polynomial (Cephes), beyond it by exp.
+// Saturating functions with clamped arguments, because exp returns NaN for large ones on some drivers. Results have a
+// small relative error everywhere, also near 0, where WGSL guarantees nothing for its own tanh: up to 0.625 a
+// polynomial (Cephes), beyond it exp.
 fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -85.0, 85.0))); }
 fn safeTanh(x: f32) -> f32 {
   let size = min(abs(x), 15.0);

@@ -1,5 +1,5 @@
-// The sum over the 256 threads of a workgroup, in a fixed order, so that a run repeats bit for bit. In two rounds of
-// 16: two barriers where folding by halves takes nine. All threads must call, and all get the result.
+// The sum over the 256 threads of a workgroup, in a fixed order, so that a run repeats bit for bit. It takes two rounds
+// of 16 and two barriers; a reduction by halves takes nine. All threads must call it, and all get the result.
 var<workgroup> lanes: array<f32, 256>;
 var<workgroup> folded: array<f32, 16>;
 

@@ -1,11 +1,11 @@
-// The operands of a product element by element, whatever their strides; blocks of 4 x 4 for matmul-block.wgsl.
+// Reads the operands of a product element by element, with any strides; blocks of 4 x 4 for matmul-block.wgsl.
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 
 fn elementA(i: u32, m: u32, k: u32) -> f32 { return a[params.aOffset + i * params.aBatch + m * params.aRow + k * params.aColumn]; }
 fn elementB(i: u32, k: u32, n: u32) -> f32 { return b[params.bOffset + i * params.bBatch + k * params.bRow + n * params.bColumn]; }
 
-// Past an edge the last row, column or k is read again: what comes of it is not stored, and past K A is zero.
+// Past an edge, the last row, column or k is read again. Such results are not stored, and past K, A is zero.
 fn startsOfA(i: u32, m: u32) -> vec4<u32> {
   return params.aOffset + i * params.aBatch + min(vec4(m, m + 1u, m + 2u, m + 3u), vec4(params.M - 1u)) * params.aRow;
 }

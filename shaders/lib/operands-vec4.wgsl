@@ -1,12 +1,12 @@
-// The operands of a product in vec4, one bounds check for four elements: each operand is contiguous along K or
-// across it, and there offsets, strides and the size are multiples of 4. Blocks of 4 x 4 for matmul-block.wgsl.
+// Reads the operands of a product as vec4, with one bounds check for four elements. Each operand is contiguous along K
+// or across it, and along that axis offset, strides and size are multiples of 4. Blocks of 4 x 4 for matmul-block.wgsl.
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
 override aAlongK: bool;
 override bAlongK: bool;
 
-// Past an edge the last row or column is read again: what comes of it is not stored. If K runs along neither
-// operand it may be any number, and past it A is zero. Indices are in vec4.
+// Past an edge, the last row or column is read again, and the result is not stored. If no operand is contiguous along
+// K, K may be any number, and past it A is zero. Indices count vec4.
 fn startsOfA(i: u32, m: u32) -> vec4<u32> {
   let first = params.aOffset + i * params.aBatch;
   if (aAlongK) { return (first + min(vec4(m, m + 1u, m + 2u, m + 3u), vec4(params.M - 1u)) * params.aRow) / 4u; }

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011): four random words from a counter of 128 bits and a key of 64; no state, so a
-// mask can be made again in the backward pass. The twin is src/kernels/philox.ts, bit for bit.
+// Philox4x32-10 (Salmon et al. 2011): four random words from a counter of 128 bits and a key of 64; it has no state, so
+// the backward pass can compute a mask again. The twin is src/kernels/philox.ts, bit for bit.
 
 // The high word of a 64-bit product, from products of halves.
 fn multiplyHigh(a: u32, b: u32) -> u32 {
@@ -26,5 +26,5 @@ fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
 
 // [0, 1) in steps of 2^-24.
 fn uniformOf(word: u32) -> f32 { return f32(word >> 8u) * 0x1p-24; }
-// (0, 1), both ends open: the middles of 2^23 intervals, each exact in f32.
+// (0, 1), both ends open: the midpoints of 2^23 intervals, each exact in f32.
 fn openUniformOf(word: u32) -> f32 { return (f32(word >> 9u) + 0.5) * 0x1p-23; }

@@ -1,6 +1,6 @@
-// Rows over workgroups of 64 threads (sharedRowGroups in src/kernels/kernel.ts): eight threads share a short row, so
-// that a workgroup takes eight of them; a long row has all 64. All threads must call rowSum and rowMax, those without
-// a row too; each gets its row's result, in a fixed order.
+// Distributes rows over workgroups of 64 threads (sharedRowGroups in src/kernels/kernel.ts): eight threads share a
+// short row, so a workgroup takes eight short rows; a long row gets all 64 threads. All threads must call rowSum and
+// rowMax, also those without a row. Each gets its row's result, computed in a fixed order.
 var<workgroup> lanes: array<f32, 64>;
 
 fn rowShare(columns: u32) -> u32 { return select(8u, 64u, columns > 256u); }

@@ -1,4 +1,4 @@
-/** Every kernel, for the tests and tools that walk them all: a strategy appears once per cell. */
+/** Every kernel, for tests and tools that need all of them. A strategy appears once for each cell. */
 import { activationBackward, activationForward } from "../kernels/activations.ts";
 import { binary } from "../kernels/binary.ts";
 import type { Cell } from "../recurrent/cells/cell.ts";
@@ -47,7 +47,9 @@ export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCel
 export const scannedCells: readonly Cell[] = [minGru, minGruCell("linear"), minLstm, minLstmCell("linear")];
 
 const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
-/** Cells and forms that between them compile each branch, with the units of a layer that the threads suit. */
+/**
+ * Cells and forms that together compile every branch, each with the number of units that decides its number of threads.
+ */
 const regularized: readonly (readonly [Cell, number, RegularizedForm])[] = [
   [lstm, 33, { normalization: "layer", zones: true, drops: true, fused: true }],
   [lstm, 33, { normalization: "batch", zones: true, drops: true, fused: false }],

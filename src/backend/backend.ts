@@ -1,4 +1,4 @@
-/** What a device must do for the rest of the package; implemented by `cpu/` and `webgpu/`. */
+/** The interface of a device, implemented by `cpu/` and `webgpu/`. */
 import type { disposeSymbol } from "../disposable.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { SelfTest } from "../kernels/self-test.ts";
@@ -12,58 +12,64 @@ export interface DeviceBuffer {
   readonly label: string;
   readonly type: ElementType;
   readonly length: number;
-  /** Whether its memory has been given back. Nothing can be done with it then. */
+  /** True once its memory has been freed. The buffer cannot be used any more. */
   readonly freed: boolean;
 }
 
-/** What has been created and submitted so far; the scheduler tests hold these to their promises. */
+/** Counts of what has been created and submitted so far; tests check them. */
 export interface Counters {
   submits: number;
   dispatches: number;
   buffers: number;
   bindGroups: number;
   pipelines: number;
-  /** Bytes now held on the device. */
+  /** Bytes allocated on the device now. */
   bytes: number;
 }
 
 export interface RunResult {
-  /** Resolves to what the recording's download commands named, once the device has done them. */
+  /** Resolves to the recording's downloads, by name, once the device has done them. */
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
 }
 
-/** What a run does before its commands: a buffer takes over the elements of another from `offset` on, or zeros. */
+/**
+ * A copy or a clear that a run does before its commands: fills a buffer with the elements of another from `offset` on,
+ * or with zeros.
+ */
 export interface Fill {
   readonly to: DeviceBuffer;
   readonly from?: DeviceBuffer;
   readonly offset?: number;
 }
 
-/** Room on the host for what one run downloads. */
+/** A reserved place for the downloads of one run. */
 export interface Room {
-  /** Gives it back unused. */
+  /** Frees it unused. */
   release(): void;
 }
 
-/** What a run is besides its inputs. */
+/** Options of a run. */
 export interface RunOptions {
-  /** How often the commands run in the one submit (default once); downloads are of the last. */
+  /** How often the commands run in one submit (default once). The downloads are those of the last time. */
   readonly repeat?: number;
-  /** From `reserve`: a GPU has the submit before the call returns. Without it, the run waits for room first. */
+  /**
+   * From `reserve`. With it, the GPU has the submit before the call returns. Without it, the run first waits for room.
+   */
   readonly room?: Room;
   /**
-   * What the recording's settled buffers hold, told apart by identity: while it is the one of the last run, what was
-   * derived from them is still there and is left out. Without it, it is derived anew.
+   * Stands for the present contents of the recording's settled buffers; only its identity matters. If it is the same as
+   * in the last run, the derived buffers are still valid and are not computed again. Without it, they are always
+   * computed.
    */
   readonly moment?: object;
-  /** Comes before the commands, in the same submit. */
+  /** Copies and clears to do before the commands, in the same submit. */
   readonly first?: readonly Fill[];
 }
 
-/** A recording made ready to run on one device: pipelines, bind groups and transient memory exist. */
+/** A recording that is ready to run on one device: pipelines, bind groups and transient memory exist. */
 export interface Program {
   readonly recording: Recording;
-  /** Room for one more run, once earlier downloads have made way. */
+  /** Waits for earlier downloads and reserves room for one more run. */
   reserve(): Promise<Room>;
   /**
    * Writes `inputs` (by buffer label), runs every command in one submit, and resolves once it is submitted.
@@ -80,24 +86,27 @@ export interface Program {
 }
 
 export interface PrepareOptions {
-  /** Give every transient buffer memory of its own (default false). */
+  /** Give each transient buffer separate memory (default false). */
   readonly keepAll?: boolean;
 }
 
-/** A device that runs models: made by `createBackend`, handed to whatever computes. */
+/** A device that runs models. `createBackend` makes it, and every call that computes takes it. */
 export interface Backend {
   readonly kind: "cpu" | "webgpu";
   readonly precision: "float32" | "float64";
-  /** Device in words, e.g. "SwiftShader (software)" or "CPU, WASM SIMD". */
+  /** The device in words, e.g. "SwiftShader (software)" or "CPU, WASM SIMD". */
   readonly adapter: string;
   /** Why this backend was chosen, in words. */
   readonly reason: string;
   readonly counters: Readonly<Counters>;
-  /** What `calibrate` has measured here, or what `createBackend` was handed; recordings made from then on go by it. */
+  /** The profile that `calibrate` has measured here, or that `createBackend` was given. Later recordings use it. */
   profile: DeviceProfile | undefined;
-  /** What the self-test has found, to be kept and handed to `createBackend` the next time; undefined without one. */
+  /**
+   * The result of the self-test, or undefined without one. Apps can store it and pass it to `createBackend` the next
+   * time.
+   */
   readonly selfTest: SelfTest | undefined;
-  /** Elements that one buffer can hold. */
+  /** The most elements that one buffer can hold. */
   readonly mostElements: number;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
@@ -106,13 +115,13 @@ export interface Backend {
    * @throws RnnError `limit` if the device cannot hold or bind so large a buffer
    */
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): DeviceBuffer;
-  /** Gives the memory back; the buffer may not be used afterwards. */
+  /** Frees the memory. The buffer must not be used afterwards. */
   free(buffer: DeviceBuffer): void;
   /** Writes `data` from element `offset` on (default 0); runs submitted earlier do not see it, later ones do. */
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;
   /**
-   * Copies the shorter of the two, from the first element of `from` to element `offset` of `to` (default 0), after everything
-   * submitted so far and before what is submitted later.
+   * Copies from the first element of `from` to element `offset` of `to` (default 0), as many elements as both have. It
+   * runs after everything submitted so far and before everything submitted later.
    */
   copy(from: DeviceBuffer, to: DeviceBuffer, offset?: number): void;
   /**
@@ -121,22 +130,22 @@ export interface Backend {
    */
   read(buffer: DeviceBuffer, offset?: number, length?: number): Promise<NumericArray>;
   /**
-   * Makes a recording ready to run; `externals` gives the memory of its external buffers.
+   * Prepares a recording to run; `externals` has the memory of its external buffers.
    * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it
    */
   prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program>;
-  /** Resolves when the backend was destroyed or its device is gone, with the error that every call gives then. */
+  /** Resolves when the backend was destroyed or its device was lost, to the error that every later call throws. */
   readonly lost: Promise<Error>;
-  /** Why the backend does not work any more; undefined as long as it does. */
+  /** Why the backend no longer works; undefined while it does. */
   readonly ended: Ending | undefined;
   /** @throws RnnError `device` if the backend has ended */
   check(): void;
   /**
-   * Frees all memory, and ends the device, unless the caller has lent it, and threads. What is under way is rejected with an
-   * RnnError `device`, and so is every later call.
+   * Frees all memory and ends threads and device (unless the caller lent the device). Calls in progress and later calls
+   * are rejected with an RnnError `device`.
    */
   destroy(): void;
-  /** The same, for those who dispose of all alike: `using backend = await createBackend()`. */
+  /** The same as `destroy`, for `using backend = await createBackend()`. */
   dispose(): void;
   [disposeSymbol](): void;
 }

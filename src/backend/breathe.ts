@@ -1,8 +1,8 @@
 import { now } from "./clock.ts";
 
 /**
- * Lets the event loop run (messages, painting, signals) without the 4 ms that nested timeouts cost in browsers. Worklets
- * that have nothing to let it run by go straight on.
+ * Lets the event loop run (messages, painting, signals) without the 4 ms that nested timeouts cost in browsers. In
+ * worklets, which have no MessageChannel, it does nothing.
  */
 export function breathe(): Promise<void> {
   if (typeof MessageChannel === "undefined") return Promise.resolve();
@@ -16,21 +16,24 @@ export function breathe(): Promise<void> {
   });
 }
 
-/** Milliseconds that calls in a row may keep the event loop waiting. */
+/** Most milliseconds that successive calls may block the event loop. */
 const longest = 8;
 
-/** When calls that compute on this very thread should let the event loop run. */
+/** Tells calls that compute on this thread when to let the event loop run. */
 export class Breath {
   private since = 0;
   private ended = -Infinity;
 
-  /** To be called when work begins. What comes soon after other work continues it: nobody knows whether the loop ran in between. */
+  /**
+   * Must be called when work begins. Work that begins soon after other work counts as its continuation, because the
+   * event loop may not have run in between.
+   */
   begin(): void {
     const present = now();
     if (present - this.ended > longest) this.since = present;
   }
 
-  /** Whether the event loop has waited long enough. */
+  /** True if the event loop has waited too long. */
   isDue(): boolean {
     return now() - this.since > longest;
   }

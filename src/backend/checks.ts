@@ -1,4 +1,4 @@
-/** What both backends check of what an app may ask of them itself. */
+/** Checks of both backends for calls that apps may make themselves. */
 import { checkBoolean, checkChoice, checkInteger, checkSize, RnnError, show } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { hasMethods, isA, takeOptions } from "../options.ts";
@@ -6,20 +6,20 @@ import { Recording } from "../recording/recording.ts";
 import type { DeviceBuffer, PrepareOptions } from "./backend.ts";
 import { checkHeld } from "./ledger.ts";
 
-/** The buffer as its backend knows it. @throws RnnError `option` if it is none of this kind */
+/** The buffer in its backend's own type. @throws RnnError `option` if another kind of backend made it */
 export function knownBuffer<B extends DeviceBuffer>(buffer: DeviceBuffer, kind: abstract new (...args: never[]) => B): B {
   if (!isA(buffer, kind)) throw new RnnError("option", "backend", `buffer must come from this backend's createBuffer, got ${show(buffer)}`);
   return buffer;
 }
 
-/** The same, for whoever uses its memory. @throws RnnError `option` also if that has been given back */
+/** The same, for calls that use its memory. @throws RnnError `option` also if it has been freed */
 export function heldBuffer<B extends DeviceBuffer>(buffer: DeviceBuffer, kind: abstract new (...args: never[]) => B): B {
   const known = knownBuffer(buffer, kind);
   checkHeld(known);
   return known;
 }
 
-/** @throws RnnError `option` or `limit` unless a buffer can be made of these */
+/** @throws RnnError `option` or `limit` unless these describe a buffer */
 export function checkNewBuffer(label: string, type: ElementType, length: number): void {
   if (typeof label !== "string") throw new RnnError("option", "createBuffer", `label must be a text, got ${show(label)}`);
   checkChoice("createBuffer", "type", type, ["f32", "u32", "i32"]);
@@ -32,14 +32,14 @@ export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number
   checkInteger(label, "length", length, 0, whole - offset);
 }
 
-/** How many numbers are to be written. @throws RnnError `data` if they are no list */
+/** The number of elements to write. @throws RnnError `data` if `data` is no list */
 export function countOf(label: string, data: ArrayLike<number>): number {
   const length = typeof data === "object" && data !== null ? data.length : undefined;
   if (!Number.isSafeInteger(length)) throw new RnnError("data", label, `data must be a list of numbers, got ${show(data)}`);
   return length!;
 }
 
-/** @throws RnnError `option` unless these are what a backend prepares */
+/** @throws RnnError `option` unless these are a recording and the memory of its external buffers */
 export function takePreparation(recording: unknown, externals: unknown, options: PrepareOptions | undefined): Required<PrepareOptions> {
   if (!isA(recording, Recording)) throw new RnnError("option", "backend", `recording must be a Recording, got ${show(recording)}`);
   if (!hasMethods(externals, "get", "values"))

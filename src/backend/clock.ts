@@ -1,4 +1,4 @@
-/** Milliseconds since some moment; in worklets, which have no `performance`, whole ones. */
+/** Milliseconds since some moment. In worklets, which have no `performance`, they are integers. */
 export function now(): number {
   return (globalThis as { performance?: { now(): number } }).performance?.now() ?? Date.now();
 }

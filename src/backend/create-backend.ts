@@ -9,45 +9,51 @@ import { whyNoWebGpu } from "./environment.ts";
 import type { LentDevice } from "./webgpu/lent-device.ts";
 import type { WebGpuBackend } from "./webgpu/webgpu-backend.ts";
 
-/** What `createBackend` can be told; each has a default. */
+/** Options of `createBackend`; each has a default. */
 export interface BackendOptions {
   /** Arithmetic of the CPU backend (default "float32"). "float64" is for checking gradients. */
   precision?: "float32" | "float64";
-  /** Let the CPU backend use WebAssembly SIMD where the engine has it (default true); false: plain JavaScript. */
+  /**
+   * If true (the default), the CPU backend uses WebAssembly SIMD where the engine has it; if false, plain JavaScript.
+   */
   wasm?: boolean;
   /**
-   * Threads of the CPU backend, the caller's among them (default 1). More share the batch and the rows of large matrix
-   * products; results are the same bit for bit. At most 128. Pages need the headers COOP and COEP; `destroy()` ends the threads.
+   * Number of threads of the CPU backend, with the caller's (default 1, at most 128). They share the rows of the batch
+   * and of large matrix products; results are the same bit for bit. Pages need the headers COOP and COEP. `destroy()`
+   * ends the threads.
    */
   threads?: number;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
   shaders?: Readonly<Record<string, string>>;
-  /** A GPUDevice of the caller's for the WebGPU backend. */
+  /** The caller's own GPUDevice for the WebGPU backend. */
   device?: LentDevice;
-  /** What `calibrate` returned earlier on this adapter, perhaps through JSON; that of another adapter is left aside. */
+  /**
+   * The profile that `calibrate` returned earlier on this adapter, possibly stored as JSON. A profile of another
+   * adapter is ignored.
+   */
   profile?: DeviceProfile;
   /**
-   * Whether a WebGPU device is tested before it is used (default false): each kernel on small cases against its twin. On a
-   * software adapter that takes about half a minute. A kernel that is wrong is replaced by others, and by the CPU backend if
-   * nothing else computes the same, also where "webgpu" was asked for; `reason` says so. `backend.selfTest` is plain JSON:
-   * handed back here the next time, it saves the test on the same adapter with the same version.
+   * If true, a WebGPU device is tested before it is used (default false): each kernel on small cases against its twin.
+   * This takes about half a minute on a software adapter. Other kernels replace a wrong one. If none computes the same,
+   * the CPU backend replaces the device, even with "webgpu"; `reason` says so. `backend.selfTest` is plain JSON. Pass
+   * it here the next time to skip the test on the same adapter with the same version.
    */
   selfTest?: boolean | SelfTest;
 }
 
 type BackendKind = "auto" | "cpu" | "webgpu";
 
-/** More than any machine can use. */
+/** More threads than any machine can use. */
 const mostThreads = 128;
 
 /**
  * Makes the backend that models run on: `createBackend()`, `createBackend({ selfTest: true })`, `createBackend("cpu", { threads: 4 })`.
  *
  * - "auto" (default): WebGPU on a hardware adapter, else the CPU; `backend.reason` says why
- * - "webgpu": WebGPU or an error, software adapters included
+ * - "webgpu": WebGPU, also on a software adapter, or an error
  * - "cpu": the CPU
  *
- * @throws RnnError `device` if "webgpu" is asked for and there is none; `option` for unknown options
+ * @throws RnnError `device` for "webgpu" if there is none; `option` for unknown options
  */
 export async function createBackend(kind?: BackendKind | BackendOptions, given?: BackendOptions): Promise<Backend> {
   const onlyOptions = typeof kind === "object" && kind !== null && given === undefined;
@@ -67,13 +73,13 @@ export async function createBackend(kind?: BackendKind | BackendOptions, given?:
   return backend;
 }
 
-/** What backends were asked for with. */
+/** The options that backends were created with. */
 const madeWith = new WeakMap<Backend, BackendOptions>();
 
 /**
- * A backend for what ran on one whose device is gone: like that one, on a new device, if there is one that is as good, else
- * the CPU's.
- * @param mayBeGpu false for the CPU at once
+ * Replaces a backend whose device is lost: by one like it on a new device, if there is an equal device, else by the CPU
+ * backend.
+ * @param mayBeGpu if false, the CPU backend at once
  */
 export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<Backend> {
   const { shaders, wasm, threads } = madeWith.get(lost) ?? {};
@@ -135,7 +141,7 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
   }
 }
 
-/** The backend after its self-test, or the CPU's in its place. */
+/** The backend after its self-test, or the CPU backend instead. */
 async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOptions): Promise<Backend> {
   const version = `${packageVersion} ${await backend.pipelines.fingerprint()}`;
   const { adapter } = backend;
@@ -164,7 +170,7 @@ async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOpt
   return backend;
 }
 
-/** Either backend is loaded only where it is used. */
+/** Each backend is loaded only if it is used. */
 async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
   const { CpuBackend } = await import("./cpu/cpu-backend.ts");
   return CpuBackend.create(options);

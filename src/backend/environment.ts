@@ -1,4 +1,7 @@
-/** Where WebGPU is switched on, and where one sees why there is none: each browser has its own place, Node has none of them. */
+/**
+ * Tells where to switch WebGPU on, and where to see why it is missing: a different place in each browser, another in
+ * Node.
+ */
 
 interface Surroundings {
   readonly navigator?: { readonly userAgent?: string };
@@ -29,7 +32,7 @@ const switches: Readonly<Record<Environment, string>> = {
   browser: "this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox",
 };
 
-/** Why `navigator.gpu` is not there, and what to do about it. */
+/** Why `navigator.gpu` is missing, and what to do about it. */
 export function whyNoWebGpu(around?: Surroundings): string {
   const { isSecureContext } = around ?? globalThis;
   if (isSecureContext === false) return "pages have WebGPU only on https and localhost";
@@ -45,7 +48,7 @@ const adapters: Readonly<Record<Environment, string>> = {
   browser: "the GPU or its driver may be blocked",
 };
 
-/** Why there is WebGPU but no adapter, and where to look. */
+/** Why there is WebGPU but no adapter, and where to find out more. */
 export function whyNoAdapter(around?: Surroundings): string {
   return `no adapter: ${adapters[environmentOf(around)]}`;
 }

@@ -1,8 +1,11 @@
-/** The memory that a backend has given out, and who gives it back. */
+/** The memory that a backend has allocated, and how it is freed. */
 import { RnnError } from "../errors.ts";
 import type { Counters, DeviceBuffer } from "./backend.ts";
 
-/** A piece of memory. `release` must not reach the buffer that stands for it: a registry would keep both for good. */
+/**
+ * A piece of memory. `release` must not reference the buffer that stands for it: the registry would keep both alive for
+ * ever.
+ */
 export class Piece {
   freed = false;
 
@@ -13,8 +16,8 @@ export class Piece {
 }
 
 /**
- * A piece is freed once: on demand, with the whole backend, or when nobody holds its buffer any more. So nobody who makes
- * a buffer has to be asked to free it, neither a trainer nor a generator that was left half-way.
+ * A piece is freed once: by a call, with the whole backend, or when nobody holds its buffer any more. So no caller has
+ * to free its buffers, not even a generator that was left half-way.
  */
 export class Ledger {
   private readonly pieces = new Set<Piece>();
@@ -22,7 +25,7 @@ export class Ledger {
 
   constructor(private readonly counters: Counters) {}
 
-  /** Counts a piece that `buffer` stands for. */
+  /** Adds a piece; it is freed when nobody holds `buffer` any more. */
   enter(buffer: DeviceBuffer, piece: Piece): void {
     this.pieces.add(piece);
     this.dropped.register(buffer, piece, piece);
@@ -44,7 +47,7 @@ export class Ledger {
   }
 }
 
-/** @throws RnnError `option` if the buffer's memory has been given back: it may be another buffer's by now */
+/** @throws RnnError `option` if the buffer has been freed: another buffer may use its memory by now */
 export function checkHeld(buffer: DeviceBuffer): void {
   if (buffer.freed)
     throw new RnnError("option", buffer.label, "has been freed: its model, its trainer or its generator has been disposed of");

@@ -1,11 +1,11 @@
-/** Whether a backend still works, and who waits for it. */
+/** The end of a backend: whether it still works, and who waits for it. */
 import type { RnnError } from "../errors.ts";
 
 /**
- * Why a backend does not work any more:
+ * Why a backend no longer works:
  * - "destroyed": `destroy()` was called
- * - "lost": the device is gone; another backend can go on
- * - "failed": the device refused what it should have done, so that nothing is known about its memory
+ * - "lost": the device is gone; another backend can continue
+ * - "failed": the device refused a run, so the contents of its memory are unknown
  */
 export type Ending = "destroyed" | "lost" | "failed";
 
@@ -21,7 +21,7 @@ export class Life {
     this.lost = new Promise((resolve) => (this.resolveLost = resolve));
   }
 
-  /** Ends it, unless it has ended; all that waits is rejected. Returns the error that everybody gets. */
+  /** Ends it, unless it has ended, and rejects everything that waits. Returns the error that all callers get. */
   end(how: Ending, error: RnnError): RnnError {
     if (this.error) return this.error;
     this.ended = how;
@@ -32,14 +32,14 @@ export class Life {
     return error;
   }
 
-  /** @throws RnnError what has ended it */
+  /** @throws RnnError the error that ended it */
   check(): void {
     if (this.error) throw this.error;
   }
 
-  /** The same promise, rejected when this ends: a device that is gone may leave promises open. */
+  /** The same promise, but rejected when the backend ends: a lost device may leave promises open. */
   async until<T>(promise: Promise<T>): Promise<T> {
-    // Whoever waits gets one error; that of the promise itself has been dealt with then.
+    // A caller gets only one error, so a later rejection of the promise itself is ignored.
     promise.catch(() => undefined);
     this.check();
     let reject!: (error: Error) => void;

@@ -5,12 +5,12 @@ import { Vocabulary } from "./vocabulary.ts";
 
 /**
  * A text as training data for a character model. The text is cut into `batch` pieces that are read side by side,
- * `steps` characters at a time; the targets are the characters one further on. Since a row of one window goes on in
- * the next, states may be carried from step to step.
+ * `steps` characters at a time. The targets are the next characters. Each row continues in the next window, so states
+ * can be carried from one training step to the next.
  */
 export class TextData implements TrainingData {
   readonly batches: number;
-  /** Characters that each row covers. */
+  /** Number of characters in each row. */
   private readonly rowLength: number;
 
   private constructor(
@@ -50,7 +50,7 @@ export class TextData implements TrainingData {
   }
 
   /**
-   * Cuts off the last `fraction` (0 to 1) of the text as data of its own, with the same vocabulary and window.
+   * Cuts off the last `fraction` (0 to 1) of the text as separate data with the same vocabulary and window.
    * @throws RnnError `data` if a part is shorter than one window, `option` if the fraction is out of range
    */
   split(fraction: number): { train: TextData; test: TextData } {
@@ -69,7 +69,10 @@ export class TextData implements TrainingData {
     return { train: part(this.tokens.subarray(0, cut)), test: part(this.tokens.subarray(cut)) };
   }
 
-  /** Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and the ids one character further on. */
+  /**
+   * Ids [steps, batch] (or batch first) of window `step` modulo `batches`, and as targets the ids of the next
+   * characters.
+   */
   batch(step: number, batchFirst = false): Batch {
     const { batchSize: B, steps: T, tokens } = this;
     checkBoolean("TextData", "batchFirst", batchFirst);

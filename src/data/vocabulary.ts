@@ -5,11 +5,11 @@ function checkText(text: unknown): void {
   if (typeof text !== "string") throw new RnnError("data", "Vocabulary", `text must be a string, got ${show(text)}`);
 }
 
-/** A Set or a generator, say; what has a length is read by its indices. */
+/** For example a Set or a generator; an object with a length is read by its indices. */
 const isIterator = (ids: unknown): ids is Iterable<number> =>
   typeof ids === "object" && ids !== null && !("length" in ids) && Symbol.iterator in ids;
 
-/** Unicode has no more. */
+/** Unicode has no more characters than this. */
 const codePoints = 0x110000;
 
 /** Characters (Unicode code points) and their ids, in the order given. */
@@ -17,7 +17,7 @@ export class Vocabulary {
   readonly characters: readonly string[];
   private readonly ids: ReadonlyMap<string, number>;
 
-  /** @throws RnnError `data` if there are none, one is there twice or is no single character */
+  /** @throws RnnError `data` if there are none, or one is repeated or is not a single character */
   constructor(given: readonly string[]) {
     const characters = reading("data", "Vocabulary", "characters", () => {
       if (!Array.isArray(given)) throw new RnnError("data", "Vocabulary", `characters must be a list, got ${show(given)}`);
@@ -51,7 +51,7 @@ export class Vocabulary {
   /** @throws RnnError `data`, naming the first character that is not in the vocabulary */
   encode(text: string): Uint32Array {
     checkText(text);
-    // No array of characters in between: a text may have a hundred million.
+    // Without an array of characters in between, because a text may have a hundred million.
     const ids = new Uint32Array(text.length);
     let count = 0;
     for (const c of text) {
@@ -75,7 +75,7 @@ export class Vocabulary {
     return Array.from(list, (id) => this.characters[id]).join("");
   }
 
-  /** All characters in order, which `new Vocabulary([...text])` turns back. */
+  /** All characters in order; `new Vocabulary([...text])` makes the same vocabulary. */
   toString(): string {
     return this.characters.join("");
   }

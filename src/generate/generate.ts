@@ -7,10 +7,10 @@ import { checkParts } from "../session/session.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
 import { checkIds } from "../tensor/tensor.ts";
 
-/** How tokens are drawn, and how many. */
+/** Options of a generation. */
 export interface SamplingOptions {
   backend: Backend;
-  /** Tokens to draw (default 100). */
+  /** Number of tokens to draw (default 100). */
   length?: number;
   /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the likeliest (default 1). */
   temperature?: number;
@@ -18,16 +18,16 @@ export interface SamplingOptions {
   topK?: number;
   /** The same seed draws the same tokens (default 0). */
   seed?: number;
-  /** Ends the generation when it is drawn, e.g. the end of a sentence; it is not in the result. */
+  /** Drawing this id ends the generation, e.g. the end of a sentence. It is not in the result. */
   stop?: number;
-  /** Ends the generation after the tokens on their way. */
+  /** Ends the generation after the tokens in flight. */
   signal?: AbortSignal;
 }
 
 /**
- * Draws tokens from a model of the next token, in pieces of up to 32. State, logits and sampling stay on the device;
- * nothing is read back within a piece.
- * @param prompt ids that come before; at least one
+ * Draws tokens from a next-token model, in pieces of up to 32. States, logits and sampling stay on the device; nothing
+ * is read back within a piece.
+ * @param prompt the ids before the generated ones; at least one
  * @throws RnnError `data` if the prompt is empty or has ids outside the model's, `option` for options out of range
  */
 export function generateTokens(model: Module, prompt: Numbers, options: SamplingOptions): AsyncGenerator<Uint32Array, void, undefined> {
@@ -38,7 +38,7 @@ export function generateTokens(model: Module, prompt: Numbers, options: Sampling
   })();
 }
 
-/** What `generateTokens` was asked for, checked. */
+/** The checked arguments of `generateTokens`. */
 export interface Sampling {
   readonly backend: Backend;
   readonly prompt: Uint32Array;
@@ -52,7 +52,7 @@ export interface Sampling {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Tokens that one call draws at most; text of so many characters is the longest there is. */
+/** Most tokens of one call: the longest string that JavaScript has. */
 const mostTokens = 2 ** 28;
 
 function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): Sampling {
@@ -83,15 +83,16 @@ function takeSampling(model: Module, prompt: unknown, given: SamplingOptions): S
   const ids = takeList(where, "prompt", prompt, idsBelow(model.idCount), "a list of ids") as Uint32Array;
   if (ids.length === 0) throw new RnnError("data", where, "prompt must have at least one token");
   if (stop !== undefined) checkIds(where, "stop", [stop], model.idCount);
-  // Dividing by less would overflow; the draw is the likeliest token by then anyway.
+  // Dividing by less would overflow, and the draw is the likeliest token anyway.
   return { backend, prompt: ids, length, temperature: temperature < 1e-4 ? 0 : temperature, topK: topK ?? 0, seed, stop, signal };
 }
 
 /**
  * Draws text from a character model, `length` characters or up to the first `stop`.
  * @example await generate(model, { backend, vocabulary, prompt: "Call me", length: 200, temperature: 0.8 })
- * @param options.prompt text that comes before (default the first character of the vocabulary); it is not in the result
- * @param options.onText called with each piece as it comes
+ * @param options.prompt the text before the generated one (default: the first character of the vocabulary); it is not
+ * in the result
+ * @param options.onText called with each piece as it arrives
  * @throws RnnError `data` if the prompt has a character outside the vocabulary
  */
 export async function generate(

@@ -1,4 +1,4 @@
-/** The work of `generateTokens`: a recording that draws one token, run 32 times a submit. */
+/** Does the work of `generateTokens`: a recording that draws one token, run 32 times in each submit. */
 import type { DeviceBuffer, Program } from "../backend/backend.ts";
 import { RnnError, show } from "../errors.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
@@ -12,7 +12,7 @@ import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { Sampling } from "./generate.ts";
 
-/** Tokens per submit; the read-back after each is what a caller waits for between pieces. */
+/** Tokens per submit. The caller waits for one read-back for each submit. */
 const chunk = 32;
 
 /** @see generateTokens */
@@ -35,7 +35,7 @@ export async function* drawTokens(
     for (let i = 0; i < prompt.length; i++) {
       if (signal?.aborted) return;
       backend.write(token, [prompt[i]]);
-      // What is drawn after all but the last token of the prompt is thrown away.
+      // Tokens drawn before the end of the prompt are ignored.
       backend.write(position, [0]);
       if (i < prompt.length - 1) await session.run(program, inputs, { reading });
     }
@@ -47,7 +47,7 @@ export async function* drawTokens(
       const end = stop === undefined ? -1 : drawn.indexOf(stop);
       yield end < 0 ? drawn : drawn.slice(0, end);
       if (end >= 0) return;
-      // On the CPU nothing above has let the event loop run.
+      // On the CPU, the calls above may not have let the event loop run.
       await breathe();
     }
   } finally {
@@ -68,7 +68,7 @@ export const tokenPlan: RecordingPlan = {
   differentiates: false,
 };
 
-/** One token: logits of the present one, a draw, and the drawn one in its place. */
+/** Records one token: the logits after the present token, a draw, and the drawn token in its place. */
 export function recordToken(context: RunContext, vocabulary: number): void {
   const { recording, output } = context;
   const columns = output.shape[output.shape.length - 1];
@@ -87,5 +87,5 @@ export function recordToken(context: RunContext, vocabulary: number): void {
   context.keepStates();
 }
 
-/** A stream of the random generator that no dropout layer has. */
+/** A stream of the random generator that no dropout layer uses. */
 const samplingStream = 0x73616d70;

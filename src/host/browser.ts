@@ -1,20 +1,21 @@
 /**
- * What differs between browsers and Node, for browsers: bundlers and pages get this file, Node gets node.ts with the
- * same exports (package.json, "imports"). Nothing here names a module of Node's.
+ * The browser's version of what differs between browsers and Node. Bundlers and pages get this file; Node gets node.ts
+ * with the same exports (package.json, "imports"). Nothing here names a Node module.
  */
 
-/** Whether it is worth loading the WebGPU backend at all. */
+/** True if it is worth loading the WebGPU backend. */
 export function mayHaveGpu(): boolean {
   return "gpu" in ((globalThis as { navigator?: object }).navigator ?? {});
 }
 
-/** WebGPU without `navigator.gpu`: there is none. */
+/** WebGPU without `navigator.gpu`: not available in browsers. */
 export function dawn(_flags: readonly string[]): Promise<unknown> {
   return Promise.reject(new Error("there is no navigator.gpu"));
 }
 
 /**
- * Starts a thread of a script that defines `work(data, ready)`. Resolves, once it is ready, to the function that ends it.
+ * Starts a thread with a script that defines `work(data, ready)`. Resolves when the thread is ready, to a function that
+ * ends it.
  * @throws Error if the page may not start it
  */
 export async function startThread(script: string, data: object): Promise<() => unknown> {

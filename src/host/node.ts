@@ -1,10 +1,13 @@
-/** What differs between browsers and Node, for Node (and Deno, which has Node's modules): see browser.ts. */
+/**
+ * Node's version of what differs between browsers and Node (Deno, which has Node's modules, uses it too): see
+ * browser.ts.
+ */
 
 export function mayHaveGpu(): boolean {
   return true;
 }
 
-/** Dawn's entry point, held because its devices die with it. */
+/** Dawn's entry point; kept alive because its devices are lost without it. */
 let found: Promise<unknown> | undefined;
 
 /** @throws Error if the package `webgpu` is not installed, or does not load */
@@ -15,7 +18,7 @@ export function dawn(flags: readonly string[]): Promise<unknown> {
 }
 
 async function load(flags: readonly string[]): Promise<unknown> {
-  // An optional peer: named through a variable, so that bundlers of programs for Node do not insist on it.
+  // An optional peer. It is named through a variable, so that bundlers for Node do not require it.
   const name = "webgpu";
   const { create, globals } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
     create: (flags: readonly string[]) => object;
@@ -28,10 +31,10 @@ async function load(flags: readonly string[]): Promise<unknown> {
 export async function startThread(script: string, data: object): Promise<() => unknown> {
   const { Worker } = await import("node:worker_threads");
   const text = `const { workerData, parentPort } = require("node:worker_threads");\n${script}work(workerData, () => parentPort.postMessage(0));`;
-  // Without execArgv, which would hand on --input-type=module of `node -e`, and the text is a script.
+  // Empty execArgv: otherwise the thread inherits --input-type=module from `node -e`, but the text is a script.
   const worker = new Worker(text, { eval: true, workerData: data, execArgv: [] });
   await new Promise((ready, fail) => worker.once("message", ready).once("error", fail));
-  // A program ends when it has nothing else to do.
+  // Do not keep a program running that has nothing else to do.
   worker.unref();
   return () => worker.terminate();
 }

@@ -10,7 +10,7 @@ import { takeForFile, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-/** What a safetensors file holds: tensors by name, and text by name. */
+/** The contents of a safetensors file: tensors by name, and text by name. */
 export interface TensorFile {
   readonly tensors: Record<string, Tensor>;
   readonly metadata: Record<string, string>;
@@ -27,12 +27,12 @@ interface Entry {
 
 const dtypes: Readonly<Record<string, string>> = { Float32Array: "F32", Float64Array: "F64", Int32Array: "I32", Uint32Array: "U32" };
 
-/** Longest header that is read; more is no safetensors file. */
+/** The longest accepted header; a longer one is no safetensors file. */
 const mostHeader = 100_000_000;
 
 /**
  * Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32.
- * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is no text
+ * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is not text
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, TensorLike>>,
@@ -74,17 +74,20 @@ function checkMetadata(metadata: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
-/** Bytes per element, and how they become an array. */
+/** Bytes per element, and a function that makes an array of them. */
 interface Reader {
   readonly size: number;
   read(view: DataView, count: number): NumericArray;
 }
 
-/** The bytes behind a view, as a buffer of their own. Every system that browsers and Node run on is little-endian, as the format is. */
+/**
+ * The bytes of a view, copied to a new buffer. Like the format, every system that browsers and Node run on is
+ * little-endian.
+ */
 const copied = ({ buffer, byteOffset, byteLength }: DataView): ArrayBuffer =>
   buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 
-/** How each dtype is read. */
+/** How to read each dtype. */
 const readers: Readonly<Record<string, Reader>> = {
   F64: { size: 8, read: (v) => new Float64Array(copied(v)) },
   F32: { size: 4, read: (v) => new Float32Array(copied(v)) },
@@ -130,7 +133,7 @@ export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
 }
 
 function bytesOf(file: unknown): Uint8Array {
-  // Its name, unlike instanceof, is right for buffers from other windows, too.
+  // The type name works for buffers from other windows too, unlike instanceof.
   return reading("format", "safetensors", "the file", () => {
     if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
     if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(file))) return new Uint8Array(file as ArrayBuffer);
@@ -138,10 +141,10 @@ function bytesOf(file: unknown): Uint8Array {
   });
 }
 
-/** A header holds tensors, these their sizes: three levels. */
+/** A header contains tensors, and these contain sizes: three levels. */
 const mostDepth = 3;
 
-/** How many names the objects of a JSON text have: colons outside of its strings. Refuses what is nested too deep, before it is parsed. */
+/** Counts the names in a JSON text: colons outside of strings. Refuses deep nesting before the text is parsed. */
 function namesIn(text: string): number {
   let [names, depth] = [0, 0];
   for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[:[\]{}]/gs)) {
@@ -153,7 +156,7 @@ function namesIn(text: string): number {
   return names;
 }
 
-/** How many names there are once it is parsed, which leaves the last of two that are the same. */
+/** Counts the names after parsing, which keeps only the last of equal names. */
 function countNames(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return (
@@ -170,7 +173,7 @@ function parseHeader(json: Uint8Array): Map<string, unknown> {
     if (typeof header === "object" && header !== null && !Array.isArray(header)) return new Map(Object.entries(header));
   } catch (error) {
     if (error instanceof RnnError) throw error;
-    // Else said below.
+    // The check below reports other faults.
   }
   return fail("this is no safetensors file: its header is not a JSON object");
 }

@@ -7,7 +7,7 @@ import { takeEntries } from "../options.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Whose convention: "gru" is the one with the reset before the product, `new GRU(…, { reset: "before" })`. */
+/** The cell; "gru" has the reset before the product, `new GRU(…, { reset: "before" })`. */
 export type StackedCell = "rnn" | "gru" | "lstm";
 
 interface Gate {
@@ -52,7 +52,8 @@ function matrix(where: string, from: Tensors, name: string): Tensor {
 }
 
 /**
- * PyTorch's arrays of one layer as notes stack them: `W_a`, `b_a` of an RNN; `W_r`, `W_u`, `W_c` and biases of a GRU;
+ * Converts PyTorch's arrays of one layer to the stacked form of course notes: `W_a`, `b_a` of an RNN; `W_r`, `W_u`,
+ * `W_c` and biases of a GRU;
  * `W_u`, `W_f`, `W_c`, `W_o` and biases of an LSTM. W_a = [W_aa, W_ax]; the bias is the sum of PyTorch's two.
  * @param suffix of PyTorch's names (default "l0"; "l0_reverse" is the second direction)
  * @throws RnnError `format` or `shape` if an array is missing or does not fit, or if the layer has others besides
@@ -93,8 +94,8 @@ export function stackWeights(cell: StackedCell, given: Tensors, suffix = "l0"): 
 }
 
 /**
- * Arrays that are stacked as in notes, as PyTorch's of one layer, to be loaded by `loadStateDict`. The whole bias goes to
- * `bias_ih`; `bias_hh` is zero.
+ * Converts arrays that are stacked as in course notes to PyTorch's arrays of one layer, for `loadStateDict`. `bias_ih`
+ * gets the whole bias; `bias_hh` is zero.
  * @throws RnnError `format` or `shape` if an array is missing or does not fit
  */
 export function unstackWeights(cell: StackedCell, given: Tensors, suffix = "l0"): Record<string, Tensor<Float64Array>> {

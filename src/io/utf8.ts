@@ -1,4 +1,7 @@
-/** UTF-8; worklets have neither TextEncoder nor TextDecoder, but URIs are of the language itself. */
+/**
+ * Encodes and decodes UTF-8. Worklets have neither TextEncoder nor TextDecoder, but encodeURIComponent is part of the
+ * language.
+ */
 
 /** `text` has no half of a surrogate pair. */
 export function encodeUtf8(text: string): Uint8Array {

@@ -2,15 +2,17 @@
 import { activationForward, activationBackward } from "./activations.ts";
 import { twin } from "./twin.ts";
 
-/** σ(x) = 1 / (1 + e^-x). The shader clamps x to ±85, since float32 holds no e^x much beyond; numbers here do. */
+/**
+ * σ(x) = 1 / (1 + e^-x). The shader clamps x to ±85, because e^x overflows float32 soon after; float64 needs no clamp.
+ */
 export function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-/** tanh(x). The shader's clamp at ±15 is where float32 has become 1; in float64 that would be 2e-13 off. */
+/** tanh(x). The shader clamps x to ±15, where float32 has reached 1; in float64 that would be 2e-13 off. */
 export const safeTanh = Math.tanh;
 
-/** e^x, with the shader's clamp: e^±80 is still an ordinary float32. */
+/** e^x with the shader's clamp; e^±80 is still a normal float32. */
 export function safeExp(x: number): number {
   return Math.exp(Math.min(Math.max(x, -80), 80));
 }

@@ -1,8 +1,8 @@
 import { defineKernel, elementGroups } from "./kernel.ts";
 
 /**
- * Scheduled sampling (Bengio et al. 2015): each row of the batch goes on from the token that was drawn with probability
- * rate, else from the one that is given. The coin of a row is Philox with the key random[0..1] and the counter
+ * Scheduled sampling (Bengio et al. 2015): with probability `rate`, a row of the batch continues with its drawn token,
+ * else with the given one. The coin of a row is Philox with the key random[0..1] and the counter
  * (row / 4, stream, random[2], random[3]).
  */
 export const chooseTokens = defineKernel({

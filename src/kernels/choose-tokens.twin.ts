@@ -5,7 +5,7 @@ import { twin } from "./twin.ts";
 
 export const chooseTokensTwins = [
   twin(chooseTokens, ({ given, drawn, rate, random, tokens }, { rows, offset, stream }) => {
-    // The shader's rate is a float32, and one coin decided otherwise is another token, not a rounding error.
+    // Rounded like the shader's rate: a coin that falls differently gives another token, not a rounding error.
     const threshold = Math.fround(rate[0]);
     for (let row = 0; row < rows; row++) {
       const words = philox([row >>> 2, stream, random[2], random[3]], [random[0], random[1]]);

@@ -1,26 +1,26 @@
-/** What has been measured on a device and decides between kernels that compute the same; plain JSON, to be kept by an app. */
+/** Times measured on a device, from which ops choose between equivalent kernels; plain JSON that apps can store. */
 import { reading, RnnError, show } from "../errors.ts";
 
-/** Microseconds per time step of both ways to walk time (see `Strategy`), by units and rows of the profile's grid. */
+/** Microseconds per time step of both strategies (see `Strategy`), by units and rows of the profile's grid. */
 export interface StrategyTimes {
   readonly loop: readonly (readonly number[])[];
   readonly step: readonly (readonly number[])[];
 }
 
 /**
- * What `calibrate` measures. All times are microseconds. Recurrent times are those of an LSTM layer, from which the
- * other cells' follow.
+ * The result of `calibrate`. All times are microseconds. Recurrent times are those of an LSTM layer; the times of other
+ * cells are computed from them.
  */
 export interface DeviceProfile {
-  /** Changes with the kernels; profiles of other versions are left aside. */
+  /** Changes with the kernels; profiles of other versions are ignored. */
   readonly version: number;
-  /** Whose numbers these are; a profile of another adapter is left aside. */
+  /** The measured adapter; a profile of another adapter is ignored. */
   readonly adapter: string;
   /** Units H of the layers measured, ascending. */
   readonly units: readonly number[];
   /** Rows B of the batches measured, ascending. */
   readonly rows: readonly number[];
-  /** A step of a layer of one unit: what dispatches and barriers cost by themselves. */
+  /** Time step of a layer of one unit: the cost of dispatches and barriers alone. */
   readonly fixed: {
     readonly forward: { readonly loop: number; readonly step: number };
     readonly backward: { readonly loop: number; readonly step: number };
@@ -34,11 +34,11 @@ export interface DeviceProfile {
 
 export const profileVersion = 1;
 
-/** Whether a profile's numbers are those of this adapter and of these kernels. */
+/** True if a profile belongs to this adapter and to these kernels. */
 export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean =>
   version === profileVersion && adapter === ofAdapter;
 
-/** @throws RnnError `format` if `value` says that it is a profile of this version but has another form */
+/** @throws RnnError `format` if `value` claims this version but does not have its form */
 export const checkProfile = (where: string, value: unknown): void => reading("format", where, "profile", () => checkForm(where, value));
 
 function checkForm(where: string, value: unknown): void {
@@ -73,12 +73,12 @@ function checkForm(where: string, value: unknown): void {
 
 const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
 
-/** The value at `x` of what is `ys` at the ascending `xs`: straight lines between logarithms. */
+/** Interpolates at `x` between the points (xs, ys), xs ascending: straight lines between logarithms. */
 export function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {
   if (x <= xs[0] || xs.length === 1) return ys[0];
   const after = xs.findIndex((one, i) => i > 0 && x <= one);
   const i = after < 0 ? xs.length - 1 : after;
   const slope = Math.log(ys[i] / ys[i - 1]) / Math.log(xs[i] / xs[i - 1]);
-  // Past the end time does not fall, whatever noise has made of the last two.
+  // Past the end, times must not fall, even if noise made the last one smaller.
   return ys[i] * (x / xs[i]) ** (after < 0 ? Math.max(0, slope) : slope);
 }

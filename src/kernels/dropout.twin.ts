@@ -5,7 +5,7 @@ import { twin } from "./twin.ts";
 
 export const dropoutTwins = [
   twin(dropout, ({ x, random, y }, { length, stream, p, accumulate }) => {
-    // The shader's p is a float32, and one mask bit decided otherwise is a wrong element, not a rounding error.
+    // Rounded like the shader's p: a mask bit that falls differently is a wrong element, not a rounding error.
     const threshold = Math.fround(p);
     for (let block = 0; block * 4 < length; block++) {
       const words = philox([block, stream, random[2], random[3]], [random[0], random[1]]);

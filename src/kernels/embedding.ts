@@ -15,8 +15,8 @@ export const embeddingGather = defineKernel({
 });
 
 /**
- * dWeight_v (+)= Σ_n [ids_{firstId+n} = v] dy_n. The shader turns the loops inside out: a row of dWeight looks for its ids,
- * because float atomics do not exist and would add in a different order each time.
+ * dWeight_v (+)= Σ_n [ids_{firstId+n} = v] dy_n. In the shader, each row of dWeight looks for its ids: WGSL has no
+ * float atomics, and they would add in a different order each time.
  */
 export const embeddingScatter = defineKernel({
   name: "embedding-scatter",

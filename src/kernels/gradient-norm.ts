@@ -1,17 +1,17 @@
 /**
- * The loss, the norm of all gradients, the scale that clips it, and whether the step may be taken at all: in one
- * dispatch of one workgroup up to `mostInOneGroup` parameters, with partial sums by many workgroups before it beyond.
+ * The loss, the norm of all gradients, the scale that clips it, and whether the step may be taken. One dispatch of one
+ * workgroup up to `mostInOneGroup` parameters; for more, a dispatch before it makes partial sums.
  */
 import { defineKernel } from "./kernel.ts";
 
-/** Beyond this many gradients, reading them takes one workgroup longer than another dispatch costs. */
+/** Beyond this many gradients, a second dispatch costs less than reading them in one workgroup. */
 export const mostInOneGroup = 2 ** 17;
 /** Number of partial sums, and of workgroups that make them. */
 export const normGroups = 256;
 
 /**
- * Norms that nothing clips are at most this. Their squares still fit float32, but an optimiser that keeps them would take
- * thousands of steps to forget: to training they are as lost as infinite ones.
+ * The largest norm that counts as finite without clipping. Squares of larger norms may still fit float32, but an
+ * optimiser that keeps them would take thousands of steps to forget them.
  */
 export const mostUnclippedNorm = 2 ** 50;
 
@@ -31,7 +31,8 @@ export const gradientNormPartial = defineKernel({
  * loss = factor · Σ losses; norm = √Σ values² (√Σ values if they are `squared` already), and
  * scale = min(1, maxNorm / (norm + 1e-6)) as in PyTorch's clip_grad_norm_, or 1 if maxNorm is 0. `healthy` falls to 0
  * when the loss or the norm is NaN or infinite, or the norm beyond `mostNorm` (0: any), and stays there until the host
- * writes 1 again; the scale is then 0. `keeps` is 1 once a step has been healthy: optimisers have kept what was before it.
+ * writes 1 again; the scale is then 0. `keeps` is 1 once a step has been healthy: `lastGood` then holds the state
+ * before it.
  */
 export const gradientNorm = defineKernel({
   name: "gradient-norm",

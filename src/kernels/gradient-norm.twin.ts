@@ -18,7 +18,7 @@ export const gradientNormTwins = [
     loss[0] = normalizer[1] * lossSum;
     let sum = 0;
     for (let i = 0; i < length; i++) sum += squared ? values[i] : values[i] * values[i];
-    // Through the array, so that it overflows where the shader's float32 does.
+    // Stored in the array first, so that it overflows where the shader's float32 does.
     norm[0] = sum;
     const total = norm[0];
     norm[0] = Math.sqrt(total);

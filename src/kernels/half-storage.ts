@@ -1,15 +1,17 @@
-/** Numbers kept in half precision: two to a u32, which needs no optional feature of WebGPU and has the bits of f16. */
+/**
+ * Numbers stored in half precision: two in each u32. This has the bits of f16 and needs no optional feature of WebGPU.
+ */
 import { defineKernel, elementGroups } from "./kernel.ts";
 
-/** Words that one group of `width` numbers takes. */
+/** Number of words for one group of `width` numbers. */
 export const halfWords = (width: number): number => Math.ceil(width / 2);
-/** Words for `length` numbers in groups of `width`. */
+/** Number of words for `length` numbers in groups of `width`. */
 export const halfLength = (length: number, width: number): number => Math.ceil(length / width) * halfWords(width);
 
 const params = { length: "u32", width: "u32" } as const;
 const workgroups = ({ length, width }: { length: number; width: number }) => elementGroups(halfLength(length, width));
 
-/** Packs numbers in groups of `width`, each group from a word on. */
+/** Packs numbers in groups of `width`; each group starts with a new word. */
 export const toHalf = defineKernel({
   name: "to-half",
   sources: ["lib/linear-index", "to-half"],

@@ -13,7 +13,10 @@ export function fromHalves(words: ArrayLike<number>, width: number): Float32Arra
   });
 }
 
-/** What half precision cannot hold becomes NaN: infinity would be squashed by a gate into a number like any other. */
+/**
+ * A value too large for half precision becomes NaN. Infinity would pass unnoticed: a gate would squash it into an
+ * ordinary number.
+ */
 const halfOf = (value: number): number => (Math.abs(value) <= 65504 ? numberToHalf(value) : 0x7e00);
 
 export const halfStorageTwins = [

@@ -1,7 +1,7 @@
 /**
- * The contract of a compute kernel. Each kernel is three things that carry the same names: this contract,
- * one WGSL file in `shaders/` (the stem is the contract's `name`), and the twin (twin.ts), a plain function that is the
- * specification. `test/contract` holds the WGSL to the contract; `test/device` holds the results to the twin.
+ * The contract of a compute kernel. Each kernel is three things with the same names: this contract, one WGSL file in
+ * `shaders/` (its stem is the contract's `name`), and the twin (twin.ts), a plain function that specifies the result.
+ * `test/contract` compares the WGSL with the contract, `test/device` the results with the twin.
  */
 import { RnnError } from "../errors.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
@@ -11,7 +11,9 @@ export type ElementType = "f32" | "u32" | "i32";
 
 /** One buffer of a kernel. The order of a contract's bindings is the order of `@binding(i)` in `@group(0)`. */
 export interface Binding {
-  /** "uniform" is read, and not counted among the eight storage buffers that every device has; for a few numbers. */
+  /**
+   * "uniform" is for a few numbers to read. It does not count among the eight storage buffers that every device has.
+   */
   readonly access: "read" | "read_write" | "uniform";
   readonly type: ElementType;
   /** For people: the shape in letters, e.g. "[T+1, B, H]". */
@@ -28,11 +30,11 @@ export type Workgroups = readonly [x: number, y: number, z: number];
 export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
   /** Unique; the stem of the WGSL file, with the cell behind a colon where a strategy is joined to one. */
   readonly name: string;
-  /** Of a strategy that is joined to a cell. */
+  /** Set if the kernel joins a strategy and a cell. */
   readonly recurrent?: RecurrentParts;
   /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
   readonly sources: readonly string[];
-  /** WGSL by path, for those of `sources` that are no files of the package. */
+  /** WGSL by path, for `sources` that are not files of the package. */
   readonly texts?: Readonly<Record<string, string>>;
   /** Values of `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
@@ -42,7 +44,7 @@ export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = Pa
   workgroups(params: Params<P>): Workgroups;
 }
 
-/** Declares a kernel; exists so that the names in bindings and params type the twin's arguments, and those of a dispatch. */
+/** Declares a kernel, so that the names in bindings and params type the arguments of its twin and of a dispatch. */
 export function defineKernel<const B extends Bindings, const P extends ParamTypes>(
   kernel: Omit<Kernel<B, P>, "sources"> & { sources?: readonly string[] },
 ): Kernel<B, P> {
@@ -59,7 +61,10 @@ export const elementGroup = 64;
 /** Workgroups per dimension that every WebGPU device allows. */
 const mostGroups = 65535;
 
-/** Workgroups for one thread per element; beyond 65535 groups the rest goes to y (`linearIndex` in shaders/lib undoes it). */
+/**
+ * Workgroups for one thread per element. Beyond 65535 groups the rest goes to y; `linearIndex` in shaders/lib computes
+ * the element.
+ */
 export function elementGroups(elements: number, perGroup = elementGroup): Workgroups {
   const groups = Math.max(1, Math.ceil(elements / perGroup));
   const y = Math.ceil(groups / mostGroups);
@@ -68,12 +73,14 @@ export function elementGroups(elements: number, perGroup = elementGroup): Workgr
   return [Math.ceil(groups / y), y, 1];
 }
 
-/** One workgroup per row, folded over x and y like elements (`groupIndex` in shaders/lib undoes it). */
+/** One workgroup per row, spread over x and y in the same way; `groupIndex` in shaders/lib computes the row. */
 export const rowGroups = (rows: number): Workgroups => elementGroups(rows, 1);
 
-/** Threads that share a row of this length in the kernels that fold rows (`rowShare` in shaders/lib/rows.wgsl). */
+/**
+ * Number of threads that share a row of this length in kernels that reduce rows (`rowShare` in shaders/lib/rows.wgsl).
+ */
 const rowShare = (columns: number): number => (columns > 256 ? 64 : 8);
 
-/** Workgroups of 64 threads for kernels that fold rows: a short row does not need a workgroup of its own. */
+/** Workgroups of 64 threads for kernels that reduce rows; short rows share a workgroup. */
 export const sharedRowGroups = ({ rows, columns }: { rows: number; columns: number }): Workgroups =>
   elementGroups(rows, 64 / rowShare(columns));

@@ -1,6 +1,6 @@
 /**
- * Losses, forward and backward in one kernel: it writes each row's loss and the gradient of the reported loss. Their sum
- * is left to `lossSum`, or in a training step to `gradientNorm`, which is at hand anyway.
+ * Losses, forward and backward in one kernel: it writes each row's loss and the gradient of the reported loss.
+ * `lossSum` adds the losses up, or `gradientNorm` in a training step, which runs anyway.
  *
  * Every row (element) has a weight, 0 for padding. A loss is not divided by anything in `losses`; the gradient is
  * already multiplied by the normaliser's scale.
@@ -12,8 +12,8 @@ const single: Workgroups = [1, 1, 1];
 
 /**
  * [Σ weights, scale] over the rows whose target is not `ignoreIndex` (all, if undefined). The scale is 1 for a sum,
- * else 1 / Σ weights, or 0 if no row counts: a batch of nothing but padding gives the loss 0 rather than NaN.
- * Targets and weights come from the host, so this is computed there.
+ * else 1 / Σ weights, or 0 if no row counts: a batch of padding only gives the loss 0 and not NaN. The host computes
+ * this, because it has targets and weights.
  */
 export function normalizerOf(
   targets: NumericArray,

@@ -5,7 +5,7 @@ import { lossSum, crossEntropy, binaryCrossEntropy, squaredError } from "./losse
 import { rowOf } from "./softmax.twin.ts";
 import { twin } from "./twin.ts";
 
-/** Losses of single elements, each with its derivative; what has no weight gives 0, whatever it is. */
+/** Losses of single elements with their derivatives. An element without weight gives 0, whatever its value. */
 function byElement(
   {
     x,

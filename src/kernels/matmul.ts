@@ -1,7 +1,7 @@
 /**
  * Batched, strided matrix product: C[i] = A[i]·B[i] (+ bias) (+ C[i]).
  *
- * Strides make transposed operands, gate lanes and slices the same kernel: element (m, k) of A[i] is at
+ * Strides let one kernel read transposed operands, single gates and slices: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
 import { interpolate, type DeviceProfile } from "./device-profile.ts";
@@ -37,7 +37,7 @@ const params = {
 
 export type MatmulParams = Params<typeof params>;
 
-/** One thread per element of C: the oracle the others are held to. */
+/** One thread per element of C; the other variants are compared with it. */
 export const matmulNaive = defineKernel({
   name: "matmul-naive",
   sources: ["lib/matmul", "lib/operands-strided", "matmul-naive"],
@@ -56,19 +56,19 @@ export const matmulSmallM = defineKernel({
 });
 
 /**
- * How the operands lie: "n" is row-major as written, "t" transposed, first A and then B, both read in vec4; "strided"
- * is everything else, read element by element.
+ * The layout of the operands, first A, then B: "n" is row-major, "t" transposed; both are read as vec4. "strided" is
+ * everything else, read element by element.
  */
 export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
 
 /**
- * What of C a thread adds up: a block of 8 x 8 ("large") or of 4 x 4 ("small"), or of 4 x 4 together with fifteen
- * others, each of them over a share of K ("split").
+ * The block of C that a thread computes: 8 x 8 ("large"), 4 x 4 ("small"), or 4 x 4 together with fifteen other
+ * threads, each over a part of K ("split").
  */
 type Tile = "large" | "small" | "split";
 const tiles: readonly Tile[] = ["large", "small", "split"];
 
-/** Rows and columns of C that a workgroup makes. */
+/** Rows and columns of C that a workgroup computes. */
 const sideOf = (tile: Tile): number => ({ large: 64, small: 32, split: 8 })[tile];
 
 function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
@@ -96,13 +96,13 @@ const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile
   new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));
 const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
 const blocksWithSums = variants(["tn", "strided"], blockWithSums);
-/** All variants of the register-tiled product, by how the operands lie and by tile. */
+/** All variants of the register-tiled product, by layout of the operands and by tile. */
 export const matmulBlocks = [...blocks.values()];
 export const matmulBlocksWithSums = [...blocksWithSums.values()];
 
 const fours = (...numbers: number[]): boolean => numbers.every((n) => n % 4 === 0);
 
-/** How the operands lie, as far as the kernels care. */
+/** The layout of the operands for these params. */
 export function operandsOf(p: MatmulParams): Operands {
   const { M, N, K } = p;
   if (!fours(p.aOffset, p.bOffset) || (p.batch > 1 && !fours(p.aBatch, p.bBatch))) return "strided";
@@ -111,13 +111,13 @@ export function operandsOf(p: MatmulParams): Operands {
   return a && b ? `${a}${b}` : "strided";
 }
 
-/** What `calibrate` holds against the choice for the same product. */
+/** The variant that `calibrate` compares with the chosen one for the same product. */
 export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`${operandsOf(p)} split`)!;
 
 /**
  * The kernel for a product of this shape. Blocks of 8 x 8 need the fewest loads, but only a large C has enough of
- * them to keep a GPU busy; with very few rows and a long K, threads must share the sums. Whether they had better share
- * them wherever C has few blocks differs from device to device, so that is done only where a profile says so.
+ * them to keep a GPU busy; with very few rows and a long K, threads must share the sums. For other shapes with few
+ * blocks in C, some devices gain from sharing and others lose, so it is done only if a profile says so.
  */
 export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: Avoided = nothingAvoided): typeof matmulNaive {
   const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, profile))!;
@@ -125,7 +125,10 @@ export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: 
   return [chosen, ...standIns].find(({ name }) => !avoided.has(name)) ?? chosen;
 }
 
-/** The same for a product with A = dYᵀ that adds up the columns of dY too; undefined if none that does so is right here. */
+/**
+ * The same for a product with A = dYᵀ that also sums the columns of dY; undefined if all kernels that do this are wrong
+ * on this device.
+ */
 export function chooseMatmulWithSums(
   p: MatmulParams,
   profile?: DeviceProfile,
@@ -136,7 +139,7 @@ export function chooseMatmulWithSums(
 
 const variantFor = (p: MatmulParams, profile: DeviceProfile | undefined): string => `${operandsOf(p)} ${tileFor(p, profile)}`;
 
-/** K from which sharing it can pay: a thread then has four blocks of it. */
+/** The smallest K for which sharing can pay: a thread then has four blocks of it. */
 const leastSplitK = 256;
 
 function tileFor({ M, N, K, batch }: MatmulParams, profile: DeviceProfile | undefined): Tile {
@@ -145,7 +148,7 @@ function tileFor({ M, N, K, batch }: MatmulParams, profile: DeviceProfile | unde
   return M > 4 && threads >= 512 ? "large" : "small";
 }
 
-/** Blocks of 4 x 4 in C. */
+/** Number of 4 x 4 blocks in C. */
 export const blocksOf = (M: number, N: number): number => Math.ceil(M / 4) * Math.ceil(N / 4);
 
 /** Up to the largest C that was measured. */

@@ -38,7 +38,7 @@ type WithSums = (typeof matmulBlocksWithSums)[number];
 export const matmulTwins: TwinEntry[] = ["matmul-naive", "matmul-small-m", "matmul-block", "matmul-split"].map((stem) =>
   twins<typeof matmulNaive | WithSums>(stem, ({ bindings }) =>
     inPieces((arrays, p) => {
-      // Some milliseconds each, in plain JavaScript.
+      // Each piece takes some milliseconds in plain JavaScript.
       const rows = Math.max(1, Math.floor(2 ** 20 / (p.batch * p.N * p.K)));
       const pieces = Array.from(
         { length: Math.ceil(p.M / rows) },

@@ -1,9 +1,9 @@
 /**
  * Optimisers over one flat buffer of all parameters, by PyTorch's update rules.
  *
- * What changes from step to step comes through buffers, so that a recording need not change: `control` from the
- * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0 no step is taken: parameters and slots become
- * those before the last healthy step, which it has left in `lastGood`.
+ * Numbers that change from step to step come through buffers, so that the recording need not change: `control` from the
+ * host, `norm` from the gradient-norm kernel. While norm's `healthy` is 0, no step is taken: parameters and slots are
+ * restored from `lastGood`, the values before the last healthy step.
  */
 import { align, defineKernel, elementGroups, type Binding } from "./kernel.ts";
 
@@ -11,8 +11,8 @@ const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ ac
 const parameters = vector("read_write");
 const gradients = vector("read");
 /**
- * One buffer for parameters and slots, since a kernel has eight: by blocks of 64 elements, so that a part of the
- * parameters has a part of it.
+ * One buffer for parameters and slots, because a kernel may bind only eight. They are interleaved in blocks of 64
+ * elements, so that a part of the parameters corresponds to a part of it.
  */
 const lastGood = vector("read_write", "[length / 64, 1 + slots in use, 64]; parameters and slots before the last healthy step");
 const norm = vector("read", "[4]: norm, scale, healthy, whether lastGood holds something");
@@ -20,7 +20,7 @@ const norm = vector("read", "[4]: norm, scale, healthy, whether lastGood holds s
 const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
 
-/** Length of `lastGood` for so many parameters with so many slots in use. */
+/** Length of `lastGood` for this many parameters with this many slots in use. */
 export const keptLength = (length: number, slots: number): number => align(length) * (1 + slots);
 
 /**

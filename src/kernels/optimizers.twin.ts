@@ -10,7 +10,7 @@ function effectiveGradient(gradient: number, parameter: number, scale: number, c
   return weightDecay * parameter + (clipValue > 0 ? Math.min(Math.max(g, -clipValue), clipValue) : g);
 }
 
-/** Whether the step may be taken; remembers or restores parameters and slots. */
+/** Saves parameters and slots, or restores them. @returns true if the step may be taken */
 function healthy(values: readonly NumericArray[], lastGood: NumericArray, norm: NumericArray, length: number): boolean {
   const restores = norm[2] === 0;
   if (restores && norm[3] === 0) return false;

@@ -1,6 +1,7 @@
 /**
  * Philox4x32-10 (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011): four random
- * words from a counter of 128 bits and a key of 64. Without state, the same numbers can be made anywhere and again.
+ * words from a counter of 128 bits and a key of 64. It has no state, so the same numbers can be computed anywhere, at
+ * any time.
  */
 export type Words4 = readonly [number, number, number, number];
 
@@ -32,7 +33,7 @@ export function philox(counter: Words4, key: readonly [number, number]): Words4 
 /** [0, 1) in steps of 2^-24. */
 export const uniformOf = (word: number): number => (word >>> 8) * 2 ** -24;
 
-/** (0, 1), both ends open: the middles of 2^23 intervals, each exact in float32. */
+/** (0, 1), both ends open: the midpoints of 2^23 intervals, each exact in float32. */
 export const openUniformOf = (word: number): number => ((word >>> 9) + 0.5) * 2 ** -23;
 
 /**

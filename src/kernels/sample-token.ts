@@ -1,6 +1,6 @@
 /**
- * Sampling the next token on the device. A generated token takes `sampleToken`, then `advancePosition`; nothing
- * comes from the host in between, so that many tokens go into one submit and are read from `history` together.
+ * Samples the next token on the device. A generated token takes `sampleToken`, then `advancePosition`. The host does
+ * nothing in between, so one submit makes many tokens, which are read from `history` together.
  */
 import { defineKernel, rowGroups } from "./kernel.ts";
 
@@ -30,7 +30,7 @@ export const sampleToken = defineKernel({
   workgroups: ({ rows }) => rowGroups(rows),
 });
 
-/** position += by. A kernel of its own, because the workgroups of sampleToken all read the position. */
+/** position += by. A separate kernel, because all workgroups of sampleToken read the position. */
 export const advancePosition = defineKernel({
   name: "advance-position",
   bindings: { position: { access: "read_write", type: "u32", shape: "[1]" } },

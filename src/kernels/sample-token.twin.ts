@@ -4,7 +4,7 @@ import { sampleToken, advancePosition } from "./sample-token.ts";
 import { openUniformOf, philox } from "./philox.ts";
 import { twin } from "./twin.ts";
 
-/** -ln(-ln u), from v = 1 - u, which keeps the digits of the draws that win. */
+/** -ln(-ln u), computed from v = 1 - u, which keeps the digits of large draws. */
 const gumbelOf = (word: number): number => -Math.log(-Math.log1p(-openUniformOf(word)));
 
 /** The topK-th greatest logit of a row. */

@@ -1,20 +1,20 @@
-/** Which kernels were found wrong on a device, and what stands in for them; plain JSON, to be kept by an app. */
+/** The kernels that were found wrong on a device, and their substitutes; plain JSON that apps can store. */
 import { reading, RnnError, show } from "../errors.ts";
 
-/** A kernel whose numbers are not its twin's on this device, or that the device refuses. */
+/** A kernel whose results differ from its twin's on this device, or that the device refuses. */
 export interface Failure {
   readonly kernel: string;
-  /** What was seen, in words. */
+  /** The problem in words. */
   readonly problem: string;
 }
 
-/** What the self-test of a device has found. */
+/** The result of a device's self-test. */
 export interface SelfTest {
-  /** Of the package and its shaders; the result of another version is left aside. */
+  /** The version of the package and its shaders; a result of another version is ignored. */
   readonly version: string;
-  /** Whose kernels were tested; the result of another adapter is left aside. */
+  /** The tested adapter; a result of another adapter is ignored. */
   readonly adapter: string;
-  /** Kernels that were tested. */
+  /** Number of tested kernels. */
   readonly tested: number;
   readonly failures: readonly Failure[];
 }
@@ -32,7 +32,7 @@ export function checkSelfTest(where: string, value: unknown): void {
   );
 }
 
-/** Kernels that may have failed at most: more than there are. */
+/** Most failures in a valid result: more than there are kernels. */
 const mostFailures = 10_000;
 
 function isSelfTest(value: unknown): boolean {
@@ -49,7 +49,7 @@ function isSelfTest(value: unknown): boolean {
   );
 }
 
-/** Kernels found wrong, asked by name. */
+/** The kernels found wrong, by name. */
 export class Avoided {
   private readonly names: ReadonlySet<string>;
 
@@ -61,26 +61,29 @@ export class Avoided {
     return this.names.has(kernel);
   }
 
-  /** Whether a kernel failed whose name starts so: what one cell or size has shown is not trusted in the others. */
+  /**
+   * True if a kernel failed whose name starts with one of these: if one cell or size failed, the others are not trusted
+   * either.
+   */
   starts(...stems: readonly string[]): boolean {
     return [...this.names].some((name) => stems.some((stem) => name.startsWith(stem)));
   }
 
-  /** Whether the time loop of layers with this many phases in a step must be walked step by step. */
+  /** True if layers with this many phases in a step must not use the loop. */
   loop(phases: number): boolean {
     return phases > 1 ? this.starts("loop-two-phase") : this.starts("loop-forward", "loop-backward");
   }
 
-  /** Whether a regularized layer's product must be a dispatch of its own. */
+  /** True if a regularized layer's product must be a separate dispatch. */
   get fused(): boolean {
     return [...this.names].some((name) => name.startsWith("regularized-") && name.includes("fused"));
   }
 }
 
-/** Nothing is known to be wrong. */
+/** For devices without known failures. */
 export const nothingAvoided = new Avoided();
 
-/** Whether something else of the package computes the same on the device. */
+/** True if another kernel can replace the failed one on the device. */
 export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
   if (kernel.startsWith("loop-")) return true;
   if (kernel.startsWith("regularized-")) return kernel.includes("fused");

@@ -4,7 +4,7 @@ import { safeExp } from "./activations.twin.ts";
 import { softmaxForward, softmaxBackward } from "./softmax.ts";
 import { twin } from "./twin.ts";
 
-/** The greatest number of a row, and Σ_c e^(x_c - greatest). */
+/** The largest number of a row, and Σ_c e^(x_c - largest). */
 export function rowOf(x: NumericArray, at: number, columns: number): { greatest: number; sum: number } {
   let greatest = -3.4e38;
   for (let column = 0; column < columns; column++) greatest = Math.max(greatest, x[at + column]);

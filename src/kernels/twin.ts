@@ -1,7 +1,7 @@
 /**
  * A twin says what a kernel computes, in plain loops: for readers, for the CPU backend where there is no WebAssembly
- * kernel, in float64 for finite differences, and for `verify`. Twins lie beside the contracts, in `<name>.twin.ts`, and
- * a page loads them only where something runs them (`twins.ts` finds them).
+ * kernel, in float64 for finite differences, and for `verify`. Twins are beside the contracts, in `<name>.twin.ts`. A
+ * page loads them only if something runs them.
  */
 import type { Arrays, Bindings, Kernel, Params, ParamTypes } from "./kernel.ts";
 import type { RecurrentParts } from "../recurrent/kernels/recurrent-kernel.ts";
@@ -9,7 +9,7 @@ import type { RecurrentParts } from "../recurrent/kernels/recurrent-kernel.ts";
 /** Computes the same as the kernel's shader. Arrays are float64 when the CPU backend is asked for it. */
 export interface Twin<B extends Bindings = Bindings, P extends ParamTypes = ParamTypes> {
   (arrays: Arrays<B>, params: Params<P>): void;
-  /** Of one that may take long: the same in pieces, to be run in this order. */
+  /** For kernels that may take long: the same work in pieces, to run in this order. */
   readonly pieces?: (arrays: Arrays<B>, params: Params<P>) => readonly (() => void)[];
 }
 
@@ -23,7 +23,7 @@ export function inPieces<B extends Bindings, P extends ParamTypes>(pieces: NonNu
   );
 }
 
-/** Makes the twin of any kernel whose name begins so: "loop-forward" of "loop-forward:lstm:32x4". */
+/** Makes the twin of any kernel with this stem, for example "loop-forward" for "loop-forward:lstm:32x4". */
 export type TwinEntry = readonly [stem: string, of: (kernel: Kernel) => Twin];
 
 /** The part of a kernel's name that its variants share. */
@@ -34,7 +34,7 @@ export function twin<B extends Bindings, P extends ParamTypes>(kernel: Kernel<B,
   return [stemOf(kernel), () => run as unknown as Twin];
 }
 
-/** The twins of all kernels that share a stem; `of` is told which of them. */
+/** Registers the twins of all kernels that share a stem; `of` receives the kernel. */
 export function twins<K extends { bindings: Bindings; params: ParamTypes }>(
   stem: string,
   of: (kernel: K) => Twin<K["bindings"], K["params"]>,
@@ -42,7 +42,7 @@ export function twins<K extends { bindings: Bindings; params: ParamTypes }>(
   return [stem, of as unknown as (kernel: Kernel) => Twin];
 }
 
-/** The same for recurrent kernels, by what they are made of. */
+/** The same for recurrent kernels; `of` receives the parts that they are made of. */
 export function recurrentTwins<K extends { bindings: Bindings; params: ParamTypes }>(
   stem: string,
   of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>,

@@ -8,16 +8,19 @@ import { Parameter } from "../nn/parameter.ts";
 import type { Variable } from "../ops/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 
-/** How well a memory fits a query: `additive` (Bahdanau et al. 2015), `dot` or `general` (Luong et al. 2015). */
+/**
+ * The score of a query and a row of the memory: `additive` (Bahdanau et al. 2015), `dot` or `general` (Luong et al.
+ * 2015).
+ */
 export type Score = "additive" | "dot" | "general";
 
-/** A memory made ready for queries; letters as in `Attention`. */
+/** A memory that is prepared for queries; letters as in `Attention`. */
 export interface AttentionMemory {
   /** [B, S, M] */
   readonly values: Variable;
-  /** What queries are compared with: [B, S, Q], or [B, S, A] for the additive score. */
+  /** The keys that queries are compared with: [B, S, Q], or [B, S, A] for the additive score. */
   readonly keys: Variable;
-  /** [B, 1, S]: 1 where there is something, 0 past a row's end; undefined if all rows are whole. */
+  /** [B, 1, S]: 1 within a row, 0 past its end; undefined if all rows are complete. */
   readonly mask: Variable | undefined;
 }
 
@@ -79,7 +82,7 @@ export class Attention extends Module {
     return this.attend(context, query, this.prepare(context, memory, context.further("mask")));
   }
 
-  /** What does not depend on queries: `memory` [S, B, M], `mask` [B, S]. */
+  /** Computes what does not depend on queries, from `memory` [S, B, M] and `mask` [B, S]. */
   prepare(context: Context, memory: Variable, mask?: Variable): AttentionMemory {
     checkShape("Attention", "memory", memory.shape, ["steps", "batch", this.memorySize]);
     const [S, B] = memory.shape;

@@ -10,26 +10,26 @@ import { source as sourceOf, takeSentences, type Sentence } from "./sentences.ts
 
 /** A target that was found for a source. */
 export interface Hypothesis {
-  /** Ids, without the one that marks the end. */
+  /** Ids, without the end mark. */
   tokens: number[];
   /** ln P(tokens | source), the end included if it was reached. */
   logProbability: number;
-  /** logProbability divided by the length penalty: what hypotheses are ordered by. */
+  /** logProbability divided by the length penalty; hypotheses are ordered by it. */
   score: number;
-  /** Whether the end was reached within `maxLength`. */
+  /** True if the end was reached within `maxLength`. */
   finished: boolean;
-  /** [steps, source length]: where the decoder looked before each token, and before the end. */
+  /** [steps, source length]: the attention weights before each token and before the end. */
   attention: Tensor<FloatArray>;
 }
 
-/** How targets are searched for. */
+/** Options of the search. */
 export interface BeamSearchOptions {
   backend: Backend;
-  /** Id among the targets that marks their end, and stands before their first token. */
+  /** The target id that marks the end, and comes before the first token. */
   end: number;
   /** Hypotheses kept at each step (default 5); 1 is greedy search. */
   beams?: number;
-  /** Tokens at most, the end included (default 50). */
+  /** Most tokens, with the end (default 50). */
   maxLength?: number;
   /** α of the penalty ((5 + length) / 6)^α (Wu et al. 2016); 0 prefers short targets (default 0.6). */
   lengthPenalty?: number;
@@ -39,15 +39,15 @@ interface Beam {
   readonly tokens: readonly number[];
   readonly logProbability: number;
   readonly attention: readonly FloatArray[];
-  /** Row of the decoder's batch that it was computed in. */
+  /** Its row in the decoder's batch. */
   readonly row: number;
 }
 
 /**
- * Likely targets for each source, best first. All sources and beams are one batch of the decoder; a step is one forward
- * pass, after which the host chooses.
+ * Finds likely targets for each source, best first. All sources and beams are one batch of the decoder. Each step is
+ * one forward pass, then the host chooses.
  * @param given ids of each source
- * @throws RnnError `data` if a source is none, `option` if an option is unknown or out of range
+ * @throws RnnError `data` if a source is invalid, `option` if an option is unknown or out of range
  */
 export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], searchOptions: BeamSearchOptions): Promise<Hypothesis[][]> {
   const options = takeOptions("beamSearch", searchOptions, ["backend", "end", "beams", "maxLength", "lengthPenalty"], { needed: true });
@@ -70,7 +70,7 @@ export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], sea
   );
 }
 
-/** What is searched for, and in what. */
+/** The checked arguments of a search. */
 interface Search {
   readonly model: Seq2Seq;
   readonly backend: Backend;
@@ -110,7 +110,7 @@ async function searchOn(
 
   const S = input.shape[0];
   for (let t = 0; t < maxLength && alive.some((beams) => beams.length > 0); t++) {
-    // Rows of the batch without a beam go along, with the end as their token.
+    // Rows of the batch without a beam are computed too, with the end as their token.
     const last = new Uint32Array(lengths.length * K).fill(end);
     const parents = Uint32Array.from(last.keys());
     alive.forEach((beams, b) =>

@@ -13,26 +13,26 @@ import { Attention, type AttentionMemory, type Score } from "./attention.ts";
 /** States by name, one variable a layer. */
 export type States = Record<string, Variable[]>;
 
-/** What a `Decoder` is made of. */
+/** The parts of a `Decoder`. */
 export interface DecoderOptions {
-  /** Number of target ids, the end of a sentence among them. */
+  /** Number of target ids, with the end of a sentence. */
   vocabulary: number;
   /** Features of the encoder's output. */
   memorySize: number;
   /** The recurrent layer, in one direction; its inputSize is the size of the embedding. */
   rnn: RNN | GRU | LSTM;
-  /** How memories are compared with the layer's output (default "general"). */
+  /** The score of memory and layer output (default "general"). */
   score?: Score;
-  /** Dropout of embeddings and of what the logits are computed from, in training (default 0). */
+  /** Dropout of the embeddings and of the inputs of the logits, in training (default 0). */
   dropout?: number;
   seed?: number;
 }
 
 /**
  * Decoder with global attention (Luong et al. 2015): s_t = rnn(E·w_{t-1}, s_{t-1}); c_t = attention(s_t, memory);
- * h_t = tanh(W_c·[s_t; c_t]); logits_t = W_o·h_t. Attention comes behind the recurrence, so that with the target given
- * all steps are computed at once. Initial states are tanh(W_i·m̄), m̄ the mean of the memory (Xu et al. 2015), which any
- * encoder has.
+ * h_t = tanh(W_c·[s_t; c_t]); logits_t = W_o·h_t. Attention comes after the recurrence, so with a given target all time
+ * steps are computed at once. Initial states are tanh(W_i·m̄), where m̄ is the mean of the memory (Xu et al. 2015); any
+ * encoder has it.
  *
  * Input: ids [T, B], each the token before the one to predict; further inputs `memory` [S, B, M] and, where its rows
  * differ in length, `mask` [B, S]. Output: logits [T, B, vocabulary]; further output `attention.weights` [B, T, S].
@@ -74,7 +74,7 @@ export class Decoder extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
-  /** Numbers of each state of a layer. */
+  /** Size of each state of a layer. */
   private get stateSizes(): Record<string, number> {
     const { outputSize, hiddenSize } = this.rnn;
     return this.rnn instanceof LSTM ? { h: outputSize, c: hiddenSize } : { h: outputSize };
@@ -105,7 +105,7 @@ export class Decoder extends Module {
     );
   }
 
-  /** What all steps share: `memory` [S, B, M], `mask` [B, S]. */
+  /** Computes what all time steps share, from `memory` [S, B, M] and `mask` [B, S]. */
   prepare(context: Context, memory: Variable, mask?: Variable): AttentionMemory {
     return this.attention.prepare(context.child("attention"), memory, mask);
   }
@@ -114,7 +114,7 @@ export class Decoder extends Module {
   initialStates(context: Context, { values, mask }: AttentionMemory): States {
     const [B, S, M] = values.shape;
     const { numLayers } = this.rnn;
-    // The mean is attention that holds all steps for equally good.
+    // The mean is attention with equal scores.
     const scores = ops.constant(context, { shape: [B, 1, S], data: new Float32Array(B * S) });
     const mean = ops.reshape(context, ops.matmul(context, ops.softmax(context, scores, { mask }), values), [B, M]);
     const all = ops.tanh(context, this.initial.forward(context.child("initial"), mean));
@@ -131,7 +131,7 @@ export class Decoder extends Module {
     );
   }
 
-  /** Logits [T, B, vocabulary] behind tokens [T, B]: any number of steps. */
+  /** Logits [T, B, vocabulary] after tokens [T, B], for any number of time steps. */
   decode(
     context: Context,
     tokens: Variable,

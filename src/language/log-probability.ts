@@ -11,11 +11,11 @@ import { checkShape } from "../tensor/shape.ts";
 import { checkIds } from "../tensor/tensor.ts";
 import { batchInputs, LossRecorder } from "../train/loss-recorder.ts";
 
-/** How probable a model holds each row of a batch. */
+/** The probability of each row of a batch under a model. */
 export interface RowProbabilities {
   /** ln P of each row, the sum over its tokens of ln P(token | those before it). */
   logProbabilities: number[];
-  /** Tokens of each row that count, its end included. */
+  /** Number of tokens of each row that count, with its end. */
   tokens: number[];
   /** e^(-Σ ln P / Σ tokens) over all rows. */
   perplexity: number;
@@ -45,7 +45,7 @@ export async function logProbability(model: Module, given: BatchLike, options: {
     );
     const inputs = batchInputs(loss, context, batch, recorder.normalizer(batch), { seed: 0, step: 0 });
     const mask = batch.mask?.data;
-    // A part of a token has no probability.
+    // Weights between 0 and 1 make no sense for probabilities.
     if (mask) checkIds("logProbability", "mask", mask, 2);
     const { shape, data } = batch.targets;
     const counts = Array.from(data, (target, i) => (target === -100 || mask?.[i] === 0 ? 0 : 1));

@@ -1,23 +1,23 @@
-/** Sentences (any sequences of ids) of different lengths as batches: filled up to one length, with what is filler left out. */
+/** Batches of sentences (any sequences of ids) of different lengths, padded to one length. Padding does not count. */
 import type { Batch, TrainingData } from "../data/batch.ts";
 import { checkBoolean, checkCount, checkInteger, RnnError } from "../errors.ts";
 import { takeItems, takeOptions } from "../options.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Ids of a sentence, without the one that marks its end. */
+/** Ids of a sentence, without the end mark. */
 export type Sentence = Numbers;
-/** Sentences as they were when they were given. */
+/** Copies of the sentences, as they were at the moment of the call. */
 export type Sentences = readonly Uint32Array[];
 
-/** The target that `crossEntropy` leaves out by default. */
+/** The target that `crossEntropy` ignores by default. */
 const left = -100;
-/** Steps are a multiple of this, so that a few recordings do for all batches. */
+/** Time steps are padded to a multiple of this, so that a few recordings serve all batches. */
 const grain = 4;
-/** Targets are words of 32 bits with a sign. */
+/** Targets are signed 32-bit integers. */
 const anyId = idsBelow(2 ** 31);
 
-/** Takes sentences as they are at this moment. @throws RnnError `data` unless these are some */
+/** Copies and checks sentences as they are at this moment. @throws RnnError `data` unless they are sentences */
 export function takeSentences(where: string, name: string, sentences: readonly Sentence[]): Sentences {
   const what = "a list of at least one sentence";
   const taken = takeItems(
@@ -32,7 +32,7 @@ export function takeSentences(where: string, name: string, sentences: readonly S
   return taken;
 }
 
-/** Rows of different lengths as [steps, rows] (or rows first), with `filler` behind their ends. */
+/** Rows of different lengths as [steps, rows] (or rows first), padded with `filler`. */
 export function padded<A extends Uint32Array | Int32Array>(
   rows: readonly ArrayLike<number>[],
   steps: number,
@@ -47,13 +47,13 @@ export function padded<A extends Uint32Array | Int32Array>(
   return { shape: batchFirst ? [rows.length, steps] : [steps, rows.length], data };
 }
 
-/** Steps for rows of these lengths. */
+/** Number of time steps for rows of these lengths. */
 export const stepsFor = (rows: readonly { readonly length: number }[]): number =>
   Math.ceil(rows.reduce((most, { length }) => Math.max(most, length), 1) / grain) * grain;
 
 const idsOf = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length);
 
-/** What a model of the next token reads, which begins with `end`, and what it is to say, which ends with it. */
+/** The input of a next-token model, which begins with `end`, and its targets, which end with it. */
 export function shifted(sentences: Sentences, end: number, batchFirst: boolean): { input: Tensor; targets: Tensor; lengths: number[] } {
   const steps = stepsFor(sentences.map(({ length }) => ({ length: length + 1 })));
   return {
@@ -75,21 +75,21 @@ export function shifted(sentences: Sentences, end: number, batchFirst: boolean):
   };
 }
 
-/** Ids as an input of a model, each row with its length. */
+/** Ids as a model's input, with the length of each row. */
 export function source(sentences: Sentences, batchFirst: boolean): { input: Tensor; lengths: number[] } {
   return { input: padded(sentences, stepsFor(sentences), batchFirst, 0, idsOf), lengths: sentences.map(({ length }) => length) };
 }
 
-/** Indices in groups of `batch` whose lengths are near each other, so that little is filler. */
+/** Indices in groups of `batch` with similar lengths, so that there is little padding. */
 export function grouped(lengths: readonly number[], batch: number): number[][] {
   const order = [...lengths.keys()].sort((a, b) => lengths[a] - lengths[b] || a - b);
   return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) => order.slice(i * batch, (i + 1) * batch));
 }
 
-/** The group of a step: each once a round, and long ones mixed among short ones. */
+/** The group for a step: each group once a round, with long and short ones mixed. */
 export function groupOf(groups: readonly number[][], step: number): number[] {
   const count = groups.length;
-  // A stride near the golden section visits all groups if it has no divisor in common with their number.
+  // A stride near the golden ratio; it visits all groups because it has no common divisor with their number.
   let stride = Math.max(1, Math.round(count * 0.618));
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   while (divisor(stride, count) !== 1) stride++;
@@ -99,8 +99,8 @@ export function groupOf(groups: readonly number[][], step: number): number[] {
 const checkEnd = (where: string, end: unknown): number => checkInteger(where, "end", end, 0, 2 ** 31 - 1);
 
 /**
- * One batch of whole sentences for a model of the next token: each begins with `end` as the token before it and is to
- * end with it. Targets past a row's end are left out.
+ * One batch of whole sentences for a next-token model. Each input begins with `end`, and each target ends with it.
+ * Targets past a row's end do not count.
  */
 export function sentenceBatch(sentences: readonly Sentence[], options: { end: number; batchFirst?: boolean }): Batch {
   const where = "sentenceBatch";
@@ -110,7 +110,7 @@ export function sentenceBatch(sentences: readonly Sentence[], options: { end: nu
   return { ...shifted(takeSentences(where, "sentences", sentences), end, batchFirst), startsSequence: true };
 }
 
-/** Sentences as training data for a model of the next token; batches are of sentences of similar lengths. */
+/** Sentences as training data for a next-token model. The sentences of a batch have similar lengths. */
 export class SentenceData implements TrainingData {
   readonly carriesState = false;
   readonly batches: number;
@@ -119,9 +119,9 @@ export class SentenceData implements TrainingData {
   private readonly sentences: Sentences;
 
   /**
-   * @param options.end id that marks the end of a sentence, and stands before its first token
+   * @param options.end the id that marks the end of a sentence, and comes before its first token
    * @param options.batch sentences side by side (default 32)
-   * @throws RnnError `data` if there is no sentence or one is none, `option` if an option is unknown or out of range
+   * @throws RnnError `data` if there is no sentence or one is invalid, `option` if an option is unknown or out of range
    */
   constructor(sentences: readonly Sentence[], given: { end: number; batch?: number }) {
     const options = takeOptions("SentenceData", given, ["end", "batch"], { needed: true });
@@ -148,7 +148,7 @@ export class SentenceData implements TrainingData {
   }
 }
 
-/** Pairs of source and target as training data for a `Seq2Seq`; batches are of pairs of similar lengths. */
+/** Pairs of source and target as training data for a `Seq2Seq`. The pairs of a batch have similar lengths. */
 export class PairData implements TrainingData {
   readonly carriesState = false;
   readonly batches: number;
@@ -158,9 +158,10 @@ export class PairData implements TrainingData {
   private readonly targets: Sentences;
 
   /**
-   * @param options.end id among the targets that marks their end, and stands before their first token
+   * @param options.end the target id that marks the end, and comes before the first token
    * @param options.batch pairs side by side (default 32)
-   * @throws RnnError `data` if there is no pair or not as many targets as sources, `option` as for `SentenceData`
+   * @throws RnnError `data` if there is no pair, or the numbers of sources and targets differ; `option` as for
+   * `SentenceData`
    */
   constructor(givenSources: readonly Sentence[], givenTargets: readonly Sentence[], given: { end: number; batch?: number }) {
     const options = takeOptions("PairData", given, ["end", "batch"], { needed: true });
@@ -169,7 +170,7 @@ export class PairData implements TrainingData {
     if (sources.length !== targets.length)
       throw new RnnError("data", "PairData", `there must be a target for each of the ${sources.length} sources, got ${targets.length}`);
     this.end = checkEnd("PairData", options.end);
-    // By the source's length first: the target's mostly follows it.
+    // Sorted by the source's length first, because the target's length mostly follows it.
     const most = 1 + stepsFor(targets);
     this.groups = grouped(
       sources.map(({ length }, i) => length * most + targets[i].length),
@@ -178,7 +179,7 @@ export class PairData implements TrainingData {
     this.batches = this.groups.length;
   }
 
-  /** The batch of a step: the sources as input, what the decoder reads as the further input `target`. */
+  /** The batch of a step: sources as the input, the decoder's tokens as the further input `target`. */
   batch(step: number, batchFirst = false): Batch {
     const group = groupOf(this.groups, checkInteger("PairData", "step", step, 0));
     const { input: target, targets } = shifted(

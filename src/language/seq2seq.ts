@@ -10,14 +10,14 @@ import { checkShape, type Shape } from "../tensor/shape.ts";
 import type { AttentionMemory } from "./attention.ts";
 import { Decoder, type States } from "./decoder.ts";
 
-/** What a `Seq2Seq` is made of. */
+/** The parts of a `Seq2Seq`. */
 export interface Seq2SeqOptions {
-  /** Any module that makes [S, B, memorySize] of a source; lengths reach its recurrent layers. */
+  /** Any module that turns a source into [S, B, memorySize]. Its recurrent layers get the lengths. */
   encoder: Module;
   decoder: Decoder;
   /**
-   * Scheduled sampling (Bengio et al. 2015): the probability, step by step of the training, that the decoder goes on from
-   * a token drawn from its own prediction instead of the target's (default: never, which is teacher forcing).
+   * Scheduled sampling (Bengio et al. 2015): the probability, by training step, that the decoder continues with a token
+   * drawn from its own prediction instead of the target's token (default: never, which is teacher forcing).
    */
   scheduledSampling?: (step: number) => number;
   seed?: number;
@@ -27,9 +27,9 @@ export interface Seq2SeqOptions {
  * Encoder and decoder with attention over the encoder's outputs (Sutskever et al. 2014; Bahdanau et al. 2015).
  *
  * Input: the source, ids [S, B] or numbers, with the rows' `lengths`; further input `target` [T, B], at each step the
- * token before the one to predict (`PairData` makes such batches). Output: logits [T, B, vocabulary]. States always begin
- * anew. `beamSearch` finds targets for a source.
- * @throws RnnError `option` if a part is missing or of another kind, `shape` when run if the inputs do not fit
+ * token before the one to predict (`PairData` makes such batches). Output: logits [T, B, vocabulary]. States always
+ * start from the encoder. `beamSearch` finds targets for a source.
+ * @throws RnnError `option` if a part is missing or of the wrong kind, `shape` when run if the inputs do not fit
  */
 export class Seq2Seq extends Module {
   readonly encoder: Module;
@@ -76,7 +76,7 @@ export class Seq2Seq extends Module {
     return this.decoder.decode(within, target, memory, (name: string) => first[name], anew.finalState);
   }
 
-  /** One decoding step behind the other, since each may go on from what the one before has drawn. */
+  /** Decodes one time step after the other, because each may continue with a token drawn in the one before. */
   private stepByStep(
     context: Context,
     target: Variable,

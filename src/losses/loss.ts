@@ -1,4 +1,4 @@
-/** Losses: each records its value and the gradient of its input in one go, and puts the latter on the tape. */
+/** Losses. Each records its value and the gradient of its input together, and puts the gradient on the tape. */
 import { checkChoice, checkInteger, RnnError, show } from "../errors.ts";
 import {
   binaryCrossEntropy as binaryCrossEntropyKernel,
@@ -13,23 +13,23 @@ import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, integers, takeTensor, weights } from "../tensor/take.ts";
 import { checkFinite, checkIds, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 
-/** What a model is trained to make small; made by `crossEntropy`, `binaryCrossEntropy` or `squaredError`. */
+/** The quantity that training minimises; made by `crossEntropy`, `binaryCrossEntropy` or `squaredError`. */
 export interface Loss {
   readonly name: string;
-  /** Whether the loss of a batch is the mean over its targets (default), their sum, or half their sum. */
+  /** How the losses of a batch are combined: their mean over the targets (default), their sum, or half their sum. */
   readonly reduction?: Reduction | "halfSum";
   /** Element type of the targets' buffer: class indices or numbers. */
   readonly targetType: "i32" | "f32";
   /** Shape of the targets for a prediction of this shape. */
   targetShape(prediction: Shape): Shape;
-  /** @throws RnnError `data` if the targets cannot be used */
+  /** @throws RnnError `data` if the targets are invalid */
   checkTargets(targets: NumericArray, prediction: Shape): void;
-  /** [Σ weights that count, factor of the sum of losses]; weights are 1 if left out. */
+  /** [Σ weights of the targets that count, factor of the sum of losses]; weights default to 1. */
   normalizer(targets: NumericArray, weights: NumericArray | undefined): Float64Array;
   /**
    * Records the losses and seeds ∂L/∂prediction, with L = factor · Σ losses.
    * @param weights one per target, none negative; 0 leaves it out of the loss and of the mean
-   * @param normalizer [2], what `normalizer` gives for these targets and weights
+   * @param normalizer [2], the result of `normalizer` for these targets and weights
    * @returns the losses, one per target
    */
   record(tape: Tape, prediction: Variable, targets: View, weights: View, normalizer: View): View;
@@ -41,11 +41,11 @@ export function checkLoss(where: string, loss: unknown): void {
     throw new RnnError("option", where, `loss must come from crossEntropy() or another loss function, got ${show(loss)}`);
 }
 
-/** Targets as they are at this moment. @throws RnnError `shape` or `data` */
+/** Checks and copies targets as they are at this moment. @throws RnnError `shape` or `data` */
 export const takeTargets = (loss: Loss, targets: unknown, shape?: Shape): Tensor =>
   takeTensor(loss.name, "targets", targets, loss.targetType === "i32" ? integers : finite, shape);
 
-/** A mask as it is at this moment. @throws RnnError `shape`, or `data` if a weight is negative */
+/** Checks and copies a mask as it is at this moment. @throws RnnError `shape`, or `data` if a weight is negative */
 export const takeMask = (loss: Loss, mask: unknown, shape?: Shape): Tensor => takeTensor(loss.name, "mask", mask, weights, shape);
 
 type Reduction = "mean" | "sum";

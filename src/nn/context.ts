@@ -5,10 +5,10 @@ import type { View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { Parameter } from "./parameter.ts";
 
-/** What a session provides to the modules whose forward pass it records. */
+/** The services of a session for the modules whose forward pass it records. */
 export interface ContextHost {
   readonly tape: Tape;
-  /** Whether dropout is active. */
+  /** True if dropout is active. */
   readonly training: boolean;
   /** [4] u32: seed (low, high) and step (low, high) of the counter-based generator. */
   readonly random: View;
@@ -17,24 +17,26 @@ export interface ContextHost {
   /** Whether rows may lack any steps, and not only those behind their end. Outputs at these repeat the last one. */
   readonly hasGaps: boolean;
   parameter(path: string): Variable;
-  /** The further input given for `path`, if there is one. */
+  /** The further input for `path`, if there is one. */
   further(path: string): Variable | undefined;
-  /** Hands a value besides the output to the host. */
+  /** Returns a further value to the host, besides the output. */
   emit(path: string, value: Variable): void;
-  /** [1]: what `schedule` says for the step. */
+  /** [1]: the value of `schedule` for the training step. */
   scheduled(label: string, schedule: (step: number) => number): View;
-  /** The initial state given for `path`, one variable of shape[1..] per index of shape[0]; undefined for zeros. */
+  /** The initial state for `path`, one variable of shape[1..] per index of shape[0]; undefined for zeros. */
   initialState(path: string, shape: Shape): Variable[] | undefined;
   finalState(path: string, shape: Shape, values: Variable[]): void;
 }
 
-/** What a module may decide for the modules inside it; what is left out stays as it is. */
+/** What a module may override for the modules inside it; the rest stays as it is. */
 export interface Scope {
-  /** False: all rows are whole, though those of the model's input may not be. */
+  /** False: all rows are complete, even if the rows of the model's input are not. */
   readonly lengths?: false;
-  /** Gives the initial states by name, one variable [batch, units] a layer and direction; undefined for zeros. */
+  /**
+   * Returns the initial states by name, one variable [batch, units] for each layer and direction; undefined for zeros.
+   */
   readonly initialState?: (name: string, shape: Shape) => Variable[] | undefined;
-  /** Gets the final states. */
+  /** Receives the final states. */
   readonly finalState?: (name: string, shape: Shape, values: Variable[]) => void;
 }
 
@@ -84,17 +86,17 @@ export class Context {
     return this.host.parameter(this.path + name);
   }
 
-  /** An input besides the first, which the module has named in `furtherInputs`; undefined if it was not given. */
+  /** A further input that the module has named in `furtherInputs`; undefined if the caller did not pass it. */
   further(name: string): Variable | undefined {
     return this.host.further(this.path + name);
   }
 
-  /** Hands out a value besides the output, which `forward` gives by this module's path and `name`. */
+  /** Returns a further value to the caller of `forward`, by this module's path and `name`. */
   emit(name: string, value: Variable): void {
     this.host.emit(this.path + name, value);
   }
 
-  /** A number that changes from step to step of a training, as a [1] view. */
+  /** A number that changes from one training step to the next, as a [1] view. */
   scheduled(name: string, schedule: (step: number) => number): View {
     return this.host.scheduled(this.path + name, schedule);
   }
@@ -110,7 +112,7 @@ export class Context {
     else this.host.finalState(this.path + name, shape, values);
   }
 
-  /** A stream number of the random generator that nobody else in this recording has. */
+  /** A stream of the random generator that nothing else in this recording uses. */
   randomStream(): number {
     const stream = streams.get(this.host) ?? 0;
     streams.set(this.host, stream + 1);
@@ -126,7 +128,7 @@ export function makesVariable(value: unknown): string {
 }
 
 /**
- * Checks what a module's `forward` is given. A `Module` is often called as in other libraries: with a tensor.
+ * Checks the arguments of a module's `forward`. Users of other libraries often call it with a tensor.
  * @throws RnnError `option`
  */
 export function checkCall(where: string, context: unknown, ...variables: unknown[]): void {
@@ -141,7 +143,7 @@ export function checkCall(where: string, context: unknown, ...variables: unknown
       throw new RnnError("option", where, `forward must get a Variable, got ${show(value)}; ${makesVariable(value)}`);
 }
 
-/** What a function of the caller's gave, if it is a variable. @throws RnnError `option` */
+/** The result of a caller's function, if it is a variable. @throws RnnError `option` if it is not */
 export function givenVariable(where: string, what: string, value: unknown): Variable {
   if (!isA(value, Variable))
     throw new RnnError(

@@ -6,7 +6,7 @@ import type { Variable } from "../ops/tape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 
-/** x with elements dropped; the same ones all along axis `time` if that is given. */
+/** x with some elements set to 0; with `time`, the same elements at every index of that axis. */
 export function dropElements(context: Context, name: string, x: Variable, p: number, time?: number): Variable {
   const { tape, random } = context;
   const label = context.label(name);
@@ -23,10 +23,10 @@ export function dropElements(context: Context, name: string, x: Variable, p: num
 /**
  * Sets each element to 0 with probability `p` and divides the others by 1 - p, in training only (Srivastava et al.
  * 2014). The mask comes from the counter-based generator: the same on both backends, and never stored.
- * `variational: true` drops the same elements at every step (Gal & Ghahramani 2016): of [steps, batch, ·], or with
- * `batchFirst: true` of [batch, steps, ·].
+ * `variational: true` drops the same elements at every time step (Gal & Ghahramani 2016). The input is then [steps,
+ * batch, ·], or with `batchFirst: true` [batch, steps, ·].
  * Any shape in, the same shape out.
- * @throws RnnError `option` unless `p` is from 0 to 1, `shape` when run if a variational one has no steps
+ * @throws RnnError `option` unless `p` is from 0 to 1, `shape` when run if variational dropout has no time steps
  */
 export class Dropout extends Module {
   private readonly time: number | undefined;

@@ -8,7 +8,8 @@ import { anySeed, Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
 /**
- * A row of `weight` [numEmbeddings, embeddingDim] per id, as PyTorch's `nn.Embedding`; drawn from N(0, 1).
+ * Maps each id to a row of `weight` [numEmbeddings, embeddingDim], as PyTorch's `nn.Embedding`. Weights are drawn from
+ * N(0, 1).
  * Input: ids of any shape, from 0 to numEmbeddings - 1. Output: [...shape, embeddingDim].
  * @throws RnnError `option` if an argument is unknown or out of range
  */

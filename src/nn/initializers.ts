@@ -1,11 +1,11 @@
-/** How parameters get their first values; all draw from the counter-based generator, so a seed gives them again. */
+/** Initial values of parameters. All draw from the counter-based generator, so a seed repeats them. */
 import { checkInteger, checkNumber, checkSize, RnnError } from "../errors.ts";
 import { randomUniforms } from "../kernels/philox.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 
 /** Uniform numbers in [0, 1). */
 export type Draw = (count: number) => Float64Array;
-/** Makes the first values of a parameter of this shape. */
+/** Makes the initial values of a parameter of this shape. */
 export type Initializer = (shape: Shape, draw: Draw) => Float32Array;
 
 /** The stream of numbers of parameter `stream` under `seed`. */
@@ -42,7 +42,7 @@ export const orthogonal = (gates: number): Initializer => {
   return (shape, draw) => orthogonalBlocks(gates, shape, draw);
 };
 
-/** Rows and columns of an orthogonal block at most: the work grows with their cube, and this takes minutes. */
+/** Most rows and columns of an orthogonal block. The work grows with their cube, and this size takes minutes. */
 const mostOrthogonal = 2048;
 
 function orthogonalBlocks(gates: number, shape: Shape, draw: Draw): Float32Array {
@@ -73,7 +73,7 @@ function orthogonalBlocks(gates: number, shape: Shape, draw: Draw): Float32Array
   return result;
 }
 
-/** The same number everywhere. */
+/** Fills a parameter with one number. */
 export const constant =
   (value: number): Initializer =>
   (shape) =>
@@ -87,7 +87,7 @@ export const withRows =
 
 export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
 
-/** Each of the `gates` blocks of a [gates·H, P] weight is the identity (Le et al. 2015), or as much of it as fits. */
+/** Each of the `gates` blocks of a [gates·H, P] weight is the identity (Le et al. 2015), cut off if P is not H. */
 export const identity =
   (gates: number): Initializer =>
   ([rows, P]) =>

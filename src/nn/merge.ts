@@ -4,13 +4,13 @@ import type { Variable } from "../ops/tape.ts";
 import type { Context } from "./context.ts";
 
 /**
- * What becomes of both directions' outputs, by Keras' names: "concat" [.., 2·H] side by side, forwards first; "sum",
- * "mul" (element by element) and "average" [.., H]; "none" [.., 2, H], both by themselves, so that a module of one's own
- * can give each its own matrix. Between stacked layers "none" is "concat".
+ * How the outputs of both directions are merged, by Keras' names: "concat" [.., 2·H], the forward direction first;
+ * "sum", "mul" (element by element) and "average" [.., H]; "none" [.., 2, H], both separate, so that a user's module
+ * can multiply each with a different matrix. Between stacked layers, "none" acts like "concat".
  */
 export type Merge = "concat" | "sum" | "mul" | "average" | "none";
 
-/** Outputs [.., H] of both directions as one; of "none" as of "concat". */
+/** Merges the outputs [.., H] of both directions; "none" acts like "concat" here. */
 export function mergeDirections(context: Context, [forwards, backwards]: readonly Variable[], merge: Merge): Variable {
   const { tape } = context;
   const { shape } = forwards;

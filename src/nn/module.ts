@@ -11,7 +11,7 @@ import { inTurn } from "./turns.ts";
 /** Arrays by PyTorch name, in PyTorch's shapes and orders. */
 export type StateDict = Record<string, Tensor>;
 
-/** What `loadStateDict` did not find. */
+/** The names that `loadStateDict` could not match. */
 export interface LoadResult {
   /** Names of the model that the state dictionary lacks. */
   missing: string[];
@@ -19,24 +19,24 @@ export interface LoadResult {
   unexpected: string[];
 }
 
-/** A seed for whoever gives none: any integer of 32 bits. */
+/** A random seed for callers that give none: an integer of 32 bits. */
 export function anySeed(): number {
   return Math.floor(Math.random() * 2 ** 32);
 }
 
-/** A module of an app may answer `batchFirst` itself. */
+/** An app's module may define `batchFirst` itself. */
 const orderOf = (module: Module): boolean | undefined => module.saysBatchFirst ?? (module.batchFirst || undefined);
 
-/** @throws RnnError `option` unless it can be a part of a path */
+/** @throws RnnError `option` unless the name can be part of a path */
 function checkName(where: string, name: unknown): void {
   if (typeof name !== "string" || name === "" || name.includes(".") || name.length > 200)
     throw new RnnError("option", where, `names of parts must be words without dots, got ${show(name)}`);
 }
 
-/** Which paths a pattern names. @throws RnnError `option` unless it is a pattern */
+/** Returns a test for the paths that a pattern names. @throws RnnError `option` unless it is a pattern */
 function matcherOf(where: string, pattern: unknown): (path: string) => boolean {
   if (pattern === undefined) return () => true;
-  // A RegExp with a memory (flags g and y) would find every other path.
+  // A RegExp with the flags g or y remembers its position and would find only every other path.
   if (isA(pattern, RegExp)) {
     const own = reading("option", where, "pattern", () => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, "")));
     return (path) => own.test(path);
@@ -50,7 +50,10 @@ function matcherOf(where: string, pattern: unknown): (path: string) => boolean {
   };
 }
 
-/** Whether a text is these parts in their order, with anything between them. Not by a RegExp: many * would take it for ever. */
+/**
+ * True if the text consists of these parts in order, with anything between them. A RegExp with many * could take for
+ * ever.
+ */
 function consistsOf(text: string, parts: readonly string[]): boolean {
   const [first, last] = [parts[0], parts[parts.length - 1]];
   if (parts.length === 1) return text === first;
@@ -72,10 +75,10 @@ function consistsOf(text: string, parts: readonly string[]): boolean {
 export abstract class Module {
   private readonly own = new Map<string, Parameter>();
   private readonly childModules = new Map<string, Module>();
-  /** Modules that it is a part of and that have not been disposed of. */
+  /** Modules that contain it and have not been disposed of. */
   private wholes = 0;
   private disposed = false;
-  /** What goes with it: copies on devices, trainers. @internal */
+  /** Disposed of with it: copies on devices, trainers. @internal */
   readonly dependants = new Dependants();
 
   /** Number of ids if the input is ids (an Embedding comes first), else undefined. */
@@ -83,7 +86,9 @@ export abstract class Module {
     return undefined;
   }
 
-  /** Inputs besides the first, by path: the number of ids, or undefined for numbers. Those of the modules inside. */
+  /**
+   * Further inputs by path, with the number of ids, or undefined for numbers. By default those of the modules inside.
+   */
   get furtherInputs(): Readonly<Record<string, number | undefined>> {
     return Object.fromEntries(
       [...this.childModules].flatMap(([child, module]) =>
@@ -92,17 +97,17 @@ export abstract class Module {
     );
   }
 
-  /** Whether the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
+  /** True if the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
   get batchFirst(): boolean {
     return this.saysBatchFirst ?? false;
   }
 
-  /** What the first module inside that knows steps and rows says; undefined if none does. */
+  /** The answer of the first module inside that has time steps and rows; undefined if there is none. */
   get saysBatchFirst(): boolean | undefined {
     return [...this.childModules.values()].map(orderOf).find((order) => order !== undefined);
   }
 
-  /** Whether a layer inside reads from the last step to the first, and so needs whole sequences. */
+  /** True if a layer inside reads from the last time step to the first, and so needs whole sequences. */
   get readsBackwards(): boolean {
     return [...this.childModules.values()].some((child) => child.readsBackwards);
   }
@@ -124,24 +129,24 @@ export abstract class Module {
     return all;
   }
 
-  /** Number of learnable numbers. */
+  /** Number of trainable elements. */
   get parameterCount(): number {
     return [...this.namedParameters().values()].reduce((sum, p) => sum + (p.isStatistic ? 0 : p.size), 0);
   }
 
   /**
-   * Keeps parameters as they are: from the next training step on they get no gradient, no update and no decay, and have no
-   * part in the norm that is clipped. It holds until `unfreeze`; running statistics go on.
-   * @param pattern a path ("embedding.weight"), the start of one ("encoder" is all of encoder.…), either with * for any
-   * letters, or a RegExp; all parameters if left out
-   * @returns the paths that it names
+   * Freezes parameters: from the next training step on, they get no gradient, no update and no decay, and do not count
+   * in the norm that is clipped. This holds until `unfreeze`. Running statistics continue.
+   * @param pattern a path ("embedding.weight"), the start of one ("encoder" means all of encoder.…), each possibly with
+   * * for any letters, or a RegExp. Default: all parameters
+   * @returns the paths of the frozen parameters
    * @throws RnnError `option` if it names no parameter
    */
   freeze(pattern?: string | RegExp): string[] {
     return this.setTrainable("freeze", pattern, false);
   }
 
-  /** Lets parameters learn again. An optimiser's state of them is what it was before they were frozen. @see freeze */
+  /** Lets parameters learn again. The optimiser's state for them is as before they were frozen. @see freeze */
   unfreeze(pattern?: string | RegExp): string[] {
     return this.setTrainable("unfreeze", pattern, true);
   }
@@ -162,8 +167,8 @@ export abstract class Module {
   }
 
   /**
-   * The parameters' values, fetched from the device if training has changed them there: all of one moment, between two
-   * steps if a training is going on.
+   * The parameters' values, read from the device if training has changed them there. All are from one moment; during
+   * training, from between two steps.
    */
   async stateDict(): Promise<Record<string, Tensor<FloatArray>>> {
     const { reading } = await inTurn([this, ...this.namedParameters().values()], () => ({ reading: this.readParameters() }));
@@ -178,8 +183,8 @@ export abstract class Module {
   }
 
   /**
-   * Takes over values by name. Nothing changes unless all fit. With `partial: true` names may be missing, whose parameters
-   * stay what they are, and others may be left over; values under names that the model has must fit still.
+   * Sets the parameters to values by name. Nothing changes unless all fit. With `partial: true`, names may be missing, and
+   * their parameters stay as they are; unknown names are ignored. Values for known names must fit.
    * @returns the model's names that the dictionary lacks, and the dictionary's that the model lacks; none unless partial
    * @throws RnnError `format` if a name is missing or unknown or a shape differs, or with `partial: true` if no name is
    * known; `data` if a value is not finite
@@ -210,9 +215,9 @@ export abstract class Module {
   }
 
   /**
-   * Frees what the model has on devices, that of its trainers too, at once; without it, that is freed some time after
-   * nobody holds the model any more. Its parts go with it, except those that stand in another model too, with their
-   * values. What is under way is rejected, and so is every later call, with an RnnError `option`.
+   * Frees the model's memory on devices at once, and that of its trainers. Without this call, it is freed some time
+   * after nobody holds the model any more. Its parts are disposed of too, except those that another model contains,
+   * which keep their values. Calls in progress and later calls are rejected with an RnnError `option`.
    */
   dispose(): void {
     if (this.disposed) return;
@@ -223,7 +228,7 @@ export abstract class Module {
     this.dispose();
   }
 
-  /** Marks it and the parts that nothing else has, and adds them to `ended`. */
+  /** Marks it and the parts that no other model contains as disposed of, and adds them to `ended`. */
   private end(ended: Module[]): Module[] {
     this.disposed = true;
     ended.push(this);
@@ -238,7 +243,7 @@ export abstract class Module {
     for (const [name, child] of this.childModules) child.checkUsable(`${path}${name}.`);
   }
 
-  /** @throws RnnError `option` for what is no parameter, or a name that is none */
+  /** @throws RnnError `option` if it is no parameter, or the name is invalid */
   protected addParameter(name: string, parameter: Parameter): void {
     const where = this.constructor.name;
     checkName(where, name);
@@ -247,7 +252,7 @@ export abstract class Module {
     parameter.owners++;
   }
 
-  /** @param where names the caller in messages */
+  /** @param where the caller's name for messages */
   protected addChild(name: string, child: Module, where = this.constructor.name): void {
     checkName(where, name);
     if (!isA(child, Module)) throw new RnnError("option", where, `"${name}" must be a module, got ${show(child)}`);

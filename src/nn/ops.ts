@@ -19,7 +19,7 @@ import { Dropout } from "./dropout.ts";
 
 const words = (shape: Shape): string => `[${shape.join(", ")}]`;
 
-/** Checks that `x` is a variable of numbers; one that no kernel can bind as it lies (a final state) is copied. */
+/** Checks that `x` is a variable of numbers. If no kernel can bind it where it is (a final state), it is copied. */
 function operand(context: Context, where: string, name: string, x: unknown): Variable {
   checkCall(where, context);
   if (!isA(x, Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ${makesVariable(x)}`);
@@ -158,7 +158,7 @@ export function permute(context: Context, x: Variable, axes: readonly number[]):
   return permuteOp(context.tape, context.label("permute"), from, taken);
 }
 
-/** The same numbers in another shape; nothing is copied. */
+/** x in another shape of the same size; nothing is copied. */
 export function reshape(context: Context, x: Variable, shape: Shape): Variable {
   const from = operand(context, "ops.reshape", "x", x);
   const taken = takeShape("ops.reshape", "the result", shape);
@@ -187,7 +187,7 @@ export const relu = (context: Context, x: Variable): Variable => elementWise(con
 
 /**
  * y_i = e^{x_i} / Σ_j e^{x_j} over the last axis; ∂y_i/∂x_j = y_i ([i = j] - y_j).
- * @param options.mask 1 for what takes part and 0 for what does not, repeated as in `add`; a row of zeros gives zeros
+ * @param options.mask 1 for elements that take part, 0 for the others, repeated as in `add`; a row of zeros gives zeros
  */
 export function softmax(context: Context, x: Variable, given: { mask?: Variable } = {}): Variable {
   const { mask } = takeOptions("ops.softmax", given, ["mask"]);
@@ -201,13 +201,14 @@ export function softmax(context: Context, x: Variable, given: { mask?: Variable 
       "ops.softmax",
       `mask must have sizes that are those of x or 1, axis by axis from the last, got ${words(mask.shape)} for ${words(from.shape)}`,
     );
-  // -1e30 loses against any score; the product makes exact zeros of what is left, and of rows without any part.
+  // -1e30 is below any score. The product then makes masked elements exactly 0, also in rows that are masked
+  // completely.
   const penalty = scale(context, add(context, mask, constant(context, { shape: [1], data: Float64Array.of(-1) })), 1e30);
   const shares = softmaxOp(context.tape, context.label("softmax"), add(context, from, penalty));
   return multiply(context, shares, mask);
 }
 
-/** [B, steps]: 1 for the steps that a row has by the inputs' `lengths`, 0 past its end; undefined if all rows are whole. */
+/** [B, steps]: 1 for time steps within a row's length, 0 past its end; undefined if all rows are complete. */
 export function lengthMask(context: Context, steps: number): Variable | undefined {
   checkCall("ops.lengthMask", context);
   checkSize("ops.lengthMask", "steps", steps, 1);
@@ -224,10 +225,10 @@ function reduce(context: Context, name: "sum" | "mean", x: Variable, axis: numbe
   return sumOp(context.tape, context.label(name), from, at, name === "sum" ? 1 : 1 / from.shape[at]);
 }
 
-/** Σ over `axis`, which goes. */
+/** Σ over `axis`; the result does not have this axis. */
 export const sum = (context: Context, x: Variable, axis: number): Variable => reduce(context, "sum", x, axis);
 
-/** The mean over `axis`, which goes. */
+/** The mean over `axis`; the result does not have this axis. */
 export const mean = (context: Context, x: Variable, axis: number): Variable => reduce(context, "mean", x, axis);
 
 /** x⊙mask / (1 - p) in training, with a mask that is 0 with probability p; else x. See `Dropout`. */

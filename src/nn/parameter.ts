@@ -4,13 +4,13 @@ import { finite, takeShape, takeTensor } from "../tensor/take.ts";
 import type { FloatArray } from "../tensor/tensor.ts";
 import { drawFrom, type Initializer } from "./initializers.ts";
 
-/** Where the newest values of parameters are while the host does not have them. */
+/** A device copy that has newer values of parameters than the host. */
 export interface ParameterHolder {
-  /** What it holds at the moment of the call, in device order; runs that come later do not show in it. */
+  /** Its values at the moment of the call, in device order; later runs do not change them. */
   read(): Promise<(parameter: Parameter) => FloatArray>;
 }
 
-/** A cell has at most four. */
+/** More gates than any cell has; a cell has at most four. */
 const mostGates = 16;
 
 /**
@@ -18,13 +18,16 @@ const mostGates = 16;
  * recurrent weights are ordered [unit, gate] instead of [gate, unit], which `toDevice` and `fromDevice` convert.
  */
 export class Parameter {
-  /** Host copy, in file order; stale while `newest` is set. Replaced, never written to: whoever has it keeps its values. */
+  /**
+   * Host copy, in file order; outdated while `newest` is set. It is replaced, never written to, so whoever holds it
+   * keeps its values.
+   */
   private host: FloatArray;
   /** Counts changes, so that device copies know when they are out of date. */
   version = 0;
-  /** The device copy that training has changed since the host copy was made. */
+  /** The device copy that training has changed since the host copy was made, if there is one. */
   newest: ParameterHolder | undefined;
-  /** Modules that it is a parameter of and that have not been disposed of. */
+  /** Modules that have it as a parameter and have not been disposed of. */
   owners = 0;
 
   private learns: boolean;
@@ -32,18 +35,18 @@ export class Parameter {
   /** Sizes of each axis, in file order. */
   readonly shape: Shape;
 
-  /** @throws RnnError `shape` for what is no list of sizes of at least 1, `limit` if they are too many numbers */
+  /** @throws RnnError `shape` unless it is a list of sizes of at least 1, `limit` if the array would be too large */
   constructor(
     shape: Shape,
     readonly initializer: Initializer,
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
-    /** The gate that each lane of a unit holds on the device; -1 for a lane of zeros, which files do not have. */
+    /** For each gate of a unit on the device, its gate in files; -1 for zeros that files do not have. */
     private readonly lanes: readonly number[] = Array.from(
       { length: checkInteger("Parameter", "gates", gates, 1, mostGates) },
       (_, gate) => gate,
     ),
-    /** Kept with the parameters but never learnt: running statistics. */
+    /** True for running statistics, which are stored with the parameters but never learnt. */
     readonly isStatistic = false,
   ) {
     this.learns = !checkBoolean("Parameter", "isStatistic", isStatistic);
@@ -58,12 +61,15 @@ export class Parameter {
     this.host = allocating("Parameter", what, () => new Float32Array(size));
   }
 
-  /** Whether training changes it, from the next step on: false while it is frozen (see `Module.freeze`), and for statistics. */
+  /**
+   * True if training changes it from the next step on. False while it is frozen (see `Module.freeze`), and for
+   * statistics.
+   */
   get trainable(): boolean {
     return this.learns;
   }
 
-  /** @throws RnnError `option` for statistics, which are not learnt */
+  /** @throws RnnError `option` for running statistics, which are not learnt */
   set trainable(value: boolean) {
     checkBoolean("Parameter", "trainable", value);
     if (value && this.isStatistic)
@@ -91,14 +97,14 @@ export class Parameter {
     this.newest = undefined;
   }
 
-  /** Draws the first values. @throws RnnError `shape` or `data` if the initializer gives others than it must */
+  /** Draws the initial values. @throws RnnError `shape` or `data` if the initializer returns something else */
   draw(seed: number, stream: number): void {
     const { shape } = this;
     const data = allocating("Parameter", `[${shape.join(", ")}]`, () => this.initializer(shape, drawFrom(seed, stream)));
     this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);
   }
 
-  /** In file order; not the newest ones while `newest` is set. Not to be written to. @internal */
+  /** Values in file order, outdated while `newest` is set. Must not be written to. @internal */
   get hostValues(): FloatArray {
     return this.host;
   }
@@ -108,19 +114,19 @@ export class Parameter {
     return this.permute(this.host, false);
   }
 
-  /** Values in file order (an optimiser's, say), in device order. */
+  /** Converts values (for example an optimiser's) from file order to device order. */
   permuteToDevice(values: FloatArray): FloatArray {
     return this.permute(values, false);
   }
 
-  /** Values (or their gradients) in device order, back in file order. */
+  /** Converts values or gradients from device order to file order. */
   fromDevice(values: FloatArray): FloatArray {
     return this.permute(values, true);
   }
 
   /**
-   * Values of several parameters at this moment, in file order; fetched from where they are newest. All reads begin before
-   * this returns.
+   * Values of several parameters at this moment, in file order, read from wherever they are newest. All reads begin
+   * before this returns.
    */
   static async readAll(parameters: readonly Parameter[]): Promise<FloatArray[]> {
     const reads = new Map<ParameterHolder, ReturnType<ParameterHolder["read"]>>();
@@ -132,7 +138,7 @@ export class Parameter {
         const { host, version, newest } = moment[i];
         if (!newest) return host;
         const values = parameter.fromDevice((await reads.get(newest)!)(parameter));
-        // Meanwhile training may have gone on, or new values been set.
+        // Meanwhile training may have changed them again, or the app may have set new values.
         if (parameter.version === version) {
           parameter.host = values;
           parameter.newest = undefined;

@@ -6,7 +6,7 @@ import { Module } from "./module.ts";
 
 /**
  * The modules of a list, named by their places, or of an object, by its keys.
- * @throws RnnError `option` if there is none, one is no module, or JavaScript has put them in another order
+ * @throws RnnError `option` if there is none, one is no module, or JavaScript has reordered the keys
  */
 function partsOf(where: string, modules: unknown): [string, Module][] {
   return reading("option", where, "modules", () => {
@@ -38,9 +38,8 @@ function partOf(where: string, name: string, module: unknown): Module {
 }
 
 /**
- * Modules one behind the other. Given as a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; given
- * as an object, by its keys, which then are the prefixes of the parameter names.
- * With `seed` all parameters are drawn anew from it.
+ * Runs modules in order. In a list they are named "0", "1", … as in PyTorch's `nn.Sequential`; in an object, by its
+ * keys. The names are prefixes of the parameter names. With `seed`, all parameters are drawn again from it.
  * @throws RnnError `option` if there is no module, one of them is none, or an option is unknown
  */
 export class Sequential extends Module {
@@ -97,7 +96,7 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
 /**
  * A module from named parts and a plain function that connects them.
  * @example compose({ embedding, rnn, out }, ({ embedding, rnn, out }, x) => out(rnn(embedding(x))))
- * @param options.idCount number of ids if the input is ids; by default that of the first part, if it takes ids
+ * @param options.idCount number of ids if the input is ids (default: that of the first part)
  */
 export function compose<M extends Readonly<Record<string, Module>>>(
   modules: M,

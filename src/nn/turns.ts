@@ -1,12 +1,12 @@
-/** The order of what uses the same parameters: one act after the other, whoever asks for it. */
+/** Runs pieces of work on the same parameters one after the other, whoever calls. */
 
-/** The end of the latest act on each thing. */
+/** For each parameter, a promise that resolves at the end of its latest turn. */
 const latest = new WeakMap<object, Promise<void>>();
 
 /**
- * Does `act` once all acts on any of the same things that were asked for earlier are over; at once if there are none. Acts
- * on other things do not wait. An act joins all its queues in the moment of the call, so no two can wait for each other.
- * Code of the caller's (batches, callbacks) must not run inside an act: it may wait for a turn itself.
+ * Runs `act` when all earlier turns on any of the same things are over; at once if there are none. Turns on other
+ * things do not wait. A turn joins all its queues at the moment of the call, so no two can wait for each other. The
+ * caller's own code (batches, callbacks) must not run inside a turn, because it may wait for a turn itself.
  */
 export async function inTurn<T>(things: Iterable<object>, act: () => T | Promise<T>): Promise<T> {
   const mine = [...things];

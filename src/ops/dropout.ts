@@ -8,11 +8,11 @@ export interface DropoutOptions {
   readonly p: number;
   /** [4] u32: seed and step. */
   readonly random: View;
-  /** Tells this mask from the others of the same step. */
+  /** The random stream, different for each mask of a step. */
   readonly stream: number;
 }
 
-/** y = x ⊙ mask / (1 - p); the mask is drawn again, not stored, for the gradient. */
+/** y = x ⊙ mask / (1 - p). The mask is not stored; the gradient draws it again. */
 export function dropout(tape: Tape, label: string, x: Variable, { p, random, stream }: DropoutOptions): Variable {
   const length = sizeOf(x.shape);
   const y = tape.result(`${label}.y`, x.shape, [x]);

@@ -1,4 +1,7 @@
-/** Sums and products of two operands that are broadcast to one shape, and sums over axes, which take that back. */
+/**
+ * Sums and products of two operands that are broadcast to one shape, and sums over axes, their inverse in the backward
+ * pass.
+ */
 import { RnnError } from "../errors.ts";
 import { binary, binaryKinds } from "../kernels/binary.ts";
 import type { View } from "../recording/recording.ts";
@@ -7,7 +10,7 @@ import { around } from "./layout.ts";
 import { matmul } from "./linear.ts";
 import type { Tape, Variable } from "./tape.ts";
 
-/** The shape that both operands are broadcast to, aligned at their last axes; undefined if there is none. */
+/** The shape to which both operands are broadcast, aligned at their last axes; undefined if they do not fit. */
 export function broadcastShape(a: Shape, b: Shape): Shape | undefined {
   const rank = Math.max(a.length, b.length);
   const [wideA, wideB] = [padded(a, rank), padded(b, rank)];
@@ -15,7 +18,7 @@ export function broadcastShape(a: Shape, b: Shape): Shape | undefined {
   return fits ? wideA.map((n, i) => Math.max(n, wideB[i])) : undefined;
 }
 
-/** A shape with axes of size 1 in front. */
+/** The shape with axes of size 1 added in front. */
 const padded = (shape: Shape, rank: number): Shape => [...new Array<number>(rank - shape.length).fill(1), ...shape];
 
 interface Axis {
@@ -79,7 +82,7 @@ export function combined(tape: Tape, label: string, name: BinaryName, a: Variabl
   const y = tape.result(label, shape, [a, b]);
   combine(tape, name, a.view, b.view, y.view, shape, 0);
   tape.record([y], () => {
-    // ∂L/∂a is dy times b, or times 1, added up over the axes along which a was repeated.
+    // ∂L/∂a is dy times b (or 1), summed over the axes along which a was repeated.
     const one = name === "multiply" ? undefined : constant(tape, `${label}.one`, [], 1);
     for (const [v, other] of [
       [a, b],
@@ -91,7 +94,7 @@ export function combined(tape: Tape, label: string, name: BinaryName, a: Variabl
   return y;
 }
 
-/** ∂L/∂v (+)= dy·factor, added up to v's shape. */
+/** ∂L/∂v (+)= dy·factor, summed to v's shape. */
 function throughProduct(tape: Tape, label: string, v: Variable, dy: View, factor: View, shape: Shape): void {
   const rest = axesToSum(v.shape, shape);
   if (rest.length === 0) {
@@ -100,7 +103,7 @@ function throughProduct(tape: Tape, label: string, v: Variable, dy: View, factor
     return;
   }
   let product = dy;
-  // A factor of one number is the 1 of a sum: an operand beside one number is never repeated.
+  // If the factor is a single number, it is the 1 of a sum: beside a single number, no operand is repeated.
   if (sizeOf(factor.shape) > 1) {
     product = tape.recording.buffer(`${label}.d.product`, shape);
     combine(tape, "multiply", dy, factor, product, shape, 0);
@@ -123,7 +126,7 @@ function axesToSum(of: Shape, shape: Shape): number[] {
 const constant = (tape: Tape, label: string, shape: Shape, value: number): View =>
   tape.recording.buffer(label, shape, "constant", "f32", new Float64Array(sizeOf(shape)).fill(value));
 
-/** WebGPU's bound on workgroups in a dimension, which is where the batch of a product lies. */
+/** WebGPU's limit on workgroups in a dimension. The batch of a product is one dimension. */
 export const mostProducts = 65535;
 
 /** y (+)= factor · Σ over `axis` of x: a product with a vector of `factor`s. */
@@ -148,7 +151,7 @@ function addUp(
     );
 }
 
-/** factor · Σ over `axis`, which goes. */
+/** factor · Σ over `axis`; the result does not have this axis. */
 export function sum(tape: Tape, label: string, x: Variable, axis: number, factor = 1): Variable {
   const y = tape.result(
     label,

@@ -3,7 +3,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /**
- * y_n = weight[ids_n], gathered only if an op wants the rows: a recurrent layer right behind it does not.
+ * y_n = weight[ids_n]. The rows are gathered only if an op needs them; a recurrent layer right behind it does not.
  * @param ids u32, any shape, below V
  * @param weight [V, E]
  * @returns [...shape of ids, E]

@@ -1,4 +1,4 @@
-/** Ops that move elements about: strided copies one way, the same strides turned round for the gradient. */
+/** Ops that move elements: strided copies, and the reverse copies for the gradient. */
 import { maskSteps as maskStepsKernel } from "../kernels/mask-steps.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { bindable, type View } from "../recording/recording.ts";
@@ -15,7 +15,7 @@ interface Layout {
 }
 
 function copy(tape: Tape, input: View, output: View, { sizes, from, to, fromOffset = 0, toOffset = 0 }: Layout, accumulate: 0 | 1): void {
-  // Final states lie where a layer left them, which need not be where a binding may start.
+  // Final states are slots of a layer's buffer, which may start where no binding may.
   const source = bindable(input);
   tape.recording.dispatch(
     stridedCopy,
@@ -58,7 +58,7 @@ function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly V
   return y;
 }
 
-/** A shape as [what comes before `axis`, `axis`, what comes after it]. */
+/** A shape as [product of the axes before `axis`, size of `axis`, product of the axes after it]. */
 export function around(shape: Shape, axis: number): [outer: number, size: number, inner: number] {
   return [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
 }
@@ -92,21 +92,21 @@ export function slice(tape: Tape, label: string, x: Variable, axis: number, star
   };
   copy(tape, x.view, y.view, layout, 0);
   tape.record([y], () => {
-    // The first share must reach every element: what is not in the slice gets 0.
+    // The first share of a gradient must write every element: those outside the slice get 0.
     if (!x.gradient) fillGradient(tape, x);
     copy(tape, y.gradient!, tape.share(x).view, turned(layout), 1);
   });
   return y;
 }
 
-/** ∂L/∂x = 0, for ops whose share does not reach all of x. */
+/** ∂L/∂x = 0, for ops whose share does not write all of x. */
 function fillGradient(tape: Tape, x: Variable): void {
   const zero = tape.recording.buffer("zero", [1], "constant");
   const { view } = tape.share(x);
   copy(tape, zero, view, { sizes: [1, 1, sizeOf(x.shape)], from: [0, 0, 0], to: [0, 0, 1] }, 0);
 }
 
-/** Neighbouring axes that stay neighbours, as one. */
+/** Joins neighbouring axes that stay neighbours. */
 function groupsOf(axes: readonly number[]): number[][] {
   const groups: number[][] = [];
   for (const axis of axes) {
@@ -136,7 +136,9 @@ export function permute(tape: Tape, label: string, x: Variable, axes: readonly n
   );
 }
 
-/** A copy has three indices; what needs more is done by bringing the axes to the front, last one first. */
+/**
+ * A copy has three indices. A permutation that needs more moves one axis to the front at a time, the last one first.
+ */
 function permuteByMoves(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
   let order = axes.map((_, i) => i);
   let y = x;

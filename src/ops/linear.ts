@@ -8,7 +8,7 @@ type Product = Pick<MatmulParams, "M" | "N" | "K"> & Partial<MatmulParams>;
 
 /**
  * Records C = A·B with the kernel that suits the shape; params not given are those of plain row-major A and B.
- * @param sums given only with A = dYᵀ: gets the columns of dY added up
+ * @param sums only with A = dYᵀ: receives the column sums of dY
  */
 export function matmul(
   recording: Recording,
@@ -35,7 +35,7 @@ export function matmul(
     accumulate: 0,
     ...p,
   };
-  // Without a bias any readable buffer can stand in its place.
+  // Without a bias, any readable buffer fills the binding.
   const views = { a, b, bias: bias ?? b, c };
   const { profile, avoided } = recording.target;
   const both = sums && chooseMatmulWithSums(params, profile, avoided);
@@ -48,8 +48,8 @@ export function matmul(
 }
 
 /**
- * Where the gradients of a weight and of its bias go when one product can write both; otherwise the bias's share is
- * recorded here and `sums` left out.
+ * Places for the gradients of a weight and its bias if one product can write both. Otherwise this records the bias's
+ * gradient and leaves out `sums`.
  */
 export function weightAndBias(
   tape: Tape,
@@ -99,7 +99,7 @@ export function weightGradients(
     );
 }
 
-/** ∂L/∂x (+)= dy·W for y = x·Wᵀ, over `rows` rows of x from `firstRow` on; `to` as `Tape.share` gave it for x. */
+/** ∂L/∂x (+)= dy·W for y = x·Wᵀ, over `rows` rows of x from `firstRow` on; `to` is the result of `Tape.share` for x. */
 export function inputGradient(
   tape: Tape,
   weight: Variable,

@@ -1,4 +1,4 @@
-/** Matrix products of two variables, batched, either side transposed; `linear` is the one with a weight and a bias. */
+/** Batched matrix products of two variables, each possibly transposed. For a weight and a bias, see `linear`. */
 import type { Shape } from "../tensor/shape.ts";
 import { matmul } from "./linear.ts";
 import type { Tape, Variable } from "./tape.ts";
@@ -8,7 +8,7 @@ export interface Transposes {
   readonly transposeB: boolean;
 }
 
-/** How many products, and their sizes. */
+/** The number of products, and their sizes. */
 export interface ProductSizes {
   readonly batch: number;
   readonly M: number;
@@ -39,7 +39,7 @@ export function product(
   tape.record([y], () => {
     const dy = y.gradient!;
     if (a.needsGradient) {
-      // dA = dY·Bᵀ, or its transpose B·dYᵀ where A lies transposed.
+      // dA = dY·Bᵀ, or its transpose B·dYᵀ if A is transposed.
       const { view, accumulate } = tape.share(a);
       if (transposeA)
         matmul(tape.recording, b.view, dy, view, {

@@ -3,18 +3,18 @@ import { sampleToken } from "../kernels/sample-token.ts";
 import type { View } from "../recording/recording.ts";
 import type { Tape, Variable } from "./tape.ts";
 
-/** First of the random streams of drawn tokens, beyond those of dropout and of coins, which count from 0. */
+/** First random stream for drawn tokens, beyond the streams of dropout and coins, which count from 0. */
 const firstDraw = 2 ** 31;
 
-/** Where the next step's tokens come from; letters: T steps, B rows of the batch, V ids. */
+/** Sources of the next time step's tokens. Letters: T time steps, B rows of the batch, V ids. */
 export interface NextTokens {
-  /** [1, B, V]: those of the present step */
+  /** [1, B, V]: the logits of the present time step */
   readonly logits: Variable;
   /** [T, B] ids */
   readonly target: Variable;
-  /** Index of the next step, which `target` has the given tokens of. */
+  /** Index of the next time step in `target`. */
   readonly step: number;
-  /** [1]: probability of going on from a draw */
+  /** [1]: probability of using a drawn token */
   readonly rate: View;
   /** [4] u32: seed and step of the training. */
   readonly random: View;
@@ -22,7 +22,10 @@ export interface NextTokens {
   readonly stream: number;
 }
 
-/** The next step's tokens [1, B]: drawn from softmax(logits) with probability rate, else the given ones. No gradient passes. */
+/**
+ * The next time step's tokens [1, B]: with probability `rate` drawn from softmax(logits), else the given ones. No
+ * gradient passes.
+ */
 export function nextTokens(tape: Tape, label: string, { logits, target, step, rate, random, stream }: NextTokens): Variable {
   const { recording } = tape;
   const [, B, V] = logits.shape;

@@ -9,7 +9,7 @@ import type { Shape } from "../tensor/shape.ts";
 import type { StrategyName } from "../recurrent/strategies/strategy.ts";
 import type { recurrent } from "../recurrent/sequence.ts";
 
-/** Rows of a table by id: what a variable is that an embedding made. */
+/** Rows of a table by id: the origin of a variable that an embedding made. */
 export interface Gathered {
   /** [V, E] */
   readonly table: Variable;
@@ -19,13 +19,16 @@ export interface Gathered {
 
 interface VariableOptions {
   readonly needsGradient: boolean;
-  /** Where the gradient shall go (a parameter's place in the flat gradient buffer); else a buffer is made. */
+  /** The place for the gradient (a parameter's part of the flat gradient buffer); without it, a buffer is made. */
   readonly gradientPlace?: View;
-  /** Set if an op can do without the rows themselves, as long as it passes the gradient to the table instead. */
+  /**
+   * Set if the value is rows of a table. An op may then use the table instead of the rows, and passes the gradient to
+   * the table.
+   */
   readonly gathered?: Gathered;
 }
 
-/** A value on the device, and the place of its gradient once something has been propagated to it. */
+/** A value on the device, with the place of its gradient once an op has propagated one to it. */
 export class Variable {
   readonly needsGradient: boolean;
   readonly gradientPlace?: View;
@@ -33,8 +36,8 @@ export class Variable {
   private made: View | undefined;
 
   /**
-   * @param make records what computes the value; called when the first op asks for it
-   * @param place of the gradient; the same object in variables that are one value in different shapes
+   * @param make records the commands that compute the value; called when the first op needs it
+   * @param place the place of the gradient; variables that are reshapes of one value share the object
    */
   constructor(
     readonly label: string,
@@ -61,7 +64,7 @@ export class Variable {
     this.place.view = view;
   }
 
-  /** The same numbers in another shape of as many: nothing is copied, and the gradient is shared. */
+  /** The same numbers in another shape of the same size. Nothing is copied, and the gradient is shared. */
   reshaped(shape: Shape): Variable {
     const { needsGradient, gradientPlace } = this;
     return new Variable(
@@ -73,7 +76,10 @@ export class Variable {
     );
   }
 
-  /** For an op that computes the value itself, along with its own: the buffer to do it in, or undefined if it is there. */
+  /**
+   * For an op that computes this value along with its own: the buffer to write it to, or undefined if it has been
+   * computed.
+   */
   unmade(recording: Recording): View | undefined {
     if (this.made) return undefined;
     return (this.made = recording.buffer(this.label, this.shape));
@@ -85,17 +91,17 @@ interface Entry {
   readonly vjp: () => void;
 }
 
-/** How a tape is to be recorded. */
+/** Options of a tape. */
 export interface TapeOptions {
-  /** Whether `backward` will be called: ops keep what it needs. */
+  /** True if `backward` will be called; ops then keep what it needs. */
   readonly differentiates: boolean;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyName;
-  /** Whether recurrent layers compute their gates anew in the backward pass instead of keeping them. */
+  /** True if recurrent layers compute their gates again in the backward pass instead of keeping them. */
   readonly recompute?: boolean;
-  /** Whether recurrent layers keep weights and gates in half precision. */
+  /** True if recurrent layers keep weights and gates in half precision. */
   readonly halves?: boolean;
-  /** In the place of the op `recurrent`; what computes the same in another way (see `unrolled`). */
+  /** Replaces the op `recurrent` by an equivalent one (see `unrolled`). */
   readonly recurrent?: typeof recurrent;
 }
 
@@ -111,7 +117,7 @@ export class Tape {
     return this.options.differentiates;
   }
 
-  /** A value that comes from outside: an input or a parameter. */
+  /** A value that no op computes: an input or a parameter. */
   leaf(label: string, view: View, options: { needsGradient?: boolean; gradientPlace?: View } = {}): Variable {
     return new Variable(label, view.shape, () => view, {
       ...options,
@@ -119,13 +125,13 @@ export class Tape {
     });
   }
 
-  /** A result of an op on `inputs`, in a buffer of its own unless `view` says where it lies; so with its gradient. */
+  /** A result of an op on `inputs`: in a new buffer, or in `view`. The same holds for its gradient. */
   result(label: string, shape: Shape, inputs: readonly (Variable | undefined)[], view?: View, gradientPlace?: View): Variable {
     const place = view ?? this.recording.buffer(label, shape);
     return new Variable(label, shape, () => place, { needsGradient: this.anyNeeds(inputs), gradientPlace });
   }
 
-  /** Rows of a table that are gathered only if an op asks for them: `make` records that into a buffer of its own. */
+  /** Rows of a table that are gathered only if an op needs them: `make` then records the gather into a new buffer. */
   gathered(label: string, shape: Shape, gathered: Gathered, make: (rows: View) => void): Variable {
     return new Variable(
       label,
@@ -143,13 +149,17 @@ export class Tape {
     return this.differentiates && inputs.some((v) => v?.needsGradient);
   }
 
-  /** Leaves the derivative of an op; called only if a gradient has reached one of `outputs`. */
+  /**
+   * Stores the function that records an op's derivative; `backward` calls it only if a gradient has reached one of
+   * `outputs`.
+   */
   record(outputs: readonly Variable[], vjp: () => void): void {
     if (outputs.some((v) => v.needsGradient)) this.entries.push({ outputs, vjp });
   }
 
   /**
-   * Where an op shall write its share of ∂L/∂v. The first share overwrites (`accumulate` 0), later ones add.
+   * The place to which an op must write its share of ∂L/∂v. The first share overwrites (`accumulate` 0), later ones
+   * add.
    */
   share(v: Variable): { view: View; accumulate: 0 | 1 } {
     if (v.gradient) return { view: v.gradient, accumulate: 1 };
@@ -157,7 +167,7 @@ export class Tape {
     return { view: v.gradient, accumulate: 0 };
   }
 
-  /** Gives ∂L/∂v from outside (a loss's own gradient, or a cotangent). */
+  /** Sets ∂L/∂v from outside (a loss's own gradient, or a cotangent). */
   seed(v: Variable, gradient: View): void {
     this.recording.checked(v.view);
     if (v.gradient) throw new RnnError("option", v.label, "has a gradient already; combine losses before seeding");

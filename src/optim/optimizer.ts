@@ -8,7 +8,7 @@ import { constant, type Schedule } from "./schedules.ts";
 export interface OptimizerViews {
   readonly parameters: View;
   readonly gradients: View;
-  /** Parameters and slots before the last healthy step; given back when a step is not healthy. */
+  /** Parameters and slots before the last healthy step; restored when a step is not healthy. */
   readonly lastGood: View;
   /** One per slot name; [1] for a slot that the options leave unused. */
   readonly slots: readonly View[];
@@ -18,17 +18,14 @@ export interface OptimizerViews {
   readonly control: View;
 }
 
-/** An update rule with its options; made by `sgd`, `rmsprop`, `adam`, `adamw` or `nadam`. It has no state of its own. */
+/** An update rule with its options; made by `sgd`, `rmsprop`, `adam`, `adamw` or `nadam`. It holds no state. */
 export interface Optimizer {
   readonly name: string;
   readonly schedule: Schedule;
   /** Names of its state arrays, each as long as the parameters if `used`. */
   readonly slots: readonly { readonly name: string; readonly used: boolean }[];
   record(recording: Recording, views: OptimizerViews, length: number, clipValue: number): void;
-  /**
-   * What the kernel needs to know of step `step` (from 0) behind so many `updates`, the learning rate first; see the
-   * kernels' `control`.
-   */
+  /** The kernel's `control` for step `step` (from 0) after this many `updates`; the learning rate comes first. */
   control(step: number, updates: number): number[];
 }
 
@@ -49,7 +46,7 @@ interface Common {
 }
 
 function scheduleOf(where: string, learningRate: number | Schedule): Schedule {
-  // A schedule is the caller's own function; what it gives would else be found as a loss of NaN.
+  // A schedule is the caller's function. Unchecked, a bad result would show only as a NaN loss.
   if (typeof learningRate === "function")
     return (step) => checkNumber(where, `learningRate of step ${step}`, learningRate(step), { least: 0 });
   checkNumber(where, "learningRate", learningRate, { least: 0 });
@@ -130,7 +127,7 @@ interface AdamOptions extends Common {
   eps?: number;
 }
 
-/** Behind so many updates, what the first moment and the gradient itself are multiplied by in the update. */
+/** After this many updates, the factors of the first moment and of the gradient in the next update. */
 type Mixture = (updates: number) => { readonly moment: number; readonly gradient: number };
 
 const adamOptions = ["learningRate", "weightDecay", "beta1", "beta2", "eps"];
@@ -196,12 +193,12 @@ export function adamw(given: AdamOptions = {}): Optimizer {
   return adamLike("adamw", options, { learningRate: 0.001, weightDecay: 0.01, decoupled: 1, mixture: corrected });
 }
 
-/** What NAdam's doc comment says, for t = updates + 1. */
+/** The factors of NAdam's doc comment, for t = updates + 1. */
 const lookingAhead =
   (momentumDecay: number, pytorch: "1" | "2") =>
   (beta1: number): Mixture => {
     const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
-    // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; what 1 - product cannot tell from 0 is 0.
+    // products[t] = μ_1···μ_t, multiplied in the same order in a resumed run; 0 once 1 - product rounds to 1.
     const products = [1];
     const product = (t: number): number => {
       for (let n = products.length; n <= t && products[n - 1] > 2 ** -60; n++) products.push(products[n - 1] * mu(n));
@@ -219,7 +216,7 @@ const lookingAhead =
  * (added to the gradient), momentumDecay 0.004: m and v as Adam's, μ_t = beta1·(1 - 0.96^(t·momentumDecay) / 2),
  * θ -= learningRate · (μ_{t+1}·m / (1 - p_{t+1}) + (1 - μ_t)·g / (1 - μ_1···μ_t)) / (√v̂ + eps), where
  * p_{t+1} = μ_1···μ_{t+1}·μ_t with pytorch "1", as PyTorch up to 1.13 has it, and μ_1···μ_{t+1} with "2", as the paper and
- * PyTorch from 2.0 on. They differ in the first ten steps only, by which p_{t+1} has all but vanished.
+ * PyTorch from 2.0 on. They differ in the first ten steps only; after that, p_{t+1} is almost 0.
  * @throws RnnError `option` if an option is unknown or out of range
  */
 export function nadam(given: AdamOptions & { momentumDecay?: number; pytorch?: "1" | "2" } = {}): Optimizer {

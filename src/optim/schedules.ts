@@ -1,4 +1,4 @@
-/** Learning rates by step. A schedule is a plain function, so any other can be written in place. */
+/** Learning rates by step. A schedule is a plain function, so apps can write their own. */
 import { checkInteger, checkNumber } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 

@@ -1,17 +1,17 @@
-/** Which transient buffers may share memory: those never alive at the same time. */
+/** Plans which transient buffers share memory: those that are never needed at the same time. */
 import type { ElementType } from "../kernels/kernel.ts";
 import { usesOf, type Buffer, type Recording } from "./recording.ts";
 
 export interface MemoryPlan {
-  /** Pieces of memory: element type and number of elements. */
+  /** Pieces of memory, each with an element type and a number of elements. */
   readonly slots: readonly { readonly type: ElementType; readonly length: number }[];
   /** The piece of memory of each transient buffer. */
   readonly slotOf: ReadonlyMap<Buffer, number>;
 }
 
 /**
- * First and last command that touches each transient buffer. Downloads are handed over behind the last command,
- * wherever they stand. What is derived outlives the run: no other buffer ever has its memory.
+ * First and last command that uses each transient buffer. Downloads are read after the last command, whatever their
+ * place in the list. Derived buffers outlive the run, so no other buffer may use their memory.
  */
 export function lifetimes(recording: Recording): Map<Buffer, Span> {
   const spans = new Map<Buffer, { first: number; last: number }>();
@@ -40,9 +40,9 @@ interface Span {
 }
 
 /**
- * Greedy by size: the largest buffers get memory first, and each other one the smallest piece that is free all the time
- * it lives. (By first use, a small buffer that lives long would keep a large piece from those that come after it.)
- * With `share` false each buffer has its own, so that all can be looked at after a run.
+ * Greedy by size: the largest buffers get memory first. Each other buffer gets the smallest piece that is free for its
+ * whole lifetime. (In order of first use, a small long-lived buffer would block a large piece.) With `share` false,
+ * each buffer has its own piece, so that all can be read after a run.
  */
 export function planMemory(recording: Recording, { share }: { share: boolean }): MemoryPlan {
   const slots: { type: ElementType; length: number; taken: Span[] }[] = [];

@@ -12,8 +12,8 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 /**
  * - `external`: lives longer than the recording (parameters, optimiser state, carried states); the session binds it
  * - `input`: written by the host before each run
- * - `constant`: holds `data` for good
- * - `transient`: exists within a run; may share memory with others that are not alive at the same time
+ * - `constant`: always holds `data`
+ * - `transient`: exists within a run; may share memory with others that are not needed at the same time
  */
 export type BufferRole = "external" | "input" | "constant" | "transient";
 
@@ -52,7 +52,10 @@ export function subview(view: View, offset: number, shape: Shape): View {
   return { buffer: view.buffer, offset: view.offset + offset, shape };
 }
 
-/** The least part of the buffer that holds `view` and may be bound, and the elements that it has before the view. */
+/**
+ * The smallest part of the buffer that contains `view` and may be bound, and the number of its elements before the
+ * view.
+ */
 export function bindable({ buffer, offset, shape }: View): { view: View; before: number } {
   const before = offset % alignment;
   return { view: { buffer, offset: offset - before, shape: [before + sizeOf(shape)] }, before };
@@ -65,14 +68,17 @@ const overlap = (one: View, other: View): boolean =>
 export class Recording {
   readonly buffers: Buffer[] = [];
   readonly commands: Command[] = [];
-  /** The first commands, as many as this: what they make depends on settled buffers only, and stays until these change. */
+  /**
+   * Number of derived commands, which are the first ones. Their results depend on settled buffers only, and stay valid
+   * until these change.
+   */
   derived = 0;
   private readonly own = new Set<Buffer>();
   private isClosed = false;
   private readonly labels = new Map<string, number>();
   private readonly settled = new Set<Buffer>();
   private prologue = 0;
-  /** Where commands go: to the list, or for now to what `derive` collects. */
+  /** Where commands are added: the list, or while `derive` records, its own list. */
   private list = this.commands;
 
   /** @param target the device that it is for */
@@ -80,7 +86,7 @@ export class Recording {
 
   buffer(label: string, shape: Shape, role: BufferRole = "transient", type: ElementType = "f32", data?: NumericArray): View {
     this.checkOpen(label);
-    // The host writes an input by its label, which therefore is its own whatever a model calls its buffers.
+    // The host writes an input by its label, so the labels of inputs are separate from those of a model's buffers.
     const key = `${role === "input"} ${label}`;
     const seen = this.labels.get(key) ?? 0;
     this.labels.set(key, seen + 1);
@@ -147,19 +153,22 @@ export class Recording {
     return view;
   }
 
-  /** Says that a buffer's contents change between runs only, and that whoever runs the program knows when (`RunParts.moment`). */
+  /**
+   * Declares that a buffer changes between runs only, and that the caller of a run tells when (`RunOptions.moment`).
+   */
   settle({ buffer }: View): void {
     this.settled.add(buffer);
   }
 
-  /** Whether what is made of these views alone need not be made again in every run. */
+  /** True if all these views are settled: results that depend on them alone can be derived. */
   isSettled(views: readonly View[]): boolean {
     return views.every(({ buffer }) => this.settled.has(buffer));
   }
 
   /**
-   * Records what depends on `from` only, such as packed weights. If that is settled, the commands go to the front, the
-   * buffers that they write are settled too, and a run leaves them out while nothing has changed. Else they stand here.
+   * Records what depends on `from` only, such as packed weights. If all of `from` is settled, the commands go to the
+   * front of the list, the buffers that they write become settled too, and a run skips them while nothing has changed.
+   * Otherwise the commands stay here.
    */
   derive<T>(from: readonly View[], record: () => T): T {
     if (this.list !== this.commands || !this.isSettled(from)) return record();
@@ -176,9 +185,8 @@ export class Recording {
   }
 
   /**
-   * A copy (or clear) before the first dispatch, wherever it is asked for: between dispatches it would end the
-   * compute pass. `to` must not be written by anything recorded so far. What this recording itself computes is copied
-   * where it stands, by a dispatch.
+   * Records a copy before the first dispatch, because between dispatches it would end the compute pass. Nothing
+   * recorded so far may write `to`. If this recording itself computes `from`, the copy stays here and is a dispatch.
    */
   copyFirst(from: View, to: View): void {
     if (from.buffer.role === "transient") {
@@ -248,8 +256,8 @@ export function usesOf(command: Command): { reads: View[]; writes: View[] } {
 const printView = ({ buffer, offset, shape }: View): string => `${buffer.label}${offset ? `+${offset}` : ""}[${shape.join(", ")}]`;
 
 /**
- * A listing for people: one line a command, with kernel, bindings and params in the contract's order; runs of one
- * kernel over time are folded.
+ * A listing for people: one line for each command, with kernel, bindings and params in the contract's order. Successive
+ * dispatches of one kernel over the same buffers are folded.
  */
 export function print(recording: Recording): string {
   const lines: string[] = [];

@@ -117,7 +117,7 @@ export class ParameterStore implements ParameterHolder {
     // Setting values on the host takes no turn, so they may have changed: look again.
     const stale = this.stale();
     if (stale.length > 0) {
-      this.readings.keep();
+      this.readings.copyForReaders();
       this.moment = {};
     }
     for (const place of stale) {

@@ -52,7 +52,7 @@ export class Readings {
   }
 
   /** Must be called right before the parameters change: copies them for the open readings. */
-  keep(): void {
+  copyForReaders(): void {
     const live = [...this.open].filter(({ copy, problem }) => !copy && !problem);
     if (live.length === 0) return;
     try {

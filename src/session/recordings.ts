@@ -87,9 +87,9 @@ export class Recordings {
   }
 
   private drop(key: string): void {
-    const kept = this.entries.get(key)!;
+    const entry = this.entries.get(key)!;
     this.entries.delete(key);
-    kept.dropped = true;
-    if (kept.users === 0) free(kept);
+    entry.dropped = true;
+    if (entry.users === 0) free(entry);
   }
 }

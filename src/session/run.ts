@@ -52,7 +52,7 @@ export interface ModelGradients extends ModelOutputs {
 /** Options of a run. */
 export interface RunOptions extends LayerOptions {
   backend: Backend;
-  /** Whether dropout is active (default false). */
+  /** True if dropout is active (default false). */
   training?: boolean;
   /** Seed of the dropout masks (default 0). */
   seed?: number;

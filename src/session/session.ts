@@ -169,7 +169,7 @@ export class Session {
       return await store.inTurn(async () => {
         if (!reading) await store.sync();
         if (halves) store.checkHalves();
-        if (changes) store.readings.keep();
+        if (changes) store.readings.copyForReaders();
         const first = before?.();
         const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first });
         const result = await (reading ? reading.run(run) : run());

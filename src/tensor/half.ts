@@ -11,7 +11,7 @@ export function halfToNumber(half: number): number {
   return half & 0x8000 ? -magnitude : magnitude;
 }
 
-/** Rounds to the nearest, ties to even; what exceeds 65504 by half a step becomes infinity. */
+/** Rounds to the nearest value, ties to even. Values from 65520 on (half a step above 65504) become infinity. */
 export function numberToHalf(value: number): number {
   float[0] = value;
   const sign = (bits[0] >>> 16) & 0x8000;
@@ -19,10 +19,10 @@ export function numberToHalf(value: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
-    // Below 2^-14 neighbours are 2^-24 apart, as float32's are above 0.5: the sum is rounded as it should be.
+    // Below 2^-14 neighbours are 2^-24 apart, the same as float32's above 0.5: adding 0.5 rounds correctly.
     float[0] = Math.abs(value) + 0.5;
     return sign | (bits[0] - 0x3f000000);
   }
-  // Rounded at the 13 bits that are dropped; a carry goes into the exponent, where it belongs.
+  // Rounds at the 13 dropped bits; a carry correctly goes into the exponent.
   return sign | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
 }

@@ -1,49 +1,54 @@
 /**
- * How numbers come in, everywhere: they are copied once, when the call is made, into an array of the package's own and
- * of the right type, and the copy is what is checked. What the caller does to the original afterwards changes nothing.
+ * Takes numbers from callers, in all public functions. They are copied once, at the moment of the call, into a new
+ * array of the right type, and the copy is checked. Later changes of the original have no effect.
  */
 import { clip, allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
 import { finiteProblem, type NumericArray, type Tensor } from "./tensor.ts";
 
-/** A list of numbers as people have it: an array, any typed array, or whatever has a length and indices. */
+/** A list of numbers: an array, any typed array, or any object with a length and indices. */
 export type Numbers = ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean>;
-/** Lists of lists of equal lengths, as deep as there are axes. */
+/** Nested lists of equal lengths, one level for each axis. */
 export type NestedNumbers = Numbers | readonly (number | boolean | NestedNumbers)[];
-/** What is taken for a tensor: shape and data (any array of numbers), or nested lists alone, whose shape they show. */
+/**
+ * Anything accepted as a tensor: shape and data (any array of numbers), or nested lists alone, which define the shape.
+ */
 export type TensorLike = { readonly shape: Shape; readonly data: NestedNumbers } | NestedNumbers;
 
-/** What the numbers must be. */
+/** The condition on the numbers. */
 export interface Content {
   readonly type: "f32" | "u32" | "i32" | "any";
   readonly least: number;
   readonly most: number;
-  /** Whether true and false are taken for 1 and 0. */
+  /** True if true and false count as 1 and 0. */
   readonly booleans?: boolean;
 }
 
-/** Finite numbers, in float32 too. */
+/** Numbers that are finite in float32. */
 export const finite: Content = { type: "f32", least: -mostFloat, most: mostFloat };
 /** Weights of a mask: none is negative. */
 export const weights: Content = { type: "f32", least: 0, most: mostFloat, booleans: true };
 /** Integers from 0 to count - 1. */
 export const idsBelow = (count: number): Content => ({ type: "u32", least: 0, most: count - 1 });
-/** Any integers that targets may be; a loss knows which. */
+/** Any integers; the loss checks the range. */
 export const integers: Content = { type: "i32", least: -(2 ** 31), most: 2 ** 31 - 1 };
-/** Whatever there is, NaN too, in the nearest of the package's four types. */
+/** Any number, NaN too, in the nearest of the package's four types. */
 const anything: Content = { type: "any", least: -Infinity, most: Infinity, booleans: true };
 
-/** Axes of a tensor at most. */
+/** Most axes of a tensor. */
 const mostAxes = 16;
-/** Numbers that lists may have together; typed arrays may have more. */
+/** Most numbers in nested lists; typed arrays may have more. */
 const mostListed = 2 ** 26;
 
 const typeOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag)!;
-/** The name of a typed array's type; undefined for all else. Right for arrays of other windows, too, and not to be faked. */
+/**
+ * The type name of a typed array; undefined for anything else. It works for arrays of other windows too, and cannot be
+ * faked.
+ */
 const tagOf = (value: unknown): string | undefined => typeOf.get!.call(value) as string | undefined;
 
 const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || tagOf(value) !== undefined;
-/** The arguments of a function, say. */
+/** For example the `arguments` of a function. */
 const hasIndices = (value: unknown): value is ArrayLike<unknown> =>
   isList(value) || (typeof value === "object" && value !== null && Number.isSafeInteger((value as { length?: unknown }).length));
 
@@ -59,7 +64,7 @@ const nearest: Readonly<Record<string, string>> = {
 
 type ArrayType = new (from: ArrayLike<number>) => NumericArray;
 
-/** The type that an array of type `tag` can be copied to as it is, without losing what shows that a number is wrong. */
+/** The type to which an array of type `tag` can be copied without hiding that a number is wrong. */
 function copyType(tag: string | undefined, { type }: Content): ArrayType | undefined {
   if (tag === undefined || tag.startsWith("Big")) return undefined;
   if (type === "any") return owned[nearest[tag] ?? tag] as ArrayType;
@@ -71,7 +76,7 @@ function copyType(tag: string | undefined, { type }: Content): ArrayType | undef
 
 const listType: Readonly<Record<Content["type"], ArrayType>> = { any: Float32Array, f32: Float32Array, u32: Uint32Array, i32: Int32Array };
 
-/** Says what is wrong with one number. */
+/** Throws the error about one number. */
 function refuse(where: string, name: string, value: unknown, at: number, { type, least, most }: Content): never {
   if (typeof value === "bigint" && (type === "f32" || type === "any"))
     throw new RnnError(
@@ -89,7 +94,7 @@ function refuse(where: string, name: string, value: unknown, at: number, { type,
   throw new RnnError("data", where, `${name} must be numbers, got ${show(value)} at index ${at}`);
 }
 
-/** The numbers of lists of equal lengths, each read once and checked; `sizes` gets the shape. */
+/** Reads the numbers of nested lists, each once, and checks them; `sizes` receives the shape. */
 function gather(where: string, name: string, list: ArrayLike<unknown>, content: Content): { numbers: number[]; sizes: number[] } {
   const sizes: number[] = [];
   for (let level: unknown = list; isList(level) || (sizes.length === 0 && hasIndices(level)); level = level[0]) {
@@ -134,21 +139,21 @@ function gather(where: string, name: string, list: ArrayLike<unknown>, content: 
   return { numbers, sizes };
 }
 
-/** Not a finite number that float32 makes infinite. */
+/** Refuses finite numbers that are infinite in float32. */
 const isFiniteAlike = (value: number): boolean => !Number.isFinite(value) || Math.abs(value) <= mostFloat;
 
-/** A copy of a typed array, checked. */
+/** Copies a typed array and checks the copy. */
 function copyOf(where: string, name: string, source: ArrayLike<number>, Type: ArrayType, content: Content): NumericArray {
   const copy = allocating(where, name, () => new Type(source));
   const { type, least, most } = content;
   if (type === "any") return copy;
-  // Written so that NaN is refused.
+  // Negated, so that NaN is refused.
   for (let i = 0; i < copy.length; i++)
     if (!(copy[i] >= least && copy[i] <= most)) refuse(where, name, type === "f32" ? copy[i] : source[i], i, content);
   return copy;
 }
 
-/** The list's numbers in an array of the package's own, and the shape that the list has by itself. */
+/** The list's numbers in a new array, and the shape that the list defines. */
 function take(where: string, name: string, list: ArrayLike<unknown>, content: Content): { data: NumericArray; sizes: readonly number[] } {
   const Type = copyType(tagOf(list), content);
   if (Type) return { data: copyOf(where, name, list as ArrayLike<number>, Type, content), sizes: [list.length] };
@@ -156,7 +161,7 @@ function take(where: string, name: string, list: ArrayLike<unknown>, content: Co
   return { data: allocating(where, name, () => new listType[content.type](numbers)), sizes };
 }
 
-/** A shape as it is at this moment. @throws RnnError `shape` for what is no list; whether its sizes will do is for others to say */
+/** Copies a shape as it is at this moment. Callers check the sizes. @throws RnnError `shape` if it is no list */
 export function takeShape(where: string, name: string, shape: unknown): number[] {
   return reading("shape", where, `the shape of ${name}`, () => shapeOf(where, name, shape));
 }
@@ -170,9 +175,10 @@ function shapeOf(where: string, name: string, shape: unknown): number[] {
 }
 
 /**
- * Takes a tensor as it is at this moment.
+ * Copies and checks a tensor as it is at this moment.
  * @param pattern sizes that it must have, as in `checkShape`
- * @throws RnnError `shape` if it is none or its data do not fill its shape, `data` for a number that `content` excludes
+ * @throws RnnError `shape` if it is no tensor or its data do not fill its shape, `data` for a number that `content`
+ * excludes
  */
 export function takeTensor(
   where: string,
@@ -191,7 +197,7 @@ export function takeTensor(
       throw new RnnError("shape", where, `${name} must be a tensor { shape, data }, a typed array or nested lists of numbers, got ${got}`);
     }
     const known = given === undefined ? undefined : takeShape(where, name, given);
-    // Before the data: what has the wrong shape has the wrong numbers, too.
+    // Checked before the data: with a wrong shape, the error about the shape helps more.
     if (known && pattern) checkShape(where, name, known, pattern);
     const { data, sizes } = take(where, name, list, content);
     const shape = known ?? sizes;
@@ -204,9 +210,9 @@ export function takeTensor(
 }
 
 /**
- * Takes a flat list of numbers as it is at this moment.
- * @param what it is, for messages
- * @throws RnnError `data` if it is none, or for a number that `content` excludes
+ * Copies and checks a flat list of numbers as it is at this moment.
+ * @param what a word for the list in messages
+ * @throws RnnError `data` if it is no list, or for a number that `content` excludes
  */
 export function takeList(where: string, name: string, value: unknown, content: Content, what = "a list of numbers"): NumericArray {
   return reading("data", where, name, () => {
@@ -217,7 +223,7 @@ export function takeList(where: string, name: string, value: unknown, content: C
   });
 }
 
-/** Whether this is meant as a tensor, and not as an object that has one. */
+/** True if this is meant as a tensor, and not as an object that contains one. */
 export const looksLikeTensor = (value: unknown): boolean =>
   reading(
     "data",
@@ -227,10 +233,10 @@ export const looksLikeTensor = (value: unknown): boolean =>
   );
 
 /**
- * Makes a tensor of nested lists, or of flat numbers and a shape; a copy. Lists become float32. Of typed arrays float32,
- * float64, int32 and uint32 stay what they are, and shorter ones become the nearest of these.
- * @throws RnnError `shape` if rows differ in length or the shape does not hold the data; `data` for what is no number, or
- * finite but not in float32
+ * Makes a tensor from nested lists, or from flat numbers and a shape; it copies them. Lists become float32. Typed
+ * arrays of float32, float64, int32 and uint32 keep their type; shorter types become the nearest of these.
+ * @throws RnnError `shape` if rows differ in length or the shape does not hold the data; `data` for a value that is no
+ * number, or is finite but not in float32
  */
 export function tensor(values: NestedNumbers | number, shape?: Shape): Tensor {
   if (typeof values === "number") return takeTensor("tensor", "values", { shape: shape ?? [], data: [values] }, anything);

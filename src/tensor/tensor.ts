@@ -1,7 +1,7 @@
 import { mostFloat, RnnError, show } from "../errors.ts";
 import type { Shape } from "./shape.ts";
 
-/** Numbers with a fraction: float32 everywhere, float64 on the CPU backend where it is asked for. */
+/** Floating-point numbers: float32, or float64 on a CPU backend with that precision. */
 export type FloatArray = Float32Array | Float64Array;
 /** The data of a tensor. */
 export type NumericArray = FloatArray | Int32Array | Uint32Array;
@@ -12,14 +12,14 @@ export interface Tensor<A extends NumericArray = NumericArray> {
   readonly data: A;
 }
 
-/** What is wrong with a number that is not finite, or below `least`. */
+/** Describes the fault of a number that is not finite, or below `least`. */
 export function finiteProblem(name: string, value: number, index: number, least: number): string {
   const also = Number.isFinite(value) && Math.abs(value) > mostFloat ? " up to 3.4e38, as float32 holds them" : "";
   return `${name} must be finite numbers${least === -mostFloat ? "" : ` of at least ${least}`}${also}, got ${value} at index ${index}`;
 }
 
 /**
- * Refuses NaN, infinities and what float32 makes infinite, naming the first index.
+ * Refuses NaN, infinities and numbers that are infinite in float32; the error names the first index.
  * @throws RnnError `data`
  */
 export function checkFinite(where: string, name: string, data: ArrayLike<number>): void {
@@ -28,7 +28,7 @@ export function checkFinite(where: string, name: string, data: ArrayLike<number>
 }
 
 /**
- * Refuses class or token ids that are not integers in [0, count); `ignore` is let through.
+ * Refuses class or token ids that are not integers in [0, count), except `ignore`.
  * @throws RnnError `data`
  */
 export function checkIds(where: string, name: string, data: ArrayLike<number>, count: number, ignore?: number): void {

@@ -119,15 +119,15 @@ export class OptimizerState {
       view: context.external(`optimizer.${name}`, [used ? length : 1]),
       used,
     }));
-    const kept = 1 + this.usedSlots().length;
-    const lastGood = context.external("lastGood", [keptLength(length, kept - 1)]);
+    const copies = 1 + this.usedSlots().length;
+    const lastGood = context.external("lastGood", [keptLength(length, copies - 1)]);
     const control = counts.map((_, group) => recording.buffer(controlLabel(group), [4], "input"));
     for (const { offset, length: part, group } of ranges) {
       const of = (view: View): View => subview(view, offset, [part]);
       const views = {
         parameters: of(parameters),
         gradients: of(gradients),
-        lastGood: subview(lastGood, offset * kept, [part * kept]),
+        lastGood: subview(lastGood, offset * copies, [part * copies]),
         slots: slots.map(({ view, used }) => (used ? of(view) : view)),
         norm,
         control: control[group],

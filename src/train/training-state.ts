@@ -209,8 +209,8 @@ export class TrainingState {
           const states = this.carried.buffers;
           const starts = this.carried.begin(context.externals, batch.startsSequence);
           if (!learns) return starts;
-          const { backup: kept, fills } = this.history.backUp(states);
-          before = { step, updates: optimizer.updates, backup: kept };
+          const { backup, fills } = this.history.backUp(states);
+          before = { step, updates: optimizer.updates, backup };
           return [...fills, ...starts];
         },
         after: () => {

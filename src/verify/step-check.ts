@@ -13,11 +13,11 @@ import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { OptimizerState, type Update } from "../train/optimizer-state.ts";
 import { compareArrays, type Comparison, type Tolerance } from "../backend/self-test/compare.ts";
 
-/** What a training step is made of. */
+/** The parts of a training step. */
 export interface StepParts {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  /** Made up if undefined, with some that are ignored if the loss `ignores` -100. */
+  /** Generated if undefined; if the loss `ignores` -100, some of them are ignored. */
   readonly targets: Tensor | undefined;
   readonly ignores: boolean;
 }
@@ -30,10 +30,10 @@ export interface StepFinding extends Comparison {
   readonly length: number;
 }
 
-/** Both limits are small enough to be met by ordinary gradients. */
+/** Both limits are small enough that ordinary gradients exceed them. */
 const clipping = { clipNorm: 0.1, clipValue: 0.01 };
 
-/** A training step of a model on one backend, with parameters, gradients and optimiser's memory of its own. */
+/** A training step of a model on one backend, with separate parameters, gradients and optimiser's state. */
 export class PrivateStep {
   private readonly session: Session;
   private readonly state: OptimizerState;
@@ -54,7 +54,7 @@ export class PrivateStep {
     this.state = new OptimizerState(parts.optimizer, this.session, clipping);
   }
 
-  /** @param suited the backend whose device decides between what computes the same */
+  /** @param suited the backend for whose device ops choose kernels */
   async prepare(plan: RecordingPlan, data: Readonly<Record<string, NumericArray>>, suited: Backend): Promise<void> {
     const memoryFor = (label: string, buffer: Buffer): DeviceBuffer => {
       const made = this.state.memoryFor(label, buffer);
@@ -65,7 +65,7 @@ export class PrivateStep {
     this.inputs = { ...this.inputs, ...data, ...this.prepared.context.stepInputs(1, 1) };
   }
 
-  /** Makes the optimiser's memory what it is at the start of a run. */
+  /** Resets the optimiser's state to the start of a run. */
   begin(): void {
     this.state.begin();
   }
@@ -78,17 +78,17 @@ export class PrivateStep {
     return this.program.recording.commands;
   }
 
-  /** Where the update begins: norm, clipping, optimiser. */
+  /** Index of the command where the update begins: norm, clipping, optimiser. */
   get update(): number {
     return this.commands.length - this.updateLength;
   }
 
-  /** What the host writes before the update of step `step`; before the first one, all inputs. */
+  /** Inputs that the host writes before the update of step `step`; before the first one, all inputs. */
   inputsOf(step: number): Record<string, NumericArray> {
     return { ...(step === 0 ? this.inputs : {}), ...this.state.controls({ ...this.recorded!, counts: [step] }, step) };
   }
 
-  /** From now on the loss counts as having become infinite. */
+  /** Makes the loss count as infinite from now on. */
   async spoil(): Promise<void> {
     const norm = this.memory.get("norm")!;
     this.backend.write(
@@ -107,7 +107,7 @@ export class PrivateStep {
   private record(context: RunContext): void {
     const { recording, tape, output } = context;
     const { loss } = this.parts;
-    // By the label that the recording gives it: the model may have a buffer of that name.
+    // Found by the label that the recording gave it, because the model may have a buffer of that name.
     const input = (label: string, shape: Shape, data: NumericArray, type: ElementType = "f32"): View => {
       const view = recording.buffer(label, shape, "input", type);
       this.inputs[view.buffer.label] = data;
@@ -141,12 +141,15 @@ export class PrivateStep {
   }
 }
 
-/** Numbers that differ from element to element, so that swapped elements show. */
+/** Numbers that differ from element to element, so that swapped elements are noticed. */
 function cotangent(length: number): Float32Array {
   return Float32Array.from({ length }, (_, i) => Math.sin(1 + 0.7 * i));
 }
 
-/** Runs commands on both, compares what each writes, and hands the device the twins' values. */
+/**
+ * Runs commands on both backends, compares the buffers that each command writes, and gives the device the twins'
+ * values.
+ */
 export async function checkStep(device: PrivateStep, twin: PrivateStep, tolerance: Tolerance): Promise<StepFinding[]> {
   const findings: StepFinding[] = [];
   const run = async (first: number, step: number): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The work of `verify`: a training step command by command, then its kernels case by case. */
+/** Does the work of `verify`: a training step command by command, then its kernels case by case. */
 import type { Backend } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/cpu-backend.ts";
 import { RnnError } from "../errors.ts";
@@ -15,7 +15,7 @@ import { checkKernel } from "../backend/self-test/kernel-check.ts";
 import { checkStep, PrivateStep, type StepParts } from "./step-check.ts";
 import type { Finding, Report } from "./verify.ts";
 
-/** What `verify` was asked for. */
+/** The arguments of `verify`, checked. */
 interface Settings {
   readonly tolerance: Tolerance;
   readonly training: boolean;
@@ -32,7 +32,7 @@ export async function runVerification(
 ): Promise<Report> {
   const { plan, data } = planOf(inputs, { training, differentiates: true, ...layerOptions });
   const twins = await CpuBackend.create({ wasm: false, reason: "verification" });
-  // Of one moment, and out of reach of a training that goes on.
+  // Copies of one moment, which training in progress cannot change.
   const values = await model.stateDict();
   const [device, twin] = [backend, twins].map((on) => new PrivateStep(model, on, parts, values));
   const findings = new Findings();
@@ -69,13 +69,13 @@ function generation(model: Module, backend: Backend): Recording[] {
   try {
     return [Session.apart(model, backend).record(tokenPlan, (context) => recordToken(context, model.idCount!)).recording];
   } catch (error) {
-    // A model that `generate` refuses: with other logits than one per id, or with further inputs.
+    // `generate` refuses this model: it does not have one logit per id, or it has further inputs.
     if (error instanceof RnnError) return [];
     throw error;
   }
 }
 
-/** The worst of each kernel and buffer, of the step and of the cases. */
+/** The worst finding for each kernel and buffer, from the step and from the cases. */
 class Findings {
   cases = 0;
   private compared = 0;

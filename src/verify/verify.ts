@@ -1,4 +1,4 @@
-/** Proof on the user's own device that its numbers are right. */
+/** Checks on the user's own device that its results are right. */
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkNumber } from "../errors.ts";
 import { checkLoss, crossEntropy, squaredError, takeTargets, type Loss } from "../losses/loss.ts";
@@ -9,20 +9,20 @@ import { checkLayerOptions, layerOptionNames, takeInputs, type LayerOptions, typ
 import { checkParts } from "../session/session.ts";
 import type { TensorLike } from "../tensor/take.ts";
 
-/** What is checked, and how closely. */
+/** Options of `verify`. */
 export interface VerifyOptions extends LayerOptions {
-  /** The backend to be checked. */
+  /** The backend to check. */
   backend: Backend;
   /** Allowed: |device - twin| <= atol + rtol·|twin| (defaults 1e-5 and 1e-4). */
   atol?: number;
   rtol?: number;
-  /** Whether dropout is active (default true, so that its kernels are checked too). */
+  /** True (the default) if dropout is active, so that its kernels are checked too. */
   training?: boolean;
   /** Default: cross-entropy for a model of ids, squared error for one of numbers. */
   loss?: Loss;
   /** Default: Adam. */
   optimizer?: Optimizer;
-  /** In the loss's shape for the model's output. Default: made up, with some that are ignored. */
+  /** Targets in the loss's shape for the model's output. Default: generated, with some that are ignored. */
   targets?: TensorLike;
 }
 
@@ -30,7 +30,7 @@ export interface VerifyOptions extends LayerOptions {
 export interface Finding {
   /** Position of the command in the recording; -1 for a case. */
   readonly command: number;
-  /** What the case is, in words. */
+  /** The case in words. */
   readonly case?: string;
   readonly kernel: string;
   readonly buffer: string;
@@ -43,32 +43,31 @@ export interface Finding {
   readonly twin?: number;
 }
 
-/** What `verify` has found. */
+/** The result of `verify`. */
 export interface Report {
-  /** Whether every element of every buffer after every command and case is within the tolerance. */
+  /** True if every element of every buffer, after every command and case, is within the tolerance. */
   readonly passed: boolean;
   readonly adapter: string;
-  /** Commands of the training step. */
+  /** Number of commands in the training step. */
   readonly commands: number;
-  /** Cases on which kernels were run by themselves. */
+  /** Number of cases on which single kernels ran. */
   readonly cases: number;
-  /** Numbers compared. */
+  /** Number of compared elements. */
   readonly compared: number;
-  /** Per kernel and buffer, the worst that was seen; bad ones first. */
+  /** The worst finding for each kernel and buffer; failures first. */
   readonly findings: readonly Finding[];
   /** The report in words, a line for each finding. */
   toString(): string;
 }
 
 /**
- * Compares a device with the CPU's twins, number by number, on private copies: a training that goes on beside it neither
- * disturbs it nor is disturbed.
+ * Compares a device with the CPU's twins, number by number. It works on private copies, so training may run meanwhile.
  *
- * First a whole training step of the model on these inputs, command by command: forward pass, loss, backward pass,
- * clipping, then three updates (a first one, a second one, and one that has to be taken back). After each command the
- * device is given the twins' values, so that an error is found at the kernel that makes it, and not again in all that
- * follow. Then each kernel that the model needs, for generation too, by itself on cases that reach its every branch:
- * what these inputs are too few or too regular for is found there.
+ * First it runs a training step of the model on these inputs, command by command: forward pass, loss, backward pass,
+ * clipping, then three updates (a first one, a second one, and one that must be undone). After each command the device
+ * gets the twins' values, so an error shows only at the kernel that causes it. Then it runs each kernel that the model
+ * needs, also for generation, alone on cases that reach all its branches. This finds errors for which these inputs are
+ * too few or too regular.
  * @throws RnnError `shape`, `data` or `option` if inputs, targets or options do not fit the model
  */
 export async function verify(model: Module, inputs: ModelInputs | TensorLike, given: VerifyOptions): Promise<Report> {

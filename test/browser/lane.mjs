@@ -104,7 +104,10 @@ async function runPage(kind, url, options, readable, print) {
   }
 }
 
-/** Runs the test files in `kind` ("chromium" or "firefox"): counts, or `{ missing: reason }` without an adapter. What there is to say is given to `print`. */
+/**
+ * Runs the test files in `kind` ("chromium" or "firefox"): counts, or `{ missing: reason }` without an adapter.
+ * Messages go to `print`.
+ */
 export async function runBrowserLane(kind, files, print) {
   const folder = join(root, "build", `test-${kind}`);
   await bundlePage(files, folder);
@@ -117,7 +120,7 @@ export async function runBrowserLane(kind, files, print) {
       if (counts.adapter !== null) return counts;
     }
     if (kind === "firefox" && process.platform === "linux") {
-      // Firefox brings no software adapter of its own; Mesa's driver is one.
+      // Firefox has no software adapter; Mesa's driver is one.
       const installed = await aptInstall(["mesa-vulkan-drivers", "libvulkan1"]).then(
         () => true,
         () => false,

@@ -1,4 +1,4 @@
-// What the page tells the lane.
+// The messages from the page to the lane.
 export type Message =
   | { readonly kind: "adapter"; readonly adapter: string | null; readonly software: boolean }
   | { readonly kind: "start"; readonly name: string }

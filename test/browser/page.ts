@@ -58,7 +58,7 @@ const runner: VitestRunner = {
   onAfterTryTask: () => checkExpect(),
 };
 
-/** A failed suite whose tests never ran (a failing beforeAll, a file that does not load) is a failure of its own. */
+/** A failed suite whose tests never ran (a failing beforeAll, a file that does not load) counts as a failure itself. */
 function reportResults(task: Suite | Test): void {
   const errors = (task.result?.errors ?? []).map(({ message, diff, stack }) => [message, diff, stack].filter(Boolean).join("\n"));
   if (task.type === "test") {

@@ -40,7 +40,7 @@ const words = (target: Target, changes: readonly Change[]): string =>
 /** Characters of a message: what came is quoted with 200 at most, and a remedy may list the options that there are. */
 const longest = 600;
 
-/** What is wrong with the answer, if anything is. */
+/** The fault of the answer, if it has one. */
 export async function problemOf(target: Target, ...changes: readonly Change[]): Promise<string | undefined> {
   try {
     await target.call(...changed(target, changes));

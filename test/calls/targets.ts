@@ -61,7 +61,7 @@ const cell = () => ({
     dcPrevious: 0,
   }),
 });
-/** Up to three pieces of what may go on for long. */
+/** Up to three pieces of a result that may be long. */
 async function few(pieces: AsyncIterable<unknown>): Promise<void> {
   let count = 0;
   for await (const piece of pieces) if (piece === undefined || ++count >= 3) break;

@@ -2,7 +2,7 @@
 import vm from "node:vm";
 import * as rnn from "webgpu-rnn/static";
 
-/** What people and programs may pass, made anew for each call. */
+/** Wrong values that people and programs may pass, made again for each call. */
 export const wrongValues: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,

@@ -47,7 +47,7 @@ describe("chooseStrategy", () => {
     ]);
   });
 
-  it("takes what was measured to be faster", () => {
+  it("takes the strategy that was measured to be faster", () => {
     const by = (H: number, B: number) => chooseStrategy(layer({ H, B, training: true }), profile);
     expect([by(64, 4), by(64, 64), by(256, 4), by(256, 64)]).toEqual(["loop", "loop", "step", "step"]);
   });
@@ -98,7 +98,7 @@ describe("explainStrategy", () => {
     expect([loop, step].map((ms) => ms.toFixed(9))).toEqual(["48.000000000", "10.000000000"]);
   });
 
-  it("goes by straight lines of logarithms in between, keeps the edge below and goes on above", () => {
+  it("interpolates logarithms in between, keeps the edge's value below the grid and extrapolates above it", () => {
     expect(predicted({ B: 16 }).loop).toBeCloseTo(Math.sqrt(1 * 2), 9);
     expect(predicted({ H: 128 }).loop).toBeCloseTo(Math.sqrt(1 * 4), 9);
     expect(predicted({ H: 3, B: 1 }).loop).toBe(1);

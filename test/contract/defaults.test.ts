@@ -25,7 +25,7 @@ import {
 } from "webgpu-rnn";
 import { Recording } from "../../src/recording/recording.ts";
 
-/** What an optimiser hands its kernel, and what the host writes at the first steps. */
+/** The params of an optimiser's kernel, and the host's numbers for the first steps. */
 function rule(optimizer: Optimizer): unknown {
   const recording = new Recording();
   const made = (label: string, length = 8) => recording.buffer(label, [length], "external");

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
+import { strategies } from "../../src/recurrent/choose.ts";
 
 /** Every Markdown file of the project, by its path from the root. */
 function documentsIn(folder: string): string[] {
@@ -41,6 +42,13 @@ const pathsIn = (document: string): string[] =>
     .map(([, path]) => path)
     .filter((path) => !path.includes("node_modules"));
 
+/** Links whose text is a name in code, such as [`Session.prepare`](…), as [last part of the name, file]. */
+const namesIn = (document: string): [string, string][] =>
+  [...withoutCode(read(document)).matchAll(/\[`(?:\w+\.)?(\w+)`\]\(([^)\s#]+\.(?:ts|mjs|wgsl))\)/g)].map(([, name, path]) => [
+    name,
+    join(dirname(document), path),
+  ]);
+
 describe.each(documents)("%s", (document) => {
   it("links to files and headings that exist", () => {
     const broken = linksIn(document).filter(
@@ -51,6 +59,10 @@ describe.each(documents)("%s", (document) => {
 
   it("names files and folders that exist", () => {
     expect(pathsIn(document).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  it("names what the linked file contains", () => {
+    expect(namesIn(document).filter(([name, file]) => !new RegExp(`\\b${name}\\b`).test(read(file)))).toEqual([]);
   });
 });
 
@@ -70,6 +82,13 @@ describe("ARCHITECTURE.md", () => {
     await bundleProgram("scripts/print.ts", program);
     const printed = execFileSync(process.execPath, [program], { encoding: "utf8" });
     expect(/^```text\n( +0 copy.*?)^```$/ms.exec(read("ARCHITECTURE.md"))?.[1]).toBe(printed);
+  });
+});
+
+describe("docs/design/loop-and-step.md", () => {
+  it("has the table of what each strategy refuses", () => {
+    const rows = Object.values(strategies).flatMap(({ name, refusals }) => refusals.map(({ layers }) => `| \`${name}\` | ${layers} |`));
+    expect(/^\|---\|---\|\n(?=\| `)(.*)/ms.exec(read("docs/design/loop-and-step.md"))?.[1].trimEnd().split("\n")).toEqual(rows);
   });
 });
 

@@ -1,4 +1,4 @@
-// What is said where there is no WebGPU: each environment hears of its own switch and of no other's.
+// The message if there is no WebGPU: it names the switch of this environment and of no other.
 import { describe, expect, it } from "vitest";
 import { environmentOf, whyNoAdapter, whyNoWebGpu, type Environment } from "../../src/backend/environment.ts";
 
@@ -27,7 +27,7 @@ const own: Partial<Record<Environment, RegExp>> = {
 };
 
 describe("where there is no WebGPU", () => {
-  it.each(Object.entries(all) as [Environment, object][])("%s is told of its own switch and of no other's", (name, around) => {
+  it.each(Object.entries(all) as [Environment, object][])("%s gets the name of its own switch and of no other", (name, around) => {
     expect(environmentOf(around)).toBe(name);
     const said = `${whyNoWebGpu(around)} ${whyNoAdapter(around)}`;
     for (const [other, words] of Object.entries(own)) expect(words.test(said), `${name}: ${said}`).toBe(other === name);

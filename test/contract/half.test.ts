@@ -1,4 +1,4 @@
-// Half precision: every value there and back, and rounding to the nearest.
+// Half precision: every value converts there and back, and rounding goes to the nearest.
 import { expect, it } from "vitest";
 import { halfLength, toHalf } from "../../src/kernels/half-storage.ts";
 import { fromHalves } from "../../src/kernels/half-storage.twin.ts";

@@ -38,7 +38,7 @@ const mayImport: Record<string, readonly string[]> = {
   data: ["errors", "options", "tensor"],
   train: [...session, "io", "data"],
   generate: [...session, "data"],
-  // What is verified is what training and generation record.
+  // Verification runs the recordings of training and generation.
   verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
   entries: [...session, "train", "generate", "io", "data", "verify", "language"],

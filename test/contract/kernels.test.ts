@@ -130,7 +130,7 @@ describe("the choice of a matrix product", () => {
 });
 
 describe("WGSL files", () => {
-  it.each(files)("%s is short enough to be read in one go and says what it is for", (file) => {
+  it.each(files)("%s is short, and its first line says what it is for", (file) => {
     const text = readFileSync(`${folder}/${file}`, "utf8");
     expect(text.trimEnd().split("\n").length).toBeLessThan(150);
     expect(text).toMatch(/^\/\/ /);

@@ -1,4 +1,4 @@
-// What `npm run kernels` reads from a driver's output, and what it makes of it.
+// How `npm run kernels` reads a driver's output and evaluates it.
 import { describe, expect, it } from "vitest";
 import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.mjs";
 import { countInstructions, readKernel } from "../../scripts/kernels/machine-code.mjs";

@@ -163,7 +163,7 @@ interface ClipCase {
 describe("clipping", () => {
   const usable = (clipCases as unknown as ClipCase[]).filter((c) => c.norm_type === "L2");
 
-  /** What plain descent subtracts from zeros, with a learning rate of 1: the gradient that it was given. */
+  /** Plain descent from zeros with a learning rate of 1 gives the negative gradient. */
   function seenBySgd(gradients: Float64Array, norm: Float64Array, clipValue: number): number[] {
     const length = gradients.length;
     const parameters = new Float64Array(length);

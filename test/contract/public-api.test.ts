@@ -1,4 +1,4 @@
-// What an app can import: the list is kept here, so that nothing comes or goes unnoticed, and each entry is explained.
+// The names that an app can import. The list is here, so that every change is noticed, and each name has a comment.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -174,7 +174,7 @@ const operations = [
   "tanh",
 ];
 
-/** What a module declares for export itself. */
+/** The names that a module itself declares and exports. */
 function declaredIn(url: URL): Export[] {
   return parse(url).statements.flatMap((statement): Export[] => {
     if (!ts.canHaveModifiers(statement) || !ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
@@ -185,7 +185,7 @@ function declaredIn(url: URL): Export[] {
   });
 }
 
-/** Whether the declaration of this name has a comment of its own before it. */
+/** True if the declaration of this name has a comment before it. */
 function isExplained({ name, from }: Export): boolean {
   const source = parse(from);
   const declaration = source.statements.find((statement) => {

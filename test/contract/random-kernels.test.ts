@@ -1,4 +1,4 @@
-// What is drawn at random: Philox against its authors' published values, and the distributions of what uses it.
+// Random numbers: Philox against its authors' published values, and the distributions of the kernels that use it.
 import { describe, expect, it } from "vitest";
 import { dropout } from "../../src/kernels/dropout.ts";
 import { openUniformOf, philox, randomUniforms, uniformOf, type Words4 } from "../../src/kernels/philox.ts";

@@ -20,7 +20,7 @@ type Rows = keyof typeof rowsOf;
 let stream = 0;
 const numbers = (count: number, scale = 1): Float64Array => randomUniforms(3, stream++, count).map((u) => (2 * u - 1) * scale);
 
-/** What a layer's forward pass depends on; `x` is W·x_t + b_ih, gates of a unit side by side. */
+/** The inputs of a layer's forward pass; `x` is W·x_t + b_ih, gates of a unit side by side. */
 interface Inputs {
   x: Float64Array;
   /** [k, j, g]: from unit k to gate g of unit j. */

@@ -25,7 +25,7 @@ describe.each(["with", "without"])("%s the platform's coders", (choice) => {
     );
   });
 
-  it("refuses what is not UTF-8", () => {
+  it("refuses bytes that are not UTF-8", () => {
     bare();
     const accepts = (decode: () => string): boolean => {
       try {

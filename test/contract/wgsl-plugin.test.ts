@@ -1,4 +1,4 @@
-// What the minified bundle may drop from a shader, and what it must keep.
+// The parts of a shader that the minified bundle drops, and those that it must keep.
 import { expect, it } from "vitest";
 import { minifyWgsl } from "../../scripts/wgsl-plugin.mjs";
 

@@ -113,7 +113,7 @@ describe("a variant of the GRU equals PyTorch's", () => {
     await expectSame(writes, keeps, inputsOf("GRU", 1));
   });
 
-  it("with a reset gate that stands at 1 where there is none", async () => {
+  it("with a reset gate that is always 1 if the cell has none", async () => {
     const none = new GRU(I, H, { reset: "none", seed: 4 });
     const after = new GRU(I, H);
     after.loadStateDict(await withBlocks(none, 2, ([z, n], name) => [z.map(() => (name.startsWith("bias") ? 20 : 0)), z, n]));
@@ -122,7 +122,7 @@ describe("a variant of the GRU equals PyTorch's", () => {
 });
 
 describe("a variant of the LSTM equals PyTorch's", () => {
-  it("with a forget gate that stands at 1 where there is none", async () => {
+  it("with a forget gate that is always 1 if the cell has none", async () => {
     const none = new LSTM(I, H, { forgetGate: "none", seed: 5 });
     const gate = new LSTM(I, H);
     gate.loadStateDict(await withBlocks(none, 3, ([i, g, o], name) => [i, i.map(() => (name.startsWith("bias") ? 20 : 0)), g, o]));

@@ -1,4 +1,7 @@
-/** Cells of one's own: an LSTM and a GRU written as such equal the built-in ones, in every strategy; wrong ones are refused. */
+/**
+ * Custom cells: an LSTM and a GRU written as custom cells equal the built-in ones, in every strategy; wrong cells are
+ * refused.
+ */
 import { describe, expect, it } from "vitest";
 import { GRU, gradients, LSTM, RnnError, verify, type Module, type Tensor, CustomRNN, defineCell, type CustomCell } from "webgpu-rnn";
 import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";

@@ -1,4 +1,6 @@
-/** What depends on parameters alone (packed weights, halves, products of weights) is made when these change, not in every run. */
+/**
+ * Derived buffers (packed weights, halves, products of weights) are computed when parameters change, not in every run.
+ */
 import { describe, expect, it } from "vitest";
 import {
   adam,

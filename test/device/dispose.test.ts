@@ -1,4 +1,4 @@
-/** What is disposed of gives its memory back at once, and says so to whoever still uses it. */
+/** Disposed objects free their memory at once, and later calls with them get an error that says so. */
 import { describe, expect, it } from "vitest";
 import {
   adam,

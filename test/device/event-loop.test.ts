@@ -1,4 +1,4 @@
-/** Long calls on the CPU let others work meanwhile, and stop when they are told to. */
+/** Long calls on the CPU let the event loop run, and stop when their signal aborts. */
 import { describe, expect, it } from "vitest";
 import {
   adam,
@@ -44,7 +44,7 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<{ turns: numbe
   return { turns, took: performance.now() - started };
 }
 
-/** A call of any size; what is to be long enough depends on the machine. */
+/** A call of any size; how large it must be to take long depends on the machine. */
 const calls: Readonly<Record<string, (on: Backend, size: number) => Promise<unknown>>> = {
   forward: (on, size) => forward(characters(), { shape: [50 * size, 1], data: ids(50 * size) }, { backend: on }),
   "forward of many rows": (on, size) =>
@@ -82,7 +82,7 @@ describe.each([
 ] as const)("on the CPU by %s", (_, options) => {
   it.each(Object.entries(calls))("%s lets the event loop run, however long it takes", async (name, call) => {
     const on = await createBackend("cpu", options);
-    // What is compiled and loaded once has no part in it.
+    // Compiling and loading happen before, so they do not count.
     await call(on, 1);
     // At least some twenty times as long as a call may compute at a stretch; longer where a busy machine gives it few turns.
     for (let size = 1; ; size *= 2) {

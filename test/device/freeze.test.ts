@@ -1,4 +1,4 @@
-/** What is frozen stays as it is, and learns again when it is let. */
+/** Frozen parameters stay as they are, and learn again after unfreeze. */
 import { describe, expect, it } from "vitest";
 import {
   adam,
@@ -51,20 +51,23 @@ describe.each(kinds)("on %s", (kind) => {
     return names.filter((name) => after[name].join() !== before[name].join());
   };
 
-  it.each(Object.entries(optimizers))("training changes what is not frozen, whenever it was frozen: %s", async (_, optimizer) => {
-    const patterns: (string | RegExp)[] = ["embedding", "rnn.weight_hh_l0", /bias/, "*.weight*", "out"];
-    for (const first of [0, 2]) {
-      const model = modelOf();
-      const trainer = await trainerOf(model, { optimizer: optimizer(), clipNorm: 0.5 });
-      if (first > 0) await trainer.train({ steps: first });
-      for (const pattern of patterns) {
-        const frozen = model.freeze(pattern);
-        expect(await changedBy(trainer), String(pattern)).toEqual(names.filter((name) => !frozen.includes(name)));
-        expect(model.unfreeze()).toEqual(names);
+  it.each(Object.entries(optimizers))(
+    "training changes only parameters that are not frozen, whenever others were frozen: %s",
+    async (_, optimizer) => {
+      const patterns: (string | RegExp)[] = ["embedding", "rnn.weight_hh_l0", /bias/, "*.weight*", "out"];
+      for (const first of [0, 2]) {
+        const model = modelOf();
+        const trainer = await trainerOf(model, { optimizer: optimizer(), clipNorm: 0.5 });
+        if (first > 0) await trainer.train({ steps: first });
+        for (const pattern of patterns) {
+          const frozen = model.freeze(pattern);
+          expect(await changedBy(trainer), String(pattern)).toEqual(names.filter((name) => !frozen.includes(name)));
+          expect(model.unfreeze()).toEqual(names);
+        }
+        expect(await changedBy(trainer)).toEqual(names);
       }
-      expect(await changedBy(trainer)).toEqual(names);
-    }
-  });
+    },
+  );
 
   it("a change within a run holds from the next step on", async () => {
     const model = modelOf();
@@ -87,7 +90,7 @@ describe.each(kinds)("on %s", (kind) => {
     for (const name of names) expect(end[name]).not.toEqual(frozen![name]);
   });
 
-  it("the gradient's norm, and so what is clipped, leaves out what is frozen; gradients has none of it", async () => {
+  it("the gradient's norm, and so clipping, leaves out frozen parameters; gradients does not return them", async () => {
     const model = modelOf();
     const on = await backend(kind);
     const input = { shape: [3, 2], data: Uint32Array.of(1, 2, 0, 3, 1, 4) };
@@ -171,7 +174,7 @@ describe.each(kinds)("on %s", (kind) => {
     }
   });
 
-  it("refuses to train when all is frozen, and goes on when something is let", async () => {
+  it("refuses to train when everything is frozen, and continues when something is unfrozen", async () => {
     const model = modelOf();
     const trainer = await trainerOf(model);
     model.freeze();
@@ -183,7 +186,7 @@ describe.each(kinds)("on %s", (kind) => {
     expect(await changedBy(trainer)).toEqual(["out.bias"]);
   });
 
-  it("running statistics go on beside frozen parameters", async () => {
+  it("running statistics are updated beside frozen parameters", async () => {
     const model = new Sequential(
       { rnn: new LSTM(3, 4, { normalization: "batch", normalizedSteps: 4 }), out: new Linear(4, 2) },
       { seed: 2 },

@@ -1,4 +1,4 @@
-// What a trainer goes on from: after a restore, after a step that is not finite, after parameters were loaded between runs.
+// How a trainer continues: after a restore, after a step that is not finite, after parameters were loaded between runs.
 import { describe, expect, it } from "vitest";
 import {
   adam,
@@ -28,7 +28,7 @@ const layers: Record<string, () => Module> = {
 };
 const modelOf = (layer: string, seed = 1): Module => new Sequential({ layer: layers[layer](), out: new Linear(3, 1) }, { seed });
 
-/** Batches that go on in each other, other numbers at each step; `bad` is what one of them is aimed at. */
+/** Batches that continue each other, with different numbers at each step; `bad` is the target in one of them. */
 const sequence = (bad: { step?: number } = {}): TrainingData => ({
   batches: 100,
   batch: (step) => {

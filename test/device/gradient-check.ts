@@ -60,7 +60,7 @@ export async function checkGradients(
       compared++;
     }
   };
-  // What is kept but not learnt has no gradient.
+  // Running statistics have no gradient.
   for (const [name, { data }] of Object.entries(exact).filter(([name]) => model.namedParameters().get(name)!.trainable)) {
     await compare(name, data, result.gradients.parameters[name].data, () => {
       model.loadStateDict(exact);

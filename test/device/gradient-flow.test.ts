@@ -1,4 +1,4 @@
-/** ‖∂E_t/∂h_k‖ against what is known of it: powers of w, a sequence cut at k, finite differences by way of `gradients`. */
+/** ‖∂E_t/∂h_k‖ against known values: powers of w, a sequence cut at k, finite differences through `gradients`. */
 import { describe, expect, it } from "vitest";
 import {
   crossEntropy,
@@ -91,7 +91,7 @@ describe.each(kinds)("gradient flow on %s", (kind) => {
       });
       for (const path of Object.keys(norms)) {
         for (let k = 0; k < T; k++) {
-          // h_k: the final state after k steps, from which the rest goes on.
+          // h_k: the final state after k steps, from which the rest continues.
           const state =
             k === 0
               ? undefined

@@ -238,7 +238,7 @@ async function losses(on: Backend, reused: boolean): Promise<number[]> {
         targets.set(numbers(18, step + 9));
         mask.fill(1).fill(0.5, 6 + step);
         lengths.splice(0, 2, 3, step);
-        // The app goes on with its arrays as soon as it can.
+        // The app overwrites its arrays as soon as it can.
         if (reused) queueMicrotask(() => [input, targets, mask, lengths].forEach((array) => array.fill(117)));
         return {
           input: { shape: [3, 2, 2], data: input },

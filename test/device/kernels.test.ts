@@ -30,7 +30,7 @@ function differentByte(name: string, one: NumericArray, other: NumericArray): st
   return "";
 }
 
-/** What a case leaves in the buffers that its kernel may write, after each of two runs from the same start. */
+/** The contents of a case's written buffers, after each of two runs from the same start. */
 interface Started {
   readonly results: Promise<[Arrays, Arrays]>;
 }

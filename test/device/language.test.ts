@@ -110,7 +110,7 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     );
   });
 
-  it("leaves out what the mask leaves out, as it does what is no target", async () => {
+  it("leaves out masked targets and ignored targets", async () => {
     const on = await backend(kind);
     const batch = sentenceBatch(sentences, { end: 0 });
     const { shape, data } = batch.targets;
@@ -153,7 +153,7 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
 });
 
 describe("batches of sentences", () => {
-  it("begin with the end, are to end with it, and leave out what is past a row's end", () => {
+  it("begin with the end mark, have it as the last target, and leave out positions past a row's end", () => {
     const { input, targets, lengths } = sentenceBatch([[5, 6, 7, 8], [9]], { end: 0, batchFirst: true });
     expect(input).toEqual({ shape: [2, 8], data: Uint32Array.of(0, 5, 6, 7, 8, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0) });
     expect(targets.data).toEqual(Int32Array.of(5, 6, 7, 8, 0, -100, -100, -100, 9, 0, -100, -100, -100, -100, -100, -100));
@@ -321,7 +321,7 @@ describe("encoder and decoder", () => {
     for (const [name, { data }] of Object.entries(loop.gradients.parameters)) expectClose(name, step.gradients.parameters[name].data, data);
   });
 
-  it("draw the same tokens on both backends, other ones at other steps, and go on from them", async () => {
+  it("draw the same tokens on both backends, different ones at each step, and continue from them", async () => {
     const losses = async (on: Backend, rate: number): Promise<number[]> => {
       const trainer = new Trainer(makeModel({ scheduledSampling: (step) => (step < 2 ? rate : 1) }), {
         backend: on,
@@ -343,7 +343,7 @@ describe("encoder and decoder", () => {
     expect(cpu).not.toEqual(given);
   });
 
-  it("go on from a checkpoint bit for bit, draws included", async () => {
+  it("continue from a checkpoint bit for bit, with the same draws", async () => {
     const on = await backend("cpu");
     const make = (): Trainer =>
       new Trainer(makeModel({ scheduledSampling: (step) => step / 10, seed: 5 }), {
@@ -365,7 +365,7 @@ describe("encoder and decoder", () => {
     expect(await losses(second)).toEqual(await losses(first));
   });
 
-  it("do not see what is past a source's end", async () => {
+  it("do not see positions past a source's end", async () => {
     const on = await backend("cpu");
     const model = makeModel();
     const inputs = inputsOf();
@@ -492,7 +492,7 @@ describe.each(kinds)("beam search, on %s", (kind) => {
     },
   );
 
-  it("with one beam takes the likeliest token at each step, and says where it looked", async () => {
+  it("with one beam takes the likeliest token at each step, and returns the attention weights", async () => {
     const on = await backend(kind);
     const found = await beamSearch(model, sources, { backend: on, end: 0, beams: 1, maxLength: 6 });
     for (const [i, [{ tokens, finished, attention }]] of found.entries()) {

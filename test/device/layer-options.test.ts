@@ -191,7 +191,7 @@ describe.each(kinds)("a single sequence on %s", (kind) => {
     },
   );
 
-  it("has its last step, both directions by themselves, and steps that go on from the states given back", async () => {
+  it("returns its last step, both directions separately, and steps that continue from the returned states", async () => {
     const on = { backend: await backend(kind) };
     const both = (merge: "concat" | "none"): GRU => new GRU(I, H, { bidirectional: true, merge, seed: 5 });
     const input = tensor([T, I], 3);

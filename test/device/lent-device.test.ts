@@ -92,7 +92,7 @@ describe("a device that a page lends", () => {
     seen = [];
     const backend = await createBackend("webgpu", { device, shaders: { "softmax-forward": brokenShader } });
     await expect(forward(new Softmax(), input, { backend })).rejects.toMatchObject({ kind: "device", where: "softmax-forward" });
-    // What the package takes for longer than it is, so that not the package but the device refuses the write.
+    // A buffer that the package believes longer than it is, so that the device refuses the write, not the package.
     const buffer = Object.assign(backend.createBuffer("short", "f32", 4), { length: 64 });
     backend.write(buffer, new Float32Array(64));
     await expect(backend.read(buffer)).rejects.toMatchObject({ kind: "device" });
@@ -168,14 +168,14 @@ describe("a device that a page lends", () => {
 });
 
 describe("a device that the page loses", () => {
-  it("ends what is under way and every later call with a typed error", async () => {
+  it("ends calls in progress and every later call with a typed error", async () => {
     const device = await newDevice();
     const backend = await createBackend("webgpu", { device });
     await run(backend);
     const pending = [run(backend), run(backend, 5), backend.read(backend.createBuffer("some", "f32", 8))];
     device.destroy();
     for (const result of await Promise.allSettled(pending)) {
-      // What the device had done already is right all the same.
+      // The work that the device had done before is still correct.
       if (result.status === "rejected") expect(result.reason).toMatchObject({ name: "RnnError", kind: "device" });
     }
     await backend.lost;

@@ -1,4 +1,4 @@
-/** What programs do again and again without disposing of anything, and what is held when all of it is over. */
+/** What programs do repeatedly without disposing of anything, and how much memory is held afterwards. */
 import { expect } from "vitest";
 import {
   adam,
@@ -30,7 +30,7 @@ interface NodeGlobals {
 }
 const { process } = globalThis as NodeGlobals;
 
-/** Collects what nobody holds; undefined where a program cannot ask for it. */
+/** Runs the garbage collector; undefined where a program cannot. */
 export const collect: (() => void) | undefined =
   (globalThis as NodeGlobals).gc ??
   (() => {
@@ -54,7 +54,7 @@ interface Held {
 const wasmOf = (on: Backend): number =>
   (on as unknown as { kernels?: { heap: { memory: WebAssembly.Memory } } }).kernels?.heap.memory.buffer.byteLength ?? 0;
 
-/** What is held when the collector has been round and registries have had their turn. */
+/** The memory held after the collector and the finalization registries have run. */
 export async function held(on: Backend): Promise<Held> {
   const now = (): Held => {
     const { heapUsed, arrayBuffers } = process!.memoryUsage();

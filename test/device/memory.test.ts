@@ -1,4 +1,7 @@
-/** Nobody disposes of anything: what is no longer held goes by itself. test/long/memory.test.ts does the same for long. */
+/**
+ * Nothing is disposed of: unreachable objects free their memory by themselves. test/long/memory.test.ts does the same
+ * over thousands of steps.
+ */
 import { describe, it } from "vitest";
 import { collect, expectNoBackendKept, expectNothingKept } from "./memory-rounds.ts";
 

@@ -1,4 +1,4 @@
-/** What becomes of the two directions' outputs: values against layers put together by hand, gradients against finite differences. */
+/** Merged outputs of both directions: values against layers combined by hand, gradients against finite differences. */
 import { describe, expect, it } from "vitest";
 import { forward, gradients, GRU, Linear, LSTM, Module, RNN, type Context, type Merge, type Tensor, type Variable } from "webgpu-rnn";
 import * as ops from "webgpu-rnn/ops";
@@ -24,7 +24,7 @@ function mergedByHand(merge: Merge, data: ArrayLike<number>): number[] {
   );
 }
 
-/** The parameters of layer `k` as those of a layer by itself. */
+/** The parameters of layer `k` as those of a single layer. */
 const layerOf = (dict: Record<string, Tensor>, k: number): Record<string, Tensor> =>
   Object.fromEntries(
     Object.entries(dict)
@@ -76,7 +76,7 @@ describe.each(kinds)("two directions on %s", (kind) => {
     for (const [path, { data }] of Object.entries(expected.parameters)) expectClose(path, actual.parameters[path].data, data);
   });
 
-  it("may each have an output matrix of its own: V_left·h_left + V_right·h_right is V·[h_left; h_right]", async () => {
+  it("may each have a separate output matrix: V_left·h_left + V_right·h_right is V·[h_left; h_right]", async () => {
     const on = await backend(kind);
     const model = new TwoMatrices();
     const { "left.weight": left, "right.weight": right, ...weights } = await model.stateDict();

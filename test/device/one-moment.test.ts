@@ -56,7 +56,7 @@ const asked = {
 
 const other = (on: Backend): Promise<Backend> => backend(on.kind === "cpu" ? "webgpu" : "cpu");
 
-/** What each call gives after each step, if nothing else goes on. */
+/** The result of each call after each step, if nothing else runs. */
 async function quietRun(on: Backend): Promise<{ after: Record<keyof typeof asked, string>[]; end: string }> {
   const trainer = trainerOn(on);
   const after = [];
@@ -70,7 +70,7 @@ async function quietRun(on: Backend): Promise<{ after: Record<keyof typeof asked
 }
 
 describe.each(kinds)("while a training goes on, on %s", (kind) => {
-  it("each reading is that of one step, and the end is that of a run that nobody watched", async () => {
+  it("each reading sees one step, and the training ends like an undisturbed one", async () => {
     const on = await backend(kind);
     const quiet = await quietRun(on);
     for (let seed = 1; seed <= 4; seed++) {
@@ -135,7 +135,7 @@ describe("turns", () => {
     expect(order.indexOf("4 begins")).toBeLessThan(order.indexOf("1 ends"));
   });
 
-  it("begin in the call itself if nobody is before them, and go on after one that fails", async () => {
+  it("begin in the call itself if there is no earlier turn, and continue after one that fails", async () => {
     const thing = {};
     let begun = false;
     const failing = inTurn([thing], async () => {

@@ -309,7 +309,7 @@ describe.each(Object.entries(cases))("an operation %s", (_, c) => {
 });
 
 describe("dropout as an operation", () => {
-  it("is nothing outside training, and else divides what is left", async () => {
+  it("does nothing outside training, and divides the remaining elements in training", async () => {
     const model = new Operated([1], (c, x) => ops.dropout(c, x, 0.5));
     const input = tensor([1, 2, 3, 4, 5, 6, 7, 8]);
     const on = await backend("webgpu");

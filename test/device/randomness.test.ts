@@ -1,4 +1,4 @@
-// Each training step draws masks of its own, from the seed and the number of the step: nothing is drawn twice.
+// Each training step draws different masks, from the seed and the number of the step.
 import { describe, expect, it } from "vitest";
 import { Dropout, GRU, Linear, LSTM, RNN, Sequential, sgd, squaredError, Trainer, type Module, type TrainerOptions } from "webgpu-rnn";
 import { randomWords } from "../../src/session/run-context.ts";

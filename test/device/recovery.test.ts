@@ -72,7 +72,7 @@ function expectWhole(told: readonly Progress[], losses: readonly number[]): void
 }
 
 describe("a training whose device is lost", () => {
-  it("goes on as if nothing had been, whatever the step and however old the copy is", async () => {
+  it("continues as if nothing had happened, whatever the step and however old the copy is", async () => {
     const losses = await uninterrupted();
     const moments = Array.from({ length: 20 }, (_, i) => i);
     for (const i of sampled(moments, 5)) {
@@ -140,7 +140,7 @@ describe("a training whose device is lost", () => {
       });
       expectWhole(told, await uninterrupted());
       const ended = await end;
-      // Who hands over the lost backend has to hand over another one; the trainer's own calls do that by themselves.
+      // Calls that take a backend need a new one; the trainer's own calls switch by themselves.
       if (ended !== "result")
         expect([ended, name]).toMatchObject([
           { name: "RnnError", kind: "device" },
@@ -149,7 +149,7 @@ describe("a training whose device is lost", () => {
     }
   });
 
-  it("is as if nothing had been when it is lost between two runs", async () => {
+  it("continues as if nothing had happened when the device is lost between two runs", async () => {
     const losses = await uninterrupted();
     const sound = trainerOf(await backend("webgpu"));
     await sound.train({ steps: 25 });
@@ -220,7 +220,7 @@ describe("a training whose device is lost", () => {
     expect(output).toEqual((await forward(other, input, { backend: await backend("cpu") })).output);
   });
 
-  it("goes on from before a step that was not finite, not from within", async () => {
+  it("continues from the state before a step that was not finite", async () => {
     const on = await mortal();
     let broken = true;
     const optimizer = sgd({ learningRate: (step) => (broken && step === 9 ? 1e30 : 0.1), momentum: 0.9 });

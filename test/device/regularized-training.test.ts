@@ -1,4 +1,4 @@
-/** What normalisation, zoneout and dropouts do over a training, and what they leave alone: masks, statistics, checkpoints. */
+/** Normalisation, zoneout and dropout during training: masks, statistics, checkpoints. */
 import { describe, expect, it } from "vitest";
 import {
   adamw,
@@ -115,7 +115,7 @@ describe.each(kinds)("masks on %s", (kind) => {
     ...options,
   });
 
-  it("zoneout keeps a unit's state, or not, anew at each step, with its probability", async () => {
+  it("zoneout keeps a unit's state with its probability, drawn again at each time step", async () => {
     const [T, B, H] = [8, 16, 32];
     const rnn = new RNN(1, H, { zoneout: 0.3, seed: 2 });
     const {
@@ -128,7 +128,7 @@ describe.each(kinds)("masks on %s", (kind) => {
     expect(kept.slice(0, B * H)).not.toEqual(kept.slice(B * H, 2 * B * H));
   });
 
-  it("zoneout mixes what is to be expected in inference", async () => {
+  it("zoneout mixes both states by its probability in inference", async () => {
     const state = { h: { shape: [1, 2, 3], data: numbers(6, 2) }, c: { shape: [1, 2, 3], data: numbers(6, 3) } };
     const input = { shape: [1, 2, 2], data: numbers(4, 4) };
     const plain = new LSTM(2, 3, { seed: 3 });

@@ -159,7 +159,8 @@ describe.each(kinds)("on %s", (kind) => {
       model.loadStateDict(start);
       const found = await gradients(model, inputs, cotangents, { ...options, backend: await backend(kind), strategy });
       expectClose("output", found.output.data, expected.output.data);
-      // What is subtracted in a norm's gradient is as large as the array's largest numbers: small ones are held to those.
+      // A norm's gradient subtracts numbers as large as the array's largest, so the tolerance of small numbers follows
+      // the largest.
       const expectGradient = (what: string, actual: ArrayLike<number>, wanted: ArrayLike<number>): void =>
         expectClose(what, actual, wanted, {
           atol: 1e-5 + 3e-5 * Array.from(wanted).reduce((most, v) => Math.max(most, Math.abs(v)), 0),

@@ -1,4 +1,4 @@
-/** What a training step costs besides arithmetic: submits, dispatches, objects created, memory held. */
+/** The cost of a training step besides arithmetic: submits, dispatches, created objects, memory. */
 import { describe, expect, it } from "vitest";
 import {
   adam,

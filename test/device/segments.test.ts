@@ -1,4 +1,4 @@
-// A sequence computed in parts, because its gates fit no buffer or are not to be kept, gives what it gives in one piece.
+// A sequence computed in segments (its gates fit no buffer, or are not kept) gives the same results as in one piece.
 import { describe, expect, it } from "vitest";
 import {
   adam,

@@ -1,4 +1,4 @@
-/** Whether `verify` notices a changed shader. */
+/** Checks that `verify` notices a changed shader. */
 import { expect } from "vitest";
 import { createBackend, verify } from "webgpu-rnn";
 import { allShaders } from "../../src/backend/webgpu/shaders.ts";

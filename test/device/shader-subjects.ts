@@ -29,7 +29,7 @@ export interface Subject {
   readonly model: () => Module;
   readonly inputs: { readonly input: Tensor; readonly lengths?: readonly number[]; readonly further?: Readonly<Record<string, Tensor>> };
   readonly options?: Omit<VerifyOptions, "backend">;
-  /** Whether the device's profile shall say that threads had better share a long K. */
+  /** True if the device's profile says that threads should share a long K. */
   readonly splits?: boolean;
 }
 

@@ -37,7 +37,7 @@ const optimizers: Readonly<Record<string, () => Optimizer>> = {
 
 const [T, B] = [3, 2];
 const shape = [T, B, 1];
-/** Batches that go on where those before ended, but for each fourth. */
+/** Batches that continue where the ones before ended, except every fourth. */
 const batchOf = (step: number, target?: number): BatchLike => {
   const targets = numbers(T * B, step + 50);
   if (target !== undefined) targets[1] = target;
@@ -103,7 +103,7 @@ describe.each(kinds)("on %s, a step that is not finite", (kind) => {
         expect(trainer.step).toBe(Math.max(0, bad - 1));
         expect(await contentsOf(trainer), `${name}, bad step ${bad}`).toEqual(moments[trainer.step]);
         broken = false;
-        // And it goes on from there as if nothing had been.
+        // And it continues from there as if nothing had happened.
         await trainer.train({ steps: 7 - trainer.step });
         expect(await contentsOf(trainer), `${name}, on from bad step ${bad}`).toEqual(moments[7]);
       }

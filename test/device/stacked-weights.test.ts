@@ -1,4 +1,6 @@
-/** Weights stacked as in notes: the notes' own equations in loops against the layers, and there and back again. */
+/**
+ * Weights stacked as in course notes: the notes' equations in loops against the layers, and conversion there and back.
+ */
 import { describe, expect, it } from "vitest";
 import { forward, GRU, LSTM, RNN, tensor, type Tensor } from "webgpu-rnn";
 import { stackWeights, unstackWeights, type StackedCell } from "webgpu-rnn/formats";

@@ -1,4 +1,4 @@
-/** What the device tests share: the backends under test, and comparison with a message that says where. */
+/** Shared by the device tests: the backends under test, and a comparison whose message says where numbers differ. */
 import { expect } from "vitest";
 import { createBackend, type Backend, type Tensor, type CustomCell } from "webgpu-rnn";
 
@@ -37,7 +37,7 @@ interface Tolerance {
   rtol: number;
 }
 
-/** 1e-5 + 1e-4 relative: what float32 is held to. */
+/** The tolerance for float32: 1e-5 + 1e-4 relative. */
 export const float32: Tolerance = { atol: 1e-5, rtol: 1e-4 };
 
 /** Fails unless |a - b| <= atol + rtol·|b| everywhere, naming the worst index. */
@@ -75,7 +75,7 @@ export function numbers(count: number, seed = 1, scale = 1): Float32Array {
   });
 }
 
-/** A cell of one's own. One gate, one word of halves. */
+/** A custom cell. One gate, one word of halves. */
 export const leaky: CustomCell = {
   name: "leaky",
   gateNames: ["a"],

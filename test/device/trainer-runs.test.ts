@@ -111,7 +111,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     expect(Array.from(got)).toEqual(want);
   });
 
-  it("tells the steps that a loop was left with, once each and in order, and counts them for nobody else", async () => {
+  it("reports the steps in flight when a loop was left, once each and in order, and does not count them as the next run's", async () => {
     for (const leftAfter of [1, 2, 5]) {
       const trainer = await trainerOf();
       const told: number[] = [];
@@ -124,7 +124,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
       expect([steps, losses.length, trainer.step]).toEqual([4, 4, made + 4]);
       expect(told).toEqual(Array.from({ length: made + 4 }, (_, i) => i + 1));
     }
-    // What is gone back behind is not told any more.
+    // Steps before the restored one are not reported again.
     const trainer = await trainerOf();
     const start = await trainer.checkpoint();
     for await (const _ of trainer.run({ steps: 20 })) break;
@@ -134,7 +134,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     expect(told).toEqual([1, 2]);
   });
 
-  it("reports all steps before what its data throws, and goes on when the data does", async () => {
+  it("reports all steps before an error of its data, and continues when the data does", async () => {
     for (const rejects of [false, true]) {
       for (const bad of [0, 1, 4, 7]) {
         let broken = true;

@@ -261,7 +261,7 @@ describe("verification", () => {
 describe("a lost device", () => {
   it("is a typed error that says what to do, not garbage", async () => {
     const on = await createBackend("webgpu");
-    // A device of its own compiles its kernels anew; those of one step are soon compiled.
+    // A separate device compiles its kernels again; the kernels of single steps compile quickly.
     const trainer = trainerFor(on, { strategy: "step" });
     await losses(trainer, 2);
     on.destroy();

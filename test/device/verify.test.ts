@@ -1,4 +1,4 @@
-// What `verify` looks at, and what it leaves alone.
+// What `verify` checks, and what it does not touch.
 import { describe, expect, it } from "vitest";
 import {
   adam,

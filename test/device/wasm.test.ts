@@ -107,7 +107,7 @@ const foreignKernels: readonly Kernel[] = foreignCells.flatMap((cell) => [
   loopBackward(cell, 33, 4),
 ]);
 
-// The cases that the GPU's kernels are held to, for each kernel that has a WebAssembly version.
+// The cases of the GPU's kernels, for each kernel with a WebAssembly version.
 describe.each([...kernels.filter(hasFastKernel), ...foreignKernels].map((kernel) => [kernel.name, kernel] as const))("%s", (_, kernel) => {
   const cases = casesOf(kernel).filter(({ params }) => !kernel.name.endsWith("-sums") || hasSums(params));
   it.each(cases.map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))(
@@ -220,7 +220,7 @@ describe("matmul", () => {
       useBias,
       accumulate,
     };
-    // C starts as NaN where nothing may be read.
+    // C starts as NaN where it must not be read.
     const c = numbers(3 + batch * (M * cRow + 4), 4);
     if (!accumulate) c.fill(NaN, 3, 3 + N);
     const arrays = { a: numbers(7 + batch * (a.length + 1), 1), b: numbers(5 + batch * (b.length + 2), 2), bias: numbers(N, 3), c };

@@ -3,7 +3,7 @@
 export const names =
   "adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
 
-/** What `run` returns. */
+/** The result of `run`. */
 export interface Result {
   readonly adapter: string;
   readonly reason: string;
@@ -15,7 +15,7 @@ export interface Result {
   readonly message: string;
 }
 
-/** `run`, to stand below an import of `names`. */
+/** The text of `run`, to put below an import of `names`. */
 export const body = `
 async function run(kind = "auto") {
   const backend = await createBackend(kind);
@@ -128,6 +128,6 @@ export const apps = {
   ),
 };
 
-/** What stands beside the single file for classic scripts. */
+/** The files beside the single file for classic scripts. */
 export const classicPage = page(`<script src="classic.min.js"></script><script>
   const { ${names} } = webgpuRnn;${body}const result = run();\n${finish}</script>`);

@@ -1,4 +1,4 @@
-/** What goes on for hours: thousands of steps, hundreds of models, and everything held as before. */
+/** Long runs: thousands of steps and hundreds of models hold no more memory at the end than at the start. */
 import { describe, it } from "vitest";
 import { expectNoBackendKept, expectNothingKept } from "../device/memory-rounds.ts";
 

@@ -14,7 +14,7 @@ import { visit } from "./visit.ts";
 
 let tarball: string;
 let project: string;
-/** What Node computes: the numbers that all others are compared with. */
+/** Node's results; all others are compared with them. */
 let expected: Result;
 const open: { close(): Promise<unknown> }[] = [];
 
@@ -141,7 +141,7 @@ describe("declarations", () => {
   );
 });
 
-/** What browsers say where there is no hardware adapter. */
+/** The browsers' message if there is no hardware adapter. */
 const aboutAdapters = /powerPreference|WebGPU|GPU/i;
 
 /** Serves a folder until the end. */

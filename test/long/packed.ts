@@ -1,4 +1,4 @@
-/** The package as users get it: packed by npm, then installed from the tarball into a project of its own. */
+/** The package as users get it: packed by npm, then installed from the tarball into a new project. */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -63,7 +63,7 @@ export async function installTools(): Promise<void> {
   await writeFile(installed, wanted);
 }
 
-/** A tarball of dist/ as it lies there: the lane has built it. */
+/** A tarball of the present dist/, which the lane has built. */
 export async function pack(): Promise<string> {
   const folder = join(root, "build", "packed");
   await rm(folder, { recursive: true, force: true });

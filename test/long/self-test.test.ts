@@ -56,7 +56,7 @@ describe("the self-test", () => {
     const kept = JSON.parse(JSON.stringify(sound.selfTest)) as SelfTest;
     const next = await createBackend("webgpu", { selfTest: kept });
     expect(next.selfTest).toEqual(kept);
-    // What was tested has been compiled; here nothing was.
+    // A test compiles kernels; here no kernel was compiled.
     expect(next.counters.pipelines).toBe(0);
     next.destroy();
   });

@@ -4,7 +4,7 @@ import type { Result } from "./app.ts";
 
 export interface Visit {
   readonly result: Result;
-  /** What the page wrote to its console, and errors that nobody caught. */
+  /** The page's console messages and uncaught errors. */
   readonly complaints: string[];
 }
 

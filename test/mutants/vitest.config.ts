@@ -1,4 +1,4 @@
-// The tests that mutants of the sources are held to: the CPU's part of those about state, files and inputs, in one project.
+// The tests that run against mutants of the sources: those about state, files and inputs on the CPU, in one project.
 // A device runs the same sources in many times the time.
 import { defineConfig } from "vitest/config";
 import base from "../../vitest.config.ts";

@@ -1,4 +1,5 @@
-// Whatever is given to whatever is public, it answers in words. test/long/any-call.test.ts makes the calls that are left
+// Every public function answers every wrong value with an error in words. test/long/any-call.test.ts makes the calls
+// that are left
 // out here.
 import { expect, it } from "vitest";
 import * as rnn from "webgpu-rnn/static";

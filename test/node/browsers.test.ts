@@ -25,7 +25,10 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
     return file;
   }
 
-  /** What an expression over the module's exports comes to, in a process of its own, since puppeteer reads its environment once. */
+  /**
+   * Evaluates an expression over the module's exports in a separate process, because puppeteer reads its environment
+   * only once.
+   */
   async function ask(expression: string, environment: Record<string, string>): Promise<string> {
     const code = `const browsers = await import("./scripts/browsers.mjs"); console.log(await browsers.${expression}.catch((error) => error.constructor.name + ": " + error.message));`;
     const { CHROME_PATH: _, CHROME_BIN: __, PUPPETEER_EXECUTABLE_PATH: ___, ...rest } = process.env;
@@ -58,7 +61,7 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
 
   it("is one on the path, Edge included", async () => {
     const file = program("path", "microsoft-edge-stable");
-    // The folders of the system stand behind, so that nothing but the order decides.
+    // The system's folders come last, so that only the order decides.
     expect(await ask('presentBrowser("chromium")', { PATH: join(folder, "path") })).toBe(file);
   });
 });

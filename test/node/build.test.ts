@@ -1,4 +1,4 @@
-// What users install: dist/ as `npm test` has just built it.
+// The package that users install: dist/ as `npm test` has just built it.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

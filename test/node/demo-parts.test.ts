@@ -1,4 +1,4 @@
-// What the demo page is made of, without a page: texts, addresses, loss curves, and what it does with damaged checkpoints.
+// The parts of the demo page, without a page: texts, addresses, loss curves, damaged checkpoints.
 import { readFileSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { createBackend, RnnError, TextData, Vocabulary, type Backend } from "webgpu-rnn";
@@ -107,7 +107,7 @@ describe("settings in an address", () => {
     );
   });
 
-  it("are checked, whatever stands there", () => {
+  it("are checked, whatever their values", () => {
     const name = fc.constantFrom(...Object.keys(shared), "__proto__", "constructor", "text");
     fc.assert(
       fc.property(
@@ -120,7 +120,7 @@ describe("settings in an address", () => {
         (pairs) => {
           const { shared: taken, problems } = fromAddress(`?${new URLSearchParams(pairs).toString()}`);
           for (const problem of problems) expect(problem.length).toBeLessThan(200);
-          // What is taken is right: it comes back.
+          // An accepted file is valid: it can be written again.
           expect(fromAddress(toAddress(taken))).toEqual({ shared: taken, problems: [] });
         },
       ),
@@ -166,7 +166,7 @@ describe("a loss curve", () => {
     expect([history.raw, history.smooth, history.latest]).toEqual([[7], [7], 7]);
   });
 
-  it("goes on from what was kept, and not from what is no curve", () => {
+  it("continues from a saved curve, and not from anything else", () => {
     const [history, again] = [new LossHistory(50), new LossHistory(50)];
     fill(history, 333);
     again.restore(history.kept);
@@ -205,7 +205,7 @@ describe("what a training reads", () => {
     for (const step of [0, 1, 2, 3]) expect(reading.batch(step, false)).toEqual(dataOf(one.text).batch(step));
     expect(reading.isOther(other)).toBe(true);
     reading.take(other, 3);
-    // What is carried from the text before goes no further.
+    // States from the earlier text are not carried into the new one.
     expect(reading.batch(3, false)).toEqual({ ...dataOf(other.text).batch(3), startsSequence: true });
     for (const step of [4, 5, 6]) expect(reading.batch(step, false)).toEqual(dataOf(other.text).batch(step));
     expect(reading.about).toEqual(markOf(other));
@@ -245,7 +245,7 @@ describe("a checkpoint", () => {
     file = await run.checkpoint();
   });
 
-  /** What becomes of a file: a run, or the words of refusal. Anything else is a fault. */
+  /** The result of opening a file: a run, or an error in words. Anything else is a fault. */
   async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     try {
       await Run.open(bytes, text, backend);

@@ -44,7 +44,7 @@ describe("first names", () => {
 });
 
 describe("the embedded Reber grammar", () => {
-  it("is learnt but for the symbol to be remembered in 150 steps", async () => {
+  it("is learnt in 150 steps, except for the symbol that must be remembered", async () => {
     const { ranked, remembered } = await reber({ backend: await createBackend("cpu"), strings: 200, heldOut: 50, hidden: 16, steps: 150 });
     expect(ranked).toBeGreaterThan(0.9);
     expect(remembered).toBeGreaterThan(0.4);

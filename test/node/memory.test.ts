@@ -1,4 +1,4 @@
-// Nobody disposes of anything: what is no longer held must go by itself, while the rest lives on.
+// Nothing is disposed of: unreachable objects must free their memory by themselves, and the others stay usable.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// Damaged and hostile files: whatever is done to one, it is loaded as it reads, or refused as a whole, in words.
+// Damaged and hostile files: each is either loaded exactly as written, or refused as a whole with an error in words.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { crossEntropy, createBackend, adam, Embedding, GRU, Linear, RnnError, Sequential, TextData, Trainer } from "webgpu-rnn";
@@ -172,7 +172,7 @@ const mutations: Readonly<Record<string, (file: Uint8Array, draw: Draw) => Uint8
   },
 };
 
-/** What stands in a file of float32, by a few lines that are not the package's. */
+/** Reads a float32 file by a few lines that are not the package's. */
 function float32Of(file: Uint8Array): Record<string, number[]> {
   const { header, data } = opened(file);
   const entries = Object.entries(JSON.parse(header) as Record<string, { dtype: string; data_offsets: [number, number] }>).filter(

@@ -1,4 +1,4 @@
-// The examples of README.md and docs/ are run as they stand, only on the CPU and for fewer steps.
+// Runs the examples of README.md and docs/ unchanged, but on the CPU and for fewer steps.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ interface Example {
   readonly output: string | undefined;
 }
 
-/** The ```ts blocks of a document, each with the heading it stands under. */
+/** The ```ts blocks of a document, each with its heading. */
 function examplesOf(document: string): Example[] {
   const whole = readFileSync(join(root, document), "utf8");
   return [...whole.matchAll(/^```ts\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?/gms)].map(({ 1: code, 2: output, index }) => {
@@ -48,7 +48,7 @@ const keras = JSON.parse(readFileSync(join(root, "test", "fixtures", "reset-befo
 const nested = ({ shape: [rows, columns], data }: Fixture): unknown =>
   columns === undefined ? data : Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
 
-/** What examples take from around them: a text, and files by relative address. */
+/** The surroundings of the examples: a text, and files by relative address. */
 const surroundings = `
 import { readFile as readFixture } from "node:fs/promises";
 const text = ${JSON.stringify(text)};

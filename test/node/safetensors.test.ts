@@ -60,7 +60,7 @@ describe("safetensors", () => {
           const [, found] = Object.entries(read.tensors).find(([other]) => other === name)!;
           expect(found.shape).toEqual(shape);
           expect(found.data.constructor).toBe(data.constructor);
-          // Bytes, so that NaN and -0 are themselves.
+          // Compares bytes, so that NaN and -0 count exactly.
           expect(new Uint8Array(found.data.buffer)).toEqual(new Uint8Array(data.buffer));
         }
         expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(metadata).sort());

@@ -1,4 +1,4 @@
-// `npm run train`, end to end, as a process of its own.
+// `npm run train`, end to end, as a separate process.
 import { existsSync, mkdirSync, readdirSync, symlinkSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// What `npm run train` does when something is wrong or breaks off: one readable line, no stack trace, and files whole.
+// `npm run train` when something is wrong or breaks off: one readable line, no stack trace, and no half-written files.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-/** What the program says when it refuses; it must not have trained. */
+/** The program's message when it refuses; it must not have trained. */
 async function refusal(...args: string[]): Promise<{ code: number | null; stderr: string }> {
   const { code, stdout, stderr } = await start([...tiny, ...args]);
   expect(stdout).not.toContain("step");
@@ -195,7 +195,7 @@ describe("a loss that is not finite", () => {
 describe("Ctrl-C", () => {
   const endless = ["--steps", "100000000", "--validation", "0.2"];
 
-  it("stops after the present step, writes model and report, and the model goes on as if nothing had been", async () => {
+  it("stops after the present step, writes model and report, and the model continues as if nothing had happened", async () => {
     const run = start([
       folder.at("text.txt"),
       ...tiny,
@@ -230,7 +230,7 @@ describe("Ctrl-C", () => {
   });
 
   it.skipIf(process.platform === "win32")("a second time ends the program at once, even while it writes", async () => {
-    // A pipe that nobody reads from: writing to it never ends.
+    // A pipe without a reader: writing to it never ends.
     execFileSync("mkfifo", [folder.at("pipe")]);
     const run = start([folder.at("text.txt"), ...tiny, ...endless, "--out", folder.at("pipe")]);
     await run.printed("step");

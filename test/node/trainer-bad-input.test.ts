@@ -1,4 +1,4 @@
-// What a trainer refuses, and that model and run are as they were before: the answer is an RnnError in words.
+// A trainer refuses wrong input with an RnnError, and leaves model and run as they were.
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   adam,
@@ -153,7 +153,7 @@ describe("a run refuses", () => {
     expect(await losses(trainer, 1)).toHaveLength(1);
   });
 
-  it("an evaluation on what is no data, or on no batches", async () => {
+  it("an evaluation on an object that is no data, or on no batches", async () => {
     expect(await refusal(() => trainerOf().evaluate(wrong("text")))).toMatchObject({
       message: 'evaluate: data must come from TextData.from or have a function batch(step), got "text"',
     });
@@ -165,7 +165,7 @@ describe("a run refuses", () => {
     });
   });
 
-  it("an optimizer whose schedule gives what is no learning rate, in the step that does", async () => {
+  it("an optimizer whose schedule returns an invalid learning rate, in that step", async () => {
     const trainer = trainerOf({ optimizer: adam({ learningRate: (step) => (step === 2 ? NaN : 0.1) }) });
     expect(await refusal(() => losses(trainer, 5))).toMatchObject({
       kind: "option",
@@ -294,7 +294,7 @@ describe("a loss that is not finite", () => {
     const same = characterModel();
     await losses(trainerOf({ optimizer: sgd({ learningRate: 0.1 }) }, same), 3);
     expect(await model.stateDict()).toEqual(await same.stateDict());
-    // And it can go on from there.
+    // And it can continue from there.
     expect(trainer.step).toBe(3);
     expect((await trainer.evaluate(data, { batches: 1 })).loss).toBeLessThan(10);
   });
@@ -315,7 +315,7 @@ describe("a checkpoint is refused", () => {
     return encodeSafetensors(tensors, metadata);
   }
 
-  /** Refuses it and is afterwards as before: the run goes on as one that was never asked. */
+  /** It refuses the call and is unchanged: the run continues like one without that call. */
   async function expectRefusal(
     file: unknown,
     kind: ErrorKind,
@@ -429,7 +429,7 @@ describe("a checkpoint is refused", () => {
     await expectRefusal(whole, "format", 'checkpoint: has "carried.rnn.h", which this trainer does not carry', { carryState: false });
   });
 
-  it("to be made with names of its own or what is no text", async () => {
+  it("when it is made with reserved names or values that are not text", async () => {
     expect(await refusal(() => trainerOf().checkpoint({ step: "3" }))).toMatchObject({
       kind: "option",
       message: 'checkpoint: metadata cannot be named "step", which the checkpoint itself uses',
@@ -440,7 +440,7 @@ describe("a checkpoint is refused", () => {
     });
   });
 
-  it("by nobody that it fits: there the run goes on bit for bit", async () => {
+  it("but not by a trainer that it fits, where the run continues bit for bit", async () => {
     const first = trainerOf();
     const all = await losses(first, 7);
     const second = trainerOf({}, characterModel());

@@ -1,4 +1,4 @@
-/** What axe-core finds wrong with a page, in both colour schemes. */
+/** The faults that axe-core finds on a page, in both colour schemes. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type axe from "axe-core";

@@ -107,7 +107,7 @@ describe(`the bench page in ${kind}`, () => {
       );
     });
     await fill({ steps: 3, batch: 2, input: 3, hidden: 4, mode: "training" });
-    /** What the page says that a run of this package alone takes. */
+    /** The page's estimate for a run of this package alone. */
     const seconds = (): Promise<number> =>
       page.evaluate(() => {
         const others = [...document.querySelectorAll<HTMLInputElement>("#libraries input")].filter(

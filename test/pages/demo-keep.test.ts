@@ -1,5 +1,5 @@
-// What outlives a visit to the demo page: a training that was left, settings in the address. Each test has a browser's
-// memory of its own.
+// What outlives a visit to the demo page: a saved training, settings in the address. Each test has separate browser
+// storage.
 import type { BrowserContext } from "puppeteer";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";

@@ -9,9 +9,9 @@ import type { Reply } from "../../demo/messages.ts";
 
 export const kind = process.env.BROWSER === "firefox" ? "firefox" : "chromium";
 
-/** What `spy` leaves in the page. */
+/** The data that `spy` collects in the page. */
 interface Spied {
-  /** Everything that workers have said. */
+  /** All messages of workers. */
   replies: Reply[];
   workers: Worker[];
   saved: { name: string; href: string }[];
@@ -24,7 +24,7 @@ type SpiedWindow = typeof globalThis & { spied: Spied };
 function spy(): void {
   const spied: Spied = { replies: [], workers: [], saved: [], longestGap: 0 };
   (globalThis as SpiedWindow).spied = spied;
-  // Beside the page's worker stands code that does what drivers do: reset the device, compute wrongly, not be there.
+  // Code beside the page's worker acts like a bad driver: it resets the device, computes wrongly, or is missing.
   const driver = `
     const devices = [];
     const request = GPUAdapter.prototype.requestDevice;
@@ -234,7 +234,7 @@ export class DemoPage {
     return this.page.evaluate(() => document.activeElement?.id ?? "");
   }
 
-  /** Whether all of the message is in the window. */
+  /** True if the whole message is in the window. */
   noticeIsInView(): Promise<boolean> {
     return this.page.$eval("#notices .notice", (notice) => {
       const { top, bottom } = notice.getBoundingClientRect();

@@ -1,4 +1,5 @@
-// What the demo page shows is so: the text it names, the model its numbers are about, what it waits for. One visit for all.
+// The demo page shows the truth: the text it names, the model its numbers belong to, what it waits for. One visit for
+// all tests.
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn/formats";
@@ -101,7 +102,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     expect(await page.text("about")).toBe("LSTM 16 on “pasted text”");
   });
 
-  it("says that it waits for a check of the device, and goes on afterwards", async () => {
+  it("says that it waits for a check of the device, and continues afterwards", async () => {
     await page.click("#verify");
     await page.page.waitForSelector('#report[data-passed="true"]');
     await goesOn();
@@ -157,7 +158,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.page.$eval(
       "#own-text",
       (area, piece) => {
-        // What a paste does first; here, no browser would put it into the field.
+        // The first effect of a paste; no browser would put this text into the field.
         const taken = !area.dispatchEvent(
           new InputEvent("beforeinput", { inputType: "insertFromPaste", data: piece.repeat(54_400), cancelable: true, bubbles: true }),
         );
@@ -234,7 +235,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     for (const { loss } of (await page.losses()).slice(again)) expect(loss).toBeLessThan(3.5);
   });
 
-  it("says what is wrong with a learning rate or a length, and trains on", async () => {
+  it("names the fault of a learning rate or a length, and keeps training", async () => {
     await page.fill({ learningRate: -1 });
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });

@@ -40,7 +40,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.waitForStatus("Ready");
   }
 
-  /** What the page says, per network, arrives at the step that is looked at. */
+  /** For each network, the share that the page shows for the chosen step. */
   async function arrives(): Promise<Record<Cell, number>> {
     const labels = await page.page.$$eval(".map canvas", (canvases) => canvases.map((canvas) => canvas.getAttribute("aria-label")!));
     const numbers = labels.map((label) => {
@@ -94,7 +94,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await page.text("k-said")).toBe("11");
   });
 
-  it("trains: the LSTM learns and its gradients arrive, the plain RNN's do not; pauses, goes on, resets", async () => {
+  it("trains: the LSTM learns and its gradients arrive, the plain RNN's do not; pauses, continues, resets", async () => {
     await use({ units: 12, steps: 30, learningRate: 0.01 });
     await page.choose("cpu");
     await page.click("#start");

@@ -1,15 +1,15 @@
-/** Calls of WebAssembly kernels as data, so that another thread can make them. */
+/** Calls of WebAssembly kernels as data, so that other threads can make them. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { WasmExports, WasmPart } from "./wasm-kernels.ts";
 
 /** Byte address of each binding. */
 export type Addresses = Readonly<Record<string, number>>;
 export type Params = Readonly<Record<string, number>>;
-/** A kernel made ready: pieces that are run in this order, between which the event loop may have its turn. */
+/** A prepared kernel: pieces that run in this order. The event loop may run between two pieces. */
 export type Pieces = readonly (() => void)[];
 /**
- * Made once when a program is prepared; the pieces are called each run and allocate nothing. The arrays are those at the
- * addresses, to be made after whatever may let the memory grow.
+ * Makes the pieces, once for each program; they run in each run and allocate nothing. `arrays` makes typed arrays at
+ * the addresses. Call it only after everything that may let the memory grow.
  */
 export interface FastKernel {
   (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>): Pieces;
@@ -20,7 +20,7 @@ export interface FastKernel {
 /** A kernel that calls other parts of WebAssembly than the one for running. */
 export const needing = (parts: readonly WasmPart[], kernel: FastKernel): FastKernel => Object.assign(kernel, { parts });
 
-/** Multiplications below which asking another thread takes longer than the work. */
+/** Multiplications below which a request to another thread takes longer than the work. */
 export const worthSharing = 2 ** 18;
 
 /** A call of an export. */
@@ -32,18 +32,18 @@ export interface Call {
 /** The calls for the rows from `first` up to `end`. */
 export type CallsOf = (first: number, end: number) => readonly Call[];
 
-/** Who does the rows of a kernel: the caller alone, or several threads (`threads.ts`). */
+/** Computes the rows of a kernel: on the caller's thread alone, or on several threads (`threads.ts`). */
 export interface Workforce {
   /**
-   * Pieces that make the calls of each part of `rows`; no part has fewer than `least`, so perhaps there is only one.
-   * @param together calls of a part in one piece
+   * Pieces that make the calls for each part of `rows`. No part has fewer than `least` rows, so there may be only one.
+   * @param together number of calls of a part in one piece
    */
   parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces;
   /** Ends threads other than the caller's. */
   end(): void;
 }
 
-/** A function that makes the calls from `first` up to `end`, by default all, one after the other. */
+/** Returns a function that makes the calls from `first` up to `end` (default: all) in order. */
 export function inTurn(exports: WasmExports, calls: readonly Call[]): (first?: number, end?: number) => void {
   const bound = calls.map(({ name, args }) => ({ call: exports[name], args }));
   return (first = 0, end = bound.length) => {
@@ -51,7 +51,7 @@ export function inTurn(exports: WasmExports, calls: readonly Call[]): (first?: n
   };
 }
 
-/** Calls in pieces of so many. */
+/** Groups calls into pieces of `together` calls. */
 export function piecesOf(exports: WasmExports, calls: readonly Call[], together: number): Pieces {
   const call = inTurn(exports, calls);
   return Array.from(
@@ -65,7 +65,13 @@ export const alone = (exports: WasmExports): Workforce => ({
   end: () => undefined,
 });
 
-/** How many calls of so many multiplications each make a piece: it takes far longer than looking at the clock, and well below a millisecond. */
+/**
+ * How many calls of this many multiplications make a piece. A piece takes far longer than a look at the clock, and well
+ * below a millisecond.
+ */
 export const callsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 21 / multiplications));
-/** How many rows of a product do, in whole groups of 16. Each call lays out the other operand anew, so these are more. */
+/**
+ * How many rows of a product make a piece, a multiple of 16. Each call packs the other operand again, so a piece is
+ * larger here.
+ */
 export const rowsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 24 / multiplications / 16)) * 16;

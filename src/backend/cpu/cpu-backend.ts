@@ -1,4 +1,7 @@
-/** Interprets recordings on the CPU: each dispatch by its twin, or by a WebAssembly kernel held to the twin by tests. */
+/**
+ * Interprets recordings on the CPU: each dispatch runs as its twin, or as a WebAssembly kernel that tests compare with
+ * the twin.
+ */
 import { disposeSymbol } from "../../disposable.ts";
 import { checkSize, reading, RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
@@ -21,9 +24,11 @@ import { WorkSpace, type Means } from "./work-space.ts";
 
 export interface CpuOptions {
   precision?: "float32" | "float64";
-  /** Use the WebAssembly SIMD kernels where the engine has them (default true). False: the twins, for comparison. */
+  /**
+   * If true (the default), use the WebAssembly SIMD kernels where the engine supports them; if false, only the twins.
+   */
   wasm?: boolean;
-  /** Threads that compute, the caller's among them (default 1); more need the WebAssembly kernels. */
+  /** Number of threads, with the caller's (default 1). More than one needs the WebAssembly kernels. */
   threads?: number;
   reason?: string;
 }
@@ -31,16 +36,16 @@ export interface CpuOptions {
 export class CpuBackend implements Backend {
   readonly kind = "cpu";
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
-  /** Both strategies run the same kernels here, so there is nothing to measure. */
+  /** Always undefined: both strategies run the same kernels here, so there is nothing to measure. */
   readonly profile = undefined;
-  /** That of a WebGPU device that this backend stands in for. */
+  /** The self-test of a WebGPU device that this backend replaces. */
   selfTest: SelfTest | undefined;
-  /** Memory is what limits a buffer here, and the allocation says so. */
+  /** Only memory limits a buffer here, and allocation reports that. */
   readonly mostElements = Infinity;
   private readonly fast: (kernel: Kernel) => FastKernel | undefined;
   private slow: typeof SlowKernels | undefined;
   private readonly means: Means | undefined;
-  /** Of all programs here, since they keep the same thread busy. @internal */
+  /** Shared by all programs here, because they block the same thread. @internal */
   readonly breath = new Breath();
   private readonly life = new Life();
   private readonly ledger = new Ledger(this.counters);
@@ -56,13 +61,13 @@ export class CpuBackend implements Backend {
     this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
   }
 
-  /** The WebAssembly kernel that stands in for a kernel's twin. @internal */
+  /** The WebAssembly version of a kernel, if there is one. @internal */
   fastKernel(kernel: Kernel): FastKernel | undefined {
     const { means, slow } = this;
     return this.fast(kernel) ?? (means && slow && kernel.recurrent && slow.customKernel(kernel.recurrent, means));
   }
 
-  /** The twin of a kernel of a recording that has been prepared. @internal */
+  /** The twin of a kernel in a prepared recording. @internal */
   twinOf(kernel: Kernel): Twin {
     return this.slow!.twinOf(kernel);
   }
@@ -103,7 +108,7 @@ export class CpuBackend implements Backend {
     return this.allocate(label, type, length, data);
   }
 
-  /** As createBuffer, of any size that there is memory for: what a recording needs is no mistake of who calls. @internal */
+  /** Like createBuffer, but without the limit on the caller's size, because a recording decides this one. @internal */
   allocate(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
     const buffer = new CpuBuffer(label, type, length, this.precision === "float64", this.kernels?.heap);
     this.ledger.enter(buffer, buffer.piece);
@@ -152,7 +157,7 @@ export class CpuBackend implements Backend {
 
   destroy(): void {
     this.life.end("destroyed", new RnnError("device", "CpuBackend", "the backend was destroyed by this program; make a new backend"));
-    // The WebAssembly memory goes with the last reference to it.
+    // The WebAssembly memory is freed with the last reference to it.
     this.ledger.freeAll();
     this.threads?.end();
   }
@@ -171,7 +176,7 @@ export class CpuBackend implements Backend {
   }
 }
 
-/** Memory is shared between threads only in pages that let no foreign page into their process. */
+/** Browsers share memory between threads only in cross-origin isolated pages. */
 function checkSharing(): void {
   const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
   if (typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false) return;
@@ -181,7 +186,7 @@ function checkSharing(): void {
 }
 
 async function startThreads(kernels: WasmKernels, count: number): Promise<Workforce> {
-  // A chunk of its own: most pages have one thread.
+  // Loaded separately, because most pages use one thread.
   const { Threads } = await import("./threads.ts");
   return Threads.start(kernels, count);
 }

@@ -7,7 +7,7 @@ import type { WasmHeap } from "./wasm-heap.ts";
 
 const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 
-/** Memory of the CPU backend: an array of its own, or a part of the WebAssembly heap. */
+/** A buffer of the CPU backend: a separate array, or a part of the WebAssembly heap. */
 export class CpuBuffer implements DeviceBuffer {
   private current: NumericArray;
   /** Byte address in the heap. */
@@ -26,7 +26,7 @@ export class CpuBuffer implements DeviceBuffer {
     const address = (this.address = heap ? heap.allocate(bytes) : 0);
     this.piece = new Piece(bytes, () => heap?.free(address));
     this.current = heap ? this.view(heap) : numbersOf(Type, length);
-    // The heap's memory may have been another buffer's.
+    // Heap memory may hold old values of another buffer.
     if (heap) this.current.fill(0);
   }
 
@@ -34,7 +34,7 @@ export class CpuBuffer implements DeviceBuffer {
     return this.piece.freed;
   }
 
-  /** The numbers. Not to be kept across an allocation: a growth of the heap detaches it. */
+  /** The elements. Do not keep the array across an allocation: growth of the heap detaches it. */
   get array(): NumericArray {
     if (this.heap && this.current.buffer !== this.heap.memory.buffer) this.current = this.view(this.heap);
     return this.current;
@@ -45,7 +45,7 @@ export class CpuBuffer implements DeviceBuffer {
   }
 }
 
-/** @throws RnnError `limit` if the engine has no memory for so many */
+/** @throws RnnError `limit` if there is not enough memory */
 function numbersOf(Type: (typeof arrayTypes)[ElementType] | typeof Float64Array, length: number): NumericArray {
   try {
     return new Type(length);

@@ -23,14 +23,14 @@ export class CpuProgram implements Program {
   private readonly externals: CpuBuffer[] = [];
   private readonly inputs = new Map<string, CpuBuffer>();
   /** The pieces of each command, made once, so that a run allocates nothing. */
-  private steps: Pieces[] = [];
-  /** Until the latest run is over. */
+  private pieces: Pieces[] = [];
+  /** Resolves when the latest run is over. */
   private running: Promise<void> | undefined;
   private downloads: { name: string; array: NumericArray }[] = [];
   private freed = false;
-  /** What derived buffers were made of. */
+  /** The moment for which the derived buffers are valid. */
   private moment: object | undefined;
-  /** The backend's generation for which `steps` and `downloads` hold. */
+  /** The backend's generation for which `pieces` and `downloads` are valid. */
   private generation = -1;
 
   constructor(
@@ -43,7 +43,7 @@ export class CpuProgram implements Program {
       this.allocate(externals, keepAll);
       this.bind();
     } catch (error) {
-      // Too large: what was allocated so far must not be lost to a second try with a smaller batch.
+      // It was too large. Free what was allocated so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
@@ -79,7 +79,7 @@ export class CpuProgram implements Program {
     });
   }
 
-  /** Runs one after the other: each may let the event loop run in between. */
+  /** Queues runs, because a run may let the event loop run in between. */
   private async alone<T>(run: () => Promise<T>): Promise<T> {
     while (this.running) await this.running;
     const result = run();
@@ -95,17 +95,17 @@ export class CpuProgram implements Program {
     return result;
   }
 
-  /** Commands from `first` up to `last`, with a turn of the event loop wherever the calls on this backend have taken long. */
+  /** Runs the commands from `first` up to `last`, and lets the event loop run whenever it has waited too long. */
   private async runCommands(first: number, last: number): Promise<void> {
     const { breath } = this.backend;
     this.bind();
     breath.begin();
     for (let n = first; n < last; n++) {
-      for (let i = 0; i < this.steps[n].length; i++) {
-        this.steps[n][i]();
+      for (let i = 0; i < this.pieces[n].length; i++) {
+        this.pieces[n][i]();
         if (!breath.isDue()) continue;
         await breath.take();
-        // Meanwhile all may have ended, and the memory may have grown.
+        // Meanwhile the backend may have ended, and the memory may have grown.
         this.check();
         this.bind();
       }
@@ -126,8 +126,8 @@ export class CpuProgram implements Program {
 
   free(): void {
     this.freed = true;
-    // The closures hold the arrays; without WebAssembly these are the memory.
-    this.steps = [];
+    // The closures hold the arrays, which are the memory if there is no WebAssembly.
+    this.pieces = [];
     this.downloads = [];
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
   }
@@ -163,13 +163,13 @@ export class CpuProgram implements Program {
     }
   }
 
-  /** Makes the closures, again whenever a growth of the memory has detached the arrays that they hold. */
+  /** Makes the closures, and makes them again when growth of the memory has detached their arrays. */
   private bind(): void {
-    // Binding may itself ask for scratch memory, and so detach the first arrays it made.
+    // Binding may itself allocate scratch memory, and so detach the first arrays it made.
     while (this.generation !== this.backend.generation) {
       this.generation = this.backend.generation;
       this.downloads = [];
-      this.steps = this.recording.commands.map((command) => this.stepOf(command));
+      this.pieces = this.recording.commands.map((command) => this.piecesOf(command));
     }
   }
 
@@ -177,7 +177,7 @@ export class CpuProgram implements Program {
     return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
 
-  private stepOf(command: Command): Pieces {
+  private piecesOf(command: Command): Pieces {
     switch (command.kind) {
       case "dispatch":
         return this.dispatchOf(command);

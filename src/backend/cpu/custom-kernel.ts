@@ -1,4 +1,7 @@
-/** Steps and time loops of a cell that WebAssembly does not know: the products are made there, the rest by the twin's functions. */
+/**
+ * Steps and time loops of a cell that WebAssembly does not know: the products run in WebAssembly, the rest in the
+ * twin's functions.
+ */
 import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
@@ -9,10 +12,10 @@ import { needing, worthSharing, type Addresses, type Call, type FastKernel, type
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
 import type { Means, WorkSpace } from "./work-space.ts";
 
-/** Shares the rows of a product. */
+/** Splits a product by rows among the threads. */
 type Share = (call: (first: number, end: number) => Call) => Pieces;
 
-/** A step of any other cell: the product into `work`, then its units. */
+/** A step: the product into `work`, then the units. */
 function forwardStep(
   cell: Cell,
   at: Addresses,
@@ -88,7 +91,7 @@ function backwardStep(
   };
 }
 
-/** The kernel with its products in WebAssembly; undefined if that does not do for it. */
+/** The kernel with its products in WebAssembly; undefined if that is not possible for it. */
 export function customKernel(parts: RecurrentParts, { threads, work }: Means): FastKernel | undefined {
   const { cell, strategy, pass, form } = parts;
   if (strategy === "regularized" || strategy === "scan" || phasesOf(cell) === 2 || form.stacked || form.half) return undefined;

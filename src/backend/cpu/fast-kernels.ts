@@ -10,7 +10,7 @@ import { recurrentKernel } from "./fast-recurrent.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 import type { Means } from "./work-space.ts";
 
-/** A kernel that is calls of exports and nothing else. */
+/** A kernel that consists of calls of exports only. */
 type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
 function matmulKernel(threads: Workforce): PlainKernel {
@@ -20,9 +20,10 @@ function matmulKernel(threads: Workforce): PlainKernel {
     const c = at.c + 4 * p.cOffset;
     const bias = p.useBias ? at.bias : 0;
     const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate } = p;
-    // Parts of 16 rows: a cache line of a transposed A, and enough that bits do not depend on their number.
+    // Parts of at least 16 rows: a cache line of a transposed A, and enough for results that do not depend on the
+    // number of parts.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
-    // Alone, a large product is cut in the same way, so that the event loop has its turns.
+    // On one thread, a large product is cut in the same way, so that the event loop can run.
     const most = least === 16 ? rowsTogether(N * K) : M;
     return threads.parallel(
       M,
@@ -58,7 +59,7 @@ function matmulKernel(threads: Workforce): PlainKernel {
   };
 }
 
-/** A is dYᵀ: its rows are the columns of a matrix that lies whole. */
+/** A product with A = dYᵀ, whose rows are the columns of a contiguous matrix. */
 function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel {
   return (at, p) => {
     if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
@@ -78,13 +79,13 @@ function direct(exports: WasmExports, name: string, bindings: readonly string[],
 }
 
 /**
- * Puts the index along which the output is contiguous last, and the one along which the input is contiguous before it:
- * that is what `wasm/copies.ts` copies by rows or in blocks.
+ * Orders the indices: last the one along which the output is contiguous, before it the one along which the input is.
+ * `wasm/copies.ts` then copies rows or blocks.
  */
 function stridedCopyKernel(exports: WasmExports): PlainKernel {
   return (at, p) => {
     const indices = [0, 1, 2].map((i) => ({ size: p[`size${i}`], from: 4 * p[`from${i}`], to: 4 * p[`to${i}`] }));
-    // An index of size 1 has no say, whatever its strides.
+    // The strides of an index of size 1 do not matter.
     const rank = ({ size, from, to }: (typeof indices)[number]): number => (size === 1 ? 0 : to === 4 ? 2 : from === 4 ? 1 : 0);
     const [i, j, k] = indices.sort((a, b) => rank(a) - rank(b));
     const from = at.input + 4 * p.fromOffset;
@@ -93,7 +94,7 @@ function stridedCopyKernel(exports: WasmExports): PlainKernel {
   };
 }
 
-/** Copies and a gather that have WebAssembly kernels of their own. */
+/** Made of copies and a gather, which have WebAssembly versions. */
 function prepareLayerKernel(exports: WasmExports): FastKernel {
   const copy = stridedCopyKernel(exports);
   return (at, { H, G, useBias, backward, rows, columns, firstId }) => {
@@ -109,7 +110,7 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
     const last = at.forwardWeights + 4 * H * H * G;
     return [
       ...forward,
-      // The sum of one row, or of none.
+      // The sum of one row is the row; of no rows, zeros.
       () => exports.columnSum(at.bias, last, useBias, H * G, 0),
       ...(backward ? back : []),
       ...(rows ? [() => exports.embeddingGather(at.table, at.ids + 4 * firstId, at.gathered, rows, columns)] : []),

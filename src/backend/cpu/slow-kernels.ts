@@ -1,3 +1,3 @@
-/** What runs the kernels that WebAssembly has no version of. Loaded once the first of them is prepared. */
+/** Runs the kernels without a WebAssembly version. Loaded when the first of them is prepared. */
 export { twinOf } from "../all-twins.ts";
 export { customKernel } from "./custom-kernel.ts";

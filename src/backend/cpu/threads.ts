@@ -1,24 +1,24 @@
-/** Shares the rows of a kernel among threads, each with an instance of the kernels over the one memory. */
+/** Splits the rows of a kernel among threads. Each has an instance of the kernels over the same memory. */
 import { startThread } from "#host";
 import { RnnError } from "../../errors.ts";
 import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
 import { wasmParts, type WasmExports, type WasmKernels } from "./wasm-kernels.ts";
 
-/** Kernels that other threads can be asked for; these know them by their place in this list. */
+/** Kernels that other threads can run; a request names one by its place in this list. */
 const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward", "regularizedForward", "regularizedBackward"];
 
 /**
- * A thread's box, in 32-bit words: the number of the last request (-1: it shall end), of the last answer (-1: it
- * failed), how many calls the request has, and these: name, count of arguments, arguments.
+ * A thread's mailbox, in 32-bit words: number of the last request (-1: the thread must end), number of the last answer
+ * (-1: it failed), number of calls, then each call: name, number of arguments, arguments.
  */
 const boxWords = 3 + 256 * 24;
 
-/** How often a thread looks for an answer or a request before it sleeps: some ten microseconds. */
+/** How often a thread checks for an answer or a request before it sleeps: some ten microseconds. */
 const looks = 20_000;
 
 /**
- * What a thread runs, as text, since a bundle has no file of its own for it. It looks a while before it sleeps: the next
- * request is often near.
+ * The program of a thread, as text, because a bundle has no separate file for it. It checks for a while before it
+ * sleeps, because the next request often comes soon.
  */
 const source = `async function work({ modules, memory, scratch, box: at, names }, ready) {
   const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log } })));
@@ -53,14 +53,14 @@ interface Thread {
 
 function endAll(others: readonly Thread[]): void {
   for (const { box, end } of others) {
-    // Chromium waits two seconds before it ends a thread that sleeps.
+    // Wake it: Chromium waits two seconds before it ends a sleeping thread.
     Atomics.store(box, 0, -1);
     Atomics.notify(box, 0);
     end();
   }
 }
 
-/** Threads of backends that nobody holds any more. */
+/** Ends the threads of backends that nobody holds any more. */
 const dropped = new FinalizationRegistry<readonly Thread[]>(endAll);
 
 export class Threads implements Workforce {
@@ -75,7 +75,7 @@ export class Threads implements Workforce {
     dropped.register(this, others, this);
   }
 
-  /** `count` threads, the caller's among them. @throws RnnError `device` if others cannot be started here */
+  /** Starts `count` threads, with the caller's. @throws RnnError `device` if threads cannot be started here */
   static async start(kernels: WasmKernels, count: number): Promise<Threads> {
     await Promise.all(wasmParts.map((part) => kernels.load(part)));
     const {
@@ -134,7 +134,7 @@ export class Threads implements Workforce {
     }
   }
 
-  /** Until all have answered. A page's main thread may not sleep, and goes on looking. */
+  /** Waits until all have answered. A page's main thread must not sleep, so it keeps checking. */
   private await(count: number): void {
     for (const { box } of this.others.slice(0, count)) {
       let answer = Atomics.load(box, 1);
@@ -156,14 +156,14 @@ function maySleepHere(): boolean {
 }
 
 interface Request {
-  /** The calls of each part that it comprises, from `first` up to `end`. */
+  /** The calls of the parts from `first` up to `end`. */
   readonly first: number;
   readonly end: number;
-  /** For each thread, its box from the count of calls on. */
+  /** For each thread, its mailbox from the number of calls on. */
   readonly messages: readonly Int32Array[];
 }
 
-/** What does not fit into a box goes in several requests. */
+/** Calls that do not fit into a mailbox are sent in several requests. */
 function requestsOf(parts: readonly (readonly Call[])[]): Request[] {
   const most = 256;
   const length = Math.max(...parts.map((calls) => calls.length));

@@ -1,12 +1,14 @@
-/** Hands out parts of one WebAssembly memory, so that the SIMD kernels reach every buffer by its address. */
+/** Allocates parts of one WebAssembly memory, so that the SIMD kernels reach every buffer by its address. */
 import { RnnError } from "../../errors.ts";
 
-/** Addresses are multiples of a cache line. */
+/** Addresses are multiples of this: a cache line. */
 const line = 64;
 const page = 65536;
 /** WebAssembly addresses have 32 bits. */
 const most = 2 ** 32;
-/** Kernels may load up to this many bytes past the end of a buffer; the lanes are thrown away, the load must not trap. */
+/**
+ * Kernels may load up to this many bytes past the end of a buffer. They ignore these lanes, but the load must not trap.
+ */
 const spare = 128;
 
 interface Gap {
@@ -16,11 +18,11 @@ interface Gap {
 
 export class WasmHeap {
   /**
-   * Growing the memory detaches every typed array over it. Whoever keeps arrays makes them anew when this number has
-   * changed; addresses stay as they are.
+   * Growth of the memory detaches every typed array over it. Code that keeps arrays must make them again when this
+   * number has changed; addresses stay valid.
    */
   generation = 0;
-  /** Unused parts below `end`, by address, never two side by side. */
+  /** Unused gaps below `end`, by address; two are never adjacent. */
   private readonly gaps: Gap[] = [];
   private readonly sizes = new Map<number, number>();
   private end: number;
@@ -32,7 +34,10 @@ export class WasmHeap {
     this.end = Math.ceil(start / line) * line;
   }
 
-  /** The address of `bytes` bytes, not cleared: the smallest gap that fits, else new memory at the end. */
+  /**
+   * Allocates `bytes` bytes, not cleared, and returns their address: the smallest gap that fits, else new memory at the
+   * end.
+   */
   allocate(bytes: number): number {
     const size = Math.max(line, Math.ceil(bytes / line) * line);
     let best: Gap | undefined;
@@ -49,7 +54,7 @@ export class WasmHeap {
     return at;
   }
 
-  /** Gives `at` back; joins it with the gaps beside it. Giving back twice changes nothing. */
+  /** Frees `at` and joins it with adjacent gaps. Freeing twice changes nothing. */
   free(at: number): void {
     const size = this.sizes.get(at);
     if (size === undefined) return;
@@ -76,7 +81,7 @@ export class WasmHeap {
     const wanted = at + size + spare;
     const held = this.memory.buffer.byteLength;
     if (wanted > held) {
-      // A quarter more than asked for, so that many small buffers do not mean many growths.
+      // Grow by a quarter more than needed, so that many small buffers do not cause many growths.
       const generous = Math.min(most, Math.max(wanted, Math.ceil(held * 1.25)));
       if (wanted > most || (!this.grow(generous - held) && !this.grow(wanted - held))) {
         const mebibytes = Math.ceil(wanted / 2 ** 20);
@@ -101,7 +106,7 @@ export class WasmHeap {
     return true;
   }
 
-  /** A gap at the very end is no gap: it can grow with the next request. */
+  /** A gap at the very end is removed: the next request extends from there. */
   private shrink(): void {
     const last = this.gaps.at(-1);
     if (last === undefined || last.at + last.size !== this.end) return;

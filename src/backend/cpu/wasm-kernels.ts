@@ -19,7 +19,7 @@ export const wasmParts = Object.keys(builds) as readonly WasmPart[];
 
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/** Base64 without `atob`, which worklets lack; what is no digit (line ends, padding) is passed over. */
+/** Decodes base64 without `atob`, which worklets lack. Skips everything that is no digit (line ends, padding). */
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array((base64.length * 3) >> 2);
   let length = 0;
@@ -47,7 +47,7 @@ export async function wasmBuilds(part: WasmPart): Promise<{ plain: Uint8Array<Ar
   return { plain: both.subarray(0, plainLength), relaxed: both.subarray(plainLength) };
 }
 
-/** The same module over a memory that threads can share: its import of the memory says so in one bit. */
+/** The same module for a memory that threads share: one bit of its memory import says so. */
 function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const mark = [...Array.from("memory", (letter) => letter.charCodeAt(0)), 2, 1];
   const at = bytes.findIndex((_, i) => mark.every((byte, k) => bytes[i + k] === byte)) + mark.length - 1;
@@ -102,7 +102,7 @@ export class WasmKernels {
     try {
       const found = await compiledOnce("running", shared);
       if (!found) return "this engine has no WebAssembly SIMD";
-      // The most is what the module declares.
+      // The maximum must be the one that the module declares.
       const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
       const { scratchBytes, ...exports } = await instantiate(found.module, memory);
       const bytes = (scratchBytes as unknown as WebAssembly.Global).value as number;

@@ -1,25 +1,25 @@
 import type { Workforce } from "./calls.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
 
-/** Memory that a kernel needs within one call; one piece, as large as the largest request, serves all. */
+/** Scratch memory for the time of one call. One piece, as large as the largest request, serves all kernels. */
 export class WorkSpace {
   address = 0;
   private bytes = 0;
 
   constructor(private readonly heap: WasmHeap) {}
 
-  /** Room for so many numbers. */
+  /** Makes room for this many numbers. */
   reserve(length: number): void {
     const bytes = 4 * length;
     if (bytes <= this.bytes) return;
     this.heap.free(this.address);
     this.address = this.heap.allocate(bytes);
     this.bytes = bytes;
-    // Calls hold the address as a number.
+    // Calls store the address as a number, so it must not change.
     this.heap.generation++;
   }
 
-  /** The numbers there, until the memory grows. */
+  /** The numbers as an array, valid until the memory grows. */
   array(length: number): Float32Array {
     this.reserve(length);
     return new Float32Array(this.heap.memory.buffer, this.address, length);

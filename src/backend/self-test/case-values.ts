@@ -1,20 +1,23 @@
-/** What the cases of kernels are made of: numbers that are the same each time. */
+/** Numbers for the cases of kernels, the same each time. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 
 export interface KernelCase {
   readonly params: Readonly<Record<string, number>>;
   readonly arrays: Readonly<Record<string, NumericArray>>;
-  /** What is special about it; the params are shown anyway. */
+  /** A remark about the case, shown beside its params. */
   readonly note?: string;
 }
 
 let calls = 0;
-/** From here on the numbers are those of a kernel's first case. */
+/** Restarts the numbers for a kernel's first case. */
 export function beginCases(): void {
   calls = 0;
 }
 
-/** Numbers in [0, 1), other ones at each call, the same for a kernel each time: a hash (mulberry32) of a counter. All cases hold 30 million, too many for the package's own generator. */
+/**
+ * Numbers in [0, 1), different at each call but the same for a kernel each time: a hash (mulberry32) of a counter. All
+ * cases together hold 30 million, too many for the package's own generator.
+ */
 function uniforms(): () => number {
   let state = Math.imul(++calls, 0x9e3779b1);
   return () => {
@@ -38,5 +41,5 @@ export function integers(length: number, most: number): Uint32Array {
   return result;
 }
 
-/** More elements than the kernel may touch: whatever it writes past the end differs from the twin's. */
+/** Extra elements behind the end, so that a write past the end differs from the twin. */
 export const spare = 5;

@@ -1,4 +1,4 @@
-/** When a device's numbers count as the twin's. */
+/** The comparison of a device's numbers with the twin's. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 
 /** |device - twin| <= atol + rtol·|twin|; integers must be equal. */
@@ -24,7 +24,7 @@ export function compareArrays(got: NumericArray, expected: NumericArray, { atol,
     // Infinities of one sign agree, and so do two NaN.
     if (got[i] === expected[i] || (Number.isNaN(got[i]) && Number.isNaN(expected[i]))) continue;
     const difference = Math.abs(got[i] - expected[i]);
-    // Written so that a NaN is bad.
+    // Negated, so that NaN is outside the tolerance.
     if ((exact || !(difference <= atol + rtol * Math.abs(expected[i]))) && firstBadIndex < 0) firstBadIndex = i;
     if (!(difference <= worstDifference)) worstDifference = difference;
   }

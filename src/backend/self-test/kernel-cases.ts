@@ -1,6 +1,6 @@
 /**
- * What each kernel is tried on, by `verify` and by the tests: params and the contents of its buffers, at sizes around the
- * tiles it works in, so that every branch is reached.
+ * The cases on which `verify` and the tests run each kernel: params and buffer contents, at sizes around the tiles that
+ * the kernel works in, so that every branch is reached.
  */
 import { normGroups } from "../../kernels/gradient-norm.ts";
 import { halfLength } from "../../kernels/half-storage.ts";
@@ -13,9 +13,9 @@ import { loopCases, regularizedCases, scanCases, stepCases, twoPhaseCases } from
 const vectors = (names: readonly string[], length: number): Record<string, Float32Array> =>
   Object.fromEntries(names.map((name) => [name, floats(length + spare)]));
 
-/** Around one workgroup of an element-wise kernel, and primes. */
+/** Sizes around one workgroup of an element-wise kernel, and primes. */
 const lengths = [1, 63, 64, 65, 257];
-/** Rows and columns around where eight threads share a row and where 64 do. */
+/** Rows and columns around the sizes where eight threads, and where 64 threads, share a row. */
 const tables = [
   [1, 1],
   [9, 7],
@@ -27,7 +27,7 @@ const tables = [
 ] as const;
 const both = [0, 1] as const;
 
-/** Any sizes with 0 or 1 to read A, B transposed; gaps of 4 elements wherever strides allow one. */
+/** Any sizes, with A and B transposed (1) or not (0), and gaps of 4 elements wherever strides allow them. */
 function matmulCase(
   M: number,
   N: number,
@@ -86,11 +86,11 @@ function matmulCases(): KernelCase[] {
   return [...plain, matmulCase(9, 35, 19, [true, true], { batch: 3, gap: 3, accumulate: 1 })];
 }
 
-/** What lies along vec4 has sizes that are multiples of 4, the rest any. */
+/** Axes that are read as vec4 have multiples of 4, the others any size. */
 function matmulBlockCases({ name, bindings }: Kernel): KernelCase[] {
   const lie = /:(\w+)/.exec(name)![1];
   if (!("sums" in bindings)) return lie === "strided" ? matmulCases() : alignedCases(lie);
-  // Sums are those of a whole A = dYᵀ.
+  // Row sums need a whole A = dYᵀ.
   const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [true, false], { accumulate })));
   const cases = lie === "strided" ? odd : alignedCases(lie).filter(({ params }) => params.batch === 1);
   return cases.map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } }));
@@ -146,7 +146,7 @@ function stridedCopyCases(): KernelCase[] {
   );
 }
 
-/** Operands repeated along none, some or all indices. */
+/** Operands that are repeated along no, some or all indices. */
 const binaryCases = (): KernelCase[] =>
   [
     [1, 1, 1, 1],
@@ -226,7 +226,7 @@ const softmaxCases = (backward: boolean): KernelCase[] =>
   );
 
 const weightsWithZeros = (length: number): Float32Array => floats(length, 0, 2).map((w, i) => (i % 4 === 3 ? 0 : w));
-/** Class indices, every fifth of them to be ignored. */
+/** Class indices; every fifth is to be ignored. */
 const targetsOf = (rows: number, columns: number): Int32Array =>
   Int32Array.from(integers(rows, columns - 1), (id, i) => (i % 5 === 2 ? -100 : id));
 
@@ -358,7 +358,7 @@ const normCases = (): KernelCase[] => [
 ];
 
 function optimizerCases(moments: readonly string[], variants: readonly Record<string, number>[]): KernelCase[] {
-  // A step that may be taken; one that gives back what was kept; one that has nothing to give back.
+  // A healthy step; a failed one with something to restore; a failed one with nothing to restore.
   const cases = [
     [1, 1, 1, 0],
     [65, 0, 1, 1],
@@ -373,7 +373,7 @@ function optimizerCases(moments: readonly string[], variants: readonly Record<st
       arrays: {
         ...vectors(["parameters", "gradients"], length),
         lastGood: floats(keptLength(length, moments.length) + spare, 0.3, 1),
-        // Moments are averages of squares or of gradients no larger than those.
+        // Moments are averages of gradients and of their squares, so they are no larger.
         ...Object.fromEntries(
           moments.map((name) => [
             name,
@@ -406,7 +406,7 @@ const sampleCases = (): KernelCase[] =>
     [40, 5],
   ].flatMap(([rows, columns]) =>
     [
-      // So hot that any of the topK is likely, and one more would be.
+      // The temperature is so high that each of the topK tokens is likely, and the next one would be too.
       [0, 0],
       [1, 0],
       [0.7, 5],
@@ -416,7 +416,7 @@ const sampleCases = (): KernelCase[] =>
       note: `temperature ${temperature}, topK ${topK}`,
       params: { rows, columns, capacity: 4, stream: 3 },
       arrays: {
-        // Coarse steps, so that many logits tie.
+        // Rounded coarsely, so that many logits are equal.
         logits: floats(rows * columns, -8, 8).map((x) => Math.round(x * 4) / 4),
         sampling: Float32Array.of(temperature, topK),
         random: Uint32Array.of(1, 2, 0xffffffff, 4),
@@ -457,7 +457,10 @@ const maskCases = (): KernelCase[] =>
     })),
   );
 
-/** Halves of every size, subnormal ones and those on the way between two; not beyond the largest, where WGSL leaves the result open. */
+/**
+ * Numbers of every magnitude of half precision, with subnormal ones and midpoints between two; none above the largest,
+ * where WGSL leaves the result open.
+ */
 const halfNumbers = (length: number): Float32Array =>
   floats(length).map((x, i) => [x, x * 1e-6, x * 6.5e4, Math.round(x * 4096) / 2048, 0][i % 5]);
 const halfSizes = [
@@ -558,7 +561,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "advance-position": () => [{ params: { by: 3 }, arrays: { position: Uint32Array.of(0xfffffff0, 1) } }],
 };
 
-/** Cases for a kernel; none means that nobody has written any. */
+/** The cases of a kernel; empty if nobody has written any. */
 export function casesOf(kernel: Kernel): KernelCase[] {
   beginCases();
   return table[stemOf(kernel)]?.(kernel) ?? [];

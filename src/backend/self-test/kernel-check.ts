@@ -1,4 +1,4 @@
-/** Kernels by themselves, on a device and by their twins, on cases that reach every branch. */
+/** Runs single kernels on a device and by their twins, on cases that reach every branch. */
 import type { Backend } from "../backend.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { twinOf } from "../all-twins.ts";
@@ -12,14 +12,14 @@ export type Arrays = Record<string, NumericArray>;
 /** One kernel with buffers for one case. */
 export interface PreparedCase {
   /**
-   * Runs the kernel on the case's contents, and resolves once it is submitted; `results` is what it leaves in the buffers
-   * that it may write.
+   * Runs the kernel on the case's contents and resolves once it is submitted; `results` are the contents of the written
+   * buffers.
    */
   submit(): Promise<{ readonly results: Promise<Arrays> }>;
   free(): void;
 }
 
-/** Makes one case ready on a device. @throws RnnError `device` if the device refuses the kernel */
+/** Prepares one case on a device. @throws RnnError `device` if the device refuses the kernel */
 export async function prepareCase(on: Backend, kernel: Kernel, { params, arrays }: KernelCase): Promise<PreparedCase> {
   const recording = new Recording();
   const bindings = Object.entries(kernel.bindings);
@@ -55,14 +55,14 @@ export async function prepareCase(on: Backend, kernel: Kernel, { params, arrays 
   }
 }
 
-/** What the kernel's twin leaves in a case's buffers. */
+/** The buffers of a case after the kernel's twin has run. */
 export function expectedOf(kernel: Kernel, { params, arrays }: KernelCase): Arrays {
   const results = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array.slice()]));
   twinOf(kernel)(results, params);
   return results;
 }
 
-/** A case in words. */
+/** Describes a case in words. */
 export const caseName = ({ note, params }: KernelCase): string =>
   [
     note,
@@ -80,14 +80,14 @@ export interface CaseFinding extends Comparison {
   readonly length: number;
 }
 
-/** Runs a kernel on `cases`, and compares all that it may write, beyond its end too. */
+/** Runs a kernel on `cases` and compares all buffers that it may write, also past the end. */
 export async function checkKernel(on: Backend, kernel: Kernel, cases: readonly KernelCase[], tolerance: Tolerance): Promise<CaseFinding[]> {
   const prepared: PreparedCase[] = [];
   try {
     const runs: Promise<Arrays>[] = [];
     for (const one of cases) {
       prepared.push(await prepareCase(on, kernel, one));
-      // The read-backs of all cases are under way together.
+      // Start the read-backs of all cases before awaiting the first.
       runs.push((await prepared[prepared.length - 1].submit()).results);
     }
     const findings: CaseFinding[] = [];

@@ -1,4 +1,4 @@
-/** What recurrent kernels are tried on. The cell is the kernel's, so that one of a user's own has cases too. */
+/** The cases of recurrent kernels. They use the kernel's own cell, so a user's cell has cases too. */
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
@@ -17,7 +17,7 @@ const sizes = [
   [4, 9, 7],
 ] as const;
 
-/** Lanes that go forwards, in reverse, and both ways over the whole sequence; and both ways over a part of it. */
+/** Lanes that go forwards, backwards and both ways over the whole sequence, and both ways over a part of it. */
 const lanesOf = (T: number) => [
   { note: "forwards", lanes: 1, reverse: 0, first: 0, steps: T },
   { note: "in reverse", lanes: 1, reverse: 1, first: 0, steps: T },
@@ -27,7 +27,7 @@ const lanesOf = (T: number) => [
 
 const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? recurrent!.regularized?.gaps) === true;
 
-/** A part of a layer for this kernel, with G gates a unit and rows of any length. */
+/** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
   const all: Record<string, NumericArray> = {
@@ -87,7 +87,7 @@ function tailOf({ params, arrays }: KernelCase): KernelCase {
   return { note: "tail", params: { ...params, i: 0, tail: 1 }, arrays };
 }
 
-/** Three layers, of which not all have a step to compute at the ends of the sequence. */
+/** Three stacked layers. At the ends of the sequence, some have no step to compute. */
 function stackedCases(kernel: Kernel, G: number): KernelCase[] {
   return sizes.flatMap(([T, B, H]) =>
     [0, 1, T + 1].map((i): KernelCase => {
@@ -166,15 +166,15 @@ export function scanCases(kernel: Kernel): KernelCase[] {
   );
 }
 
-/** Steps of a regularized layer, by each kind of statistics that its form knows, with rows that end early. */
+/** Steps of a regularized layer, for each kind of statistics of its form, with rows that end early. */
 export function regularizedCases(kernel: Kernel): KernelCase[] {
   const { cell, pass, regularized } = kernel.recurrent!;
   const { normalization, fused, zones } = regularized!;
-  // More units than half the threads hold, where one thread has one.
+  // More units than half the threads, where each thread has one unit.
   const { threads } = kernel.constants!;
   const most = threads > 32 ? threads / 2 + 1 : threads - 1;
   const backward = pass === "backward";
-  // Statistics are kept of one lane at a time.
+  // Running statistics exist for one lane at a time.
   const modesOf = (lanes: number): number[] =>
     normalization !== "batch"
       ? [statisticsModes.batch]
@@ -197,7 +197,8 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
         const modes = modesOf(lanes);
         const { size } = regularizedLayout(segment, G, form);
         const rows = H + extraRows(cell, form);
-        // A gate without parameters is normalised with none; a scale of 1/√ε would make much of what a product rounds.
+        // A gate without parameters is not normalised with others: its scale of 1/√ε would magnify rounding errors of
+        // the product.
         const hasWeights = cell.gateNames.map((gate) => (cell.parameterGates ?? cell.gateNames).includes(gate));
         const arrays: Record<string, NumericArray> = {
           ...layer(kernel, G, segment, rowsOf(lengths, T, T - 1, kernel)),

@@ -1,4 +1,4 @@
-/** The test behind `createBackend({ selfTest: true })`: kernels on their cases, against their twins. */
+/** The test of `createBackend({ selfTest: true })`: compares kernels with their twins on their cases. */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { kernels } from "../all-kernels.ts";
@@ -7,10 +7,10 @@ import type { Backend } from "../backend.ts";
 import { casesOf } from "./kernel-cases.ts";
 import { checkKernel } from "./kernel-check.ts";
 
-/** What floats are held to, as by `verify`. */
+/** The tolerance for floats, the same as in `verify`. */
 const tolerance = { atol: 1e-5, rtol: 1e-4 };
 
-/** One kernel for each set of files, and every product, since those stand in for each other. */
+/** One kernel for each set of WGSL files, and every matrix product, because products replace each other. */
 export function testedKernels(): Kernel[] {
   const seen = new Set<string>();
   return kernels.filter(({ name, sources }) => {
@@ -35,7 +35,7 @@ async function problemOf(backend: Backend, kernel: Kernel): Promise<string | und
     const bad = (await checkKernel(backend, kernel, casesOf(kernel), tolerance)).find(({ firstBadIndex }) => firstBadIndex >= 0);
     return bad && `${bad.buffer}[${bad.firstBadIndex}] is ${bad.device}, and should be ${bad.twin} (${bad.case})`;
   } catch (error) {
-    // A kernel that does not compile has failed; with the device all are gone.
+    // A kernel that does not compile has failed. If the device is lost, the whole test fails.
     if (error instanceof RnnError && backend.ended === undefined) return error.message;
     throw error;
   }

@@ -7,16 +7,16 @@ export interface FoundDevice {
   readonly device: GPUDevice;
   /** e.g. "nvidia ampere (hardware)" or "google swiftshader (software)". */
   readonly adapter: string;
-  /** A CPU that pretends to be a GPU: right, but slower than the CPU backend. */
+  /** True if a CPU emulates the GPU: correct, but slower than the CPU backend. */
   readonly software: boolean;
 }
 
-/** Limits worth raising to whatever the adapter has: they bound the largest model, not its correctness. */
+/** Limits to raise to the adapter's maximum: they bound the size of a model. */
 const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
 
 /**
- * Dawn in Node makes workgroup memory zero by a loop, not by an initial value: of that SwiftShader makes a store for each
- * element, so that a kernel with 16 KiB took it 4 s to compile instead of 0.4.
+ * A switch for Dawn in Node: clear workgroup memory by a loop, not by an initial value. SwiftShader turns an initial
+ * value into one store for each element, and took 4 s instead of 0.4 s to compile a kernel with 16 KiB.
  */
 export const dawnFlags: readonly string[] = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
 
@@ -30,7 +30,7 @@ async function findGpu(): Promise<GPU> {
   }
 }
 
-/** An adapter in words. */
+/** Describes an adapter in words. */
 export function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   const words = [vendor, architecture, device, description].filter(Boolean).join(" ");
   return [...new Set(words.split(/\s+/))].join(" ") || "unnamed adapter";

@@ -1,8 +1,8 @@
-/** Who is to be told when a device is lost. */
+/** Tells backends when their device is lost. */
 import { RnnError } from "../../errors.ts";
 import type { Life } from "../life.ts";
 
-/** A lent device outlives the backends on it: one listener a device, which holds none of them. */
+/** A lent device outlives its backends, so each device has one listener, which keeps no backend alive. */
 interface Told {
   readonly lives: Set<WeakRef<Life>>;
   error?: RnnError;
@@ -10,7 +10,7 @@ interface Told {
 
 const told = new WeakMap<GPUDevice, Told>();
 
-/** Ends `life` when the device is lost, or at once if that is known. */
+/** Ends `life` when the device is lost, or at once if it is lost already. */
 export function endWithDevice(device: GPUDevice, life: Life): void {
   const known: Told = told.get(device) ?? { lives: new Set() };
   if (!told.has(device)) {

@@ -1,10 +1,10 @@
 /**
- * Firefox looks whether the device is done when something is submitted, and else every 100 ms. While a read-back is
- * awaited there, submits of nothing make it look: a small one takes 2 ms then. Other browsers look by themselves.
+ * Firefox checks whether the device is done at each submit, and otherwise every 100 ms. While a read-back is awaited
+ * there, this class submits empty lists: a small read-back then takes 2 ms. Other browsers need no help.
  */
 const looksSeldom = (): boolean => /firefox/i.test((globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent ?? "");
 
-/** Browsers make 4 ms of it after some in a row. */
+/** After several timeouts in a row, browsers raise this to 4 ms. */
 const pause = 1;
 
 export class Nudge {
@@ -16,7 +16,7 @@ export class Nudge {
     private readonly needed = looksSeldom(),
   ) {}
 
-  /** The same promise, with the device looked at until it is settled. */
+  /** The same promise; until it settles, empty lists are submitted. */
   async until<T>(promise: Promise<T>): Promise<T> {
     this.awaited++;
     if (this.needed) this.timer ??= setInterval(() => this.queue.submit([]), pause);

@@ -1,4 +1,4 @@
-/** Compute pipelines by kernel, made once a device, with explicit layouts from the contract. */
+/** Compute pipelines by kernel, made once for each device, with explicit layouts from the contract. */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { Counters } from "../backend.ts";
@@ -17,7 +17,7 @@ const bufferTypes = { read: "read-only-storage", read_write: "storage", uniform:
 /** Bytes between two params blocks: WebGPU's default alignment of dynamic uniform offsets. */
 export const paramsStride = 256;
 
-/** Pipelines kept for further programs; the package's kernels with all their variants are fewer. */
+/** Most pipelines kept for later programs; all variants of the package's kernels are fewer. */
 const most = 512;
 
 export class Pipelines {
@@ -29,7 +29,7 @@ export class Pipelines {
     private readonly device: GPUDevice,
     private readonly life: Life,
     private readonly counters: Counters,
-    /** WGSL to use instead of the package's, by path; the tests break kernels on purpose with it. */
+    /** WGSL to use instead of the package's, by path; tests use it to break kernels on purpose. */
     private readonly replaced: Readonly<Record<string, string>>,
   ) {
     this.paramsLayout = device.createBindGroupLayout({
@@ -43,16 +43,17 @@ export class Pipelines {
   get(kernel: Kernel): Promise<Pipeline> {
     const known = this.pipelines.get(kernel.name);
     const made = known ?? this.make(kernel);
-    // The latest used stands last. Programs hold what they need, so that the first can go: cells may be defined without end.
+    // The map's last entry is the one used latest. Programs hold the pipelines they need, so the first can be dropped;
+    // user-defined cells would otherwise fill the map.
     this.pipelines.delete(kernel.name);
     this.pipelines.set(kernel.name, made);
     if (this.pipelines.size > most) this.pipelines.delete(this.pipelines.keys().next().value!);
-    // What failed for lack of memory, say, may succeed the next time.
+    // A failure, for example for lack of memory, may not happen the next time.
     if (!known) made.catch(() => this.pipelines.get(kernel.name) === made && this.pipelines.delete(kernel.name));
     return made;
   }
 
-  /** Tells these shaders from those of another version, or from changed ones: a hash (FNV-1a) of all files. */
+  /** A hash (FNV-1a) of all WGSL files, to recognise other versions and changed shaders. */
   async fingerprint(): Promise<string> {
     let hash = 0x811c9dc5;
     const files = Object.entries({ ...(await allShaders()), ...this.replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -62,7 +63,7 @@ export class Pipelines {
     return (hash >>> 0).toString(16);
   }
 
-  /** The WGSL of a kernel: its files one behind the other. */
+  /** The WGSL of a kernel: its files, concatenated. */
   async source(kernel: Kernel): Promise<string> {
     const texts = kernel.sources.map(
       async (path) => this.replaced[path] ?? kernel.texts?.[path] ?? (await shaderText(path)) ?? missing(path),

@@ -1,4 +1,4 @@
-/** What a device has against the calls that were made to it. */
+/** Finds out which calls a device refuses, by error scopes. */
 import { RnnError } from "../../errors.ts";
 
 export interface Refusal {
@@ -8,16 +8,16 @@ export interface Refusal {
 
 export interface Watched<T> {
   readonly result: T;
-  /** Resolves when the device has looked at the calls; undefined if it had nothing against them, or is lost. */
+  /** Resolves when the device has checked the calls; undefined if it accepted them, or is lost. */
   readonly refusal: Promise<Refusal | undefined>;
 }
 
-/** The first counts: what had no memory is invalid too. */
+/** The first one counts, because a buffer without memory is invalid too. */
 const filters = ["out-of-memory", "validation"] as const;
 
 /**
- * Makes calls and learns what the device has against these, and against no others: error scopes are one stack for all who
- * use a device, the page that lent it among them. So nothing is awaited between push and pop.
+ * Makes calls and reports the device's errors about these calls only. All users of a device share one stack of error
+ * scopes, also the page that lent it. So nothing is awaited between push and pop.
  */
 export function watched<T>(device: GPUDevice, calls: () => T): Watched<T> {
   for (const filter of filters) device.pushErrorScope(filter);
@@ -31,13 +31,13 @@ export function watched<T>(device: GPUDevice, calls: () => T): Watched<T> {
 }
 
 async function popped(device: GPUDevice): Promise<Refusal | undefined> {
-  // The last pushed comes first. Some browsers reject when the device is lost.
+  // The scope pushed last is popped first. Some browsers reject when the device is lost.
   const errors = filters.map(() => device.popErrorScope().catch(() => null)).reverse();
   for (const [i, error] of (await Promise.all(errors)).entries()) if (error) return { filter: filters[i], message: error.message };
   return undefined;
 }
 
-/** The error for whoever made the calls. */
+/** The error for the caller. */
 export function refused(what: string, { filter, message }: Refusal): RnnError {
   return filter === "out-of-memory"
     ? new RnnError(

@@ -1,4 +1,4 @@
-/** A ring of read-back buffers, so that a training loop need not wait for a loss before it submits the next step. */
+/** A ring of read-back buffers, so that a training loop does not wait for a loss before it submits the next step. */
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { arrayTypes, type WebGpuBackend, type WebGpuBuffer } from "./webgpu-backend.ts";
@@ -17,9 +17,9 @@ export interface Loan {
   readonly release: () => void;
 }
 
-/** Submits in flight at most: enough to hide read-back latency (5 to 15 ms in Chrome), few enough to stop soon. */
+/** Most submits in flight: enough to hide read-back latency (5 to 15 ms in Chrome), few enough to stop soon. */
 const ringSize = 8;
-/** Larger downloads come one at a time. */
+/** A program with larger downloads has only one buffer. */
 const largestRingBytes = 1 << 16;
 
 export class Staging {
@@ -27,7 +27,7 @@ export class Staging {
   private readonly slots: { readonly buffer: WebGpuBuffer; free: Promise<void> }[] = [];
   private next = 0;
 
-  /** @param owned takes the buffers, which are the program's to free */
+  /** @param owned the program's list of buffers to free; the ring adds its own */
   constructor(
     private readonly backend: WebGpuBackend,
     private readonly sources: readonly Source[],
@@ -64,7 +64,7 @@ export class Staging {
     }
   }
 
-  /** What the copies brought, once the device has done them; then the buffer is free again. Rejected with `accepted`. */
+  /** Reads the copies once the device has done them, then releases the buffer. Rejects if `accepted` does. */
   readBack({ buffer, release }: Loan, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
     const result = buffer ? this.map(buffer, accepted).finally(release) : accepted.then(() => ({}));
     // The caller may never look at the result; a lost device is reported by the next run all the same.

@@ -19,7 +19,7 @@ import { refused, watched, type Refusal, type Watched } from "./refusal.ts";
 import { prepareProgram } from "./webgpu-program.ts";
 
 export class WebGpuBuffer implements DeviceBuffer {
-  /** What the device has against it, for whoever prepares a program with it. */
+  /** The device's error about it, thrown when a program is prepared with it. */
   refusal: Promise<Refusal | undefined> | undefined;
 
   constructor(
@@ -39,19 +39,19 @@ export interface WebGpuOptions {
   reason?: string;
   /** WGSL by path below `shaders/` to use instead of the package's own. */
   shaders?: Readonly<Record<string, string>>;
-  /** A device of the caller's instead of a new one. */
+  /** The caller's device, instead of a new one. */
   device?: GPUDevice;
-  /** What `calibrate` returned earlier, perhaps through JSON. */
+  /** The profile that `calibrate` returned earlier, possibly stored as JSON. */
   profile?: DeviceProfile;
 }
 
 export const arrayTypes = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 
 const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ } = bufferUsage;
-/** What buffers are for. */
+/** Usage flags of buffers, by purpose. */
 const usages = { data: STORAGE | UNIFORM | COPY_SRC | COPY_DST, params: UNIFORM | COPY_DST, reading: MAP_READ | COPY_DST } as const;
 
-/** Devices of backends that nobody holds any more. A lent one is never among them. */
+/** Destroys the devices of backends that nobody holds any more, except lent ones. */
 const dropped = new FinalizationRegistry<GPUDevice>((device) => device.destroy());
 
 export class WebGpuBackend implements Backend {
@@ -83,7 +83,9 @@ export class WebGpuBackend implements Backend {
     if (!this.lent) dropped.register(this, this.device, this);
   }
 
-  /** @throws RnnError `device` if there is none, or the lent one is lost; `option` if the lent one is no device */
+  /**
+   * @throws RnnError `device` if there is no device, or the lent one is lost; `option` if the lent object is no device
+   */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
     const { device } = options;
     if (!device) return new WebGpuBackend(await findDevice(), options);
@@ -93,7 +95,7 @@ export class WebGpuBackend implements Backend {
       { device, adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device", software: false },
       options,
     );
-    // A device that is lost already says so in the next microtask.
+    // A device that is lost already reports it in the next microtask.
     await Promise.resolve();
     backend.check();
     return backend;
@@ -126,7 +128,7 @@ export class WebGpuBackend implements Backend {
     return result;
   }
 
-  /** As createBuffer, but for calls that are watched already. */
+  /** Like createBuffer, for calls inside `watched`. */
   allocate(label: string, type: ElementType, length: number, use: keyof typeof usages, data?: ArrayLike<number>): WebGpuBuffer {
     const bytes = length * 4;
     for (const limit of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) {
@@ -158,7 +160,7 @@ export class WebGpuBackend implements Backend {
     );
   }
 
-  /** As write, but for calls that are watched already. */
+  /** Like write, for calls inside `watched`. */
   upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     const Type = arrayTypes[buffer.type];
     const array = reading("data", buffer.label, "data", () => {
@@ -231,32 +233,33 @@ export class WebGpuBackend implements Backend {
     this.destroy();
   }
 
-  /** Throws what went wrong on the device, if anything did since the backend was made. */
+  /** Throws the error of the device, if there was one since the backend was made. */
   check(): void {
     this.life.check();
   }
 
-  /** The same promise, rejected when the backend ends. */
+  /** The same promise, but rejected when the backend ends. */
   until<T>(promise: Promise<T>): Promise<T> {
     return this.life.until(promise);
   }
 
   /**
-   * What has been given to the device changes its memory, so that a refusal leaves nothing that can be relied on.
-   * @returns a promise that is rejected with the refusal
+   * Submitted calls change the device's memory. If the device refuses one, the contents are unknown and the backend
+   * ends.
+   * @returns a promise that rejects if the device refuses
    */
   submitted(what: string, { refusal }: Watched<unknown>): Promise<void> {
     const accepted = refusal.then((found) => {
       if (found) throw this.life.end("failed", refused(what, found));
     });
-    // Later calls throw it all the same.
+    // Later calls throw it anyway.
     accepted.catch(() => undefined);
     return accepted;
   }
 
   /**
-   * What the buffer holds once the device has done all that was submitted, and `accepted` it. A rejection that comes with
-   * a lost device becomes the typed error.
+   * The buffer's contents, once the device has accepted and done everything submitted. A rejection because of a lost
+   * device becomes an RnnError.
    */
   async mapForReading(buffer: WebGpuBuffer, accepted: Promise<void>): Promise<ArrayBuffer> {
     const mapped = this.nudge.until(buffer.gpu.mapAsync(mapMode.READ));
@@ -264,7 +267,7 @@ export class WebGpuBackend implements Backend {
     await this.until(accepted);
     try {
       await this.until(mapped);
-      // Firefox may lose the device between a mapping and its range.
+      // Firefox may lose the device between mapAsync and getMappedRange.
       return buffer.gpu.getMappedRange();
     } catch (cause) {
       this.check();

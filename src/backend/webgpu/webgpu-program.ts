@@ -1,4 +1,6 @@
-/** A recording made ready for a WebGPU device, and its encoding: one command buffer, as few passes as it allows. */
+/**
+ * A recording that is ready for a WebGPU device, and its encoding: one command buffer with as few passes as possible.
+ */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { planMemory } from "../../recording/lifetimes.ts";
@@ -12,13 +14,16 @@ import { refused, watched, type Refusal } from "./refusal.ts";
 import { Staging, type Loan } from "./staging.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
-/** A command with everything it needs made beforehand. Numbers are bytes. */
-type Step =
+/** A command with all its WebGPU objects. Numbers are bytes. */
+type PreparedCommand =
   | { kind: "dispatch"; pipeline: GPUComputePipeline; group: GPUBindGroup; paramsOffset: number; x: number; y: number; z: number }
   | { kind: "copy"; from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number }
   | { kind: "clear"; buffer: GPUBuffer; offset: number; bytes: number };
 
-/** @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it; nothing is left then */
+/**
+ * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it; then nothing
+ * stays allocated
+ */
 export async function prepareProgram(
   backend: WebGpuBackend,
   recording: Recording,
@@ -28,7 +33,7 @@ export async function prepareProgram(
   backend.check();
   const kernels = new Map<string, Kernel>();
   for (const command of recording.commands) if (command.kind === "dispatch") kernels.set(command.kernel.name, command.kernel);
-  // All at once: the browser compiles on several threads.
+  // Compile all at once, because the browser uses several threads.
   const made = await Promise.all([...kernels.values()].map(async (kernel) => [kernel.name, await backend.pipelines.get(kernel)] as const));
   backend.check();
   for (const external of externals.values()) checkHeld(external);
@@ -45,7 +50,7 @@ export async function prepareProgram(
   return program;
 }
 
-/** Buffers that the device has refused are freed, so that their owners make them anew. */
+/** Frees the buffers that the device refused, so that their owners create them again. */
 async function checkAccepted(
   backend: WebGpuBackend,
   externals: Iterable<WebGpuBuffer>,
@@ -74,12 +79,12 @@ class WebGpuProgram implements Program {
   private readonly inputs = new Map<string, WebGpuBuffer>();
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new Map<GPUBuffer, number>();
-  private readonly steps: Step[];
-  /** Without what is derived. */
-  private readonly repeated: Step[];
+  private readonly commands: PreparedCommand[];
+  /** The commands without the derived ones. */
+  private readonly repeated: PreparedCommand[];
   private readonly staging: Staging;
   private paramsGroup!: GPUBindGroup;
-  /** What derived buffers were made of. */
+  /** The moment for which the derived buffers are valid. */
   private moment: object | undefined;
   private freed = false;
 
@@ -94,15 +99,15 @@ class WebGpuProgram implements Program {
     try {
       this.allocate(externals, keepAll);
       const paramsOffsets = this.uploadParams();
-      this.steps = recording.commands.flatMap((command, i) => this.stepOf(command, paramsOffsets[i]));
-      this.repeated = this.steps.slice(recording.derived);
+      this.commands = recording.commands.flatMap((command, i) => this.prepared(command, paramsOffsets[i]));
+      this.repeated = this.commands.slice(recording.derived);
       this.staging = new Staging(
         backend,
         downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })),
         this.owned,
       );
     } catch (error) {
-      // Too large: what was made so far must not be lost to a second try with a smaller batch.
+      // It was too large. Free what was made so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
@@ -122,11 +127,11 @@ class WebGpuProgram implements Program {
       accepted = this.submit("run", inputs, (encoder) => {
         encodeFills(encoder, first);
         const again = moment !== undefined && moment === this.moment;
-        for (let i = 0; i < repeat; i++) this.encode(encoder, again || i > 0 ? this.repeated : this.steps);
+        for (let i = 0; i < repeat; i++) this.encode(encoder, again || i > 0 ? this.repeated : this.commands);
         this.staging.encode(encoder, loan);
       });
       this.moment = moment;
-      // What a refused run should have derived is not there.
+      // A refused run has not computed the derived buffers.
       accepted.catch(() => (this.moment = undefined));
     } catch (error) {
       loan.release();
@@ -138,10 +143,10 @@ class WebGpuProgram implements Program {
   async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
     const skipped = this.recording.commands.slice(0, first).filter((c) => c.kind === "download").length;
     const count = this.recording.commands.slice(first, last).filter((c) => c.kind !== "download").length;
-    await this.submit("slice", inputs, (encoder) => this.encode(encoder, this.steps.slice(first - skipped, first - skipped + count)));
+    await this.submit("slice", inputs, (encoder) => this.encode(encoder, this.commands.slice(first - skipped, first - skipped + count)));
   }
 
-  /** Gives the device inputs and commands in one go; rejected if it does not take them. */
+  /** Writes the inputs and submits the commands; rejects if the device refuses them. */
   private submit(
     label: string,
     inputs: Readonly<Record<string, NumericArray>>,
@@ -192,7 +197,10 @@ class WebGpuProgram implements Program {
     }
   }
 
-  /** Packs the params of all dispatches into one uniform buffer, equal blocks once; returns the offset per command. */
+  /**
+   * Packs the params of all dispatches into one uniform buffer, equal blocks only once. Returns the offset for each
+   * command.
+   */
   private uploadParams(): number[] {
     const blocks = new Map<string, number>();
     const offsets = this.recording.commands.map((command) => {
@@ -232,16 +240,16 @@ class WebGpuProgram implements Program {
     return offsets;
   }
 
-  private stepOf(command: Command, paramsOffset: number): Step[] {
+  private prepared(command: Command, paramsOffset: number): PreparedCommand[] {
     if (command.kind === "download") return [];
-    if (command.kind === "dispatch") return [this.dispatchStep(command, paramsOffset)];
+    if (command.kind === "dispatch") return [this.preparedDispatch(command, paramsOffset)];
     if (command.kind === "clear") return [{ kind: "clear", ...this.range(command.view) }];
     const from = this.range(command.from);
     const to = this.range(command.to);
     return [{ kind: "copy", from: from.buffer, fromOffset: from.offset, to: to.buffer, toOffset: to.offset, bytes: from.bytes }];
   }
 
-  private dispatchStep(command: Dispatch, paramsOffset: number): Step {
+  private preparedDispatch(command: Dispatch, paramsOffset: number): PreparedCommand {
     const { pipeline, layout } = this.pipelines.get(command.kernel.name)!;
     const [x, y, z] = command.kernel.workgroups(command.params);
     const most = this.backend.device.limits.maxComputeWorkgroupsPerDimension;
@@ -291,17 +299,18 @@ class WebGpuProgram implements Program {
     }
   }
 
-  private encode(encoder: GPUCommandEncoder, steps: readonly Step[]): void {
+  private encode(encoder: GPUCommandEncoder, commands: readonly PreparedCommand[]): void {
     let pass: GPUComputePassEncoder | undefined;
     let pipeline: GPUComputePipeline | undefined;
     let group: GPUBindGroup | undefined;
     let paramsOffset = -1;
-    for (const step of steps) {
-      if (step.kind !== "dispatch") {
+    for (const command of commands) {
+      if (command.kind !== "dispatch") {
         pass?.end();
         pass = undefined;
-        if (step.kind === "copy") encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
-        else encoder.clearBuffer(step.buffer, step.offset, step.bytes);
+        if (command.kind === "copy")
+          encoder.copyBufferToBuffer(command.from, command.fromOffset, command.to, command.toOffset, command.bytes);
+        else encoder.clearBuffer(command.buffer, command.offset, command.bytes);
         continue;
       }
       if (!pass) {
@@ -309,10 +318,10 @@ class WebGpuProgram implements Program {
         pipeline = group = undefined;
         paramsOffset = -1;
       }
-      if (step.pipeline !== pipeline) pass.setPipeline((pipeline = step.pipeline));
-      if (step.group !== group) pass.setBindGroup(0, (group = step.group));
-      if (step.paramsOffset !== paramsOffset) pass.setBindGroup(1, this.paramsGroup, [(paramsOffset = step.paramsOffset)]);
-      pass.dispatchWorkgroups(step.x, step.y, step.z);
+      if (command.pipeline !== pipeline) pass.setPipeline((pipeline = command.pipeline));
+      if (command.group !== group) pass.setBindGroup(0, (group = command.group));
+      if (command.paramsOffset !== paramsOffset) pass.setBindGroup(1, this.paramsGroup, [(paramsOffset = command.paramsOffset)]);
+      pass.dispatchWorkgroups(command.x, command.y, command.z);
       this.backend.counters.dispatches++;
     }
     pass?.end();
