@@ -18,7 +18,7 @@ export { Linear } from "./nn/linear.ts";
 export { Module, type LoadResult, type StateDict } from "./nn/module.ts";
 export { Parameter } from "./nn/parameter.ts";
 export type { Merge } from "./nn/merge.ts";
-export { GRU, LSTM, RNN } from "./recurrent/layer/built-in.ts";
+export { GRU, LSTM, RNN, SLSTM } from "./recurrent/layer/built-in.ts";
 export { MinGRU, MinLSTM, type MinimalLayerOptions } from "./recurrent/layer/minimal.ts";
 export { CustomRNN, defineCell, type CustomCell } from "./recurrent/layer/custom-cell.ts";
 export { LastStep } from "./recurrent/layer/last-step.ts";

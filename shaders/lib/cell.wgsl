@@ -1,3 +1,5 @@
 // What a cell hands to a strategy for one unit of one step; see src/recurrent/cells/cell.ts.
-struct CellForward { gates: Gates, h: f32, c: f32 }
-struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: f32 }
+struct CellForward { gates: Gates, h: f32, c: Memory }
+struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: Memory }
+// ∂L/∂h and ∂L/∂c that reach the step before.
+struct Carry { h: f32, c: Memory }

@@ -27,8 +27,9 @@ fn stepAt(lane: u32, i: u32) -> Step {
   let before = select(t, t + 1u, reversed) * size;
   let after = select(t + 1u, t, reversed) * size;
   let h = laneStart(lane, params.hBase + (params.T + 1u) * size) + select(params.hBase, 0u, reversed);
-  let c = laneStart(lane, (params.T + 1u) * size);
+  let c = laneStart(lane, (params.T + 1u) * size * memoryNumbers);
   return Step(
-    t, laneStart(lane, params.steps * size) + local * size, h + before, h + after, c + before, c + after,
+    t, laneStart(lane, params.steps * size) + local * size, h + before, h + after,
+    c + before * memoryNumbers, c + after * memoryNumbers,
     laneStart(lane, params.T * size) + t * size);
 }

@@ -9,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> carry: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> carry: array<Carry>;
 @group(0) @binding(6) var<storage, read_write> dRecurrent: array<PackedGates>;
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -17,31 +17,27 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 // [rows, threads]: at most [4, 256], for a cell of four gates 16 KiB, the least that every device has.
 var<workgroup> following: array<PackedGates, rows * threads>;
 
-struct Row { dRecurrent: PackedGates, carry: vec2<f32> }
+struct Row { dRecurrent: PackedGates, carry: Carry }
 
-fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: vec2<f32>, perUnit: Gates) -> Row {
+fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: Carry, perUnit: Gates) -> Row {
   if (row >= params.B) { return Row(); }
   let cell = row * params.H + unit;
   let at = step.gates + cell;
-  var dh = product + carried.x;
+  var dh = product + carried.h;
   // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
   if (!hasStep(row, step.t)) {
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
     if (hasGaps) { dh += dy[step.dy + cell]; }
-    return Row(PackedGates(), vec2(dh, carried.y));
+    return Row(PackedGates(), Carry(dh, carried.c));
   }
   dh += dy[step.dy + cell];
-  var cPrevious = 0.0;
-  var cCurrent = 0.0;
-  if (usesC) {
-    cPrevious = c[step.cPrevious + cell];
-    cCurrent = c[step.cCurrent + cell];
-  }
-  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, perUnit);
+  let cPrevious = loadMemory(step.cPrevious + cell);
+  let cCurrent = loadMemory(step.cCurrent + cell);
+  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.c, perUnit);
   gates[at] = packed(out.dGates);
   if (splitsRecurrentGradient) { dRecurrent[at] = packed(out.dRecurrent); }
-  return Row(packed(out.dRecurrent), vec2(out.dhPrevious, out.dcPrevious));
+  return Row(packed(out.dRecurrent), Carry(out.dhPrevious, out.dcPrevious));
 }
 
 fn carryAt(lane: u32, row: u32, unit: u32) -> u32 { return laneStart(lane, params.B * params.H) + row * params.H + unit; }
@@ -51,7 +47,7 @@ fn loadRow(lane: u32, row: u32, unit: u32) -> Row {
   return Row(PackedGates(), carry[carryAt(lane, row, unit)]);
 }
 
-fn storeCarry(lane: u32, row: u32, unit: u32, value: vec2<f32>) {
+fn storeCarry(lane: u32, row: u32, unit: u32, value: Carry) {
   if (row < params.B && unit < params.H) { carry[carryAt(lane, row, unit)] = value; }
 }
 
@@ -89,10 +85,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
       }
       if (i == params.steps) {
-        row0.carry.x += sum.x;
-        row1.carry.x += sum.y;
-        row2.carry.x += sum.z;
-        row3.carry.x += sum.w;
+        row0.carry.h += sum.x;
+        row1.carry.h += sum.y;
+        row2.carry.h += sum.z;
+        row3.carry.h += sum.w;
       } else {
         let step = stepAt(lane, params.steps - 1u - i);
         row0 = retreat(row, unit, step, sum.x, row0.carry, perUnit);

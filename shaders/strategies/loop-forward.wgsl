@@ -13,7 +13,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 // h of the four rows by unit, for even and for odd steps: with two copies one barrier a step is enough.
 var<workgroup> shared_h: array<vec4<f32>, 2u * threads>;
 
-struct State { h: f32, c: f32 }
+struct State { h: f32, c: Memory }
 
 // One row of one step, which is the same for all threads.
 fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUnit: Gates) -> State {
@@ -28,16 +28,14 @@ fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUn
     after = State(out.h, out.c);
   }
   h[step.hCurrent + cell] = after.h;
-  if (usesC) { c[step.cCurrent + cell] = after.c; }
+  storeMemory(step.cCurrent + cell, after.c);
   return after;
 }
 
 fn initial(row: u32, unit: u32, step: Step) -> State {
   if (row >= params.B || unit >= params.H) { return State(); }
   let cell = row * params.H + unit;
-  var cInitial = 0.0;
-  if (usesC) { cInitial = c[step.cPrevious + cell]; }
-  return State(h[step.hPrevious + cell], cInitial);
+  return State(h[step.hPrevious + cell], loadMemory(step.cPrevious + cell));
 }
 
 @compute @workgroup_size(threads)

@@ -8,7 +8,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(2) var<storage, read> h: array<f32>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> carry: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> carry: array<Carry>;
 @group(0) @binding(6) var<storage, read_write> dRecurrent: array<PackedGates>;
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -29,31 +29,27 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gat
   let cell = row * params.H + unit;
   let reach = laneStart(lane, params.B * params.H) + cell;
   let carried = carry[reach];
-  var dh = product + carried.x;
+  var dh = product + carried.h;
   if (params.tail != 0u) {
-    carry[reach] = vec2(dh, carried.y);
+    carry[reach] = Carry(dh, carried.c);
     return;
   }
   let at = step.gates + cell;
   // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
   if (!hasStep(row, step.t)) {
     if (hasGaps) { dh += outputGradient(lane, step, cell); }
-    carry[reach] = vec2(dh, carried.y);
+    carry[reach] = Carry(dh, carried.c);
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
     return;
   }
   dh += outputGradient(lane, step, cell);
-  var cPrevious = 0.0;
-  var cCurrent = 0.0;
-  if (usesC) {
-    cPrevious = c[step.cPrevious + cell];
-    cCurrent = c[step.cCurrent + cell];
-  }
-  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.y, perUnit);
+  let cPrevious = loadMemory(step.cPrevious + cell);
+  let cCurrent = loadMemory(step.cCurrent + cell);
+  let out = cellBackward(named(gates[at]), h[step.hPrevious + cell], h[step.hCurrent + cell], cPrevious, cCurrent, dh, carried.c, perUnit);
   gates[at] = packed(out.dGates);
   if (splitsRecurrentGradient) { dRecurrent[at] = packed(out.dRecurrent); }
-  carry[reach] = vec2(out.dhPrevious, out.dcPrevious);
+  carry[reach] = Carry(out.dhPrevious, out.dcPrevious);
 }
 
 @compute @workgroup_size(64)

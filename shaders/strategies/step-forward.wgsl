@@ -17,18 +17,17 @@ fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projecte
   // A row that has ended (or, in reverse, not begun) keeps its state.
   if (!hasStep(row, step.t)) {
     h[step.hCurrent + cell] = hPrevious;
-    if (usesC) { c[step.cCurrent + cell] = c[step.cPrevious + cell]; }
+    storeMemory(step.cCurrent + cell, loadMemory(step.cPrevious + cell));
     return;
   }
   let at = step.gates + cell;
-  var cPrevious = 0.0;
-  if (usesC) { cPrevious = c[step.cPrevious + cell]; }
+  let cPrevious = loadMemory(step.cPrevious + cell);
   var x = projected;
   if (!above) { x = gates[at]; }
   let out = cellForward(named(x), named(r), hPrevious, cPrevious, perUnit);
   gates[at] = packed(out.gates);
   h[step.hCurrent + cell] = out.h;
-  if (usesC) { c[step.cCurrent + cell] = out.c; }
+  storeMemory(step.cCurrent + cell, out.c);
 }
 
 @compute @workgroup_size(64)

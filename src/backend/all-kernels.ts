@@ -8,6 +8,7 @@ import { lstm, lstmCell } from "../recurrent/cells/lstm.ts";
 import { minGru, minGruCell } from "../recurrent/cells/min-gru.ts";
 import { minLstm, minLstmCell } from "../recurrent/cells/min-lstm.ts";
 import { rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
+import { slstmCell } from "../recurrent/cells/slstm.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import { dropout } from "../kernels/dropout.ts";
@@ -41,6 +42,8 @@ export const cells: readonly Cell[] = [
   lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }),
   lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
   lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
+  slstmCell("sigmoid"),
+  slstmCell("exponential"),
 ];
 export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
 /** Cells whose steps a scan can take together. */

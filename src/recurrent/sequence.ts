@@ -7,6 +7,7 @@
  * layers) and segments (parts of the sequence) are those of `kernels/lanes.ts`.
  */
 import { phasesOf, type Cell } from "./cells/cell.ts";
+import { memoryNumbers } from "./cells/memory.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
 import type { KernelForm } from "./kernels/recurrent-kernel.ts";
@@ -30,7 +31,8 @@ export interface Lane {
   readonly reverse: boolean;
   /** [B, H]; zeros if left out. */
   readonly initialH?: Variable;
-  readonly initialC?: Variable;
+  /** Of the other states, in the order of `Cell.states`. */
+  readonly initialMemory?: readonly (Variable | undefined)[];
 }
 
 export interface RecurrentOptions {
@@ -50,7 +52,7 @@ export interface RecurrentResult {
   readonly y: Variable;
   /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
-  readonly finalC?: Variable;
+  readonly finalMemory: readonly Variable[];
 }
 
 /** Whether `layers` layers of one direction, with nothing between them, share their dispatches. */
@@ -111,8 +113,11 @@ class RecurrentOp {
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);
+    const states = memoryNumbers(cell);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
-    this.c = cell.usesC ? laneBuffer(recording, `${label}.c`, count, [T + 1, B, H]).whole : recording.buffer(`${label}.c.unused`, [1]);
+    this.c = cell.usesC
+      ? laneBuffer(recording, `${label}.c`, count, [T + 1, ...(states > 1 ? [states] : []), B, H]).whole
+      : recording.buffer(`${label}.c.unused`, [1]);
     const { weightRows } = this.recurrence;
     const matrices = stacked ? 2 * count - 1 : count;
     this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
@@ -211,9 +216,11 @@ class RecurrentOp {
     return subview(this.h, hStart(lane, this.whole) + slot * B * H, [B, H]);
   }
 
-  private cSlot(lane: number, slot: number): View {
+  /** The slot of a state besides h. */
+  private memorySlot(lane: number, slot: number, state: number): View {
     const { B, H } = this.whole;
-    return subview(this.c, cStart(lane, this.whole) + slot * B * H, [B, H]);
+    const states = memoryNumbers(this.options.cell);
+    return subview(this.c, cStart(lane, this.whole, states) + (slot * states + state) * B * H, [B, H]);
   }
 
   record(): RecurrentResult[] {
@@ -223,11 +230,10 @@ class RecurrentOp {
       whole: { T, B, H, lanes: count },
       options: { cell, stacked },
     } = this;
-    const { hasMemory } = cell;
-    this.lanes.forEach(({ reverse, initialH, initialC }, n) => {
+    this.lanes.forEach(({ reverse, initialH, initialMemory }, n) => {
       const first = reverse ? T : 0;
       setFirst(recording, initialH, this.hSlot(n, first));
-      if (hasMemory) setFirst(recording, initialC, this.cSlot(n, first));
+      cell.states.forEach((_, s) => setFirst(recording, initialMemory?.[s], this.memorySlot(n, first, s)));
     });
     this.recurrence.begin?.(this.h);
     const computed = this.segments.map((part) => this.compute("gates", part));
@@ -236,10 +242,10 @@ class RecurrentOp {
       // What is below a stacked layer is the first one's input.
       const sources = [
         this.x,
-        ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialC }) => [
+        ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialMemory = [] }) => [
           ...(Object.values({ ...weights, ...gains }) as (Variable | undefined)[]),
           initialH,
-          initialC,
+          ...initialMemory,
         ]),
       ];
       const last = lane.reverse ? 0 : T;
@@ -247,10 +253,10 @@ class RecurrentOp {
       return {
         y: tape.result(`${lane.label}.y`, [T, B, H], sources, outputs, dy?.of(n)),
         finalH: tape.result(`${lane.label}.final.h`, [B, H], sources, this.hSlot(n, last)),
-        finalC: hasMemory ? tape.result(`${lane.label}.final.c`, [B, H], sources, this.cSlot(n, last)) : undefined,
+        finalMemory: cell.states.map((name, s) => tape.result(`${lane.label}.final.${name}`, [B, H], sources, this.memorySlot(n, last, s))),
       };
     });
-    const outputs = results.flatMap(({ y, finalH, finalC }) => (finalC ? [y, finalH, finalC] : [y, finalH]));
+    const outputs = results.flatMap(({ y, finalH, finalMemory }) => [y, finalH, ...finalMemory]);
     tape.record(outputs, () => this.differentiate(computed, results, dy));
     return results;
   }
@@ -311,13 +317,14 @@ class RecurrentOp {
     } = this;
     const carry = laneBuffer(recording, `${this.label}.carry`, count, recurrence.carry.shape, recurrence.carry.width);
     recording.clearFirst(carry.whole);
-    results.forEach(({ finalH, finalC }, n) =>
-      [finalH, finalC].forEach((final, half) => {
-        if (final?.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: 2, toOffset: half });
+    const { width } = recurrence.carry;
+    results.forEach(({ finalH, finalMemory }, n) =>
+      [finalH, ...finalMemory].forEach((final, state) => {
+        if (final.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: width, toOffset: state });
       }),
     );
     const cotangents = { weights: this.packed("backward"), dy: this.outputGradient(results, dy), carry: carry.whole };
-    const wantsInitial = lanes.some(({ initialH, initialC }) => [initialH, initialC].some((v) => v?.needsGradient));
+    const wantsInitial = lanes.some(({ initialH, initialMemory = [] }) => [initialH, ...initialMemory].some((v) => v?.needsGradient));
     for (let s = computed.length - 1; s >= 0; s--) {
       const { lane: gatesOf, saved, restore: _, ...buffers } = computed[s].restore?.() ?? computed[s];
       const { segment } = buffers;
@@ -336,11 +343,11 @@ class RecurrentOp {
     for (const input of this.inputs) input.finish();
     recurrence.finish?.(tape, carry.whole);
     // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
-    lanes.forEach(({ initialH, initialC }, n) =>
-      [initialH, initialC].forEach((initial, half) => {
+    lanes.forEach(({ initialH, initialMemory = [] }, n) =>
+      [initialH, ...initialMemory].forEach((initial, state) => {
         if (!initial?.needsGradient) return;
         const { view, accumulate } = tape.share(initial);
-        copyElements(recording, carry.of(n), view, B * H, { from: 2, fromOffset: half, accumulate });
+        copyElements(recording, carry.of(n), view, B * H, { from: width, fromOffset: state, accumulate });
       }),
     );
   }

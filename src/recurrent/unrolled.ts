@@ -10,7 +10,7 @@ import type { Tape, Variable } from "../ops/tape.ts";
 export interface LaneStates {
   readonly label: string;
   readonly h: Variable[];
-  /** None if the cell has no memory. */
+  /** Of the first state besides h; none if there is no other. */
   readonly c: Variable[];
 }
 
@@ -63,19 +63,22 @@ function unrolledLane(
   const H = lane.weights.inputWeight.shape[0] / cell.gateNames.length;
   const zero = (): Variable =>
     tape.leaf(`${lane.label}.zero`, tape.recording.buffer(`${lane.label}.zero`, [B, H], "constant"), { needsGradient: true });
-  const states: LaneStates = { label: lane.label, h: [lane.initialH ?? zero()], c: cell.hasMemory ? [lane.initialC ?? zero()] : [] };
+  const states: LaneStates = { label: lane.label, h: [lane.initialH ?? zero()], c: [] };
+  let memory: readonly Variable[] = cell.states.map((_, s) => lane.initialMemory?.[s] ?? zero());
+  states.c.push(...memory.slice(0, 1));
   let [h] = states.h;
-  let c: Variable | undefined = states.c[0];
   for (let i = 0; i < T; i++) {
     const t = lane.reverse ? T - 1 - i : i;
-    const [{ finalH, finalC }] = recurrent(tape, lane.label, steps[t], [{ ...lane, reverse: false, initialH: h, initialC: c }], {
-      cell,
-      regularization,
-      lengths: present[t],
-    });
-    [h, c] = [finalH, finalC];
+    const [{ finalH, finalMemory }] = recurrent(
+      tape,
+      lane.label,
+      steps[t],
+      [{ ...lane, reverse: false, initialH: h, initialMemory: memory }],
+      { cell, regularization, lengths: present[t] },
+    );
+    [h, memory] = [finalH, finalMemory];
     states.h[t + 1] = h;
-    if (c) states.c[t + 1] = c;
+    if (memory.length > 0) states.c[t + 1] = memory[0];
   }
   collect(states);
   return {
@@ -86,6 +89,6 @@ function unrolledLane(
       0,
     ),
     finalH: h,
-    finalC: c,
+    finalMemory: memory,
   };
 }

@@ -50,7 +50,7 @@ const cell = () => ({
   name: "leak",
   gateNames: ["a"],
   wgsl: "fn forward() {} fn backward() {}",
-  hasMemory: false,
+  states: [],
   usesC: false,
   splitsRecurrentGradient: false,
   forward: ([x]: number[], [r]: number[]) => ({ gates: [x + r], h: x + r, c: 0 }),

@@ -2,6 +2,7 @@
 // different lengths and rows with gaps, both directions, and gradients of the loss Σ h_t·dy_t + h_N·dh_N + c_N·dc_N.
 import { describe, expect, it } from "vitest";
 import { phasesOf, type Cell } from "../../src/recurrent/cells/cell.ts";
+import { carryNumbers, memoryNumbers } from "../../src/recurrent/cells/memory.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { gatesSeeing, perUnitGradient } from "../../src/recurrent/kernels/per-unit-gradient.ts";
 import { lengthsOfMask } from "../../src/recurrent/kernels/lanes.ts";
@@ -32,6 +33,9 @@ interface Inputs {
   c0: Float64Array;
 }
 
+/** Initial states besides h; several may be divided by, and are above 0. */
+const memoryOf = (cell: Cell): Float64Array => numbers(memoryNumbers(cell) * B * H).map((v) => (memoryNumbers(cell) > 1 ? 1 + v / 2 : v));
+
 const segmentOf = (reverse: boolean) => ({ lanes: 1, T, B, H, reverse: reverse ? 1 : 0, hBase: 0, first: 0, steps: T });
 const stepsOf = (reverse: boolean) =>
   Array.from({ length: T }, (_, i) =>
@@ -41,10 +45,11 @@ const stepsOf = (reverse: boolean) =>
 function forward(cell: Cell, reverse: boolean, rows: Rows, { x, weights, bias, perUnit, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
-  const c = new Float64Array((T + 1) * B * H);
+  const S = memoryNumbers(cell);
+  const c = new Float64Array((T + 1) * S * B * H);
   const first = reverse ? T : 0;
   h.set(h0, first * B * H);
-  if (cell.hasMemory) c.set(c0, first * B * H);
+  if (cell.states.length > 0) c.set(c0, first * S * B * H);
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
   const withBias = Float64Array.of(...weights, ...bias, ...perUnit);
   for (let i = 0; i < T; i++) {
@@ -68,8 +73,8 @@ function lossOf(
   }
   for (let i = 0; i < B * H; i++) {
     loss += h[last + i] * cotangents.dhN[i];
-    if (cell.hasMemory) loss += c[last + i] * cotangents.dcN[i];
   }
+  if (cell.states.length > 0) cotangents.dcN.forEach((d, i) => (loss += c[last * memoryNumbers(cell) + i] * d));
   return loss;
 }
 
@@ -83,9 +88,12 @@ function backward(
 ): Inputs {
   const G = cell.gateNames.length;
   const { gates, h, c } = forward(cell, reverse, rows, inputs);
-  const carry = new Float64Array(B * H * 2);
-  dhN.forEach((d, i) => (carry[i * 2] = d));
-  if (cell.hasMemory) dcN.forEach((d, i) => (carry[i * 2 + 1] = d));
+  const width = carryNumbers(cell);
+  const carry = new Float64Array(B * H * width);
+  dhN.forEach((d, i) => (carry[i * width] = d));
+  // By state in c, by unit in the carry.
+  const placeOf = (i: number): number => (i % (B * H)) * width + 1 + Math.floor(i / (B * H));
+  if (cell.states.length > 0) dcN.forEach((d, i) => (carry[placeOf(i)] = d));
   // The backward kernels want [k, j, g] from unit j to the gates of unit k.
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
@@ -101,8 +109,8 @@ function backward(
     weights: new Float64Array(H * H * G),
     bias: new Float64Array(H * G),
     perUnit: new Float64Array(H * G),
-    h0: carry.filter((_, i) => i % 2 === 0),
-    c0: cell.hasMemory ? carry.filter((_, i) => i % 2 === 1) : new Float64Array(B * H),
+    h0: carry.filter((_, i) => i % width === 0),
+    c0: cell.states.length > 0 ? dcN.map((_, i) => carry[placeOf(i)]) : new Float64Array(B * H),
   };
   for (const { t, previousSlot, currentSlot } of steps) {
     if (cell.perUnit) {
@@ -143,9 +151,9 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       bias: numbers(H * G),
       perUnit: numbers(H * G),
       h0: numbers(B * H),
-      c0: numbers(B * H),
+      c0: memoryOf(cell),
     };
-    const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) };
+    const cotangents = { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(memoryNumbers(cell) * B * H) };
     const found = backward(cell, reverse, rows, inputs, cotangents);
     const epsilon = 1e-6;
     for (const name of ["x", "weights", "bias", "perUnit", "h0", "c0"] as const) {
@@ -172,9 +180,13 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       bias: numbers(H * G),
       perUnit: numbers(H * G),
       h0: numbers(B * H),
-      c0: numbers(B * H),
+      c0: memoryOf(cell),
     };
-    const { x } = backward(cell, false, "lengths", inputs, { dy: numbers(T * B * H), dhN: numbers(B * H), dcN: numbers(B * H) });
+    const { x } = backward(cell, false, "lengths", inputs, {
+      dy: numbers(T * B * H),
+      dhN: numbers(B * H),
+      dcN: numbers(memoryNumbers(cell) * B * H),
+    });
     const used = (i: number): boolean => Math.floor(i / (B * H * G)) < lengths[Math.floor(i / (H * G)) % B];
     expect([...x].findIndex((d, i) => !used(i) && d !== 0)).toBe(-1);
     const { gateNames, parameterGates = gateNames } = cell;
@@ -192,12 +204,12 @@ describe.each([...cells, ...twoPhaseCells].map((cell) => [cell.name, cell] as co
       bias: numbers(H * G),
       perUnit: numbers(H * G),
       h0: numbers(B * H),
-      c0: numbers(B * H),
+      c0: memoryOf(cell),
     };
     const { x, weights, bias, perUnit } = backward(cell, false, "lengths", inputs, {
       dy: numbers(T * B * H),
       dhN: numbers(B * H),
-      dcN: numbers(B * H),
+      dcN: numbers(memoryNumbers(cell) * B * H),
     });
     for (const gradient of [x, weights, bias, perUnit])
       expect(gradient.some((d, i) => d !== 0 && !parameterGates.includes(gateNames[i % G]))).toBe(false);

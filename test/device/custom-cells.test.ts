@@ -10,7 +10,7 @@ const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
 const lstmLike: CustomCell = {
   name: "long-memory",
   gateNames: ["i", "f", "g", "o"],
-  hasMemory: true,
+  states: ["c"],
   forward(x, r, _hPrevious, cPrevious) {
     const [i, f, g, o] = [sigma(x[0] + r[0]), sigma(x[1] + r[1]), Math.tanh(x[2] + r[2]), sigma(x[3] + r[3])];
     const c = f * cPrevious + i * g;
@@ -111,7 +111,7 @@ describe("a cell of one's own", () => {
   });
 
   it("whose WGSL says something else is found by verify", async () => {
-    const cell = defineCell({ ...leaky, wgsl: leaky.wgsl.replace("1.0 - gates.a * gates.a", "1.0 - gates.a") });
+    const cell = defineCell({ ...leaky, wgsl: leaky.wgsl!.replace("1.0 - gates.a * gates.a", "1.0 - gates.a") });
     expect(
       (await verify(new CustomRNN(cell, I, H, { seed: 1 }), { input: tensor([T, B, I], 2) }, { backend: await backend("webgpu") })).passed,
     ).toBe(false);
@@ -138,8 +138,8 @@ describe("a cell of one's own", () => {
     ["no forward", () => defineCell(wrong({ forward: undefined })), /^defineCell: forward must be a function, got undefined/],
     [
       "a memory that is not c",
-      () => defineCell(wrong({ hasMemory: true, usesC: false })),
-      'defineCell: "leaky" has a memory, which is c; usesC must not be false',
+      () => defineCell(wrong({ states: ["c"], usesC: false })),
+      'defineCell: "leaky" has states, which are in c; usesC must not be false',
     ],
     [
       "too few gates",
@@ -177,7 +177,7 @@ describe("a cell of one's own", () => {
             },
           }),
         ),
-      'defineCell: forward of "leaky" must not read cPrevious, which is no state without hasMemory: true',
+      'defineCell: forward of "leaky" must not read cPrevious, which is no state; name it in states',
     ],
     [
       "no result",

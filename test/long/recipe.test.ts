@@ -15,7 +15,7 @@ export const leaky: Cell = {
   name: "leaky",
   shader: "leaky",
   gateNames: ["n"],
-  hasMemory: false,
+  states: [],
   usesC: false,
   splitsRecurrentGradient: false,
 };

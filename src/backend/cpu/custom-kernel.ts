@@ -3,6 +3,7 @@
  * twin's functions.
  */
 import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
+import { memoryNumbers } from "../../recurrent/cells/memory.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
@@ -27,7 +28,7 @@ function forwardStep(
 ): () => void {
   const { B, H } = segment;
   const G = cell.gateNames.length;
-  const step = stepAt(segment, lane, i);
+  const step = stepAt(segment, lane, i, memoryNumbers(cell));
   const weights = at.weights + 4 * G * forwardMatrix(cell, lane, H);
   const width = H * G;
   const recurrent = work.array(B * width);
@@ -71,7 +72,7 @@ function backwardStep(
 ): () => void {
   const { B, H, steps } = segment;
   const G = cell.gateNames.length;
-  const step = stepAt(segment, lane, i);
+  const step = stepAt(segment, lane, i, memoryNumbers(cell));
   const from = tail ? step.gates : i + 1 < steps ? stepAt(segment, lane, i + 1).gates : undefined;
   const following = cell.splitsRecurrentGradient ? at.dRecurrent : at.gates;
   const weights = at.weights + 4 * G * backwardMatrix(cell, lane, H);
@@ -86,7 +87,7 @@ function backwardStep(
         }));
   return () => {
     for (const piece of multiply) piece();
-    if (tail) addToCarry(arrays.carry, segment, lane, product);
+    if (tail) addToCarry(cell, arrays.carry, segment, lane, product);
     else backwardUnits(cell, arrays, segment, lane, step, product, dy);
   };
 }

@@ -2,6 +2,7 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
+import { memoryNumbers } from "../../recurrent/cells/memory.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
@@ -30,13 +31,15 @@ const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? rec
 /** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
+  const memories = memoryNumbers(kernel.recurrent!.cell);
   const all: Record<string, NumericArray> = {
     gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1),
     weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare),
-    c: floats(laneStart(lanes, (T + 1) * B * H) + spare),
+    // Several states may be divided by.
+    c: floats(laneStart(lanes, (T + 1) * B * H * memories) + spare, ...(memories > 1 ? [0.3, 1.5] : [])),
     dy: floats(laneStart(lanes, T * B * H)),
-    carry: floats((laneStart(lanes, B * H) + spare) * 2),
+    carry: floats((laneStart(lanes, B * H) + spare) * (memories + 1)),
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
     lengths,
   };

@@ -121,5 +121,11 @@ export class Pipelines {
 }
 
 function missing(path: string): never {
+  if (path.startsWith("cells/"))
+    throw new RnnError(
+      "option",
+      "createBackend",
+      `the cell "${path.slice(6).split("#")[0]}" has no WGSL, which WebGPU needs: give defineCell its wgsl, or run it with createBackend("cpu")`,
+    );
   throw new RnnError("device", "shaders", `no shader file "${path}"`);
 }

@@ -3,22 +3,22 @@
 /** The G gate values of one unit, in the order of the cell's gateNames. */
 export type Gates = readonly number[];
 
-export interface CellForward {
+export interface CellForward<M = number> {
   /** Activated gates, kept for the backward pass. */
   gates: Gates;
   h: number;
-  /** The unit's second value: LSTM its memory c_t; GRU the recurrent half of its candidate; else 0. */
-  c: number;
+  /** The unit's memory, of an LSTM c_t; or one more number for the backward pass, of a GRU the recurrent half of its candidate; else 0. */
+  c: M;
 }
 
-export interface CellBackward {
+export interface CellBackward<M = number> {
   /** ∂L/∂(pre-activations on the input side), G values. */
   dGates: Gates;
   /** ∂L/∂(pre-activations on the recurrent side), G values; the same as dGates but for GRU. */
   dRecurrent: Gates;
   /** What reaches ∂L/∂h_{t-1} unit by unit, apart from the recurrent product. */
   dhPrevious: number;
-  dcPrevious: number;
+  dcPrevious: M;
 }
 
 /** The way from an LSTM's memory to h, for norms that stand in it. */
@@ -31,15 +31,15 @@ export interface ReadOut {
   gatesBackward(gates: Gates, cPrevious: number, dOutput: number, dcTotal: number, perUnit: Gates): CellBackward;
 }
 
-/** Of a cell with one recurrent product a step. */
-export interface CellArithmetic {
+/** Of a cell with one recurrent product a step; M is what a unit keeps besides h (see `memory.ts`). */
+export interface CellArithmetic<M = number> {
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
    * @param r recurrent-side pre-activations U·h_{t-1} + b_hh, G values
    * @param perUnit the unit's own parameters, G values; zeros for a cell without them
    */
-  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: number, perUnit: Gates): CellForward;
-  backward(gates: Gates, hPrevious: number, h: number, cPrevious: number, c: number, dh: number, dc: number, perUnit: Gates): CellBackward;
+  forward(x: Gates, r: Gates, hPrevious: number, cPrevious: M, perUnit: Gates): CellForward<M>;
+  backward(gates: Gates, hPrevious: number, h: number, cPrevious: M, c: M, dh: number, dc: M, perUnit: Gates): CellBackward<M>;
   /** What activated gates make of the state before: h_t, and c_t of a cell with memory. */
   stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
   readonly readOut?: ReadOut;

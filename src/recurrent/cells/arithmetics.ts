@@ -6,21 +6,25 @@ import { gruArithmetic } from "./gru.twin.ts";
 import { lstmArithmetic } from "./lstm.twin.ts";
 import { minGruArithmetic } from "./min-gru.twin.ts";
 import { minLstmArithmetic } from "./min-lstm.twin.ts";
+import type { Memory } from "./memory.ts";
 import { rnnArithmetic } from "./rnn.twin.ts";
+import { slstmArithmetic } from "./slstm.twin.ts";
 
-const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic>> = {
+const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic<Memory>>> = {
   rnn: rnnArithmetic,
   gru: gruArithmetic,
   lstm: lstmArithmetic,
   "min-gru": minGruArithmetic,
   "min-lstm": minLstmArithmetic,
+  slstm: slstmArithmetic,
 };
 const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = {
   "gru-reset-before": gruResetBeforeArithmetic,
 };
 
 /** Of a cell with one product a step. */
-export const arithmeticOf = ({ shader, constants = {}, own }: Cell): CellArithmetic => own?.arithmetic ?? onePhase[shader](constants);
+export const arithmeticOf = ({ shader, constants = {}, own }: Cell): CellArithmetic<Memory> =>
+  own?.arithmetic ?? onePhase[shader](constants);
 
 /** Of a cell with two. */
 export const twoPhaseArithmeticOf = ({ shader, constants = {} }: Cell): TwoPhaseArithmetic => twoPhase[shader](constants);

@@ -4,6 +4,7 @@
  * Gates of one unit lie side by side, in the order of `gateNames`.
  */
 import type { CellArithmetic } from "./arithmetic.ts";
+import type { Memory } from "./memory.ts";
 
 /** Weights from a unit's c to its own gates. */
 export interface PerUnit {
@@ -23,9 +24,9 @@ export interface Cell {
   readonly gateNames: readonly string[];
   /** Those of a variant that have parameters, in the order of a file's rows (default: all); the others' are zeros on the device. */
   readonly parameterGates?: readonly string[];
-  /** Whether c is a state carried from step to step (LSTM) rather than a by-product. */
-  readonly hasMemory: boolean;
-  /** Whether the buffer c is used at all: for a memory, a by-product, or the operand of a second product. */
+  /** States besides h that go from step to step, by name; they share the buffer c. */
+  readonly states: readonly string[];
+  /** Whether the buffer c is used at all: for these states, a by-product, or the operand of a second product. */
   readonly usesC: boolean;
   /** Whether dRecurrent differs from dGates and needs a buffer of its own. */
   readonly splitsRecurrentGradient: boolean;
@@ -49,8 +50,8 @@ export interface Cell {
   readonly isLinear?: boolean;
   /** Whether h is read out of the memory, which is normalised on that way where the layer is (`readOut` of the arithmetic). */
   readonly hasReadOut?: boolean;
-  /** Of a cell that the user has defined: what the package's cells have in files. */
-  readonly own?: { readonly wgsl: string; readonly arithmetic: CellArithmetic };
+  /** Of a cell that the user has defined: what the package's cells have in files. Without WGSL it runs on the CPU only. */
+  readonly own?: { readonly wgsl: string | undefined; readonly arithmetic: CellArithmetic<Memory> };
 }
 
 /** Recurrent products of a step, each of which needs what the one before made. */

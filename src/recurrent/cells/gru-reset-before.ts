@@ -13,7 +13,7 @@ export function gruResetBeforeCell(updateGate: UpdateGate): Cell {
     shader: "gru-reset-before",
     constants: { updateSign: sign },
     gateNames: ["r", "z", "n"],
-    hasMemory: false,
+    states: [],
     usesC: true,
     splitsRecurrentGradient: false,
     gatePhases: [0, 0, 1],

@@ -20,7 +20,7 @@ export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: Upd
     constants: { hasReset: reset ? 1 : 0, updateSign: sign },
     gateNames: ["r", "z", "n"],
     parameterGates: reset ? undefined : ["z", "n"],
-    hasMemory: false,
+    states: [],
     usesC: true,
     splitsRecurrentGradient: true,
     // As Ba et al. (2016) have it: the gates together, the candidate by itself.

@@ -34,7 +34,7 @@ export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVarian
     },
     gateNames: ["i", "f", "g", "o"],
     parameterGates: forgetGate === "gate" ? undefined : ["i", "g", "o"],
-    hasMemory: true,
+    states: ["c"],
     usesC: true,
     splitsRecurrentGradient: false,
     perUnit: peepholes ? { parameter: "weight_ch", sees: { i: "before", f: "before", o: "after" } } : undefined,

@@ -15,7 +15,7 @@ export const minGruCell = (candidate: Candidate): Cell => ({
   shader: "min-gru",
   constants: { positiveCandidate: candidate === "positive" ? 1 : 0 },
   gateNames: ["z", "n"],
-  hasMemory: false,
+  states: [],
   usesC: false,
   splitsRecurrentGradient: false,
   hasStateOf: true,

@@ -10,7 +10,7 @@ export const minLstmCell = (candidate: Candidate): Cell => ({
   shader: "min-lstm",
   constants: { positiveCandidate: candidate === "positive" ? 1 : 0 },
   gateNames: ["f", "i", "g"],
-  hasMemory: false,
+  states: [],
   usesC: false,
   splitsRecurrentGradient: false,
   hasStateOf: true,

@@ -7,7 +7,7 @@ export function rnnCell(nonlinearity: "tanh" | "relu"): Cell {
     shader: "rnn",
     constants: { relu: nonlinearity === "relu" ? 1 : 0 },
     gateNames: ["h"],
-    hasMemory: false,
+    states: [],
     usesC: false,
     splitsRecurrentGradient: false,
     hasStateOf: true,

@@ -4,6 +4,7 @@
  * it from here, and their WGSL holds their arithmetic only. No other WGSL is made from strings.
  */
 import type { Cell } from "../cells/cell.ts";
+import { memoryNumbers } from "../cells/memory.ts";
 
 /** The path by which `Kernel.sources` names this text. */
 export const structsPath = "cell-structs";
@@ -15,9 +16,11 @@ const letters = ["x", "y", "z", "w"];
  * - `PackedGates`: the same as they lie in buffers, so that one load fetches them; three numbers are no vector there, which
  *   would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
  * - `HalfGates`: two to a word.
+ * - `Memory`: what a unit keeps besides h: one number, or several by name. `loadMemory` and, in a forward pass,
+ *   `storeMemory` find them in c, a plane of [B, H] for each.
  */
-export function cellStructs(cell: Cell): string {
-  const { gateNames: names, gatePhases, hasMemory, usesC, splitsRecurrentGradient, perUnit } = cell;
+export function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
+  const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit } = cell;
   const G = names.length;
   const isVector = G !== 3;
   // The member of packed gates that holds gate i.
@@ -36,13 +39,16 @@ export function cellStructs(cell: Cell): string {
     `const perUnitRows = ${perUnit ? 1 : 0}u;`,
     `const splitsRecurrentGradient = ${splitsRecurrentGradient};`,
     `const usesC = ${usesC};`,
-    `const hasMemory = ${hasMemory};`,
+    `const hasMemory = ${states.length > 0};`,
+    `const memoryNumbers = ${memoryNumbers(cell)}u;`,
+    memoryStruct(cell),
   ];
   const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
   const product = (i: number): string => `d${part(i)} * w${part(i)}`;
   if (!gatePhases) {
     return [
       ...lines,
+      ...memoryAccess(cell, pass),
       `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
       `fn dotGates(d: PackedGates, w: PackedGates) -> f32 { return ${list(product, " + ")}; }`,
     ].join("\n");
@@ -69,4 +75,17 @@ export function cellStructs(cell: Cell): string {
       .map((i) => `gates[at]${part(i)} = d.${names[i]};`)
       .join(" ")} }`,
   ].join("\n");
+}
+
+const memoryStruct = ({ states }: Cell): string =>
+  states.length > 1 ? `struct Memory { ${states.map((name) => `${name}: f32`).join(", ")} }` : "alias Memory = f32;";
+
+/** How kernels with one recurrent product find a unit's memory. In a backward pass c may only be read. */
+function memoryAccess({ states, usesC }: Cell, pass: "forward" | "backward"): string[] {
+  const plane = (s: number): string => `c[at${s === 0 ? "" : ` + ${s}u * params.B * params.H`}]`;
+  const several = states.length > 1;
+  const loaded = several ? `Memory(${states.map((_, s) => plane(s)).join(", ")})` : usesC ? plane(0) : "0.0";
+  const stored = several ? states.map((name, s) => `${plane(s)} = memory.${name};`).join(" ") : usesC ? `${plane(0)} = memory;` : "";
+  const load = `fn loadMemory(at: u32) -> Memory { return ${loaded}; }`;
+  return pass === "forward" ? [load, `fn storeMemory(at: u32, memory: Memory) { ${stored} }`] : [load];
 }

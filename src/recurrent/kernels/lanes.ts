@@ -70,28 +70,29 @@ export const isReversed = (reverse: number, lane: number): boolean => ((reverse 
 export const hSize = ({ T, B, H, hBase }: Pick<Segment, "T" | "B" | "H" | "hBase">): number => hBase + (T + 1) * B * H;
 export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "hBase" | "reverse">): number =>
   laneStart(lane, hSize(segment)) + (isReversed(segment.reverse, lane) ? 0 : segment.hBase);
-export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">): number => laneStart(lane, (T + 1) * B * H);
+export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">, memories = 1): number =>
+  laneStart(lane, (T + 1) * B * H * memories);
 
 /** The step of a segment that is first in time; `first` is the one that is computed first. */
 export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number =>
   isReversed(reverse, lane) ? T - first - steps : first;
 
-/** The i-th step of the segment, in the order of computation. */
-export function stepAt(segment: Segment, lane: number, i: number): Step {
+/** The i-th step of the segment, in the order of computation; `memories` are the numbers of a unit in a slot of c. */
+export function stepAt(segment: Segment, lane: number, i: number, memories = 1): Step {
   const { T, B, H, reverse, first, steps } = segment;
   const size = B * H;
   const reversed = isReversed(reverse, lane);
   const t = reversed ? T - 1 - first - i : first + i;
   const [before, after] = reversed ? [(t + 1) * size, t * size] : [t * size, (t + 1) * size];
   const h = hStart(lane, segment);
-  const c = cStart(lane, segment);
+  const c = cStart(lane, segment, memories);
   return {
     t,
     gates: laneStart(lane, steps * size) + (reversed ? steps - 1 - i : i) * size,
     hPrevious: h + before,
     hCurrent: h + after,
-    cPrevious: c + before,
-    cCurrent: c + after,
+    cPrevious: c + before * memories,
+    cCurrent: c + after * memories,
     dy: laneStart(lane, T * size) + t * size,
   };
 }

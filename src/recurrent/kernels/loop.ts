@@ -34,7 +34,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
   name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: cellSources(cell, `loop-${pass}`, form),
-  texts: cellTexts(cell),
+  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });
@@ -55,7 +55,7 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
   name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
-  texts: cellTexts(cell),
+  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });

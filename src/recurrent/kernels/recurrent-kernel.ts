@@ -48,9 +48,9 @@ export const withWeights = <B extends { readonly weights: Binding }>(bindings: B
 export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
 
 /** The cell's WGSL that is in no file of the package; see `Kernel`. */
-export const cellTexts = (cell: Cell): Record<string, string> => ({
-  [structsPath]: cellStructs(cell),
-  ...(cell.own && { [`cells/${cell.shader}`]: cell.own.wgsl }),
+export const cellTexts = (cell: Cell, pass: RecurrentParts["pass"]): Record<string, string> => ({
+  [structsPath]: cellStructs(cell, pass),
+  ...(cell.own?.wgsl !== undefined && { [`cells/${cell.shader}`]: cell.own.wgsl }),
 });
 
 /** Rows of weights that the cell has by unit. */

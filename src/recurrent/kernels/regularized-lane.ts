@@ -24,7 +24,8 @@ export class LaneSteps {
   ) {
     const { H } = p;
     this.G = cell.gateNames.length;
-    this.arithmetic = arithmeticOf(cell);
+    // A layer with norms or zoneout has at most one state besides h.
+    this.arithmetic = arithmeticOf(cell) as CellArithmetic;
     this.layout = regularizedLayout(p, this.G, form);
     this.extra = extraRows(cell, form);
     this.matrix = laneStart(lane, (H + this.extra) * H) * this.G;

@@ -108,7 +108,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient",
       `strategies/regularized-${pass}`,
     ],
-    texts: cellTexts(cell),
+    texts: cellTexts(cell, pass),
     constants: {
       ...constantsOf(cell, { gaps }),
       normalizes: normalizes[normalization],

@@ -78,7 +78,7 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
     const out = lane.arithmetic.forward(xs, rs, h[step.hPrevious + at], cPrevious, lane.perUnit(at));
     out.gates.forEach((v, g) => (gates[saved + g] = v));
     const remains = lane.remains(step, at);
-    if (cell.usesC) c[step.cCurrent + at] = cell.hasMemory ? (1 - remains.c) * out.c + remains.c * cPrevious : out.c;
+    if (cell.usesC) c[step.cCurrent + at] = cell.states.length > 0 ? (1 - remains.c) * out.c + remains.c * cPrevious : out.c;
     if (!normalizesMemory(cell, form)) finish(at, out.h, remains.h);
   }
   if (!normalizesMemory(cell, form)) return;
@@ -215,7 +215,7 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
       const own = form.zones ? lane.arithmetic.stateOf!(activated, hPrevious, cPrevious) : undefined;
       const made = {
         h: own?.h ?? h[step.hCurrent + at],
-        c: (cell.hasMemory ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0),
+        c: (cell.states.length > 0 ? own?.c : undefined) ?? (cell.usesC ? c[step.cCurrent + at] : 0),
       };
       out = lane.arithmetic.backward(activated, hPrevious, made.h, cPrevious, made.c, dh, dc, lane.perUnit(at));
     }

@@ -30,7 +30,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
     "lib/scan",
     `strategies/scan-${pass}`,
   ],
-  texts: cellTexts(cell),
+  texts: cellTexts(cell, pass),
   constants: constantsOf(cell, form),
   params: segmentParams,
   workgroups: ({ lanes, B, H }: { lanes: number; B: number; H: number }): Workgroups => {

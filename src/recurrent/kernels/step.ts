@@ -29,7 +29,7 @@ export const forwardBindings = {
       "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and what the cell has by unit; stacked, then so W and b_ih of all layers but the first",
   },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
-  c: { access: "read_write", type: "f32", shape: "lanes of [T+1, B, H]; unused by cells without c" },
+  c: { access: "read_write", type: "f32", shape: "lanes of [T+1, states but h, B, H]; unused by cells without c" },
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row; or where the bits of its steps begin, which lie behind" },
 } as const;
 
@@ -46,9 +46,9 @@ export const backwardBindings = {
       "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
   },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
-  c: { access: "read", type: "f32", shape: "lanes of [T+1, B, H]" },
+  c: { access: "read", type: "f32", shape: "lanes of [T+1, states but h, B, H]" },
   dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end; stacked, of the last only" },
-  carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh and dc that reach the step before" },
+  carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, states]: dh and dc that reach the step before" },
   dRecurrent: {
     access: "read_write",
     type: "f32",
@@ -76,7 +76,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
   name: `step-${pass}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, `step-${pass}`, form),
-  texts: cellTexts(cell),
+  texts: cellTexts(cell, pass),
   constants: constantsOf(cell, form),
   workgroups: stepGroups,
 });

@@ -3,6 +3,7 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/arithmetics.ts";
 import type { Cell } from "../cells/cell.ts";
+import { carryNumbers, memoryNumbers, readMemory, writeMemory } from "../cells/memory.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
 import { backwardMatrix, forwardMatrix, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
@@ -66,19 +67,19 @@ export function forwardUnits(
       const at = row * H + unit;
       if (!hasStep(lengths, row, step.t)) {
         h[step.hCurrent + at] = h[step.hPrevious + at];
-        if (cell.usesC) c[step.cCurrent + at] = c[step.cPrevious + at];
+        writeMemory(cell, c, step.cCurrent + at, B * H, readMemory(cell, c, step.cPrevious + at, B * H));
         continue;
       }
       const out = arithmetic.forward(
         gatesAt(input, at, G),
         gatesAt(recurrent, at, G),
         h[step.hPrevious + at],
-        cell.usesC ? c[step.cPrevious + at] : 0,
+        readMemory(cell, c, step.cPrevious + at, B * H),
         perUnit(unit),
       );
       for (let g = 0; g < G; g++) gates[(step.gates + at) * G + g] = out.gates[g];
       h[step.hCurrent + at] = out.h;
-      if (cell.usesC) c[step.cCurrent + at] = out.c;
+      writeMemory(cell, c, step.cCurrent + at, B * H, out.c);
     }
   }
 }
@@ -95,7 +96,7 @@ export const stepForwardTwin =
     for (let lane = 0; lane < lanes; lane++) {
       const own = stacked ? i - lane : i;
       if (own < 0 || own >= steps) continue;
-      const step = stepAt(segment, lane, own);
+      const step = stepAt(segment, lane, own, memoryNumbers(cell));
       const recurrent = project(h, step.hPrevious, weights, forwardMatrix(cell, lane, H), segment, G);
       const input =
         stacked && lane > 0
@@ -138,12 +139,13 @@ export function backwardUnits(
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
+  const carried = { ...cell, usesC: true };
   const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H) + H * H);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
       const saved = (step.gates + at) * G;
-      const reach = (laneStart(lane, B * H) + at) * 2;
+      const reach = (laneStart(lane, B * H) + at) * carryNumbers(cell);
       const dh = carry[reach] + product[at] + (dy?.[at] ?? 0);
       if (!hasStep(lengths, row, step.t)) {
         carry[reach] = dh;
@@ -155,23 +157,23 @@ export function backwardUnits(
         gatesAt(gates, step.gates + at, G),
         h[step.hPrevious + at],
         h[step.hCurrent + at],
-        cell.usesC ? c[step.cPrevious + at] : 0,
-        cell.usesC ? c[step.cCurrent + at] : 0,
+        readMemory(cell, c, step.cPrevious + at, B * H),
+        readMemory(cell, c, step.cCurrent + at, B * H),
         dh,
-        carry[reach + 1],
+        readMemory(carried, carry, reach + 1, 1),
         perUnit(unit),
       );
       for (let g = 0; g < G; g++) gates[saved + g] = out.dGates[g];
       if (cell.splitsRecurrentGradient) for (let g = 0; g < G; g++) dRecurrent[saved + g] = out.dRecurrent[g];
       carry[reach] = out.dhPrevious;
-      carry[reach + 1] = out.dcPrevious;
+      writeMemory(carried, carry, reach + 1, 1, out.dcPrevious);
     }
   }
 }
 
 /** What reaches the segment before the first step: `product` [B, H] added to a lane's carry. */
-export function addToCarry(carry: NumericArray, { B, H }: Segment, lane: number, product: NumericArray): void {
-  for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * 2] += product[at];
+export function addToCarry(cell: Cell, carry: NumericArray, { B, H }: Segment, lane: number, product: NumericArray): void {
+  for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * carryNumbers(cell)] += product[at];
 }
 
 /** The twin of one step of BPTT. */
@@ -186,7 +188,7 @@ export const stepBackwardTwin =
     for (let lane = 0; lane < lanes; lane++) {
       const own = stacked && !tail ? i - lane : i;
       if (own < 0 || own >= steps) continue;
-      const step = stepAt(segment, lane, own);
+      const step = stepAt(segment, lane, own, memoryNumbers(cell));
       const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
       const product = new Float64Array(B * H);
       if (from !== undefined)
@@ -194,7 +196,7 @@ export const stepBackwardTwin =
       if (stacked && !tail && lane + 1 < lanes)
         projectBack(gates, stepAt(segment, lane + 1, own).gates, weights, backwardMatrix(cell, lanes + lane, H), segment, G, product);
       if (tail) {
-        addToCarry(carry, segment, lane, product);
+        addToCarry(cell, carry, segment, lane, product);
         continue;
       }
       const output = !stacked ? dy.subarray(step.dy) : lane + 1 === lanes ? dy.subarray(step.t * B * H) : undefined;

@@ -51,7 +51,7 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
   name: `two-phase-${pass}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form, phase } as const,
   sources: twoPhaseSources(cell, `two-phase-${pass}`, form),
-  texts: cellTexts(cell),
+  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), phase },
   workgroups: stepGroups,
 });

@@ -22,11 +22,12 @@ interface Choices {
   readonly gateBias: GateBias | undefined;
 }
 
-/** I inputs, H units, P numbers of h, and the inputs of a layer above the first. */
+/** I inputs, H units, P numbers of h, the heads that they are in, and the inputs of a layer above the first. */
 interface Sizes {
   readonly I: number;
   readonly H: number;
   readonly P: number;
+  readonly heads: number;
   readonly deeper: number;
 }
 
@@ -39,7 +40,7 @@ export function takeBias(where: string, given: unknown): boolean | "input" {
 /** @param suffixes of each layer's directions */
 export function plannedParameters(
   { gateNames, parameterGates = gateNames, perUnit, recurrence }: Cell,
-  { I, H, P, deeper }: Sizes,
+  { I, H, P, heads, deeper }: Sizes,
   suffixes: readonly (readonly string[])[],
   { bias, recurrentInit, inputInit, gateBias }: Choices,
   regularizer: Regularizer,
@@ -60,7 +61,7 @@ export function plannedParameters(
   const { gains, runningShape, firstStatistics } = regularizer;
   const ofLane = (suffix: string, inputs: number): Planned[] => {
     const planned: Planned[] = [[`weight_ih_${suffix}`, [G * H, inputs], ofInputs, G, lanes]];
-    if (recurrence !== "none") planned.push([`weight_hh_${suffix}`, [G * H, P], recurrent, G, lanes]);
+    if (recurrence !== "none") planned.push([`weight_hh_${suffix}`, [G * H, P / heads], recurrent, G, lanes]);
     if (perUnit)
       planned.push([
         `${perUnit.parameter}_${suffix}`,

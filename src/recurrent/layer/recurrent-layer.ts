@@ -11,6 +11,7 @@ import { anySeed, Module } from "../../nn/module.ts";
 import { mergeDirections, type Merge } from "../../nn/merge.ts";
 import { Parameter } from "../../nn/parameter.ts";
 import { plannedParameters, takeBias, type GateBias } from "./parameters.ts";
+import { blockDiagonal } from "./heads.ts";
 import { projected } from "./projection.ts";
 import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
@@ -88,6 +89,8 @@ export abstract class RecurrentLayer extends Module {
   readonly reverse: boolean;
   /** Numbers of h: hiddenSize, or projSize of a projected LSTM. */
   readonly outputSize: number;
+  /** Groups of units that see the states of their own group only; 1 but for an SLSTM. */
+  readonly heads: number;
   readonly merge: Merge;
   /** Whether dropout between layers is the same at every step. */
   readonly variational: boolean;
@@ -99,7 +102,7 @@ export abstract class RecurrentLayer extends Module {
     readonly hiddenSize: number,
     private readonly cell: Cell,
     options: RecurrentLayerOptions,
-    { gateBias, projSize = 0 }: { gateBias?: GateBias; projSize?: number } = {},
+    { gateBias, projSize = 0, heads = 1 }: { gateBias?: GateBias; projSize?: number; heads?: number } = {},
   ) {
     super();
     checkInteger(name, "inputSize", inputSize, 1);
@@ -129,7 +132,11 @@ export abstract class RecurrentLayer extends Module {
     const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
     this.regularizer = new Regularizer(name, cell, options, projSize > 0);
     this.outputSize = projSize || hiddenSize;
-    const sizes = { I: inputSize, H: hiddenSize, P: this.outputSize, deeper: this.outputSize * (this.joins ? this.directions : 1) };
+    this.heads = checkInteger(name, "heads", heads, 1);
+    if (hiddenSize % heads !== 0) throw new RnnError("option", name, `hiddenSize must be a multiple of heads, ${heads}, got ${hiddenSize}`);
+    if (heads > 1 && recurrentInit !== "uniform")
+      throw new RnnError("option", name, `recurrentInit must be "uniform" with more than one head, got "${recurrentInit}"`);
+    const sizes = { I: inputSize, H: hiddenSize, P: this.outputSize, heads, deeper: this.outputSize * (this.joins ? this.directions : 1) };
     const suffixes = Array.from({ length: this.numLayers }, (_, layer) => this.suffixes(layer));
     const planned = plannedParameters(cell, sizes, suffixes, { bias: this.bias, recurrentInit, inputInit, gateBias }, this.regularizer);
     // Before anything is allocated.
@@ -164,16 +171,19 @@ export abstract class RecurrentLayer extends Module {
     suffix: string,
     direction: number,
     initialH: Variable | undefined,
-    initialC: Variable | undefined,
+    initialMemory: readonly (Variable | undefined)[],
   ): Lane {
     return {
       label: context.label(suffix),
       reverse: this.reverse || direction === 1,
       initialH,
-      initialC,
+      initialMemory,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
-        recurrentWeight: this.cell.recurrence !== "none" ? context.parameter(`weight_hh_${suffix}`) : undefined,
+        recurrentWeight:
+          this.cell.recurrence !== "none"
+            ? blockDiagonal(context, context.label(suffix), context.parameter(`weight_hh_${suffix}`), this.heads)
+            : undefined,
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),
@@ -254,16 +264,23 @@ export abstract class RecurrentLayer extends Module {
     const lengths = context.lengths ?? tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", new Uint32Array(B).fill(T));
     const stateShape = (size: number): number[] => [this.numLayers * this.directions, B, size];
     const h0 = context.initialState("h", stateShape(this.outputSize));
-    const c0 = this.cell.hasMemory ? context.initialState("c", stateShape(this.hiddenSize)) : undefined;
+    const { states } = this.cell;
+    const memory0 = states.map((name) => context.initialState(name, stateShape(this.hiddenSize)));
     const hN: Variable[] = [];
-    const cN: Variable[] = [];
+    const memoryN: Variable[][] = states.map(() => []);
+    // Zeros for those that are not given.
+    const memoryOf = (lane: number): (Variable | undefined)[] => memory0.map((given) => given?.[lane]);
     const lanesOf = (layer: number): Lane[] =>
       this.suffixes(layer).map((suffix, direction) =>
-        this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], c0?.[layer * this.directions + direction]),
+        this.laneOf(context, suffix, direction, h0?.[layer * this.directions + direction], memoryOf(layer * this.directions + direction)),
       );
-    const keep = ({ y, finalH, finalC }: RecurrentResult, label: string): Variable => {
+    const keepStates = ({ finalH, finalMemory }: RecurrentResult): void => {
       hN.push(finalH);
-      if (finalC) cN.push(finalC);
+      finalMemory.forEach((final, s) => memoryN[s].push(final));
+    };
+    const keep = (result: RecurrentResult, label: string): Variable => {
+      keepStates(result);
+      const { y } = result;
       return context.lengths && !hasGaps ? maskSteps(tape, `${label}.masked`, y, lengths) : y;
     };
     const dropsOut = this.dropout > 0 && context.training;
@@ -272,8 +289,7 @@ export abstract class RecurrentLayer extends Module {
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
       const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, hasGaps, stacked });
-      hN.push(...results.slice(0, -1).map(({ finalH }) => finalH));
-      cN.push(...results.slice(0, -1).flatMap(({ finalC }) => finalC ?? []));
+      results.slice(0, -1).forEach(keepStates);
       x = keep(results[results.length - 1], layers[layers.length - 1].label);
     }
     for (let layer = 0; layer < this.numLayers && !stacked; layer++) {
@@ -285,7 +301,7 @@ export abstract class RecurrentLayer extends Module {
       x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
     }
     context.finalState("h", stateShape(this.outputSize), hN);
-    if (cN.length > 0) context.finalState("c", stateShape(this.hiddenSize), cN);
+    states.forEach((name, s) => context.finalState(name, stateShape(this.hiddenSize), memoryN[s]));
     return this.merge === "none" ? x.reshaped([T, B, 2, this.outputSize]) : x;
   }
 }

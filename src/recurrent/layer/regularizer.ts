@@ -72,7 +72,7 @@ export class Regularizer {
     this.normalizedSteps = batch ? checkInteger(where, "normalizedSteps", normalizedSteps, 1) : 0;
     this.recurrentDropout = checkNumber(where, "recurrentDropout", options.recurrentDropout ?? 0, { least: 0, most: 1 });
     const zoneout = typeof givenZoneout === "number" ? givenZoneout : takeOptions(`${where}.zoneout`, givenZoneout, ["h", "c"]);
-    const { h = 0, c = 0 } = typeof zoneout === "number" ? { h: zoneout, c: cell.hasMemory ? zoneout : 0 } : zoneout;
+    const { h = 0, c = 0 } = typeof zoneout === "number" ? { h: zoneout, c: cell.states.length > 0 ? zoneout : 0 } : zoneout;
     this.zoneout = {
       h: checkNumber(where, "zoneout of h", h, { least: 0, most: 1 }),
       c: checkNumber(where, "zoneout of c", c, { least: 0, most: 1 }),
@@ -82,7 +82,7 @@ export class Regularizer {
 
   private checkCell(where: string, projects: boolean): void {
     const { cell, zoneout } = this;
-    if (zoneout.c > 0 && !cell.hasMemory)
+    if (zoneout.c > 0 && cell.states.length === 0)
       throw new RnnError("option", where, "zoneout of c needs a cell with a memory, which is the LSTM's");
     const asked = [
       ...(this.normalization === "none" ? [] : ["normalization"]),
@@ -92,6 +92,8 @@ export class Regularizer {
     if (asked.length === 0) return;
     if (phasesOf(cell) === 2)
       throw new RnnError("option", where, `${asked[0]} needs reset: "after" or "none"; with "before" the gates stand between two products`);
+    if (cell.states.length > 1)
+      throw new RnnError("option", where, `${asked[0]} needs a cell with at most one state besides h, got ${cell.states.join(", ")}`);
     if (projects) throw new RnnError("option", where, `${asked[0]} and projSize do not go together`);
     if (this.normalization !== "none" && cell.perUnit)
       throw new RnnError(

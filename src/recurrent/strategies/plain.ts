@@ -1,6 +1,7 @@
 /** The recurrence of a cell as it is, with nothing between its products and its gates. */
 import { subview, type View } from "../../recording/recording.ts";
 import type { RecurrentWeights } from "../input.ts";
+import { carryNumbers } from "../cells/memory.ts";
 import { laneStart } from "../kernels/lanes.ts";
 import { perUnitRows } from "../kernels/recurrent-kernel.ts";
 import { laneBuffer, type Cotangents, type Recurrence, type RowPart, type SegmentBuffers, type Site } from "./strategy.ts";
@@ -25,7 +26,8 @@ export class PlainRecurrence implements Recurrence {
       cell,
       whole: { B, H },
     } = site;
-    this.carry = { shape: [B, H, 2], width: 2 };
+    const width = carryNumbers(cell);
+    this.carry = { shape: [B, H, width], width };
     const rows = perUnitRows(cell);
     this.weightRows = cell.recurrence === "none" ? { forward: 0, backward: 0 } : { forward: H + 1 + rows, backward: H + rows };
   }
