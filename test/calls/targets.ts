@@ -114,13 +114,13 @@ add(
   () => [0, false],
   (s, f) => text().batch(s, f),
 );
-for (const kind of ["RNN", "GRU", "LSTM"] as const)
+for (const kind of ["RNN", "GRU", "LSTM", "SLSTM"] as const)
   add(
     kind,
     () => [2, 3, {}],
     (i, h, o) => new rnn[kind](i, h, o),
     {
-      2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes" }[kind]}`,
+      2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes", SLSTM: "forgetGate forgetBias heads" }[kind]}`,
     },
   );
 add(

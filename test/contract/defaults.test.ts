@@ -12,6 +12,7 @@ import {
   GRU,
   Linear,
   LSTM,
+  SLSTM,
   nadam,
   rmsprop,
   RNN,
@@ -113,6 +114,7 @@ describe("a layer", () => {
       (options) => new LSTM(3, 4, options),
       { ...shared, forgetGate: "gate", outputActivation: "tanh", peepholes: false, projSize: 0 },
     ],
+    ["SLSTM", (options) => new SLSTM(3, 4, options), { ...shared, forgetGate: "sigmoid", heads: 1 }],
     ["Linear", (options) => new Linear(3, 4, options), { bias: true }],
   ];
   it.each(onSequence)("has the defaults that its comment names: %s", async (_, make, defaults) => {

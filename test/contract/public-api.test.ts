@@ -20,6 +20,7 @@ const values = [
   "RNN",
   "ReLU",
   "RnnError",
+  "SLSTM",
   "Sequential",
   "Sigmoid",
   "Softmax",

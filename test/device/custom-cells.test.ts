@@ -3,7 +3,19 @@
  * refused.
  */
 import { describe, expect, it } from "vitest";
-import { GRU, gradients, LSTM, RnnError, verify, type Module, type Tensor, CustomRNN, defineCell, type CustomCell } from "webgpu-rnn";
+import {
+  forward,
+  GRU,
+  gradients,
+  LSTM,
+  RnnError,
+  verify,
+  type Module,
+  type Tensor,
+  CustomRNN,
+  defineCell,
+  type CustomCell,
+} from "webgpu-rnn";
 import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -67,6 +79,42 @@ fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, m: f32, dh: f3
 }`,
 };
 
+type Sums = { c: number; n: number };
+/** Two states, no dRecurrent. */
+const ratio: CustomCell<Sums> = {
+  name: "ratio",
+  gateNames: ["a", "b"],
+  states: ["c", "n"],
+  forward(x, r, _hPrevious, before) {
+    const [a, b] = [sigma(x[0] + r[0]), Math.tanh(x[1] + r[1])];
+    const c = a * before.c + b;
+    const n = 0.5 * before.n + a;
+    return { gates: [a, b], h: c / (1 + n * n), c: { c, n } };
+  },
+  backward([a, b], _hPrevious, _h, before, { c, n }, dh, d) {
+    const below = 1 + n * n;
+    const dc = d.c + dh / below;
+    const dn = d.n - (2 * dh * c * n) / (below * below);
+    const dGates = [(dc * before.c + dn) * a * (1 - a), dc * (1 - b * b)];
+    return { dGates, dhPrevious: 0, dcPrevious: { c: dc * a, n: 0.5 * dn } };
+  },
+  wgsl: `
+fn forward(x: Gates, r: Gates, hPrevious: f32, before: Memory) -> CellForward {
+  let a = sigmoid(x.a + r.a);
+  let b = safeTanh(x.b + r.b);
+  let c = a * before.c + b;
+  let n = 0.5 * before.n + a;
+  return CellForward(Gates(a, b), c / (1.0 + n * n), Memory(c, n));
+}
+fn backward(gates: Gates, hPrevious: f32, h: f32, before: Memory, after: Memory, dh: f32, d: Memory) -> CellBackward {
+  let below = 1.0 + after.n * after.n;
+  let dc = d.c + dh / below;
+  let dn = d.n - 2.0 * dh * after.c * after.n / (below * below);
+  let dGates = Gates((dc * before.c + dn) * gates.a * (1.0 - gates.a), dc * (1.0 - gates.b * gates.b));
+  return CellBackward(dGates, dGates, 0.0, Memory(dc * gates.a, 0.5 * dn));
+}`,
+};
+
 const [T, B, I, H] = [5, 3, 2, 4];
 const tensor = (shape: number[], seed: number): Tensor => ({
   shape,
@@ -108,6 +156,30 @@ describe("a cell of one's own", () => {
     const on = await backend("webgpu");
     expect((await verify(layer, { input: tensor([T, B, I], 2) }, { backend: on })).passed).toBe(true);
     expect((await verify(layer, { input: tensor([T, B, I], 2) }, { backend: on, storage: "float16" })).passed).toBe(true);
+  });
+
+  it("with two states is what its TypeScript says, by steps, stacked and with both directions in one loop", async () => {
+    const cell = defineCell(ratio);
+    const on = await backend("webgpu");
+    for (const [options, run] of [
+      [{ numLayers: 2 }, { strategy: "wavefront" }],
+      [{ bidirectional: true }, { strategy: "loop" }],
+      [{}, { strategy: "step", recompute: true }],
+    ] as const)
+      expect(
+        (await verify(new CustomRNN(cell, I, H, { seed: 1, ...options }), { input: tensor([T, B, I], 2) }, { backend: on, ...run })).passed,
+      ).toBe(true);
+  });
+
+  it("without WGSL runs on the CPU, and says on WebGPU what is missing", async () => {
+    const layer = (change: object): CustomRNN => new CustomRNN(defineCell({ ...ratio, ...change }), I, H, { seed: 1 });
+    const input = { input: tensor([T, B, I], 2) };
+    const expected = await forward(layer({}), input, { backend: await backend("cpu") });
+    const found = await forward(layer({ wgsl: undefined }), input, { backend: await backend("cpu") });
+    expectClose("output", found.output.data, expected.output.data);
+    await expect(forward(layer({ wgsl: undefined }), input, { backend: await backend("webgpu") })).rejects.toThrow(
+      'the cell "ratio" has no WGSL, which WebGPU needs: give defineCell its wgsl, or run it with createBackend("cpu")',
+    );
   });
 
   it("whose WGSL says something else is found by verify", async () => {
@@ -156,6 +228,33 @@ describe("a cell of one's own", () => {
       "a recurrent side that is not declared",
       () => defineCell({ ...gruLike, splitsRecurrentGradient: false }),
       'defineCell: "gated" has a dRecurrent that differs from dGates, and needs splitsRecurrentGradient: true',
+    ],
+    [
+      "a state that is h",
+      () => defineCell(wrong({ states: ["h"] })),
+      'defineCell: states of "leaky" must be those besides h, which every cell has',
+    ],
+    [
+      "four states",
+      () => defineCell(wrong({ states: ["a", "b", "c", "d"] })),
+      /^defineCell: states of "leaky" must be no to three different words, got /,
+    ],
+    [
+      "a wrong derivative of one of two states",
+      () =>
+        defineCell({
+          ...ratio,
+          backward: (...args) => {
+            const d = ratio.backward(...args);
+            return { ...d, dcPrevious: { ...d.dcPrevious, n: d.dcPrevious.n + 0.1 } };
+          },
+        }),
+      /^defineCell: backward of "ratio" must be the derivative of forward: dcPrevious n must be /,
+    ],
+    [
+      "a state that forward leaves out",
+      () => defineCell({ ...ratio, forward: (...args) => ({ ...ratio.forward(...args), c: { c: 1 } as Sums }) }),
+      'defineCell: c of forward of "ratio" must give n, a finite number, got undefined',
     ],
     [
       "a wrong recurrent side",

@@ -211,6 +211,7 @@ change("cells/lstm", "coupled", ["f = 1.0 - i;", "f = i;"], ["written -= cPrevio
 change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * peepholes.f", "dForget * peepholes.i"]);
 change("cells/rnn", "rnn", ["d *= 1.0 - h * h", "d *= 1.0 - h"]);
 change("cells/rnn", "relu", ["select(0.0, 1.0, h > 0.0)", "1.0"]);
+change("cells/slstm", "slstm", ["logF + before.m > logI", "logF > logI"], ["dc * gates.z + dn", "dc * gates.z"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
 change(
   "cells/min-gru",
