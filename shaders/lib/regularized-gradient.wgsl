@@ -26,11 +26,11 @@ fn reaching(lane: u32, step: Step, at: u32, alive: bool) -> Reaching {
 }
 
 // The normalised memory, and ∂L/∂(gates) and ∂L/∂(it after gain and bias) where h was read out of it.
-struct Memory { normalized: f32, dOutput: f32, dRead: f32, gain: f32 }
-fn memoryOf(lane: u32, step: Step, place: Place, element: Element, dh: f32) -> Memory {
+struct NormalizedMemory { normalized: f32, dOutput: f32, dRead: f32, gain: f32 }
+fn memoryOf(lane: u32, step: Step, place: Place, element: Element, dh: f32) -> NormalizedMemory {
   let out = named(gates[step.gates + element.at]);
   let parts = gain(lane, 3u, element.unit);
   let normalized = (stateOf(out, 0.0, c[step.cPrevious + element.at]).y - recurrent[place.statistics + 8u]) * recurrent[place.statistics + 9u];
   let read = readOutBackward(out, normalized * parts.x + parts.y, dh);
-  return Memory(normalized, read.x, read.y, parts.x);
+  return NormalizedMemory(normalized, read.x, read.y, parts.x);
 }
