@@ -7,7 +7,7 @@
  * layers) and segments (parts of the sequence) are those of `kernels/lanes.ts`.
  */
 import { phasesOf, type Cell } from "./cells/cell.ts";
-import { memoryNumbers } from "./cells/memory.ts";
+import { carryNumbers, memoryNumbers } from "./cells/memory.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
 import type { KernelForm } from "./kernels/recurrent-kernel.ts";
@@ -317,7 +317,7 @@ class RecurrentOp {
     } = this;
     const carry = laneBuffer(recording, `${this.label}.carry`, count, recurrence.carry.shape, recurrence.carry.width);
     recording.clearFirst(carry.whole);
-    const { width } = recurrence.carry;
+    const width = carryNumbers(cell);
     results.forEach(({ finalH, finalMemory }, n) =>
       [finalH, ...finalMemory].forEach((final, state) => {
         if (final.gradient) copyElements(recording, final.gradient, carry.of(n), B * H, { to: width, toOffset: state });
