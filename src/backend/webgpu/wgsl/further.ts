@@ -1,4 +1,5 @@
 /** WGSL of what not every model has: other cells, losses and optimisers, activations, dropout, float16 storage. */
+import cellSlstm from "../../../../shaders/cells/slstm.wgsl";
 import activationBackward from "../../../../shaders/activation-backward.wgsl";
 import activationForward from "../../../../shaders/activation-forward.wgsl";
 import binary from "../../../../shaders/binary.wgsl";
@@ -19,6 +20,7 @@ import squaredError from "../../../../shaders/squared-error.wgsl";
 import toHalf from "../../../../shaders/to-half.wgsl";
 
 export const shaders: Readonly<Record<string, string>> = {
+  "cells/slstm": cellSlstm,
   "activation-backward": activationBackward,
   "activation-forward": activationForward,
   binary: binary,
