@@ -237,11 +237,11 @@ change(
 change(
   "strategies/scan-forward",
   "minGru",
-  ["step.t >= lengths[column / params.H]) { continue; }", "step.t > lengths[column / params.H]) { continue; }"],
+  ["if (!hasStep(column / params.H, step.t)) { continue; }", ""],
   ["fma(kept, all.shift, fromZero.h)", "all.shift + fromZero.h"],
   ["kept * all.factor", "all.factor"],
   ["part < thread;", "part + columns < thread;"],
-  ["h[step.hCurrent + column] = state;", "if (step.t < lengths[column / params.H]) { h[step.hCurrent + column] = state; }"],
+  ["h[step.hCurrent + column] = state;", "if (hasStep(column / params.H, step.t)) { h[step.hCurrent + column] = state; }"],
 );
 change(
   "strategies/scan-backward",
@@ -343,7 +343,7 @@ change(
   "lstm",
   ["sum.w += dotGates", "sum.w -= dotGates"],
   ["if (i > 0u)", "if (i > 1u)"],
-  ["row0.carry.x += sum.x;", ""],
+  ["row0.carry.h += sum.x;", ""],
   ["gates[at] = PackedGates();", ""],
 );
 change(
@@ -376,8 +376,8 @@ change(
   "strategies/step-backward",
   "lstmSteps",
   ["i + 1u < params.steps", "i + 2u < params.steps"],
-  ["dh += dy[step.dy + cell];", ""],
-  ["vec2(out.dhPrevious, out.dcPrevious)", "vec2(out.dcPrevious, out.dhPrevious)"],
+  ["return dy[step.dy + cell];", "return 0.0;"],
+  ["Carry(out.dhPrevious, out.dcPrevious)", "Carry(out.dcPrevious, out.dhPrevious)"],
 );
 change(
   "strategies/step-backward",
@@ -427,8 +427,8 @@ same(
 same("lib/no-row-sums", "addsRows = false", "addsRows = true", "rows are added up and handed to an empty function");
 same(
   "lib/cell",
-  "dhPrevious: f32, dcPrevious: f32 }",
-  "dhPrevious: f32, dcPrevious: f32, }",
+  "dhPrevious: f32, dcPrevious: Memory }",
+  "dhPrevious: f32, dcPrevious: Memory, }",
   "it holds types alone: another order or type does not compile, and a comma changes nothing",
 );
 same(
