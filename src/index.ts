@@ -27,7 +27,7 @@ export type { RegularizationOptions } from "./recurrent/layer/regularizer.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
-export type { Variable } from "./ops/tape.ts";
+export type { Variable } from "./autodiff/tape.ts";
 export { chooseStrategy, explainStrategy, type StrategyChoice } from "./recurrent/choose.ts";
 export type { LayerShape, StrategyName } from "./recurrent/strategies/strategy.ts";
 export { calibrate } from "./session/calibrate.ts";

@@ -5,7 +5,7 @@ import { uniform } from "../nn/initializers.ts";
 import { anySeed, Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
 import { Parameter } from "../nn/parameter.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 
 /**

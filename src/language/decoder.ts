@@ -6,7 +6,7 @@ import { Linear } from "../nn/linear.ts";
 import { anySeed, Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
 import { GRU, LSTM, RNN } from "../recurrent/layer/built-in.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkShape, type Shape } from "../tensor/shape.ts";
 import { Attention, type AttentionMemory, type Score } from "./attention.ts";
 

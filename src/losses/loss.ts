@@ -7,7 +7,7 @@ import {
   squaredError as squaredErrorKernel,
 } from "../kernels/losses.ts";
 import { hasMethods, takeOptions } from "../options.ts";
-import type { Tape, Variable } from "../ops/tape.ts";
+import type { Tape, Variable } from "../autodiff/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, integers, takeTensor, weights } from "../tensor/take.ts";

@@ -1,6 +1,6 @@
 /** Activation functions as modules without parameters; any shape in, the same shape out. */
-import { activation, softmax, type ActivationName } from "../ops/activation.ts";
-import type { Variable } from "../ops/tape.ts";
+import { activation, softmax, type ActivationName } from "../autodiff/activation.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 

@@ -1,5 +1,5 @@
 import { RnnError, show } from "../errors.ts";
-import { Variable, type Tape } from "../ops/tape.ts";
+import { Variable, type Tape } from "../autodiff/tape.ts";
 import { isA } from "../options.ts";
 import type { View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";

@@ -1,8 +1,8 @@
 import { checkBoolean, checkNumber, RnnError } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { dropout } from "../ops/dropout.ts";
-import { combined } from "../ops/elementwise.ts";
-import type { Variable } from "../ops/tape.ts";
+import { dropout } from "../autodiff/dropout.ts";
+import { combined } from "../autodiff/elementwise.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 

@@ -1,7 +1,7 @@
 import { checkCount, checkInteger } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { embedding } from "../ops/embedding.ts";
-import type { Variable } from "../ops/tape.ts";
+import { embedding } from "../autodiff/embedding.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { normal } from "./initializers.ts";
 import { anySeed, Module } from "./module.ts";

@@ -1,7 +1,7 @@
 import { checkBoolean, checkCount, checkInteger } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { linear } from "../ops/linear.ts";
-import type { Variable } from "../ops/tape.ts";
+import { linear } from "../autodiff/linear.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkShape } from "../tensor/shape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { uniform } from "./initializers.ts";

@@ -1,6 +1,6 @@
-import { combined } from "../ops/elementwise.ts";
-import { concat } from "../ops/layout.ts";
-import type { Variable } from "../ops/tape.ts";
+import { combined } from "../autodiff/elementwise.ts";
+import { concat } from "../autodiff/layout.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import type { Context } from "./context.ts";
 
 /**

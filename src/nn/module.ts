@@ -1,7 +1,7 @@
 import { Dependants, disposeSymbol } from "../disposable.ts";
 import { checkBoolean, checkInteger, listed, reading, RnnError, show } from "../errors.ts";
 import { isA, takeEntries, takeOptions } from "../options.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";

@@ -1,6 +1,6 @@
 import { checkFunction, checkInteger, clip, reading, RnnError, show } from "../errors.ts";
 import { isA, takeEntries, takeItems, takeOptions } from "../options.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, givenVariable, type Context } from "./context.ts";
 import { Module } from "./module.ts";
 

@@ -3,8 +3,8 @@ import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "./kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
-import { inputGradient, matmul, weightGradients } from "../ops/linear.ts";
-import type { Gathered, Tape, Variable } from "../ops/tape.ts";
+import { inputGradient, matmul, weightGradients } from "../autodiff/linear.ts";
+import type { Gathered, Tape, Variable } from "../autodiff/tape.ts";
 
 /** Factors and shifts of normalised values, in device order; the memory's of cells that read h out of one. */
 export interface Gains {

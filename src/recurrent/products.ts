@@ -1,6 +1,6 @@
 /** Products that make the gradients of recurrent weights and of what a cell has by unit, over all steps of a segment at once. */
 import { columnSum } from "../kernels/column-sum.ts";
-import { matmul } from "../ops/linear.ts";
+import { matmul } from "../autodiff/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels/lanes.ts";

@@ -1,6 +1,6 @@
 /** In which parts the op of a recurrent layer computes a sequence, and whether it keeps their gates. */
 import { RnnError } from "../errors.ts";
-import type { Tape } from "../ops/tape.ts";
+import type { Tape } from "../autodiff/tape.ts";
 
 /** Where gates are computed again or kept in half precision, those of an eighth of the steps exist at a time, or of this many. */
 const leastTogether = 8;

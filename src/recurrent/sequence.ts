@@ -15,12 +15,12 @@ import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { strategies, strategyFor, takesWavefront } from "./choose.ts";
-import { weightAndBias } from "../ops/linear.ts";
+import { weightAndBias } from "../autodiff/linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
 import { perUnitProducts, recurrentProducts } from "./products.ts";
 import type { Regularization } from "./strategies/row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
-import type { Tape, Variable } from "../ops/tape.ts";
+import type { Tape, Variable } from "../autodiff/tape.ts";
 import { laneBuffer, type LaneBuffer, type Recurrence, type SegmentBuffers, type Strategy } from "./strategies/strategy.ts";
 
 /** One direction of a layer, or one of the stacked layers. */

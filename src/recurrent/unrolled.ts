@@ -1,10 +1,10 @@
 /** A recurrent layer as an op for each step: slower than `recurrent`, but the gradient of each step's state is there to be looked at. */
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { View } from "../recording/recording.ts";
-import { concat, slice } from "../ops/layout.ts";
+import { concat, slice } from "../autodiff/layout.ts";
 import { hasStep } from "./kernels/lanes.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
-import type { Tape, Variable } from "../ops/tape.ts";
+import type { Tape, Variable } from "../autodiff/tape.ts";
 
 /** The states of one lane, the initial one first, then by step. */
 export interface LaneStates {

@@ -9,7 +9,7 @@ import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import { strategies } from "../recurrent/choose.ts";
 import { Recording, type View } from "../recording/recording.ts";
-import { Tape } from "../ops/tape.ts";
+import { Tape } from "../autodiff/tape.ts";
 import { now } from "../backend/clock.ts";
 
 const units = [32, 128, 256];

@@ -2,7 +2,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkInteger, clip, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { takeEntries, takeOptions } from "../options.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";

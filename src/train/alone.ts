@@ -5,7 +5,7 @@ import { lossSum } from "../kernels/losses.ts";
 import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
-import { Tape } from "../ops/tape.ts";
+import { Tape } from "../autodiff/tape.ts";
 import { takeEntries, takeItems, takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";

@@ -4,7 +4,7 @@ import type { BatchLike } from "../data/batch.ts";
 import { checkInteger, RnnError, show } from "../errors.ts";
 import { checkLoss, takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
-import type { Variable } from "../ops/tape.ts";
+import type { Variable } from "../autodiff/tape.ts";
 import { unrolled, type LaneStates } from "../recurrent/unrolled.ts";
 import { takeOptions } from "../options.ts";
 import { planOf, takeInputs, type TakenInputs } from "../session/plan.ts";

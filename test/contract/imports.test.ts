@@ -9,7 +9,7 @@ import { entryPoints } from "../../scripts/bundle.mjs";
 
 const kernels = ["kernels", "recurrent/cells", "recurrent/kernels"];
 const base = ["errors", "disposable", "options", "tensor", ...kernels, "recording"];
-const model = [...base, "ops", "recurrent", "nn", "recurrent/layer", "losses", "optim"];
+const model = [...base, "autodiff", "recurrent", "nn", "recurrent/layer", "losses", "optim"];
 const session = [...model, "backend", "session"];
 
 const mayImport: Record<string, readonly string[]> = {
@@ -24,14 +24,14 @@ const mayImport: Record<string, readonly string[]> = {
   "recurrent/cells": ["errors", "tensor", "kernels"],
   "recurrent/kernels": ["errors", "tensor", "kernels", "recurrent/cells"],
   recording: ["errors", "tensor", ...kernels],
-  // backend and ops stand side by side: a backend knows recordings, ops know what to record.
+  // backend and autodiff stand side by side: a backend knows recordings, ops know what to record.
   backend: [...base, "host"],
-  ops: base,
-  recurrent: [...base, "ops"],
-  nn: [...base, "ops", "recurrent"],
-  "recurrent/layer": [...base, "ops", "recurrent", "nn"],
-  losses: [...base, "ops"],
-  optim: [...base, "ops"],
+  autodiff: base,
+  recurrent: [...base, "autodiff"],
+  nn: [...base, "autodiff", "recurrent"],
+  "recurrent/layer": [...base, "autodiff", "recurrent", "nn"],
+  losses: [...base, "autodiff"],
+  optim: [...base, "autodiff"],
   session: [...model, "backend"],
   // Formats and batches know nothing of models; training writes the one and reads the other.
   io: ["errors", "options", "tensor"],
@@ -45,7 +45,7 @@ const mayImport: Record<string, readonly string[]> = {
 };
 
 /** What a layer hands on without looking inside; it may name its type. */
-const mayName: Record<string, readonly string[]> = { kernels: ["recurrent/kernels"], ops: ["recurrent"] };
+const mayName: Record<string, readonly string[]> = { kernels: ["recurrent/kernels"], autodiff: ["recurrent"] };
 
 /** `types`: erased by the compiler, so nothing is loaded. */
 interface Import {
@@ -160,8 +160,8 @@ describe("the import check itself", () => {
       'import { x } from "../nn/b.ts";',
       'src/tensor/a.ts: import "../nn/b.ts": tensor may not import nn',
     ],
-    ["a type-only one", "src/ops/a.ts", 'import type { X } from "../backend/cpu/b.ts";', "ops may not import backend"],
-    ["a re-export", "src/backend/a.ts", 'export * from "../ops/b.ts";', "backend may not import ops"],
+    ["a type-only one", "src/autodiff/a.ts", 'import type { X } from "../backend/cpu/b.ts";', "autodiff may not import backend"],
+    ["a re-export", "src/backend/a.ts", 'export * from "../autodiff/b.ts";', "backend may not import autodiff"],
     ["a type query", "src/optim/a.ts", 'type T = typeof import("../session.ts");', "optim may not import session"],
     ["a static import of the WebGPU backend", "src/session.ts", 'import "./backend/webgpu/index.ts";', "only by dynamic import()"],
     ["a package", "src/io/a.ts", 'import chalk from "chalk";', "no dependencies"],

@@ -1,6 +1,6 @@
 /** A recurrent matrix of heads: units see the states of their own head only. */
-import { combined } from "../../ops/elementwise.ts";
-import type { Variable } from "../../ops/tape.ts";
+import { combined } from "../../autodiff/elementwise.ts";
+import type { Variable } from "../../autodiff/tape.ts";
 import type { Context } from "../../nn/context.ts";
 
 /**

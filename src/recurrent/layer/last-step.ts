@@ -1,7 +1,7 @@
 import { checkChoice, RnnError, show } from "../../errors.ts";
 import { isA, takeOptions } from "../../options.ts";
-import { slice } from "../../ops/layout.ts";
-import type { Variable } from "../../ops/tape.ts";
+import { slice } from "../../autodiff/layout.ts";
+import type { Variable } from "../../autodiff/tape.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { mergeDirections } from "../../nn/merge.ts";
 import { Module } from "../../nn/module.ts";

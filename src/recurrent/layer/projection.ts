@@ -5,12 +5,12 @@
  * W_hr·m for no known m, comes in as further inputs at each row's first step: W·x_1 + U·h_0 = [W U]·[x_1; h_0].
  */
 import { RnnError } from "../../errors.ts";
-import { combined } from "../../ops/elementwise.ts";
-import { concat, maskSteps, slice } from "../../ops/layout.ts";
-import { linear } from "../../ops/linear.ts";
-import { product } from "../../ops/product.ts";
+import { combined } from "../../autodiff/elementwise.ts";
+import { concat, maskSteps, slice } from "../../autodiff/layout.ts";
+import { linear } from "../../autodiff/linear.ts";
+import { product } from "../../autodiff/product.ts";
 import type { Lane, RecurrentOptions, RecurrentResult } from "../sequence.ts";
-import type { Variable } from "../../ops/tape.ts";
+import type { Variable } from "../../autodiff/tape.ts";
 import type { Context } from "../../nn/context.ts";
 
 const straight = { transposeA: false, transposeB: false };

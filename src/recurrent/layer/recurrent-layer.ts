@@ -1,9 +1,9 @@
 /** What RNN, GRU and LSTM share. */
 import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../../errors.ts";
 import type { Cell } from "../cells/cell.ts";
-import { maskSteps, permute } from "../../ops/layout.ts";
+import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
-import type { Variable } from "../../ops/tape.ts";
+import type { Variable } from "../../autodiff/tape.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { dropElements } from "../../nn/dropout.ts";

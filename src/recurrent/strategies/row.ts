@@ -17,9 +17,9 @@ import {
 } from "../kernels/regularized-layout.ts";
 import { subview, type Recording, type View } from "../../recording/recording.ts";
 import type { Shape } from "../../tensor/shape.ts";
-import { matmul } from "../../ops/linear.ts";
+import { matmul } from "../../autodiff/linear.ts";
 import { copyElements, type RecurrentWeights } from "../input.ts";
-import type { Tape, Variable } from "../../ops/tape.ts";
+import type { Tape, Variable } from "../../autodiff/tape.ts";
 import type { Cotangents, Recurrence, RowPart, SegmentBuffers, Site, SiteLane } from "./strategy.ts";
 
 export interface Regularization {

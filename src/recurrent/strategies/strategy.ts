@@ -7,7 +7,7 @@ import type { Avoided } from "../../kernels/self-test.ts";
 import { subview, type Recording, type View } from "../../recording/recording.ts";
 import type { Target } from "../../recording/target.ts";
 import { sizeOf, type Shape } from "../../tensor/shape.ts";
-import type { Tape, Variable } from "../../ops/tape.ts";
+import type { Tape, Variable } from "../../autodiff/tape.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { RecurrentWeights } from "../input.ts";
 import { laneStart, type Segment } from "../kernels/lanes.ts";
