@@ -177,7 +177,7 @@ class Flow {
     const { plan, data } = this.planOf(together);
     const lanes: LaneStates[] = [];
     const { context, program } = await session.make(
-      { ...plan, inputGradient: false, recurrent: unrolled(data.lengths as NumericArray | undefined, (states) => lanes.push(states)) },
+      { ...plan, inputGradient: false, recurrent: unrolled(data.lengths, (states) => lanes.push(states)) },
       (made) => record(made, loss, lanes),
     );
     try {

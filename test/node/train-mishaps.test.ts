@@ -295,7 +295,7 @@ describe.skipIf(process.platform === "win32")("without", () => {
   });
 });
 
-const { adapter, variables } = await nodeAdapter();
+const { adapter, variables } = (await nodeAdapter()) as { adapter: object | null; variables: Record<string, string> };
 
 describe.skipIf(adapter === null)("a device that is lost", () => {
   it("costs no step, is told in one line, and the sample and the report come from the next device", async () => {
@@ -327,10 +327,7 @@ describe.skipIf(adapter === null)("a device that is lost", () => {
       "rnn",
     ];
     const run = (command: string[], report: string): ReturnType<typeof start> =>
-      start([...small, "--steps", "30", "--json", folder.at(report)], {
-        env: variables as Record<string, string>,
-        command: [process.execPath, ...command, program],
-      });
+      start([...small, "--steps", "30", "--json", folder.at(report)], { env: variables, command: [process.execPath, ...command, program] });
     const { code, stdout, stderr } = await run(["--import", pathToFileURL(loses).href], "lost.json");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.match(/^note .*$/gm)).toEqual([
