@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/running.ts; not to be edited.
-// sources: a2417bb7e284d95d3a8f3e41062f3c765ec7e321f2fcf779cebb29f679170cbe
+// sources: ab319b4d3e5d01dc63e29dc6b1edd35cc257171738edf9a60975f9a4aa8a0a5b
 export const plainLength = 13088;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

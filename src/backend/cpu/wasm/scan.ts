@@ -3,7 +3,7 @@
 import { firstOfPairs, gate0, gate1, gate2, rest, secondOfPairs, slope, storeGates3, storePairs } from "./cells";
 import { sigmoid } from "./functions";
 import { madd, storeFirst } from "./lanes";
-import { endOfRun } from "./recurrent-step";
+import { addToCarry, endOfRun, hasStep } from "./recurrent-step";
 
 // Numbers of the cells, in the order of fast-scan.ts.
 const minGru: usize = 0;
@@ -34,7 +34,7 @@ export function scanForward(
     const units = (next - row) * H;
     const previous = h + ((previousSlot * B + row) * H << 2), current = h + ((currentSlot * B + row) * H << 2);
     const at = gates + ((t * B + row) * H * gateCount(cell) << 2);
-    if (t >= load<u32>(lengths + (row << 2))) memory.copy(current, previous, units << 2);
+    if (!hasStep(lengths, row, t)) memory.copy(current, previous, units << 2);
     else if (cell == minGru) minGruForward(makesPositive, units, at, previous, current);
     else minLstmForward(makesPositive, units, at, previous, current);
     row = next;
@@ -82,8 +82,9 @@ export function scanBackward(
     const reach = carry + (row * H << 3);
     const at = gates + ((t * B + row) * H * gateCount(cell) << 2);
     const previous = h + ((previousSlot * B + row) * H << 2), outer = dy + ((t * B + row) * H << 2);
-    if (t >= load<u32>(lengths + (row << 2))) {
+    if (!hasStep(lengths, row, t)) {
       memory.fill(at, 0, (units << 2) * gateCount(cell));
+      addToCarry(reach, outer, units);
       for (let i: usize = 0; i < units; i++) store<f32>(reach + (i << 3), 0, 4);
     } else if (cell == minGru) minGruBackward(makesPositive, units, at, previous, outer, reach);
     else minLstmBackward(makesPositive, units, at, previous, outer, reach);
