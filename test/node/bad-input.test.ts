@@ -137,7 +137,7 @@ describe("layers refuse", () => {
     ],
     ["an option of another cell", () => new RNN(3, 4, wrong({ reset: "after" })), "option", /^RNN: unknown option "reset"/],
     ["0 layers", () => new LSTM(3, 4, { numLayers: 0 }), "option", "LSTM: numLayers must be an integer of at least 1, got 0"],
-    ["text for a switch", () => new LSTM(3, 4, { bias: wrong("yes") }), "option", 'LSTM: bias must be true or false, got "yes"'],
+    ["text for a switch", () => new LSTM(3, 4, { bias: wrong("yes") }), "option", 'LSTM: bias must be true, false or "input", got "yes"'],
     ["1 for a switch", () => new GRU(3, 4, { batchFirst: wrong(1) }), "option", "GRU: batchFirst must be true or false, got 1"],
     [
       "null for a switch",
@@ -555,7 +555,7 @@ describe("layers refuse options that do not go together", () => {
       "zoneout of a cell of one's own",
       () => new CustomRNN(own, 3, 4, { zoneout: 0.1 }),
       "option",
-      /^CustomRNN: zoneout is not for cells of one's own/,
+      /^CustomRNN: zoneout does not work with cells from defineCell/,
     ],
     [
       "recurrent dropout below 0",
@@ -847,7 +847,7 @@ describe("forward refuses", () => {
       rnn.forward(model, wrong(input), { backend, ...options });
   refuses([
     ["a wrong size", run(numbers(35, 16, 27)), "shape", "LSTM: input must be [steps, batch, 28], got [35, 16, 27]"],
-    ["a wrong rank", run(numbers(35, 28)), "shape", "LSTM: input must be [steps, batch, 28], got [35, 28]"],
+    ["a wrong rank", run(numbers(1, 2, 3, 28)), "shape", "LSTM: input must be [steps, batch, 28], got [1, 2, 3, 28]"],
     [
       "a wrong rank, batch first",
       run(numbers(28), {}, new rnn.GRU(28, 4, { batchFirst: true })),
@@ -903,12 +903,17 @@ describe("forward refuses", () => {
       "data",
       "inputs: input must be integers from 0 to 4, got NaN at index 0",
     ],
-    ["ids of a wrong rank", run(ids([3], 1, 2, 3), {}, characterModel()), "shape", "LSTM: input must be [steps, batch, 3], got [3, 3]"],
+    [
+      "ids of a wrong rank",
+      run(ids([1, 1, 3], 1, 2, 3), {}, characterModel()),
+      "shape",
+      "LSTM: input must be [steps, batch, 3], got [1, 1, 3, 3]",
+    ],
     [
       "an unknown input",
       run({ input: numbers(1, 1, 28), hidden: 1 }),
       "option",
-      'inputs: unknown option "hidden"; known options are input, state, lengths, further',
+      'inputs: unknown option "hidden"; known options are input, state, lengths, stepMask, further',
     ],
     [
       "an unknown state",
@@ -961,7 +966,7 @@ describe("forward refuses", () => {
       "an unknown strategy",
       run(numbers(1, 1, 28), { strategy: "fused" }),
       "option",
-      'forward: strategy must be "loop" or "step" or "wavefront", got "fused"',
+      'forward: strategy must be "scan" or "loop" or "step" or "wavefront", got "fused"',
     ],
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],
