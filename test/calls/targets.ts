@@ -123,6 +123,13 @@ for (const kind of ["RNN", "GRU", "LSTM", "SLSTM"] as const)
       2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes", SLSTM: "forgetGate forgetBias heads" }[kind]}`,
     },
   );
+for (const kind of ["MinGRU", "MinLSTM"] as const)
+  add(
+    kind,
+    () => [2, 3, {}],
+    (i, h, o) => new rnn[kind](i, h, o),
+    { 2: `${layer} candidate` },
+  );
 add(
   "Linear",
   () => [2, 3, {}],

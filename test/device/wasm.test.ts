@@ -6,6 +6,7 @@ import { arithmeticOf } from "../../src/recurrent/cells/arithmetics.ts";
 import type { Cell } from "../../src/recurrent/cells/cell.ts";
 import { gru } from "../../src/recurrent/cells/gru.ts";
 import { lstm, lstmCell } from "../../src/recurrent/cells/lstm.ts";
+import { memoryNumbers } from "../../src/recurrent/cells/memory.ts";
 import { rnnTanh } from "../../src/recurrent/cells/rnn.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM, type MatmulParams } from "../../src/kernels/matmul.ts";
@@ -308,6 +309,7 @@ const twoGates: Cell = {
 
 describe.each([...cells, ...foreignCells, twoGates])("one step of $name, $shader", (cell) => {
   const G = cell.gateNames.length;
+  const memories = memoryNumbers(cell);
   const T = 3;
   const hBase = 11;
 
@@ -318,10 +320,11 @@ describe.each([...cells, ...foreignCells, twoGates])("one step of $name, $shader
       gates: numbers(laneStart(lanes, steps * B * H) * G, 1, 2),
       weights: numbers(laneStart(lanes, (H + 2) * H) * G, 2, 2 / Math.sqrt(H)),
       h: numbers(laneStart(lanes, hSize(segment)), 4),
-      c: numbers(laneStart(lanes, (T + 1) * B * H), 5, 2),
+      // Several states may be divided by.
+      c: numbers(laneStart(lanes, (T + 1) * B * H * memories), 5, 2).map((value) => (memories > 1 ? 0.3 + Math.abs(value) : value)),
       lengths: Uint32Array.from(lengths),
       dy: numbers(laneStart(lanes, T * B * H), 6),
-      carry: numbers(laneStart(lanes, B * H) * 2, 7),
+      carry: numbers(laneStart(lanes, B * H) * (1 + memories), 7),
       dRecurrent: numbers(laneStart(lanes, steps * B * H) * G, 8),
     };
   }
