@@ -158,10 +158,12 @@ export async function withBrowser(kind, use) {
   throw new NoBrowserError(`no ${kind} can be used (${reasons.join("; ")})`);
 }
 
-/** Starts a headless browser. */
+/** Starts a headless browser. Its answers may take as long as they take: a busy machine is none that hangs. */
 export async function launchBrowser(kind, options = {}) {
   const { default: puppeteer } = await import("puppeteer");
-  return withBrowser(kind, (executablePath) => puppeteer.launch({ executablePath, headless: true, ...launchOptions(kind, options) }));
+  return withBrowser(kind, (executablePath) =>
+    puppeteer.launch({ executablePath, headless: true, protocolTimeout: 0, ...launchOptions(kind, options) }),
+  );
 }
 
 /** `software`: let Chromium use its own software adapter, which is off by default. */

@@ -79,6 +79,8 @@ function handler(directory, policy) {
 /**
  * Serves `directory` on localhost. `port` 0 takes any free one; with `search`, the next free one from `port` on.
  * `policy` is the content security policy, null for none. Resolves to `{ port, url, close }`.
+ * @param {string} directory
+ * @param {{ port?: number, search?: boolean, policy?: string | null }} [options]
  */
 export async function serve(directory, { port = 0, search = false, policy = pagePolicy } = {}) {
   const answer = handler(await realpath(resolve(directory)), policy);

@@ -1,7 +1,8 @@
 /** One small app: it trains a model, runs it, and says what came out. The same text runs everywhere. */
 
-export const names =
-  "adam, createBackend, crossEntropy, decodeSafetensors, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
+const core = "adam, createBackend, crossEntropy, Embedding, forward, GRU, Linear, LSTM, Sequential, TextData, Trainer";
+const formats = "decodeSafetensors";
+export const names = `${core}, ${formats}`;
 
 /** The result of `run`. */
 export interface Result {
@@ -37,8 +38,12 @@ async function run(kind = "auto") {
 }
 `;
 
-export const esm = (from: string): string => `import { ${names} } from ${JSON.stringify(from)};\n${body}`;
-export const cjs = (from: string): string => `const { ${names} } = require(${JSON.stringify(from)});\n${body}`;
+/** With the entry that has everything, or with the entry for each. */
+export const esm = (from: "webgpu-rnn" | "webgpu-rnn/static"): string =>
+  (from === "webgpu-rnn"
+    ? `import { ${core} } from "webgpu-rnn";\nimport { ${formats} } from "webgpu-rnn/formats";\n`
+    : `import { ${names} } from "${from}";\n`) + body;
+export const cjs = `const { ${core} } = require("webgpu-rnn");\nconst { ${formats} } = require("webgpu-rnn/formats");\n${body}`;
 
 const print = "run().then((result) => console.log(JSON.stringify(result)));\n";
 
@@ -67,7 +72,7 @@ const startWorker = (file: string): string => `const result = new Promise((resol
 /** The app for each place. */
 export const files = {
   "main.js": `${esm("webgpu-rnn")}const result = run(${kindOfPage});\n${finish}`,
-  "entries.js": `import { encodeSafetensors } from "webgpu-rnn/formats";\nimport { jacobian } from "webgpu-rnn/inspect";\nimport { Seq2Seq } from "webgpu-rnn/language";\nimport { matmul } from "webgpu-rnn/ops";\n${esm("webgpu-rnn")}const result = run(${kindOfPage}).then((value) => ({ ...value, title: value.title + [encodeSafetensors, jacobian, Seq2Seq, matmul].every((one) => typeof one === "function") }));\n${finish}`,
+  "entries.js": `import { encodeSafetensors } from "webgpu-rnn/formats";\nimport { jacobian } from "webgpu-rnn/inspect";\nimport { Seq2Seq } from "webgpu-rnn/language";\nimport { matmul } from "webgpu-rnn/ops";\n${esm("webgpu-rnn")}const result = run(${kindOfPage}).then((value) => ([encodeSafetensors, jacobian, Seq2Seq, matmul].every((one) => typeof one === "function") ? value : { ...value, title: "an entry is empty" }));\n${finish}`,
   "worker.js": `${esm("webgpu-rnn")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
   "static-worker.js": `${esm("webgpu-rnn/static")}onmessage = ({ data: kind }) => run(kind).then(postMessage);\n`,
   "with-worker.js": startWorker("worker.js"),
@@ -90,10 +95,10 @@ registerProcessor("app", class extends AudioWorkletProcessor {
   }
 });\n`,
   "app.mjs": `${esm("webgpu-rnn")}${print}`,
-  "app.cjs": `${cjs("webgpu-rnn")}${print}`,
+  "app.cjs": `${cjs}${print}`,
   "threads.mjs": `${esm("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
-  "threads.cjs": `${cjs("webgpu-rnn").replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
-  "app.test.js": `${cjs("webgpu-rnn")}const { Seq2Seq } = require("webgpu-rnn/language"), { matmul } = require("webgpu-rnn/ops");\ntest("runs", async () => {
+  "threads.cjs": `${cjs.replace("createBackend(kind)", 'createBackend("cpu", { threads: 2 })')}${print}`,
+  "app.test.js": `${cjs}const { Seq2Seq } = require("webgpu-rnn/language"), { matmul } = require("webgpu-rnn/ops");\ntest("runs", async () => {
   require("node:fs").writeFileSync(process.env.RESULT, JSON.stringify(await run()));
   expect([Seq2Seq.name, typeof matmul]).toEqual(["Seq2Seq", "function"]);
 });\n`,
