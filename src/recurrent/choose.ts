@@ -18,7 +18,7 @@ export const strategyNames = Object.keys(strategies) as StrategyName[];
 
 /**
  * The loop is taken up to this multiple of the step's predicted time. A short measurement cannot tell so small a
- * difference, and two calibrations of one device shall seldom choose differently, since the last digits of results differ.
+ * difference, and two calibrations of one device should choose alike: strategies add in different orders, so the last digits of results differ.
  */
 const margin = 1.1;
 
@@ -93,7 +93,10 @@ export function strategyFor(label: string, asked: StrategyName | undefined, shap
   const strategy = strategies[name];
   if (strategy.isBroken(whole(shape), target.avoided)) return step;
   const refusal = refusalOf(name, shape, target);
-  if (refusal !== undefined) throw new RnnError("limit", label, `strategy "${name}" ${refusal}; use "step"`);
+  if (refusal !== undefined) {
+    const remedy = choiceFor(shape, target).strategy;
+    throw new RnnError("limit", label, `strategy "${name}" ${refusal}; use "${remedy}"`);
+  }
   return strategy;
 }
 

@@ -197,7 +197,13 @@ describe("the strategy", () => {
     ["LSTM", new LSTM(3, 4, { projSize: 2 })],
   ] as const)("scan is refused by an %s in words", async (_, model) => {
     await expect(forward(model, { input: tensor([3, 2, 3], 3) }, { backend: await backend("cpu"), strategy: "scan" })).rejects.toThrow(
-      'l0: strategy "scan" needs a cell without a recurrent product, whose h_t is a⊙h_{t-1} + b; use "step"',
+      'l0: strategy "scan" needs a cell without a recurrent product, whose h_t is a⊙h_{t-1} + b; use "loop"',
+    );
+  });
+
+  it.each(["loop", "step", "wavefront"] as const)("a layer that only a scan can take names it when asked for %s", async (strategy) => {
+    await expect(forward(new MinGRU(3, 4), { input: tensor([3, 2, 3], 3) }, { backend: await backend("cpu"), strategy })).rejects.toThrow(
+      /has no kernels for cells without a recurrent product; use "scan"$/,
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Recurrent cells of one's own. */
+/** Recurrent cells that users define. */
 import { checkBoolean, checkFunction, reading, RnnError, show } from "../../errors.ts";
 import { takeItems, takeOptions } from "../../options.ts";
 import type { CellArithmetic, CellBackward, CellForward, Gates } from "../cells/arithmetic.ts";
@@ -48,7 +48,7 @@ const defined = new WeakMap<object, Cell>();
 let count = 0;
 
 /**
- * Checks a cell of one's own, its derivative too, for use in `CustomRNN`. That WGSL and TypeScript agree is what `verify` checks.
+ * Checks a user's cell, its derivative too, for use in `CustomRNN`. `verify` checks that its WGSL and its TypeScript agree.
  * @throws RnnError `option` if something is missing, or if `backward` is not the derivative of `forward`
  */
 export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
@@ -122,7 +122,7 @@ fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: Memory, c: Memo
   states > 1
     ? ""
     : `
-// For zoneout and norms of the memory, which cells of one's own do not have.
+// For zoneout and norms of the memory, which users' cells do not have.
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2<f32>(); }`
 }`;
 
@@ -206,7 +206,7 @@ function checkDerivative(cell: Cell, arithmetic: CellArithmetic<Memory>, name: s
 }
 
 /**
- * A recurrent layer of a cell of one's own: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights
+ * A recurrent layer of a user's cell: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights
  * have the names and shapes of the other layers, [G·H, ·] in the order of the cell's gateNames; so have the states.
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit

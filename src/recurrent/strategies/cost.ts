@@ -3,8 +3,8 @@ import { interpolate, type DeviceProfile } from "../../kernels/device-profile.ts
 import type { LayerShape } from "./strategy.ts";
 
 /**
- * Milliseconds of all steps, the layers of a stack one after the other. A profile has microseconds per step of an LSTM layer on a grid of H units and B rows. Between
- * its points, logarithms of time are interpolated along those of H and B; below the grid they stay at its edge, since fixed
+ * Milliseconds of all steps, the layers of a stack one after the other. A profile has microseconds per step of an LSTM
+ * layer on a grid of H units and B rows. Between its points, logarithms of time are interpolated along those of H and B; below the grid they stay at its edge, since fixed
  * costs dominate there; above it they rise on as they rose last. A step of one unit gives the fixed cost (dispatches,
  * barriers); the rest are loads and products, one number of h and G weights for each pair of units.
  */

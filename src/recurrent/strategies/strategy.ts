@@ -16,7 +16,8 @@ import type { Regularization } from "./row.ts";
 
 /**
  * "loop": one dispatch for all time steps. "step": one dispatch a time step, or two for a cell with two phases.
- * "scan": one dispatch for all time steps, which are computed side by side. "wavefront": "step" for L stacked layers at once, each one step behind the layer below: T+L-1 dispatches, not T·L.
+ * "scan": one dispatch for all time steps, which are computed side by side. "wavefront": "step" for L stacked layers at
+ * once, each one step behind the layer below: T+L-1 dispatches, not T·L.
  */
 export type StrategyName = "scan" | "loop" | "step" | "wavefront";
 
