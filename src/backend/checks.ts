@@ -26,16 +26,19 @@ export function checkNewBuffer(label: string, type: ElementType, length: number)
   checkSize("createBuffer", "length", length, 0);
 }
 
+/** What errors call a buffer: its label, if that is one to be read. */
+const placeOf = (label: string): string => (label === "" || label.length > 100 ? "a buffer" : label);
+
 /** @throws RnnError `option` unless the buffer has elements [offset, offset + length) */
 export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number, length: number): void {
-  checkInteger(label, "offset", offset, 0, whole);
-  checkInteger(label, "length", length, 0, whole - offset);
+  checkInteger(placeOf(label), "offset", offset, 0, whole);
+  checkInteger(placeOf(label), "length", length, 0, whole - offset);
 }
 
 /** The number of elements to write. @throws RnnError `data` if `data` is no list */
 export function countOf(label: string, data: ArrayLike<number>): number {
   const length = typeof data === "object" && data !== null ? data.length : undefined;
-  if (!Number.isSafeInteger(length)) throw new RnnError("data", label, `data must be a list of numbers, got ${show(data)}`);
+  if (!Number.isSafeInteger(length)) throw new RnnError("data", placeOf(label), `data must be a list of numbers, got ${show(data)}`);
   return length!;
 }
 
