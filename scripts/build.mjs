@@ -1,5 +1,6 @@
 // `npm run build`: src/ to dist/.
-//   dist/esm/               a module for each source file, with its declarations: what bundlers for browsers read
+//   dist/esm/               what bundlers for browsers read: modules that are always loaded together as one (core, cpu,
+//                           webgpu), one for each other source file, and declarations for all source files
 //   dist/node/              what Node loads: one CommonJS file, and thin entries for `require` and `import` before it
 //   dist/static.js          everything in one module without import(): service workers, worklets
 //   dist/webgpu-rnn.min.js  the same, minified: <script type="module">
@@ -16,6 +17,7 @@ import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
 import { entryPoints, root } from "./bundle.mjs";
+import { mergeModules, specifier } from "./merge-modules.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
 import { minifyWgsl } from "./wgsl-plugin.mjs";
@@ -41,12 +43,6 @@ async function compile() {
   }
 }
 
-/** The path from one file to another as an import says it. */
-function specifier(from, to) {
-  const path = toPosix(relative(dirname(from), to));
-  return path.startsWith(".") ? path : `./${path}`;
-}
-
 /** Does what tsc does not: the host, shaders, class names. */
 async function finishModule(file) {
   let code = await readFile(file, "utf8");
@@ -54,12 +50,10 @@ async function finishModule(file) {
   code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.wgsl"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
   code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
-  if (toPosix(relative(esm, file)).startsWith("kernels/")) {
-    // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
-    code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
-    // Bundlers may drop unused definitions, although they are calls.
-    code = code.replace(/^((?:export )?const \w+ = )(?=\w+\()/gm, "$1/* @__PURE__ */ ");
-  }
+  // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
+  if (/(^|\/)kernels\//.test(toPosix(relative(esm, file)))) code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
+  // Bundlers may drop unused definitions, although they are calls.
+  code = code.replace(/^((?:export )?const \w+ = )(?=\w+\()/gm, "$1/* @__PURE__ */ ");
   await writeFile(file, code);
 }
 
@@ -164,6 +158,8 @@ export async function build() {
   await forNode(Object.fromEntries(entries.map((entry, i) => [entry, lists[i]])));
   await Promise.all([rm(join(esm, "host/node.js")), rm(join(esm, "host/node.d.ts"))]);
   await minified(lists[0]);
+  // Last, because what Node loads differs in a module that is merged.
+  await mergeModules(await filesIn(esm, ".js"));
   await stubs();
   return sizes();
 }

@@ -15,13 +15,13 @@ import { root } from "./bundle.mjs";
 export const tasks = {
   "running an LSTM on the CPU": {
     imports: ["createBackend", "forward", "LSTM", "tensor"],
-    loads: ["cpu-backend", "wasm-builds/running"],
-    limit: 65_800,
+    loads: ["cpu", "wasm-builds/running"],
+    limit: 56_800,
   },
   "training a character model on WebGPU": {
     imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
-    loads: ["webgpu-backend", "sampling"],
-    limit: 86_000,
+    loads: ["webgpu", "sampling"],
+    limit: 79_300,
   },
 };
 

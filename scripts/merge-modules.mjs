@@ -1,0 +1,125 @@
+// Merges modules of dist/esm that are always loaded together: one module is compressed much better than eighty, and a
+// bundler that divides an app makes one file of it where it would make thirty.
+//   core.js    what every model runs on, and what both backends share
+//   cpu.js     the rest of the CPU backend
+//   webgpu.js  the rest of the WebGPU backend, with the shaders that most models need
+// All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
+// three, it drops unused definitions.
+import { rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import * as esbuild from "esbuild";
+import { root } from "./bundle.mjs";
+
+const esm = join(root, "dist", "esm");
+const file = (name) => join(esm, `${name}.js`);
+
+/** Each module with the modules in which it begins; `shared` names the modules of which it has what all of them import. */
+const groups = [
+  {
+    name: "core",
+    begins: ["backend/create-backend", "session/run", "recurrent/layer/built-in", "backend/breathe", "backend/clock"],
+    shared: ["backend/cpu/cpu-backend", "backend/webgpu/webgpu-backend"],
+  },
+  { name: "cpu", begins: ["backend/cpu/cpu-backend"] },
+  { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
+];
+
+const options = { absWorkingDir: root, format: "esm", platform: "browser", target: "es2022", logLevel: "warning", write: false };
+const posix = (path) => path.split(sep).join("/");
+
+/** The path from one file to another as an import says it. */
+export function specifier(from, to) {
+  const path = posix(relative(dirname(from), to));
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+/** What each file imports, without import(), and the names that it exports. */
+async function readModules(files) {
+  const { metafile } = await esbuild.build({ ...options, entryPoints: files, outdir: "build/modules", bundle: false, metafile: true });
+  return new Map(
+    Object.values(metafile.outputs).map(({ entryPoint, exports, imports }) => {
+      const at = join(root, entryPoint);
+      const from = imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => resolve(dirname(at), path));
+      return [at, { exports, imports: from }];
+    }),
+  );
+}
+
+/** The files, those that they import, and so on. */
+function reached(modules, files, found = new Set()) {
+  for (const one of files) {
+    if (found.has(one)) continue;
+    found.add(one);
+    reached(modules, modules.get(one).imports, found);
+  }
+  return found;
+}
+
+/** For each merged file its group and the names that its exports have there. */
+function divide(modules) {
+  const places = new Map();
+  const lists = new Map();
+  for (const { name, begins, shared = [] } of groups) {
+    const first = begins.map(file);
+    const [some, ...others] = shared.map((one) => reached(modules, [file(one)]));
+    const common = some ? [...some].filter((one) => others.every((other) => other.has(one))) : [];
+    const all = [...reached(modules, [...first, ...common])].filter((one) => !places.has(one));
+    // What import() reaches keeps its names.
+    const ordered = [...new Set([...first, ...all])];
+    const taken = new Set();
+    for (const one of ordered) {
+      const names = new Map();
+      for (const exported of modules.get(one).exports) {
+        let free = exported;
+        for (let n = 2; free === "default" || taken.has(free); n++) free = `${exported}$${n}`;
+        names.set(exported, free);
+        taken.add(free);
+      }
+      places.set(one, { group: name, names });
+    }
+    lists.set(name, ordered);
+  }
+  return { places, lists };
+}
+
+/** Modules import what was merged from where it is now; of each group's own files it is made. */
+const redirect = (places, group) => ({
+  name: "redirect",
+  setup(build) {
+    build.onResolve({ filter: /./ }, ({ path, kind, resolveDir, importer, namespace, pluginData }) => {
+      if (kind === "entry-point") return undefined;
+      const from = pluginData?.from ?? (group ? file(group) : importer);
+      const to = resolve(resolveDir, path);
+      const place = places.get(to);
+      const external = (at) => ({ path: specifier(from, at), external: true, sideEffects: false });
+      if (namespace === "merged") return external(to);
+      if (!place) return external(to);
+      if (kind === "dynamic-import") return external(file(place.group));
+      if (place.group === group) return { path: to, sideEffects: false };
+      return { path: `${to}?from=${from}`, namespace: "merged", pluginData: { to, from }, sideEffects: false };
+    });
+    build.onLoad({ filter: /./, namespace: "merged" }, ({ pluginData }) => {
+      const { group: name, names } = places.get(pluginData.to);
+      return { contents: reexport(names, file(name), true), resolveDir: esm, pluginData };
+    });
+  },
+});
+
+const reexport = (names, from, back = false) =>
+  `export { ${[...names].map(([own, there]) => (back ? `${there} as ${own}` : `${own} as ${there}`)).join(", ")} } from ${JSON.stringify(from)};\n`;
+
+/** Rewrites dist/esm. @param files all its modules */
+export async function mergeModules(files) {
+  const modules = await readModules(files);
+  const { places, lists } = divide(modules);
+  const build = (more, group) => esbuild.build({ ...options, bundle: true, plugins: [redirect(places, group)], ...more });
+  const built = await Promise.all([
+    build({ entryPoints: files.filter((one) => !places.has(one)), outdir: esm, outbase: esm }),
+    ...[...lists].map(([name, members]) => {
+      const contents = members.map((one) => reexport(places.get(one).names, one)).join("");
+      return build({ stdin: { contents, resolveDir: esm, sourcefile: file(name) }, outfile: file(name) }, name);
+    }),
+  ]);
+  await Promise.all([...places.keys()].map((one) => rm(one)));
+  await Promise.all(built.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => writeFile(path, contents))));
+}
