@@ -1,11 +1,11 @@
 // `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
-// Chromium and Firefox (device tests, page tests). `--all` gives the browsers the device tests too that else run in Node only,
-// and adds the long lane at the end, in Node: test/long/, and with all of their moments the device tests that else try some.
-// The last line is the sum: `N passed, N failed`.
-//   npm test -- [--all] [--lane node|chromium|firefox|long]... [part of a test file's path]...
+// Chromium and Firefox (device tests, page tests). Browsers then run only the files that a browser may decide. `--all` adds
+// their other files, and at the end the long lane, in Node: test/long/, and with all of their moments the device tests that
+// else try some. `--rest` runs only what `--all` adds. The last line is the sum: `N passed, N failed`.
+//   npm test -- [--all | --rest] [--lane node|chromium|firefox|long]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../scripts/bundle.mjs";
@@ -16,7 +16,7 @@ import { runBrowserLane } from "./browser/lane.mjs";
 
 const laneNames = ["node", "chromium", "firefox", "long"];
 const { values, positionals: filters } = parseArgs({
-  options: { all: { type: "boolean" }, lane: { type: "string", multiple: true } },
+  options: { all: { type: "boolean" }, rest: { type: "boolean" }, lane: { type: "string", multiple: true } },
   allowPositionals: true,
 });
 for (const lane of values.lane ?? []) {
@@ -25,7 +25,7 @@ for (const lane of values.lane ?? []) {
     process.exit(2);
   }
 }
-const asked = (lane) => values.lane?.includes(lane) ?? (values.all || lane !== "long");
+const asked = (lane) => values.lane?.includes(lane) ?? (values.all || (values.rest ? lane !== "node" : lane !== "long"));
 /** Vitest keeps two cores busy in Node; a browser waits for much of its time, so that both fit beside each other. */
 const groups = [["node"], ["chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
@@ -60,30 +60,33 @@ function testFiles(...folders) {
 }
 
 /**
- * Device tests that find in a browser what they find in Node: of what whole layers and trainings compute by kernels that
- * kernels.test.ts holds one by one in every browser, and of the CPU backend. `--all`, or a filter, runs them in browsers too.
+ * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices; and one training from
+ * beginning to end. Other device tests find in a browser what they find in Node, since kernels.test.ts holds each of their
+ * kernels to its twin there. Both browsers share the pages' code too: one of them opens every page, the other the demo.
  */
-const nodeOnly = [
-  "calibrate",
-  "cell-variants",
-  "custom-cells",
-  "finite-differences",
-  "freeze",
-  "gradient-flow",
-  "half-weights",
-  "language",
-  "memory",
-  "regularized",
-  "regularized-training",
-  "segments",
-  "shader-mutants",
-  "shared-parameters",
-  "skipped-steps",
-  "stacked-weights",
-  "wasm",
-].map((name) => `test/device/${name}.test.ts`);
+const inEachBrowser = [
+  "device/event-loop",
+  "device/kernels",
+  "device/lent-device",
+  "device/random-layers",
+  "device/recovery",
+  "device/saturation",
+  "device/scheduler",
+  "device/threads",
+  "device/training",
+  "pages/demo",
+  "pages/threads",
+].map((name) => `test/${name}.test.ts`);
+for (const file of inEachBrowser)
+  if (!existsSync(join(root, file))) throw new Error(`inEachBrowser of test/run.mjs names ${file}, which does not exist`);
 
-const inBrowsers = () => testFiles("device").filter((file) => values.all || filters.length > 0 || !nodeOnly.includes(file));
+/** The files of a browser's lane. A filter selects from all of them. */
+function inBrowser(kind, folder) {
+  const all = testFiles(folder);
+  if (values.all || filters.length > 0) return all;
+  const usual = (file) => inEachBrowser.includes(file) || (folder === "pages" && kind === "chromium");
+  return all.filter((file) => usual(file) === !values.rest);
+}
 
 /** Device tests that try some of many moments or sizes in the other lanes, and all of them in the long one. */
 const inLongLane = () => testFiles("device").filter((file) => readFileSync(join(root, file), "utf8").includes("sampled("));
@@ -92,8 +95,8 @@ const inLongLane = () => testFiles("device").filter((file) => readFileSync(join(
 const filesOf = {
   node: () => testFiles("contract", "node", "device"),
   long: () => [...testFiles("long"), ...inLongLane()],
-  chromium: () => [...inBrowsers(), ...testFiles("pages")],
-  firefox: () => [...inBrowsers(), ...testFiles("pages")],
+  chromium: () => [...inBrowser("chromium", "device"), ...inBrowser("chromium", "pages")],
+  firefox: () => [...inBrowser("firefox", "device"), ...inBrowser("firefox", "pages")],
 };
 
 /** Tests in Node use the package in dist/. It is built once; a failed build counts as one failure in each lane. */
@@ -132,7 +135,7 @@ async function inNode(lane, output) {
 
 /** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
 async function browserLane(kind, output) {
-  const [device, pages] = [inBrowsers(), testFiles("pages")];
+  const [device, pages] = ["device", "pages"].map((folder) => inBrowser(kind, folder));
   const inside =
     device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;

@@ -54,8 +54,8 @@ const lines: readonly (readonly [file: string, before: string, line: string])[] 
   ["src/recurrent/cells/arithmetics.ts", "  lstm: lstmArithmetic,", "  leaky: leakyArithmetic,"],
   ["src/backend/all-kernels.ts", "import { lstm, ", 'import { leaky } from "../recurrent/cells/leaky.ts";'],
   ["src/backend/all-kernels.ts", "  rnnTanh,", "  leaky,"],
-  ["src/backend/webgpu/shaders.ts", "import cellLstm ", 'import cellLeaky from "../../../shaders/cells/leaky.wgsl";'],
-  ["src/backend/webgpu/shaders.ts", '  "cells/lstm": cellLstm,', '  "cells/leaky": cellLeaky,'],
+  ["src/backend/webgpu/wgsl/further.ts", "import cellRnn ", 'import cellLeaky from "../../../../shaders/cells/leaky.wgsl";'],
+  ["src/backend/webgpu/wgsl/further.ts", '  "cells/rnn": cellRnn,', '  "cells/leaky": cellLeaky,'],
 ];
 
 function insert(file: string, before: string, line: string): void {

@@ -1,4 +1,4 @@
-// The bench page from beginning to end, in a real browser: `npm test` runs this once in each.
+// The bench page from beginning to end, in a real browser.
 import { join } from "node:path";
 import { readFile, writeFile } from "node:fs/promises";
 import type { Browser, Page } from "puppeteer";
