@@ -5,6 +5,7 @@ export type { Batch, BatchLike, TrainingData } from "./data/batch.ts";
 export { TextData } from "./data/text-data.ts";
 export { Vocabulary } from "./data/vocabulary.ts";
 export { RnnError, type ErrorKind } from "./errors.ts";
+export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
 export { generate, generateTokens, type SamplingOptions } from "./generate/generate.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
 export type { DeviceProfile } from "./kernels/device-profile.ts";
