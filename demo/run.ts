@@ -73,7 +73,7 @@ export class Run {
   ): Promise<Run> {
     const run = new Run(description, backend, reading);
     await run.checkMemory();
-    run.trainer.restore(file);
+    await run.trainer.restore(file);
     return run;
   }
 

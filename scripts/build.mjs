@@ -53,7 +53,7 @@ async function finishModule(file) {
   // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
   if (/(^|\/)kernels\//.test(toPosix(relative(esm, file)))) code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
   // Bundlers may drop unused definitions, although they are calls.
-  code = code.replace(/^((?:export )?const \w+ = )(?=\w+\()/gm, "$1/* @__PURE__ */ ");
+  code = code.replace(/^((?:export )?const \w+ = )(?=(?:new )?\w+\()/gm, "$1/* @__PURE__ */ ");
   await writeFile(file, code);
 }
 

@@ -16,12 +16,12 @@ export const tasks = {
   "running an LSTM on the CPU": {
     imports: ["createBackend", "forward", "LSTM", "tensor"],
     loads: ["cpu", "wasm-builds/running"],
-    limit: 56_800,
+    limit: 51_300,
   },
   "training a character model on WebGPU": {
     imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     loads: ["webgpu", "sampling"],
-    limit: 79_300,
+    limit: 72_400,
   },
 };
 

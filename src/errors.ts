@@ -8,8 +8,9 @@
  * - `device`: no WebGPU, or the device was lost or refused a command
  * - `limit`: a shape needs more than the device offers, or more than the package allows
  * - `format`: a file or checkpoint is truncated, foreign or does not match the model
+ * - `load`: code of the package that is loaded on first use did not arrive
  */
-export type ErrorKind = "shape" | "option" | "data" | "numeric" | "device" | "limit" | "format";
+export type ErrorKind = "shape" | "option" | "data" | "numeric" | "device" | "limit" | "format" | "load";
 
 /** The one error type of the package: `where: what was expected, what came`, plus a remedy where there is one. */
 export class RnnError extends Error {

@@ -44,7 +44,7 @@ export class Learner {
   /** The same network, with the same progress, on another backend. */
   async moved(backend: Backend): Promise<Learner> {
     const made = await Learner.create(this.cell, this.settings, this.rate, backend);
-    made.trainer.restore(await this.trainer.checkpoint());
+    await made.trainer.restore(await this.trainer.checkpoint());
     made.failure = this.failure;
     return made;
   }

@@ -114,7 +114,7 @@ function buildData(
 export class Run {
   readonly losses: number[] = [];
   /** Steps that were done before this run. */
-  readonly firstStep: number;
+  firstStep = 0;
   readonly prompt: string;
   sample = "";
   seconds = 0;
@@ -128,7 +128,6 @@ export class Run {
     readonly characters: number,
     private readonly data: { train: TextData; test?: TextData },
     text: string,
-    resumed: Resumed | undefined,
   ) {
     const { clip, seed } = options;
     this.trainer = new Trainer(model, {
@@ -139,8 +138,6 @@ export class Run {
       clipNorm: clip === 0 ? undefined : clip,
       seed,
     });
-    if (resumed) this.trainer.restore(resumed.bytes);
-    this.firstStep = this.trainer.step;
     this.prompt = options.prompt ?? String.fromCodePoint(text.codePointAt(0)!);
     this.textHash = hashOf(text);
   }
@@ -156,7 +153,10 @@ export class Run {
     }
     const model = buildModel(options, vocabulary.size);
     const backend = await createBackend(options.backend);
-    return new Run(options, backend, model, data.train.tokens.length + (data.test?.tokens.length ?? 0), data, text, resumed);
+    const run = new Run(options, backend, model, data.train.tokens.length + (data.test?.tokens.length ?? 0), data, text);
+    if (resumed) await run.trainer.restore(resumed.bytes);
+    run.firstStep = run.trainer.step;
+    return run;
   }
 
   /** Another one after the first was lost. */

@@ -1,24 +1,9 @@
 import { checkBoolean, checkNumber, RnnError } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { dropout } from "../autodiff/dropout.ts";
-import { combined } from "../autodiff/elementwise.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, type Context } from "./context.ts";
+import { dropElements } from "./drop-elements.ts";
 import { Module } from "./module.ts";
-
-/** x with some elements set to 0; with `time`, the same elements at every index of that axis. */
-export function dropElements(context: Context, name: string, x: Variable, p: number, time?: number): Variable {
-  const { tape, random } = context;
-  const label = context.label(name);
-  const options = { p, random, stream: context.randomStream() };
-  if (time === undefined) return dropout(tape, label, x, options);
-  const shape = x.shape.map((n, axis) => (axis === time ? 1 : n));
-  const ones = tape.leaf(
-    `${label}.ones`,
-    tape.recording.buffer(`${label}.ones`, shape, "constant", "f32", new Float64Array(shape.reduce((size, n) => size * n, 1)).fill(1)),
-  );
-  return combined(tape, label, "multiply", x, dropout(tape, `${label}.mask`, ones, options), x.shape);
-}
 
 /**
  * Sets each element to 0 with probability `p` and divides the others by 1 - p, in training only (Srivastava et al.

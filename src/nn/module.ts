@@ -2,6 +2,7 @@ import { Dependants, disposeSymbol } from "../disposable.ts";
 import { checkBoolean, checkInteger, listed, reading, RnnError, show } from "../errors.ts";
 import { isA, takeEntries, takeOptions } from "../options.ts";
 import type { Variable } from "../autodiff/tape.ts";
+import type { Part } from "../part.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { Context } from "./context.ts";
@@ -95,6 +96,11 @@ export abstract class Module {
         Object.entries(module.furtherInputs).map(([name, ids]) => [`${child}.${name}`, ids]),
       ),
     );
+  }
+
+  /** Code that the forward pass needs and that is loaded only where it is needed. @internal */
+  get furtherCode(): readonly Part<unknown>[] {
+    return [...this.childModules.values()].flatMap((child) => child.furtherCode);
   }
 
   /** True if the batch comes first in inputs and outputs; taken from the recurrent layers inside. */

@@ -223,6 +223,11 @@ export class ParameterStore implements ParameterHolder {
     return this.learnable.filter(({ parameter }) => parameter.trainable);
   }
 
+  /** Paths of those. */
+  get learnt(): string[] {
+    return this.trained.map(({ path }) => path);
+  }
+
   /** Which parameters are frozen, as a text: recordings that differentiate depend on it. */
   get frozen(): string {
     return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");

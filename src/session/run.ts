@@ -197,7 +197,11 @@ export async function gradientsOf(
  * `gradients`. Nothing is allocated. A trainer has its own `plannedMemory`.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
-export function plannedMemory(model: Module, inputs: ModelInputs | TensorLike, given: RunOptions & { gradients?: boolean }): MemoryUse {
+export async function plannedMemory(
+  model: Module,
+  inputs: ModelInputs | TensorLike,
+  given: RunOptions & { gradients?: boolean },
+): Promise<MemoryUse> {
   const options = takeRunOptions("plannedMemory", given, ["gradients"]);
   const differentiates = checkBoolean("plannedMemory", "gradients", options.gradients ?? false);
   const session = Session.of(model, options.backend);

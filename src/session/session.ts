@@ -115,7 +115,7 @@ export class Session {
     options?: PrepareOptions,
     suited?: Backend,
   ): Promise<Prepared> {
-    const context = this.record(plan, finish, suited);
+    const context = await this.record(plan, finish, suited);
     this.making++;
     try {
       const memory = new Map<Buffer, DeviceBuffer>();
@@ -183,8 +183,14 @@ export class Session {
     }
   }
 
-  /** Records without preparing anything on the device. */
-  record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
+  /** Records without preparing anything on the device; at once, if all code is there. */
+  async record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): Promise<RunContext> {
+    const missing = this.model.furtherCode.filter(({ isLoaded }) => !isLoaded);
+    if (missing.length > 0) {
+      // What is frozen at the moment of the call gets no gradient.
+      plan = { ...plan, learnt: plan.learnt ?? this.store.learnt };
+      await Promise.all(missing.map((part) => part.load()));
+    }
     const context = new RunContext(this.model, this.store, plan, suited);
     finish(context);
     context.recording.close();
@@ -192,8 +198,12 @@ export class Session {
   }
 
   /** The memory that the recording will take on the device. @param copied counts the numbers in further copies */
-  plannedMemory(plan: RecordingPlan, finish: (context: RunContext) => void, copied?: (context: RunContext) => number): MemoryUse {
-    const context = this.record(plan, finish);
+  async plannedMemory(
+    plan: RecordingPlan,
+    finish: (context: RunContext) => void,
+    copied?: (context: RunContext) => number,
+  ): Promise<MemoryUse> {
+    const context = await this.record(plan, finish);
     return memoryOf(context.recording, this.backend.precision === "float64" ? 8 : 4, copied?.(context));
   }
 

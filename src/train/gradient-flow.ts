@@ -74,7 +74,7 @@ export async function gradientFlow(
   // The shape of the output is known only after recording.
   const {
     output: { shape },
-  } = session.record(planOf(inputs, planned).plan, () => undefined);
+  } = await session.record(planOf(inputs, planned).plan, () => undefined);
   const targetShape = loss.targetShape(shape);
   const taken = {
     inputs,

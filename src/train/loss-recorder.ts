@@ -78,7 +78,7 @@ export class LossRecorder {
     );
   }
 
-  plannedMemory(batch: TakenBatch, update: Update): MemoryUse {
+  plannedMemory(batch: TakenBatch, update: Update): Promise<MemoryUse> {
     return this.session.plannedMemory(
       this.planOf(batch, update),
       (context) => this.finish(context, batch, update),
@@ -95,8 +95,8 @@ export class LossRecorder {
    * Checks that the carried states of a checkpoint after `step` steps fit this batch.
    * @throws RnnError `format` or `data`, naming the state
    */
-  checkCarried(values: Readonly<Record<string, NumericArray>>, batch: TakenBatch, step: number): void {
-    const { externals } = this.session.record(this.planOf(batch), () => undefined);
+  async checkCarried(values: Readonly<Record<string, NumericArray>>, batch: TakenBatch, step: number): Promise<void> {
+    const { externals } = await this.session.record(this.planOf(batch), () => undefined);
     const carried = new Map([...externals].filter(([label]) => label.startsWith("carried.")));
     for (const [label, { shape }] of carried) {
       // Nothing is carried before the first step.

@@ -4,12 +4,12 @@ import { disposeSymbol } from "../disposable.ts";
 import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { hasMethods, takeOptions } from "../options.ts";
+import { Part } from "../part.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { Batches, isLater, isPromise } from "./batches.ts";
 import { claim } from "./claims.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
 import { Recovery } from "./recovery.ts";
@@ -22,6 +22,8 @@ interface Run {
   isLeft: boolean;
   ended: Promise<void>;
 }
+
+const checkpoints = new Part("checkpoint", () => import("./checkpoint.ts"));
 
 /** Most steps in flight. On the CPU one, because there is no read-back latency to hide. */
 const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1);
@@ -40,8 +42,6 @@ export class Trainer {
   private unreported: Progress[] = [];
   /** All steps that were ever reported by a later loop; `train` does not count them as its own. */
   private readonly earlier = new WeakSet<Progress>();
-  /** A check that waits for the next batch. */
-  private checkFirst: ((batch: TakenBatch) => void) | undefined;
 
   /** @throws RnnError `option` if an option is missing, unknown or out of range */
   constructor(
@@ -239,33 +239,44 @@ export class Trainer {
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.checkUsable();
-    return encodeCheckpoint({
-      ...(await this.recovery.withLiveState((state) => state.read())),
-      seed: this.training.seed,
-      optimizerName: this.training.optimizer.name,
-      metadata,
-    });
+    const state = await this.recovery.withLiveState((live) => live.read());
+    const { encodeCheckpoint } = await checkpoints.load();
+    return encodeCheckpoint({ ...state, seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
   }
 
   /**
-   * Restores a checkpoint. The next step equals the one that followed it, bit for bit on the same backend.
-   * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then.
-   * If batches come as promises, the carried states are checked only when the next run has its first batch
+   * Restores a checkpoint. The next step equals the one that followed it, bit for bit on the same backend. A loop that
+   * begins meanwhile waits.
+   * @throws RnnError `format` if the file is truncated, foreign or does not fit, naming the tensor; nothing changes then
    */
-  restore(file: Uint8Array | ArrayBuffer): void {
+  async restore(file: Uint8Array | ArrayBuffer): Promise<void> {
     this.checkUsable();
-    if (this.running) throw new RnnError("option", "Trainer", "is running; leave the loop before restoring");
+    if (this.running)
+      throw new RnnError("option", "Trainer", "is running or restoring; leave the loop, or await what restores, before restoring");
+    const restoring = this.readAndWrite(file);
+    const run: Run = { isLeft: true, ended: restoring.catch(() => undefined) };
+    this.running = run;
+    try {
+      await restoring;
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
+    // The caller may write into it while the code is loaded.
+    const file = checkpoints.isLoaded || !(ArrayBuffer.isView(given) || given instanceof ArrayBuffer) ? given : given.slice(0);
+    const { decodeCheckpoint } = await checkpoints.load();
     const { seed, optimizer } = this.training;
-    const { recorder } = this.state;
     const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
-    this.state.optimizer.check(checkpoint.optimizer);
-    const check = (batch: TakenBatch): void => recorder.checkCarried(checkpoint.carried, batch, checkpoint.step);
-    const next = this.data.batch(checkpoint.step, this.model.batchFirst);
-    if (isPromise(next)) next.catch(() => undefined);
-    else check(recorder.take(next));
+    const next = await this.data.batch(checkpoint.step, this.model.batchFirst);
+    this.checkUsable();
+    const { recorder, optimizer: slots } = this.state;
+    slots.check(checkpoint.optimizer);
+    await recorder.checkCarried(checkpoint.carried, recorder.take(next), checkpoint.step);
+    this.checkUsable();
     this.recovery.write(checkpoint);
     this.unreported = [];
-    this.checkFirst = isPromise(next) ? check : undefined;
   }
 
   /**
@@ -290,8 +301,6 @@ export class Trainer {
 
   private submit(batch: TakenBatch, batches: Batches, last: number): Promise<Pending> {
     const { step } = this;
-    this.checkFirst?.(batch);
-    this.checkFirst = undefined;
     return this.recovery.submit(batch, () => {
       if (step + 1 < last) batches.ask(step + 1);
     });

@@ -42,7 +42,7 @@ export async function runVerification(
       one.begin();
     }
     for (const { length, ...found } of await checkStep(device, twin, tolerance)) findings.add(found, length);
-    for (const kernel of kernelsOf(model, device.program.recording, backend)) {
+    for (const kernel of await kernelsOf(model, device.program.recording, backend)) {
       const cases = casesOf(kernel);
       findings.cases += cases.length;
       for (const { length, ...found } of await checkKernel(backend, kernel, cases, tolerance))
@@ -56,18 +56,19 @@ export async function runVerification(
 }
 
 /** Each kernel of a training step, of evaluation, and of generation if the model can be generated from. */
-function kernelsOf(model: Module, step: Recording, backend: Backend): Kernel[] {
-  const recordings = [step, ...generation(model, backend)];
+async function kernelsOf(model: Module, step: Recording, backend: Backend): Promise<Kernel[]> {
+  const recordings = [step, ...(await generation(model, backend))];
   const dispatched = recordings.flatMap(({ commands }) =>
     commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])),
   );
   return [...new Map([...dispatched, lossSum as unknown as Kernel].map((kernel) => [kernel.name, kernel])).values()];
 }
 
-function generation(model: Module, backend: Backend): Recording[] {
+async function generation(model: Module, backend: Backend): Promise<Recording[]> {
   if (model.idCount === undefined) return [];
   try {
-    return [Session.apart(model, backend).record(tokenPlan, (context) => recordToken(context, model.idCount!)).recording];
+    const session = Session.apart(model, backend);
+    return [(await session.record(tokenPlan, (context) => recordToken(context, model.idCount!))).recording];
   } catch (error) {
     // `generate` refuses this model: it does not have one logit per id, or it has further inputs.
     if (error instanceof RnnError) return [];

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { entryPoints } from "../../scripts/bundle.mjs";
 
 const kernels = ["kernels", "recurrent/cells", "recurrent/kernels"];
-const base = ["errors", "disposable", "options", "tensor", ...kernels, "recording"];
+const base = ["errors", "disposable", "options", "part", "tensor", ...kernels, "recording"];
 const model = [...base, "autodiff", "recurrent", "nn", "recurrent/layer", "losses", "optim"];
 const session = [...model, "backend", "session"];
 
@@ -16,6 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   errors: [],
   disposable: [],
   options: ["errors"],
+  part: ["errors"],
   // What browsers and Node have differently; imported as "#host".
   host: [],
   tensor: ["errors"],

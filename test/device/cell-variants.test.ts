@@ -188,7 +188,7 @@ describe.each(kinds)("trained on %s", (kind) => {
     await losses(whole, 3);
     const file = await whole.checkpoint();
     const resumed = await trainerOf(variant(), optimizer);
-    resumed.restore(file);
+    await resumed.restore(file);
     expect(await losses(resumed, 3)).toEqual(await losses(whole, 3));
   });
 });

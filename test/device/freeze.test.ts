@@ -104,7 +104,7 @@ describe.each(kinds)("on %s", (kind) => {
     const trainer = await trainerOf(model, { optimizer: sgd({ learningRate: 0 }) });
     for (const thaw of [undefined, "rnn"]) {
       if (thaw) model.unfreeze(thaw);
-      trainer.restore(await (await trainerOf(model, { optimizer: sgd({ learningRate: 0 }) })).checkpoint());
+      await trainer.restore(await (await trainerOf(model, { optimizer: sgd({ learningRate: 0 }) })).checkpoint());
       for await (const { gradientNorm } of trainer.run({ steps: 1 })) norms.push(gradientNorm);
     }
     expect(norms[0]).toBeGreaterThan(0);
@@ -119,7 +119,7 @@ describe.each(kinds)("on %s", (kind) => {
     model.freeze("out");
     await trainer.train({ steps: 5 });
     const resumed = await trainerOf(modelOf(), { optimizer: adam({ learningRate }) });
-    resumed.restore(await trainer.checkpoint());
+    await resumed.restore(await trainer.checkpoint());
     model.unfreeze();
     for (const one of [trainer, resumed]) {
       const before = await valuesOf(one.model);

@@ -75,7 +75,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
         files.push(await trainer.checkpoint());
       }
       for (const step of [3, 0, 5, 1, 0, 4, 2]) {
-        trainer.restore(files[step]);
+        await trainer.restore(files[step]);
         expect(trainer.step).toBe(step);
         expect(await trainer.checkpoint()).toEqual(files[step]);
         expect(await losses(trainer, 6 - step), `from step ${step}`).toEqual(straight.slice(step));

@@ -361,7 +361,7 @@ describe("encoder and decoder", () => {
     const first = make();
     await losses(first);
     const second = make();
-    second.restore(await first.checkpoint());
+    await second.restore(await first.checkpoint());
     expect(await losses(second)).toEqual(await losses(first));
   });
 

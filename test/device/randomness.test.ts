@@ -30,7 +30,7 @@ describe.each(kinds)("in training on %s", (kind) => {
     });
     if (from > 0) {
       await trainer.train({ steps: from });
-      trainer.restore(await trainer.checkpoint());
+      await trainer.restore(await trainer.checkpoint());
     }
     return (await trainer.train({ steps: steps - from })).losses;
   }

@@ -111,7 +111,7 @@ it("the model of a training that was restored is what was restored when the devi
   const file = await trainer.checkpoint();
   const dict = await trainer.model.stateDict();
   await trainer.train({ steps: 12 });
-  trainer.restore(file);
+  await trainer.restore(file);
   await trainer.train({ steps: 2 });
   lose(trainer.backend);
   await trainer.backend.lost;

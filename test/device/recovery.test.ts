@@ -162,7 +162,7 @@ describe("a training whose device is lost", () => {
       await on.lost;
       if (ask === "checkpoint") expect(await trainer.checkpoint()).toEqual(file);
       if (ask === "evaluate") expect(await trainer.evaluate(data, { batches: 3 })).toEqual(evaluation);
-      if (ask === "restore") trainer.restore(file);
+      if (ask === "restore") await trainer.restore(file);
       expect(trainer.step).toBe(25);
       told.push(...(await trainer.train({ steps: steps - 25 })).losses);
       expect(told).toEqual(losses);

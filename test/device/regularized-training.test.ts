@@ -67,7 +67,7 @@ describe.each(Object.entries(layers))("a training with %s", (_, make) => {
     await losses(whole, 3);
     const file = await whole.checkpoint();
     const resumed = await trainerOf(kind, make());
-    resumed.restore(file);
+    await resumed.restore(file);
     expect(await losses(resumed, 3)).toEqual(await losses(whole, 3));
   });
 });

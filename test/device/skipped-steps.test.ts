@@ -211,7 +211,7 @@ describe.each(kinds)("on %s, a step of which no target counts", (kind) => {
     await got.train({ steps: 4 });
     expect(await parametersOf(got)).toEqual(await parametersOf(want));
     const resumed = await make(startsAt(3));
-    resumed.restore(await got.checkpoint());
+    await resumed.restore(await got.checkpoint());
     for (const trainer of [want, got, resumed]) await trainer.train({ steps: 3 });
     expect(await parametersOf(got)).toEqual(await parametersOf(want));
     expect(await parametersOf(resumed)).toEqual(await parametersOf(want));

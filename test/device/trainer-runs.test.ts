@@ -128,7 +128,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     const trainer = await trainerOf();
     const start = await trainer.checkpoint();
     for await (const _ of trainer.run({ steps: 20 })) break;
-    trainer.restore(start);
+    await trainer.restore(start);
     const told: number[] = [];
     await trainer.train({ steps: 2, onProgress: ({ step }) => told.push(step) });
     expect(told).toEqual([1, 2]);
@@ -190,7 +190,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     expect((await trainer.evaluate(undefined, { batches: 3 })).loss).toBe((await want.evaluate(undefined, { batches: 3 })).loss);
     expect(await trainer.plannedMemory()).toEqual(await want.plannedMemory());
     const resumed = await trainerOf({ data });
-    resumed.restore(await trainer.checkpoint());
+    await resumed.restore(await trainer.checkpoint());
     expect(await lossesOf(resumed, 3)).toEqual(await lossesOf(want, 3));
   });
 
@@ -202,7 +202,7 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     })();
     const wider = TextData.from("It is not down in any map; true places never are. ".repeat(8), { batch: 3, steps: 4 });
     const trainer = await trainerOf({ data: { batches: 9, batch: (step) => Promise.resolve(wider.batch(step)) } });
-    trainer.restore(file);
+    await trainer.restore(file);
     await expect(trainer.train({ steps: 1 })).rejects.toMatchObject({
       kind: "format",
       message: '"checkpoint: "carried.1.h" must hold 12 numbers for this trainer\'s batches, got 8; keep the batch size'.slice(1),

@@ -97,7 +97,7 @@ describe.each(kinds)("training on %s", (kind) => {
     const file = await first.checkpoint({ note: "seven steps" });
     const rest = await losses(first, 20);
     const second = trainerFor(on, { optimizer: optimizer() }, charModel(99));
-    second.restore(file);
+    await second.restore(file);
     expect(second.step).toBe(7);
     expect(await losses(second, 20)).toEqual(rest);
     expect((await second.model.stateDict())["0.weight"].data).toEqual((await first.model.stateDict())["0.weight"].data);
@@ -116,9 +116,11 @@ describe.each(kinds)("training on %s", (kind) => {
     const trainer = trainerFor(on);
     await losses(trainer, 2);
     const before = await trainer.model.stateDict();
-    expect(() => trainer.restore(file)).toThrow(/"optimizer\.firstMoment\.1\.weight_ih_l0" must be \[48, 8\], got \[52, 8\]/);
-    expect(() => trainer.restore(file.slice(0, file.length - 10))).toThrow(/truncated/);
-    expect(() => trainer.restore(new TextEncoder().encode("PK\u0003\u0004 not a safetensors file at all"))).toThrow(/no safetensors file/);
+    await expect(trainer.restore(file)).rejects.toThrow(/"optimizer\.firstMoment\.1\.weight_ih_l0" must be \[48, 8\], got \[52, 8\]/);
+    await expect(trainer.restore(file.slice(0, file.length - 10))).rejects.toThrow(/truncated/);
+    await expect(trainer.restore(new TextEncoder().encode("PK\u0003\u0004 not a safetensors file at all"))).rejects.toThrow(
+      /no safetensors file/,
+    );
     expect(await trainer.model.stateDict()).toEqual(before);
     expect(trainer.step).toBe(2);
   });

@@ -196,7 +196,7 @@ const asFile = async (model: Sequential): Promise<Uint8Array> => encodeSafetenso
 /** Loads a file; what it gives is compared with the file's own bytes. */
 async function tryLoad(
   file: Uint8Array,
-  load: (file: Uint8Array) => void,
+  load: (file: Uint8Array) => unknown,
   state: () => Promise<Uint8Array>,
   what: string,
 ): Promise<boolean> {
@@ -204,7 +204,7 @@ async function tryLoad(
   const { arrayBuffers } = process.memoryUsage();
   let failure: unknown;
   try {
-    load(file);
+    await load(file);
   } catch (error) {
     failure = error;
   }

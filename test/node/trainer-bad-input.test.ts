@@ -146,7 +146,7 @@ describe("a run refuses", () => {
         message: "Trainer: is running already; leave the other loop first",
       });
       expect(await refusal(async () => trainer.restore(await trainer.checkpoint()))).toMatchObject({
-        message: "Trainer: is running; leave the loop before restoring",
+        message: "Trainer: is running or restoring; leave the loop, or await what restores, before restoring",
       });
     }
     expect(seen).toEqual([1, 2, 3]);
@@ -445,13 +445,13 @@ describe("a checkpoint is refused", () => {
     const all = await losses(first, 7);
     const second = trainerOf({}, characterModel());
     await losses(second, 1);
-    second.restore(whole);
+    await second.restore(whole);
     expect(second.step).toBe(4);
     expect(await losses(second, 3)).toEqual(all.slice(4));
     expect(await second.checkpoint()).toEqual(await first.checkpoint());
     // From before the first step, too.
     const start = await trainerOf().checkpoint();
-    second.restore(start);
+    await second.restore(start);
     expect(await losses(second, 7)).toEqual(all);
   });
 });

@@ -1,4 +1,5 @@
 /** Calls of WebAssembly kernels as data, so that other threads can make them. */
+import type { Part } from "../../part.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { WasmExports, WasmPart } from "./wasm-kernels.ts";
 
@@ -15,10 +16,13 @@ export interface FastKernel {
   (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>): Pieces;
   /** Of WebAssembly, what it calls besides the part for running. */
   readonly parts?: readonly WasmPart[];
+  /** The code that makes its calls, if it is loaded when it is needed. */
+  readonly code?: Part<unknown>;
 }
 
 /** A kernel that calls other parts of WebAssembly than the one for running. */
-export const needing = (parts: readonly WasmPart[], kernel: FastKernel): FastKernel => Object.assign(kernel, { parts });
+export const needing = (parts: readonly WasmPart[], kernel: FastKernel, code?: Part<unknown>): FastKernel =>
+  Object.assign(kernel, { parts, code });
 
 /** Multiplications below which a request to another thread takes longer than the work. */
 export const worthSharing = 2 ** 18;

@@ -149,8 +149,9 @@ export class CpuBackend implements Backend {
     const { keepAll } = takePreparation(recording, externals, options);
     const kernels = new Set(recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
     if (!this.slow && [...kernels].some((kernel) => !this.fast(kernel))) this.slow = await import("./slow-kernels.ts");
-    const parts = new Set([...kernels].flatMap((kernel) => this.fastKernel(kernel)?.parts ?? []));
-    await Promise.all([...parts].map((part) => this.kernels!.load(part)));
+    const fast = [...kernels].flatMap((kernel) => this.fastKernel(kernel) ?? []);
+    const parts = new Set(fast.flatMap((kernel) => kernel.parts ?? []));
+    await Promise.all([...[...parts].map((part) => this.kernels!.load(part)), ...fast.map(({ code }) => code?.load())]);
     this.check();
     return new CpuProgram(this, recording, externals, keepAll);
   }

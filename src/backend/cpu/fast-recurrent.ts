@@ -1,13 +1,15 @@
 /** Steps and time loops in WebAssembly, of the package's cells with their variants. */
+import { Part } from "../../part.ts";
 import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
 import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
-import { regularizedKernel } from "./fast-regularized.ts";
 import { scanKernel } from "./fast-scan.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
+
+const regularizedCalls = new Part("normalization, zoneout or recurrentDropout", () => import("./fast-regularized.ts"));
 
 /** One step of a lane, or with `tail` what remains behind the first. */
 export interface LaneStep {
@@ -131,5 +133,11 @@ export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel
   if (strategy === "scan") return scanKernel(parts, means);
   const known = knownCell(cell);
   if (form.stacked || form.half || !known) return undefined;
-  return strategy === "regularized" ? regularizedKernel(cell, parts.pass, regularized!, known, means) : knownKernel(parts, known, means);
+  if (strategy !== "regularized") return knownKernel(parts, known, means);
+  return needing(
+    // A fused kernel makes the products between its steps, those of a backward pass by a function for training.
+    parts.pass === "backward" && regularized!.fused ? ["regularized", "training"] : ["regularized"],
+    (...given) => regularizedCalls.now.regularizedKernel(cell, parts.pass, regularized!, known, means)(...given),
+    regularizedCalls,
+  );
 }

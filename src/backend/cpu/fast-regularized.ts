@@ -2,6 +2,7 @@
  * Steps of a layer with normalisation, zoneout or recurrent dropout in WebAssembly, for the cells that are known there:
  * `wasm/regularized-forward.ts` and `-backward.ts`, and with a fused kernel the products between them.
  */
+import { runningRows } from "../../recurrent/cells/memory.ts";
 import type { Cell } from "../../recurrent/cells/cell.ts";
 import { align } from "../../kernels/kernel.ts";
 import { laneStart, stepAt } from "../../recurrent/kernels/lanes.ts";
@@ -12,11 +13,10 @@ import {
   normalizes,
   normalizesMemory,
   regularizedLayout,
-  runningRows,
   type RegularizedForm,
   type RegularizedParams,
 } from "../../recurrent/kernels/regularized-layout.ts";
-import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
@@ -190,8 +190,7 @@ export function regularizedKernel(
   const G = cell.gateNames.length;
   const backward = pass === "backward";
   const { fused, drops } = form;
-  // A fused kernel makes the products between its steps, those of a backward pass by a function for training.
-  return needing(backward && fused ? ["regularized", "training"] : ["regularized"], (at, params) => {
+  return (at, params) => {
     const p = params as RegularizedParams;
     const { B, H } = p;
     const steps = stepsOf(backward, p);
@@ -225,5 +224,5 @@ export function regularizedKernel(
       inbox.set(messages);
       piece();
     });
-  });
+  };
 }

@@ -2,9 +2,9 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
-import { memoryNumbers } from "../../recurrent/cells/memory.ts";
+import { memoryNumbers, runningRows } from "../../recurrent/cells/memory.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
-import { carryParts, extraRows, regularizedLayout, runningRows, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
+import { carryParts, extraRows, regularizedLayout, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
 import { twinOf } from "../all-twins.ts";
 import { floats, integers, spare, type KernelCase } from "./case-values.ts";

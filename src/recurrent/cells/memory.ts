@@ -11,6 +11,10 @@ export const memoryNumbers = ({ states }: Pick<Cell, "states">): number => Math.
 /** Numbers of a unit in the carry: ∂L/∂h, then those of its memory. */
 export const carryNumbers = (cell: Pick<Cell, "states">): number => 1 + memoryNumbers(cell);
 
+/** Rows of running statistics in a layer with batch normalisation, each of H numbers. */
+export const runningRows = ({ gateNames, hasReadOut }: Pick<Cell, "gateNames" | "hasReadOut">): number =>
+  4 * gateNames.length + (hasReadOut ? 2 : 0);
+
 /** The memory whose first number is number `at`, the others `apart` behind each other. */
 export function readMemory({ states, usesC }: Pick<Cell, "states" | "usesC">, numbers: NumericArray, at: number, apart: number): Memory {
   if (states.length > 1) return Object.fromEntries(states.map((name, s) => [name, numbers[at + s * apart]]));

@@ -46,8 +46,6 @@ export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normal
 /** Rows of weights behind U: b_hh, what the cell has by unit, what normalising needs. */
 export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number =>
   1 + perUnitRows(cell) + (normalized(form) ? 4 : 0);
-/** Rows of running statistics, each of H numbers. */
-export const runningRows = (cell: Cell): number => 4 * cell.gateNames.length + (cell.hasReadOut ? 2 : 0);
 
 /** Where a lane's sides and statistics lie in `recurrent`, in numbers; `size` is that of a lane. */
 export function regularizedLayout(

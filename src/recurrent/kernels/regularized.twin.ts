@@ -1,11 +1,12 @@
 /** The twins of regularized.ts, a lane and a step at a time. */
+import { runningRows } from "../cells/memory.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
 import { align } from "../../kernels/kernel.ts";
 import { stepAt, type Step } from "./lanes.ts";
 import type { regularizedBackward, regularizedForward } from "./regularized.ts";
 import { LaneSteps } from "./regularized-lane.ts";
-import { carryParts, normalized, normalizesMemory, runningRows, statisticsModes } from "./regularized-layout.ts";
+import { carryParts, normalized, normalizesMemory, statisticsModes } from "./regularized-layout.ts";
 import { recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
 
 type Named<N extends string> = Readonly<Record<N, NumericArray>>;

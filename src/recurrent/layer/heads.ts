@@ -9,7 +9,6 @@ import type { Context } from "../../nn/context.ts";
  * @param weight [G·H, H/heads], in device order, whose rows go unit by unit
  */
 export function blockDiagonal({ tape }: Context, label: string, weight: Variable, heads: number): Variable {
-  if (heads === 1) return weight;
   const [rows, block] = weight.shape;
   const same = Float64Array.from({ length: heads * heads }, (_, i) => (i % (heads + 1) === 0 ? 1 : 0));
   const ofHead = tape.leaf(`${label}.heads`, tape.recording.buffer(`${label}.heads`, [heads, 1, heads, 1], "constant", "f32", same));

@@ -4,15 +4,14 @@ import type { Cell } from "../cells/cell.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
+import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
+import { regularized } from "../strategies/regularized.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
-import { dropElements } from "../../nn/dropout.ts";
 import { anySeed, Module } from "../../nn/module.ts";
-import { mergeDirections, type Merge } from "../../nn/merge.ts";
+import type { Merge } from "../../nn/merge.ts";
 import { Parameter } from "../../nn/parameter.ts";
 import { plannedParameters, takeBias, type GateBias } from "./parameters.ts";
-import { blockDiagonal } from "./heads.ts";
-import { projected } from "./projection.ts";
 import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
 /** Options of all recurrent layers, with PyTorch's meanings and defaults. */
@@ -50,6 +49,11 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   /** Of the first values, an integer of at least 0; any if left out. */
   seed?: number;
 }
+
+const projection = new Part("projSize", () => import("./projection.ts"));
+const blocks = new Part("heads", () => import("./heads.ts"));
+const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
+const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
 
 /** Layers of one stack at most. */
 const mostLayers = 1024;
@@ -157,6 +161,16 @@ export abstract class RecurrentLayer extends Module {
     return this.directions === 2 || this.reverse;
   }
 
+  override get furtherCode(): readonly Part<unknown>[] {
+    return [
+      ...(this.regularizer.acts(true) ? [regularized] : []),
+      ...(this.outputSize === this.hiddenSize ? [] : [projection]),
+      ...(this.heads === 1 ? [] : [blocks]),
+      ...(this.dropout === 0 ? [] : [dropping]),
+      ...(this.directions === 1 ? [] : [merging]),
+    ];
+  }
+
   /** Whether outputs of both directions lie side by side. */
   private get joins(): boolean {
     return this.merge === "concat" || this.merge === "none";
@@ -164,6 +178,11 @@ export abstract class RecurrentLayer extends Module {
 
   private suffixes(layer: number): string[] {
     return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
+  }
+
+  private recurrentWeight(context: Context, suffix: string): Variable {
+    const weight = context.parameter(`weight_hh_${suffix}`);
+    return this.heads === 1 ? weight : blocks.now.blockDiagonal(context, context.label(suffix), weight, this.heads);
   }
 
   private laneOf(
@@ -180,10 +199,7 @@ export abstract class RecurrentLayer extends Module {
       initialMemory,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
-        recurrentWeight:
-          this.cell.recurrence !== "none"
-            ? blockDiagonal(context, context.label(suffix), context.parameter(`weight_hh_${suffix}`), this.heads)
-            : undefined,
+        recurrentWeight: this.cell.recurrence === "none" ? undefined : this.recurrentWeight(context, suffix),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),
@@ -212,7 +228,7 @@ export abstract class RecurrentLayer extends Module {
     const suffixes = this.suffixes(layer);
     if (this.outputSize !== this.hiddenSize) {
       return lanes.map((lane, n) =>
-        projected(
+        projection.now.projected(
           context,
           context.parameter(`weight_hr_${suffixes[n]}`),
           x,
@@ -294,11 +310,11 @@ export abstract class RecurrentLayer extends Module {
     }
     for (let layer = 0; layer < this.numLayers && !stacked; layer++) {
       if (layer > 0 && dropsOut) {
-        x = dropElements(context, `l${layer}.dropout`, x, this.dropout, this.variational ? 0 : undefined);
+        x = dropping.now.dropElements(context, `l${layer}.dropout`, x, this.dropout, this.variational ? 0 : undefined);
       }
       const lanes = lanesOf(layer);
       const outputs = this.layer(context, layer, x, lanes, { lengths, hasGaps }).map((result, n) => keep(result, lanes[n].label));
-      x = outputs.length === 1 ? outputs[0] : mergeDirections(context, outputs, this.merge);
+      x = outputs.length === 1 ? outputs[0] : merging.now.mergeDirections(context, outputs, this.merge);
     }
     context.finalState("h", stateShape(this.outputSize), hN);
     states.forEach((name, s) => context.finalState(name, stateShape(this.hiddenSize), memoryN[s]));

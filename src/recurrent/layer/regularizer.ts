@@ -1,7 +1,8 @@
 /** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
+import { runningRows } from "../cells/memory.ts";
 import { checkChoice, checkInteger, checkNumber, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
-import { runningRows, type Normalization } from "../kernels/regularized-layout.ts";
+import type { Normalization } from "../kernels/regularized-layout.ts";
 import { takeOptions } from "../../options.ts";
 import type { Gains } from "../input.ts";
 import type { Regularization } from "../strategies/row.ts";

@@ -3,7 +3,7 @@ import { phasesOf } from "../cells/cell.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
-import { RowRecurrence } from "./row.ts";
+import { regularized } from "./regularized.ts";
 import type { Strategy } from "./strategy.ts";
 
 const dispatches: PlainDispatches = {
@@ -46,5 +46,6 @@ export const loop: Strategy = {
     const { B, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
   },
-  make: (site) => (site.regularization ? new RowRecurrence(site, site.regularization, true) : new PlainRecurrence(site, dispatches)),
+  make: (site) =>
+    site.regularization ? new regularized.now.RowRecurrence(site, site.regularization, true) : new PlainRecurrence(site, dispatches),
 };

@@ -7,7 +7,7 @@ import { stepBackward, stepForward } from "../kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/two-phase.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
-import { RowRecurrence } from "./row.ts";
+import { regularized } from "./regularized.ts";
 import type { Strategy } from "./strategy.ts";
 
 /** Stacked layers begin one step after each other. */
@@ -56,7 +56,8 @@ export const step: Strategy = {
     const { phases, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
   },
-  make: (site) => (site.regularization ? new RowRecurrence(site, site.regularization, false) : new PlainRecurrence(site, dispatches)),
+  make: (site) =>
+    site.regularization ? new regularized.now.RowRecurrence(site, site.regularization, false) : new PlainRecurrence(site, dispatches),
 };
 
 export const wavefront: Strategy = {
