@@ -139,7 +139,7 @@ export class Controls {
     block("status").dataset.state = state;
     // Beside the status, so that screen readers do not count the seconds.
     const waited = Math.floor((performance.now() - this.since) / 1000);
-    say(block("waiting"), isWaiting ? [about, ...(waited >= 2 ? [`${waited} s`] : [])].filter(Boolean).join(", ") : "");
+    say(block("waiting"), isWaiting ? [about, ...(waited >= 2 ? [`${waited} s so far`] : [])].filter(Boolean).join(", ") : "");
   }
 
   private showCheck(): void {

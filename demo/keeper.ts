@@ -24,7 +24,7 @@ export class Keeper {
     if (!autosave || !offer || !isWanted()) return;
     this.notices.show(
       "info",
-      "There is a training that you have left",
+      "Your last training is kept here",
       `${offer.about}, ${count(offer.step)} ${offer.step === 1 ? "step" : "steps"}, kept in this browser ${ago(offer.savedAt)}.`,
       [
         { label: "Continue where you left off", go: () => void this.accept(offer) },

@@ -271,7 +271,7 @@ function warn(loss: number): void {
   notices.show(
     "problem",
     "The loss diverges",
-    `It is ${loss.toFixed(1)}, and who guesses every character alike has ${divergence.guessing.toFixed(1)}. The learning rate of ${learningRate} is too large for this network.`,
+    `It is ${loss.toFixed(1)}; guessing every character with the same chance gives ${divergence.guessing.toFixed(1)}. The learning rate of ${learningRate} is too large for this network.`,
     [{ label: `${from} with learning rate ${slower}`, go: () => recover(choice ?? "auto", true, slower) }],
     "divergence",
   );

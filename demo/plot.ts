@@ -1,6 +1,7 @@
 /** Curves over the steps of a training. */
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
+import { count } from "./dom.ts";
 
 export interface Line {
   /** The custom property of the style sheet that holds its colour. */
@@ -75,7 +76,14 @@ export class Plot {
           y: { range: (_, low, high) => range?.() ?? (Number.isFinite(low) ? uPlot.rangeNum(low, high, 0.08, true) : [0, 5]) },
         },
         axes: [
-          { ...axis, size: 32, values: (_, values) => values.map((v) => (Number.isInteger(v) ? String(v) : "")) },
+          {
+            ...axis,
+            label: "step",
+            labelFont: axis.font,
+            labelSize: 18,
+            size: 28,
+            values: (_, values) => values.map((v) => (Number.isInteger(v) ? count(v) : "")),
+          },
           { ...axis, size: 44 },
         ],
         series: [

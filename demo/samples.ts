@@ -43,7 +43,9 @@ export class Samples {
 
   /** A beginning that suits the text, unless the visitor has chosen one. */
   suggest(text: string): void {
-    if (!this.touched) input("prompt").value = text.includes("The ") ? "The " : (/\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0] ?? "");
+    if (this.touched) return;
+    const begins = text.includes("The ") ? "The " : /\S{1,20}\s?/.exec(text.slice(0, 1000))?.[0];
+    if (begins !== undefined) input("prompt").value = begins;
   }
 
   complain(problem: string): void {

@@ -52,7 +52,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
     throw new RnnError(
       "data",
       name,
-      "is no text but a binary file (an image, a document, an archive …); choose a .txt file, or paste the text",
+      "is a binary file (an image, a document, an archive …), not text; choose a .txt file, or paste the text",
     );
   if (text.trim() === "") throw new RnnError("data", name, "has nothing but blanks");
   return text.replace(/\r\n?/g, "\n");

@@ -57,7 +57,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.page.waitForFunction((word) => document.getElementById("kept")!.textContent.includes(`step ${word}:`), {}, String(step));
     return step;
   }
-  const offered = "There is a training that you have left";
+  const offered = "Your last training is kept here";
 
   it("a training is offered after a reload, and goes on as if nothing had happened", async () => {
     const page = await visit();

@@ -59,6 +59,10 @@ describe(`the demo page tells the truth in ${kind}`, () => {
   }
   const narrow = async (): Promise<void> => {
     expect(await page.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    const cut = await page.page.$$eval("button", (all) =>
+      all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent),
+    );
+    expect(cut, "buttons whose words do not fit").toEqual([]);
     expect(await violations(page.page)).toEqual([]);
   };
 
@@ -74,6 +78,25 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await goesOn();
     expect(await page.focused()).toBe("pause");
     await narrow();
+  });
+
+  it("names what the curve is drawn over, and all numbers of the axes", async () => {
+    await page.page.evaluate(() => {
+      const drawn = ((globalThis as { drawn?: string[] }).drawn = [] as string[]);
+      const prototype = CanvasRenderingContext2D.prototype;
+      const draw = Object.getOwnPropertyDescriptor(prototype, "fillText")!.value as (
+        this: CanvasRenderingContext2D,
+        ...given: [string, number, number]
+      ) => void;
+      prototype.fillText = function (text, x, y) {
+        drawn.push(text);
+        draw.call(this, text, x, y);
+      };
+    });
+    await page.page.waitForFunction(() => (globalThis as { drawn?: string[] }).drawn!.includes("step"));
+    await goesOn();
+    const drawn = await page.page.evaluate(() => (globalThis as { drawn?: string[] }).drawn!);
+    expect(drawn.filter((text) => !/^(step|[\d,.]*)$/.test(text))).toEqual([]);
   });
 
   it("takes no other text while it trains, and says so", async () => {
@@ -125,7 +148,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
 
   it("goes on with the text that is chosen when Continue is pressed", async () => {
     await page.give(png, "own-file");
-    await page.waitForNotice("photo.png: is no text but a binary file");
+    await page.waitForNotice("photo.png: is a binary file");
     await page.give(second, "own-file");
     await page.page.waitForFunction(() => document.getElementById("own-name")!.textContent === "second.txt");
     await narrow();
@@ -136,6 +159,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     expect(await learntFrom()).toMatchObject({ name: "second.txt", characters: Buffer.from(second.base64, "base64").length });
     await page.click("#stop");
     await page.waitForStatus("Stopped");
+    await narrow();
   });
 
   it("does not go on with a text that the network cannot read, and offers a new one", async () => {
@@ -199,7 +223,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.page.focus("#start");
     await press("Enter");
     await page.page.waitForFunction(() => !document.getElementById("cancel")!.hidden);
-    expect(await page.text("waiting")).toMatch(/^(\d+ s)?$/);
+    expect(await page.text("waiting")).toMatch(/^(\d+ s so far)?$/);
     await page.click("#cancel");
     await page.waitForNotice("Back at the last copy");
     expect(await page.text("about")).toBe("LSTM 16 on “numbers.txt”");
@@ -217,7 +241,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.click("#resume");
     await page.waitForNotice("The loss diverges");
     await page.waitForStatus("Training, but the loss diverges");
-    expect(await page.text("notices")).toMatch(/guesses every character alike has 3\.0/);
+    expect(await page.text("notices")).toMatch(/guessing every character with the same chance gives 3\.0/);
     await narrow();
     await page.clickWay(`Go back to step ${step} with learning rate 0.005`);
     await page.waitForNotice("Back at the last copy");

@@ -38,6 +38,8 @@ describe(`the demo page in ${kind}`, () => {
   it("says what it computes on, and why", async () => {
     expect(await page.text("device-name")).toMatch(/^(CPU|WebGPU on .)/);
     expect((await page.text("device-reason")).length).toBeGreaterThan(5);
+    // An ordinary CPU is no reason for a warning.
+    expect(await page.page.$eval("#device", (device) => (device as HTMLElement).dataset.software)).toBe("false");
     expect(await violations(page.page)).toEqual([]);
   });
 
@@ -125,6 +127,14 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForNotice("no safetensors file");
     await page.click("#resume");
     await page.waitForStep(step + 3);
+  });
+
+  it("says that there is no text yet, and changes nothing", async () => {
+    await page.fill({ "text-source": "own" });
+    await page.click("#start");
+    await page.waitForNotice("Text: there is none yet");
+    expect(await page.page.$eval("#prompt", (field) => (field as HTMLInputElement).value)).toBe("The ");
+    expect(await page.text("about")).toBe("No network yet");
   });
 
   it("says what is wrong with settings and prompts", async () => {
