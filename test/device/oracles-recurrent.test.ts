@@ -2,7 +2,7 @@
 import { describe, it } from "vitest";
 import { gradients, GRU, LSTM, RNN, type Backend, type Module, type Tensor } from "webgpu-rnn";
 import { recurrentCases, resetBeforeCases } from "../fixtures/recurrent-cases.ts";
-import { backend, expectClose, fixture, float32 } from "./support.ts";
+import { backend, expectClose, fixture, float32, sampled } from "./support.ts";
 
 interface Fixture {
   dtype?: string;
@@ -82,7 +82,8 @@ describe.each([
   ["webgpu", "float32", "loop"],
   ["webgpu", "float32", "wavefront"],
 ] as const)("recurrent layers on %s in %s, %s", (kind, precision, strategy) => {
-  it.each(cases.map((c) => [c.case, c] as const))("agree with PyTorch on %s", async (_name, c) => {
+  const some = kind === "webgpu" && strategy === "wavefront" ? sampled(cases, 6) : cases;
+  it.each(some.map((c) => [c.case, c] as const))("agree with PyTorch on %s", async (_name, c) => {
     await check(c, await backend(kind, precision), strategy);
   });
 });

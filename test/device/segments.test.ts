@@ -20,7 +20,7 @@ import {
   type ModelGradients,
   type Module,
 } from "webgpu-rnn";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers, sampledOn } from "./support.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
 const lengths = [21, 4, 13];
@@ -94,13 +94,13 @@ const models: [string, () => Module][] = [
 ];
 
 describe.each(kinds)("in parts on %s", (kind) => {
-  it.each(models)("%s keeps its gates by segment", async (_, make) => {
+  it.each(sampledOn(kind, models, 3))("%s keeps its gates by segment", async (_, make) => {
     const device = await backend(kind);
     const expected = await run(make(), device);
     for (const strategy of ["loop", "step"] as const) compare(await run(make(), withBuffersOf(8 * 64 * 4, device), { strategy }), expected);
   });
 
-  it.each(models)("%s computes its gates again, with the same outputs to the bit", async (_, make) => {
+  it.each(sampledOn(kind, models, 3))("%s computes its gates again, with the same outputs to the bit", async (_, make) => {
     const device = await backend(kind);
     const expected = await run(make(), device);
     const actual = await run(make(), device, { recompute: true });
@@ -108,7 +108,7 @@ describe.each(kinds)("in parts on %s", (kind) => {
     expect(actual.output.data).toEqual(expected.output.data);
   });
 
-  it.each(models)("%s keeps weights and gates in half precision, accurate to a thousandth", async (_, make) => {
+  it.each(sampledOn(kind, models, 2))("%s keeps weights and gates in half precision, accurate to a thousandth", async (_, make) => {
     const device = await backend(kind);
     const expected = await run(make(), device);
     for (const strategy of ["loop", "step"] as const) {
@@ -148,30 +148,27 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
   const input = { shape: [64, 4, 16], data: new Float32Array(64 * 4 * 16) };
   const make = (): LSTM => new LSTM(16, 24, { seed: 1, numLayers: 3 });
 
-  it.each([{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }])(
-    "is what is allocated: %o",
-    async (options) => {
-      const device = await createBackend(kind);
-      const model = make();
-      const planned = await plannedMemory(model, input, { backend: device, ...options });
-      expect(device.counters.bytes).toBe(0);
-      if (options.gradients)
-        await gradients(
-          model,
-          input,
-          { output: { shape: [64, 4, 24], data: new Float32Array(64 * 4 * 24) } },
-          { backend: device, recompute: options.recompute },
-        );
-      else await forward(model, input, { backend: device });
-      expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
-      // WebGPU has besides a ring of eight buffers to read results back.
-      const most =
-        kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
-      expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
-      expect(device.counters.bytes).toBeLessThanOrEqual(most);
-      device.destroy();
-    },
-  );
+  const forms = [{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }];
+  it.each(sampledOn(kind, forms, 2))("is what is allocated: %o", async (options) => {
+    const device = await createBackend(kind);
+    const model = make();
+    const planned = await plannedMemory(model, input, { backend: device, ...options });
+    expect(device.counters.bytes).toBe(0);
+    if (options.gradients)
+      await gradients(
+        model,
+        input,
+        { output: { shape: [64, 4, 24], data: new Float32Array(64 * 4 * 24) } },
+        { backend: device, recompute: options.recompute },
+      );
+    else await forward(model, input, { backend: device });
+    expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
+    // WebGPU has besides a ring of eight buffers to read results back.
+    const most = kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
+    expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
+    expect(device.counters.bytes).toBeLessThanOrEqual(most);
+    device.destroy();
+  });
 
   const trained = [
     ["carried states", {}, true],

@@ -23,7 +23,7 @@ import {
 } from "webgpu-rnn";
 import { gradientFlow } from "webgpu-rnn/inspect";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers, sampled, sampledOn } from "./support.ts";
 
 const [B, I, H] = [4, 2, 3];
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -117,28 +117,33 @@ async function expectedOf(name: string, bidirectional: boolean, state: Record<st
   };
 }
 
+const byStrategies = [
+  ...names.map((name) => [name, true, undefined] as const),
+  ...["RNN", "LSTM", "normalised LSTM"].map((name) => [name, false, "step"] as const),
+  ["LSTM", false, "loop"],
+  ["GRU with the reset before", true, "step"],
+] as const;
+
 describe.each(kinds)("rows with gaps on %s", (kind) => {
-  it.each([
-    ...names.map((name) => [name, true, undefined] as const),
-    ...["RNN", "LSTM", "normalised LSTM"].map((name) => [name, false, "step"] as const),
-    ["LSTM", false, "loop"],
-    ["GRU with the reset before", true, "step"],
-  ] as const)("give what the same rows give without them: %s, both directions: %s, by %s", async (name, bidirectional, strategy) => {
-    const directions = bidirectional ? 2 : 1;
-    const [state, cotangent] = [stateOf(name, directions), tensor([T, B, directions * H], 6)];
-    const expected = await expectedOf(name, bidirectional, state, cotangent);
-    const model = layers[name]({ bidirectional, seed: 1 });
-    const options = { backend: await backend(kind), strategy };
-    const found = await gradients(model, { input: tensor([T, B, I], 3), state, stepMask: mask }, { output: cotangent, state }, options);
-    expectClose("output", found.output.data, expected.output.data);
-    expectClose("d.input", found.gradients.input!.data, expected.gradients.input!.data);
-    for (const path of Object.keys(state)) {
-      expectClose(path, found.state[path].data, expected.state[path].data);
-      expectClose(`d.${path}`, found.gradients.state[path].data, expected.gradients.state[path].data);
-    }
-    for (const [path, { data }] of Object.entries(expected.gradients.parameters))
-      expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
-  });
+  it.each(sampledOn(kind, byStrategies, 5))(
+    "give what the same rows give without them: %s, both directions: %s, by %s",
+    async (name, bidirectional, strategy) => {
+      const directions = bidirectional ? 2 : 1;
+      const [state, cotangent] = [stateOf(name, directions), tensor([T, B, directions * H], 6)];
+      const expected = await expectedOf(name, bidirectional, state, cotangent);
+      const model = layers[name]({ bidirectional, seed: 1 });
+      const options = { backend: await backend(kind), strategy };
+      const found = await gradients(model, { input: tensor([T, B, I], 3), state, stepMask: mask }, { output: cotangent, state }, options);
+      expectClose("output", found.output.data, expected.output.data);
+      expectClose("d.input", found.gradients.input!.data, expected.gradients.input!.data);
+      for (const path of Object.keys(state)) {
+        expectClose(path, found.state[path].data, expected.state[path].data);
+        expectClose(`d.${path}`, found.gradients.state[path].data, expected.gradients.state[path].data);
+      }
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+        expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
+    },
+  );
 
   it.each(["step", "wavefront"] as const)("are the same to layers that share dispatches and to those that do not: %s", async (strategy) => {
     const model = new LSTM(I, H, { numLayers: 3, seed: 2 });
@@ -197,7 +202,7 @@ describe.each(kinds)("rows with gaps on %s", (kind) => {
 });
 
 describe("gaps in float64", () => {
-  it.each(names)("have gradients that agree with finite differences: %s, two layers, both directions", async (name) => {
+  it.each(sampled(names, 3))("have gradients that agree with finite differences: %s, two layers, both directions", async (name) => {
     const [few, rows] = [3, 2];
     const state: Record<string, Tensor> = { h: tensor([4, rows, H], 4), ...(name.includes("LSTM") ? { c: tensor([4, rows, H], 5) } : {}) };
     const stepMask = { shape: [few, rows], data: Float32Array.of(0, 1, 1, 0, 0, 1) };

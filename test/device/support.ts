@@ -32,6 +32,10 @@ export const spread = <T>(all: readonly T[], count: number): readonly T[] =>
 /** Of many moments or sizes some; all of them in the long lane, which runs the files that name this function. */
 export const sampled = <T>(all: readonly T[], few: number): readonly T[] => (process.env.THOROUGH ? all : spread(all, few));
 
+/** On the CPU all of a list; on WebGPU, where a device compiles kernels for each, some as `sampled` says. */
+export const sampledOn = <T>(kind: "cpu" | "webgpu", all: readonly T[], few: number): readonly T[] =>
+  kind === "cpu" ? all : sampled(all, few);
+
 interface Tolerance {
   atol: number;
   rtol: number;
