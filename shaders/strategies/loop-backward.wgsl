@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.x * rows;
   let lane = group.z;
   let firstWeight = backwardMatrix(lane);
-  let perUnit = perUnitAt(firstWeight + params.H * params.H + min(unit, params.H - 1u));
+  let perUnit = perUnitAt(firstWeight + matrixRows() * params.H + min(unit, params.H - 1u));
   var row0 = loadRow(lane, row, unit);
   var row1 = loadRow(lane, row + 1u, unit);
   var row2 = loadRow(lane, row + 2u, unit);
@@ -74,13 +74,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (unit < params.H) {
       var sum = vec4<f32>();
       if (i > 0u) {
-        for (var k = 0u; k < params.H; k++) {
+        for (var k = 0u; k < fanIn(); k++) {
+          let at = firstRead(unit) + k;
           let w = weightAt(firstWeight + k * params.H + unit);
-          sum.x += dotGates(following[k], w);
+          sum.x += dotGates(following[at], w);
           if (rows > 1u) {
-            sum.y += dotGates(following[threads + k], w);
-            sum.z += dotGates(following[2u * threads + k], w);
-            sum.w += dotGates(following[3u * threads + k], w);
+            sum.y += dotGates(following[threads + at], w);
+            sum.z += dotGates(following[2u * threads + at], w);
+            sum.w += dotGates(following[3u * threads + at], w);
           }
         }
       }

@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.x * rows;
   let lane = group.z;
   let firstWeight = forwardMatrix(lane);
-  let perUnit = perUnitAt(firstWeight + (params.H + 1u) * params.H + min(unit, params.H - 1u));
+  let perUnit = perUnitAt(firstWeight + (matrixRows() + 1u) * params.H + min(unit, params.H - 1u));
   let before = stepAt(lane, 0u);
   var state0 = initial(row, unit, before);
   var state1 = initial(row + 1u, unit, before);
@@ -54,13 +54,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     shared_h[copy + unit] = vec4(state0.h, state1.h, state2.h, state3.h);
     workgroupBarrier();
     if (unit < params.H) {
-      var sum0 = weightAt(firstWeight + params.H * params.H + unit);
+      var sum0 = biasAt(firstWeight, unit);
       var sum1 = sum0;
       var sum2 = sum0;
       var sum3 = sum0;
-      for (var k = 0u; k < params.H; k++) {
+      for (var k = 0u; k < fanIn(); k++) {
         let w = weightAt(firstWeight + k * params.H + unit);
-        let hk = shared_h[copy + k];
+        let hk = shared_h[copy + firstRead(unit) + k];
         sum0 = multiplyAdd(hk.x, w, sum0);
         if (rows > 1u) {
           sum1 = multiplyAdd(hk.y, w, sum1);

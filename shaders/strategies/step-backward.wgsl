@@ -1,7 +1,6 @@
 // One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step of the segment that came after t, then
 // the gates' gradients. A thread owns one unit in four rows of the batch. Stacked, the lanes are layers: each is a step
 // behind the one above, whose gradient reaches it by way of W instead of dy.
-override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -70,12 +69,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   var sum2 = 0.0;
   var sum3 = 0.0;
   if (params.tail != 0u || i + 1u < params.steps) {
-    let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates;
+    let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates + firstRead(unit);
     let at0 = slot + min(row, last) * params.H;
     let at1 = slot + min(row + 1u, last) * params.H;
     let at2 = slot + min(row + 2u, last) * params.H;
     let at3 = slot + min(row + 3u, last) * params.H;
-    for (var k = 0u; k < params.H; k++) {
+    for (var k = 0u; k < fanIn(); k++) {
       let w = weightAt(firstWeight + k * params.H + unit);
       sum0 += dotGates(nextGradient(at0 + k), w);
       sum1 += dotGates(nextGradient(at1 + k), w);
@@ -95,7 +94,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
   }
   let step = stepAt(lane, i);
-  let perUnit = perUnitAt(firstWeight + params.H * params.H + unit);
+  let perUnit = perUnitAt(firstWeight + matrixRows() * params.H + unit);
   finish(lane, step, row, unit, sum0, perUnit);
   finish(lane, step, row + 1u, unit, sum1, perUnit);
   finish(lane, step, row + 2u, unit, sum2, perUnit);

@@ -1,7 +1,6 @@
 // One time step of a recurrent layer: recurrent product, gates and new state. A thread owns one unit in four
 // rows of the batch, so that each weight it loads is used four times. Stacked, the lanes are layers: each is a step
 // behind the one below, whose new state is its input.
-override stacked: bool = false;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -44,15 +43,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let firstWeight = forwardMatrix(id.z);
   // Rows past the batch read the last one; their sums are dropped by finish.
   let last = params.B - 1u;
-  let at0 = step.hPrevious + min(row, last) * params.H;
-  let at1 = step.hPrevious + min(row + 1u, last) * params.H;
-  let at2 = step.hPrevious + min(row + 2u, last) * params.H;
-  let at3 = step.hPrevious + min(row + 3u, last) * params.H;
-  var sum0 = weightAt(firstWeight + params.H * params.H + unit);
+  let read = step.hPrevious + firstRead(unit);
+  let at0 = read + min(row, last) * params.H;
+  let at1 = read + min(row + 1u, last) * params.H;
+  let at2 = read + min(row + 2u, last) * params.H;
+  let at3 = read + min(row + 3u, last) * params.H;
+  var sum0 = biasAt(firstWeight, unit);
   var sum1 = sum0;
   var sum2 = sum0;
   var sum3 = sum0;
-  for (var k = 0u; k < params.H; k++) {
+  for (var k = 0u; k < fanIn(); k++) {
     let w = weightAt(firstWeight + k * params.H + unit);
     sum0 = multiplyAdd(h[at0 + k], w, sum0);
     sum1 = multiplyAdd(h[at1 + k], w, sum1);
@@ -80,7 +80,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       x3 = multiplyAdd(h[below + min(row + 3u, last) * params.H + k], w, x3);
     }
   }
-  let perUnit = perUnitAt(firstWeight + (params.H + 1u) * params.H + unit);
+  let perUnit = perUnitAt(firstWeight + (matrixRows() + 1u) * params.H + unit);
   finish(step, row, unit, sum0, above, x0, perUnit);
   finish(step, row + 1u, unit, sum1, above, x1, perUnit);
   finish(step, row + 2u, unit, sum2, above, x2, perUnit);

@@ -32,6 +32,7 @@ import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 
+const slstm = slstmCell("sigmoid");
 export const cells: readonly Cell[] = [
   rnnTanh,
   rnnRelu,
@@ -42,7 +43,7 @@ export const cells: readonly Cell[] = [
   lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }),
   lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
   lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
-  slstmCell("sigmoid"),
+  slstm,
   slstmCell("exponential"),
 ];
 export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
@@ -97,6 +98,16 @@ export const kernels: readonly Kernel[] = [
   loopTwoPhaseBackward(gruResetBefore, 33, { half: true, gaps: true }),
   twoPhaseForward(gruResetBefore, 1, { half: true, gaps: true }),
   ...scannedCells.flatMap((cell) => [scanForward(cell), scanBackward(cell)]),
+  // The same cells by single steps and by the loop, which have no product then; and blocks of a recurrent matrix.
+  ...[minGru, minLstm].flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+  loopForward(minGru, 33, 4),
+  loopBackward(minGru, 33, 4),
+  stepForward(slstm, { heads: 3 }),
+  stepBackward(slstm, { heads: 3 }),
+  stepForward(slstm, { heads: 3, stacked: true }),
+  stepBackward(slstm, { heads: 3, stacked: true }),
+  loopForward(slstm, 33, 4, { heads: 3 }),
+  loopBackward(slstm, 33, 4, { heads: 3 }),
   scanForward(minGru, { gaps: true }),
   scanBackward(minGru, { gaps: true }),
   ...regularized.flatMap(([cell, units, form]) => [regularizedForward(cell, units, form), regularizedBackward(cell, units, form)]),

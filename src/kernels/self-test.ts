@@ -85,7 +85,7 @@ export const nothingAvoided = new Avoided();
 
 /** True if another kernel can replace the failed one on the device. */
 export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
-  if (kernel.startsWith("loop-")) return true;
+  if (kernel.startsWith("loop-") || kernel.startsWith("scan-")) return true;
   if (kernel.startsWith("regularized-")) return kernel.includes("fused");
   return kernel.startsWith("matmul-") && !(avoided.has("matmul-naive") && avoided.has("matmul-block:strided-small"));
 }

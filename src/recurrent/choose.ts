@@ -110,9 +110,9 @@ export function takesWavefront(asked: StrategyName | undefined, shape: LayerShap
 export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
   const layer = whole(shape);
   const { profile, avoided } = target;
-  const what = describe(layer);
-  const certain = strategyNames.find((name) => !strategies[name].cost && refusalOf(name, layer, target) === undefined);
-  if (certain) return { strategy: certain, milliseconds: undefined, text: `${what}: ${certain} (computes the steps side by side)` };
+  const [canScan, avoidsScan] = [refusalOf("scan", layer, target) === undefined, scan.isBroken(layer, avoided)];
+  const what = `${describe(layer)}${canScan && avoidsScan ? ", without the scan that the self-test found wrong" : ""}`;
+  if (canScan && !avoidsScan) return { strategy: "scan", milliseconds: undefined, text: `${what}: scan (computes the steps side by side)` };
   /** Steps, shared by the layers of a stack if they can be. */
   const steps = (): StrategyName => (refusalOf("wavefront", layer, target) === undefined ? "wavefront" : "step");
   if (loop.isBroken(layer, avoided)) {

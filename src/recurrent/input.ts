@@ -16,7 +16,7 @@ export interface Gains {
   readonly memoryBias?: Variable;
 }
 
-/** W [H·G, I] and U [H·G, H], which a cell without a recurrent matrix lacks; b_ih and b_hh [H·G]; the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
+/** W [H·G, I] and U [H·G, H/heads], which a cell without a recurrent matrix lacks; b_ih and b_hh [H·G]; the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
   readonly recurrentWeight?: Variable;
@@ -48,6 +48,9 @@ function tableOf(x: Variable, rows: number): Gathered | undefined {
 export interface PackedWeights {
   readonly forward: View;
   readonly backward: View;
+  /** Units of the layer, and the row of the bias, behind those of the matrix. */
+  readonly H: number;
+  readonly biasRow: number;
   /** Records what goes into the rows behind U and b_hh. */
   readonly rest: () => void;
   /** What that is made of. */
@@ -73,11 +76,12 @@ function pack(
   label: string,
   weight: Variable,
   bias: Variable | undefined,
-  packed: Pick<PackedWeights, "forward" | "backward">,
+  packed: Pick<PackedWeights, "forward" | "backward" | "H" | "biasRow">,
   anyIds: View,
   gather?: Gather,
 ): void {
-  const [columns, H] = weight.shape;
+  const [columns, fanIn] = weight.shape;
+  const { H, biasRow } = packed;
   tape.recording.dispatch(
     prepareLayer,
     {
@@ -92,6 +96,8 @@ function pack(
     {
       H,
       G: columns / H,
+      fanIn,
+      biasRow,
       useBias: bias ? 1 : 0,
       backward: tape.differentiates ? 1 : 0,
       rows: gather?.rows ?? 0,
@@ -215,23 +221,17 @@ export function stackedInput(
   label: string,
   below: { readonly view: View; readonly offset: number },
   { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
-  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward"> },
+  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward" | "H" | "biasRow"> },
   rows: number,
   anyIds: View,
 ): LaneInput {
   return {
     project() {
-      const from = [
-        recurrentWeight!,
-        inputWeight,
-        ...(recurrentBias ? [recurrentBias] : []),
-        ...(inputBias ? [inputBias] : []),
-        ...packed.recurrent.restOf,
-      ];
+      const from = [recurrentWeight, inputWeight, recurrentBias, inputBias, ...packed.recurrent.restOf].filter((v) => v !== undefined);
       tape.recording.derive(
         from.map(({ view }) => view),
         () => {
-          pack(tape, label, recurrentWeight!, recurrentBias, packed.recurrent, anyIds);
+          if (recurrentWeight) pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
           packed.recurrent.rest();
           pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
         },

@@ -33,8 +33,8 @@ export function perUnitProducts(
 }
 
 /**
- * ∂L/∂U [H·G, H] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all rows of a lane's
- * segment; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
+ * ∂L/∂U [H·G, H/heads] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all rows of a
+ * lane's segment, for each head its own block; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
 export function recurrentProducts(
   recording: Recording,
@@ -42,6 +42,7 @@ export function recurrentProducts(
   { segment, h, c }: SegmentBuffers,
   lane: number,
   recurrentSide: View,
+  heads: number,
   { view: output, accumulate, sums }: { view: View; accumulate: 0 | 1; sums?: View },
 ): void {
   const { B, H, steps } = segment;
@@ -50,7 +51,7 @@ export function recurrentProducts(
   const { before, after } = stateRows(lane, segment);
   const previousStates = hStart(lane, segment) + before * H;
   const { gatePhases } = cell;
-  if (!gatePhases) {
+  if (!gatePhases && heads === 1) {
     matmul(
       recording,
       recurrentSide,
@@ -62,6 +63,24 @@ export function recurrentProducts(
     return;
   }
   if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
+  if (!gatePhases) {
+    const read = H / heads;
+    matmul(recording, recurrentSide, h, output, {
+      M: read * G,
+      N: read,
+      K,
+      batch: heads,
+      aBatch: read * G,
+      aRow: 1,
+      aColumn: H * G,
+      bOffset: previousStates,
+      bBatch: read,
+      bRow: H,
+      cBatch: read * G * read,
+      accumulate,
+    });
+    return;
+  }
   const operands = [
     { view: h, offset: previousStates },
     { view: c, offset: cStart(lane, segment) + after * H },

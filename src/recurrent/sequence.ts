@@ -10,7 +10,7 @@ import { phasesOf, type Cell } from "./cells/cell.ts";
 import { carryNumbers, memoryNumbers } from "./cells/memory.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
-import type { KernelForm } from "./kernels/recurrent-kernel.ts";
+import { matrixRows, type KernelForm } from "./kernels/recurrent-kernel.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -109,7 +109,8 @@ class RecurrentOp {
     // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
-    this.form = { stacked, half: tape.options.halves, gaps: hasGaps };
+    const { recurrentWeight } = lanes[0].weights;
+    this.form = { stacked, heads: recurrentWeight && H / recurrentWeight.shape[1], half: tape.options.halves, gaps: hasGaps };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);
@@ -162,17 +163,21 @@ class RecurrentOp {
       tape,
       x,
       whole,
-      options: { lengths, stacked },
+      form,
+      options: { cell, lengths, stacked },
     } = this;
+    const { H } = whole;
     const weights = this.recurrence.ownsBiases ? { ...all, inputBias: undefined } : all;
     const packed = (part: number) => ({
       forward: this.forwardWeights.of(part),
       backward: this.backwardWeights.of(part),
+      H,
+      biasRow: matrixRows(cell, H, form),
       rest: () => this.packRest(all, part),
       restOf: this.recurrence.rowParts(all, "forward").map(({ values }) => values),
     });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
-    const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
+    const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * H };
     return stackedInput(
       tape,
       label,
@@ -312,6 +317,7 @@ class RecurrentOp {
       recording,
       recurrence,
       lanes,
+      form,
       whole: { B, H, lanes: count },
       options: { cell },
     } = this;
@@ -335,7 +341,7 @@ class RecurrentOp {
         const place =
           recurrentWeight &&
           weightAndBias(tape, recurrentWeight, recurrence.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
-        if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, place);
+        if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, form.heads ?? 1, place);
         if (perUnit?.needsGradient) perUnitProducts(recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { chooseStrategy, explainStrategy, type DeviceProfile, type LayerShape } from "webgpu-rnn";
 import { strategies, strategyNames } from "../../src/recurrent/choose.ts";
+import { Avoided, hasFallback } from "../../src/kernels/self-test.ts";
 import { checkProfile, profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
 
 /** On 64 and 256 units by 4 and 64 rows; the loop is cheap in small layers, a step's dispatch costs 20 µs forward and back. */
@@ -137,6 +138,22 @@ describe("explainStrategy", () => {
       expect(text).toBe("T 100, B 4, H 64, G 4, 3 layers, linear, training: scan (computes the steps side by side)");
     }
     expect(chooseStrategy(layer({ linear: true, regularized: "row" }), undefined)).not.toBe("scan");
+  });
+
+  it("takes the loop, or steps, where the self-test found the scan wrong, and says so", () => {
+    const failing = (...kernels: string[]) => ({
+      version: "1",
+      adapter: "any",
+      tested: 9,
+      failures: kernels.map((kernel) => ({ kernel, problem: "wrong" })),
+    });
+    const one = explainStrategy(layer({ linear: true }), undefined, failing("scan-forward:min-gru"));
+    expect(one.text).toBe(
+      "T 100, B 4, H 64, G 4, linear, forward, without the scan that the self-test found wrong: loop (one dispatch for all steps; no profile)",
+    );
+    const both = failing("scan-backward:min-gru", "loop-forward:min-gru:64x4");
+    expect(chooseStrategy(layer({ linear: true }), undefined, both)).toBe("step");
+    expect(hasFallback(both.failures[0], new Avoided(both.failures))).toBe(true);
   });
 
   it("says it in a line", () => {

@@ -4,10 +4,12 @@ import {
   forward,
   gradients,
   GRU,
+  Linear,
   LSTM,
   MinGRU,
   MinLSTM,
   RNN,
+  Sequential,
   verify,
   type Module,
   type StateDict,
@@ -173,6 +175,67 @@ describe.each(kinds)("on %s", (kind) => {
     const second = await forward(model, { input: part(17, T), state: first.state }, options);
     expectClose("output", [...first.output.data, ...second.output.data], whole.output.data);
     expectClose("h", second.state.h.data, whole.state.h.data);
+    for (const strategy of ["loop", "step"] as const) {
+      const third = await forward(model, { input: part(17, T), state: first.state }, { ...options, strategy });
+      expectClose(`output by ${strategy}`, third.output.data, second.output.data);
+      expectClose(`h by ${strategy}`, third.state.h.data, second.state.h.data);
+    }
+  });
+
+  // By the number of steps, rows and units; around a scan's 32 parts, a thread's four rows and a workgroup's 64 units.
+  const shapes: readonly (readonly [T: number, B: number, H: number])[] = [
+    [1, 1, 1],
+    [2, 5, 3],
+    [31, 4, 64],
+    [33, 1, 65],
+    [64, 3, 130],
+    [97, 9, 7],
+    [4096, 2, 5],
+  ];
+  it.each(
+    (["loop", "step"] as const).flatMap((strategy) =>
+      ["MinGRU", "MinLSTM"].flatMap((name) => sampledOn(kind, shapes, 3).map((shape) => [name, strategy, ...shape] as const)),
+    ),
+  )("%s gives by %s what it gives by the scan, at T %i, B %i, H %i", async (name, strategy, T, B, H) => {
+    const model = layers[name](2, H, { bidirectional: true, seed: 2 });
+    const lengths = Array.from({ length: B }, (_, row) => Math.ceil((T * (B - row)) / B));
+    const inputs = { input: tensor([T, B, 2], 3), lengths, state: { h: tensor([2, B, H], 4) } };
+    const cotangents = { output: tensor([T, B, 2 * H], 6), state: { h: tensor([2, B, H], 7) } };
+    const on = await backend(kind);
+    const [byScan, found] = await Promise.all(
+      (["scan", strategy] as const).map((one) => gradients(model, inputs, cotangents, { backend: on, strategy: one })),
+    );
+    const near = { atol: 1e-5, rtol: 1e-5 };
+    expectClose("output", found.output.data, byScan.output.data, near);
+    expectClose("h", found.state.h.data, byScan.state.h.data, near);
+    expectClose("d.input", found.gradients.input!.data, byScan.gradients.input!.data, near);
+    expectClose("d.h", found.gradients.state.h.data, byScan.gradients.state.h.data, near);
+    // Sums over all steps and rows: each term has the error of one.
+    const sums = { atol: 1e-5 * Math.sqrt(T * B), rtol: 1e-5 };
+    for (const [path, { data }] of Object.entries(byScan.gradients.parameters))
+      expectClose(`d.${path}`, found.gradients.parameters[path].data, data, sums);
+  });
+});
+
+describe.each(kinds)("a model of an LSTM and a MinGRU, on %s", (kind) => {
+  it.each(["loop", "step"] as const)("is computed by %s as a whole, whole and in parts", async (strategy) => {
+    const model = new Sequential([new LSTM(3, 5), new MinGRU(5, 7, { numLayers: 2 }), new Linear(7, 2)], { seed: 4 });
+    const [T, B] = [9, 3];
+    const input = tensor([T, B, 3], 3);
+    const cotangents = { output: tensor([T, B, 2], 6) };
+    const expected = await gradients(model, { input }, cotangents, { backend: await backend("cpu", "float64") });
+    const options = { backend: await backend(kind), strategy };
+    const found = await gradients(model, { input }, cotangents, options);
+    expectClose("output", found.output.data, expected.output.data);
+    for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+      expectClose(`d.${path}`, found.gradients.parameters[path].data, data);
+    let state: Record<string, Tensor> | undefined;
+    for (let t = 0; t < T; t++) {
+      const frame = { shape: [1, B, 3], data: input.data.slice(t * B * 3, (t + 1) * B * 3) };
+      const now = await forward(model, { input: frame, state }, options);
+      expectClose(`frame ${t}`, now.output.data, expected.output.data.slice(t * B * 2, (t + 1) * B * 2));
+      state = now.state;
+    }
   });
 });
 
@@ -203,10 +266,14 @@ describe("the strategy", () => {
     );
   });
 
-  it.each(["loop", "step", "wavefront"] as const)("a layer that only a scan can take names it when asked for %s", async (strategy) => {
-    await expect(forward(new MinGRU(3, 4), { input: tensor([3, 2, 3], 3) }, { backend: await backend("cpu"), strategy })).rejects.toThrow(
-      /has no kernels for cells without a recurrent product; use "scan"$/,
-    );
+  it.each(["loop", "step", "wavefront"] as const)("%s, asked for, takes stacked MinGRUs, and passes verify", async (strategy) => {
+    const on = await backend("webgpu");
+    const model = new MinGRU(3, 4, { numLayers: 3, seed: 1 });
+    const before = on.counters.dispatches;
+    await forward(model, { input: tensor([5, 2, 3], 3) }, { backend: on, strategy });
+    // A product for each layer, or, of layers that share dispatches, one and two packed weights; then the steps.
+    expect(on.counters.dispatches - before).toBe({ loop: 3 + 3, step: 3 + 15, wavefront: 3 + 7 }[strategy]);
+    expect((await verify(model, { input: tensor([5, 2, 3], 3) }, { backend: on, strategy })).passed).toBe(true);
   });
 });
 

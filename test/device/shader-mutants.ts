@@ -258,9 +258,19 @@ change(
 change(
   "lib/cell-weights",
   "peepholes",
-  ["params.H + 1u + perUnitRows", "params.H + 1u"],
+  ["matrixRows() + 1u + perUnitRows", "matrixRows() + 1u"],
   ["return named(weightAt(i));", "return Gates();"],
 );
+change(
+  "lib/cell-weights",
+  "heads",
+  ["unit - unit % (params.H / heads)", "unit % (params.H / heads)"],
+  ["params.H / heads, hasMatrix", "1u, hasMatrix"],
+);
+change("lib/cell-weights", "minGruSteps", [
+  "if (!hasMatrix) { return PackedGates(); }",
+  "if (!hasMatrix) { return packed(Gates(0.5, 0.5)); }",
+]);
 change("lib/finite", "linear", ["0x7f800000u) !=", "0x7fc00000u) !="]);
 change(
   "lib/fold",
@@ -327,14 +337,14 @@ change("lib/weights-half", "halves", ["fromHalf(weights[i])", "fromHalf(weights[
 change(
   "strategies/prepare-layer",
   "lstm",
-  ["forwardWeights[index] = bias[index - weights]", "forwardWeights[index] = 0.0"],
-  ["(k * params.G + g) * params.H + j", "(j * params.G + g) * params.H + k"],
+  ["forwardWeights[row + i] = bias[i]", "forwardWeights[row + i] = 0.0"],
+  ["((j - inHead + k) * params.G + g) * params.fanIn + inHead", "(j * params.G + g) * params.fanIn + k"],
 );
 change("strategies/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
 change(
   "strategies/loop-forward",
   "lstm",
-  ["shared_h[copy + k]", "shared_h[k]"],
+  ["shared_h[copy + firstRead(unit) + k]", "shared_h[firstRead(unit) + k]"],
   ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"],
   ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"],
 );
@@ -362,9 +372,9 @@ change(
 change(
   "strategies/step-forward",
   "lstmSteps",
-  ["let at3 = step.hPrevious + min(row + 3u, last)", "let at3 = step.hPrevious + min(row + 2u, last)"],
+  ["let at3 = read + min(row + 3u, last)", "let at3 = read + min(row + 2u, last)"],
   ["!hasStep(row, step.t)", "!hasStep(row, step.t) && row > 0u"],
-  ["var sum0 = weightAt(firstWeight + params.H * params.H + unit);", "var sum0 = Gates();"],
+  ["var sum0 = biasAt(firstWeight, unit);", "var sum0 = Gates();"],
 );
 change(
   "strategies/step-forward",

@@ -72,6 +72,7 @@ const table = {
     options: steps,
   },
   slstm: { model: () => new SLSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
+  heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },
   wavefront: { model: () => new LSTM(3, 4, { seed: 1, numLayers: 2 }), inputs: sequence, options: { strategy: "wavefront" } },
   gru: { model: () => new GRU(3, 4, { seed: 1 }), inputs: sequence, options: steps },
@@ -83,6 +84,7 @@ const table = {
   lengths: { model: () => new RNN(3, 4, { seed: 1 }), inputs: { ...sequence, lengths: [3, 2] }, options: steps },
   // More steps than a scan has parts, and more columns than a workgroup.
   minGru: { model: () => new MinGRU(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },
+  minGruSteps: { model: () => new MinGRU(3, 5, { seed: 1 }), inputs: sequence, options: steps },
   minLstm: { model: () => new MinLSTM(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },
   layerNorm: { model: () => new LSTM(3, 4, { seed: 1, normalization: "layer", zoneout: 0.3, recurrentDropout: 0.3 }), inputs: sequence },
   batchNorm: { model: () => new GRU(3, 4, { seed: 1, normalization: "batch", normalizedSteps: 2 }), inputs: sequence },

@@ -5,7 +5,14 @@
 import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import { memoryNumbers } from "../../recurrent/cells/memory.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import {
+  backwardMatrix,
+  fanIn,
+  forwardMatrix,
+  matrixRows,
+  type KernelForm,
+  type RecurrentParts,
+} from "../../recurrent/kernels/recurrent-kernel.ts";
 import { stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/step.ts";
 import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
@@ -13,12 +20,18 @@ import { needing, worthSharing, type Addresses, type Call, type FastKernel, type
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
 import type { Means, WorkSpace } from "./work-space.ts";
 
-/** Splits a product by rows among the threads. */
-type Share = (call: (first: number, end: number) => Call) => Pieces;
+/** Splits products by rows among the threads. */
+type Share = (calls: (first: number, end: number) => Call[]) => Pieces;
+
+/** Blocks of the recurrent matrix, by the first unit of each, and their size. */
+function blocksOf(cell: Cell, H: number, form: KernelForm): { firsts: number[]; read: number } {
+  const read = fanIn(cell, H, form);
+  return { firsts: read === 0 ? [] : Array.from({ length: H / read }, (_, head) => head * read), read };
+}
 
 /** A step: the product into `work`, then the units. */
 function forwardStep(
-  cell: Cell,
+  { cell, form }: RecurrentParts,
   at: Addresses,
   arrays: Arrays<typeof forwardBindings>,
   segment: Segment,
@@ -29,40 +42,45 @@ function forwardStep(
   const { B, H } = segment;
   const G = cell.gateNames.length;
   const step = stepAt(segment, lane, i, memoryNumbers(cell));
-  const weights = at.weights + 4 * G * forwardMatrix(cell, lane, H);
+  const weights = at.weights + 4 * G * forwardMatrix(cell, lane, H, form);
   const width = H * G;
   const recurrent = work.array(B * width);
   const input = arrays.gates.subarray(step.gates * G);
-  const multiply = share((first, end) => ({
-    name: "matmul",
-    args: [
-      at.h + 4 * (step.hPrevious + first * H),
-      weights,
-      weights + 4 * H * width,
-      work.address + 4 * first * width,
-      end - first,
-      width,
-      H,
-      1,
-      0,
-      H,
-      1,
-      0,
-      width,
-      1,
-      0,
-      width,
-      0,
-    ],
-  }));
+  const { firsts, read } = blocksOf(cell, H, form);
+  const bias = weights + 4 * matrixRows(cell, H, form) * width;
+  const multiply = share((first, end) =>
+    firsts.map((unit) => ({
+      name: "matmul",
+      args: [
+        at.h + 4 * (step.hPrevious + first * H + unit),
+        weights + 4 * unit * G,
+        bias + 4 * unit * G,
+        work.address + 4 * (first * width + unit * G),
+        end - first,
+        read * G,
+        read,
+        1,
+        0,
+        H,
+        1,
+        0,
+        width,
+        1,
+        0,
+        width,
+        0,
+      ],
+    })),
+  );
   return () => {
+    if (firsts.length === 0) recurrent.fill(0);
     for (const piece of multiply) piece();
-    forwardUnits(cell, arrays, segment, lane, step, recurrent, input);
+    forwardUnits(cell, arrays, segment, lane, step, recurrent, input, form);
   };
 }
 
 function backwardStep(
-  cell: Cell,
+  { cell, form }: RecurrentParts,
   at: Addresses,
   arrays: Arrays<typeof backwardBindings>,
   segment: Segment,
@@ -75,20 +93,31 @@ function backwardStep(
   const step = stepAt(segment, lane, i, memoryNumbers(cell));
   const from = tail ? step.gates : i + 1 < steps ? stepAt(segment, lane, i + 1).gates : undefined;
   const following = cell.splitsRecurrentGradient ? at.dRecurrent : at.gates;
-  const weights = at.weights + 4 * G * backwardMatrix(cell, lane, H);
+  const weights = at.weights + 4 * G * backwardMatrix(cell, lane, H, form);
   const product = work.array(B * H);
   const dy = arrays.dy.subarray(step.dy);
+  const { firsts, read } = blocksOf(cell, H, form);
+  const ofBlock = (unit: number, first: number, end: number): Call[] => {
+    const [dGates, of, to] = [
+      following + 4 * G * (from! + first * H + unit),
+      weights + 4 * unit * G,
+      work.address + 4 * (first * H + unit),
+    ];
+    const rows = end - first;
+    if (read === H) return [{ name: "gateProduct", args: [dGates, of, to, rows, H, G] }];
+    return cell.gateNames.map((_, g) => ({
+      name: "matmul",
+      args: [dGates + 4 * g, of + 4 * g, 0, to, rows, read, read, 1, 0, H * G, G, 0, H * G, G, 0, H, g > 0 ? 1 : 0],
+    }));
+  };
   const multiply =
-    from === undefined
+    from === undefined || firsts.length === 0
       ? [() => void product.fill(0)]
-      : share((first, end) => ({
-          name: "gateProduct",
-          args: [following + 4 * G * (from + first * H), weights, work.address + 4 * first * H, end - first, H, G],
-        }));
+      : share((first, end) => firsts.flatMap((unit) => ofBlock(unit, first, end)));
   return () => {
     for (const piece of multiply) piece();
     if (tail) addToCarry(cell, arrays.carry, segment, lane, product);
-    else backwardUnits(cell, arrays, segment, lane, step, product, dy);
+    else backwardUnits(cell, arrays, segment, lane, step, product, dy, form);
   };
 }
 
@@ -102,7 +131,8 @@ export function customKernel(parts: RecurrentParts, { threads, work }: Means): F
     const { B, H } = p;
     work.reserve(B * H * G);
     const arrays = arraysOf() as Arrays<typeof forwardBindings & typeof backwardBindings>;
-    const share: Share = (call) => threads.parallel(B, B * H * H >= worthSharing ? 4 : B, (first, end) => [call(first, end)], 1);
-    return stepsOf(parts, p).map((step) => stepOf(cell, at, arrays, p as Segment, step, work, share));
+    const shared = B * H * fanIn(cell, H, form) >= worthSharing;
+    const share: Share = (calls) => threads.parallel(B, shared ? 4 : B, calls, 1);
+    return stepsOf(parts, p).map((step) => stepOf(parts, at, arrays, p as Segment, step, work, share));
   });
 }

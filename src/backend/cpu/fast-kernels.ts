@@ -97,17 +97,20 @@ function stridedCopyKernel(exports: WasmExports): PlainKernel {
 /** Made of copies and a gather, which have WebAssembly versions. */
 function prepareLayerKernel(exports: WasmExports): FastKernel {
   const copy = stridedCopyKernel(exports);
-  return (at, { H, G, useBias, backward, rows, columns, firstId }) => {
-    const packed = { size0: H, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
+  return (at, { H, G, fanIn, biasRow, useBias, backward, rows, columns, firstId }) => {
+    const packed = { size0: fanIn, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
     const forward = copy(
       { input: at.weight, output: at.forwardWeights },
-      { ...packed, size1: H * G, size2: 1, from0: 1, from1: H, from2: 0, to1: 1, to2: 0 },
+      { ...packed, size1: H * G, size2: 1, from0: 1, from1: fanIn, from2: 0, to1: 1, to2: 0 },
     );
-    const back = copy(
-      { input: at.weight, output: at.backwardWeights },
-      { ...packed, size1: H, size2: G, from0: G * H, from1: 1, from2: H, to1: G, to2: 1 },
-    );
-    const last = at.forwardWeights + 4 * H * H * G;
+    const back = Array.from({ length: H / fanIn }, (_, head) => {
+      const block = fanIn * G;
+      return copy(
+        { input: at.weight + 4 * head * block * fanIn, output: at.backwardWeights + 4 * head * block },
+        { ...packed, size1: fanIn, size2: G, from0: block, from1: 1, from2: fanIn, to1: G, to2: 1 },
+      );
+    }).flat();
+    const last = at.forwardWeights + 4 * biasRow * H * G;
     return [
       ...forward,
       // The sum of one row is the row; of no rows, zeros.

@@ -1,6 +1,6 @@
 /** Steps and time loops in WebAssembly, of the package's cells with their variants. */
 import { Part } from "../../part.ts";
-import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
+import { phasesOf } from "../../recurrent/cells/cell.ts";
 import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
@@ -26,7 +26,7 @@ export function stepsOf({ strategy, pass }: RecurrentParts, { i, tail = 0, steps
 }
 
 /** Byte addresses of one lane's numbers, such that the kernels find the segment's gates by the step's own number. */
-export function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
+export function laneOf(at: Addresses, p: Params, lane: number, { cell, form }: RecurrentParts) {
   const { B, H } = p;
   const segment = p as Segment;
   const G = cell.gateNames.length;
@@ -39,8 +39,8 @@ export function laneOf(at: Addresses, p: Params, lane: number, cell: Cell) {
     dy: at.dy + 4 * laneStart(lane, p.T * B * H),
     carry: at.carry + 8 * laneStart(lane, B * H),
     lengths: at.lengths,
-    forwardWeights: at.weights + 4 * G * forwardMatrix(cell, lane, H),
-    backwardWeights: at.weights + 4 * G * backwardMatrix(cell, lane, H),
+    forwardWeights: at.weights + 4 * G * forwardMatrix(cell, lane, H, form),
+    backwardWeights: at.weights + 4 * G * backwardMatrix(cell, lane, H, form),
   };
 }
 
@@ -66,7 +66,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
   const phases = half !== undefined ? [half] : isTwoPhase ? [0, 1] : [0];
   const callOf = (at: Addresses, p: Params, step: LaneStep, phase: number, first: number, end: number): Call => {
     const { B, H } = p;
-    const { gates, forwardWeights, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, step.lane, cell);
+    const { gates, forwardWeights, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, step.lane, parts);
     const { t, previousSlot, currentSlot, nextT, hasNext } = slotsOf(p, step);
     const buffer = work.address;
     if (isTwoPhase) {
@@ -130,9 +130,10 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
 /** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers, which only a GPU is given, have none. */
 export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel | undefined {
   const { cell, strategy, form, regularized } = parts;
-  if (strategy === "scan") return scanKernel(parts, means);
   const known = knownCell(cell);
-  if (form.stacked || form.half || !known) return undefined;
+  if (form.stacked) return undefined;
+  if (cell.recurrence === "none") return scanKernel(parts, means);
+  if (form.half || !known) return undefined;
   if (strategy !== "regularized") return knownKernel(parts, known, means);
   return needing(
     // A fused kernel makes the products between its steps, those of a backward pass by a function for training.

@@ -1,4 +1,4 @@
-/** Scans in WebAssembly, of the package's cells: the steps one after the other, a thread for some of the rows. */
+/** Cells without a recurrent matrix in WebAssembly, of the package's: the steps one after the other by any strategy, a thread for some of the rows. */
 import type { RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { callsTogether, needing, worthSharing, type Call, type FastKernel } from "./calls.ts";
 import { laneOf, slotsOf, stepsOf } from "./fast-recurrent.ts";
@@ -17,7 +17,10 @@ export function scanKernel(parts: RecurrentParts, { threads }: Means): FastKerne
   const makesPositive = cell.constants!.positiveCandidate;
   return needing(["scan"], (at, p) => {
     const { B, H, steps } = p;
-    const all = stepsOf(parts, p).map((step) => ({ ...laneOf(at, p, step.lane, cell), ...slotsOf(p, step) }));
+    const all = stepsOf(parts, p)
+      // Nothing reaches the segment before by way of weights.
+      .filter(({ tail }) => !tail)
+      .map((step) => ({ ...laneOf(at, p, step.lane, parts), ...slotsOf(p, step) }));
     const callOf = (
       { gates, h, dy, carry, lengths, t, previousSlot, currentSlot }: (typeof all)[number],
       first: number,

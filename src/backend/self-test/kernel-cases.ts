@@ -182,15 +182,17 @@ const binaryCases = (): KernelCase[] =>
 
 const prepareLayerCases = (): KernelCase[] =>
   [
-    [1, 1, 0, 1, 1],
-    [7, 4, 5, 1, 28],
-    [33, 3, 0, 0, 1],
-    [16, 4, 70, 1, 5],
-    [5, 1, 13, 0, 64],
-  ].map(([H, G, rows, backward, columns], i) => ({
-    params: { H, G, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
+    [1, 1, 1, 0, 1, 1],
+    [7, 1, 4, 5, 1, 28],
+    [33, 3, 3, 0, 0, 1],
+    [16, 1, 4, 70, 1, 5],
+    [5, 1, 1, 13, 0, 64],
+    [18, 3, 4, 0, 1, 1],
+  ].map(([H, heads, G, rows, backward, columns], i) => ({
+    // Stacked layers have their biases behind H rows of any matrix.
+    params: { H, G, fanIn: H / heads, biasRow: i % 2 ? H : H / heads, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
     arrays: {
-      weight: floats(H * G * H),
+      weight: floats((H * G * H) / heads),
       bias: floats(H * G),
       forwardWeights: floats((H + 1) * H * G + spare),
       backwardWeights: floats(H * H * G + spare),

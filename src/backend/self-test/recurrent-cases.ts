@@ -67,11 +67,17 @@ function rowsOf(lengths: Uint32Array, T: number, t: number, kernel: Kernel): Uin
   return lengthsOfMask({ shape: [T, B], data: mask });
 }
 
+/** As many units, or some fewer, that the kernel's heads divide evenly. */
+const unitsFor = ({ recurrent }: Kernel, units: number): number => {
+  const { heads = 1 } = recurrent!.form;
+  return Math.max(heads, units - (units % heads));
+};
+
 /** One step of a segment: its second, or its first if there is only one. */
 function layerCases(kernel: Kernel, G: number): KernelCase[] {
-  return sizes.flatMap(([T, B, H]) =>
+  return sizes.flatMap(([T, B, units]) =>
     lanesOf(T).map(({ note, ...part }): KernelCase => {
-      const segment = { ...part, T, B, H, hBase: 13 };
+      const segment = { ...part, T, B, H: unitsFor(kernel, units), hBase: 13 };
       const i = segment.steps > 1 ? 1 : 0;
       const { t } = stepAt(segment, 0, i);
       // The first row ends before this step.
@@ -92,9 +98,9 @@ function tailOf({ params, arrays }: KernelCase): KernelCase {
 
 /** Three stacked layers. At the ends of the sequence, some have no step to compute. */
 function stackedCases(kernel: Kernel, G: number): KernelCase[] {
-  return sizes.flatMap(([T, B, H]) =>
+  return sizes.flatMap(([T, B, units]) =>
     [0, 1, T + 1].map((i): KernelCase => {
-      const segment = { lanes: 3, T, B, H, reverse: 0, hBase: 13, first: 0, steps: T };
+      const segment = { lanes: 3, T, B, H: unitsFor(kernel, units), reverse: 0, hBase: 13, first: 0, steps: T };
       return {
         note: "stacked",
         params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
@@ -138,12 +144,12 @@ export function loopCases(kernel: Kernel): KernelCase[] {
           [5, 5, most - 1],
           [3, 9, most],
         ];
-  return shapes.flatMap(([T, B, H]) =>
+  return shapes.flatMap(([T, B, units]) =>
     lanesOf(T)
       .filter(({ lanes }) => lanes === 2 || most <= 128)
       .flatMap(({ note, ...part }) =>
         tails.map((tail): KernelCase => {
-          const segment = { ...part, T, B, H, hBase: 13 };
+          const segment = { ...part, T, B, H: unitsFor(kernel, units), hBase: 13 };
           return {
             note,
             params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) },

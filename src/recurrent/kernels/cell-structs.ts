@@ -20,7 +20,7 @@ const letters = ["x", "y", "z", "w"];
  *   `storeMemory` find them in c, a plane of [B, H] for each.
  */
 export function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
-  const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit } = cell;
+  const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit, recurrence } = cell;
   const G = names.length;
   const isVector = G !== 3;
   // The member of packed gates that holds gate i.
@@ -37,6 +37,7 @@ export function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
     `fn gatesOf(v: vec4<f32>) -> PackedGates { return PackedGates(${list((i) => `v.${letters[i]}`)}); }`,
     `const gateCount = ${G}u;`,
     `const perUnitRows = ${perUnit ? 1 : 0}u;`,
+    `const hasMatrix = ${recurrence !== "none"};`,
     `const splitsRecurrentGradient = ${splitsRecurrentGradient};`,
     `const usesC = ${usesC};`,
     `const hasMemory = ${states.length > 0};`,

@@ -11,6 +11,8 @@ export interface KernelForm {
   readonly stacked?: boolean;
   /** The weights are pairs of halves, a unit's gates in whole words; see `half-storage.ts`. */
   readonly half?: boolean;
+  /** Groups of units that read the states of their own group only (default 1): blocks on the diagonal of U. */
+  readonly heads?: number;
   /** Rows may lack any steps, not only those behind their end; see `hasStep`. */
   readonly gaps?: boolean;
 }
@@ -30,13 +32,14 @@ export interface RecurrentParts {
 }
 
 /** The ends of kernel names. */
-export const formName = ({ stacked, half, gaps }: KernelForm): string =>
-  `${stacked ? ":stacked" : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
+export const formName = ({ stacked, heads = 1, half, gaps }: KernelForm): string =>
+  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
 
 /** Pipeline constants of a cell in this form. */
-export const constantsOf = ({ constants }: Cell, { stacked, gaps }: KernelForm): Record<string, number> => ({
+export const constantsOf = ({ constants }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({
   ...constants,
   ...(stacked ? { stacked: 1 } : {}),
+  ...(heads > 1 ? { heads } : {}),
   ...(gaps ? { hasGaps: 1 } : {}),
 });
 
@@ -56,6 +59,17 @@ export const cellTexts = (cell: Cell, pass: RecurrentParts["pass"]): Record<stri
 /** Rows of weights that the cell has by unit. */
 export const perUnitRows = ({ perUnit }: Pick<Cell, "perUnit">): 0 | 1 => (perUnit ? 1 : 0);
 
+type Read = Pick<Cell, "perUnit" | "recurrence">;
+
+/** How many units' states a unit's recurrent sums read: those of its head, of which `firstRead` is the first. */
+export const fanIn = ({ recurrence }: Read, H: number, { heads = 1 }: KernelForm): number => (recurrence === "none" ? 0 : H / heads);
+export const firstRead = (unit: number, read: number): number => (read === 0 ? 0 : unit - (unit % read));
+
+/** Rows of a packed matrix, each of H·G numbers; stacked, those of W are among them. */
+export const matrixRows = (cell: Read, H: number, form: KernelForm): number => (form.stacked ? H : fanIn(cell, H, form));
+
 /** Where a matrix of packed weights begins, in units of G. */
-export const forwardMatrix = (cell: Pick<Cell, "perUnit">, n: number, H: number): number => laneStart(n, (H + 1 + perUnitRows(cell)) * H);
-export const backwardMatrix = (cell: Pick<Cell, "perUnit">, n: number, H: number): number => laneStart(n, (H + perUnitRows(cell)) * H);
+export const forwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>
+  laneStart(n, (matrixRows(cell, H, form) + 1 + perUnitRows(cell)) * H);
+export const backwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>
+  laneStart(n, (matrixRows(cell, H, form) + perUnitRows(cell)) * H);

@@ -22,7 +22,7 @@ function clearMemory(carry: NumericArray, { lanes, B, H }: Segment): void {
 const none = new Float64Array(0);
 
 export const scanTwins: TwinEntry[] = [
-  recurrentTwins<Forward>("scan-forward", ({ cell }) =>
+  recurrentTwins<Forward>("scan-forward", ({ cell, form }) =>
     inPieces((arrays, segment) => {
       const G = cell.gateNames.length;
       const nothing = new Float64Array(segment.B * segment.H * G);
@@ -30,11 +30,11 @@ export const scanTwins: TwinEntry[] = [
       return stepsOf(segment).map(
         ({ lane, step }) =>
           () =>
-            forwardUnits(cell, all, segment, lane, step, nothing, arrays.gates.subarray(step.gates * G)),
+            forwardUnits(cell, all, segment, lane, step, nothing, arrays.gates.subarray(step.gates * G), form),
       );
     }),
   ),
-  recurrentTwins<Backward>("scan-backward", ({ cell }) =>
+  recurrentTwins<Backward>("scan-backward", ({ cell, form }) =>
     inPieces(({ dy, ...arrays }, segment) => {
       const nothing = new Float64Array(segment.B * segment.H);
       const all = { ...arrays, c: none, weights: none, dRecurrent: none };
@@ -43,7 +43,7 @@ export const scanTwins: TwinEntry[] = [
         ...steps.map(
           ({ lane, step }) =>
             () =>
-              backwardUnits(cell, all, segment, lane, step, nothing, dy.subarray(step.dy)),
+              backwardUnits(cell, all, segment, lane, step, nothing, dy.subarray(step.dy), form),
         ),
         () => clearMemory(all.carry, segment),
       ];

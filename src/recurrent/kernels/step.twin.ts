@@ -6,7 +6,7 @@ import type { Cell } from "../cells/cell.ts";
 import { carryNumbers, memoryNumbers, readMemory, writeMemory } from "../cells/memory.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import { backwardMatrix, forwardMatrix, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { backwardMatrix, fanIn, firstRead, forwardMatrix, matrixRows, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { hasStep, laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
 import type { backwardBindings, forwardBindings, stepBackward, stepForward } from "./step.ts";
 import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
@@ -31,14 +31,29 @@ function perUnitOf({ perUnit, gateNames: { length: G } }: Cell, weights: Numeric
   return (unit) => (perUnit ? gatesAt(weights, first + unit, G) : none);
 }
 
-/** Σ_k operand_k · (weights from k to a unit's gates) + bias, [B, H, G]: `operand` holds rows of H from `from` on, the matrix is number `matrix`. */
-function project(operand: NumericArray, from: number, weights: NumericArray, matrix: number, { B, H }: Segment, G: number): Float64Array {
+/** A packed matrix: where it begins, in units of G, and how many units each unit reads; rows of the bias follow at `biasRow`. */
+interface Matrix {
+  readonly weights: NumericArray;
+  readonly first: number;
+  readonly read: number;
+  readonly biasRow?: number;
+}
+
+/** Σ_k operand_k · (weights from k to a unit's gates) + bias, [B, H, G]: `operand` holds rows of H from `from` on. */
+function project(
+  operand: NumericArray,
+  from: number,
+  { weights, first, read, biasRow }: Matrix,
+  { B, H }: Segment,
+  G: number,
+): Float64Array {
   const to = new Float64Array(B * H * G);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       for (let g = 0; g < G; g++) {
-        let sum = weights[(matrix + H * H + unit) * G + g];
-        for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[(matrix + k * H + unit) * G + g];
+        let sum = biasRow === undefined ? 0 : weights[(first + biasRow * H + unit) * G + g];
+        const at = from + row * H + firstRead(unit, read);
+        for (let k = 0; k < read; k++) sum += operand[at + k] * weights[(first + k * H + unit) * G + g];
         to[(row * H + unit) * G + g] = sum;
       }
     }
@@ -58,10 +73,11 @@ export function forwardUnits(
   step: Step,
   recurrent: NumericArray,
   input: NumericArray,
+  form: KernelForm,
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
-  const perUnit = perUnitOf(cell, weights, forwardMatrix(cell, lane, H) + (H + 1) * H);
+  const perUnit = perUnitOf(cell, weights, forwardMatrix(cell, lane, H, form) + (matrixRows(cell, H, form) + 1) * H);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -97,21 +113,21 @@ export const stepForwardTwin =
       const own = stacked ? i - lane : i;
       if (own < 0 || own >= steps) continue;
       const step = stepAt(segment, lane, own, memoryNumbers(cell));
-      const recurrent = project(h, step.hPrevious, weights, forwardMatrix(cell, lane, H), segment, G);
+      const ofStates = { weights, first: forwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
+      const biasRow = cell.recurrence === "none" ? undefined : matrixRows(cell, H, form);
+      const recurrent = project(h, step.hPrevious, { ...ofStates, biasRow }, segment, G);
+      const ofInput = { weights, first: forwardMatrix(cell, lanes + lane - 1, H, form), read: H, biasRow: H };
       const input =
-        stacked && lane > 0
-          ? project(h, stepAt(segment, lane - 1, own).hCurrent, weights, forwardMatrix(cell, lanes + lane - 1, H), segment, G)
-          : gates.subarray(step.gates * G);
-      forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input);
+        stacked && lane > 0 ? project(h, stepAt(segment, lane - 1, own).hCurrent, ofInput, segment, G) : gates.subarray(step.gates * G);
+      forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input, form);
     }
   };
 
-/** dh += Σ_k,g (gradient of k's gate g, from unit number `from` on) · (weight from the unit to it, in matrix number `matrix`), [B, H]. */
+/** dh += Σ_k,g (gradient of k's gate g, from unit number `from` on) · (weight from the unit to it), [B, H]. */
 function projectBack(
   dGates: NumericArray,
   from: number,
-  weights: NumericArray,
-  matrix: number,
+  { weights, first, read }: Matrix,
   { B, H }: Segment,
   G: number,
   dh: Float64Array,
@@ -119,8 +135,9 @@ function projectBack(
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       let sum = 0;
-      for (let k = 0; k < H; k++) {
-        for (let g = 0; g < G; g++) sum += dGates[(from + row * H + k) * G + g] * weights[(matrix + k * H + unit) * G + g];
+      const at = from + row * H + firstRead(unit, read);
+      for (let k = 0; k < read; k++) {
+        for (let g = 0; g < G; g++) sum += dGates[(at + k) * G + g] * weights[(first + k * H + unit) * G + g];
       }
       dh[row * H + unit] += sum;
     }
@@ -135,12 +152,13 @@ export function backwardUnits(
   lane: number,
   step: Step,
   product: NumericArray,
-  dy?: NumericArray,
+  dy: NumericArray | undefined,
+  form: KernelForm,
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
   const carried = { ...cell, usesC: true };
-  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H) + H * H);
+  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H, form) + matrixRows(cell, H, form) * H);
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -191,16 +209,16 @@ export const stepBackwardTwin =
       const step = stepAt(segment, lane, own, memoryNumbers(cell));
       const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
       const product = new Float64Array(B * H);
-      if (from !== undefined)
-        projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, weights, backwardMatrix(cell, lane, H), segment, G, product);
-      if (stacked && !tail && lane + 1 < lanes)
-        projectBack(gates, stepAt(segment, lane + 1, own).gates, weights, backwardMatrix(cell, lanes + lane, H), segment, G, product);
+      const ofStates = { weights, first: backwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
+      if (from !== undefined) projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, ofStates, segment, G, product);
+      const ofInput = { weights, first: backwardMatrix(cell, lanes + lane, H, form), read: H };
+      if (stacked && !tail && lane + 1 < lanes) projectBack(gates, stepAt(segment, lane + 1, own).gates, ofInput, segment, G, product);
       if (tail) {
         addToCarry(cell, carry, segment, lane, product);
         continue;
       }
       const output = !stacked ? dy.subarray(step.dy) : lane + 1 === lanes ? dy.subarray(step.t * B * H) : undefined;
-      backwardUnits(cell, { ...arrays, weights }, segment, lane, step, product, output);
+      backwardUnits(cell, { ...arrays, weights }, segment, lane, step, product, output, form);
     }
   };
 

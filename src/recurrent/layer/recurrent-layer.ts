@@ -51,7 +51,6 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
 }
 
 const projection = new Part("projSize", () => import("./projection.ts"));
-const blocks = new Part("heads", () => import("./heads.ts"));
 const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
 const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
 
@@ -165,7 +164,6 @@ export abstract class RecurrentLayer extends Module {
     return [
       ...(this.regularizer.acts(true) ? [regularized] : []),
       ...(this.outputSize === this.hiddenSize ? [] : [projection]),
-      ...(this.heads === 1 ? [] : [blocks]),
       ...(this.dropout === 0 ? [] : [dropping]),
       ...(this.directions === 1 ? [] : [merging]),
     ];
@@ -178,11 +176,6 @@ export abstract class RecurrentLayer extends Module {
 
   private suffixes(layer: number): string[] {
     return this.directions === 2 ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
-  }
-
-  private recurrentWeight(context: Context, suffix: string): Variable {
-    const weight = context.parameter(`weight_hh_${suffix}`);
-    return this.heads === 1 ? weight : blocks.now.blockDiagonal(context, context.label(suffix), weight, this.heads);
   }
 
   private laneOf(
@@ -199,7 +192,7 @@ export abstract class RecurrentLayer extends Module {
       initialMemory,
       weights: {
         inputWeight: context.parameter(`weight_ih_${suffix}`),
-        recurrentWeight: this.cell.recurrence === "none" ? undefined : this.recurrentWeight(context, suffix),
+        recurrentWeight: this.cell.recurrence === "none" ? undefined : context.parameter(`weight_hh_${suffix}`),
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),

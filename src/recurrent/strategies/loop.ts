@@ -25,11 +25,6 @@ export const loop: Strategy = {
   name: "loop",
   refusals: [
     {
-      layers: "a cell without a recurrent product (MinGRU, MinLSTM)",
-      applies: ({ linear }) => linear,
-      because: () => "has no kernels for cells without a recurrent product",
-    },
-    {
       layers: `more than ${mostLoopUnits} units`,
       applies: ({ H }) => H > mostLoopUnits,
       because: ({ H }) => `needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${H}`,

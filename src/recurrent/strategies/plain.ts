@@ -3,7 +3,7 @@ import { subview, type View } from "../../recording/recording.ts";
 import type { RecurrentWeights } from "../input.ts";
 import { carryNumbers } from "../cells/memory.ts";
 import { laneStart } from "../kernels/lanes.ts";
-import { perUnitRows } from "../kernels/recurrent-kernel.ts";
+import { matrixRows, perUnitRows } from "../kernels/recurrent-kernel.ts";
 import { laneBuffer, type Cotangents, type Recurrence, type RowPart, type SegmentBuffers, type Site } from "./strategy.ts";
 
 /** How a strategy dispatches the kernels of a cell, of one or of two phases. */
@@ -24,12 +24,14 @@ export class PlainRecurrence implements Recurrence {
   ) {
     const {
       cell,
+      form,
       whole: { B, H },
     } = site;
     const width = carryNumbers(cell);
     this.carry = { shape: [B, H, width], width };
-    const rows = perUnitRows(cell);
-    this.weightRows = cell.recurrence === "none" ? { forward: 0, backward: 0 } : { forward: H + 1 + rows, backward: H + rows };
+    const rows = matrixRows(cell, H, form) + perUnitRows(cell);
+    // A buffer that is bound holds a number at least.
+    this.weightRows = { forward: rows + 1, backward: Math.max(rows, 1) };
   }
 
   rowParts({ perUnit }: RecurrentWeights, pass: "forward" | "backward"): RowPart[] {

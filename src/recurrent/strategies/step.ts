@@ -43,13 +43,7 @@ const dispatches: PlainDispatches = {
 
 export const step: Strategy = {
   name: "step",
-  refusals: [
-    {
-      layers: "a cell without a recurrent product (MinGRU, MinLSTM)",
-      applies: ({ linear }) => linear,
-      because: () => "has no kernels for cells without a recurrent product",
-    },
-  ],
+  refusals: [],
   isBroken: () => false,
   cost(layer, profile) {
     // A regularized step is two dispatches: the product, and what follows it.
@@ -68,11 +62,6 @@ export const wavefront: Strategy = {
       layers: "one layer, two directions, a projection, or dropout between the layers",
       applies: ({ layers, lanes }) => layers === 1 || lanes > 1,
       because: () => "needs layers of one direction on top of each other, with nothing in between",
-    },
-    {
-      layers: "a cell without a recurrent product (MinGRU, MinLSTM)",
-      applies: ({ linear }) => linear,
-      because: () => "has no kernels for cells without a recurrent product",
     },
     {
       layers: "a cell with two phases (GRU with the reset before the product)",
