@@ -31,7 +31,8 @@ const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? rec
 /** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
-  const memories = memoryNumbers(kernel.recurrent!.cell);
+  const { cell, strategy } = kernel.recurrent!;
+  const memories = memoryNumbers(cell);
   const all: Record<string, NumericArray> = {
     gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1),
     weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
@@ -43,6 +44,8 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
     lengths,
   };
+  // As in any layer without a c, whose carry begins with zeros: what becomes of others does not matter.
+  if (cell.recurrence === "none" && strategy !== "scan") all.carry.forEach((_, i) => i % 2 === 1 && (all.carry[i] = 0));
   if (!hasGaps(kernel)) {
     for (let lane = 0; lane < lanes; lane++)
       for (let t = 0; t < T; t++)
