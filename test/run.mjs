@@ -149,8 +149,6 @@ async function vitest(lane, files, environment, output) {
   await mkdir(join(report, ".."), { recursive: true });
   await rm(report, { force: true });
   const args = ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  // Beside another lane that has not ended there is one core.
-  if (running.size > 1) args.push("--maxWorkers=1");
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
   const code = await new Promise((done, fail) => {
     const env = { ...process.env, ...colour, ...environment };
@@ -177,12 +175,10 @@ async function runLane(lane, output) {
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-const running = new Set();
 
 /** Runs a lane and adds what it counts to the total. */
 async function countLane(lane, output) {
   output.print(`\n== ${lane} ==`);
-  running.add(lane);
   const started = performance.now();
   try {
     const result = await runLane(lane, output);
@@ -207,8 +203,6 @@ async function countLane(lane, output) {
   } catch (error) {
     output.print(`FAIL the ${lane} lane broke off: ${error.stack ?? error}`);
     total.failed++;
-  } finally {
-    running.delete(lane);
   }
 }
 
