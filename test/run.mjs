@@ -5,7 +5,7 @@
 //   npm test -- [--all | --rest] [--lane node|chromium|firefox|long]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../scripts/bundle.mjs";
@@ -60,32 +60,26 @@ function testFiles(...folders) {
 }
 
 /**
- * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices; and one training from
- * beginning to end. Other device tests find in a browser what they find in Node, since kernels.test.ts holds each of their
- * kernels to its twin there. Both browsers share the pages' code too: one of them opens every page, the other the demo.
+ * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices; and whole trainings. Other
+ * device tests find in a browser what they find in Node, since kernels.test.ts holds each of their kernels to its twin for
+ * each compiler: that of Node is Chromium's too. Both browsers share the pages' code: one opens every page, the other some.
  */
-const inEachBrowser = [
-  "device/event-loop",
-  "device/kernels",
-  "device/lent-device",
-  "device/random-layers",
-  "device/recovery",
-  "device/saturation",
-  "device/scheduler",
-  "device/threads",
-  "device/training",
-  "pages/demo",
-  "pages/threads",
-].map((name) => `test/${name}.test.ts`);
-for (const file of inEachBrowser)
-  if (!existsSync(join(root, file))) throw new Error(`inEachBrowser of test/run.mjs names ${file}, which does not exist`);
+const inEachBrowser = ["event-loop", "lent-device", "oracles-training", "saturation", "scheduler", "threads"].map(
+  (name) => `device/${name}`,
+);
+const usualFiles = {
+  chromium: [...inEachBrowser, "pages/"],
+  firefox: [...inEachBrowser, "device/kernels", "pages/demo.", "pages/threads"],
+};
 
 /** The files of a browser's lane. A filter selects from all of them. */
 function inBrowser(kind, folder) {
   const all = testFiles(folder);
   if (values.all || filters.length > 0) return all;
-  const usual = (file) => inEachBrowser.includes(file) || (folder === "pages" && kind === "chromium");
-  return all.filter((file) => usual(file) === !values.rest);
+  const usual = usualFiles[kind].map((start) => all.filter((file) => file.startsWith(`test/${start}`)));
+  const unknown = usualFiles[kind].find((start, i) => start.startsWith(folder) && usual[i].length === 0);
+  if (unknown !== undefined) throw new Error(`usualFiles of test/run.mjs names test/${unknown}, which no file begins with`);
+  return all.filter((file) => usual.flat().includes(file) === !values.rest);
 }
 
 /** Device tests that try some of many moments or sizes in the other lanes, and all of them in the long one. */

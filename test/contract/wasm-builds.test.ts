@@ -1,5 +1,5 @@
 // src/backend/cpu/wasm-builds/ is made from src/backend/cpu/wasm/ and committed; this finds out when it is stale.
-// That the builds are those of the sources is checked by building them, in test/node.
+// That the builds are those of the sources is checked by building them, in test/long.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { parts, sourcesHash } from "../../scripts/wasm.mjs";

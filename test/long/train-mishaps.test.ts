@@ -9,7 +9,7 @@ import { decodeSafetensors } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { checkOutput, writeOutput } from "../../scripts/train/files.ts";
 import { nodeAdapter } from "../../scripts/vulkan.mjs";
-import { buildProgram, Folder, program, start, text, tiny } from "./train-support.ts";
+import { buildProgram, Folder, program, start, text, tiny } from "../node/train-support.ts";
 
 let folder: Folder;
 beforeAll(buildProgram);
