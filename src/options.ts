@@ -99,9 +99,13 @@ function hintFor(name: string, known: readonly string[]): string {
   if (word === "" || word.length > 40) return all;
   const other = Object.hasOwn(otherNames, word) ? otherNames[word] : "";
   if (other.startsWith(" ")) return `${other.trim()}; ${all}`;
-  const meant = known.includes(other) ? other : (known.find((one) => plain(one) === word) ?? nearest(word, known));
+  const meant = known.includes(other) ? other : meantBy(word, known);
   return meant === undefined ? all : `did you mean "${meant}"?`;
 }
+
+/** The one of `known` that a misspelt word probably means. */
+export const meantBy = (word: string, known: readonly string[]): string | undefined =>
+  word.length > 40 ? undefined : (known.find((one) => plain(one) === plain(word)) ?? nearest(plain(word), known));
 
 function nearest(word: string, known: readonly string[]): string | undefined {
   const [best] = known.map((one) => ({ one, far: distance(word, plain(one)) })).sort((a, b) => a.far - b.far);

@@ -3,22 +3,22 @@
 override updateSign: f32 = 1.0;
 
 fn firstForward(x: Gates, recurrent: Gates, hPrevious: f32) -> FirstForward {
-  let r = sigmoid(x.r + recurrent.r);
-  return FirstForward(Gates(r, sigmoid(updateSign * (x.z + recurrent.z)), x.n), r * hPrevious);
+  let r = gateFunction(x.r + recurrent.r);
+  return FirstForward(Gates(r, gateFunction(updateSign * (x.z + recurrent.z)), x.n), r * hPrevious);
 }
 
 fn secondForward(gates: Gates, recurrent: Gates, hPrevious: f32) -> SecondForward {
-  let n = safeTanh(gates.n + recurrent.n);
+  let n = candidateFunction(gates.n + recurrent.n);
   return SecondForward(Gates(gates.r, gates.z, n), (1.0 - gates.z) * n + gates.z * hPrevious);
 }
 
 fn firstBackward(gates: Gates, hPrevious: f32, dh: f32) -> FirstBackward {
-  let dz = updateSign * dh * (hPrevious - gates.n) * gates.z * (1.0 - gates.z);
-  let dn = dh * (1.0 - gates.z) * (1.0 - gates.n * gates.n);
+  let dz = gateGradient(updateSign * dh * (hPrevious - gates.n), gates.z);
+  let dn = candidateGradient(dh * (1.0 - gates.z), gates.n);
   return FirstBackward(Gates(gates.r, dz, dn), dh * gates.z, 0.0);
 }
 
 fn secondBackward(gates: Gates, hPrevious: f32, dOperand: f32, kept: f32) -> SecondBackward {
-  let dr = dOperand * hPrevious * gates.r * (1.0 - gates.r);
+  let dr = gateGradient(dOperand * hPrevious, gates.r);
   return SecondBackward(Gates(dr, gates.z, gates.n), dOperand * gates.r);
 }

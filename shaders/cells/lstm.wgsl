@@ -1,14 +1,10 @@
 // Long short-term memory; equations in src/recurrent/cells/lstm.ts.
 override forgets: bool = true;
 override coupled: bool = false;
-override squashes: bool = true;
 override hasPeepholes: bool = false;
 
 // h from the memory, or from what a norm made of it.
-fn readOut(gates: Gates, z: f32) -> f32 {
-  if (squashes) { return gates.o * safeTanh(z); }
-  return gates.o * z;
-}
+fn readOut(gates: Gates, z: f32) -> f32 { return gates.o * memoryFunction(z); }
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> {
   let c = gates.f * cPrevious + gates.i * gates.g;
   return vec2(readOut(gates, c), c);
@@ -20,26 +16,20 @@ fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Ga
     a.i += peepholes.i * cPrevious;
     a.f += peepholes.f * cPrevious;
   }
-  let i = sigmoid(a.i);
+  let i = gateFunction(a.i);
   var f = 1.0;
-  if (forgets) { f = sigmoid(a.f); } else if (coupled) { f = 1.0 - i; }
-  let g = safeTanh(a.g);
+  if (forgets) { f = gateFunction(a.f); } else if (coupled) { f = 1.0 - i; }
+  let g = candidateFunction(a.g);
   let c = f * cPrevious + i * g;
   if (hasPeepholes) { a.o += peepholes.o * c; }
-  let gates = Gates(i, f, g, sigmoid(a.o));
+  let gates = Gates(i, f, g, gateFunction(a.o));
   return CellForward(gates, readOut(gates, c), c);
 }
 
 // The gradient of the output gate's sum, and of what h was read out of.
 fn readOutBackward(gates: Gates, z: f32, dh: f32) -> vec2<f32> {
-  var out = z;
-  var slope = 1.0;
-  if (squashes) {
-    out = safeTanh(z);
-    slope = 1.0 - out * out;
-  }
-  let o = gates.o;
-  return vec2(dh * out * o * (1.0 - o), dh * o * slope);
+  let out = memoryFunction(z);
+  return vec2(gateGradient(dh * out, gates.o), memoryGradient(dh * gates.o, out));
 }
 // From the gradients of the output gate's sum and of c_t.
 fn gatesBackward(gates: Gates, cPrevious: f32, dOutput: f32, dcTotal: f32, peepholes: Gates) -> CellBackward {
@@ -48,10 +38,10 @@ fn gatesBackward(gates: Gates, cPrevious: f32, dOutput: f32, dcTotal: f32, peeph
   let g = gates.g;
   var written = g;
   if (coupled) { written -= cPrevious; }
-  let dInput = dcTotal * written * i * (1.0 - i);
+  let dInput = gateGradient(dcTotal * written, i);
   var dForget = 0.0;
-  if (forgets) { dForget = dcTotal * cPrevious * f * (1.0 - f); }
-  let dGates = Gates(dInput, dForget, dcTotal * i * (1.0 - g * g), dOutput);
+  if (forgets) { dForget = gateGradient(dcTotal * cPrevious, f); }
+  let dGates = Gates(dInput, dForget, candidateGradient(dcTotal * i, g), dOutput);
   var dcPrevious = dcTotal * f;
   if (hasPeepholes) { dcPrevious += dInput * peepholes.i + dForget * peepholes.f; }
   return CellBackward(dGates, dGates, 0.0, dcPrevious);

@@ -2,12 +2,13 @@
 import { activationBackward, activationForward } from "../kernels/activations.ts";
 import { binary } from "../kernels/binary.ts";
 import type { Cell } from "../recurrent/cells/cell.ts";
+import { functionOf, identity, usualFunctions, type GateFunction } from "../recurrent/cells/gate-functions.ts";
 import { gruResetBefore, gruResetBeforeCell } from "../recurrent/cells/gru-reset-before.ts";
 import { gru, gruCell } from "../recurrent/cells/gru.ts";
 import { lstm, lstmCell } from "../recurrent/cells/lstm.ts";
 import { minGru, minGruCell } from "../recurrent/cells/min-gru.ts";
 import { minLstm, minLstmCell } from "../recurrent/cells/min-lstm.ts";
-import { rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
+import { rnnCell, rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
 import { slstmCell } from "../recurrent/cells/slstm.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
@@ -33,6 +34,9 @@ import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 
 const slstm = slstmCell("sigmoid");
+const hardSigmoid = functionOf("HardSigmoid", 0.2, 0.5);
+const leakyRelu = functionOf("LeakyRelu", 0.1);
+
 export const cells: readonly Cell[] = [
   rnnTanh,
   rnnRelu,
@@ -40,17 +44,33 @@ export const cells: readonly Cell[] = [
   gruCell({ reset: true, updateGate: "writes" }),
   gruCell({ reset: false, updateGate: "writes" }),
   lstm,
-  lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true }),
-  lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }),
-  lstmCell({ forgetGate: "none", outputActivation: "tanh", peepholes: false }),
+  lstmCell({ forgetGate: "gate", peepholes: true }),
+  lstmCell({ forgetGate: "coupled", peepholes: true }, { ...usualFunctions, output: identity }),
+  lstmCell({ forgetGate: "none", peepholes: false }),
+  lstmCell(
+    { forgetGate: "gate", peepholes: true },
+    { gates: hardSigmoid, candidate: functionOf("Softsign"), output: functionOf("Elu", 1), clip: 0.7 },
+  ),
+  gruCell({ reset: true, updateGate: "keeps" }, { ...usualFunctions, gates: functionOf("Softplus"), candidate: leakyRelu }),
+  rnnCell({ ...usualFunctions, candidate: functionOf("ScaledTanh", 1.7, 0.7), clip: 0.5 }),
   slstm,
   slstmCell("exponential"),
 ];
-export const twoPhaseCells: readonly Cell[] = [gruResetBefore, gruResetBeforeCell("writes")];
+export const twoPhaseCells: readonly Cell[] = [
+  gruResetBefore,
+  gruResetBeforeCell("writes", { ...usualFunctions, gates: hardSigmoid, candidate: functionOf("Relu"), clip: 0.8 }),
+];
+
+/** Of an RNN, those that no cell above has. */
+const otherFunctions: readonly GateFunction[] = [
+  functionOf("Sigmoid"),
+  functionOf("Affine", 0.8, -0.1),
+  functionOf("ThresholdedRelu", 0.3),
+];
 /** Cells whose steps a scan can take together. */
 export const scannedCells: readonly Cell[] = [minGru, minGruCell("linear"), minLstm, minLstmCell("linear")];
 
-const peepholeLstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: true });
+const peepholeLstm = lstmCell({ forgetGate: "gate", peepholes: true });
 /**
  * Cells and forms that together compile every branch, each with the number of units that decides its number of threads.
  */
@@ -74,6 +94,9 @@ export const kernels: readonly Kernel[] = [
   prepareLayer,
   perUnitGradient,
   ...cells.flatMap((cell) => [stepForward(cell), stepBackward(cell), loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+  ...otherFunctions
+    .map((candidate) => rnnCell({ ...usualFunctions, candidate }))
+    .flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
   stepForward(gru, { stacked: true }),
   stepBackward(gru, { stacked: true }),
   stepForward(lstm, { stacked: true, half: true }),

@@ -1,16 +1,9 @@
 /** Activation functions as scalars, for all twins, and the twins of activations.ts. */
+import { activationFunctions } from "./activation-functions.ts";
 import { activationForward, activationBackward } from "./activations.ts";
 import { twin } from "./twin.ts";
 
-/**
- * σ(x) = 1 / (1 + e^-x). The shader clamps x to ±85, because e^x overflows float32 soon after; float64 needs no clamp.
- */
-export function sigmoid(x: number): number {
-  return 1 / (1 + Math.exp(-x));
-}
-
-/** tanh(x). The shader clamps x to ±15, where float32 has reached 1; in float64 that would be 2e-13 off. */
-export const safeTanh = Math.tanh;
+export const { Sigmoid: sigmoid, Tanh: safeTanh } = activationFunctions;
 
 /** e^x with the shader's clamp; e^±80 is still a normal float32. */
 export function safeExp(x: number): number {

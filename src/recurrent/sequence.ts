@@ -279,7 +279,8 @@ class RecurrentOp {
     const saved = this.recurrence.forward(buffers, this.packed("forward"), name, again);
     const computed = { ...buffers, lane: gates.of, saved };
     if (keepsGates(tape.options) || this.segments.length === 1) return computed;
-    if (tape.options.recompute) return { ...computed, restore: () => this.compute(name, part, true) };
+    // In halves a clipped gate cannot be told from others, so these gates are computed again too.
+    if (tape.options.recompute || this.options.cell.functions?.clip) return { ...computed, restore: () => this.compute(name, part, true) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
     return {
       ...computed,

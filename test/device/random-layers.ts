@@ -12,6 +12,7 @@ import {
   RnnError,
   Sequential,
   type Backend,
+  type GateActivation,
   type LayerOptions,
   type ModelGradients,
   type ModelInputs,
@@ -40,15 +41,46 @@ class Draw {
 
 const custom = defineCell(leaky);
 
+const functions: readonly GateActivation[] = [
+  "Sigmoid",
+  "Tanh",
+  "Relu",
+  "HardSigmoid",
+  "Softsign",
+  "Softplus",
+  "LeakyRelu",
+  { name: "Elu", alpha: 0.6 },
+  { name: "HardSigmoid", alpha: 1 / 6 },
+  { name: "ThresholdedRelu", alpha: 0.1 },
+  { name: "Affine", alpha: 0.4, beta: 0.1 },
+  { name: "ScaledTanh", alpha: 0.8, beta: 1.2 },
+];
+
+/** What `activations` and `clip` may be of a cell with these roles: one function in all of them, or another in each. */
+const chosenFunctions = (...roles: readonly string[]): Record<string, readonly unknown[]> => ({
+  activations: [
+    undefined,
+    ...functions.flatMap((of, i) => [
+      Object.fromEntries(roles.map((role) => [role, of])),
+      Object.fromEntries(roles.map((role, at) => [role, functions[(i + at) % functions.length]])),
+    ]),
+  ],
+  clip: [undefined, 0.3, 2],
+});
+
 /** Each cell with the options that it alone has; the first choice is the default. */
 const cells = {
-  RNN: { make: (I, H, o) => new RNN(I, H, o), options: { nonlinearity: ["tanh", "relu"] } },
-  GRU: { make: (I, H, o) => new GRU(I, H, o), options: { reset: ["after", "before", "none"], updateGate: ["keeps", "writes"] } },
+  RNN: { make: (I, H, o) => new RNN(I, H, o), options: { nonlinearity: ["tanh", "relu"], ...chosenFunctions("candidate") } },
+  GRU: {
+    make: (I, H, o) => new GRU(I, H, o),
+    options: { reset: ["after", "before", "none"], updateGate: ["keeps", "writes"], ...chosenFunctions("gates", "candidate") },
+  },
   LSTM: {
     make: (I, H, o) => new LSTM(I, H, o),
     options: {
       forgetGate: ["gate", "coupled", "none"],
       outputActivation: ["tanh", "identity"],
+      ...chosenFunctions("gates", "candidate", "output"),
       peepholes: [false, true],
       projSize: [undefined, 1, 3, 17],
       forgetBias: [undefined, 1],
@@ -80,6 +112,8 @@ const needs: Readonly<Record<string, (options: Readonly<Record<string, unknown>>
   reverse: ({ bidirectional }) => bidirectional === false,
   dropout: ({ numLayers }) => numLayers !== 1,
   variational: ({ dropout, numLayers }) => dropout !== undefined && numLayers !== 1,
+  nonlinearity: ({ activations }) => activations === undefined,
+  outputActivation: ({ activations }) => activations === undefined,
   forgetBias: ({ bias, forgetGate }) => bias !== false && forgetGate === "gate",
 };
 

@@ -189,28 +189,37 @@ change(
   "gru",
   ["vec2((1.0 - gates.z)", "vec2((1.0 + gates.z)"],
   ["Gates(dr, dz, dn * gates.r)", "Gates(dr, dz, dn)"],
-  ["sigmoid(updateSign * (x.z", "sigmoid((x.z + 0.01"],
+  ["gateFunction(updateSign * (x.z", "gateFunction((x.z + 0.01"],
 );
-change("cells/gru", "writing", ["if (hasReset) { r =", "if (true) { r ="], ["let dz = updateSign *", "let dz ="]);
+change("cells/gru", "writing", ["if (hasReset) { r =", "if (true) { r ="], ["gateGradient(updateSign * dh", "gateGradient(dh"]);
 change(
   "cells/gru-reset-before",
   "resetSteps",
   ["r * hPrevious)", "hPrevious)"],
-  ["let dr = dOperand * hPrevious", "let dr = dOperand"],
+  ["gateGradient(dOperand * hPrevious", "gateGradient(dOperand"],
   ["dOperand * gates.r)", "dOperand)"],
 );
 change(
   "cells/lstm",
   "lstmSteps",
   ["f * cPrevious + i * g", "f * cPrevious - i * g"],
-  ["dcTotal * i * (1.0 - g * g)", "dcTotal * i * (1.0 - g)"],
-  ["Gates(i, f, g, sigmoid(a.o))", "Gates(f, i, g, sigmoid(a.o))"],
-  ["dcTotal * cPrevious * f", "dcTotal * f"],
+  ["candidateGradient(dcTotal * i, g)", "candidateGradient(dcTotal * i, i)"],
+  ["Gates(i, f, g, gateFunction(a.o))", "Gates(f, i, g, gateFunction(a.o))"],
+  ["dcTotal * cPrevious, f", "dcTotal, f"],
 );
 change("cells/lstm", "coupled", ["f = 1.0 - i;", "f = i;"], ["written -= cPrevious;", ""]);
 change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * peepholes.f", "dForget * peepholes.i"]);
-change("cells/rnn", "rnn", ["d *= 1.0 - h * h", "d *= 1.0 - h"]);
-change("cells/rnn", "relu", ["select(0.0, 1.0, h > 0.0)", "1.0"]);
+change("cells/rnn", "rnn", ["candidateGradient(dh, h)", "candidateGradient(dh, hPrevious)"]);
+change("lib/gate-functions", "lstmSteps", ["d * y * (1.0 - y)", "d * (1.0 - y)"], ["d * (1.0 - y * y)", "d * (1.0 - y)"]);
+change("lib/chosen-functions", "relu", ["d * select(0.0, 1.0, y > 0.0)", "d"], ["max(x, 0.0); }", "x; }"]);
+change(
+  "lib/chosen-functions",
+  "chosen",
+  ["clamp(alpha * x + beta, 0.0, 1.0)", "alpha * x + beta"],
+  ["(y == candidateTop || y == candidateBottom)", "(y == candidateTop)"],
+  ["select(gatesBottom, gatesTop, a > 0.0)", "gatesTop"],
+  ["select(y + alpha, 1.0, y > 0.0)", "1.0"],
+);
 change("cells/slstm", "slstm", ["logF + before.m > logI", "logF > logI"], ["dc * gates.z + dn", "dc * gates.z"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
 change(

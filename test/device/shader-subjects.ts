@@ -71,6 +71,12 @@ const table = {
     inputs: sequence,
     options: steps,
   },
+  chosen: {
+    model: () =>
+      new LSTM(3, 4, { seed: 1, activations: { gates: { name: "HardSigmoid", alpha: 2 }, candidate: "Elu", output: "Elu" }, clip: 0.4 }),
+    inputs: sequence,
+    options: steps,
+  },
   slstm: { model: () => new SLSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },

@@ -4,6 +4,7 @@ import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { activationForward } from "../../src/kernels/activations.ts";
 import { arithmeticOf } from "../../src/recurrent/cells/arithmetics.ts";
 import type { Cell } from "../../src/recurrent/cells/cell.ts";
+import { identity, usualFunctions } from "../../src/recurrent/cells/gate-functions.ts";
 import { gru } from "../../src/recurrent/cells/gru.ts";
 import { lstm, lstmCell } from "../../src/recurrent/cells/lstm.ts";
 import { memoryNumbers } from "../../src/recurrent/cells/memory.ts";
@@ -27,7 +28,7 @@ beforeAll(async () => {
   twins = await CpuBackend.create({ wasm: false });
 });
 
-/** Parts of the names of kernels that WebAssembly does not have: those of a few numbers, those that no large model is slow in, those that only a GPU is given, and those of halves. */
+/** Parts of the names of kernels that WebAssembly does not have: those of a few numbers, those that no large model is slow in, those with two phases and chosen functions, those that only a GPU is given, and those of halves. */
 const twinsOnly = [
   "sample",
   "choose",
@@ -39,6 +40,7 @@ const twinsOnly = [
   ":stacked",
   "half",
   "per-unit-gradient",
+  "two-phase.*-clip",
 ];
 const hasFastKernel = ({ name }: Kernel): boolean => !twinsOnly.some((part) => new RegExp(part).test(name));
 
@@ -100,7 +102,9 @@ const hasSums = (params: Readonly<Record<string, number>>): boolean => params.aR
 
 /** A cell that WebAssembly does not know, with the arithmetic of one that it does. */
 const foreign = (cell: Cell): Cell => ({ ...cell, shader: "foreign", own: { wgsl: "", arithmetic: arithmeticOf(cell) } });
-const foreignCells = [lstmCell({ forgetGate: "coupled", outputActivation: "identity", peepholes: true }), gru, rnnTanh].map(foreign);
+const foreignCells = [lstmCell({ forgetGate: "coupled", peepholes: true }, { ...usualFunctions, output: identity }), gru, rnnTanh].map(
+  foreign,
+);
 const foreignKernels = foreignCells.flatMap((cell) => [
   stepForward(cell),
   stepBackward(cell),

@@ -1,14 +1,15 @@
 /** Which cells `wasm/` has from beginning to end. */
 import type { Cell } from "../../recurrent/cells/cell.ts";
+import { functionsName } from "../../recurrent/cells/gate-functions.ts";
 
 /**
- * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; and those of
- * their constants that are known there, in the order of the bits of `variant`.
+ * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; those of
+ * their constants that are known there, in the order of the bits of `variant`; and what besides the usual functions.
  */
-const known: readonly (readonly [shader: string, constants: readonly string[]])[] = [
-  ["lstm", ["forgets", "coupled", "squashes", "hasPeepholes"]],
+const known: readonly (readonly [shader: string, bits: readonly string[], functions?: string])[] = [
+  ["lstm", ["forgets", "coupled", "squashes", "hasPeepholes"], "identity"],
   ["gru", ["hasReset", "updateSign"]],
-  ["rnn", ["relu"]],
+  ["rnn", ["relu"], "candidate-relu"],
   ["gru-reset-before", ["updateSign"]],
 ];
 
@@ -19,10 +20,13 @@ export interface KnownCell {
 }
 
 /** Undefined if WebAssembly does not know it. */
-export function knownCell(cell: Cell): KnownCell | undefined {
-  const { constants = {} } = cell;
-  const number = known.findIndex(([shader]) => shader === cell.shader);
-  const names = known[number]?.[1];
-  if (!names || Object.keys(constants).some((name) => !names.includes(name))) return undefined;
-  return { number, variant: names.reduce((bits, name, i) => bits | (constants[name] > 0 ? 1 << i : 0), 0) };
+export function knownCell({ shader, constants, functions }: Cell): KnownCell | undefined {
+  const number = known.findIndex(([name]) => name === shader);
+  if (number < 0) return undefined;
+  const [, bits, others] = known[number];
+  const chosen = functions ? functionsName(functions).join() : "";
+  if (chosen !== "" && chosen !== others) return undefined;
+  const values: Readonly<Record<string, number>> = { ...constants, squashes: chosen === "" ? 1 : 0, relu: chosen === "" ? 0 : 1 };
+  if (Object.keys(constants ?? {}).some((name) => !bits.includes(name))) return undefined;
+  return { number, variant: bits.reduce((all, name, i) => all | (values[name] > 0 ? 1 << i : 0), 0) };
 }

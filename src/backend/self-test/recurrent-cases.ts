@@ -2,6 +2,7 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
+import { functionsSource } from "../../recurrent/cells/gate-functions.ts";
 import { memoryNumbers, runningRows } from "../../recurrent/cells/memory.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { carryParts, extraRows, regularizedLayout, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
@@ -28,13 +29,16 @@ const lanesOf = (T: number) => [
 
 const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? recurrent!.regularized?.gaps) === true;
 
+/** Whether values of gates may be below 0: the usual gates' are not. */
+const hasChosen = ({ recurrent }: Kernel): boolean => functionsSource(recurrent!.cell).includes("lib/chosen-functions");
+
 /** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
   const { cell, strategy } = kernel.recurrent!;
   const memories = memoryNumbers(cell);
   const all: Record<string, NumericArray> = {
-    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, 0, 1),
+    gates: floats((laneStart(lanes, steps * B * H) + spare) * G, hasChosen(kernel) ? -1 : 0, 1),
     weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare),
     // Several states may be divided by.

@@ -1,6 +1,7 @@
 /** The arithmetic of a cell, for twins. */
 import type { CellArithmetic, TwoPhaseArithmetic } from "./arithmetic.ts";
 import type { Cell } from "./cell.ts";
+import { functionTwins, type FunctionTwins } from "./gate-functions.twin.ts";
 import { gruResetBeforeArithmetic } from "./gru-reset-before.twin.ts";
 import { gruArithmetic } from "./gru.twin.ts";
 import { lstmArithmetic } from "./lstm.twin.ts";
@@ -10,7 +11,8 @@ import type { Memory } from "./memory.ts";
 import { rnnArithmetic } from "./rnn.twin.ts";
 import { slstmArithmetic } from "./slstm.twin.ts";
 
-const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => CellArithmetic<Memory>>> = {
+type Make<A> = (constants: Readonly<Record<string, number>>, functions: FunctionTwins) => A;
+const onePhase: Readonly<Record<string, Make<CellArithmetic<Memory>>>> = {
   rnn: rnnArithmetic,
   gru: gruArithmetic,
   lstm: lstmArithmetic,
@@ -18,13 +20,12 @@ const onePhase: Readonly<Record<string, (constants: Readonly<Record<string, numb
   "min-lstm": minLstmArithmetic,
   slstm: slstmArithmetic,
 };
-const twoPhase: Readonly<Record<string, (constants: Readonly<Record<string, number>>) => TwoPhaseArithmetic>> = {
-  "gru-reset-before": gruResetBeforeArithmetic,
-};
+const twoPhase: Readonly<Record<string, Make<TwoPhaseArithmetic>>> = { "gru-reset-before": gruResetBeforeArithmetic };
 
 /** Of a cell with one product a step. */
-export const arithmeticOf = ({ shader, constants = {}, own }: Cell): CellArithmetic<Memory> =>
-  own?.arithmetic ?? onePhase[shader](constants);
+export const arithmeticOf = ({ shader, constants = {}, functions, own }: Cell): CellArithmetic<Memory> =>
+  own?.arithmetic ?? onePhase[shader](constants, functionTwins(functions));
 
 /** Of a cell with two. */
-export const twoPhaseArithmeticOf = ({ shader, constants = {} }: Cell): TwoPhaseArithmetic => twoPhase[shader](constants);
+export const twoPhaseArithmeticOf = ({ shader, constants = {}, functions }: Cell): TwoPhaseArithmetic =>
+  twoPhase[shader](constants, functionTwins(functions));

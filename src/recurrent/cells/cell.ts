@@ -4,6 +4,7 @@
  * Gates of one unit lie side by side, in the order of `gateNames`.
  */
 import type { CellArithmetic } from "./arithmetic.ts";
+import type { GateFunctions } from "./gate-functions.ts";
 import type { Memory } from "./memory.ts";
 
 /** Weights from a unit's c to its own gates. */
@@ -21,6 +22,8 @@ export interface Cell {
   readonly shader: string;
   /** Values of the shader's `override` constants that make this variant; the twin reads them too. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Functions of the gates and of c, if the cell takes others than the usual ones; the shader has them from `functionsSource`. */
+  readonly functions?: GateFunctions;
   readonly gateNames: readonly string[];
   /** Those of a variant that have parameters, in the order of a file's rows (default: all); the others' are zeros on the device. */
   readonly parameterGates?: readonly string[];

@@ -1,4 +1,5 @@
 import type { Cell } from "./cell.ts";
+import { functionsName, usualFunctions } from "./gate-functions.ts";
 import { updateSign, type UpdateGate } from "./gru.ts";
 
 /**
@@ -6,12 +7,13 @@ import { updateSign, type UpdateGate } from "./gru.ts";
  * reset_after=False): r, z = σ(x + U·h_{t-1} + b_hh);  n = tanh(x_n + U_n·(r⊙h_{t-1}) + b_hn);
  * h_t = (1 - z)⊙n + z⊙h_{t-1}.  The operand is r⊙h_{t-1}. The update gate as in gru.ts.
  */
-export function gruResetBeforeCell(updateGate: UpdateGate): Cell {
+export function gruResetBeforeCell(updateGate: UpdateGate, functions = usualFunctions): Cell {
   const sign = updateSign(updateGate);
   return {
-    name: `gru-reset-before${sign < 0 ? "-writes" : ""}`,
+    name: ["gru-reset-before", ...(sign < 0 ? ["writes"] : []), ...functionsName(functions)].join("-"),
     shader: "gru-reset-before",
     constants: { updateSign: sign },
+    functions,
     gateNames: ["r", "z", "n"],
     states: [],
     usesC: true,

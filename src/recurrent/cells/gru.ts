@@ -1,9 +1,10 @@
 import type { Cell } from "./cell.ts";
+import { functionsName, usualFunctions } from "./gate-functions.ts";
 
 /** What the update gate does at 1: "keeps" the old state, or "writes" the candidate. */
 export type UpdateGate = "keeps" | "writes";
 
-/** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a). */
+/** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a); and so for other functions that are mirrored like that. */
 export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
 
 /**
@@ -12,12 +13,13 @@ export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "k
  * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset r = 1, whose own gradient is 0; where the
  * update gate writes, z = σ(-(x + r)).
  */
-export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: UpdateGate }): Cell {
+export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: UpdateGate }, functions = usualFunctions): Cell {
   const sign = updateSign(updateGate);
   return {
-    name: `gru${reset ? "" : "-no-reset"}${sign < 0 ? "-writes" : ""}`,
+    name: ["gru", ...(reset ? [] : ["no-reset"]), ...(sign < 0 ? ["writes"] : []), ...functionsName(functions)].join("-"),
     shader: "gru",
     constants: { hasReset: reset ? 1 : 0, updateSign: sign },
+    functions,
     gateNames: ["r", "z", "n"],
     parameterGates: reset ? undefined : ["z", "n"],
     states: [],

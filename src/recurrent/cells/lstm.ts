@@ -1,10 +1,9 @@
 import type { Cell } from "./cell.ts";
+import { functionsName, usualFunctions } from "./gate-functions.ts";
 
 export interface LstmVariant {
   /** "gate" as below; "coupled" f = 1 - i; "none" f = 1, the constant error carousel of 1997. */
   readonly forgetGate: "gate" | "coupled" | "none";
-  /** h_t = o⊙tanh(c_t), or o⊙c_t. */
-  readonly outputActivation: "tanh" | "identity";
   /** Whether i and f see c_{t-1}, and o sees c_t (Gers & Schmidhuber 2000). */
   readonly peepholes: boolean;
 }
@@ -13,25 +12,17 @@ export interface LstmVariant {
  * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch:
  * i, f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
  * With peepholes p⊙c_{t-1} is added in the σ of i and f, p⊙c_t in that of o. A forget gate that is no gate has a
- * gradient of 0: what reaches it goes to i, or nowhere.
+ * gradient of 0: what reaches it goes to i, or nowhere. Clipping leaves c as it is, as in onnxruntime.
  */
-export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVariant): Cell {
+export function lstmCell({ forgetGate, peepholes }: LstmVariant, functions = usualFunctions): Cell {
   const coupled = forgetGate === "coupled";
-  const squashes = outputActivation === "tanh";
   return {
-    name: [
-      "lstm",
-      ...(forgetGate === "gate" ? [] : [forgetGate]),
-      ...(squashes ? [] : ["identity"]),
-      ...(peepholes ? ["peepholes"] : []),
-    ].join("-"),
+    name: ["lstm", ...(forgetGate === "gate" ? [] : [forgetGate]), ...functionsName(functions), ...(peepholes ? ["peepholes"] : [])].join(
+      "-",
+    ),
     shader: "lstm",
-    constants: {
-      forgets: forgetGate === "gate" ? 1 : 0,
-      coupled: coupled ? 1 : 0,
-      squashes: squashes ? 1 : 0,
-      hasPeepholes: peepholes ? 1 : 0,
-    },
+    constants: { forgets: forgetGate === "gate" ? 1 : 0, coupled: coupled ? 1 : 0, hasPeepholes: peepholes ? 1 : 0 },
+    functions,
     gateNames: ["i", "f", "g", "o"],
     parameterGates: forgetGate === "gate" ? undefined : ["i", "g", "o"],
     states: ["c"],
@@ -44,4 +35,4 @@ export function lstmCell({ forgetGate, outputActivation, peepholes }: LstmVarian
 }
 
 /** PyTorch's. */
-export const lstm = lstmCell({ forgetGate: "gate", outputActivation: "tanh", peepholes: false });
+export const lstm = lstmCell({ forgetGate: "gate", peepholes: false });

@@ -1,18 +1,17 @@
 import type { Cell } from "./cell.ts";
+import { functionName, functionOf, functionsName, usualFunctions, type GateFunctions } from "./gate-functions.ts";
 
-/** Elman network (Elman 1990): h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh) with g = tanh, or max(0, ·). */
-export function rnnCell(nonlinearity: "tanh" | "relu"): Cell {
-  return {
-    name: `rnn-${nonlinearity}`,
-    shader: "rnn",
-    constants: { relu: nonlinearity === "relu" ? 1 : 0 },
-    gateNames: ["h"],
-    states: [],
-    usesC: false,
-    splitsRecurrentGradient: false,
-    hasStateOf: true,
-  };
-}
+/** Elman network (Elman 1990): h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh) with g = tanh, or another candidate of `functions`. */
+export const rnnCell = (functions: GateFunctions): Cell => ({
+  name: ["rnn", functionName(functions.candidate), ...functionsName({ ...functions, candidate: usualFunctions.candidate })].join("-"),
+  shader: "rnn",
+  functions,
+  gateNames: ["h"],
+  states: [],
+  usesC: false,
+  splitsRecurrentGradient: false,
+  hasStateOf: true,
+});
 
-export const rnnTanh = rnnCell("tanh");
-export const rnnRelu = rnnCell("relu");
+export const rnnTanh = rnnCell(usualFunctions);
+export const rnnRelu = rnnCell({ ...usualFunctions, candidate: functionOf("Relu") });

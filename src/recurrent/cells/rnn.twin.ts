@@ -1,17 +1,16 @@
 /** The arithmetic of rnn.ts. */
-import { safeTanh } from "../../kernels/activations.twin.ts";
 import type { CellArithmetic } from "./arithmetic.ts";
+import type { FunctionTwins } from "./gate-functions.twin.ts";
 
-export function rnnArithmetic({ relu }: Readonly<Record<string, number>>): CellArithmetic {
+export function rnnArithmetic(_constants: object, { candidate }: FunctionTwins): CellArithmetic {
   return {
     forward(x, r) {
-      const a = x[0] + r[0];
-      const h = relu ? Math.max(0, a) : safeTanh(a);
+      const h = candidate.of(x[0] + r[0]);
       return { gates: [h], h, c: 0 };
     },
     stateOf: ([h]) => ({ h, c: 0 }),
     backward(_gates, _hPrevious, h, _cPrevious, _c, dh) {
-      const d = [relu ? (h > 0 ? dh : 0) : dh * (1 - h * h)];
+      const d = [candidate.gradient(dh, h)];
       return { dGates: d, dRecurrent: d, dhPrevious: 0, dcPrevious: 0 };
     },
   };

@@ -1,5 +1,6 @@
 /** What the kernels of recurrent layers have in common, whatever the strategy: their parts, and where packed weights lie. */
 import type { Cell } from "../cells/cell.ts";
+import { functionConstants } from "../cells/gate-functions.ts";
 import { cellStructs, structsPath } from "./cell-structs.ts";
 import type { Binding } from "../../kernels/kernel.ts";
 import { laneStart } from "./lanes.ts";
@@ -36,8 +37,9 @@ export const formName = ({ stacked, heads = 1, half, gaps }: KernelForm): string
   `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
 
 /** Pipeline constants of a cell in this form. */
-export const constantsOf = ({ constants }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({
+export const constantsOf = ({ constants, functions }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({
   ...constants,
+  ...functionConstants(functions),
   ...(stacked ? { stacked: 1 } : {}),
   ...(heads > 1 ? { heads } : {}),
   ...(gaps ? { hasGaps: 1 } : {}),

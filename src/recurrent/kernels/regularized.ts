@@ -14,6 +14,7 @@
  * row, over the batch a unit; sums over the batch can therefore not be fused. Letters as in lanes.ts.
  */
 import type { Cell } from "../cells/cell.ts";
+import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel, type Bindings, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
 import { cellTexts, constantsOf, type RecurrentParts } from "./recurrent-kernel.ts";
@@ -103,6 +104,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       "lib/weights-float",
       "lib/cell-weights",
       ...(cell.hasReadOut ? [] : ["lib/no-read-out"]),
+      ...functionsSource(cell),
       `cells/${cell.shader}`,
       "lib/regularized",
       pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient",

@@ -7,6 +7,7 @@
  * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
  */
 import type { Cell } from "../cells/cell.ts";
+import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
 import { cellTexts, constantsOf, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
@@ -66,6 +67,7 @@ export function cellSources(cell: Cell, strategy: string, form: KernelForm): str
     "lib/lane",
     weightsSource(form),
     "lib/cell-weights",
+    ...functionsSource(cell),
     `cells/${cell.shader}`,
     `strategies/${strategy}`,
   ];

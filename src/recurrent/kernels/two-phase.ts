@@ -5,6 +5,7 @@
  * ∂L/∂U_n = Σ_t operand_t ⊗ dn_t, where the other gates have Σ_t h_{t-1} ⊗ dgate_t.
  */
 import type { Cell } from "../cells/cell.ts";
+import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
 import { structsPath } from "./cell-structs.ts";
 import {
@@ -43,6 +44,7 @@ export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm):
   "lib/two-phase",
   "lib/lane",
   weightsSource(form),
+  ...functionsSource(cell),
   `cells/${cell.shader}`,
   `strategies/${strategy}`,
 ];

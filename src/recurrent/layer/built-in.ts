@@ -5,19 +5,38 @@ import { gruCell, type UpdateGate } from "../cells/gru.ts";
 import { gruResetBeforeCell } from "../cells/gru-reset-before.ts";
 import { lstmCell, type LstmVariant } from "../cells/lstm.ts";
 import { slstmCell } from "../cells/slstm.ts";
-import { rnnRelu, rnnTanh } from "../cells/rnn.ts";
+import { functionOf, identity } from "../cells/gate-functions.ts";
+import { rnnCell } from "../cells/rnn.ts";
+import { checkWriting, takeFunctions, type GateActivations } from "./activations.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
+/** Options of layers whose functions can be chosen. */
+export interface GateOptions<Role extends keyof GateActivations> {
+  /** The functions of the gates, by ONNX's names: one for each role, the usual one where it is left out. */
+  activations?: Pick<GateActivations, Role>;
+  /**
+   * Arguments of the functions of gates and candidate are clipped to ±clip, as ONNX has it (default: never); c is not. The
+   * gradient is 0 where one is clipped, at the ends too.
+   */
+  clip?: number;
+}
+
 /**
- * Elman network (Elman 1990), as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh), g = tanh or ReLU.
+ * Elman network (Elman 1990), as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh), g = tanh or ReLU, or any
+ * `activations.candidate`, of which `nonlinearity` is the short form.
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h` [numLayers·D, batch, hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class RNN extends RecurrentLayer {
-  constructor(inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { nonlinearity?: "tanh" | "relu" } = {}) {
-    const options = takeOptions("RNN", given, [...commonOptions, "nonlinearity"]);
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    given: RecurrentLayerOptions & GateOptions<"candidate"> & { nonlinearity?: "tanh" | "relu" } = {},
+  ) {
+    const options = takeOptions("RNN", given, [...commonOptions, "nonlinearity", "activations", "clip"]);
     const nonlinearity = checkChoice("RNN", "nonlinearity", options.nonlinearity ?? "tanh", ["tanh", "relu"]);
-    super("RNN", inputSize, hiddenSize, nonlinearity === "tanh" ? rnnTanh : rnnRelu, options);
+    const short = { role: "candidate", option: "nonlinearity", of: functionOf(nonlinearity === "relu" ? "Relu" : "Tanh") } as const;
+    super("RNN", inputSize, hiddenSize, rnnCell(takeFunctions("RNN", options, ["candidate"], short)), options);
   }
 }
 
@@ -27,6 +46,7 @@ export class RNN extends RecurrentLayer {
  * reset "after" (PyTorch, cuDNN, Keras' default):  n = tanh(W_n·x_t + b_in + r⊙(U_n·h_{t-1} + b_hn));
  * reset "before" (the paper, Keras reset_after=False, ONNX' default):  n = tanh(W_n·x_t + b_in + U_n·(r⊙h_{t-1}) + b_hn);
  * reset "none" (the simplified unit of many notes; gates z n):  n = tanh(W_n·x_t + b_in + U_n·h_{t-1} + b_hn).
+ * activations: σ is `gates`, tanh is `candidate`.
  * updateGate "keeps" is that h_t; with "writes" the gate at 1 takes the new value, as Γ_u does:  h_t = z⊙n + (1 - z)⊙h_{t-1}.
  * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize], state `h` [numLayers·D, batch, hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
@@ -35,27 +55,29 @@ export class GRU extends RecurrentLayer {
   constructor(
     inputSize: number,
     hiddenSize: number,
-    given: RecurrentLayerOptions & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {},
+    given: RecurrentLayerOptions &
+      GateOptions<"gates" | "candidate"> & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {},
   ) {
-    const options = takeOptions("GRU", given, [...commonOptions, "reset", "updateGate"]);
+    const options = takeOptions("GRU", given, [...commonOptions, "reset", "updateGate", "activations", "clip"]);
     const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
     const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
-    super(
-      "GRU",
-      inputSize,
-      hiddenSize,
-      reset === "before" ? gruResetBeforeCell(updateGate) : gruCell({ reset: reset === "after", updateGate }),
-      options,
-    );
+    const functions = takeFunctions("GRU", options, ["gates", "candidate"]);
+    if (updateGate === "writes") checkWriting("GRU", functions);
+    const cell =
+      reset === "before" ? gruResetBeforeCell(updateGate, functions) : gruCell({ reset: reset === "after", updateGate }, functions);
+    super("GRU", inputSize, hiddenSize, cell, options);
   }
 }
+
+const lstmOptions = ["forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize", "activations", "clip"] as const;
 
 /**
  * Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), as PyTorch's `nn.LSTM`; gates i f g o:
  * i, f, o = σ(W·x_t + b_ih + U·h_{t-1} + b_hh);  g = tanh(…);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
  * `forgetBias` sets the forget gates' bias (Jozefowicz et al. 2015 advise 1).
  * forgetGate "coupled":  f = 1 - i;  "none":  f = 1, the constant error carousel of 1997. Gates i g o then.
- * outputActivation "identity":  h_t = o⊙c_t.
+ * activations: σ is `gates`, the first tanh is `candidate`, the second `output`.
+ * outputActivation "identity":  h_t = o⊙c_t, short for `activations: { output: { name: "Affine", alpha: 1, beta: 0 } }`.
  * peepholes (Gers & Schmidhuber 2000): p_i⊙c_{t-1} and p_f⊙c_{t-1} are added inside the σ of i and f, p_o⊙c_t inside that
  * of o; `weight_ch_l{k}` [3·H] in the order i f o ([2·H], i o, without a forget gate of its own).
  * projSize P (Sak et al. 2014; PyTorch's proj_size), below hiddenSize:  h_t = W_hr·(o⊙tanh(c_t)), `weight_hr_l{k}` [P, H];
@@ -68,9 +90,11 @@ export class LSTM extends RecurrentLayer {
   constructor(
     inputSize: number,
     hiddenSize: number,
-    given: RecurrentLayerOptions & { forgetBias?: number; projSize?: number } & Partial<LstmVariant> = {},
+    given: RecurrentLayerOptions &
+      GateOptions<"gates" | "candidate" | "output"> &
+      Partial<LstmVariant> & { forgetBias?: number; projSize?: number; outputActivation?: "tanh" | "identity" } = {},
   ) {
-    const options = takeOptions("LSTM", given, [...commonOptions, "forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize"]);
+    const options = takeOptions("LSTM", given, [...commonOptions, ...lstmOptions]);
     checkInteger("LSTM", "inputSize", inputSize, 1);
     checkInteger("LSTM", "hiddenSize", hiddenSize, 1);
     const { forgetBias } = options;
@@ -85,7 +109,9 @@ export class LSTM extends RecurrentLayer {
     const projSize = checkInteger("LSTM", "projSize", options.projSize ?? 0, 0);
     if (projSize >= hiddenSize) throw new RnnError("option", "LSTM", `projSize must be below hiddenSize, ${hiddenSize}, got ${projSize}`);
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };
-    super("LSTM", inputSize, hiddenSize, lstmCell({ forgetGate, outputActivation, peepholes }), options, { gateBias, projSize });
+    const short = { role: "output", option: "outputActivation", of: outputActivation === "tanh" ? functionOf("Tanh") : identity } as const;
+    const functions = takeFunctions("LSTM", options, ["gates", "candidate", "output"], short);
+    super("LSTM", inputSize, hiddenSize, lstmCell({ forgetGate, peepholes }, functions), options, { gateBias, projSize });
   }
 }
 

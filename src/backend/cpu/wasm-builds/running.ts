@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/running.ts; not to be edited.
-// sources: ab319b4d3e5d01dc63e29dc6b1edd35cc257171738edf9a60975f9a4aa8a0a5b
+// sources: 36f0ce36d17e5d5c874a2a179be8ea68a98072ff046ade26449a5e6bded87ba6
 export const plainLength = 13088;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

@@ -163,7 +163,7 @@ export function gruBackward(variant: usize, gates: usize, hPrevious: usize, c: u
   const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
   const r = gate0(g0, g1, g2), z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);
   const dn = f32x4.mul(f32x4.mul(dh, rest(z)), tanhSlope(n));
-  const dr = f32x4.mul(f32x4.mul(dn, v128.load(c)), slope(r));
+  const dr = variant & resets ? f32x4.mul(f32x4.mul(dn, v128.load(c)), slope(r)) : f32x4.splat(0);
   const dz = signed((variant & keeps) != 0, f32x4.mul(f32x4.mul(dh, f32x4.sub(v128.load(hPrevious), n)), slope(z)));
   storeGates3(gates, dr, dz, dn, left);
   storeGates3(recurrentOut, dr, dz, f32x4.mul(dn, r), left);

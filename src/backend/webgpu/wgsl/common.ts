@@ -14,6 +14,7 @@ import cellLib from "../../../../shaders/lib/cell.wgsl";
 import cellWeightsLib from "../../../../shaders/lib/cell-weights.wgsl";
 import finiteLib from "../../../../shaders/lib/finite.wgsl";
 import foldLib from "../../../../shaders/lib/fold.wgsl";
+import gateFunctions from "../../../../shaders/lib/gate-functions.wgsl";
 import gradientLib from "../../../../shaders/lib/gradient.wgsl";
 import laneLib from "../../../../shaders/lib/lane.wgsl";
 import linearIndex from "../../../../shaders/lib/linear-index.wgsl";
@@ -53,6 +54,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "lib/cell-weights": cellWeightsLib,
   "lib/finite": finiteLib,
   "lib/fold": foldLib,
+  "lib/gate-functions": gateFunctions,
   "lib/gradient": gradientLib,
   "lib/lane": laneLib,
   "lib/linear-index": linearIndex,

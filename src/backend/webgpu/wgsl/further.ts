@@ -8,6 +8,7 @@ import cellGru from "../../../../shaders/cells/gru.wgsl";
 import cellRnn from "../../../../shaders/cells/rnn.wgsl";
 import dropout from "../../../../shaders/dropout.wgsl";
 import fromHalf from "../../../../shaders/from-half.wgsl";
+import chosenFunctions from "../../../../shaders/lib/chosen-functions.wgsl";
 import weightsHalf from "../../../../shaders/lib/weights-half.wgsl";
 import maskSteps from "../../../../shaders/mask-steps.wgsl";
 import matmulNaive from "../../../../shaders/matmul-naive.wgsl";
@@ -29,6 +30,7 @@ export const shaders: Readonly<Record<string, string>> = {
   "cells/rnn": cellRnn,
   dropout: dropout,
   "from-half": fromHalf,
+  "lib/chosen-functions": chosenFunctions,
   "lib/weights-half": weightsHalf,
   "mask-steps": maskSteps,
   "matmul-naive": matmulNaive,

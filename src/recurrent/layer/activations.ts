@@ -1,0 +1,120 @@
+/** The options `activations` and `clip`, checked. */
+import { checkNumber, RnnError, show } from "../../errors.ts";
+import { activationFunctionNames, type ActivationFunction } from "../../kernels/activation-functions.ts";
+import { meantBy, takeOptions } from "../../options.ts";
+import { endsOf, functionOf, usualFunctions, type GateFunction, type GateFunctions, type Role } from "../cells/gate-functions.ts";
+
+/**
+ * A function of gates, by ONNX's name; with α and β as an object. In onnxruntime's defaults HardSigmoid has α 0.2 and
+ * β 0.5, LeakyRelu α 0.01, Elu α 1; the last three have none, and must be given theirs.
+ */
+export type GateActivation =
+  | "Sigmoid"
+  | "Tanh"
+  | "Relu"
+  | "HardSigmoid"
+  | "Softsign"
+  | "Softplus"
+  | "LeakyRelu"
+  | "Elu"
+  | { readonly name: "Sigmoid" | "Tanh" | "Relu" | "Softsign" | "Softplus" }
+  | { readonly name: "HardSigmoid"; readonly alpha?: number; readonly beta?: number }
+  | { readonly name: "LeakyRelu" | "Elu"; readonly alpha?: number }
+  | { readonly name: "ThresholdedRelu"; readonly alpha: number }
+  | { readonly name: "Affine" | "ScaledTanh"; readonly alpha: number; readonly beta: number };
+
+/** Functions by what they act on; those left out are the usual ones. */
+export interface GateActivations {
+  /** Of the gates that open and close (default Sigmoid): i, f and o of an LSTM, r and z of a GRU. */
+  readonly gates?: GateActivation;
+  /** Of what is written (default Tanh): g of an LSTM, n of a GRU, h of an RNN. */
+  readonly candidate?: GateActivation;
+  /** Of c_t on its way to h_t of an LSTM (default Tanh). */
+  readonly output?: GateActivation;
+}
+
+/** α and β where they may be left out; undefined where they must be given. */
+const parameters: Readonly<Partial<Record<ActivationFunction, { readonly alpha?: number; readonly beta?: number }>>> = {
+  HardSigmoid: { alpha: 0.2, beta: 0.5 },
+  LeakyRelu: { alpha: 0.01 },
+  Elu: { alpha: 1 },
+  Affine: { alpha: undefined, beta: undefined },
+  ScaledTanh: { alpha: undefined, beta: undefined },
+  ThresholdedRelu: { alpha: undefined },
+};
+
+function takeFunction(where: string, option: string, given: unknown): GateFunction {
+  const place = `${where}.${option}`;
+  const { name, ...given_ } =
+    typeof given === "string"
+      ? { name: given }
+      : takeOptions(place, given as { name?: unknown } | undefined, ["name", "alpha", "beta"], { needed: true });
+  if (typeof name !== "string" || !activationFunctionNames.includes(name as ActivationFunction)) {
+    const meant = typeof name === "string" ? meantBy(name, activationFunctionNames) : undefined;
+    const hint = meant === undefined ? `known are ${activationFunctionNames.join(", ")}` : `did you mean "${meant}"?`;
+    throw new RnnError("option", place, `must be the name of a function or { name, alpha, beta }, got ${show(name)}; ${hint}`);
+  }
+  const known = name as ActivationFunction;
+  const wanted = parameters[known] ?? {};
+  const values: Readonly<Record<string, unknown>> = given_;
+  const [alpha, beta] = (["alpha", "beta"] as const).map((parameter) => {
+    const value = values[parameter] ?? wanted[parameter];
+    if (parameter in wanted) return checkNumber(place, `${parameter} of ${known}`, value);
+    if (value !== undefined) throw new RnnError("option", place, `${known} has no ${parameter}, got ${show(value)}`);
+    return 0;
+  });
+  // What the backward pass finds out from the function's value needs these.
+  if (["LeakyRelu", "Elu", "ThresholdedRelu"].includes(known)) checkNumber(place, `alpha of ${known}`, alpha, { least: 0 });
+  if (known === "ScaledTanh" && alpha === 0)
+    throw new RnnError("option", place, "alpha of ScaledTanh must not be 0, which makes every value 0");
+  return functionOf(known, alpha, beta);
+}
+
+/** An option that is short for one of the functions. */
+interface Short {
+  readonly role: Role;
+  readonly option: string;
+  /** The function that it has by default, or as given. */
+  readonly of: GateFunction;
+}
+
+/**
+ * @param roles those that the layer has
+ * @throws RnnError `option` for what is unknown or out of range
+ */
+export function takeFunctions(
+  where: string,
+  options: { readonly activations?: GateActivations; readonly clip?: number },
+  roles: readonly Role[],
+  short?: Short,
+): GateFunctions {
+  const { activations = {}, clip } = options;
+  const given: Readonly<Partial<Record<Role, unknown>>> = takeOptions(`${where}.activations`, activations, roles);
+  if (short && given[short.role] !== undefined && (options as Readonly<Record<string, unknown>>)[short.option] !== undefined)
+    throw new RnnError("option", where, `${short.option} is short for activations.${short.role}; give one of them`);
+  const taken = Object.fromEntries(
+    roles.filter((role) => given[role] !== undefined).map((role) => [role, takeFunction(where, `activations.${role}`, given[role])]),
+  );
+  const functions: GateFunctions = {
+    ...usualFunctions,
+    ...(short && { [short.role]: short.of }),
+    ...taken,
+    clip: clip === undefined ? 0 : checkNumber(where, "clip", clip, { least: 0, open: true }),
+  };
+  for (const role of roles)
+    for (const end of endsOf(functions[role], functions.clip)) checkNumber(where, `activations.${role} at the ends of clip`, end);
+  return functions;
+}
+
+/** Whether 1 - f(a) = f(-a), as of σ. */
+const isMirrored = ({ name, beta }: GateFunction): boolean => name === "Sigmoid" || (name === "HardSigmoid" && beta === 0.5);
+
+/** @throws RnnError `option` for an update gate that writes by a function that cannot tell what it keeps */
+export function checkWriting(where: string, { gates }: GateFunctions): void {
+  if (isMirrored(gates)) return;
+  throw new RnnError(
+    "option",
+    where,
+    `updateGate: "writes" needs activations.gates with 1 - f(a) = f(-a), which are Sigmoid and HardSigmoid with beta 0.5, got ${gates.name}`,
+  );
+}
