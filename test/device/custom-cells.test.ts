@@ -8,6 +8,7 @@ import {
   GRU,
   gradients,
   LSTM,
+  MinGRU,
   RnnError,
   verify,
   type Module,
@@ -16,6 +17,7 @@ import {
   defineCell,
   type CustomCell,
 } from "webgpu-rnn";
+import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, leaky, numbers, sampledOn } from "./support.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -33,7 +35,15 @@ const lstmLike: CustomCell = {
     const d = [total * g * i * (1 - i), total * cPrevious * f * (1 - f), total * i * (1 - g * g), dh * Math.tanh(c) * o * (1 - o)];
     return { dGates: d, dRecurrent: d, dhPrevious: 0, dcPrevious: total * f };
   },
+  stateOf([i, f, g, o], _hPrevious, cPrevious) {
+    const c = f * cPrevious + i * g;
+    return { h: o * Math.tanh(c), c };
+  },
   wgsl: `
+fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> {
+  let c = gates.f * cPrevious + gates.i * gates.g;
+  return vec2(gates.o * safeTanh(c), c);
+}
 fn forward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
   let i = sigmoid(x.i + r.i);
   let f = sigmoid(x.f + r.f);
@@ -49,6 +59,35 @@ fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f3
   return CellBackward(d, d, 0.0, total * gates.f);
 }`,
 };
+/** A MinGRU with a linear candidate. */
+const minGruLike: CustomCell = {
+  name: "minimal",
+  gateNames: ["z", "n"],
+  recurrence: "none",
+  linearRecurrence: true,
+  forward(x, _r, hPrevious) {
+    const z = sigma(x[0]);
+    return { gates: [z, x[1]], h: (1 - z) * hPrevious + z * x[1], c: 0 };
+  },
+  backward([z, n], hPrevious, _h, _cPrevious, _c, dh) {
+    return { dGates: [dh * (n - hPrevious) * z * (1 - z), dh * z], dhPrevious: dh * (1 - z), dcPrevious: 0 };
+  },
+  wgsl: `
+fn forward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
+  let z = sigmoid(x.z);
+  return CellForward(Gates(z, x.n), (1.0 - z) * hPrevious + z * x.n, 0.0);
+}
+fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward {
+  let d = Gates(dh * (gates.n - hPrevious) * gates.z * (1.0 - gates.z), dh * gates.z);
+  return CellBackward(d, d, dh * (1.0 - gates.z), 0.0);
+}`,
+};
+const growing: Pick<CustomCell, "forward" | "backward"> = {
+  forward: (x, _r, hPrevious) => ({ gates: [x[0], x[1]], h: 2 * hPrevious + x[0], c: 0 }),
+  backward: (_gates, _h0, _h, _c0, _c, dh) => ({ dGates: [dh, 0], dhPrevious: 2 * dh, dcPrevious: 0 }),
+};
+/** An LSTM without U. */
+const noMatrix: CustomCell = { ...lstmLike, name: "no-matrix", recurrence: "none" };
 const gruLike: CustomCell = {
   name: "gated",
   gateNames: ["r", "z", "n"],
@@ -64,7 +103,9 @@ const gruLike: CustomCell = {
     const [dr, dz] = [dn * m * r * (1 - r), dh * (hPrevious - n) * z * (1 - z)];
     return { dGates: [dr, dz, dn], dRecurrent: [dr, dz, dn * r], dhPrevious: dh * z, dcPrevious: 0 };
   },
+  stateOf: ([, z, n], hPrevious) => ({ h: (1 - z) * n + z * hPrevious, c: 0 }),
   wgsl: `
+fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2((1.0 - gates.z) * gates.n + gates.z * hPrevious, 0.0); }
 fn forward(x: Gates, m: Gates, hPrevious: f32, cPrevious: f32) -> CellForward {
   let r = sigmoid(x.r + m.r);
   let z = sigmoid(x.z + m.z);
@@ -188,6 +229,79 @@ describe("a cell of one's own", () => {
     ).toBe(false);
   });
 
+  describe.each(kinds)("without a recurrent matrix, on %s", (kind) => {
+    const cases = [minGruLike, { ...minGruLike, linearRecurrence: false }].flatMap((cell) =>
+      ([undefined, ...(cell.linearRecurrence ? ["scan" as const] : []), "loop", "step"] as const).map(
+        (strategy) => [cell, strategy] as const,
+      ),
+    );
+    it.each(cases)("equals MinGRU: %o by %s", async (cell, strategy) => {
+      const options = { numLayers: 2, bidirectional: true, seed: 3 };
+      const [T, B, I, H] = [37, 3, 2, 5];
+      const inputs = { input: tensor([T, B, I], 2), lengths: [T, 4, 0] };
+      const cotangents = { output: tensor([T, B, 2 * H], 6) };
+      const found = await gradients(new CustomRNN(defineCell(cell), I, H, options), inputs, cotangents, {
+        backend: await backend(kind),
+        strategy,
+      });
+      const expected = await gradients(new MinGRU(I, H, { ...options, candidate: "linear" }), inputs, cotangents, {
+        backend: await backend("cpu", "float64"),
+      });
+      expectClose("output", found.output.data, expected.output.data);
+      expect(Object.keys(found.gradients.parameters)).toEqual(Object.keys(expected.gradients.parameters));
+      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+        expectClose(path, found.gradients.parameters[path].data, data);
+    });
+
+    it("with a memory is what single steps of its TypeScript say", async () => {
+      const [T, B, I, H] = [6, 3, 2, 5];
+      const layer = new CustomRNN(defineCell(noMatrix), I, H, { numLayers: 2, seed: 3 });
+      const inputs = { input: tensor([T, B, I], 2), lengths: [T, 4, 0] };
+      const cotangents = { output: tensor([T, B, H], 6) };
+      const expected = await gradients(layer, inputs, cotangents, { backend: await backend("cpu", "float64"), strategy: "step" });
+      for (const strategy of ["loop", "step"] as const) {
+        const found = await gradients(layer, inputs, cotangents, { backend: await backend(kind), strategy });
+        expectClose("output", found.output.data, expected.output.data);
+        for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+          expectClose(path, found.gradients.parameters[path].data, data);
+      }
+    });
+  });
+
+  it("without a recurrent matrix, with zoneout or with a projection has the gradients of finite differences", async () => {
+    const inputs = { input: tensor([4, 2, 3], 3), lengths: [4, 2] };
+    await checkGradients(new CustomRNN(defineCell(minGruLike), 3, 4, { seed: 2 }), inputs);
+    await checkGradients(new CustomRNN(defineCell(noMatrix), 3, 4, { seed: 2 }), inputs);
+    await checkGradients(new CustomRNN(defineCell(gruLike), 3, 4, { seed: 2, zoneout: 0.3 }), inputs);
+    await checkGradients(new CustomRNN(defineCell(gruLike), 3, 4, { seed: 2, zoneout: 0.3 }), inputs, true);
+    await checkGradients(new CustomRNN(defineCell(lstmLike), 3, 4, { seed: 2, projSize: 2 }), inputs);
+  });
+
+  it.each(kinds)("with zoneout or with a projection equals the built-in GRU and LSTM, on %s", async (kind) => {
+    const on = await backend(kind);
+    const [T, B, I, H] = [5, 3, 2, 6];
+    const pairs: [Module, Module][] = [
+      [new CustomRNN(defineCell(gruLike), I, H, { seed: 1, zoneout: 0.4 }), new GRU(I, H, { seed: 1, zoneout: 0.4 })],
+      [
+        new CustomRNN(defineCell(lstmLike), I, H, { seed: 1, zoneout: { h: 0.2, c: 0.4 } }),
+        new LSTM(I, H, { seed: 1, zoneout: { h: 0.2, c: 0.4 } }),
+      ],
+      [new CustomRNN(defineCell(lstmLike), I, H, { seed: 1, projSize: 4 }), new LSTM(I, H, { seed: 1, projSize: 4 })],
+    ];
+    for (const [custom, builtIn] of pairs)
+      for (const training of [false, true]) {
+        const inputs = { input: tensor([T, B, I], 2) };
+        const { output } = await forward(builtIn, inputs, { backend: await backend("cpu", "float64") });
+        const cotangents = { output: tensor([...output.shape], 6) };
+        const [found, expected] = await Promise.all(
+          [custom, builtIn].map((layer) => gradients(layer, inputs, cotangents, { backend: on, training, seed: 4 })),
+        );
+        expectClose("output", found.output.data, expected.output.data);
+        for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+          expectClose(path, found.gradients.parameters[path].data, data);
+      }
+  });
+
   const wrong = (changes: object): CustomCell => ({ ...leaky, ...changes });
   it.each<[string, () => unknown, string | RegExp]>([
     [
@@ -254,6 +368,69 @@ describe("a cell of one's own", () => {
       "a state that forward leaves out",
       () => defineCell({ ...ratio, forward: (...args) => ({ ...ratio.forward(...args), c: { c: 1 } as Sums }) }),
       'defineCell: c of forward of "ratio" must give n, a finite number, got undefined',
+    ],
+    [
+      "a linear recurrence that has a matrix",
+      () => defineCell({ ...minGruLike, recurrence: "matrix" }),
+      'defineCell: linearRecurrence of "minimal" needs recurrence: "none" and a cell without c, whose only state is h',
+    ],
+    [
+      "a recurrence that is not linear",
+      () =>
+        defineCell({
+          ...minGruLike,
+          forward: (x, r, h) => ({ ...minGruLike.forward(x, r, Math.sin(h), 0), gates: minGruLike.forward(x, r, h, 0).gates }),
+          backward: (gates, h, _h, _c0, _c, dh) => {
+            const d = minGruLike.backward(gates, Math.sin(h), 0, 0, 0, dh, 0);
+            return { ...d, dhPrevious: d.dhPrevious * Math.cos(h) };
+          },
+        }),
+      /^defineCell: linearRecurrence of "minimal" needs h_t = a⊙h_{t-1} \+ b with gates, a and b that do not depend on h_{t-1}, which forward does not give/,
+    ],
+    [
+      "a linear recurrence that grows",
+      () => defineCell({ ...minGruLike, ...growing }),
+      /^defineCell: linearRecurrence of "minimal" needs \|a\| of at most 1 in h_t = a⊙h_{t-1} \+ b, got 2.00/,
+    ],
+    [
+      "a recurrent side that there is not",
+      () => defineCell({ ...minGruLike, splitsRecurrentGradient: true }),
+      'defineCell: "minimal" has recurrence: "none", so that there is no dRecurrent to split; leave out splitsRecurrentGradient',
+    ],
+    [
+      "a recurrence of another kind",
+      () => defineCell(wrong({ recurrence: "diagonal" })),
+      /^defineCell: recurrence must be "matrix" or "none", got "diagonal"/,
+    ],
+    [
+      "a stateOf of another state",
+      () => defineCell({ ...gruLike, stateOf: () => ({ h: 0.5, c: 0 }) }),
+      'defineCell: stateOf of "gated" must give the h of forward, from its gates and the state before',
+    ],
+    [
+      "a stateOf that its WGSL lacks",
+      () => defineCell({ ...gruLike, wgsl: gruLike.wgsl!.replace("fn stateOf", "fn other") }),
+      'defineCell: wgsl of "gated" must have fn stateOf(…)',
+    ],
+    [
+      "a stateOf of several states",
+      () => defineCell({ ...ratio, stateOf: () => ({ h: 0, c: 0 }) }),
+      'defineCell: stateOf of "ratio" is for zoneout, which takes cells with at most one state besides h; leave it out',
+    ],
+    [
+      "zoneout without a recurrent matrix",
+      () => new CustomRNN(defineCell(minGruLike), 2, 3, { zoneout: 0.1 }),
+      'CustomRNN: zoneout acts on the recurrent matrix, and the cell has recurrence: "none"; leave it out',
+    ],
+    [
+      "a projection of a cell that reads h",
+      () => new CustomRNN(defineCell(gruLike), 2, 3, { projSize: 2 }),
+      "CustomRNN: projSize needs a cell whose forward does not read hPrevious: a projected h has fewer numbers than there are units",
+    ],
+    [
+      "a projection that is none",
+      () => new CustomRNN(defineCell(lstmLike), 2, 3, { projSize: 3 }),
+      "CustomRNN: projSize must be below hiddenSize, 3, got 3",
     ],
     [
       "a wrong recurrent side",

@@ -555,7 +555,7 @@ describe("layers refuse options that do not go together", () => {
       "zoneout of a cell of one's own",
       () => new CustomRNN(own, 3, 4, { zoneout: 0.1 }),
       "option",
-      /^CustomRNN: zoneout does not work with cells from defineCell/,
+      /^CustomRNN: zoneout needs stateOf in what defineCell was given/,
     ],
     [
       "recurrent dropout below 0",

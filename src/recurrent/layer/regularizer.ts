@@ -112,7 +112,7 @@ export class Regularizer {
       throw new RnnError(
         "option",
         where,
-        "zoneout does not work with cells from defineCell: their backward pass needs the state before zoneout, which is not kept",
+        "zoneout needs stateOf in what defineCell was given: its backward pass needs the state before zoneout, which is not kept",
       );
   }
 
