@@ -20,7 +20,7 @@ import { entryPoints, root } from "./bundle.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
-import { minifyWgsl } from "./wgsl-plugin.mjs";
+import { groupModule, minifyWgsl, shaderGroups } from "./wgsl-plugin.mjs";
 
 const run = promisify(execFile);
 const dist = join(root, "dist");
@@ -47,7 +47,7 @@ async function compile() {
 async function finishModule(file) {
   let code = await readFile(file, "utf8");
   code = code.replace('"#host"', JSON.stringify(specifier(file, join(esm, "host/browser.js"))));
-  code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.wgsl"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
+  code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.group"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
   code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
   // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
@@ -71,6 +71,13 @@ async function shaderModule(file) {
   await write(join(esm, "shaders", relative(join(root, "shaders"), file).replace(/wgsl$/, "js")), `export default \`\n${source}\`;\n`);
 }
 
+/** A module for each group of shaders. */
+async function groupModules() {
+  const folder = join(root, "shaders");
+  for (const name of ["index", ...Object.keys(await shaderGroups(folder))])
+    await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder)).replace(/\.(wgsl|group)"/g, '.js"'));
+}
+
 /** Builds dist/esm, and dist/node/host.js, the one module that differs in Node. */
 async function modules() {
   await compile();
@@ -82,6 +89,7 @@ async function modules() {
   await Promise.all([
     esbuild.build({ ...shared, ...inflate, allowOverwrite: true }),
     ...(await filesIn(join(root, "shaders"), ".wgsl")).map(shaderModule),
+    groupModules(),
     ...(await filesIn(esm, ".d.ts")).map(finishDeclaration),
   ]);
   await Promise.all((await filesIn(esm, ".js")).filter((file) => !file.includes(`${sep}shaders${sep}`)).map(finishModule));

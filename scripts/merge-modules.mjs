@@ -24,6 +24,13 @@ const groups = [
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
 ];
 
+/**
+ * Modules that get a copy of what they import from the list, which has no state. esbuild would load it at the start of
+ * every app: what index.js names and import() reaches too counts as used.
+ */
+const copying = ["train/checkpoint", "io/safetensors"].map(file);
+const copied = ["io/safetensors", "io/utf8", "tensor/half"].map(file);
+
 const options = { absWorkingDir: root, format: "esm", platform: "browser", target: "es2022", logLevel: "warning", write: false };
 const posix = (path) => path.split(sep).join("/");
 
@@ -93,6 +100,7 @@ const redirect = (places, group) => ({
       const place = places.get(to);
       const external = (at) => ({ path: specifier(from, at), external: true, sideEffects: false });
       if (namespace === "merged") return external(to);
+      if (copying.includes(importer) && copied.includes(to)) return { path: to, sideEffects: false };
       if (!place) return external(to);
       if (kind === "dynamic-import") return external(file(place.group));
       if (place.group === group) return { path: to, sideEffects: false };

@@ -16,12 +16,12 @@ export const tasks = {
   "running an LSTM on the CPU": {
     imports: ["createBackend", "forward", "LSTM", "tensor"],
     loads: ["cpu", "wasm-builds/running"],
-    limit: 51_300,
+    limit: 50_000,
   },
   "training a character model on WebGPU": {
     imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     loads: ["webgpu", "sampling"],
-    limit: 72_400,
+    limit: 71_500,
   },
 };
 

@@ -1,6 +1,7 @@
 // WGSL stays in its own files (shaders/), so that editors and readers see WGSL; every tool that
 // bundles TypeScript imports those files as text through the one loader here.
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
 
 /**
  * Drops what only readers need: `//` and block comments, indentation, blank lines.
@@ -29,7 +30,44 @@ export function minifyWgsl(source) {
   return lines.filter((line) => line !== "").join("\n") + "\n";
 }
 
-/** For esbuild: `import source from "./kernel.wgsl"` gives the file's text. */
+/**
+ * The files of each group that is loaded as one, as shader-groups.json lists them: "common" is what most models need.
+ * Files that are in no list are "further".
+ * @param folder of the shaders
+ */
+export async function shaderGroups(folder) {
+  const listed = JSON.parse(await readFile(new URL("./shader-groups.json", import.meta.url), "utf8"));
+  const files = (await readdir(folder, { recursive: true }))
+    .filter((name) => name.endsWith(".wgsl"))
+    .map((name) => name.slice(0, -".wgsl".length).split(sep).join("/"))
+    .sort();
+  const known = new Set(Object.values(listed).flat());
+  const missing = [...known].find((name) => !files.includes(name));
+  if (missing !== undefined) throw new Error(`scripts/shader-groups.json names ${missing}, and there is no such file`);
+  return { ...listed, further: files.filter((name) => !known.has(name)) };
+}
+
+/**
+ * The module behind `import … from "…/shaders/<name>.group"`: the texts of a group by path, as `shaders`. "index" has
+ * those of "common", and for the others a function that loads them.
+ */
+export async function groupModule(name, folder) {
+  const groups = await shaderGroups(folder);
+  if (name !== "index") {
+    const files = groups[name];
+    const imports = files.map((path, i) => `import s${i} from "./${path}.wgsl";\n`).join("");
+    return `${imports}export const shaders = {\n${files.map((path, i) => `  "${path}": s${i},\n`).join("")}};\n`;
+  }
+  const { common: _, further: __, ...others } = groups;
+  const lists = Object.entries(others).map(
+    ([group, files]) => `  { files: ${JSON.stringify(files)}, load: () => import("./${group}.group") },\n`,
+  );
+  return `export { shaders as common } from "./common.group";\nexport const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
+}
+
+const groupOf = (path) => groupModule(basename(path, ".group"), dirname(path));
+
+/** For esbuild: `import source from "./kernel.wgsl"` gives the file's text; and groups. */
 export function wgslPlugin({ minify = false } = {}) {
   return {
     name: "wgsl",
@@ -38,6 +76,8 @@ export function wgslPlugin({ minify = false } = {}) {
         const source = await readFile(path, "utf8");
         return { contents: minify ? minifyWgsl(source) : source, loader: "text" };
       });
+      build.onResolve({ filter: /\.group$/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path), namespace: "group" }));
+      build.onLoad({ filter: /./, namespace: "group" }, async ({ path }) => ({ contents: await groupOf(path), resolveDir: dirname(path) }));
     },
   };
 }
@@ -47,6 +87,8 @@ export function wgslVitePlugin() {
   return {
     name: "wgsl",
     enforce: "pre",
+    resolveId: (source, importer) => (source.endsWith(".group") ? resolve(dirname(importer), source) : null),
+    load: async (id) => (id.endsWith(".group") ? { code: await groupOf(id), moduleType: "js" } : null),
     transform(source, id) {
       if (!/\.wgsl$/.test(id.split("?")[0])) return null;
       return { code: `export default ${JSON.stringify(source)};`, map: null };

@@ -1,14 +1,15 @@
 /** Every kernel, for tests and tools that need all of them. A strategy appears once for each cell. */
 import { activationBackward, activationForward } from "../kernels/activations.ts";
 import { binary } from "../kernels/binary.ts";
-import type { Cell } from "../recurrent/cells/cell.ts";
-import { functionOf, identity, usualFunctions, type GateFunction } from "../recurrent/cells/gate-functions.ts";
-import { gruResetBefore, gruResetBeforeCell } from "../recurrent/cells/gru-reset-before.ts";
+import { allCells } from "../recurrent/cells/all-cells.ts";
+import { phasesOf, type Cell } from "../recurrent/cells/cell.ts";
+import { functionOf, usualFunctions, type GateFunction } from "../recurrent/cells/gate-functions.ts";
+import { gruResetBefore } from "../recurrent/cells/gru-reset-before.ts";
 import { gru, gruCell } from "../recurrent/cells/gru.ts";
 import { lstm, lstmCell } from "../recurrent/cells/lstm.ts";
-import { minGru, minGruCell } from "../recurrent/cells/min-gru.ts";
-import { minLstm, minLstmCell } from "../recurrent/cells/min-lstm.ts";
-import { rnnCell, rnnRelu, rnnTanh } from "../recurrent/cells/rnn.ts";
+import { minGru } from "../recurrent/cells/min-gru.ts";
+import { minLstm } from "../recurrent/cells/min-lstm.ts";
+import { rnnCell, rnnTanh } from "../recurrent/cells/rnn.ts";
 import { slstmCell } from "../recurrent/cells/slstm.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
@@ -33,44 +34,20 @@ import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 
+/** Cells with one product a step, and those with two. */
+export const cells = allCells.filter((cell) => !cell.isLinear && phasesOf(cell) === 1);
+export const twoPhaseCells = allCells.filter((cell) => phasesOf(cell) === 2);
+/** Cells whose steps a scan can take together. */
+export const scannedCells = allCells.filter(({ isLinear }) => isLinear);
+
 const slstm = slstmCell("sigmoid");
-const hardSigmoid = functionOf("HardSigmoid", 0.2, 0.5);
-const leakyRelu = functionOf("LeakyRelu", 0.1);
-
-export const cells: readonly Cell[] = [
-  rnnTanh,
-  rnnRelu,
-  gru,
-  gruCell({ reset: true, updateGate: "writes" }),
-  gruCell({ reset: false, updateGate: "writes" }),
-  lstm,
-  lstmCell({ forgetGate: "gate", peepholes: true }),
-  lstmCell({ forgetGate: "coupled", peepholes: true }, { ...usualFunctions, output: identity }),
-  lstmCell({ forgetGate: "none", peepholes: false }),
-  lstmCell(
-    { forgetGate: "gate", peepholes: true },
-    { gates: hardSigmoid, candidate: functionOf("Softsign"), output: functionOf("Elu", 1), clip: 0.7 },
-  ),
-  gruCell({ reset: true, updateGate: "keeps" }, { ...usualFunctions, gates: functionOf("Softplus"), candidate: leakyRelu }),
-  rnnCell({ ...usualFunctions, candidate: functionOf("ScaledTanh", 1.7, 0.7), clip: 0.5 }),
-  slstm,
-  slstmCell("exponential"),
-];
-export const twoPhaseCells: readonly Cell[] = [
-  gruResetBefore,
-  gruResetBeforeCell("writes", { ...usualFunctions, gates: hardSigmoid, candidate: functionOf("Relu"), clip: 0.8 }),
-];
-
-/** Of an RNN, those that no cell above has. */
+const peepholeLstm = lstmCell({ forgetGate: "gate", peepholes: true });
+/** Of an RNN, those that no listed cell has. */
 const otherFunctions: readonly GateFunction[] = [
   functionOf("Sigmoid"),
   functionOf("Affine", 0.8, -0.1),
   functionOf("ThresholdedRelu", 0.3),
 ];
-/** Cells whose steps a scan can take together. */
-export const scannedCells: readonly Cell[] = [minGru, minGruCell("linear"), minLstm, minLstmCell("linear")];
-
-const peepholeLstm = lstmCell({ forgetGate: "gate", peepholes: true });
 /**
  * Cells and forms that together compile every branch, each with the number of units that decides its number of threads.
  */

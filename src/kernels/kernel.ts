@@ -32,10 +32,11 @@ export interface Kernel<B extends Bindings = Bindings, P extends ParamTypes = Pa
   readonly name: string;
   /** Set if the kernel joins a strategy and a cell. */
   readonly recurrent?: RecurrentParts;
-  /** WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own. */
+  /**
+   * WGSL files, relative to `shaders/` and without extension, concatenated in this order. The last is the kernel's own.
+   * What a cell has in no file is named among them (`cellText`).
+   */
   readonly sources: readonly string[];
-  /** WGSL by path, for `sources` that are not files of the package. */
-  readonly texts?: Readonly<Record<string, string>>;
   /** Values of `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
   readonly bindings: B;

@@ -3,18 +3,21 @@ import { readdirSync, readFileSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { allShaders, shaderText } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders, allTexts, shaderText } from "../../src/backend/webgpu/shaders.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { kernels } from "../../src/backend/all-kernels.ts";
+import { cellText } from "../../src/recurrent/kernels/cell-structs.ts";
 import { packageVersion } from "../../src/kernels/self-test.ts";
 
 const shaders = await allShaders();
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
-const sourceOf = (kernel: Kernel): string =>
-  withoutComments(kernel.sources.map((path) => kernel.texts?.[path] ?? shaders[path]).join("\n"));
+/** WGSL that is made from a cell's data, not read from a file. */
+const madeText = ({ recurrent }: Kernel, path: string): string | undefined => recurrent && cellText(recurrent, path);
+const textsOf = (kernel: Kernel): string[] => kernel.sources.map((path) => madeText(kernel, path) ?? shaders[path]);
+const sourceOf = (kernel: Kernel): string => withoutComments(textsOf(kernel).join("\n"));
 
 /** Members of a struct as [name, type]. */
 function membersOf(source: string, struct: string): [string, string][] {
@@ -65,9 +68,17 @@ describe("the registry", () => {
     expect(Object.keys(shaders).sort()).toEqual(stems);
     for (const stem of stems) expect(await shaderText(stem), stem).toBe(shaders[stem]);
     expect(await shaderText("no such file")).toBeUndefined();
-    expect([...new Set(kernels.flatMap(({ sources, texts = {} }) => sources.filter((path) => !(path in texts))))].sort()).toEqual(stems);
+    expect([...new Set(kernels.flatMap((kernel) => kernel.sources.filter((path) => madeText(kernel, path) === undefined)))].sort()).toEqual(
+      stems,
+    );
     for (const file of files) expect(shaders[file.replace(/\.wgsl$/, "")], file).toBe(readFileSync(`${folder}/${file}`, "utf8"));
   });
+});
+
+it("all WGSL that a kernel is made of counts in the fingerprint of a self-test, what is made from a cell's data too", async () => {
+  const known = new Set(Object.values(await allTexts()));
+  for (const kernel of kernels)
+    for (const text of textsOf(kernel)) expect(known.has(text), `${kernel.name}: ${text.slice(0, 80)}`).toBe(true);
 });
 
 describe("the choice of a matrix product", () => {

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { activationForward } from "../../src/kernels/activations.ts";
-import { arithmeticOf } from "../../src/recurrent/cells/arithmetics.ts";
+import { arithmeticOf } from "../../src/recurrent/cells/all-cells.ts";
 import type { Cell } from "../../src/recurrent/cells/cell.ts";
 import { identity, usualFunctions } from "../../src/recurrent/cells/gate-functions.ts";
 import { gru } from "../../src/recurrent/cells/gru.ts";

@@ -50,12 +50,9 @@ fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh
 
 /** Lines that files which exist already get, each in front of one that is there. */
 const lines: readonly (readonly [file: string, before: string, line: string])[] = [
-  ["src/recurrent/cells/arithmetics.ts", "import { lstmArithmetic }", 'import { leakyArithmetic } from "./leaky.twin.ts";'],
-  ["src/recurrent/cells/arithmetics.ts", "  lstm: lstmArithmetic,", "  leaky: leakyArithmetic,"],
-  ["src/backend/all-kernels.ts", "import { lstm, ", 'import { leaky } from "../recurrent/cells/leaky.ts";'],
-  ["src/backend/all-kernels.ts", "  rnnTanh,", "  leaky,"],
-  ["src/backend/webgpu/wgsl/further.ts", "import cellRnn ", 'import cellLeaky from "../../../../shaders/cells/leaky.wgsl";'],
-  ["src/backend/webgpu/wgsl/further.ts", '  "cells/rnn": cellRnn,', '  "cells/leaky": cellLeaky,'],
+  ["src/recurrent/cells/all-cells.ts", "import { lstm, ", 'import { leaky } from "./leaky.ts";'],
+  ["src/recurrent/cells/all-cells.ts", "import { lstmArithmetic }", 'import { leakyArithmetic } from "./leaky.twin.ts";'],
+  ["src/recurrent/cells/all-cells.ts", "  [rnnArithmetic,", "  [leakyArithmetic, [leaky]],"],
 ];
 
 function insert(file: string, before: string, line: string): void {

@@ -1,11 +1,12 @@
 /** Compute pipelines by kernel, made once for each device, with explicit layouts from the contract. */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
+import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import type { Counters } from "../backend.ts";
 import type { Life } from "../life.ts";
 import { shaderStage } from "./constants.ts";
 import { refused, watched } from "./refusal.ts";
-import { allShaders, shaderText } from "./shaders.ts";
+import { allTexts, shaderText } from "./shaders.ts";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -53,11 +54,11 @@ export class Pipelines {
     return made;
   }
 
-  /** A hash (FNV-1a) of all WGSL files, to recognise other versions and changed shaders. */
+  /** A hash (FNV-1a) of all WGSL, to recognise other versions and changed shaders. */
   async fingerprint(): Promise<string> {
     let hash = 0x811c9dc5;
-    const files = Object.entries({ ...(await allShaders()), ...this.replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, text] of files) {
+    const texts = Object.entries({ ...(await allTexts()), ...this.replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [, text] of texts) {
       for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     }
     return (hash >>> 0).toString(16);
@@ -66,7 +67,8 @@ export class Pipelines {
   /** The WGSL of a kernel: its files, concatenated. */
   async source(kernel: Kernel): Promise<string> {
     const texts = kernel.sources.map(
-      async (path) => this.replaced[path] ?? kernel.texts?.[path] ?? (await shaderText(path)) ?? missing(path),
+      async (path) =>
+        this.replaced[path] ?? (kernel.recurrent && cellText(kernel.recurrent, path)) ?? (await shaderText(path)) ?? missing(path),
     );
     return (await Promise.all(texts)).join("\n");
   }

@@ -1,55 +1,29 @@
-/** The WGSL files, by path below `shaders/` without extension: those that most models need, and others that are loaded when needed. */
-import { shaders as common } from "./wgsl/common.ts";
-
-type Shaders = Readonly<Record<string, string>>;
-
-interface Chunk {
-  readonly files: readonly string[];
-  readonly load: () => Promise<{ readonly shaders: Shaders }>;
-}
-
-/** What only some layers need. */
-const chunks: readonly Chunk[] = [
-  {
-    files: [
-      "lib/no-read-out",
-      "lib/regularized",
-      "lib/regularized-gradient",
-      "lib/running-statistics",
-      "strategies/regularized-backward",
-      "strategies/regularized-forward",
-    ],
-    load: () => import("./wgsl/regularized.ts"),
-  },
-  {
-    files: [
-      "cells/gru-reset-before",
-      "lib/two-phase",
-      "strategies/loop-two-phase-backward",
-      "strategies/loop-two-phase-forward",
-      "strategies/two-phase-backward",
-      "strategies/two-phase-forward",
-    ],
-    load: () => import("./wgsl/two-phase.ts"),
-  },
-  {
-    files: ["cells/min-gru", "cells/min-lstm", "lib/scan", "strategies/scan-backward", "strategies/scan-forward"],
-    load: () => import("./wgsl/scan.ts"),
-  },
-];
-
-/** What not every model has: other cells, losses, optimisers, and whatever stands in none of the lists. */
-const further: Chunk["load"] = () => import("./wgsl/further.ts");
+/**
+ * The WGSL files, by path below `shaders/` without extension: those that most models need, and others that are loaded in
+ * groups when needed. `scripts/shader-groups.json` lists the groups; a file that is in no list is loaded with the rest.
+ */
+import { cellText } from "../../recurrent/kernels/cell-structs.ts";
+import { structsPath } from "../../recurrent/kernels/recurrent-kernel.ts";
+import { common, further, groups } from "../../../shaders/index.group";
 
 /** The text of a file, undefined if there is none of this path. */
 export async function shaderText(path: string): Promise<string | undefined> {
   if (path in common) return common[path];
-  const { shaders } = await (chunks.find(({ files }) => files.includes(path))?.load ?? further)();
+  const { shaders } = await (groups.find(({ files }) => files.includes(path))?.load ?? further)();
   return shaders[path];
 }
 
 /** Every file. */
-export async function allShaders(): Promise<Shaders> {
-  const loaded = await Promise.all([...chunks.map(({ load }) => load()), further()]);
-  return Object.assign({}, common, ...loaded.map(({ shaders }) => shaders)) as Shaders;
+export async function allShaders(): Promise<Readonly<Record<string, string>>> {
+  const loaded = await Promise.all([...groups.map(({ load }) => load()), further()]);
+  return Object.assign({}, common, ...loaded.map(({ shaders }) => shaders)) as Readonly<Record<string, string>>;
+}
+
+/** All WGSL of the package: every file, and what is made from the data of its cells. */
+export async function allTexts(): Promise<Readonly<Record<string, string>>> {
+  const [files, { allCells }] = await Promise.all([allShaders(), import("../../recurrent/cells/all-cells.ts")]);
+  const made = allCells.flatMap((cell) =>
+    (["forward", "backward"] as const).map((pass) => [`${structsPath}:${cell.name}:${pass}`, cellText({ cell, pass }, structsPath)!]),
+  );
+  return { ...files, ...(Object.fromEntries(made) as Record<string, string>) };
 }

@@ -5,9 +5,7 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { memoryNumbers } from "../cells/memory.ts";
-
-/** The path by which `Kernel.sources` names this text. */
-export const structsPath = "cell-structs";
+import { structsPath, type RecurrentParts } from "./recurrent-kernel.ts";
 
 const letters = ["x", "y", "z", "w"];
 
@@ -19,7 +17,7 @@ const letters = ["x", "y", "z", "w"];
  * - `Memory`: what a unit keeps besides h: one number, or several by name. `loadMemory` and, in a forward pass,
  *   `storeMemory` find them in c, a plane of [B, H] for each.
  */
-export function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
+function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit, recurrence } = cell;
   const G = names.length;
   const isVector = G !== 3;
@@ -89,4 +87,10 @@ function memoryAccess({ states, usesC }: Cell, pass: "forward" | "backward"): st
   const stored = several ? states.map((name, s) => `${plane(s)} = memory.${name};`).join(" ") : usesC ? `${plane(0)} = memory;` : "";
   const load = `fn loadMemory(at: u32) -> Memory { return ${loaded}; }`;
   return pass === "forward" ? [load, `fn storeMemory(at: u32, memory: Memory) { ${stored} }`] : [load];
+}
+
+/** A cell's WGSL that is in no file of the package, by the path that `Kernel.sources` has for it: its structs, and what a user wrote. */
+export function cellText({ cell, pass }: Pick<RecurrentParts, "cell" | "pass">, path: string): string | undefined {
+  if (path === structsPath) return cellStructs(cell, pass);
+  return path === `cells/${cell.shader}` ? cell.own?.wgsl : undefined;
 }

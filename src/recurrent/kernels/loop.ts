@@ -6,7 +6,7 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
-import { cellTexts, constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
 import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./two-phase.ts";
@@ -34,7 +34,6 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
   name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: cellSources(cell, `loop-${pass}`, form),
-  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), threads: threadsFor(units), rows: rowsFor(batch) },
   workgroups: groupsOf(rowsFor(batch)),
 });
@@ -55,7 +54,6 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
   name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
   sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
-  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), threads: threadsFor(units) },
   workgroups: groupsOf(4),
 });

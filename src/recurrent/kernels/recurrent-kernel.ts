@@ -1,7 +1,6 @@
 /** What the kernels of recurrent layers have in common, whatever the strategy: their parts, and where packed weights lie. */
 import type { Cell } from "../cells/cell.ts";
 import { functionConstants } from "../cells/gate-functions.ts";
-import { cellStructs, structsPath } from "./cell-structs.ts";
 import type { Binding } from "../../kernels/kernel.ts";
 import { laneStart } from "./lanes.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
@@ -52,11 +51,8 @@ export const withWeights = <B extends { readonly weights: Binding }>(bindings: B
 /** The file that reads weights of this form. */
 export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
 
-/** The cell's WGSL that is in no file of the package; see `Kernel`. */
-export const cellTexts = (cell: Cell, pass: RecurrentParts["pass"]): Record<string, string> => ({
-  [structsPath]: cellStructs(cell, pass),
-  ...(cell.own?.wgsl !== undefined && { [`cells/${cell.shader}`]: cell.own.wgsl }),
-});
+/** The path by which `Kernel.sources` names the cell's structs, which are made from its data (`cell-structs.ts`). */
+export const structsPath = "cell-structs";
 
 /** Rows of weights that the cell has by unit. */
 export const perUnitRows = ({ perUnit }: Pick<Cell, "perUnit">): 0 | 1 => (perUnit ? 1 : 0);

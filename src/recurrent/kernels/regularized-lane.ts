@@ -1,7 +1,7 @@
 /** What the twins of the regularized kernels ask of a lane: where its numbers lie, who is alive, means, masks. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { CellArithmetic, Gates } from "../cells/arithmetic.ts";
-import { arithmeticOf } from "../cells/arithmetics.ts";
+import { arithmeticOf } from "../cells/all-cells.ts";
 import type { Cell } from "../cells/cell.ts";
 import { philox, uniformOf } from "../../kernels/philox.ts";
 import { hasStep, laneStart, type Step } from "./lanes.ts";

@@ -16,8 +16,7 @@
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel, type Bindings, type Workgroups } from "../../kernels/kernel.ts";
-import { structsPath } from "./cell-structs.ts";
-import { cellTexts, constantsOf, type RecurrentParts } from "./recurrent-kernel.ts";
+import { structsPath, constantsOf, type RecurrentParts } from "./recurrent-kernel.ts";
 import { mostLoopUnits } from "./loop.ts";
 import {
   gateBits,
@@ -110,7 +109,6 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient",
       `strategies/regularized-${pass}`,
     ],
-    texts: cellTexts(cell, pass),
     constants: {
       ...constantsOf(cell, { gaps }),
       normalizes: normalizes[normalization],

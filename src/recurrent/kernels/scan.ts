@@ -9,9 +9,8 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, elementGroups, type Workgroups } from "../../kernels/kernel.ts";
-import { structsPath } from "./cell-structs.ts";
 import { segmentParams } from "./lanes.ts";
-import { cellTexts, constantsOf, formName, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { structsPath, constantsOf, formName, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { backwardBindings, forwardBindings } from "./step.ts";
 
 /** Columns of a workgroup, a column being a unit of a row; as in shaders/lib/scan.wgsl. */
@@ -30,7 +29,6 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
     "lib/scan",
     `strategies/scan-${pass}`,
   ],
-  texts: cellTexts(cell, pass),
   constants: constantsOf(cell, form),
   params: segmentParams,
   workgroups: ({ lanes, B, H }: { lanes: number; B: number; H: number }): Workgroups => {

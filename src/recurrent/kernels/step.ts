@@ -9,8 +9,15 @@
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
-import { structsPath } from "./cell-structs.ts";
-import { cellTexts, constantsOf, formName, weightsSource, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import {
+  structsPath,
+  constantsOf,
+  formName,
+  weightsSource,
+  withWeights,
+  type KernelForm,
+  type RecurrentParts,
+} from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 
 /** Batch rows that one thread of the step kernels owns. */
@@ -78,7 +85,6 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
   name: `step-${pass}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, `step-${pass}`, form),
-  texts: cellTexts(cell, pass),
   constants: constantsOf(cell, form),
   workgroups: stepGroups,
 });

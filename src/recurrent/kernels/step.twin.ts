@@ -1,7 +1,7 @@
 /** The twins of step.ts, and the parts of them that WebAssembly uses for cells that it does not know. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
-import { arithmeticOf } from "../cells/arithmetics.ts";
+import { arithmeticOf } from "../cells/all-cells.ts";
 import type { Cell } from "../cells/cell.ts";
 import { carryNumbers, memoryNumbers, readMemory, writeMemory } from "../cells/memory.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";

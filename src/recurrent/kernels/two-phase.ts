@@ -7,9 +7,8 @@
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
-import { structsPath } from "./cell-structs.ts";
 import {
-  cellTexts,
+  structsPath,
   constantsOf,
   formName,
   weightsSource,
@@ -53,7 +52,6 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
   name: `two-phase-${pass}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form, phase } as const,
   sources: twoPhaseSources(cell, `two-phase-${pass}`, form),
-  texts: cellTexts(cell, pass),
   constants: { ...constantsOf(cell, form), phase },
   workgroups: stepGroups,
 });

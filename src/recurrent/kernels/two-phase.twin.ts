@@ -1,5 +1,5 @@
 /** The twins of two-phase.ts. */
-import { twoPhaseArithmeticOf } from "../cells/arithmetics.ts";
+import { twoPhaseArithmeticOf } from "../cells/all-cells.ts";
 import type { Phase, RecurrentParts } from "./recurrent-kernel.ts";
 import { hasStep, laneStart, stepAt } from "./lanes.ts";
 import { weightNumbers } from "./step.twin.ts";

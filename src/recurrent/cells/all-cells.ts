@@ -1,0 +1,79 @@
+/**
+ * The cells of the package: the arithmetic of each, and the variants that together compile every branch of its shader.
+ * Twins find the arithmetic here; kernels for tests, and for the self-test of a device, are made for all of them.
+ */
+import type { CellArithmetic, TwoPhaseArithmetic } from "./arithmetic.ts";
+import type { Cell } from "./cell.ts";
+import { functionOf, identity, usualFunctions } from "./gate-functions.ts";
+import { functionTwins, type FunctionTwins } from "./gate-functions.twin.ts";
+import { gruResetBefore, gruResetBeforeCell } from "./gru-reset-before.ts";
+import { gruResetBeforeArithmetic } from "./gru-reset-before.twin.ts";
+import { gru, gruCell } from "./gru.ts";
+import { gruArithmetic } from "./gru.twin.ts";
+import { lstm, lstmCell } from "./lstm.ts";
+import { lstmArithmetic } from "./lstm.twin.ts";
+import type { Memory } from "./memory.ts";
+import { minGru, minGruCell } from "./min-gru.ts";
+import { minGruArithmetic } from "./min-gru.twin.ts";
+import { minLstm, minLstmCell } from "./min-lstm.ts";
+import { minLstmArithmetic } from "./min-lstm.twin.ts";
+import { rnnCell, rnnRelu, rnnTanh } from "./rnn.ts";
+import { rnnArithmetic } from "./rnn.twin.ts";
+import { slstmCell } from "./slstm.ts";
+import { slstmArithmetic } from "./slstm.twin.ts";
+
+type Listed<A> = readonly (readonly [
+  arithmetic: (constants: Readonly<Record<string, number>>, functions: FunctionTwins) => A,
+  variants: readonly Cell[],
+])[];
+
+const hardSigmoid = functionOf("HardSigmoid", 0.2, 0.5);
+
+const onePhase: Listed<CellArithmetic<Memory>> = [
+  [rnnArithmetic, [rnnTanh, rnnRelu, rnnCell({ ...usualFunctions, candidate: functionOf("ScaledTanh", 1.7, 0.7), clip: 0.5 })]],
+  [
+    gruArithmetic,
+    [
+      gru,
+      gruCell({ reset: true, updateGate: "writes" }),
+      gruCell({ reset: false, updateGate: "writes" }),
+      gruCell(
+        { reset: true, updateGate: "keeps" },
+        { ...usualFunctions, gates: functionOf("Softplus"), candidate: functionOf("LeakyRelu", 0.1) },
+      ),
+    ],
+  ],
+  [
+    lstmArithmetic,
+    [
+      lstm,
+      lstmCell({ forgetGate: "gate", peepholes: true }),
+      lstmCell({ forgetGate: "coupled", peepholes: true }, { ...usualFunctions, output: identity }),
+      lstmCell({ forgetGate: "none", peepholes: false }),
+      lstmCell(
+        { forgetGate: "gate", peepholes: true },
+        { gates: hardSigmoid, candidate: functionOf("Softsign"), output: functionOf("Elu", 1), clip: 0.7 },
+      ),
+    ],
+  ],
+  [slstmArithmetic, [slstmCell("sigmoid"), slstmCell("exponential")]],
+  [minGruArithmetic, [minGru, minGruCell("linear")]],
+  [minLstmArithmetic, [minLstm, minLstmCell("linear")]],
+];
+const twoPhase: Listed<TwoPhaseArithmetic> = [
+  [
+    gruResetBeforeArithmetic,
+    [gruResetBefore, gruResetBeforeCell("writes", { ...usualFunctions, gates: hardSigmoid, candidate: functionOf("Relu"), clip: 0.8 })],
+  ],
+];
+
+export const allCells: readonly Cell[] = [...onePhase, ...twoPhase].flatMap(([, variants]) => variants);
+
+const find = <A>(all: Listed<A>, { shader, constants = {}, functions }: Cell): A =>
+  all.find(([, variants]) => variants[0].shader === shader)![0](constants, functionTwins(functions));
+
+/** Of a cell with one product a step. */
+export const arithmeticOf = (cell: Cell): CellArithmetic<Memory> => cell.own?.arithmetic ?? find(onePhase, cell);
+
+/** Of a cell with two. */
+export const twoPhaseArithmeticOf = (cell: Cell): TwoPhaseArithmetic => find(twoPhase, cell);
