@@ -1,7 +1,7 @@
 // WGSL stays in its own files (shaders/), so that editors and readers see WGSL; every tool that
 // bundles TypeScript imports those files as text through the one loader here.
 import { readdir, readFile } from "node:fs/promises";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, resolve, sep } from "node:path";
 
 /**
  * Drops what only readers need: `//` and block comments, indentation, blank lines.
@@ -58,10 +58,8 @@ export async function groupModule(name, folder) {
     const imports = files.map((path, i) => `import s${i} from "./${path}.wgsl";\n`).join("");
     return `${imports}export const shaders = {\n${files.map((path, i) => `  "${path}": s${i},\n`).join("")}};\n`;
   }
-  const { common: _, further: __, ...others } = groups;
-  const lists = Object.entries(others).map(
-    ([group, files]) => `  { files: ${JSON.stringify(files)}, load: () => import("./${group}.group") },\n`,
-  );
+  const others = Object.entries(groups).filter(([group]) => group !== "common" && group !== "further");
+  const lists = others.map(([group, files]) => `  { files: ${JSON.stringify(files)}, load: () => import("./${group}.group") },\n`);
   return `export { shaders as common } from "./common.group";\nexport const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
 }
 
