@@ -31,6 +31,8 @@ const otherNames: Readonly<Record<string, string>> = {
   timemajor: "batchFirst",
   mergemode: "merge",
   activation: "nonlinearity",
+  recurrentactivation: "activations",
+  cellclip: "clip",
   kernelinitializer: "inputInit",
   recurrentinitializer: "recurrentInit",
   resetafter: "reset",

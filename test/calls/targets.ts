@@ -120,7 +120,7 @@ for (const kind of ["RNN", "GRU", "LSTM", "SLSTM"] as const)
     () => [2, 3, {}],
     (i, h, o) => new rnn[kind](i, h, o),
     {
-      2: `${layer} ${{ RNN: "nonlinearity", GRU: "reset updateGate", LSTM: "forgetBias projSize forgetGate outputActivation peepholes", SLSTM: "forgetGate forgetBias heads" }[kind]}`,
+      2: `${layer} ${{ RNN: "nonlinearity activations clip", GRU: "reset updateGate activations clip", LSTM: "forgetBias projSize forgetGate outputActivation peepholes activations clip", SLSTM: "forgetGate forgetBias heads" }[kind]}`,
     },
   );
 for (const kind of ["MinGRU", "MinLSTM"] as const)
