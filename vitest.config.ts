@@ -32,7 +32,11 @@ export default defineConfig({
       project("contract"),
       project("node"),
       project("pages"),
-      project("device", { globalSetup: ["test/device/vulkan-setup.mjs"], setupFiles: ["test/device/calm-polls.ts"], isolate: false }),
+      project("device", {
+        globalSetup: ["test/device/vulkan-setup.mjs"],
+        setupFiles: ["test/device/calm-polls.ts", "test/device/quick-dawn.ts"],
+        isolate: false,
+      }),
       project("long", {
         globalSetup: ["test/device/vulkan-setup.mjs"],
         setupFiles: ["test/device/calm-polls.ts"],

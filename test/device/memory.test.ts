@@ -7,11 +7,11 @@ import { collect, expectNoBackendKept, expectNothingKept } from "./memory-rounds
 
 const few = {
   steps: 3,
-  models: 20,
-  trainers: 12,
-  runsLeftHalfWay: 6,
-  shapes: 20,
-  generatorsLeftHalfWay: 8,
+  models: 10,
+  trainers: 6,
+  runsLeftHalfWay: 4,
+  shapes: 10,
+  generatorsLeftHalfWay: 4,
   failures: 4,
   searches: 4,
   cells: 4,
@@ -20,8 +20,8 @@ const few = {
 
 describe.skipIf(!collect)("memory comes back", () => {
   it("on the CPU", () => expectNothingKept("cpu", few, 1e6));
-  it("on the CPU without WebAssembly", () => expectNothingKept("javascript", { models: 20, trainers: 12, shapes: 20 }, 1e6));
+  it("on the CPU without WebAssembly", () => expectNothingKept("javascript", { models: 10, trainers: 6, shapes: 10 }, 1e6));
   it("on WebGPU", () =>
-    expectNothingKept("webgpu", { models: 10, trainers: 6, shapes: 20, generatorsLeftHalfWay: 4, failures: 3, runsLeftHalfWay: 3 }, 1e6));
+    expectNothingKept("webgpu", { models: 10, trainers: 6, shapes: 10, generatorsLeftHalfWay: 4, failures: 3, runsLeftHalfWay: 3 }, 1e6));
   it.each(["cpu", "webgpu"] as const)("of whole backends on %s", (kind) => expectNoBackendKept(kind, 4, 3e6));
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { crossEntropy, Embedding, forward, Linear, LSTM, Sequential, sgd, TextData, Trainer, type Backend } from "webgpu-rnn";
 import { lose, mortal } from "./mortal-device.ts";
-import { backend } from "./support.ts";
+import { backend, sampled } from "./support.ts";
 
 const data = TextData.from("pack my box with five dozen liquor jugs. ".repeat(20), { batch: 2, steps: 4 });
 const V = data.vocabulary.size;
@@ -62,7 +62,7 @@ const uninterrupted = (name: string): Promise<number[]> => {
   return known;
 };
 
-describe.each(Object.keys(changes))("a training whose device is lost around %s", (name) => {
+describe.each(sampled(Object.keys(changes), 4))("a training whose device is lost around %s", (name) => {
   it("goes on as if nothing had been, whatever the moment", async () => {
     for (const [moment, wait] of [
       [0, 0],

@@ -1,7 +1,7 @@
 /** The sLSTM against the paper's equations (Beck et al. 2024), written down here in float64, without and with the stabiliser. */
 import { describe, expect, it } from "vitest";
 import { forward, gradients, SLSTM, verify, type Tensor } from "webgpu-rnn";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers, sampled } from "./support.ts";
 
 const [T, B, I, H] = [6, 3, 2, 6];
 const gates = ["i", "f", "z", "o"];
@@ -166,7 +166,7 @@ it("passes verify, stacked too and in half precision", async () => {
   const on = await backend("webgpu");
   const model = new SLSTM(I, H, { numLayers: 2, heads: 2, seed: 1 });
   const input = tensor([T, B, I], 2);
-  for (const options of [{}, { strategy: "wavefront" }, { storage: "float16" }] as const)
+  for (const options of sampled([{ strategy: "wavefront" }, { storage: "float16" }, {}] as const, 1))
     expect((await verify(model, { input }, { backend: on, ...options })).passed).toBe(true);
 });
 
