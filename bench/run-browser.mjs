@@ -49,8 +49,8 @@ export async function runInBrowser(kind, options, { peers, machine, onEvent }) {
   }
 }
 
-/** Starts the worker in the page and hands on what it says. */
-function drive(page, { options, peers, machine, browser }, onEvent) {
+/** Starts the worker in the page and hands on what it says. Fails if the page or its browser ends before. */
+export function drive(page, { options, peers, machine, browser }, onEvent) {
   return new Promise((finish, fail) => {
     const receive = (reply) => {
       if (reply.kind === "event") onEvent(reply.event);
@@ -59,6 +59,8 @@ function drive(page, { options, peers, machine, browser }, onEvent) {
     };
     page.on("error", (error) => fail(new Error(`the page crashed: ${error.message}`)));
     page.on("close", () => fail(new Error("the page closed")));
+    // A browser that ends takes its pages with it without a word of theirs.
+    page.browser().once("disconnected", () => fail(new Error("the browser closed")));
     page
       .exposeFunction("receive", receive)
       .then(() =>

@@ -5,6 +5,7 @@ import type { Browser, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { PeerEntry } from "../../bench/peers.ts";
 import type { Report } from "../../bench/report.ts";
+import { drive } from "../../bench/run-browser.mjs";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
 import { buildPages } from "../../scripts/pages.mjs";
@@ -154,6 +155,18 @@ describe(`the bench page in ${kind}`, () => {
     const said = await text("absent");
     expect(said).toContain("unloadable: it does not start here: no such device");
     expect(said).toContain("lacking: it is not installed");
+  });
+
+  it("ends the terminal's run when the browser ends", async () => {
+    const other = (await launchBrowser(kind, { software: true })) as Browser;
+    const opened = await other.newPage();
+    await opened.goto(`${server.url}bench/`);
+    let begun = (): void => undefined;
+    const events = new Promise<void>((resolve) => (begun = resolve));
+    const run = drive(opened, { options: { seconds: 600 }, peers: false, machine: "", browser: "" }, begun);
+    await Promise.race([events, run]);
+    other.process()!.kill("SIGKILL");
+    await expect(run).rejects.toThrow(/^the (browser|page) closed$/);
   });
 
   it("refuses a size that is none, in its own words", async () => {
