@@ -81,6 +81,11 @@ export async function compile(project: string, version: string, moduleResolution
   ];
   const compilerOptions = {
     strict: true,
+    // Stricter than strict: apps may choose these, and they count in declarations too.
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noImplicitOverride: true,
+    isolatedModules: true,
     noEmit: true,
     skipLibCheck: false,
     target: "es2022",

@@ -130,7 +130,7 @@ export interface Recurrence {
    */
   backward(buffers: SegmentBuffers, saved: View | undefined, cotangents: Cotangents, tail: boolean): (lane: number) => View;
   /** What U is multiplied with, in the slots of h (default: h). */
-  readonly operand?: View;
+  readonly operand?: View | undefined;
   /** To be called when all segments are done: gradients that were added up on the way. */
   finish?(tape: Tape, carry: View): void;
 }
