@@ -1,11 +1,12 @@
 import { mayHaveGpu } from "#host";
 import { checkChoice, checkSize, RnnError, show } from "../errors.ts";
 import { takeOptions } from "../options.ts";
-import { checkProfile, type DeviceProfile } from "../kernels/device-profile.ts";
-import { Avoided, checkSelfTest, hasFallback, packageVersion, type SelfTest } from "../kernels/self-test.ts";
+import type { DeviceProfile } from "../kernels/device-profile.ts";
+import type { SelfTest } from "../kernels/self-test.ts";
+import { Part } from "../part.ts";
 import type { Backend } from "./backend.ts";
 import type { CpuBackend, CpuOptions } from "./cpu/cpu-backend.ts";
-import { whyNoWebGpu } from "./environment.ts";
+import { environment } from "./why.ts";
 import type { LentDevice } from "./webgpu/lent-device.ts";
 import type { WebGpuBackend } from "./webgpu/webgpu-backend.ts";
 
@@ -40,6 +41,9 @@ export interface BackendOptions {
    */
   selfTest?: boolean | SelfTest;
 }
+
+const stored = new Part("createBackend", () => import("../kernels/stored.ts"));
+const testing = new Part("selfTest", () => import("./self-test/tested.ts"));
 
 type BackendKind = "auto" | "cpu" | "webgpu";
 
@@ -111,8 +115,11 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
       "createBackend",
       `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`,
     );
-  if (profile !== undefined) checkProfile("createBackend", profile);
-  if (typeof selfTest !== "boolean") checkSelfTest("createBackend", selfTest);
+  if (profile !== undefined || typeof selfTest !== "boolean") {
+    const { checkProfile, checkSelfTest } = await stored.load();
+    if (profile !== undefined) checkProfile("createBackend", profile);
+    if (typeof selfTest !== "boolean") checkSelfTest("createBackend", selfTest);
+  }
   if (kind === "cpu") return cpuBackend({ precision, wasm, threads });
   if (precision === "float64") {
     if (kind === "webgpu")
@@ -123,7 +130,7 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
       );
     return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
-  if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: whyNoWebGpu() });
+  if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: (await environment.load()).whyNoWebGpu() });
   try {
     const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
     const backend = await WebGpuBackend.create({
@@ -132,42 +139,16 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
       profile,
       reason: kind === "auto" ? "this device has a GPU" : "asked for",
     });
-    if (kind === "webgpu" || !backend.software) return selfTest === false ? backend : await tested(backend, selfTest, { wasm, threads });
+    if (kind === "webgpu" || !backend.software) {
+      if (selfTest === false) return backend;
+      return await (await testing.load()).tested(backend, selfTest, (reason) => cpuBackend({ wasm, threads, reason }));
+    }
     backend.destroy();
     return await cpuBackend({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
   } catch (error) {
     if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
     return cpuBackend({ wasm, threads, reason: error.message });
   }
-}
-
-/** The backend after its self-test, or the CPU backend instead. */
-async function tested(backend: WebGpuBackend, kept: SelfTest | true, cpu: CpuOptions): Promise<Backend> {
-  const version = `${packageVersion} ${await backend.pipelines.fingerprint()}`;
-  const { adapter } = backend;
-  let selfTest: SelfTest;
-  if (kept !== true && kept.version === version && kept.adapter === adapter) selfTest = kept;
-  else {
-    const { testKernels } = await import("./self-test/self-test.ts");
-    try {
-      selfTest = { version, adapter, ...(await testKernels(backend)) };
-    } catch (error) {
-      if (backend.ended === undefined) throw error;
-      return cpuBackend({ ...cpu, reason: `the device was lost in its self-test: ${(error as Error).message}` });
-    }
-  }
-  const { failures } = selfTest;
-  const avoided = new Avoided(failures);
-  const hopeless = failures.find((failure) => !hasFallback(failure, avoided));
-  if (hopeless) {
-    backend.destroy();
-    const reason = `the self-test found ${hopeless.kernel} wrong on ${adapter}: ${hopeless.problem}; nothing else there computes the same`;
-    return Object.assign(await cpuBackend({ ...cpu, reason }), { selfTest });
-  }
-  backend.selfTest = selfTest;
-  if (failures.length > 0)
-    backend.reason += `; the self-test found ${failures.map(({ kernel, problem }) => `${kernel} wrong (${problem})`).join(" and ")}: other kernels take their place`;
-  return backend;
 }
 
 /** Each backend is loaded only if it is used. */

@@ -1,6 +1,4 @@
 /** Times measured on a device, from which ops choose between equivalent kernels; plain JSON that apps can store. */
-import { reading, RnnError, show } from "../errors.ts";
-
 /** Microseconds per time step of both strategies (see `Strategy`), by units and rows of the profile's grid. */
 export interface StrategyTimes {
   readonly loop: readonly (readonly number[])[];
@@ -37,41 +35,6 @@ export const profileVersion = 1;
 /** True if a profile belongs to this adapter and to these kernels. */
 export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean =>
   version === profileVersion && adapter === ofAdapter;
-
-/** @throws RnnError `format` if `value` claims this version but does not have its form */
-export const checkProfile = (where: string, value: unknown): void => reading("format", where, "profile", () => checkForm(where, value));
-
-function checkForm(where: string, value: unknown): void {
-  const refuse = (problem: string): never => {
-    throw new RnnError("format", where, `profile must be what calibrate returned: ${problem}; leave it out and calibrate again`);
-  };
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(`got ${show(value)}`);
-  const profile = value as DeviceProfile;
-  if (typeof profile.version !== "number" || typeof profile.adapter !== "string")
-    refuse(`version and adapter must be a number and a string, got ${show(profile.version)} and ${show(profile.adapter)}`);
-  if (profile.version !== profileVersion) return;
-  const checkTimes = (name: string, times: unknown, length: number): void => {
-    if (!Array.isArray(times) || times.length !== length || !times.every(isTime))
-      refuse(`${name} must hold ${length} positive numbers, got ${show(times)}`);
-  };
-  const checkAxis = (name: string, axis: unknown): void => {
-    checkTimes(name, axis, Array.isArray(axis) ? Math.max(1, axis.length) : 1);
-    if ((axis as number[]).some((size, i, all) => i > 0 && size <= all[i - 1])) refuse(`${name} must ascend, got ${show(axis)}`);
-  };
-  checkAxis("units", profile.units);
-  checkAxis("rows", profile.rows);
-  checkAxis("products.blocks", profile.products?.blocks);
-  checkTimes("products.whole", profile.products.whole, profile.products.blocks.length);
-  checkTimes("products.split", profile.products.split, profile.products.blocks.length);
-  for (const pass of ["forward", "backward"] as const) {
-    for (const strategy of ["loop", "step"] as const) {
-      checkTimes(`fixed.${pass}.${strategy}`, [profile.fixed?.[pass]?.[strategy]], 1);
-      profile.units.forEach((H, i) => checkTimes(`${pass}.${strategy} at ${H} units`, profile[pass]?.[strategy]?.[i], profile.rows.length));
-    }
-  }
-}
-
-const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
 
 /** Interpolates at `x` between the points (xs, ys), xs ascending: straight lines between logarithms. */
 export function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {

@@ -1,6 +1,4 @@
 /** The kernels that were found wrong on a device, and their substitutes; plain JSON that apps can store. */
-import { reading, RnnError, show } from "../errors.ts";
-
 /** A kernel whose results differ from its twin's on this device, or that the device refuses. */
 export interface Failure {
   readonly kernel: string;
@@ -21,33 +19,6 @@ export interface SelfTest {
 
 /** The package's version, as in package.json. */
 export const packageVersion = "0.1.0";
-
-/** @throws RnnError `format` unless `value` is a self-test's result */
-export function checkSelfTest(where: string, value: unknown): void {
-  if (reading("format", where, "selfTest", () => isSelfTest(value))) return;
-  throw new RnnError(
-    "format",
-    where,
-    `selfTest must be true, false or an earlier backend.selfTest, got ${show(value)}; leave it out or test again with true`,
-  );
-}
-
-/** Most failures in a valid result: more than there are kernels. */
-const mostFailures = 10_000;
-
-function isSelfTest(value: unknown): boolean {
-  const { version, adapter, tested, failures } = (value ?? {}) as Partial<SelfTest>;
-  const isFailure = (one: unknown): boolean =>
-    typeof (one as Failure | undefined)?.kernel === "string" && typeof (one as Failure).problem === "string";
-  return (
-    typeof version === "string" &&
-    typeof adapter === "string" &&
-    typeof tested === "number" &&
-    Array.isArray(failures) &&
-    failures.length <= mostFailures &&
-    failures.every(isFailure)
-  );
-}
 
 /** The kernels found wrong, by name. */
 export class Avoided {

@@ -2,10 +2,7 @@
  * The choice of a strategy: a pure function of the layer's shape, of what each strategy refuses, and of what was measured
  * on the device.
  */
-import { checkBoolean, checkChoice, checkInteger, RnnError } from "../errors.ts";
-import { checkProfile, profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
-import { Avoided, checkSelfTest, nothingAvoided, type SelfTest } from "../kernels/self-test.ts";
-import { takeOptions } from "../options.ts";
+import { RnnError } from "../errors.ts";
 import type { Target } from "../recording/target.ts";
 import { loop } from "./strategies/loop.ts";
 import { scan } from "./strategies/scan.ts";
@@ -29,42 +26,6 @@ export interface StrategyChoice {
   readonly milliseconds: Readonly<Record<StrategyName, number>> | undefined;
   /** The choice and its reason in a line. */
   readonly text: string;
-}
-
-/**
- * The strategy for a layer of this shape. Without a profile: the loop where a workgroup can hold a layer, since a
- * dispatch costs more than a step of a small layer computes.
- */
-export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyName {
-  return explainStrategy(shape, profile, selfTest).strategy;
-}
-
-/**
- * The strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line for people.
- * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
- * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
- */
-export function explainStrategy(
-  shape: LayerShape,
-  profile: DeviceProfile | undefined,
-  selfTest?: Pick<SelfTest, "failures">,
-): StrategyChoice {
-  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "linear", "regularized", "recomputes", "training"] as const;
-  const taken = takeOptions("strategy", shape, names, { needed: true });
-  for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
-  for (const name of ["phases", "lanes", "layers"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
-  checkChoice("strategy", "regularized", taken.regularized ?? "none", ["none", "row", "batch"]);
-  checkBoolean("strategy", "linear", taken.linear ?? false);
-  checkBoolean("strategy", "recomputes", taken.recomputes ?? false);
-  checkBoolean("strategy", "training", taken.training);
-  if (profile !== undefined) checkProfile("strategy", profile);
-  if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
-  return choiceFor(taken, {
-    kind: "webgpu",
-    mostElements: Infinity,
-    profile: profile?.version === profileVersion ? profile : undefined,
-    avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
-  });
 }
 
 const whole = ({

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { chooseStrategy, explainStrategy, type DeviceProfile, type LayerShape } from "webgpu-rnn";
 import { strategies, strategyNames } from "../../src/recurrent/choose.ts";
 import { Avoided, hasFallback } from "../../src/kernels/self-test.ts";
-import { checkProfile, profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
+import { profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
+import { checkProfile } from "../../src/kernels/stored.ts";
 
 /** On 64 and 256 units by 4 and 64 rows; the loop is cheap in small layers, a step's dispatch costs 20 µs forward and back. */
 const profile: DeviceProfile = {

@@ -1,7 +1,7 @@
 /** Finds a WebGPU device: the browser's, Deno's, or Dawn in Node through the optional peer dependency `webgpu`. */
 import { dawn } from "#host";
 import { RnnError } from "../../errors.ts";
-import { whyNoAdapter, whyNoWebGpu } from "../environment.ts";
+import { environment } from "../why.ts";
 
 export interface FoundDevice {
   readonly device: GPUDevice;
@@ -26,7 +26,7 @@ async function findGpu(): Promise<GPU> {
   try {
     return (await dawn(dawnFlags)) as GPU;
   } catch (cause) {
-    throw new RnnError("device", "WebGPU", `${whyNoWebGpu()}; or use the CPU backend`, { cause });
+    throw new RnnError("device", "WebGPU", `${(await environment.load()).whyNoWebGpu()}; or use the CPU backend`, { cause });
   }
 }
 
@@ -52,7 +52,7 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
 export async function findDevice(): Promise<FoundDevice> {
   const gpu = await findGpu();
   const adapter = await requestAdapter(gpu);
-  if (!adapter) throw new RnnError("device", "WebGPU", whyNoAdapter());
+  if (!adapter) throw new RnnError("device", "WebGPU", (await environment.load()).whyNoAdapter());
   const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
   try {
     const device = await adapter.requestDevice({ label: "webgpu-rnn", requiredLimits });

@@ -1,0 +1,39 @@
+import { Avoided, hasFallback, packageVersion, type SelfTest } from "../../kernels/self-test.ts";
+import type { Backend } from "../backend.ts";
+import type { WebGpuBackend } from "../webgpu/webgpu-backend.ts";
+
+/**
+ * The backend after its self-test, or the CPU backend instead.
+ * @param kept a result to use, if it is of this adapter and version
+ */
+export async function tested(
+  backend: WebGpuBackend,
+  kept: SelfTest | true,
+  cpuBackend: (reason: string) => Promise<Backend>,
+): Promise<Backend> {
+  const version = `${packageVersion} ${await backend.pipelines.fingerprint()}`;
+  const { adapter } = backend;
+  let selfTest: SelfTest;
+  if (kept !== true && kept.version === version && kept.adapter === adapter) selfTest = kept;
+  else {
+    const { testKernels } = await import("./self-test.ts");
+    try {
+      selfTest = { version, adapter, ...(await testKernels(backend)) };
+    } catch (error) {
+      if (backend.ended === undefined) throw error;
+      return cpuBackend(`the device was lost in its self-test: ${(error as Error).message}`);
+    }
+  }
+  const { failures } = selfTest;
+  const avoided = new Avoided(failures);
+  const hopeless = failures.find((failure) => !hasFallback(failure, avoided));
+  if (hopeless) {
+    backend.destroy();
+    const reason = `the self-test found ${hopeless.kernel} wrong on ${adapter}: ${hopeless.problem}; nothing else there computes the same`;
+    return Object.assign(await cpuBackend(reason), { selfTest });
+  }
+  backend.selfTest = selfTest;
+  if (failures.length > 0)
+    backend.reason += `; the self-test found ${failures.map(({ kernel, problem }) => `${kernel} wrong (${problem})`).join(" and ")}: other kernels take their place`;
+  return backend;
+}

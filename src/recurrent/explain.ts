@@ -1,0 +1,44 @@
+/** The choice of a strategy, for apps. */
+import { checkBoolean, checkChoice, checkInteger } from "../errors.ts";
+import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
+import { Avoided, nothingAvoided, type SelfTest } from "../kernels/self-test.ts";
+import { checkProfile, checkSelfTest } from "../kernels/stored.ts";
+import { takeOptions } from "../options.ts";
+import { choiceFor, type StrategyChoice } from "./choose.ts";
+import type { LayerShape, StrategyName } from "./strategies/strategy.ts";
+
+/**
+ * The strategy for a layer of this shape. Without a profile: the loop where a workgroup can hold a layer, since a
+ * dispatch costs more than a step of a small layer computes.
+ */
+export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyName {
+  return explainStrategy(shape, profile, selfTest).strategy;
+}
+
+/**
+ * The strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line for people.
+ * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
+ * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
+ */
+export function explainStrategy(
+  shape: LayerShape,
+  profile: DeviceProfile | undefined,
+  selfTest?: Pick<SelfTest, "failures">,
+): StrategyChoice {
+  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "linear", "regularized", "recomputes", "training"] as const;
+  const taken = takeOptions("strategy", shape, names, { needed: true });
+  for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
+  for (const name of ["phases", "lanes", "layers"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
+  checkChoice("strategy", "regularized", taken.regularized ?? "none", ["none", "row", "batch"]);
+  checkBoolean("strategy", "linear", taken.linear ?? false);
+  checkBoolean("strategy", "recomputes", taken.recomputes ?? false);
+  checkBoolean("strategy", "training", taken.training);
+  if (profile !== undefined) checkProfile("strategy", profile);
+  if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
+  return choiceFor(taken, {
+    kind: "webgpu",
+    mostElements: Infinity,
+    profile: profile?.version === profileVersion ? profile : undefined,
+    avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
+  });
+}
