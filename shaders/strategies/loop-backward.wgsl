@@ -3,6 +3,7 @@
 // came after through workgroup memory.
 override threads: u32;
 override rows: u32;
+override tileUnits: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -13,9 +14,6 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(6) var<storage, read_write> dRecurrent: array<PackedGates>;
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// [rows, threads]: at most [4, 256], for a cell of four gates 16 KiB, the least that every device has.
-var<workgroup> following: array<PackedGates, rows * threads>;
 
 struct Row { dRecurrent: PackedGates, carry: Carry }
 
@@ -64,27 +62,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var i = 0u; i < params.steps + params.tail; i++) {
     // Everyone has read what is overwritten here.
     workgroupBarrier();
-    following[unit] = row0.dRecurrent;
+    putGradients(unit, 0u, row0.dRecurrent);
     if (rows > 1u) {
-      following[threads + unit] = row1.dRecurrent;
-      following[2u * threads + unit] = row2.dRecurrent;
-      following[3u * threads + unit] = row3.dRecurrent;
+      putGradients(unit, 1u, row1.dRecurrent);
+      putGradients(unit, 2u, row2.dRecurrent);
+      putGradients(unit, 3u, row3.dRecurrent);
     }
     workgroupBarrier();
     if (unit < params.H) {
       var sum = vec4<f32>();
-      if (i > 0u) {
-        for (var k = 0u; k < fanIn(); k++) {
-          let at = firstRead(unit) + k;
-          let w = weightAt(firstWeight + k * params.H + unit);
-          sum.x += dotGates(following[at], w);
-          if (rows > 1u) {
-            sum.y += dotGates(following[threads + at], w);
-            sum.z += dotGates(following[2u * threads + at], w);
-            sum.w += dotGates(following[3u * threads + at], w);
-          }
-        }
-      }
+      if (i > 0u) { sum = addProducts(firstRead(unit), fanIn(), firstWeight + unit, sum); }
       if (i == params.steps) {
         row0.carry.h += sum.x;
         row1.carry.h += sum.y;

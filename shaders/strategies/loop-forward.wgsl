@@ -2,6 +2,8 @@
 // a thread one unit in all of them; its own states stay in registers, those of the others come through workgroup memory.
 override threads: u32;
 override rows: u32;
+// The tile holds h of all units for even and for odd steps: with two copies one barrier a step is enough.
+override tileUnits: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -9,9 +11,6 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// h of the four rows by unit, for even and for odd steps: with two copies one barrier a step is enough.
-var<workgroup> shared_h: array<vec4<f32>, 2u * threads>;
 
 struct State { h: f32, c: Memory }
 
@@ -51,29 +50,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var state3 = initial(row + 3u, unit, before);
   for (var i = 0u; i < params.steps; i++) {
     let copy = (i & 1u) * threads;
-    shared_h[copy + unit] = vec4(state0.h, state1.h, state2.h, state3.h);
+    putStates(copy + unit, vec4(state0.h, state1.h, state2.h, state3.h));
     workgroupBarrier();
     if (unit < params.H) {
-      var sum0 = biasAt(firstWeight, unit);
-      var sum1 = sum0;
-      var sum2 = sum0;
-      var sum3 = sum0;
-      for (var k = 0u; k < fanIn(); k++) {
-        let w = weightAt(firstWeight + k * params.H + unit);
-        let hk = shared_h[copy + firstRead(unit) + k];
-        sum0 = multiplyAdd(hk.x, w, sum0);
-        if (rows > 1u) {
-          sum1 = multiplyAdd(hk.y, w, sum1);
-          sum2 = multiplyAdd(hk.z, w, sum2);
-          sum3 = multiplyAdd(hk.w, w, sum3);
-        }
-      }
+      let bias = biasAt(firstWeight, unit);
+      let sums = addProducts(copy + firstRead(unit), fanIn(), firstWeight + unit, Sums(bias, bias, bias, bias));
       let step = stepAt(lane, i);
-      state0 = advance(row, unit, step, sum0, state0, perUnit);
+      state0 = advance(row, unit, step, sums.row0, state0, perUnit);
       if (rows > 1u) {
-        state1 = advance(row + 1u, unit, step, sum1, state1, perUnit);
-        state2 = advance(row + 2u, unit, step, sum2, state2, perUnit);
-        state3 = advance(row + 3u, unit, step, sum3, state3, perUnit);
+        state1 = advance(row + 1u, unit, step, sums.row1, state1, perUnit);
+        state2 = advance(row + 2u, unit, step, sums.row2, state2, perUnit);
+        state3 = advance(row + 3u, unit, step, sums.row3, state3, perUnit);
       }
     }
   }

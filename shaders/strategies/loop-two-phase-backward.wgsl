@@ -57,7 +57,9 @@ fn products(phase: u32, firstWeight: u32, unit: u32) -> vec4<f32> {
   var sum = vec4<f32>();
   for (var k = 0u; k < params.H; k++) {
     let w = weightAt(firstWeight + k * params.H + unit);
-    sum += vec4(dotGates(phase, handed[k], w), dotGates(phase, handed[threads + k], w), dotGates(phase, handed[2u * threads + k], w), dotGates(phase, handed[3u * threads + k], w));
+    sum = vec4(
+      dotGates(phase, handed[k], w, sum.x), dotGates(phase, handed[threads + k], w, sum.y),
+      dotGates(phase, handed[2u * threads + k], w, sum.z), dotGates(phase, handed[3u * threads + k], w, sum.w));
   }
   return sum;
 }

@@ -17,7 +17,7 @@ fn multiply(lane: u32, next: u32, row: u32, thread: u32) {
   let start = placeOf(lane, row, stepAt(lane, next)).r + row * params.H * gateCount;
   for (var unit = thread; unit < params.H; unit += threads) {
     var sum = 0.0;
-    for (var k = 0u; k < params.H; k++) { sum += dotGates(gatesOf(load(start + k * gateCount)), weightAt(first + k * params.H + unit)); }
+    for (var k = 0u; k < params.H; k++) { sum = dotGates(gatesOf(load(start + k * gateCount)), weightAt(first + k * params.H + unit), sum); }
     carry[partOf(lane, 2u) + row * params.H + unit] = sum;
   }
 }

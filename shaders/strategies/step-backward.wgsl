@@ -12,10 +12,8 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn nextGradient(at: u32) -> PackedGates {
-  if (splitsRecurrentGradient) { return dRecurrent[at]; }
-  return gates[at];
-}
+const rows = 4u;
+const tileUnits = 64u;
 
 fn outputGradient(lane: u32, step: Step, cell: u32) -> f32 {
   if (!stacked) { return dy[step.dy + cell]; }
@@ -52,51 +50,34 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gat
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let unit = id.x;
-  if (unit >= params.H) { return; }
-  let row = id.y * 4u;
-  let lane = id.z;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let lane = group.z;
+  let row = group.y * rows;
+  let unit = group.x * 64u + thread;
+  // That of a unit past H, of which nothing is written.
+  let own = min(unit, params.H - 1u);
   var i = params.i;
   if (stacked && params.tail == 0u) {
     if (i < lane || i - lane >= params.steps) { return; }
     i -= lane;
   }
-  let last = params.B - 1u;
   let firstWeight = backwardMatrix(lane);
-  var sum0 = 0.0;
-  var sum1 = 0.0;
-  var sum2 = 0.0;
-  var sum3 = 0.0;
+  // Rows past the batch read the last one; their sums are dropped by finish.
+  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
+  var sum = vec4<f32>();
   if (params.tail != 0u || i + 1u < params.steps) {
-    let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates + firstRead(unit);
-    let at0 = slot + min(row, last) * params.H;
-    let at1 = slot + min(row + 1u, last) * params.H;
-    let at2 = slot + min(row + 2u, last) * params.H;
-    let at3 = slot + min(row + 3u, last) * params.H;
-    for (var k = 0u; k < fanIn(); k++) {
-      let w = weightAt(firstWeight + k * params.H + unit);
-      sum0 += dotGates(nextGradient(at0 + k), w);
-      sum1 += dotGates(nextGradient(at1 + k), w);
-      sum2 += dotGates(nextGradient(at2 + k), w);
-      sum3 += dotGates(nextGradient(at3 + k), w);
-    }
+    let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates + firstRead(own);
+    sum = addGradients(slot + starts, true, fanIn(), firstWeight + own, unit, thread);
   }
   if (stacked && params.tail == 0u && lane + 1u < params.lanes) {
-    let firstInput = backwardMatrix(params.lanes + lane);
     let above = stepAt(lane + 1u, i).gates;
-    for (var k = 0u; k < params.H; k++) {
-      let w = weightAt(firstInput + k * params.H + unit);
-      sum0 += dotGates(gates[above + min(row, last) * params.H + k], w);
-      sum1 += dotGates(gates[above + min(row + 1u, last) * params.H + k], w);
-      sum2 += dotGates(gates[above + min(row + 2u, last) * params.H + k], w);
-      sum3 += dotGates(gates[above + min(row + 3u, last) * params.H + k], w);
-    }
+    sum += addGradients(above + starts, false, params.H, backwardMatrix(params.lanes + lane) + own, unit, thread);
   }
+  if (unit >= params.H) { return; }
   let step = stepAt(lane, i);
   let perUnit = perUnitAt(firstWeight + matrixRows() * params.H + unit);
-  finish(lane, step, row, unit, sum0, perUnit);
-  finish(lane, step, row + 1u, unit, sum1, perUnit);
-  finish(lane, step, row + 2u, unit, sum2, perUnit);
-  finish(lane, step, row + 3u, unit, sum3, perUnit);
+  finish(lane, step, row, unit, sum.x, perUnit);
+  finish(lane, step, row + 1u, unit, sum.y, perUnit);
+  finish(lane, step, row + 2u, unit, sum.z, perUnit);
+  finish(lane, step, row + 3u, unit, sum.w, perUnit);
 }

@@ -9,6 +9,9 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+const rows = 4u;
+const tileUnits = 64u;
+
 fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
@@ -30,59 +33,34 @@ fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projecte
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let unit = id.x;
-  if (unit >= params.H) { return; }
-  let row = id.y * 4u;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let lane = group.z;
+  let row = group.y * rows;
+  let unit = group.x * 64u + thread;
+  // That of a unit past H, of which nothing is written.
+  let own = min(unit, params.H - 1u);
   var i = params.i;
   if (stacked) {
-    if (i < id.z || i - id.z >= params.steps) { return; }
-    i -= id.z;
+    if (i < lane || i - lane >= params.steps) { return; }
+    i -= lane;
   }
-  let step = stepAt(id.z, i);
-  let firstWeight = forwardMatrix(id.z);
+  let step = stepAt(lane, i);
+  let firstWeight = forwardMatrix(lane);
   // Rows past the batch read the last one; their sums are dropped by finish.
-  let last = params.B - 1u;
-  let read = step.hPrevious + firstRead(unit);
-  let at0 = read + min(row, last) * params.H;
-  let at1 = read + min(row + 1u, last) * params.H;
-  let at2 = read + min(row + 2u, last) * params.H;
-  let at3 = read + min(row + 3u, last) * params.H;
-  var sum0 = biasAt(firstWeight, unit);
-  var sum1 = sum0;
-  var sum2 = sum0;
-  var sum3 = sum0;
-  for (var k = 0u; k < fanIn(); k++) {
-    let w = weightAt(firstWeight + k * params.H + unit);
-    sum0 = multiplyAdd(h[at0 + k], w, sum0);
-    sum1 = multiplyAdd(h[at1 + k], w, sum1);
-    sum2 = multiplyAdd(h[at2 + k], w, sum2);
-    sum3 = multiplyAdd(h[at3 + k], w, sum3);
-  }
-  var x0 = PackedGates();
-  var x1 = PackedGates();
-  var x2 = PackedGates();
-  var x3 = PackedGates();
-  let above = stacked && id.z > 0u;
+  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
+  let r = addStates(step.hPrevious + firstRead(own) + starts, fanIn(), firstWeight + own, unit, thread, biasAt(firstWeight, own));
+  var x = Sums();
+  let above = stacked && lane > 0u;
   if (above) {
     // The weights of inputs lie behind those of all lanes' states.
-    let firstInput = forwardMatrix(params.lanes + id.z - 1u);
-    let below = stepAt(id.z - 1u, i).hCurrent;
-    x0 = weightAt(firstInput + params.H * params.H + unit);
-    x1 = x0;
-    x2 = x0;
-    x3 = x0;
-    for (var k = 0u; k < params.H; k++) {
-      let w = weightAt(firstInput + k * params.H + unit);
-      x0 = multiplyAdd(h[below + min(row, last) * params.H + k], w, x0);
-      x1 = multiplyAdd(h[below + min(row + 1u, last) * params.H + k], w, x1);
-      x2 = multiplyAdd(h[below + min(row + 2u, last) * params.H + k], w, x2);
-      x3 = multiplyAdd(h[below + min(row + 3u, last) * params.H + k], w, x3);
-    }
+    let firstInput = forwardMatrix(params.lanes + lane - 1u);
+    let bias = weightAt(firstInput + params.H * params.H + own);
+    x = addStates(stepAt(lane - 1u, i).hCurrent + starts, params.H, firstInput + own, unit, thread, bias);
   }
+  if (unit >= params.H) { return; }
   let perUnit = perUnitAt(firstWeight + (matrixRows() + 1u) * params.H + unit);
-  finish(step, row, unit, sum0, above, x0, perUnit);
-  finish(step, row + 1u, unit, sum1, above, x1, perUnit);
-  finish(step, row + 2u, unit, sum2, above, x2, perUnit);
-  finish(step, row + 3u, unit, sum3, above, x3, perUnit);
+  finish(step, row, unit, r.row0, above, x.row0, perUnit);
+  finish(step, row + 1u, unit, r.row1, above, x.row1, perUnit);
+  finish(step, row + 2u, unit, r.row2, above, x.row2, perUnit);
+  finish(step, row + 3u, unit, r.row3, above, x.row3, perUnit);
 }

@@ -65,10 +65,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at3 = slot + min(row + 3u, last) * params.H;
     for (var k = 0u; k < params.H; k++) {
       let w = weightAt(firstWeight + k * params.H + unit);
-      sum0 += dotGates(phase, gatesAt(phase, at0 + k), w);
-      sum1 += dotGates(phase, gatesAt(phase, at1 + k), w);
-      sum2 += dotGates(phase, gatesAt(phase, at2 + k), w);
-      sum3 += dotGates(phase, gatesAt(phase, at3 + k), w);
+      sum0 = dotGates(phase, gatesAt(phase, at0 + k), w, sum0);
+      sum1 = dotGates(phase, gatesAt(phase, at1 + k), w, sum1);
+      sum2 = dotGates(phase, gatesAt(phase, at2 + k), w, sum2);
+      sum3 = dotGates(phase, gatesAt(phase, at3 + k), w, sum3);
     }
   }
   finish(lane, step, row, unit, sum0);

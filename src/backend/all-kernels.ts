@@ -74,6 +74,17 @@ export const kernels: readonly Kernel[] = [
   ...otherFunctions
     .map((candidate) => rnnCell({ ...usualFunctions, candidate }))
     .flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+  // As GPUs run them, with 1, 3 and 4 gates.
+  ...[rnnTanh, gru, lstm].flatMap((cell) => [
+    stepForward(cell, { eights: true }),
+    stepBackward(cell, { eights: true }),
+    loopForward(cell, 33, 4, { eights: true }),
+    loopBackward(cell, 33, 4, { eights: true }),
+  ]),
+  loopForward(lstm, 33, 1, { eights: true }),
+  loopBackward(lstm, 33, 1, { eights: true }),
+  stepForward(lstm, { stacked: true, eights: true }),
+  stepBackward(gru, { stacked: true, half: true, eights: true }),
   stepForward(gru, { stacked: true }),
   stepBackward(gru, { stacked: true }),
   stepForward(lstm, { stacked: true, half: true }),

@@ -108,6 +108,8 @@ export interface Backend {
   readonly selfTest: SelfTest | undefined;
   /** The most elements that one buffer can hold. */
   readonly mostElements: number;
+  /** Whether a GPU computes the kernels: false of the CPU backend and of a software adapter. */
+  readonly isGpu: boolean;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
   /**

@@ -8,7 +8,6 @@ import type { Backend } from "./backend.ts";
 import type { CpuBackend, CpuOptions } from "./cpu/cpu-backend.ts";
 import { environment } from "./why.ts";
 import type { LentDevice } from "./webgpu/lent-device.ts";
-import type { WebGpuBackend } from "./webgpu/webgpu-backend.ts";
 
 /** Options of `createBackend`; each has a default. */
 export interface BackendOptions {
@@ -92,7 +91,7 @@ export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<
     try {
       const options: BackendOptions = { shaders, wasm, threads, profile: lost.profile, selfTest: lost.selfTest };
       const next = await createBackend("webgpu", Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
-      if (isSoftware(lost) || !isSoftware(next)) return next;
+      if (!lost.isGpu || next.isGpu) return next;
       next.destroy();
       problem = `the only adapter left is ${next.adapter}`;
     } catch (error) {
@@ -101,8 +100,6 @@ export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<
   }
   return cpuBackend({ wasm, threads, reason: `the device of ${lost.adapter} was lost, and ${problem}` });
 }
-
-const isSoftware = (backend: Backend): boolean => (backend as Partial<WebGpuBackend>).software === true;
 
 async function make(kind: BackendKind, options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
@@ -139,7 +136,7 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
       profile,
       reason: kind === "auto" ? "this device has a GPU" : "asked for",
     });
-    if (kind === "webgpu" || !backend.software) {
+    if (kind === "webgpu" || device || backend.isGpu) {
       if (selfTest === false) return backend;
       return await (await testing.load()).tested(backend, selfTest, (reason) => cpuBackend({ wasm, threads, reason }));
     }

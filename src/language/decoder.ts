@@ -5,7 +5,7 @@ import { Embedding } from "../nn/embedding.ts";
 import { Linear } from "../nn/linear.ts";
 import { anySeed, Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
-import { RecurrentLayer } from "../recurrent/layer/recurrent-layer.ts";
+import { GRU, LSTM, RNN } from "../recurrent/layer/built-in.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { checkShape, type Shape } from "../tensor/shape.ts";
 import { Attention, type AttentionMemory, type Score } from "./attention.ts";
@@ -19,8 +19,8 @@ export interface DecoderOptions {
   vocabulary: number;
   /** Features of the encoder's output. */
   memorySize: number;
-  /** The recurrent layer, of any cell, in one direction forwards; its inputSize is the size of the embedding. */
-  rnn: RecurrentLayer;
+  /** The recurrent layer, in one direction; its inputSize is the size of the embedding. */
+  rnn: RNN | GRU | LSTM;
   /** The score of memory and layer output (default "general"). */
   score?: Score;
   /** Dropout of the embeddings and of the inputs of the logits, in training (default 0). */
@@ -32,7 +32,7 @@ export interface DecoderOptions {
  * Decoder with global attention (Luong et al. 2015): s_t = rnn(E·w_{t-1}, s_{t-1}); c_t = attention(s_t, memory);
  * h_t = tanh(W_c·[s_t; c_t]); logits_t = W_o·h_t. Attention comes after the recurrence, so with a given target all time
  * steps are computed at once. Initial states are tanh(W_i·m̄), where m̄ is the mean of the memory (Xu et al. 2015); any
- * encoder has it. Of a cell with several states besides h, as the sLSTM, those begin with zeros.
+ * encoder has it.
  *
  * Input: ids [T, B], each the token before the one to predict; further inputs `memory` [S, B, M] and, where its rows
  * differ in length, `mask` [B, S]. Output: logits [T, B, vocabulary]; further output `attention.weights` [B, T, S].
@@ -42,7 +42,7 @@ export class Decoder extends Module {
   readonly memorySize: number;
   private readonly dropout: number;
   private readonly embedding: Embedding;
-  private readonly rnn: RecurrentLayer;
+  private readonly rnn: RNN | GRU | LSTM;
   private readonly attention: Attention;
   private readonly initial: Linear;
   private readonly combine: Linear;
@@ -52,14 +52,10 @@ export class Decoder extends Module {
     super();
     const options = takeOptions("Decoder", given, ["vocabulary", "memorySize", "rnn", "score", "dropout", "seed"], { needed: true });
     const { rnn } = options;
-    if (!isA(rnn, RecurrentLayer as unknown as abstract new () => RecurrentLayer))
-      throw new RnnError("option", "Decoder", `rnn must be a recurrent layer, got ${show(rnn)}`);
-    if (rnn.readsBackwards || rnn.batchFirst)
-      throw new RnnError(
-        "option",
-        "Decoder",
-        "rnn must read in one direction, forwards, and have time first: the tokens to come are not known",
-      );
+    if (!(isA(rnn, RNN) || isA(rnn, GRU) || isA(rnn, LSTM)))
+      throw new RnnError("option", "Decoder", `rnn must be an RNN, GRU or LSTM, got ${show(rnn)}`);
+    if (rnn.directions === 2 || rnn.batchFirst)
+      throw new RnnError("option", "Decoder", "rnn must read in one direction and have time first: the tokens to come are not known");
     this.vocabulary = checkInteger("Decoder", "vocabulary", options.vocabulary, 1);
     this.dropout = checkNumber("Decoder", "dropout", options.dropout ?? 0, { least: 0, most: 1 });
     const memorySize = (this.memorySize = checkInteger("Decoder", "memorySize", options.memorySize, 1));
@@ -78,11 +74,10 @@ export class Decoder extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
-  /** Size of each state of a layer that the memory decides. Others begin with zeros. */
+  /** Size of each state of a layer. */
   private get stateSizes(): Record<string, number> {
-    const { outputSize, hiddenSize, stateNames } = this.rnn;
-    // What several states mean to each other (an sLSTM divides one by another) no linear map of the memory knows.
-    return stateNames.length === 1 ? { h: outputSize, [stateNames[0]]: hiddenSize } : { h: outputSize };
+    const { outputSize, hiddenSize } = this.rnn;
+    return this.rnn instanceof LSTM ? { h: outputSize, c: hiddenSize } : { h: outputSize };
   }
 
   override get idCount(): number {

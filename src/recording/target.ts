@@ -4,6 +4,8 @@ import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
 
 export interface Target {
   readonly kind: "cpu" | "webgpu";
+  /** Whether a GPU computes the shaders; on a software adapter a CPU does. */
+  readonly isGpu: boolean;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
   /** What `calibrate` has measured on the device; undefined if nothing was. */
@@ -13,4 +15,4 @@ export interface Target {
 }
 
 /** A CPU of which nothing is known. */
-export const anyCpu: Target = { kind: "cpu", mostElements: Infinity, avoided: nothingAvoided };
+export const anyCpu: Target = { kind: "cpu", isGpu: false, mostElements: Infinity, avoided: nothingAvoided };

@@ -37,6 +37,7 @@ export function explainStrategy(
   if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
   return choiceFor(taken, {
     kind: "webgpu",
+    isGpu: true,
     mostElements: Infinity,
     profile: profile?.version === profileVersion ? profile : undefined,
     avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,

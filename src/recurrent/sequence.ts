@@ -110,7 +110,9 @@ class RecurrentOp {
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
     const { recurrentWeight } = lanes[0].weights;
-    this.form = { stacked, heads: recurrentWeight && H / recurrentWeight.shape[1], half: tape.options.halves, gaps: hasGaps };
+    const heads = recurrentWeight && H / recurrentWeight.shape[1];
+    const eights = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1;
+    this.form = { stacked, heads, half: tape.options.halves, gaps: hasGaps, eights };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);

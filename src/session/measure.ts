@@ -3,7 +3,7 @@
  * long K.
  */
 import type { Backend, Program } from "../backend/backend.ts";
-import type { Cell } from "../recurrent/cells/cell.ts";
+import { phasesOf, type Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
@@ -143,6 +143,7 @@ export function recordTimeLoop({
   T,
   B,
   H,
+  isGpu,
 }: {
   cell: Cell;
   strategy: MeasuredStrategy;
@@ -150,6 +151,7 @@ export function recordTimeLoop({
   T: number;
   B: number;
   H: number;
+  isGpu: boolean;
 }): Recording {
   const recording = new Recording();
   const G = cell.gateNames.length;
@@ -158,7 +160,14 @@ export function recordTimeLoop({
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
   const weights = buffer("weights", H + 1, H, G);
-  const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form: {} };
+  const site = {
+    tape: new Tape(recording, { differentiates: true }),
+    label: "layer",
+    cell,
+    whole: segment,
+    lanes: [],
+    form: { eights: isGpu && phasesOf(cell) === 1 },
+  };
   const recurrence = strategies[strategy].make(site);
   if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
   // With `tail` there are as many products as steps; without it, the last step has none.
@@ -189,7 +198,7 @@ class Clock {
 
   async measureLatency(): Promise<void> {
     const program = await this.backend.prepare(
-      recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1 }),
+      recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1, isGpu: this.backend.isGpu }),
       new Map(),
     );
     this.latency = Infinity;
@@ -214,7 +223,7 @@ class Clock {
   async layer(H: number, B: number, about: Times): Promise<Times> {
     const which = passes.flatMap((pass) => measured.map((strategy) => ({ pass, strategy })));
     const best = await this.best(
-      which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H })),
+      which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H, isGpu: this.backend.isGpu })),
       which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000),
     );
     return mapTimes(

@@ -8,19 +8,15 @@ import {
   gradients,
   GRU,
   LSTM,
-  MinGRU,
-  MinLSTM,
   RNN,
   RnnError,
   Sequential,
-  SLSTM,
   type Backend,
   type GateActivation,
   type LayerOptions,
   type ModelGradients,
   type ModelInputs,
   type Module,
-  type StrategyName,
   type Tensor,
 } from "webgpu-rnn";
 import { backend, leaky, numbers, sizeOf } from "./support.ts";
@@ -72,21 +68,6 @@ const chosenFunctions = (...roles: readonly string[]): Record<string, readonly u
   clip: [undefined, 0.3, 2],
 });
 
-interface CellChoice {
-  readonly make: (I: number, H: number, options: object) => Module;
-  readonly options: Record<string, readonly unknown[]>;
-  /** Options of all layers that it does not have. */
-  readonly without?: readonly string[];
-  readonly strategies?: readonly StrategyName[];
-}
-
-/** Cells without a recurrent matrix. */
-const minimal = {
-  options: { candidate: ["positive", "linear"], bias: [true, false] },
-  without: ["bias", "recurrentInit", "normalization", "zoneout", "recurrentDropout"],
-  strategies: ["scan"],
-} as const;
-
 /** Each cell with the options that it alone has; the first choice is the default. */
 const cells = {
   RNN: { make: (I, H, o) => new RNN(I, H, o), options: { nonlinearity: ["tanh", "relu"], ...chosenFunctions("candidate") } },
@@ -105,15 +86,8 @@ const cells = {
       forgetBias: [undefined, 1],
     },
   },
-  SLSTM: {
-    make: (I, H, o) => new SLSTM(I, H, o),
-    options: { forgetGate: ["sigmoid", "exponential"], heads: [1, 2, 3, 5], forgetBias: [undefined, 1] },
-    without: ["normalization", "zoneout", "recurrentDropout"],
-  },
-  MinGRU: { make: (I, H, o) => new MinGRU(I, H, o), ...minimal },
-  MinLSTM: { make: (I, H, o) => new MinLSTM(I, H, o), ...minimal },
   custom: { make: (I, H, o) => new CustomRNN(custom, I, H, o), options: {} },
-} satisfies Record<string, CellChoice>;
+} satisfies Record<string, { make: (I: number, H: number, options: object) => Module; options: Record<string, readonly unknown[]> }>;
 
 /** What all layers have. */
 const layerOptions = {
@@ -140,8 +114,7 @@ const needs: Readonly<Record<string, (options: Readonly<Record<string, unknown>>
   variational: ({ dropout, numLayers }) => dropout !== undefined && numLayers !== 1,
   nonlinearity: ({ activations }) => activations === undefined,
   outputActivation: ({ activations }) => activations === undefined,
-  forgetBias: ({ bias, forgetGate }) => bias !== false && forgetGate !== "coupled" && forgetGate !== "none",
-  recurrentInit: ({ heads }) => heads === undefined || heads === 1,
+  forgetBias: ({ bias, forgetGate }) => bias !== false && forgetGate === "gate",
 };
 
 /** All that is drawn, to be shown where something is wrong. */
@@ -153,8 +126,6 @@ export interface RandomLayer {
   readonly ids: boolean;
   readonly options: Readonly<Record<string, unknown>>;
   readonly lengths?: readonly number[];
-  /** Of rows with gaps: whether each has each step, by the axes of the input. */
-  readonly present?: readonly number[];
   /** Whether first states are given, and last ones have a share in the loss. */
   readonly state: boolean;
   readonly training: boolean;
@@ -172,28 +143,23 @@ const chosen = (draw: Draw, choices: Readonly<Record<string, readonly unknown[]>
 export function drawLayer(seed: number): RandomLayer {
   const draw = new Draw(seed);
   const cell = draw.one(Object.keys(cells) as (keyof typeof cells)[]);
-  const { options: own, without = [], strategies = [] }: CellChoice = cells[cell];
-  const common = Object.entries(layerOptions).filter(([name]) => !without.includes(name));
-  const all: Record<string, unknown> = { ...chosen(draw, own), ...chosen(draw, Object.fromEntries(common)), seed };
+  const all: Record<string, unknown> = { ...chosen(draw, cells[cell].options), ...chosen(draw, layerOptions), seed };
   const overBatch = all.normalization === "batch";
   if (overBatch) all.normalizedSteps = draw.size(1, 5);
   const options = Object.fromEntries(Object.entries(all).filter(([name]) => needs[name]?.(all) ?? true));
-  const heads = (options.heads as number | undefined) ?? 1;
-  const [T, B, I, H] = [draw.size(1, 12), draw.size(overBatch ? 2 : 1, 9), draw.size(1, 40), draw.size(1, 300)];
-  const sizes = [T, B, I, Math.ceil(H / heads) * heads] as const;
-  const rows = draw.next();
+  const sizes = [draw.size(1, 12), draw.size(overBatch ? 2 : 1, 9), draw.size(1, 40), draw.size(1, 300)] as const;
+  const [T, B] = sizes;
   return {
     seed,
     cell,
     sizes,
     ids: draw.next() < 0.2,
     options,
-    lengths: rows < 0.4 ? Array.from({ length: B }, () => draw.size(0, T)) : undefined,
-    present: rows > 0.8 ? Array.from({ length: T * B }, () => (draw.next() < 0.6 ? 1 : 0)) : undefined,
+    lengths: draw.next() < 0.4 ? Array.from({ length: B }, () => draw.size(0, T)) : undefined,
     state: draw.next() < 0.5,
     training: draw.next() < 0.6,
     run: {
-      strategy: draw.one([undefined, ...strategies, "loop", "step", "wavefront"]),
+      strategy: draw.one([undefined, "loop", "step", "wavefront"]),
       recompute: draw.next() < 0.2,
       storage: draw.mostly(0.85, ["float32", "float16"]),
     },
@@ -218,17 +184,8 @@ function inputsOf(drawn: RandomLayer, states: Readonly<Record<string, Tensor>>):
   const input = drawn.ids
     ? { shape: outer, data: Uint32Array.from(numbers(T * B, drawn.seed), (x) => Math.floor(((x + 1) / 2) * vocabulary)) }
     : exact([...outer, I], drawn.seed);
-  const given = Object.entries(states).map(([path, { shape }], i) => {
-    const { data } = exact(shape, drawn.seed + 1 + i);
-    // What a sum of weights is divided by is above 0.
-    return [path, { shape, data: path.endsWith("n") ? Float64Array.from(data, (v) => 1 + v / 2) : data }] as const;
-  });
-  return {
-    input,
-    ...(drawn.state && { state: Object.fromEntries(given) }),
-    ...(drawn.lengths && { lengths: [...drawn.lengths] }),
-    ...(drawn.present && { stepMask: { shape: outer, data: Float32Array.from(drawn.present) } }),
-  };
+  const given = Object.entries(states).map(([path, { shape }], i) => [path, exact(shape, drawn.seed + 1 + i)] as const);
+  return { input, ...(drawn.state && { state: Object.fromEntries(given) }), ...(drawn.lengths && { lengths: [...drawn.lengths] }) };
 }
 
 /** Each number times 1 ± up to `relative`. */

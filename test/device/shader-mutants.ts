@@ -351,16 +351,38 @@ change(
 );
 change("strategies/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
 change(
-  "strategies/loop-forward",
+  "lib/products-forward",
   "lstm",
-  ["shared_h[copy + firstRead(unit) + k]", "shared_h[firstRead(unit) + k]"],
+  ["let hk = tile[first + k];", "let hk = tile[k];"],
   ["sum3 = multiplyAdd(hk.w, w, sum3);", "sum3 = multiplyAdd(hk.z, w, sum3);"],
-  ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"],
 );
+change("lib/products-forward", "lstmSteps", ["multiplyAdd(h[at3 + k], w, sum3)", "multiplyAdd(h[at2 + k], w, sum3)"]);
+change("lib/products-forward", "heads", ["multiplyAdd(h[at0 + k], w, sum0)", "multiplyAdd(h[at0], w, sum0)"]);
+change("lib/products-backward", "lstm", ["sum3 = dotGates(tile[3u * tileUnits", "sum3 = dotGates(tile[2u * tileUnits"]);
+change("lib/products-backward", "lstmSteps", ["gradientAt(at2 + k, recurrent), w, sum2)", "gradientAt(at2 + k, recurrent), w, sum1)"]);
+change("lib/gate-gradients", "gru", ["splitsRecurrentGradient && recurrent", "false"]);
+change("lib/eight-weights", "gpuLoop", ["weightAt(at + 5u * H)", "weightAt(at + 4u * H)"]);
+change(
+  "lib/products-forward-eights",
+  "gpuLoop",
+  ["var eight = first / 8u;", "var eight = 0u;"],
+  ["at += 8u * params.H;", "at += 7u * params.H;"],
+  ["vec4(h[4].w, h[5].w, h[6].w, h[7].w), w, sums.row3", "vec4(h[4].z, h[5].w, h[6].w, h[7].w), w, sums.row3"],
+  ["n < count % 8u", "n < count % 4u"],
+);
+change("lib/products-forward-eights", "gpuSteps", ["min(k + thread, count - 1u)", "min(thread, count - 1u)"]);
+change(
+  "lib/products-backward-eights",
+  "gpuLoop",
+  ["multiplyGates(d[4], w[4],", "multiplyGates(d[4], w[3],"],
+  ["sums.row2 = multiplyEight(tile[eight][2]", "sums.row2 = multiplyEight(tile[eight][1]"],
+  ["weightAt(at + n * params.H)", "weightAt(at)"],
+);
+change("lib/products-backward-eights", "gpuSteps", ["weight + k * params.H, sum)", "weight, sum)"]);
+change("strategies/loop-forward", "lstm", ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"]);
 change(
   "strategies/loop-backward",
   "lstm",
-  ["sum.w += dotGates", "sum.w -= dotGates"],
   ["if (i > 0u)", "if (i > 1u)"],
   ["row0.carry.h += sum.x;", ""],
   ["gates[at] = PackedGates();", ""],
@@ -381,15 +403,15 @@ change(
 change(
   "strategies/step-forward",
   "lstmSteps",
-  ["let at3 = read + min(row + 3u, last)", "let at3 = read + min(row + 2u, last)"],
+  ["min(vec4(row, row + 1u, row + 2u, row + 3u)", "min(vec4(row, row + 1u, row + 2u, row + 2u)"],
   ["!hasStep(row, step.t)", "!hasStep(row, step.t) && row > 0u"],
-  ["var sum0 = biasAt(firstWeight, unit);", "var sum0 = Gates();"],
+  ["biasAt(firstWeight, own)", "PackedGates()"],
 );
 change(
   "strategies/step-forward",
   "wavefront",
-  ["x3 = multiplyAdd(h[below + min(row + 3u", "x3 = multiplyAdd(h[below + min(row + 2u"],
-  ["params.lanes + id.z - 1u", "params.lanes + id.z"],
+  ["stepAt(lane - 1u, i).hCurrent + starts", "stepAt(lane - 1u, i).hCurrent"],
+  ["params.lanes + lane - 1u", "params.lanes + lane"],
 );
 change(
   "strategies/step-backward",

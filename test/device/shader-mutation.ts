@@ -10,7 +10,7 @@ const shaders = await allShaders();
 
 /** The kernels that `verify` names on a device with this change. */
 export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): Promise<string[]> {
-  const { model, inputs, options, splits } = subjects[subject!];
+  const { model, inputs, options, splits, isGpu } = subjects[subject!];
   const { adapter } = await backend("webgpu");
   const pass = { loop: [[1]], step: [[1]] };
   const costs = { loop: 1, step: 1 };
@@ -19,6 +19,7 @@ export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): P
     ? { version: 1, adapter, units: [64], rows: [4], fixed: { forward: costs, backward: costs }, forward: pass, backward: pass, products }
     : undefined;
   const on = await createBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
+  if (isGpu) Object.defineProperty(on, "isGpu", { value: true });
   try {
     const { findings } = await verify(model(), inputs, { ...options, backend: on });
     return [...new Set(findings.filter(({ firstBadIndex }) => firstBadIndex >= 0).map(({ kernel }) => kernel))];

@@ -32,6 +32,8 @@ export interface Subject {
   readonly options?: Omit<VerifyOptions, "backend">;
   /** True if the device's profile says that threads should share a long K. */
   readonly splits?: boolean;
+  /** True if the device should be taken for a GPU, and given the kernels of one. */
+  readonly isGpu?: boolean;
 }
 
 const floats = (...shape: number[]): Tensor => ({
@@ -78,6 +80,9 @@ const table = {
     options: steps,
   },
   slstm: { model: () => new SLSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
+  // Units beyond what is read at once, and beyond what a step brings into workgroup memory at once.
+  gpuLoop: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, isGpu: true },
+  gpuSteps: { model: () => new LSTM(3, 71, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, options: steps, isGpu: true },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },
   wavefront: { model: () => new LSTM(3, 4, { seed: 1, numLayers: 2 }), inputs: sequence, options: { strategy: "wavefront" } },

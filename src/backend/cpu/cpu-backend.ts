@@ -41,6 +41,7 @@ export class CpuBackend implements Backend {
   /** The self-test of a WebGPU device that this backend replaces. */
   selfTest: SelfTest | undefined;
   /** Only memory limits a buffer here, and allocation reports that. */
+  readonly isGpu = false;
   readonly mostElements = Infinity;
   private readonly fast: (kernel: Kernel) => FastKernel | undefined;
   private slow: typeof SlowKernels | undefined;

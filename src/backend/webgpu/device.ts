@@ -36,6 +36,10 @@ export function describe({ vendor, architecture, device, description }: GPUAdapt
   return [...new Set(words.split(/\s+/))].join(" ") || "unnamed adapter";
 }
 
+/** Whether a CPU computes what is asked of this adapter. Not every browser says so; then its name may. */
+export const isSoftware = (info: GPUAdapterInfo & { isFallbackAdapter?: boolean }): boolean =>
+  info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i.test(describe(info));
+
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
   try {
     return await gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -57,8 +61,7 @@ export async function findDevice(): Promise<FoundDevice> {
   try {
     const device = await adapter.requestDevice({ label: "webgpu-rnn", requiredLimits });
     const name = describe(adapter.info);
-    const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
-    const software = fallback || /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render/i.test(name);
+    const software = isSoftware(adapter.info);
     return { device, adapter: `${name} (${software ? "software" : "hardware"})`, software };
   } catch (cause) {
     throw new RnnError("device", "WebGPU", `the adapter ${describe(adapter.info)} gave no device`, { cause });

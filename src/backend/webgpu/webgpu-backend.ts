@@ -11,7 +11,7 @@ import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownB
 import { checkHeld, Ledger, Piece } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { bufferUsage, mapMode } from "./constants.ts";
-import { describe, findDevice, type FoundDevice } from "./device.ts";
+import { describe, findDevice, isSoftware, type FoundDevice } from "./device.ts";
 import { endWithDevice } from "./lost-devices.ts";
 import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -61,7 +61,7 @@ export class WebGpuBackend implements Backend {
   readonly device: GPUDevice;
   readonly pipelines: Pipelines;
   readonly adapter: string;
-  readonly software: boolean;
+  readonly isGpu: boolean;
   reason: string;
   selfTest: SelfTest | undefined;
   profile: DeviceProfile | undefined;
@@ -74,7 +74,7 @@ export class WebGpuBackend implements Backend {
     this.device = found.device;
     this.lent = found.device === options.device;
     this.adapter = found.adapter;
-    this.software = found.software;
+    this.isGpu = !found.software;
     this.reason = options.reason ?? "asked for";
     this.profile = options.profile && profileFits(options.profile, this.adapter) ? options.profile : undefined;
     this.nudge = new Nudge(this.device.queue);
@@ -92,7 +92,11 @@ export class WebGpuBackend implements Backend {
     if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function")
       throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);
     const backend = new WebGpuBackend(
-      { device, adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device", software: false },
+      {
+        device,
+        adapter: device.adapterInfo ? describe(device.adapterInfo) : "the caller's device",
+        software: device.adapterInfo !== undefined && isSoftware(device.adapterInfo),
+      },
       options,
     );
     // A device that is lost already reports it in the next microtask.

@@ -43,13 +43,16 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
     memoryStruct(cell),
   ];
   const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
-  const product = (i: number): string => `d${part(i)} * w${part(i)}`;
+  const dot = (gates: readonly number[]): string => gates.reduce((sum, i) => `fma(d${part(i)}, w${part(i)}, ${sum})`, "sum");
   if (!gatePhases) {
     return [
       ...lines,
       ...memoryAccess(cell, pass),
       `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
-      `fn dotGates(d: PackedGates, w: PackedGates) -> f32 { return ${list(product, " + ")}; }`,
+      `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
+      // Gate by gate, so that the sums of a dot product do not wait for each other; `totalOf` adds them up in the end.
+      `fn multiplyGates(d: PackedGates, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list((i) => `fma(d${part(i)}, w${part(i)}, sum${part(i)})`)}); }`,
+      `fn totalOf(sums: PackedGates) -> f32 { return ${list((i) => `sums${part(i)}`, " + ")}; }`,
     ].join("\n");
   }
   // The same for the gates of one product.
@@ -60,7 +63,7 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   return [
     ...lines,
     `fn multiplyAdd(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
-    `fn dotGates(phase: u32, d: PackedGates, w: PackedGates) -> f32 { ${byPhase((phase) => ofPhase(phase).map(product).join(" + "))} }`,
+    `fn dotGates(phase: u32, d: PackedGates, w: PackedGates, sum: f32) -> f32 { ${byPhase((phase) => dot(ofPhase(phase)))} }`,
     // In the backward pass of a step threads read the gates of others while they write their own: only one product's.
     `fn gatesAt(phase: u32, at: u32) -> PackedGates { ${byPhase(
       (phase) =>

@@ -33,8 +33,13 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
 const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) => ({
   name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
   recurrent: { cell, strategy: "loop", pass, form } as const,
-  sources: cellSources(cell, `loop-${pass}`, form),
-  constants: { ...constantsOf(cell, form), threads: threadsFor(units), rows: rowsFor(batch) },
+  sources: cellSources(cell, "loop", pass, form),
+  constants: {
+    ...constantsOf(cell, form),
+    threads: threadsFor(units),
+    rows: rowsFor(batch),
+    tileUnits: (pass === "forward" ? 2 : 1) * threadsFor(units),
+  },
   workgroups: groupsOf(rowsFor(batch)),
 });
 

@@ -13,6 +13,8 @@ export interface KernelForm {
   readonly half?: boolean;
   /** Groups of units that read the states of their own group only (default 1): blocks on the diagonal of U. */
   readonly heads?: number;
+  /** Weights are read eight at a time, so that a thread waits for memory less often: for GPUs, and without heads. */
+  readonly eights?: boolean;
   /** Rows may lack any steps, not only those behind their end; see `hasStep`. */
   readonly gaps?: boolean;
 }
@@ -32,8 +34,8 @@ export interface RecurrentParts {
 }
 
 /** The ends of kernel names. */
-export const formName = ({ stacked, heads = 1, half, gaps }: KernelForm): string =>
-  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
+export const formName = ({ stacked, heads = 1, half, gaps, eights }: KernelForm): string =>
+  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}${eights ? ":eights" : ""}`;
 
 /** Pipeline constants of a cell in this form. */
 export const constantsOf = ({ constants, functions }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({

@@ -66,7 +66,7 @@ export const backwardBindings = {
 } as const;
 
 /** The WGSL files of a strategy joined to a cell. */
-export function cellSources(cell: Cell, strategy: string, form: KernelForm): string[] {
+export function cellSources(cell: Cell, strategy: "step" | "loop", pass: RecurrentParts["pass"], form: KernelForm): string[] {
   return [
     "lib/activations",
     structsPath,
@@ -75,8 +75,10 @@ export function cellSources(cell: Cell, strategy: string, form: KernelForm): str
     weightsSource(form),
     "lib/cell-weights",
     ...functionsSource(cell),
+    ...(pass === "backward" ? ["lib/gate-gradients"] : []),
+    ...(form.eights ? ["lib/eight-weights", `lib/products-${pass}-eights`] : [`lib/products-${pass}`]),
     `cells/${cell.shader}`,
-    `strategies/${strategy}`,
+    `strategies/${strategy}-${pass}`,
   ];
 }
 
@@ -84,7 +86,7 @@ export function cellSources(cell: Cell, strategy: string, form: KernelForm): str
 const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
   name: `step-${pass}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
-  sources: cellSources(cell, `step-${pass}`, form),
+  sources: cellSources(cell, "step", pass, form),
   constants: constantsOf(cell, form),
   workgroups: stepGroups,
 });

@@ -152,11 +152,6 @@ export abstract class RecurrentLayer extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
-  /** Names of the states besides h. */
-  get stateNames(): readonly string[] {
-    return this.cell.states;
-  }
-
   override get saysBatchFirst(): boolean {
     return this.timeSecond;
   }

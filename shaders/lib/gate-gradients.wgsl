@@ -1,0 +1,5 @@
+// The gradient of a unit's gates on the recurrent side, or on that of the input.
+fn gradientAt(at: u32, recurrent: bool) -> PackedGates {
+  if (splitsRecurrentGradient && recurrent) { return dRecurrent[at]; }
+  return gates[at];
+}

@@ -1,0 +1,46 @@
+/** The kernels of GPUs read weights eight at a time. Software adapters, on which tests run, are given others unless told. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { createBackend, gradients, GRU, LSTM, RNN, type Backend, type StrategyName } from "webgpu-rnn";
+import { backend, expectClose, float32, numbers, sampled } from "./support.ts";
+
+const layers = { LSTM, GRU, RNN };
+const strategies: readonly StrategyName[] = ["loop", "step", "wavefront"];
+/** Units below, at and above what is read at once, and beyond what a step brings into workgroup memory at once. */
+const sizes = [1, 7, 8, 9, 16, 63, 64, 71, 130];
+const cases = Object.keys(layers).flatMap((cell) =>
+  strategies.flatMap((strategy) => sizes.map((H) => ({ cell: cell as keyof typeof layers, strategy, H }))),
+);
+
+describe("layers by the kernels of GPUs", () => {
+  let gpu: Backend;
+  const used = new Set<string>();
+  beforeAll(async () => {
+    gpu = await createBackend("webgpu");
+    Object.defineProperty(gpu, "isGpu", { value: true });
+    const prepare = gpu.prepare.bind(gpu);
+    gpu.prepare = (recording, ...rest) => {
+      for (const command of recording.commands) if (command.kind === "dispatch") used.add(command.kernel.name);
+      return prepare(recording, ...rest);
+    };
+    return () => gpu.destroy();
+  });
+
+  it.each(sampled(cases, 12))("$cell by $strategy with $H units", async ({ cell, strategy, H }) => {
+    const numLayers = strategy === "wavefront" ? 2 : 1;
+    const [T, B, I] = [4, H % 2 === 0 ? 5 : 1, 3];
+    const model = new layers[cell](I, H, { numLayers, seed: H });
+    const input = { shape: [T, B, I], data: numbers(T * B * I, H) };
+    const cotangents = { output: { shape: [T, B, H], data: numbers(T * B * H, H + 1) } };
+    const [actual, expected] = [
+      await gradients(model, input, cotangents, { backend: gpu, strategy }),
+      await gradients(model, input, cotangents, { backend: await backend("cpu", "float64") }),
+    ];
+    expect(
+      [...used].some((name) => name.startsWith(strategy === "loop" ? "loop-backward" : "step-backward") && name.endsWith(":eights")),
+    ).toBe(true);
+    used.clear();
+    expectClose("output", actual.output.data, expected.output.data);
+    for (const [name, { data }] of Object.entries(expected.gradients.parameters))
+      expectClose(name, actual.gradients.parameters[name].data, data, { ...float32, atol: 1e-4 });
+  });
+});
