@@ -212,11 +212,11 @@ change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * p
 change("cells/rnn", "rnn", ["candidateGradient(dh, h)", "candidateGradient(dh, hPrevious)"]);
 change("lib/gate-functions", "lstmSteps", ["d * y * (1.0 - y)", "d * (1.0 - y)"], ["d * (1.0 - y * y)", "d * (1.0 - y)"]);
 change("lib/chosen-functions", "relu", ["d * select(0.0, 1.0, y > 0.0)", "d"], ["max(x, 0.0); }", "x; }"]);
+change("lib/chosen-functions", "clipped", ["y == candidateTop || ", ""], [" || y == candidateBottom", ""]);
 change(
   "lib/chosen-functions",
   "chosen",
   ["clamp(alpha * x + beta, 0.0, 1.0)", "alpha * x + beta"],
-  ["(y == candidateTop || y == candidateBottom)", "(y == candidateTop)"],
   ["select(gatesBottom, gatesTop, a > 0.0)", "gatesTop"],
   ["select(y + alpha, 1.0, y > 0.0)", "1.0"],
 );

@@ -79,6 +79,7 @@ const table = {
     inputs: sequence,
     options: steps,
   },
+  clipped: { model: () => new RNN(3, 4, { seed: 1, activations: { candidate: "Elu" }, clip: 0.15 }), inputs: sequence, options: steps },
   slstm: { model: () => new SLSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
   // Units beyond what is read at once, and beyond what a step brings into workgroup memory at once.
   gpuLoop: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, isGpu: true },
