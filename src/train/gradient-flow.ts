@@ -10,7 +10,7 @@ import { takeOptions } from "../options.ts";
 import { planOf, takeInputs, type TakenInputs } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
-import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { integers, takeList, type Numbers, type TensorLike } from "../tensor/take.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 
@@ -69,6 +69,8 @@ export async function gradientFlow(
   checkLoss("gradientFlow", loss);
   const session = Session.of(model, options.backend);
   const inputs = takeInputs(model, { input, lengths, stepMask, further, state });
+  const taken = { inputs, targets: takeTargets(loss, targets), mask: mask === undefined ? undefined : takeMask(loss, mask) };
+  const asked = options.at === undefined ? undefined : Array.from(takeList("gradientFlow", "at", options.at, integers, "a list of steps"));
   if (inputs.input.shape.length < 2)
     throw new RnnError("shape", "gradientFlow", `input must have steps and a batch, got [${inputs.input.shape.join(", ")}]`);
   // The shape of the output is known only after recording.
@@ -76,27 +78,23 @@ export async function gradientFlow(
     output: { shape },
   } = await session.record(planOf(inputs, planned).plan, () => undefined);
   const targetShape = loss.targetShape(shape);
-  const taken = {
-    inputs,
-    targets: takeTargets(loss, targets, targetShape),
-    mask: mask === undefined ? undefined : takeMask(loss, mask, targetShape),
-  };
+  checkShape(loss.name, "targets", taken.targets.shape, targetShape);
+  if (taken.mask) checkShape(loss.name, "mask", taken.mask.shape, targetShape);
   loss.checkTargets(taken.targets.data, shape);
   const flow = new Flow(session, taken, loss, shape);
-  const at = checkedSteps(options.at, flow.outputSteps, flow.steps);
+  const at = checkedSteps(asked, flow.outputSteps, flow.steps);
   return { at, norms: await flow.norms(at) };
 }
 
-function checkedSteps(given: unknown, outputSteps: number | undefined, steps: number): number[] {
+function checkedSteps(given: readonly number[] | undefined, outputSteps: number | undefined, steps: number): number[] {
   if (outputSteps === undefined) {
     if (given !== undefined)
       throw new RnnError("option", "gradientFlow", "at chooses between steps of the output, and this model's has none");
     return [steps];
   }
   if (given === undefined) return Array.from({ length: outputSteps }, (_, t) => t + 1);
-  const at = Array.from(takeList("gradientFlow", "at", given, integers, "a list of steps"));
-  if (at.length === 0) throw new RnnError("option", "gradientFlow", `at must be a list of at least one step, got ${show(at)}`);
-  return at.map((t) => checkInteger("gradientFlow", "at", t, 1, outputSteps));
+  if (given.length === 0) throw new RnnError("option", "gradientFlow", `at must be a list of at least one step, got ${show(given)}`);
+  return given.map((t) => checkInteger("gradientFlow", "at", t, 1, outputSteps));
 }
 
 const planned = { differentiates: true, strategy: "step" } as const;
