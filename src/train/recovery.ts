@@ -88,6 +88,8 @@ export class Recovery {
   private bytes = 0;
   private copying: Promise<void> | undefined;
   private copiedAt = 0;
+  /** Counts snapshots that were written: a copy that began before one must not take its place. */
+  private writes = 0;
   /** The latest replacement of a lost backend, for all callers that used the lost one. */
   private replacement: { readonly from: TrainingState; readonly made: Promise<readonly Pending[]> } | undefined;
   /** Devices lost since the last successful step. */
@@ -183,6 +185,7 @@ export class Recovery {
     const { state } = this;
     if (!this.isLost(state)) state.write(snapshot);
     else state.writeHost(snapshot);
+    this.writes++;
     this.forget();
     if (this.isProtected(state)) this.keepCopy(state.captured(snapshot as Snapshot), state);
   }
@@ -307,7 +310,9 @@ export class Recovery {
     const copying = (async () => {
       // A later copy must not be replaced by an earlier one.
       await before?.catch(() => undefined);
+      const { writes } = this;
       const copy = await state.capture();
+      if (writes !== this.writes) return;
       state.hasCopied(copy);
       if (state === this.state && !this.disposed) this.keepCopy(copy, state);
     })().finally(() => {
