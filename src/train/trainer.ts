@@ -266,7 +266,7 @@ export class Trainer {
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
     // The caller may write into it while the code is loaded.
     const file = checkpoints.isLoaded || !(ArrayBuffer.isView(given) || given instanceof ArrayBuffer) ? given : given.slice(0);
-    const { decodeCheckpoint } = await checkpoints.load();
+    const { decodeCheckpoint } = checkpoints.isLoaded ? checkpoints.now : await checkpoints.load();
     const { seed, optimizer } = this.training;
     const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
     const next = await this.data.batch(checkpoint.step, this.model.batchFirst);

@@ -208,6 +208,21 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     });
   });
 
+  it("restores a file as it is at the moment of the call", async () => {
+    const trainer = await trainerOf();
+    await trainer.train({ steps: 2 });
+    const file = await trainer.checkpoint();
+    for (let time = 0; time < 2; time++) {
+      const resumed = await trainerOf();
+      const given = file.slice();
+      const restoring = resumed.restore(given);
+      given.fill(0);
+      await restoring;
+      expect(resumed.step).toBe(2);
+      expect(await resumed.checkpoint()).toEqual(file);
+    }
+  });
+
   it("stops waiting for a batch when its signal aborts, having told all steps before", async () => {
     const stop = new AbortController();
     const data: TrainingData = {
