@@ -1,6 +1,6 @@
 /**
- * The choice of a strategy: a pure function of the layer's shape, of what each strategy refuses, and of what was measured
- * on the device.
+ * Chooses a strategy. The choice depends on three things only: the layer's shape, what each strategy refuses, and the
+ * times measured on the device.
  */
 import { RnnError } from "../errors.ts";
 import type { Target } from "../recording/target.ts";
@@ -9,20 +9,24 @@ import { scan } from "./strategies/scan.ts";
 import { step, wavefront } from "./strategies/step.ts";
 import type { LayerShape, Strategy, StrategyName } from "./strategies/strategy.ts";
 
-/** By name, the preferred one first where nothing was measured. */
+/** All strategies by name, in the order in which texts list them. */
 export const strategies: Readonly<Record<StrategyName, Strategy>> = { scan, loop, step, wavefront };
 export const strategyNames = Object.keys(strategies) as StrategyName[];
 
 /**
- * The loop is taken up to this multiple of the step's predicted time. A short measurement cannot tell so small a
- * difference, and two calibrations of one device should choose alike: strategies add in different orders, so the last digits of results differ.
+ * The loop is chosen if its predicted time is at most this multiple of the step's. A short measurement cannot tell so
+ * small a difference, and two calibrations of one device should choose alike: strategies add in different orders, so
+ * the last digits of results differ.
  */
 const margin = 1.1;
 
-/** What `explainStrategy` answers. */
+/** The answer of `explainStrategy`. */
 export interface StrategyChoice {
   readonly strategy: StrategyName;
-  /** Predicted times of all time steps; undefined without a profile. Infinity for a strategy that refuses the layer. */
+  /**
+   * Predicted times of all time steps; Infinity for a strategy that refuses the layer. Undefined without a profile, or
+   * if the choice needs no times.
+   */
   readonly milliseconds: Readonly<Record<StrategyName, number>> | undefined;
   /** The choice and its reason in a line. */
   readonly text: string;
@@ -38,14 +42,15 @@ const whole = ({
   ...rest
 }: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, linear, regularized, recomputes, ...rest });
 
-/** Why a strategy cannot run this layer there, to be read after its name; undefined if it can. */
+/** Returns why a strategy cannot run this layer on this target, worded to follow its name; undefined if it can. */
 export function refusalOf(name: StrategyName, shape: LayerShape, target: Target): string | undefined {
   const layer = whole(shape);
   return strategies[name].refusals.find((refusal) => refusal.applies(layer, target))?.because(layer);
 }
 
 /**
- * The strategy for one layer: the one asked for, or the best. Where "wavefront" was asked for, a layer by itself goes by steps.
+ * Returns the strategy for one layer: the one asked for, or else the best. For a single layer, "wavefront" means
+ * "step".
  * @throws RnnError `limit` if the strategy asked for refuses the layer
  */
 export function strategyFor(label: string, asked: StrategyName | undefined, shape: LayerShape, target: Target): Strategy {
@@ -61,20 +66,20 @@ export function strategyFor(label: string, asked: StrategyName | undefined, shap
   return strategy;
 }
 
-/** Whether stacked layers share their dispatches: if they can, and if it was asked for or steps are best anyway. */
+/** Whether stacked layers share their dispatches. They do if they can, and "wavefront" was asked for or is the best choice. */
 export function takesWavefront(asked: StrategyName | undefined, shape: LayerShape, target: Target): boolean {
   if (refusalOf("wavefront", shape, target) !== undefined) return false;
   return asked === "wavefront" || (asked === undefined && choiceFor(shape, target).strategy === "wavefront");
 }
 
-/** What `explainStrategy` answers, of arguments that are right. */
+/** The answer of `explainStrategy`, for checked arguments. */
 export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
   const layer = whole(shape);
   const { profile, avoided } = target;
   const [canScan, avoidsScan] = [refusalOf("scan", layer, target) === undefined, scan.isBroken(layer, avoided)];
   const what = `${describe(layer)}${canScan && avoidsScan ? ", without the scan that the self-test found wrong" : ""}`;
   if (canScan && !avoidsScan) return { strategy: "scan", milliseconds: undefined, text: `${what}: scan (computes the steps side by side)` };
-  /** Steps, shared by the layers of a stack if they can be. */
+  /** "wavefront" if the layers of a stack can share their steps, else "step". */
   const steps = (): StrategyName => (refusalOf("wavefront", layer, target) === undefined ? "wavefront" : "step");
   if (loop.isBroken(layer, avoided)) {
     const strategy = steps();

@@ -1,4 +1,4 @@
-/** The choice of a strategy, for apps. */
+/** Tells apps which strategy a layer gets, and why. */
 import { checkBoolean, checkChoice, checkInteger } from "../errors.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { Avoided, nothingAvoided, type SelfTest } from "../kernels/self-test.ts";
@@ -8,15 +8,15 @@ import { choiceFor, type StrategyChoice } from "./choose.ts";
 import type { LayerShape, StrategyName } from "./strategies/strategy.ts";
 
 /**
- * The strategy for a layer of this shape. Without a profile: the loop where a workgroup can hold a layer, since a
- * dispatch costs more than a step of a small layer computes.
+ * Chooses the strategy for a layer of this shape. Without a profile, it prefers the loop if a workgroup can hold the
+ * layer, because a dispatch costs more than a step of a small layer.
  */
 export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyName {
   return explainStrategy(shape, profile, selfTest).strategy;
 }
 
 /**
- * The strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line for people.
+ * Returns the strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line that gives the reason.
  * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
  * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
  */

@@ -1,4 +1,7 @@
-/** The part of a recurrent layer before its recurrence: projected inputs and packed weights, and their way back. */
+/**
+ * Projects the inputs of a recurrent layer and packs its weights before the recurrence; takes the gradients back
+ * through the projection.
+ */
 import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "./kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
@@ -6,7 +9,7 @@ import type { Recording, View } from "../recording/recording.ts";
 import { inputGradient, matmul, weightGradients } from "../autodiff/linear.ts";
 import type { Gathered, Tape, Variable } from "../autodiff/tape.ts";
 
-/** Factors and shifts of normalised values, in device order; the memory's of cells that read h out of one. */
+/** Factors and shifts of normalised values, in device order. The memory has some too in cells that read h out of one. */
 export interface Gains {
   /** [H·G] */
   readonly input: Variable;
@@ -16,7 +19,11 @@ export interface Gains {
   readonly memoryBias?: Variable;
 }
 
-/** W [H·G, I] and U [H·G, H/heads], which a cell without a recurrent matrix lacks; b_ih and b_hh [H·G]; the units' own parameters [H·G] if the cell has them, gains if the layer is normalised. Letters as in recurrent.ts. */
+/**
+ * The weights of a lane: W [H·G, I], U [H·G, H/heads], b_ih and b_hh [H·G], the units' own parameters [H·G], gains. A
+ * cell without a recurrent matrix has no U. The units' own parameters depend on the cell; only normalised layers have
+ * gains. Letters as in sequence.ts.
+ */
 export interface RecurrentWeights {
   readonly inputWeight: Variable;
   readonly recurrentWeight?: Variable;
@@ -26,38 +33,39 @@ export interface RecurrentWeights {
   readonly gains?: Gains;
 }
 
-/** What one lane's weights and inputs are to the time loop. */
+/** One lane's weights and inputs, as the time loop uses them. */
 export interface LaneInput {
   /** Records W·x + b_ih of `steps` steps from step `first` on, into [steps, B, H, G]; packs the weights when first called. */
   readonly project: (to: View, first: number, steps: number) => void;
-  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x of these steps, from the gradient of what `project` made. */
+  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x of these steps, from the gradient of the projected inputs. */
   readonly collect: (dGates: View, first: number, steps: number) => void;
-  /** To be called when all steps have been collected. */
+  /** Call this when all steps have been collected. */
   readonly finish: () => void;
 }
 
 /**
- * The table to project instead of the input, if the input's rows are gathered from a table of at most half as many:
- * W·x + b is then computed once a table row. Half, because gather and scatter are of H·G columns then and not of I.
+ * Returns the table if it is projected instead of the input. The input's rows must be gathered from a table of at most
+ * half as many rows. W·x + b is then computed once per table row. The limit is half, because gather and scatter then
+ * move H·G columns instead of I.
  */
 function tableOf(x: Variable, rows: number): Gathered | undefined {
   return x.gathered && x.gathered.table.shape[0] * 2 <= rows ? x.gathered : undefined;
 }
 
-/** Where a lane's weights go; see `kernels/prepare-layer.ts`. */
+/** The places of a lane's packed weights; see `kernels/prepare-layer.ts`. */
 export interface PackedWeights {
   readonly forward: View;
   readonly backward: View;
-  /** Units of the layer, and the row of the bias, behind those of the matrix. */
+  /** Units of the layer; the row of the bias, behind those of the matrix. */
   readonly H: number;
   readonly biasRow: number;
-  /** Records what goes into the rows behind U and b_hh. */
+  /** Fills the rows behind U and b_hh. */
   readonly rest: () => void;
-  /** What that is made of. */
+  /** The parameters in those rows. */
   readonly restOf: readonly Variable[];
 }
 
-/** Rows of a table that are wanted by id. */
+/** Rows that are gathered from a table by id. */
 interface Gather {
   readonly table: View;
   readonly ids: View;
@@ -70,7 +78,7 @@ interface Gather {
 const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId }: Gather): void =>
   recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId });
 
-/** Packs U and b_hh (or W and b_ih of a layer with as many inputs as units), and gathers rows of a table on the way. */
+/** Packs U and b_hh, or W and b_ih of a layer with as many inputs as units. The same dispatch can gather rows of a table. */
 function pack(
   tape: Tape,
   label: string,
@@ -108,10 +116,10 @@ function pack(
 }
 
 /**
- * A lane whose input is projected for all steps before the first.
+ * Projects a lane's input for all steps of a segment before the first of them.
  * @param x [T, B, I]
- * @param shareInput `tape.share` of x, asked once if x needs a gradient
- * @param anyIds some u32 buffer, to be bound where there are no ids
+ * @param shareInput `tape.share` of x, called once if x needs a gradient
+ * @param anyIds any u32 buffer, bound where there are no ids
  */
 export function laneInput(
   tape: Tape,
@@ -203,7 +211,7 @@ export function laneInput(
       collect(dGates, first, steps) {
         weightGradients(tape, x.view, inputWeight, inputBias, dGates, steps * B, first * B * I);
         if (!x.needsGradient) return;
-        // Each segment has its own rows of dx: whether they add to something does not change from one to the next.
+        // Each segment writes its own rows of dx, so all of them have the same `accumulate`.
         dx ??= shareInput();
         inputGradient(tape, inputWeight, dGates, steps * B, dx, first * B);
       },
@@ -213,7 +221,8 @@ export function laneInput(
 }
 
 /**
- * A lane whose kernels take its input, step by step, from the lane below: there is nothing to project, W is packed as U is.
+ * The input of a lane whose kernels read it from the lane below, step by step. Nothing is projected, and W is packed as
+ * U is.
  * @param below the states of the lane below after each step, [T, B, H]
  */
 export function stackedInput(
@@ -244,7 +253,7 @@ export function stackedInput(
   };
 }
 
-/** Copies `count` numbers, `from` and `to` apart; h and c lie side by side in the carry. */
+/** Copies `count` numbers with the strides `from` and `to`: h and c lie side by side in the carry. */
 export function copyElements(
   recording: Recording,
   input: View,

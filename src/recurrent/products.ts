@@ -1,4 +1,4 @@
-/** Products that make the gradients of recurrent weights and of what a cell has by unit, over all steps of a segment at once. */
+/** Computes the gradients of recurrent weights and of the units' own parameters, over all steps of a segment at once. */
 import { columnSum } from "../kernels/column-sum.ts";
 import { matmul } from "../autodiff/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
@@ -7,13 +7,13 @@ import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels
 import { gatesSeeing, perUnitGradient } from "./kernels/per-unit-gradient.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
-/** Rows of states in a lane's segment: the first of those before its steps, and of those after them. */
+/** In a lane's segment, the first row of the states before its steps, and of the states after them. */
 function stateRows(lane: number, segment: Segment): { before: number; after: number } {
   const first = firstInTime(lane, segment) * segment.B;
   return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
 }
 
-/** ∂L/∂(what the cell has by unit) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
+/** ∂L/∂(the units' own parameters) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
 export function perUnitProducts(
   recording: Recording,
   cell: Cell,
@@ -33,8 +33,9 @@ export function perUnitProducts(
 }
 
 /**
- * ∂L/∂U [H·G, H/heads] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t, one product over all rows of a
- * lane's segment, for each head its own block; for a two-phase cell one per phase, since the candidate's operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
+ * ∂L/∂U [H·G, H/heads] (+)= Σ_t (gradient of the recurrent side)_tᵀ · (its operand)_t. One product covers all rows of a
+ * lane's segment; each head has its own block. A two-phase cell has one product per phase, since the candidate's
+ * operand is not h_{t-1}. `sums` gets ∂L/∂b_hh.
  */
 export function recurrentProducts(
   recording: Recording,

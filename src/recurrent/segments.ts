@@ -1,8 +1,8 @@
-/** In which parts the op of a recurrent layer computes a sequence, and whether it keeps their gates. */
+/** Divides a recurrent layer's sequence into segments, and decides whether their gates are kept. */
 import { RnnError } from "../errors.ts";
 import type { Tape } from "../autodiff/tape.ts";
 
-/** Where gates are computed again or kept in half precision, those of an eighth of the steps exist at a time, or of this many. */
+/** If gates are computed again or kept in half precision, a segment has an eighth of the steps, but at least this many. */
 const leastTogether = 8;
 
 /** Whether gates stay where they are until the backward pass. */
@@ -10,7 +10,7 @@ export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"
   !differentiates || !(recompute === true || halves === true);
 
 /**
- * The parts in which a sequence is computed: one if its gates fit a buffer and are to be kept.
+ * Divides a sequence into segments. There is only one if its gates are kept and fit a buffer.
  * @throws RnnError `limit` if not even one step fits
  */
 export function segmentsOf(
@@ -28,7 +28,7 @@ export function segmentsOf(
       `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`,
     );
   const most = Math.min(fitting, keepsGates(options) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
-  // Of nearly equal size.
+  // All segments have nearly the same size.
   const steps = Math.ceil(T / Math.ceil(T / most));
   return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));
 }

@@ -1,10 +1,10 @@
 /**
- * A recurrent layer over a whole sequence, in one direction or in both at once, or several stacked layers, as one
- * differentiable op.
+ * Runs a recurrent layer over a whole sequence as one differentiable op: in one direction, in both at once, or as
+ * several stacked layers.
  *
  * Letters: T steps, B rows of the batch, I inputs, H units, G gates. Gates of a unit lie side by side, so the rows of
- * both weights are ordered [unit, gate]; `io` converts from and to the gate-major order of files. Lanes (directions or
- * layers) and segments (parts of the sequence) are those of `kernels/lanes.ts`.
+ * both weights are ordered [unit, gate]; `Parameter` converts from and to the gate-major order of files. Lanes
+ * (directions or layers) and segments (parts of the sequence) are those of `kernels/lanes.ts`.
  */
 import { phasesOf, type Cell } from "./cells/cell.ts";
 import { carryNumbers, memoryNumbers } from "./cells/memory.ts";
@@ -27,30 +27,30 @@ import { laneBuffer, type LaneBuffer, type Recurrence, type SegmentBuffers, type
 export interface Lane {
   readonly label: string;
   readonly weights: RecurrentWeights;
-  /** From the last step to the first. */
+  /** Whether the lane runs from the last step to the first. */
   readonly reverse: boolean;
   /** [B, H]; zeros if left out. */
   readonly initialH?: Variable;
-  /** Of the other states, in the order of `Cell.states`. */
+  /** Initial values of the other states, in the order of `Cell.states`. */
   readonly initialMemory?: readonly (Variable | undefined)[];
 }
 
 export interface RecurrentOptions {
   readonly cell: Cell;
-  /** u32, which steps rows have; see `hasStep` of lanes.ts. */
+  /** The steps that each row has, u32; see `hasStep` of lanes.ts. */
   readonly lengths: View;
-  /** Whether rows may lack any steps, not only those behind their end (default false). */
+  /** Whether rows may also lack steps before their end (default false). */
   readonly hasGaps?: boolean;
-  /** What acts between the products and the cell, or on the states; not of stacked layers. */
+  /** Normalisation, zoneout or recurrent dropout; stacked layers have none. */
   readonly regularization?: Regularization;
-  /** The lanes are layers, each on the outputs of the one before, and share dispatches; only if `canStack` says so. */
+  /** The lanes are layers. Each reads the outputs of the one before, and they share dispatches. This needs `canStack`. */
   readonly stacked?: boolean;
 }
 
 export interface RecurrentResult {
-  /** [T, B, H]; at a step that a row lacks, its last state. Of stacked layers only the last one's may be used. */
+  /** [T, B, H]; at a step that a row lacks, its last state. Use only the last one of stacked layers. */
   readonly y: Variable;
-  /** [B, H], the state after the last step. Their views are not aligned: copy or download them, do not bind them. */
+  /** [B, H], the state after the last step. Final states are not aligned: copy or download them, do not bind them. */
   readonly finalH: Variable;
   readonly finalMemory: readonly Variable[];
 }
@@ -62,13 +62,13 @@ export function canStack(tape: Tape, cell: Cell, { T, B, H }: { T: number; B: nu
   return takesWavefront(strategy, { T, B, H, G, phases, layers, linear, recomputes, training: differentiates }, tape.recording.target);
 }
 
-/** A segment as it was computed. */
+/** A computed segment. */
 interface Computed extends SegmentBuffers {
   /** One lane's gates. */
   readonly lane: (n: number) => View;
-  /** What the recurrence needs besides in the backward pass. */
+  /** Further numbers that the recurrence needs in the backward pass. */
   readonly saved?: View;
-  /** The gates again, if they do not stay where they are. */
+  /** Makes the gates again, if they were not kept. */
   readonly restore?: () => Computed;
 }
 
@@ -80,7 +80,7 @@ export function recurrent(tape: Tape, label: string, x: Variable, lanes: readonl
 /** The buffers of one op, its forward commands and its vector-Jacobian product. */
 class RecurrentOp {
   private readonly recording: Recording;
-  /** The whole sequence. */
+  /** The whole sequence as one segment. */
   private readonly whole: Segment;
   private readonly segments: readonly { first: number; steps: number }[];
   private readonly recurrence: Recurrence;
@@ -106,7 +106,7 @@ class RecurrentOp {
     const size = B * H;
     const count = lanes.length;
     const reverse = lanes.reduce((bits, lane, n) => bits | (lane.reverse ? 1 << n : 0), 0);
-    // Outputs of a lane that goes forwards start behind its first slot; the base makes that an aligned place.
+    // The outputs of a forward lane start behind its first slot; hBase aligns that place.
     this.whole = { lanes: count, T, B, H, reverse, hBase: align(size) - size, first: 0, steps: T };
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
     const { recurrentWeight } = lanes[0].weights;
@@ -191,7 +191,7 @@ class RecurrentOp {
     );
   }
 
-  /** The rows behind U and b_hh, for both passes. */
+  /** Packs the rows behind U and b_hh, for both passes. */
   private packRest(weights: RecurrentWeights, lane: number): void {
     const {
       tape,
@@ -210,7 +210,7 @@ class RecurrentOp {
     }
   }
 
-  /** Segments of lanes that go against each other meet in x in any order: they can only add to its gradient. */
+  /** Lanes of opposite directions reach the same rows of x in different segments, so each can only add to the gradient. */
   private shareInput(): ReturnType<Tape["share"]> {
     const place = this.tape.share(this.x);
     if (place.accumulate === 1 || this.lanes.length === 1 || this.segments.length === 1) return place;
@@ -246,7 +246,7 @@ class RecurrentOp {
     const computed = this.segments.map((part) => this.compute("gates", part));
     const dy = count > 1 && !stacked && tape.differentiates ? laneBuffer(recording, `${this.label}.dy`, count, [T, B, H]) : undefined;
     const results = this.lanes.map((lane, n): RecurrentResult => {
-      // What is below a stacked layer is the first one's input.
+      // A layer in a stack depends on x through the layers below it.
       const sources = [
         this.x,
         ...this.lanes.flatMap(({ weights: { gains, ...weights }, initialH, initialMemory = [] }) => [
@@ -268,7 +268,7 @@ class RecurrentOp {
     return results;
   }
 
-  /** Gates and states of a segment, from its inputs and the states before it. */
+  /** Computes gates and states of a segment, from its inputs and the states before it. */
   private compute(name: string, part: { first: number; steps: number }, again = false): Computed {
     const {
       tape,
@@ -281,7 +281,7 @@ class RecurrentOp {
     const saved = this.recurrence.forward(buffers, this.packed("forward"), name, again);
     const computed = { ...buffers, lane: gates.of, saved };
     if (keepsGates(tape.options) || this.segments.length === 1) return computed;
-    // In halves a clipped gate cannot be told from others, so these gates are computed again too.
+    // Half precision cannot tell a clipped gate from others, so these gates are computed again too.
     if (tape.options.recompute || this.options.cell.functions?.clip) return { ...computed, restore: () => this.compute(name, part, true) };
     const halves = this.halves(`${name}.half`, gates.whole, 2);
     return {
@@ -299,7 +299,7 @@ class RecurrentOp {
     return laneBuffer(this.recording, `${this.label}.${name}`, lanes, [steps, B, H, this.G], this.G);
   }
 
-  /** `x` in half precision. */
+  /** Copies `x` in half precision. */
   private halves(name: string, x: View, width: number): View {
     const length = sizeOf(x.shape);
     const y = this.recording.buffer(`${this.label}.${name}`, [halfLength(length, width)], "transient", "u32");
@@ -307,7 +307,7 @@ class RecurrentOp {
     return y;
   }
 
-  /** The weights that a pass reads, once the inputs have packed them. */
+  /** The weights that a pass reads. The inputs must have packed them. */
   private packed(pass: "forward" | "backward"): View {
     const { whole } = pass === "forward" ? this.forwardWeights : this.backwardWeights;
     if (!this.form.half) return whole;
@@ -351,7 +351,7 @@ class RecurrentOp {
     }
     for (const input of this.inputs) input.finish();
     recurrence.finish?.(tape, carry.whole);
-    // ∂L/∂h_0 and ∂L/∂c_0 are what the carry holds in the end.
+    // In the end, the carry holds ∂L/∂h_0 and ∂L/∂c_0.
     lanes.forEach(({ initialH, initialMemory = [] }, n) =>
       [initialH, ...initialMemory].forEach((initial, state) => {
         if (!initial?.needsGradient) return;
@@ -361,7 +361,7 @@ class RecurrentOp {
     );
   }
 
-  /** ∂L/∂y of all lanes in one buffer; of stacked layers, of the last one. */
+  /** ∂L/∂y of all lanes in one buffer; for stacked layers, that of the last one. */
   private outputGradient(results: readonly RecurrentResult[], dy: LaneBuffer | undefined): View {
     const {
       recording,

@@ -1,4 +1,4 @@
-/** A recurrent layer as an op for each step: slower than `recurrent`, but the gradient of each step's state is there to be looked at. */
+/** Runs a recurrent layer as one op for each step. It is slower than `recurrent`, but shows the gradient of each step's state. */
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { View } from "../recording/recording.ts";
 import { concat, slice } from "../autodiff/layout.ts";
@@ -6,15 +6,15 @@ import { hasStep } from "./kernels/lanes.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";
 
-/** The states of one lane, the initial one first, then by step. */
+/** The states of one lane: the initial one first, then by step. */
 export interface LaneStates {
   readonly label: string;
   readonly h: Variable[];
-  /** Of the first state besides h; none if there is no other. */
+  /** The first state besides h; empty if there is no other. */
   readonly c: Variable[];
 }
 
-/** Weights that no gradient goes to: only the states' are wanted. */
+/** Makes the weights constant, because only the states' gradients are wanted. */
 function withoutGradient(tape: Tape, { gains, ...weights }: Lane["weights"]): Lane["weights"] {
   const fixed = (of: object): object =>
     Object.fromEntries(
@@ -24,8 +24,8 @@ function withoutGradient(tape: Tape, { gains, ...weights }: Lane["weights"]): La
 }
 
 /**
- * @param lengths which steps rows have, as the kernels read it, if they lack any
- * @param collect gets the states of each lane
+ * @param lengths the steps that each row has, as the kernels read them; undefined if no row lacks any
+ * @param collect receives the states of each lane
  */
 export function unrolled(lengths: NumericArray | undefined, collect: (states: LaneStates) => void): typeof recurrent {
   return (tape, label, x, lanes, options) => {

@@ -1,7 +1,7 @@
 /**
- * The WGSL of a cell that follows from its data: the struct of a unit's gates with their names, how they lie in buffers,
- * and the arithmetic on them that does not depend on what they mean. The package's cells and those of `defineCell` have
- * it from here, and their WGSL holds their arithmetic only. No other WGSL is made from strings.
+ * Makes WGSL from a cell's data: the struct of a unit's gates by name, its layout in buffers, and the arithmetic that
+ * does not depend on what the gates mean. The package's cells and those of `defineCell` both use it, so their WGSL
+ * holds their arithmetic only. No other WGSL is made from strings.
  */
 import type { Cell } from "../cells/cell.ts";
 import { memoryNumbers } from "../cells/memory.ts";
@@ -11,11 +11,11 @@ const letters = ["x", "y", "z", "w"];
 
 /**
  * - `Gates`: a unit's gates by name, for the cell's arithmetic.
- * - `PackedGates`: the same as they lie in buffers, so that one load fetches them; three numbers are no vector there, which
- *   would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
- * - `HalfGates`: two to a word.
- * - `Memory`: what a unit keeps besides h: one number, or several by name. `loadMemory` and, in a forward pass,
- *   `storeMemory` find them in c, a plane of [B, H] for each.
+ * - `PackedGates`: the same in the layout of buffers, so that one load fetches them. Three gates are not a vector
+ *   there, because it would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
+ * - `HalfGates`: two gates to a word.
+ * - `Memory`: the states of a unit besides h: one number, or several by name. `loadMemory` and, in a forward pass,
+ *   `storeMemory` find them in c, which has a plane of [B, H] for each.
  */
 function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit, recurrence } = cell;
@@ -50,12 +50,12 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
       ...memoryAccess(cell, pass),
       `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
       `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
-      // Gate by gate, so that the sums of a dot product do not wait for each other; `totalOf` adds them up in the end.
+      // One sum per gate, so that the sums do not wait for each other; `totalOf` adds them up in the end.
       `fn multiplyGates(d: PackedGates, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list((i) => `fma(d${part(i)}, w${part(i)}, sum${part(i)})`)}); }`,
       `fn totalOf(sums: PackedGates) -> f32 { return ${list((i) => `sums${part(i)}`, " + ")}; }`,
     ].join("\n");
   }
-  // The same for the gates of one product.
+  // The same for the gates of one phase.
   const within = (phase: number, of: (i: number) => string, other: (i: number) => string): string =>
     list((i) => (gatePhases[i] === phase ? of(i) : other(i)));
   const ofPhase = (phase: number): number[] => names.map((_, i) => i).filter((i) => gatePhases[i] === phase);
@@ -64,7 +64,7 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
     ...lines,
     `fn multiplyAdd(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
     `fn dotGates(phase: u32, d: PackedGates, w: PackedGates, sum: f32) -> f32 { ${byPhase((phase) => dot(ofPhase(phase)))} }`,
-    // In the backward pass of a step threads read the gates of others while they write their own: only one product's.
+    // In the backward pass of a step, threads read others' gates while they write their own, so they read one phase's only.
     `fn gatesAt(phase: u32, at: u32) -> PackedGates { ${byPhase(
       (phase) =>
         `PackedGates(${within(
@@ -82,7 +82,7 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
 const memoryStruct = ({ states }: Cell): string =>
   states.length > 1 ? `struct Memory { ${states.map((name) => `${name}: f32`).join(", ")} }` : "alias Memory = f32;";
 
-/** How kernels with one recurrent product find a unit's memory. In a backward pass c may only be read. */
+/** Loads and stores a unit's memory in kernels with one recurrent product. A backward pass may only read c. */
 function memoryAccess({ states, usesC }: Cell, pass: "forward" | "backward"): string[] {
   const plane = (s: number): string => `c[at${s === 0 ? "" : ` + ${s}u * params.B * params.H`}]`;
   const several = states.length > 1;
@@ -92,7 +92,10 @@ function memoryAccess({ states, usesC }: Cell, pass: "forward" | "backward"): st
   return pass === "forward" ? [load, `fn storeMemory(at: u32, memory: Memory) { ${stored} }`] : [load];
 }
 
-/** A cell's WGSL that is in no file of the package, by the path that `Kernel.sources` has for it: its structs, and what a user wrote. */
+/**
+ * Returns a cell's WGSL that is in no file of the package, by its path in `Kernel.sources`: the structs, or what a user
+ * wrote.
+ */
 export function cellText({ cell, pass }: Pick<RecurrentParts, "cell" | "pass">, path: string): string | undefined {
   if (path === structsPath) return cellStructs(cell, pass);
   return path === `cells/${cell.shader}` ? cell.own?.wgsl : undefined;

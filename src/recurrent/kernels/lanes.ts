@@ -1,12 +1,13 @@
 /**
- * Where the parts of a recurrent layer's buffers lie. Letters: T steps, B batch rows, H units, G gates of the cell.
+ * Computes where the parts of a recurrent layer's buffers lie. Letters: T steps, B batch rows, H units, G gates of the
+ * cell.
  *
  * - A lane is one of the directions that a dispatch runs side by side: forwards, or from the last step to the first.
  *   Its share of every buffer starts at a multiple of 64 elements.
- * - A segment is the part of a sequence that a dispatch, or a run of dispatches, computes: `steps` steps behind the
- *   `first` ones, in the order of computation. Gates are kept by segment, states whole.
- * - States lie in slots: h is [T+1, B, H], behind `hBase` elements in a lane that goes forwards; slot t holds the state
- *   before step t (in reverse: after it), slot t+1 the one after it (before it).
+ * - A segment is the part of a sequence that a dispatch, or a run of dispatches, computes: the `steps` steps after the
+ *   `first` ones, in the order of computation. Gates are stored by segment, states for the whole sequence.
+ * - States lie in slots: h is [T+1, B, H], behind `hBase` elements in a lane that goes forwards. Slot t holds the state
+ *   before step t (in reverse: after it), slot t+1 the state after it (before it).
  *
  * shaders/lib/lane.wgsl has the same arithmetic.
  */
@@ -26,7 +27,7 @@ export const segmentParams = {
 /** `reverse` has a bit for each lane. */
 export type Segment = Params<typeof segmentParams>;
 
-/** Where the numbers of one step start in each buffer; row · H + unit is to be added. */
+/** Where the numbers of one step start in each buffer; add row · H + unit. */
 export interface Step {
   readonly t: number;
   /** In units of G numbers, as in the shaders. */
@@ -38,7 +39,10 @@ export interface Step {
   readonly dy: number;
 }
 
-/** Of a row that has all steps up to its end, `lengths` holds their number; of one that may lack any, this bit and where its bits begin. */
+/**
+ * `lengths` holds the number of steps of a row without gaps. For a row with gaps it holds this bit and where the row's
+ * bits begin.
+ */
 const hasBits = 2 ** 31;
 
 /** Whether a row has step t. */
@@ -48,10 +52,10 @@ export function hasStep(lengths: NumericArray, row: number, t: number): boolean 
   return ((lengths[steps - hasBits + (t >>> 5)] >>> (t & 31)) & 1) === 1;
 }
 
-/** Numbers of `lengths` for rows that may lack any of T steps. */
+/** Numbers of `lengths` if rows may have gaps. */
 export const stepBits = (T: number, B: number): number => B * (1 + Math.ceil(T / 32));
 
-/** `lengths` of such rows. @param mask [T, B], 0 for a step that the row lacks */
+/** Makes `lengths` for rows that may have gaps. @param mask [T, B], 0 for a step that the row lacks */
 export function lengthsOfMask({ shape: [T, B], data }: Tensor): Uint32Array {
   const words = new Uint32Array(stepBits(T, B));
   const each = Math.ceil(T / 32);
@@ -66,7 +70,7 @@ export function lengthsOfMask({ shape: [T, B], data }: Tensor): Uint32Array {
 export const laneStart = (lane: number, size: number): number => lane * align(size);
 export const isReversed = (reverse: number, lane: number): boolean => ((reverse >>> lane) & 1) === 1;
 
-/** Starts of a lane's slots, and their sizes for all lanes: h needs `laneStart(lanes, hSize)` numbers. */
+/** The size and the start of a lane's slots. h of all lanes needs `laneStart(lanes, hSize)` numbers. */
 export const hSize = ({ T, B, H, hBase }: Pick<Segment, "T" | "B" | "H" | "hBase">): number => hBase + (T + 1) * B * H;
 export const hStart = (lane: number, segment: Pick<Segment, "T" | "B" | "H" | "hBase" | "reverse">): number =>
   laneStart(lane, hSize(segment)) + (isReversed(segment.reverse, lane) ? 0 : segment.hBase);

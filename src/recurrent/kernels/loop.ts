@@ -1,8 +1,8 @@
 /**
- * The whole time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units:
- * a workgroup owns four rows of the batch (or one; of a two-phase cell always four) in one lane, a thread one unit. The
- * twins run the twins of one step for each step, which is what these kernels must equal. Letters, lanes and bindings are
- * those of `step.ts`.
+ * Runs the time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units. A
+ * workgroup owns four rows of the batch in one lane (one row if the batch has one, but always four for a two-phase
+ * cell); a thread owns one unit. The twins run the twin of one step for each step; the kernels must give the same
+ * results. Letters, lanes and bindings are those of `step.ts`.
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
@@ -14,7 +14,7 @@ import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } fr
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
 export const mostLoopUnits = 256;
 
-/** Rows of the batch per workgroup: four share each weight that is loaded, a batch of one has nothing to share. */
+/** Rows of the batch per workgroup. Four rows share each loaded weight; a batch of one has nothing to share. */
 const rowsFor = (batch: number): 1 | 4 => (batch === 1 ? 1 : 4);
 const groupsOf =
   (rows: number) =>
@@ -23,7 +23,7 @@ const groupsOf =
 /** Threads of a workgroup: one per unit, in whole subgroups. */
 const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
 
-/** The steps of BPTT in the order they are computed; with `tail` what reaches the segment before comes last. */
+/** The steps of BPTT in the order of computation. `tail` adds the gradient for the segment before, at the end. */
 export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 1 }[] {
   const back = Array.from({ length: steps }, (_, n) => ({ i: steps - 1 - n, tail: 0 as const }));
   return tail ? [...back, { i: 0, tail: 1 }] : back;
@@ -46,7 +46,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
 export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
   defineKernel({ ...variant(cell, "forward", units, batch, form), bindings: withWeights(forwardBindings, form), params: segmentParams });
 
-/** With `tail` 1 the loop ends with the product that leaves in `carry` what reaches the segment before. */
+/** With `tail` 1, the loop ends with the product that leaves the gradient for the segment before in `carry`. */
 export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
   defineKernel({
     ...variant(cell, "backward", units, batch, form),
@@ -63,7 +63,7 @@ const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number
   workgroups: groupsOf(4),
 });
 
-/** The same for cells whose candidate needs a product of its own; the twins run those of `two-phase.ts`. */
+/** The loop for cells whose candidate needs its own product; the twins run those of `two-phase.ts`. */
 export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) =>
   defineKernel({
     ...twoPhaseVariant(cell, "forward", units, form),

@@ -1,4 +1,4 @@
-/** The twins of loop.ts: those of one step, for each step. */
+/** The twins of loop.ts run the twin of one step for each step. */
 import type { Segment } from "./lanes.ts";
 import { stepsBack, type loopBackward, type loopForward, type loopTwoPhaseBackward, type loopTwoPhaseForward } from "./loop.ts";
 import { stepBackwardTwin, stepForwardTwin } from "./step.twin.ts";

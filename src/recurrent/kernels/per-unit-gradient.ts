@@ -2,8 +2,8 @@ import type { Cell } from "../cells/cell.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
 
 /**
- * dOwn (+)= Σ_rows dGates⊙c, of the parameters that a cell has by unit: gates with a bit in `before` see c_{t-1}, those
- * with one in `after` c_t, the others nothing.
+ * dOwn (+)= Σ_rows dGates⊙c, the gradient of the units' own parameters. Gates with a bit in `before` see c_{t-1}, gates
+ * with a bit in `after` see c_t, the others see nothing.
  */
 export const perUnitGradient = defineKernel({
   name: "per-unit-gradient",
@@ -16,7 +16,7 @@ export const perUnitGradient = defineKernel({
   workgroups: ({ H, G }) => [Math.ceil((H * G) / 16), 1, 1],
 });
 
-/** The params that follow from the cell. */
+/** Derives params from the cell. */
 export function gatesSeeing({ gateNames, perUnit }: Pick<Cell, "gateNames" | "perUnit">): { G: number; before: number; after: number } {
   const bits = (when: "before" | "after"): number =>
     gateNames.reduce((sum, gate, g) => sum | (perUnit?.sees[gate] === when ? 1 << g : 0), 0);

@@ -1,9 +1,9 @@
 import { defineKernel, elementGroups } from "../../kernels/kernel.ts";
 
 /**
- * What a recurrent layer needs copied before its first step. Its recurrent weights, [unit, gate] rows on the unit they
- * come from, are packed for both passes (`forwardBindings` and `backwardBindings` in step.ts say how). If
- * the input is gathered, gathered_n = table[ids_{firstId+n}] for `rows` rows; else `rows` is 0.
+ * Packs the recurrent weights for both passes before the first step. A row [unit, gate] of `weight` has the weights
+ * from the units that it reads; `forwardBindings` and `backwardBindings` in step.ts give the packed order. If the input
+ * is gathered, gathered_n = table[ids_{firstId+n}] for `rows` rows; else `rows` is 0.
  */
 export const prepareLayer = defineKernel({
   name: "prepare-layer",

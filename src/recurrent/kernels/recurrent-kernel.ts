@@ -1,39 +1,39 @@
-/** What the kernels of recurrent layers have in common, whatever the strategy: their parts, and where packed weights lie. */
+/** The parts that recurrent kernels of all strategies have, and the places of packed weights. */
 import type { Cell } from "../cells/cell.ts";
 import { functionConstants } from "../cells/gate-functions.ts";
 import type { Binding } from "../../kernels/kernel.ts";
 import { laneStart } from "./lanes.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
 
-/** What a recurrent kernel may differ in, besides strategy and cell. */
+/** The variants of a recurrent kernel, besides strategy and cell. */
 export interface KernelForm {
   /** The lanes are layers. */
   readonly stacked?: boolean;
-  /** The weights are pairs of halves, a unit's gates in whole words; see `half-storage.ts`. */
+  /** The weights are halves, two to a word; each unit's gates fill whole words. See `half-storage.ts`. */
   readonly half?: boolean;
-  /** Groups of units that read the states of their own group only (default 1): blocks on the diagonal of U. */
+  /** The number of groups of units that read only their own group's states (default 1): U has blocks on the diagonal. */
   readonly heads?: number;
-  /** Weights are read eight at a time, so that a thread waits for memory less often: for GPUs, and without heads. */
+  /** Weights are read eight at a time, so that a thread waits for memory less often. Only for GPUs and without heads. */
   readonly eights?: boolean;
-  /** Rows may lack any steps, not only those behind their end; see `hasStep`. */
+  /** Rows may also lack steps before their end; see `hasStep`. */
   readonly gaps?: boolean;
 }
 
 export type Phase = 0 | 1;
 
-/** What a recurrent kernel was made of: for its twin, for WebAssembly, and for the cases that it is tried on. */
+/** The parts of a recurrent kernel, which select its twin, its WebAssembly and its test cases. */
 export interface RecurrentParts {
   readonly cell: Cell;
   readonly strategy: "step" | "loop" | "scan" | "regularized";
   readonly pass: "forward" | "backward";
   readonly form: KernelForm;
-  /** Which half of a step a kernel computes, if it does not do both. */
+  /** The half of a step that the kernel computes, if it does not compute both. */
   readonly phase?: Phase;
-  /** Of a regularized kernel only. */
+  /** Only in a regularized kernel. */
   readonly regularized?: RegularizedForm;
 }
 
-/** The ends of kernel names. */
+/** The end of a kernel's name. */
 export const formName = ({ stacked, heads = 1, half, gaps, eights }: KernelForm): string =>
   `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}${eights ? ":eights" : ""}`;
 
@@ -56,16 +56,16 @@ export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weig
 /** The path by which `Kernel.sources` names the cell's structs, which are made from its data (`cell-structs.ts`). */
 export const structsPath = "cell-structs";
 
-/** Rows of weights that the cell has by unit. */
+/** Rows of weights for the units' own parameters. */
 export const perUnitRows = ({ perUnit }: Pick<Cell, "perUnit">): 0 | 1 => (perUnit ? 1 : 0);
 
 type Read = Pick<Cell, "perUnit" | "recurrence">;
 
-/** How many units' states a unit's recurrent sums read: those of its head, of which `firstRead` is the first. */
+/** The number of units whose states a unit reads, those of its head; `firstRead` is the first of them. */
 export const fanIn = ({ recurrence }: Read, H: number, { heads = 1 }: KernelForm): number => (recurrence === "none" ? 0 : H / heads);
 export const firstRead = (unit: number, read: number): number => (read === 0 ? 0 : unit - (unit % read));
 
-/** Rows of a packed matrix, each of H·G numbers; stacked, those of W are among them. */
+/** Rows of a packed matrix, each of H·G numbers. A stack packs W in the same way, which has H rows. */
 export const matrixRows = (cell: Read, H: number, form: KernelForm): number => (form.stacked ? H : fanIn(cell, H, form));
 
 /** Where a matrix of packed weights begins, in units of G. */

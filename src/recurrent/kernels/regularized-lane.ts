@@ -1,4 +1,4 @@
-/** What the twins of the regularized kernels ask of a lane: where its numbers lie, who is alive, means, masks. */
+/** One lane, as the twins of the regularized kernels see it: places of numbers, rows that have a step, means, masks. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { CellArithmetic, Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/all-cells.ts";
@@ -7,7 +7,7 @@ import { philox, uniformOf } from "../../kernels/philox.ts";
 import { hasStep, laneStart, type Step } from "./lanes.ts";
 import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
 
-/** The steps of a kernel in one lane: what both twins need of cell, form and params. */
+/** The steps of a kernel in one lane, with the facts about cell, form and params that both twins need. */
 export class LaneSteps {
   readonly G: number;
   readonly arithmetic: CellArithmetic;
@@ -31,7 +31,7 @@ export class LaneSteps {
     this.matrix = laneStart(lane, (H + this.extra) * H) * this.G;
   }
 
-  /** Units of each row, or rows of each unit: what is normalised together. */
+  /** The elements that are normalised together: the units of each row, or the rows of each unit. */
   groups(): number[][] {
     const { B, H } = this.p;
     const batch = this.form.normalization === "batch";
@@ -44,7 +44,7 @@ export class LaneSteps {
     return hasStep(this.arrays.lengths, Math.floor(at / this.p.H), step.t);
   }
 
-  /** Weight number `g` from `from` to `to`, both units; rows H and above are those behind U. */
+  /** Weight `g` from unit `from` to unit `to`; rows from H on are those behind U. */
   weight(from: number, to: number, g: number): number {
     return this.arrays.weights[this.matrix + (from * this.p.H + to) * this.G + g];
   }
@@ -67,7 +67,7 @@ export class LaneSteps {
     return Array.from({ length: this.G }, (_, g) => value(g));
   }
 
-  /** First number of a step's share of a side, in `recurrent`. */
+  /** Where a side of a step begins in `recurrent`. */
   side(which: "x" | "r", step: Step): number {
     const local = step.gates - laneStart(this.lane, this.p.steps * this.p.B * this.p.H);
     return this.lane * this.layout.size + (which === "r" ? this.layout.r : 0) + local * this.G;
@@ -79,7 +79,7 @@ export class LaneSteps {
     return this.lane * this.layout.size + this.layout.statistics + (local * this.layout.groups + group) * 12;
   }
 
-  /** Means over the members of a group: by gate over the batch, else over the gates that belong together. */
+  /** Means over the members of a group: of each gate if over the batch, else over the gates that belong together. */
   mean(members: readonly number[], value: (at: number, g: number) => number): number[] {
     const total = this.gatesOf((g) => members.reduce((sum, at) => sum + value(at, g), 0));
     const n = Math.max(members.length, 1);
@@ -97,7 +97,7 @@ export class LaneSteps {
     return this.gatesOf((g) => together[0][g] * means[0] + together[1][g] * means[1]);
   }
 
-  /** What remains of h and c of before the step. */
+  /** The shares of the previous h and c that remain. */
   remains(step: Step, at: number): { h: number; c: number } {
     const { zoneH, zoneC, draws, B, H, stream } = this.p;
     if (!this.form.zones || !draws) return { h: zoneH, c: zoneC };

@@ -1,4 +1,4 @@
-/** Forms of the regularized kernels (regularized.ts), and where numbers lie in their buffers. */
+/** The forms of the regularized kernels (regularized.ts), and the layout of their buffers. */
 import type { Cell } from "../cells/cell.ts";
 import { align, type Params } from "../../kernels/kernel.ts";
 import { segmentParams, type Segment } from "./lanes.ts";
@@ -9,17 +9,17 @@ export type Normalization = "none" | "layer" | "batch";
 /** Values of the shaders' `normalizes`. */
 export const normalizes: Readonly<Record<Normalization, number>> = { none: 0, layer: 1, batch: 2 };
 
-/** What makes another pipeline. */
+/** Options that need another pipeline. */
 export interface RegularizedForm {
   readonly normalization: Normalization;
   readonly zones: boolean;
   readonly drops: boolean;
   readonly fused: boolean;
-  /** As of a `KernelForm`. */
+  /** As in a `KernelForm`. */
   readonly gaps?: boolean;
 }
 
-/** Values of `statistics`: of the batch; of the batch, and kept; as they were kept. */
+/** Values of `statistics`: take the batch's; take the batch's and add them to the running ones; take the running ones. */
 export const statisticsModes = { batch: 0, kept: 1, running: 2 } as const;
 
 export const regularizedParams = {
@@ -43,11 +43,11 @@ export const normalized = ({ normalization }: Pick<RegularizedForm, "normalizati
 export const normalizesMemory = (cell: Cell, form: Pick<RegularizedForm, "normalization">): boolean =>
   normalized(form) && cell.hasReadOut === true;
 
-/** Rows of weights behind U: b_hh, what the cell has by unit, what normalising needs. */
+/** Rows of weights behind U: b_hh, the units' own parameters, the gains and biases of normalisation. */
 export const extraRows = (cell: Cell, form: Pick<RegularizedForm, "normalization">): number =>
   1 + perUnitRows(cell) + (normalized(form) ? 4 : 0);
 
-/** Where a lane's sides and statistics lie in `recurrent`, in numbers; `size` is that of a lane. */
+/** The places of a lane's sides and statistics in `recurrent`, in numbers; `size` is that of a lane. */
 export function regularizedLayout(
   { B, H, steps }: Pick<Segment, "B" | "H" | "steps">,
   G: number,
@@ -60,9 +60,9 @@ export function regularizedLayout(
 }
 
 /**
- * Parts of a lane's carry, in units of `align(B·H)` numbers: dh and dc side by side [B, H, 2]; what the product gives
- * to h_{t-1} [B, H]; sums [B, H, G] for γ_x, b_ih, γ_h, b_hh; the recurrent side's gradient before its norm; sums for γ_c
- * and β_c [B, H].
+ * Parts of a lane's carry, in units of `align(B·H)` numbers: dh and dc side by side [B, H, 2]; the product's gradient
+ * for h_{t-1} [B, H]; sums [B, H, G] for γ_x, b_ih, γ_h, b_hh; the recurrent side's gradient before its norm; sums for
+ * γ_c and β_c [B, H].
  */
 export const carryParts = (G: number, form: Pick<RegularizedForm, "normalization">) => ({
   product: 2,
@@ -76,7 +76,7 @@ export const carryParts = (G: number, form: Pick<RegularizedForm, "normalization
   count: normalized(form) ? 5 + 5 * G : 3,
 });
 
-/** Bits of the gates in each group that layer normalisation takes together. */
+/** Bits of the gates in each group that layer normalisation normalises together. */
 export function gateBits(cell: Cell): [number, number] {
   const { gateNames, parameterGates = gateNames, normalizedTogether = [parameterGates] } = cell;
   const bits = (group: readonly string[] = []): number => group.reduce((sum, gate) => sum | (1 << gateNames.indexOf(gate)), 0);

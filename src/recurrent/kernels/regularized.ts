@@ -1,17 +1,19 @@
 /**
- * Steps of a recurrent layer with what stands between product and cell or acts on the states: normalisation of both
- * sides of the gates and of the memory, zoneout, dropout of h_{t-1}. For any cell with one product:
+ * Computes steps of a recurrent layer with normalisation (of both sides of the gates and of the memory), zoneout, or
+ * dropout of h_{t-1}. For any cell with one product:
  *
  *   a_t = γ_x⊙N(W·x_t) + b_ih   and   γ_h⊙N(U·(z⊙h_{t-1})) + b_hh   are the cell's two sides;
  *   of an LSTM h̃_t = o⊙tanh(γ_c⊙N(c̃_t) + β_c);   h_t = d⊙h_{t-1} + (1 - d)⊙h̃_t, and so c_t
  *
- * with N(v) = (v - mean) / √(variance + ε) over the units of a row (layer normalisation, Ba et al. 2016; gates together
- * as `Cell.normalizedTogether` has it) or over the rows of the batch, step by step (batch normalisation, Cooijmans et
- * al. 2017); d drawn anew for each number (zoneout, Krueger et al. 2017), z once for all steps (Gal & Ghahramani 2016).
+ * N(v) = (v - mean) / √(variance + ε) acts over the units of a row (layer normalisation, Ba et al. 2016; gates are
+ * grouped by `Cell.normalizedTogether`), or over the rows of the batch, step by step (batch normalisation, Cooijmans et
+ * al. 2017). d is drawn anew for each number (zoneout, Krueger et al. 2017), z once for all steps (Gal & Ghahramani
+ * 2016).
  *
- * A kernel does `count` steps from step `i` of the segment on. Fused, it makes U·h_{t-1} itself, so that one dispatch
- * does all steps; else `count` is 1 and a product stands before it (behind it in the backward pass). A workgroup owns a
- * row, over the batch a unit; sums over the batch can therefore not be fused. Letters as in lanes.ts.
+ * A kernel computes `count` steps from step `i` of the segment on. A fused kernel computes U·h_{t-1} itself, so that
+ * one dispatch does all steps. Otherwise `count` is 1, and a product runs before the kernel (behind it in the backward
+ * pass). A workgroup owns a row, or a unit if it sums over the batch; such sums can therefore not be fused. Letters as
+ * in lanes.ts.
  */
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
@@ -129,6 +131,6 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
 export const regularizedForward = (cell: Cell, units: number, form: RegularizedForm) =>
   defineKernel({ ...variant(cell, units, "forward", form), bindings: regularizedForwardBindings });
 
-/** BPTT of these steps; with `tail` 1 what the first step's product gives to the state before the segment comes last. */
+/** BPTT of these steps. With `tail` 1, it ends with the first step's gradient for the state before the segment. */
 export const regularizedBackward = (cell: Cell, units: number, form: RegularizedForm) =>
   defineKernel({ ...variant(cell, units, "backward", form), bindings: regularizedBackwardBindings });

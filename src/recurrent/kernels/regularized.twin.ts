@@ -94,8 +94,8 @@ function forwardGroup(lane: LaneSteps, arrays: ForwardArrays, of: Group): void {
 }
 
 /**
- * Mean and 1 / √(variance + ε) of `width` kinds of values over the members of a group, or as they were kept in rows
- * `first` and `first + width` of the running statistics.
+ * Mean and 1 / √(variance + ε) of `width` kinds of values: over the members of a group, or from rows `first` and `first
+ * + width` of the running statistics.
  */
 function statisticsOf(
   lane: LaneSteps,
@@ -108,7 +108,7 @@ function statisticsOf(
 ) {
   const { p, cell } = lane;
   const n = members.length;
-  // The memory is one number a unit, whatever the gates: over all of them by itself.
+  // The memory is one number per unit, so gates do not group its mean.
   const meanOf = (of: (at: number, g: number) => number): number[] =>
     width === lane.G ? lane.mean(members, of) : [members.reduce((sum, at) => sum + of(at, 0), 0) / Math.max(n, 1)];
   let mean = meanOf(value);
@@ -158,7 +158,7 @@ function backwardProduct(lane: LaneSteps, { carry, recurrent }: BackwardArrays, 
   }
 }
 
-/** ∂L/∂h and ∂L/∂c of what the cell made, what passes by it, and where in the carry this lies. */
+/** ∂L/∂h and ∂L/∂c of the cell's results, the gradients that bypass the cell, and their places in the carry. */
 function reaching(lane: LaneSteps, { carry, dy }: BackwardArrays, step: Step, at: number, alive: boolean) {
   const [pair, product] = [partOf(lane, 0) + 2 * at, partOf(lane, 2) + at];
   const dh = carry[pair] + carry[product] * lane.dropFactor(at);

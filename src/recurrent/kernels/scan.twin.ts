@@ -1,4 +1,4 @@
-/** The twins of scan.ts: the steps one after the other, with nothing on the recurrent side. */
+/** The twins of scan.ts run the steps one after the other, with zeros on the recurrent side. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { inPieces, recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
 import { laneStart, stepAt, type Segment } from "./lanes.ts";
@@ -14,7 +14,7 @@ const stepsOf = (segment: Segment) =>
     Array.from({ length: segment.lanes }, (_, lane) => ({ lane, step: stepAt(segment, lane, i) })),
   ).flat();
 
-/** There is no c: what `carry` holds for one becomes 0, of rows that have no step too. */
+/** Sets dc in `carry` to 0, because there is no c; also for rows without a step. */
 function clearMemory(carry: NumericArray, { lanes, B, H }: Segment): void {
   for (let lane = 0; lane < lanes; lane++) for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * 2 + 1] = 0;
 }

@@ -2,9 +2,10 @@
  * One time step of a recurrent layer in one dispatch, forward and backward, for any single-phase cell. Lanes, segments
  * and letters as in lanes.ts; `i` counts the steps of the segment in the order of computation.
  *
- * Stacked (the wavefront), the lanes are not directions but layers of H inputs, all forwards: dispatch i computes step
- * i - l of layer l, for T+L-1 dispatches in all, forward with i ascending and backward with i descending. A layer above
- * the first takes its input from the one below, by W behind the lanes' own weights, and gives its gradient back so.
+ * In a stack (the wavefront), the lanes are layers, all forwards. Dispatch i computes step i - l of layer l, which
+ * makes T+L-1 dispatches; i ascends in the forward pass and descends in the backward pass. A layer above the first has
+ * H inputs and reads them from the layer below. Its W lies behind the lanes' own weights, and its gradient goes back
+ * through W.
  */
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
@@ -96,9 +97,9 @@ export const stepForward = (cell: Cell, form: KernelForm = {}) =>
   defineKernel({ ...variant(cell, "forward", form), bindings: withWeights(forwardBindings, form), params: { ...segmentParams, i: "u32" } });
 
 /**
- * BPTT of one step; the gradients of the step computed after it reach it by way of U, but for those of the next
- * segment, which `carry` holds. With `tail` 1 (and `i` 0) there is no step: only the product of the segment's first
- * step is added, which leaves in `carry` what reaches the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
+ * BPTT of one step. The gradient of the step computed after it arrives through U; that of the next segment is in
+ * `carry`. With `tail` 1 (and `i` 0) there is no step. Only the product of the segment's first step is added, which
+ * leaves in `carry` the gradient for the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
  */
 export const stepBackward = (cell: Cell, form: KernelForm = {}) =>
   defineKernel({

@@ -1,4 +1,4 @@
-/** The twins of step.ts, and the parts of them that WebAssembly uses for cells that it does not know. */
+/** The twins of step.ts, and the parts of them that WebAssembly uses for cells of which it has no version. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/all-cells.ts";
@@ -25,13 +25,13 @@ function gatesAt(numbers: NumericArray, at: number, G: number): Gates {
   return gates;
 }
 
-/** A unit's own parameters, which are weights from number `first` on; zeros if the cell has none. */
+/** Reads a unit's own parameters, which begin at `first`, in units of G; zeros if the cell has none. */
 function perUnitOf({ perUnit, gateNames: { length: G } }: Cell, weights: NumericArray, first: number): (unit: number) => Gates {
   const none = new Array<number>(G).fill(0);
   return (unit) => (perUnit ? gatesAt(weights, first + unit, G) : none);
 }
 
-/** A packed matrix: where it begins, in units of G, and how many units each unit reads; rows of the bias follow at `biasRow`. */
+/** A packed matrix. It begins at `first`, in units of G. Each unit reads `read` units. The bias is in row `biasRow`. */
 interface Matrix {
   readonly weights: NumericArray;
   readonly first: number;
@@ -62,8 +62,8 @@ function project(
 }
 
 /**
- * What the units of a lane make of their pre-activations, [B, H, G] on the recurrent side and on the input's, which may
- * be where the gates go. Weights are as numbers.
+ * Computes the units of a lane from their pre-activations, [B, H, G] on the recurrent side and on the input side.
+ * `input` may lie where the gates go. Weights are numbers, not halves.
  */
 export function forwardUnits(
   cell: Cell,
@@ -144,7 +144,10 @@ function projectBack(
   }
 }
 
-/** BPTT through the units of a lane: `product` [B, H] reaches h by way of weights, `dy` [B, H] from the output, if there is one. */
+/**
+ * BPTT through the units of a lane. `product` [B, H] is the gradient of h that comes through weights; `dy` [B, H] is
+ * that of the output, if there is one.
+ */
 export function backwardUnits(
   cell: Cell,
   { gates, weights, h, c, carry, dRecurrent, lengths }: Omit<Arrays<typeof backwardBindings>, "dy">,
@@ -189,7 +192,7 @@ export function backwardUnits(
   }
 }
 
-/** What reaches the segment before the first step: `product` [B, H] added to a lane's carry. */
+/** Adds `product` [B, H] to a lane's carry, for the segment before. */
 export function addToCarry(cell: Cell, carry: NumericArray, { B, H }: Segment, lane: number, product: NumericArray): void {
   for (let at = 0; at < B * H; at++) carry[(laneStart(lane, B * H) + at) * carryNumbers(cell)] += product[at];
 }

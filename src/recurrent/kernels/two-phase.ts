@@ -1,8 +1,8 @@
 /**
- * One time step of a recurrent layer in two dispatches, for cells whose candidate needs a product of its own (see
- * `TwoPhaseArithmetic` in `cells/arithmetic.ts`). Letters, slots, lengths and carry are those of `step.ts`; `c` holds the
- * candidate's operand of step t in `currentSlot`, which is also what the gradient of its weights needs:
- * ∂L/∂U_n = Σ_t operand_t ⊗ dn_t, where the other gates have Σ_t h_{t-1} ⊗ dgate_t.
+ * One time step of a recurrent layer in two dispatches, for cells whose candidate needs its own product (see
+ * `TwoPhaseArithmetic` in `cells/arithmetic.ts`). Letters, slots, lengths and carry are those of `step.ts`. `c` holds
+ * the candidate's operand of step t at `cCurrent`. The gradient of its weights needs it too: ∂L/∂U_n = Σ_t operand_t ⊗
+ * dn_t, while the other gates have Σ_t h_{t-1} ⊗ dgate_t.
  */
 import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";

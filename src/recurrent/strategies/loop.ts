@@ -37,7 +37,7 @@ export const loop: Strategy = {
   ],
   isBroken: ({ phases, regularized }, avoided) => (regularized === "none" ? avoided.loop(phases) : avoided.fused),
   cost(layer, profile) {
-    // The kernels of regularized layers do not share a weight among four rows: as many workgroups as four times the rows.
+    // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
     const { B, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
   },

@@ -1,4 +1,4 @@
-/** The recurrence of a cell as it is, with nothing between its products and its gates. */
+/** The recurrence of a plain cell: nothing acts between its products and its gates. */
 import { subview, type View } from "../../recording/recording.ts";
 import type { RecurrentWeights } from "../input.ts";
 import { carryNumbers } from "../cells/memory.ts";
@@ -6,10 +6,10 @@ import { laneStart } from "../kernels/lanes.ts";
 import { matrixRows, perUnitRows } from "../kernels/recurrent-kernel.ts";
 import { laneBuffer, type Cotangents, type Recurrence, type RowPart, type SegmentBuffers, type Site } from "./strategy.ts";
 
-/** How a strategy dispatches the kernels of a cell, of one or of two phases. */
+/** Dispatches the kernels of a cell with one or two phases. */
 export interface PlainDispatches {
   forward(site: Site, buffers: SegmentBuffers, weights: View): void;
-  /** With `tail` the product follows that takes the gradient on from the segment's first step, into `carry`. */
+  /** `tail` adds the product that takes the gradient of the segment's first step into `carry`. */
   backward(site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean): void;
 }
 
@@ -30,7 +30,7 @@ export class PlainRecurrence implements Recurrence {
     const width = carryNumbers(cell);
     this.carry = { shape: [B, H, width], width };
     const rows = matrixRows(cell, H, form) + perUnitRows(cell);
-    // A buffer that is bound holds a number at least.
+    // A bound buffer must hold at least one number.
     this.weightRows = { forward: rows + 1, backward: Math.max(rows, 1) };
   }
 

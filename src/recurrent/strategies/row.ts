@@ -1,4 +1,7 @@
-/** The recurrence of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`): a workgroup owns a row. */
+/**
+ * The recurrence of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`). A workgroup
+ * owns a row.
+ */
 import { RnnError } from "../../errors.ts";
 import type { Cell } from "../cells/cell.ts";
 import { columnSum } from "../../kernels/column-sum.ts";
@@ -25,17 +28,17 @@ import type { Cotangents, Recurrence, RowPart, SegmentBuffers, Site, SiteLane } 
 export interface Regularization {
   readonly normalization: Normalization;
   readonly epsilon: number;
-  /** Probability that h, or c, of a unit stays what it was; 0 for never. */
+  /** Probability that h or c of a unit keeps its value; 0 for never. */
   readonly zoneout: { readonly h: number; readonly c: number };
-  /** Probability that an element of h_{t-1} is dropped in the product, at all steps; 0 in inference. */
+  /** Probability that an element of h_{t-1} is dropped in the products of all steps; 0 in inference. */
   readonly recurrentDropout: number;
-  /** Training: masks are drawn, and statistics are the batch's. */
+  /** In training, masks are drawn and statistics come from the batch. */
   readonly training: boolean;
   /** [4] u32: seed and step. */
   readonly random: View;
-  /** The first of two streams a lane. */
+  /** The first random stream; each lane has two. */
   readonly stream: number;
-  /** Of one lane, for batch normalisation: [keptSteps, rows·H], and the weight of a new batch in them. */
+  /** Running statistics of one lane, for batch normalisation: [keptSteps, rows·H]. `momentum` is the weight of a new batch. */
   readonly running?: { readonly view: View; readonly momentum: number };
 }
 
@@ -52,7 +55,7 @@ export class RowRecurrence implements Recurrence {
   private readonly whole: Segment;
   private readonly lanes: readonly SiteLane[];
 
-  /** @param fused whether the kernel makes U·h_{t-1} itself, so that one dispatch does all steps */
+  /** @param fused whether the kernel computes U·h_{t-1} itself; one dispatch then does all steps */
   constructor(
     { tape, label, cell, whole, lanes, form: { gaps } }: Site,
     private readonly of: Regularization,
@@ -99,7 +102,7 @@ export class RowRecurrence implements Recurrence {
     ];
   }
 
-  /** Drops elements of the initial states; the kernels do so with all states that follow. */
+  /** Drops elements of the initial states. The kernels do so with all later states. */
   begin(h: View): void {
     if (!this.form.drops) return;
     const { B, H, T } = this.whole;
@@ -143,7 +146,7 @@ export class RowRecurrence implements Recurrence {
     };
   }
 
-  /** Where a lane's step lies in `recurrent`, in numbers. */
+  /** The place of a lane's step in `recurrent`, in numbers. */
   private sideAt(segment: Segment, lane: number, i: number): number {
     const { size, r } = regularizedLayout(segment, this.G, this.form);
     return lane * size + r + (stepAt(segment, lane, i).gates - laneStart(lane, segment.steps * segment.B * segment.H)) * this.G;

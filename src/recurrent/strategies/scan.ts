@@ -1,4 +1,4 @@
-/** All time steps side by side, in one dispatch, for cells that a scan can take. */
+/** Computes all time steps side by side in one dispatch, for cells with a linear recurrence. */
 import { scanBackward, scanForward } from "../kernels/scan.ts";
 import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
 import type { Strategy } from "./strategy.ts";
@@ -13,7 +13,7 @@ const dispatches: PlainDispatches = {
   },
 };
 
-/** It has no cost to compare, since profiles do not measure it: it is taken wherever it can be, for its few dispatches. */
+/** Profiles do not measure it, so it has no cost. It is chosen wherever it can run, because it needs few dispatches. */
 export const scan: Strategy = {
   name: "scan",
   refusals: [

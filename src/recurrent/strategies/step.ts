@@ -1,4 +1,4 @@
-/** A dispatch, or two, for each time step; stacked layers may share them. */
+/** Computes each time step in one dispatch, or in two; stacked layers may share them. */
 import { phasesOf } from "../cells/cell.ts";
 import { laneStart, type Segment } from "../kernels/lanes.ts";
 import { stepsBack } from "../kernels/loop.ts";
@@ -10,7 +10,7 @@ import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
 import { regularized } from "./regularized.ts";
 import type { Strategy } from "./strategy.ts";
 
-/** Stacked layers begin one step after each other. */
+/** Each stacked layer begins one step after the layer below. */
 const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
 const dispatches: PlainDispatches = {
@@ -46,7 +46,7 @@ export const step: Strategy = {
   refusals: [],
   isBroken: () => false,
   cost(layer, profile) {
-    // A regularized step is two dispatches: the product, and what follows it.
+    // A regularized step has two dispatches: one for the product, one for the rest.
     const { phases, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
   },

@@ -1,6 +1,6 @@
 /**
- * A strategy computes the time steps of a recurrent layer: it chooses the kernels and the dispatches. It says which layers
- * it refuses, what a layer costs by it, and makes the `Recurrence` that the op of a layer (sequence.ts) records.
+ * A strategy computes the time steps of a recurrent layer: it chooses the kernels and the dispatches. It states the
+ * layers that it refuses and the cost of a layer, and makes the `Recurrence` that a layer's op (sequence.ts) records.
  */
 import type { DeviceProfile } from "../../kernels/device-profile.ts";
 import type { Avoided } from "../../kernels/self-test.ts";
@@ -21,7 +21,7 @@ import type { Regularization } from "./row.ts";
  */
 export type StrategyName = "scan" | "loop" | "step" | "wavefront";
 
-/** A recurrent layer, or a stack of them, as far as the choice of a strategy goes. */
+/** The facts about a recurrent layer, or a stack of them, that decide the strategy. */
 export interface LayerShape {
   /** T steps, B rows of the batch, H units, G gates. */
   readonly T: number;
@@ -44,12 +44,12 @@ export interface LayerShape {
   readonly training: boolean;
 }
 
-/** A reason for which a strategy cannot run a layer. */
+/** A reason why a strategy cannot run a layer. */
 export interface Refusal {
   /** The layers it refuses, for the documents. */
   readonly layers: string;
   applies(layer: Required<LayerShape>, target: Target): boolean;
-  /** The reason, to be read after the strategy's name. */
+  /** The reason, worded to follow the strategy's name. */
   because(layer: Required<LayerShape>): string;
 }
 
@@ -58,15 +58,12 @@ export interface Strategy {
   readonly refusals: readonly Refusal[];
   /** Whether the self-test has found one of its kernels for this layer wrong. */
   isBroken(layer: Required<LayerShape>, avoided: Avoided): boolean;
-  /**
-   * Milliseconds of all time steps, predicted from what was measured on the device. A strategy without it is taken wherever
-   * it can be.
-   */
+  /** Predicts the milliseconds of all time steps from the profile. A strategy without it is chosen wherever it can run. */
   cost?(layer: Required<LayerShape>, profile: DeviceProfile): number;
   make(site: Site): Recurrence;
 }
 
-/** Where a strategy is put to work: one op of a tape. */
+/** The op of a tape that a strategy works for. */
 export interface Site {
   readonly tape: Tape;
   readonly label: string;
@@ -75,7 +72,7 @@ export interface Site {
   readonly whole: Segment;
   readonly lanes: readonly SiteLane[];
   readonly form: KernelForm;
-  /** What acts between the products and the cell, or on the states. */
+  /** Normalisation, zoneout or recurrent dropout, if the layer has any. */
   readonly regularization?: Regularization;
 }
 
@@ -95,7 +92,7 @@ export interface SegmentBuffers {
   readonly lengths: View;
 }
 
-/** What the backward pass of a segment reads, and the carry that it reads and writes. */
+/** The buffers that the backward pass of a segment reads; it writes `carry` too. */
 export interface Cotangents {
   readonly weights: View;
   readonly dy: View;
@@ -110,32 +107,32 @@ export interface RowPart {
   readonly first: number;
 }
 
-/** The time steps of one op, as a strategy records them. */
+/** The time steps of one op; a strategy records them. */
 export interface Recurrence {
-  /** Rows of H·G numbers of the packed weights, those of U among them, by pass. */
+  /** Rows of the packed weights in each pass, with those of U; each row has H·G numbers. */
   readonly weightRows: { readonly forward: number; readonly backward: number };
-  /** What lies behind U and b_hh in those rows. */
+  /** The parameters in the rows behind U and b_hh. */
   rowParts(weights: RecurrentWeights, pass: "forward" | "backward"): RowPart[];
   /** Whether its kernels add b_ih and b_hh and make their gradients. */
   readonly ownsBiases: boolean;
-  /** A lane's share of `carry`, and its numbers a unit; dh and dc of each unit come first, side by side. */
+  /** A lane's share of `carry`, with `width` numbers per unit. dh and dc of each unit come first, side by side. */
   readonly carry: { readonly shape: Shape; readonly width: number };
-  /** To be called when the initial states are in their slots. */
+  /** Called when the initial states are in their slots. */
   begin?(h: View): void;
-  /** Records the steps of a segment. @returns what the backward pass needs besides gates and states */
+  /** Records the steps of a segment. @returns further numbers that the backward pass needs */
   forward(buffers: SegmentBuffers, weights: View, name: string, again: boolean): View | undefined;
   /**
-   * Records BPTT of a segment; with `tail` also the product that takes its gradient on into `carry`.
+   * Records BPTT of a segment. `tail` adds the product that takes its gradient into `carry`.
    * @returns per lane the gradient of U·(operand) [steps, B, H, G]
    */
   backward(buffers: SegmentBuffers, saved: View | undefined, cotangents: Cotangents, tail: boolean): (lane: number) => View;
-  /** What U is multiplied with, in the slots of h (default: h). */
+  /** The operand of U, in the slots of h (default: h). */
   readonly operand?: View | undefined;
-  /** To be called when all segments are done: gradients that were added up on the way. */
+  /** Called when all segments are done; records the gradients that were added up on the way. */
   finish?(tape: Tape, carry: View): void;
 }
 
-/** A buffer with a share for each lane of `size` units of `width` numbers; one lane's has its own shape. */
+/** A buffer with a share for each lane. A single lane's buffer has the lane's own shape. */
 export interface LaneBuffer {
   readonly whole: View;
   readonly of: (lane: number) => View;
