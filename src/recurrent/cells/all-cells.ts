@@ -1,6 +1,6 @@
 /**
- * The cells of the package: the arithmetic of each, and the variants that together compile every branch of its shader.
- * Twins find the arithmetic here; kernels for tests, and for the self-test of a device, are made for all of them.
+ * Lists the package's cells: the arithmetic of each, and variants that together compile every branch of its shader.
+ * Twins find the arithmetic here. The tests and the self-test of a device make kernels for all variants.
  */
 import type { CellArithmetic, TwoPhaseArithmetic } from "./arithmetic.ts";
 import type { Cell } from "./cell.ts";
@@ -72,8 +72,8 @@ export const allCells: readonly Cell[] = [...onePhase, ...twoPhase].flatMap(([, 
 const find = <A>(all: Listed<A>, { shader, constants = {}, functions }: Cell): A =>
   all.find(([, variants]) => variants[0].shader === shader)![0](constants, functionTwins(functions));
 
-/** Of a cell with one product a step. */
+/** The arithmetic of a cell with one product per step. */
 export const arithmeticOf = (cell: Cell): CellArithmetic<Memory> => cell.own?.arithmetic ?? find(onePhase, cell);
 
-/** Of a cell with two. */
+/** The arithmetic of a cell with two products per step. */
 export const twoPhaseArithmeticOf = (cell: Cell): TwoPhaseArithmetic => find(twoPhase, cell);

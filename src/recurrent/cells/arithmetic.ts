@@ -7,31 +7,34 @@ export interface CellForward<M = number> {
   /** Activated gates, kept for the backward pass. */
   gates: Gates;
   h: number;
-  /** The unit's memory, of an LSTM c_t; or one more number for the backward pass, of a GRU the recurrent half of its candidate; else 0. */
+  /**
+   * The unit's memory (c_t of an LSTM), or a number for the backward pass (of a GRU, the recurrent half of its
+   * candidate); else 0.
+   */
   c: M;
 }
 
 export interface CellBackward<M = number> {
   /** ∂L/∂(pre-activations on the input side), G values. */
   dGates: Gates;
-  /** ∂L/∂(pre-activations on the recurrent side), G values; the same as dGates but for GRU. */
+  /** ∂L/∂(pre-activations on the recurrent side), G values; the same as dGates unless the cell splits them, as a GRU does. */
   dRecurrent: Gates;
-  /** What reaches ∂L/∂h_{t-1} unit by unit, apart from the recurrent product. */
+  /** The part of ∂L/∂h_{t-1} that does not come through the recurrent product. */
   dhPrevious: number;
   dcPrevious: M;
 }
 
-/** The way from an LSTM's memory to h, for norms that stand in it. */
+/** The way from an LSTM's memory to h, where a norm may act. */
 export interface ReadOut {
-  /** @param z c_t, or what a norm made of it */
+  /** @param z c_t, or its normalised value */
   forward(gates: Gates, z: number): number;
   /** ∂L/∂(the output gate's sum), and ∂L/∂z. */
   backward(gates: Gates, z: number, dh: number): { dOutput: number; dz: number };
-  /** The cell's gradients from that of the output gate's sum and that of c_t. */
+  /** The cell's gradients, from those of the output gate's sum and of c_t. */
   gatesBackward(gates: Gates, cPrevious: number, dOutput: number, dcTotal: number, perUnit: Gates): CellBackward;
 }
 
-/** Of a cell with one recurrent product a step; M is what a unit keeps besides h (see `memory.ts`). */
+/** The arithmetic of a cell with one recurrent product per step. M is the type of a unit's memory (see `memory.ts`). */
 export interface CellArithmetic<M = number> {
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
@@ -40,37 +43,38 @@ export interface CellArithmetic<M = number> {
    */
   forward(x: Gates, r: Gates, hPrevious: number, cPrevious: M, perUnit: Gates): CellForward<M>;
   backward(gates: Gates, hPrevious: number, h: number, cPrevious: M, c: M, dh: number, dc: M, perUnit: Gates): CellBackward<M>;
-  /** What activated gates make of the state before: h_t, and c_t of a cell with memory. */
+  /** Computes the state from activated gates and the state before: h_t, and c_t of a cell with memory. */
   stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
   readonly readOut?: ReadOut;
 }
 
 /**
- * Of a cell whose candidate needs a recurrent product of its own, with an operand that the gates must make first
- * (GRU with the reset inside: U_n·(r⊙h)). A step has two phases, which `two-phase.ts` runs as two dispatches
- * and `loop.ts` with barriers between them:
+ * The arithmetic of a cell whose candidate needs its own recurrent product, with an operand that depends on the gates
+ * (GRU with the reset inside: U_n·(r⊙h)). A step has two phases. `two-phase.ts` runs them as two dispatches, `loop.ts`
+ * with barriers between them:
  *
- * - forward, phase 0: gates from U·h_{t-1}, and the operand; phase 1: the candidate from U·operand, and h_t
- * - backward, phase 0: from ∂L/∂h_t the gradients of the candidate and of what acts on h_t directly; phase 1: from
- *   ∂L/∂operand = Uᵀ·(the candidate's gradient) the rest
+ * - forward, phase 0 computes the gates from U·h_{t-1}, and the operand; phase 1 computes the candidate from U·operand,
+ *   and h_t
+ * - backward, phase 0 computes the gradients of the candidate and of the gates that act on h_t directly, from ∂L/∂h_t;
+ *   phase 1 computes the rest from ∂L/∂operand = Uᵀ·(the candidate's gradient)
  *
- * The WGSL has the same functions, and `multiplyAdd`, `dotGates`, `lanesAt` and `storeSecond`, which touch the lanes of
- * one phase only.
+ * The WGSL has the same functions. `multiplyAdd`, `dotGates`, `gatesAt` and `storeFirstGates` (`cell-structs.ts`) touch
+ * the gates of one phase only.
  */
 export interface TwoPhaseArithmetic {
   /**
    * @param x input-side pre-activations W·x_t + b_ih, G values
-   * @param recurrent U·h_{t-1} + b_hh, right in the gates of phase 0
-   * @returns activated gates, those of phase 1 as they came; and the unit's share of the candidate's operand
+   * @param recurrent U·h_{t-1} + b_hh, valid in the gates of phase 0
+   * @returns activated gates, with those of phase 1 unchanged; and the unit's share of the candidate's operand
    */
   firstForward(x: Gates, recurrent: Gates, hPrevious: number): { gates: Gates; operand: number };
-  /** @param recurrent U·operand + b_hh, right in the gates of phase 1 */
+  /** @param recurrent U·operand + b_hh, valid in the gates of phase 1 */
   secondForward(gates: Gates, recurrent: Gates, hPrevious: number): { gates: Gates; h: number };
   /**
-   * @returns gates with gradients where they are known, and what phase 1 needs in the place of the others; the
-   * gradient that reaches h_{t-1}; and one more number that phase 1 wants `kept`, or 0
+   * @returns gates with gradients where they are known, and with values for phase 1 elsewhere; the gradient that
+   * reaches h_{t-1}; and `kept`, a number for phase 1, or 0
    */
   firstBackward(gates: Gates, hPrevious: number, dh: number): { gates: Gates; dhPrevious: number; kept: number };
-  /** @returns gradients of all gates; and what reaches h_{t-1} by way of the operand */
+  /** @returns gradients of all gates; and the gradient that reaches h_{t-1} through the operand */
   secondBackward(gates: Gates, hPrevious: number, dOperand: number, kept: number): { gates: Gates; dhPrevious: number };
 }

@@ -9,11 +9,11 @@ export interface GateFunction {
 }
 
 export interface GateFunctions {
-  /** Of all gates that open and close: i, f, o; r, z. */
+  /** The function of all gates that open and close: i, f, o; r, z. */
   readonly gates: GateFunction;
-  /** Of what is written: g; n; h of an RNN. */
+  /** The function of the written value: g; n; h of an RNN. */
   readonly candidate: GateFunction;
-  /** Of an LSTM's c on its way to h. */
+  /** The function between an LSTM's c and its h. */
   readonly output: GateFunction;
   /** Arguments of gates and candidate are clipped to ±clip; 0 for never. */
   readonly clip: number;
@@ -28,7 +28,7 @@ export const usualFunctions: GateFunctions = {
   clip: 0,
 };
 
-/** The value of a gate whose argument is clipped, at each end. */
+/** The values of a gate at both ends of the clip. */
 export const endsOf = ({ name, alpha, beta }: GateFunction, clip: number): readonly [top: number, bottom: number] => {
   const value: (x: number, alpha: number, beta: number) => number = activationFunctions[name];
   return [value(clip, alpha, beta), value(-clip, alpha, beta)];
@@ -40,18 +40,18 @@ const sameFunction = (one: GateFunction, other: GateFunction): boolean =>
 const roles = ["gates", "candidate", "output"] as const;
 export type Role = (typeof roles)[number];
 
-/** Those that are not the usual ones. */
+/** The roles with a function that is not the usual one. */
 const chosenRoles = (functions: GateFunctions): Role[] => roles.filter((role) => !sameFunction(functions[role], usualFunctions[role]));
 const isUsual = (functions: GateFunctions): boolean => functions.clip === 0 && chosenRoles(functions).length === 0;
 
-/** For names of cells. */
+/** A function's part of a cell's name. */
 export function functionName(of: GateFunction): string {
   if (sameFunction(of, identity)) return "identity";
   const { name, alpha, beta } = of;
   return `${name.toLowerCase()}${alpha === 0 && beta === 0 ? "" : `(${alpha},${beta})`}`;
 }
 
-/** What makes the name of a cell with these functions its own. */
+/** The parts of a cell's name that tell its functions from the usual ones. */
 export const functionsName = (functions: GateFunctions): string[] => [
   ...chosenRoles(functions).map((role) => `${role === "output" ? "" : `${role}-`}${functionName(functions[role])}`),
   ...(functions.clip > 0 ? [`clip(${functions.clip})`] : []),

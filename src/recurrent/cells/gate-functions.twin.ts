@@ -26,8 +26,8 @@ export interface FunctionTwin {
 }
 
 /**
- * A gate whose argument is clipped has one of two values, and no other gate has them, but for rounding: so the backward
- * pass knows it. Arrays of float32 hold the rounded ones.
+ * A clipped gate has one of two values that no other gate has, but for rounding. The backward pass knows it by them.
+ * Arrays of float32 hold the rounded values.
  */
 function twinOf(of: GateFunction, clip: number): FunctionTwin {
   const { name, alpha, beta } = of;

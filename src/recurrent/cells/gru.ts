@@ -1,16 +1,19 @@
 import type { Cell } from "./cell.ts";
 import { functionsName, usualFunctions } from "./gate-functions.ts";
 
-/** What the update gate does at 1: "keeps" the old state, or "writes" the candidate. */
+/** At 1, the update gate "keeps" the old state or "writes" the candidate. */
 export type UpdateGate = "keeps" | "writes";
 
-/** z is what keeps, whatever the gate's name: 1 - σ(a) = σ(-a); and so for other functions that are mirrored like that. */
+/**
+ * z always keeps the state. For a gate that writes, its argument is negated, since 1 - σ(a) = σ(-a). Other functions
+ * with this symmetry allow it too.
+ */
 export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
 
 /**
- * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN:
- * r, z = σ(x + r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
- * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset r = 1, whose own gradient is 0; where the
+ * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN: r, z = σ(x +
+ * r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
+ * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset, r = 1 and its gradient is 0. If the
  * update gate writes, z = σ(-(x + r)).
  */
 export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: UpdateGate }, functions = usualFunctions): Cell {
@@ -25,11 +28,11 @@ export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: Upd
     states: [],
     usesC: true,
     splitsRecurrentGradient: true,
-    // As Ba et al. (2016) have it: the gates together, the candidate by itself.
+    // Ba et al. (2016) normalise the gates together and the candidate by itself.
     normalizedTogether: reset ? [["r", "z"], ["n"]] : [["z"], ["n"]],
     hasStateOf: true,
   };
 }
 
-/** PyTorch's. */
+/** The cell of PyTorch's GRU. */
 export const gru = gruCell({ reset: true, updateGate: "keeps" });

@@ -9,10 +9,10 @@ export interface LstmVariant {
 }
 
 /**
- * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch:
- * i, f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
- * With peepholes p⊙c_{t-1} is added in the σ of i and f, p⊙c_t in that of o. A forget gate that is no gate has a
- * gradient of 0: what reaches it goes to i, or nowhere. Clipping leaves c as it is, as in onnxruntime.
+ * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch: i,
+ * f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
+ * With peepholes, p⊙c_{t-1} is added in the σ of i and f, and p⊙c_t in that of o. If f is not a gate of its own, its
+ * gradient is 0; a coupled f passes it on to i. Clipping leaves c as it is, as in onnxruntime.
  */
 export function lstmCell({ forgetGate, peepholes }: LstmVariant, functions = usualFunctions): Cell {
   const coupled = forgetGate === "coupled";
@@ -34,5 +34,5 @@ export function lstmCell({ forgetGate, peepholes }: LstmVariant, functions = usu
   };
 }
 
-/** PyTorch's. */
+/** The cell of PyTorch's LSTM. */
 export const lstm = lstmCell({ forgetGate: "gate", peepholes: false });

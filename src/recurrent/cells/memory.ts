@@ -1,8 +1,8 @@
-/** What a unit keeps from step to step besides h, as twins read and write it. */
+/** Reads and writes a unit's memory, its states besides h, for the twins. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Cell } from "./cell.ts";
 
-/** A number; of a cell with several states besides h, numbers by their names. */
+/** A number; or numbers by name, if the cell has several states besides h. */
 export type Memory = number | Readonly<Record<string, number>>;
 
 /** Numbers of a unit in the buffer c, which has a plane of [B, H] for each. */
@@ -15,7 +15,7 @@ export const carryNumbers = (cell: Pick<Cell, "states">): number => 1 + memoryNu
 export const runningRows = ({ gateNames, hasReadOut }: Pick<Cell, "gateNames" | "hasReadOut">): number =>
   4 * gateNames.length + (hasReadOut ? 2 : 0);
 
-/** The memory whose first number is number `at`, the others `apart` behind each other. */
+/** Reads the memory whose first number is number `at`; the others follow `apart` behind each other. */
 export function readMemory({ states, usesC }: Pick<Cell, "states" | "usesC">, numbers: NumericArray, at: number, apart: number): Memory {
   if (states.length > 1) return Object.fromEntries(states.map((name, s) => [name, numbers[at + s * apart]]));
   return usesC ? numbers[at] : 0;

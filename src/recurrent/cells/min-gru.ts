@@ -1,8 +1,8 @@
 import type { Cell } from "./cell.ts";
 
 /**
- * How h̃ is made: "positive" φ(a) = a + 0.5, or σ(a) below 0, so that states that begin above 0 stay there, as the paper
- * trains; "linear" φ(a) = a.
+ * The function φ of the candidate. "positive": φ(a) = a + 0.5, or σ(a) below 0; states that begin above 0 then stay
+ * there, as the paper trains. "linear": φ(a) = a.
  */
 export type Candidate = "positive" | "linear";
 
@@ -23,5 +23,5 @@ export const minGruCell = (candidate: Candidate): Cell => ({
   isLinear: true,
 });
 
-/** The paper's. */
+/** The paper's variant. */
 export const minGru = minGruCell("positive");

@@ -18,5 +18,5 @@ export const minLstmCell = (candidate: Candidate): Cell => ({
   isLinear: true,
 });
 
-/** The paper's. */
+/** The paper's variant. */
 export const minLstm = minLstmCell("positive");

@@ -5,8 +5,8 @@ import { meantBy, takeOptions } from "../../options.ts";
 import { endsOf, functionOf, usualFunctions, type GateFunction, type GateFunctions, type Role } from "../cells/gate-functions.ts";
 
 /**
- * A function of gates, by ONNX's name; with α and β as an object. In onnxruntime's defaults HardSigmoid has α 0.2 and
- * β 0.5, LeakyRelu α 0.01, Elu α 1; the last three have none, and must be given theirs.
+ * A function of gates, by ONNX's name, or an object that gives α and β too. The defaults are onnxruntime's: HardSigmoid
+ * has α 0.2 and β 0.5, LeakyRelu α 0.01, Elu α 1. ThresholdedRelu, Affine and ScaledTanh have no defaults.
  */
 export type GateActivation =
   | "Sigmoid"
@@ -25,15 +25,15 @@ export type GateActivation =
 
 /** Functions by what they act on; those left out are the usual ones. */
 export interface GateActivations {
-  /** Of the gates that open and close (default Sigmoid): i, f and o of an LSTM, r and z of a GRU. */
+  /** The function of the gates that open and close (default Sigmoid): i, f and o of an LSTM, r and z of a GRU. */
   readonly gates?: GateActivation;
-  /** Of what is written (default Tanh): g of an LSTM, n of a GRU, h of an RNN. */
+  /** The function of the written value (default Tanh): g of an LSTM, n of a GRU, h of an RNN. */
   readonly candidate?: GateActivation;
-  /** Of c_t on its way to h_t of an LSTM (default Tanh). */
+  /** The function between c_t and h_t of an LSTM (default Tanh). */
   readonly output?: GateActivation;
 }
 
-/** α and β where they may be left out; undefined where they must be given. */
+/** Defaults of α and β; undefined where they must be given. */
 const parameters: Readonly<Partial<Record<ActivationFunction, { readonly alpha?: number; readonly beta?: number }>>> = {
   HardSigmoid: { alpha: 0.2, beta: 0.5 },
   LeakyRelu: { alpha: 0.01 },
@@ -63,7 +63,7 @@ function takeFunction(where: string, option: string, given: unknown): GateFuncti
     if (value !== undefined) throw new RnnError("option", place, `${known} has no ${parameter}, got ${show(value)}`);
     return 0;
   });
-  // What the backward pass finds out from the function's value needs these.
+  // The backward pass derives the slope from the function's value, which these limits make possible.
   if (["LeakyRelu", "Elu", "ThresholdedRelu"].includes(known)) checkNumber(place, `alpha of ${known}`, alpha, { least: 0 });
   if (known === "ScaledTanh" && alpha === 0)
     throw new RnnError("option", place, "alpha of ScaledTanh must not be 0, which makes every value 0");
@@ -74,12 +74,12 @@ function takeFunction(where: string, option: string, given: unknown): GateFuncti
 interface Short {
   readonly role: Role;
   readonly option: string;
-  /** The function that it has by default, or as given. */
+  /** The option's function, by default or as given. */
   readonly of: GateFunction;
 }
 
 /**
- * @param roles those that the layer has
+ * @param roles the roles that the layer has
  * @throws RnnError `option` for what is unknown or out of range
  */
 export function takeFunctions(
@@ -106,10 +106,10 @@ export function takeFunctions(
   return functions;
 }
 
-/** Whether 1 - f(a) = f(-a), as of σ. */
+/** Whether 1 - f(a) = f(-a), as for σ. */
 const isMirrored = ({ name, beta }: GateFunction): boolean => name === "Sigmoid" || (name === "HardSigmoid" && beta === 0.5);
 
-/** @throws RnnError `option` for an update gate that writes by a function that cannot tell what it keeps */
+/** @throws RnnError `option` if the update gate writes and its function lacks that symmetry */
 export function checkWriting(where: string, { gates }: GateFunctions): void {
   if (isMirrored(gates)) return;
   throw new RnnError(

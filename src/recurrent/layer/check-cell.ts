@@ -1,10 +1,10 @@
-/** Checks of a user's cell by numbers: its derivative, and what is said of its states. */
+/** Checks a user's cell by numbers: its derivative, and its description of its states. */
 import { RnnError, show } from "../../errors.ts";
 import type { CellArithmetic, CellForward } from "../cells/arithmetic.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { Memory } from "../cells/memory.ts";
 
-/** @throws RnnError `option` unless `result` has these members, lists of a finite number for each gate, and these finite numbers */
+/** @throws RnnError `option` unless `result` has these lists, a finite number for each gate, and these finite numbers */
 function checkResult(name: string, fn: string, G: number, result: object, lists: readonly string[], numbers: readonly string[]): void {
   const members = (typeof result === "object" && result !== null ? result : {}) as Record<string, unknown>;
   for (const list of lists) {
@@ -21,7 +21,7 @@ function checkResult(name: string, fn: string, G: number, result: object, lists:
       throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${number}, a finite number, got ${show(members[number])}`);
 }
 
-/** Holds backward to difference quotients of forward, at a few points. */
+/** Compares backward with difference quotients of forward, at a few points. */
 export function checkDerivative(cell: Cell, arithmetic: CellArithmetic<Memory>, name: string): void {
   const {
     gateNames: { length: G },
@@ -41,11 +41,11 @@ export function checkDerivative(cell: Cell, arithmetic: CellArithmetic<Memory>, 
   const checkMemory = (fn: string, what: string, of: unknown): void => {
     if (several) checkResult(name, `${what} of ${fn}`, 0, of as object, [], states);
   };
-  // x, r, h_{t-1} and the other states of before in one list.
+  // One list holds x, r, h_{t-1} and the other states before the step.
   const first = 2 * G + 1;
   const isRecurrent = (i: number): boolean => i >= G && i < 2 * G;
   for (const point of [0.3, -0.8, 1.1]) {
-    // States may be what a cell divides by: they are above 0 where there are several.
+    // A cell may divide by a state. So states are above 0 if there are several.
     const at = Array.from({ length: first + states.length }, (_, i) =>
       isRecurrent(i) && recurrence === "none"
         ? 0
@@ -91,7 +91,7 @@ export function checkDerivative(cell: Cell, arithmetic: CellArithmetic<Memory>, 
 }
 
 /**
- * Holds what is said of a cell's states to what `forward` does, at a few points.
+ * Compares the description of a cell's states with what `forward` does, at a few points.
  * @returns whether h_t depends on h_{t-1} of the unit itself
  */
 export function checkStates(

@@ -16,20 +16,21 @@ export interface CustomCell<M = number> {
   /** One to four, in the order of the rows of the weights; also the members of WGSL's `Gates`. */
   readonly gateNames: readonly string[];
   /**
-   * Names of the states besides h that go from step to step (default none). One state is the number c. Several are an
-   * object by their names in the place of c, in WGSL a struct `Memory` that takes the place of its f32.
+   * Names of the states besides h that go from step to step (default none). One state is the number c. Several take its
+   * place as an object with these names; in WGSL, a struct `Memory` takes the place of the f32.
    */
   readonly states?: readonly string[];
-  /** Whether `forward` gives a c that `backward` wants (default: whether there are states). */
+  /** Whether `forward` gives a c that `backward` needs (default: whether there are states). */
   readonly usesC?: boolean;
   /**
-   * "none": there is no U, and `recurrent` is zeros; weights are W and b_ih alone. The layer takes no normalization,
-   * zoneout, recurrentDropout, recurrentInit or projSize then. Default "matrix".
+   * "none": there is no U, and `recurrent` is zeros; the weights are W and b_ih alone. The layer then takes no
+   * normalization, zoneout, recurrentDropout, recurrentInit or projSize. Default "matrix".
    */
   readonly recurrence?: "matrix" | "none";
   /**
-   * Whether h_t = a⊙h_{t-1} + b with gates, a and b that do not depend on h_{t-1} (default false). A scan computes the
-   * time steps side by side then. It needs `recurrence: "none"` and no c; |a| must be at most 1, else products of many overflow.
+   * Whether h_t = a⊙h_{t-1} + b, where gates, a and b do not depend on h_{t-1} (default false). A scan then computes
+   * the time steps side by side. It needs `recurrence: "none"` and no c. |a| must be at most 1, or products of many
+   * overflow.
    */
   readonly linearRecurrence?: boolean;
   /** Whether dRecurrent may differ from dGates (default false); if not, `backward` may leave it out. */
@@ -38,15 +39,15 @@ export interface CustomCell<M = number> {
    * `fn forward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward` and
    * `fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward`, with
    * `struct CellForward { gates: Gates, h: f32, c: f32 }` and
-   * `struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: f32 }`. There are `sigmoid`,
-   * `safeTanh` and `safeExp`, which do not overflow. With `stateOf` also
-   * `fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32>`, of h and c (0 without). A cell without WGSL
-   * runs on the CPU backend only.
+   * `struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: f32 }`. They may call
+   * `sigmoid`, `safeTanh` and `safeExp`, which do not overflow. If there is a `stateOf`, also
+   * `fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32>`, which returns h and c (0 without). A cell
+   * without WGSL runs on the CPU backend only.
    */
   readonly wgsl?: string;
   /** @param x W·x_t + b_ih; @param recurrent U·h_{t-1} + b_hh; a number for each gate */
   forward(x: Gates, recurrent: Gates, hPrevious: number, cPrevious: M): CellForward<M>;
-  /** From what `forward` gave, ∂L/∂h and ∂L/∂c: the gradients of what `forward` was given. */
+  /** Computes the gradients of `forward`'s arguments from its results, ∂L/∂h and ∂L/∂c. */
   backward(
     gates: Gates,
     hPrevious: number,
@@ -56,23 +57,27 @@ export interface CustomCell<M = number> {
     dh: number,
     dc: M,
   ): Omit<CellBackward<M>, "dRecurrent"> & { readonly dRecurrent?: Gates };
-  /** What gates that `forward` gave make of the state before, h and c (0 without); zoneout needs it. Of cells with at most one state besides h. */
+  /**
+   * Computes h and c (0 without) from `forward`'s gates and the state before. Zoneout needs it. Only for cells with at
+   * most one state besides h.
+   */
   stateOf?(gates: Gates, hPrevious: number, cPrevious: number): { h: number; c: number };
 }
 
-/** What is known of a definition besides the cell. */
+/** A checked definition. */
 interface Definition {
   readonly cell: Cell;
-  /** Whether a unit's h_{t-1} reaches its h_t other than by U. */
+  /** Whether a unit's h_{t-1} reaches its h_t by another way than U. */
   readonly readsH: boolean;
 }
 
-/** Cells by their definition, so that the layers of one share pipelines. */
+/** Cells by definition, so that layers of the same definition share pipelines. */
 const defined = new WeakMap<object, Definition>();
 let count = 0;
 
 /**
- * Checks a user's cell, its derivative too, for use in `CustomRNN`. `verify` checks that its WGSL and its TypeScript agree.
+ * Checks a user's cell and its derivative, for use in `CustomRNN`. `verify` checks that its WGSL and its TypeScript
+ * agree.
  * @throws RnnError `option` if something is missing, or if `backward` is not the derivative of `forward`
  */
 export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
@@ -129,7 +134,7 @@ export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
     if (wgsl !== undefined && (typeof wgsl !== "string" || !new RegExp(`\\bfn\\s+${fn}\\s*\\(`).test(wgsl)))
       throw new RnnError("option", where, `wgsl of "${name}" must have fn ${fn}(…)`);
   }
-  // A number behind the name tells cells of the same name apart, and from the package's own.
+  // A number behind the name tells the cell from others of the same name, and from the package's own.
   const label = `${name}#${++count}`;
   // Bound, so that what has been checked cannot be replaced later.
   const [forward, backward] = [cell.forward.bind(given), cell.backward.bind(given)];
@@ -162,7 +167,7 @@ export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
   return given;
 }
 
-/** @throws RnnError `option` unless they are so many different words */
+/** @throws RnnError `option` unless they are `least` to `most` different words */
 function takeNames(where: string, option: string, cell: string, given: unknown, [least, most]: readonly [number, number]): string[] {
   const many = ["no", "one", "two", "three", "four"];
   const refuse = (): never => {
@@ -178,7 +183,7 @@ function takeNames(where: string, option: string, cell: string, given: unknown, 
   return names.length >= least && new Set(names).size === names.length ? names : refuse();
 }
 
-/** What the strategies call, by the names that they have in the package's cells. */
+/** The functions that strategies call, by the names that the package's cells use. */
 const adapters = (
   states: number,
   hasStateOf: boolean,
@@ -191,15 +196,14 @@ fn cellBackward(gates: Gates, hPrevious: f32, h: f32, cPrevious: Memory, c: Memo
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2<f32>(); }`
 }`;
 
-/** What acts on a recurrent matrix. */
+/** Options that act on a recurrent matrix. */
 const ofMatrix: readonly string[] = ["recurrentInit", "projSize", ...regularizationNames];
 
 /**
- * A recurrent layer of a user's cell: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights
- * have the names and shapes of the other layers, [G·H, ·] in the order of the cell's gateNames; so have the states.
- * projSize P, below hiddenSize, is that of `LSTM`, of cells whose `forward` does not read hPrevious: h_t = W_hr·(the
- * cell's h), `weight_hr_l{k}` [P, H].
- * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize].
+ * A recurrent layer of a user's cell: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights and
+ * states have the names and shapes of the other layers; rows [G·H, ·] are in the order of the cell's gateNames.
+ * projSize P, below hiddenSize, is that of `LSTM`, for cells whose `forward` does not read hPrevious: h_t = W_hr·(the
+ * cell's h), `weight_hr_l{k}` [P, H]. Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class CustomRNN extends RecurrentLayer {

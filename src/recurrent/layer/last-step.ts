@@ -10,15 +10,18 @@ import { GRU, LSTM, RNN } from "./built-in.ts";
 import { MinGRU, MinLSTM } from "./minimal.ts";
 
 /**
- * Many to one: a recurrent layer of which only what it has read in the end is the output, [batch, ·] without steps ([·] of a single sequence). Of
- * each row it is the last step that the row has by its length; of the second direction, which ends where the row
- * begins, the first. Both are merged as the layer merges outputs. A row of length 0 gives the initial state.
+ * Many to one: outputs only what a recurrent layer has read in the end, [batch, ·] without steps ([·] of a single
+ * sequence). For each row, this is the output at its last step by its length. The second direction ends where the row
+ * begins, so it gives the first step. Both are merged as the layer merges outputs. A row of length 0 gives the initial
+ * state.
  *
- * With two directions that is not the output at the last step (PyTorch's `output[-1]`), where the second direction has
- * read one step only. Who wants that, for weights that were trained so, says `of: "lastStep"`; all rows must be whole then.
- * The parameters keep the layer's names.
- * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new Linear(64, 2)])
- * @throws RnnError `option` if `rnn` is no recurrent layer, or an option is unknown; when run, with lengths and `of: "lastStep"`
+ * With two directions, this is not the output at the last step (PyTorch's `output[-1]`), where the second direction has
+ * read one step only. Weights that were trained on that output need `of: "lastStep"`; all rows must then be whole. The
+ * parameters keep the layer's names.
+ * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new
+ * Linear(64, 2)])
+ * @throws RnnError `option` if `rnn` is no recurrent layer, or an option is unknown; when run, with lengths and `of:
+ * "lastStep"`
  */
 export class LastStep extends Module {
   private readonly of: "ends" | "lastStep";
@@ -77,7 +80,7 @@ export class LastStep extends Module {
       }),
       input,
     );
-    // Final states lie where the layer left them, which need not be where a kernel may bind them.
+    // Final states may lie where a kernel cannot bind them, so they are copied.
     const rows = ends[0].shape.slice(0, -1);
     const outputs = ends.map((end) => slice(context.tape, context.label("last"), end, 0, 0, end.shape[0]));
     if (directions === 1) return outputs[0];

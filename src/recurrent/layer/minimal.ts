@@ -6,11 +6,14 @@ import { minLstmCell } from "../cells/min-lstm.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 import { regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
-/** Those of the other recurrent layers, but for what acts on a recurrent matrix or between two steps. */
+/** Options of the other recurrent layers, except those that act on a recurrent matrix or between two steps. */
 export interface MinimalLayerOptions extends Omit<RecurrentLayerOptions, "bias" | "recurrentInit" | keyof RegularizationOptions> {
   /** Whether there is b_ih, the only bias (default true). */
   bias?: boolean;
-  /** The candidate's activation: "positive", φ(a) = a + 0.5 where a ≥ 0 and σ(a) elsewhere, or "linear", φ(a) = a (default "positive"). */
+  /**
+   * The candidate's activation (default "positive"). "positive": φ(a) = a + 0.5 where a ≥ 0 and σ(a) elsewhere.
+   * "linear": φ(a) = a.
+   */
   candidate?: Candidate;
 }
 

@@ -5,7 +5,7 @@ import { constant, glorot, identity, orthogonal, uniform, withRows, type Initial
 import type { Parameter } from "../../nn/parameter.ts";
 import type { Regularizer } from "./regularizer.ts";
 
-/** A parameter that is yet to be made. */
+/** A parameter before it is made. */
 export type Planned = readonly [name: string, ...of: ConstructorParameters<typeof Parameter>];
 
 /** The first value of one gate's bias. */
@@ -14,7 +14,7 @@ export interface GateBias {
   readonly value: number;
 }
 
-/** Which parameters there are, and what they begin with. */
+/** Options that decide the parameters and their first values. */
 interface Choices {
   readonly bias: boolean | "input";
   readonly recurrentInit: "uniform" | "orthogonal" | "identity";
@@ -22,7 +22,7 @@ interface Choices {
   readonly gateBias: GateBias | undefined;
 }
 
-/** I inputs, H units, P numbers of h, the heads that they are in, and the inputs of a layer above the first. */
+/** I inputs, H units, P numbers of h in `heads` heads; `deeper` inputs of a layer above the first. */
 interface Sizes {
   readonly I: number;
   readonly H: number;
@@ -52,7 +52,7 @@ export function plannedParameters(
   const recurrent = { uniform: base, orthogonal: orthogonal(G), identity: identity(G) }[recurrentInit];
   const ofInputs = { uniform: base, glorotUniform: glorot("uniform", G), glorotNormal: glorot("normal", G) }[inputInit];
   const ofBiases = recurrentInit === "identity" ? constant(0) : base;
-  // Where a gate's bias is the sum of two, the first takes the whole value.
+  // If a gate's bias is the sum of two, the first takes the whole value.
   const biasRows = (value: number): Initializer => {
     if (!gateBias) return ofBiases;
     const first = parameterGates.indexOf(gateBias.gate) * H;

@@ -1,8 +1,8 @@
 /**
- * The projected LSTM (Sak et al. 2014), h_t = W_hr·m_t with m_t = o⊙tanh(c_t), as an LSTM of m: since
- * U·h_{t-1} = (U·W_hr)·m_{t-1}, its recurrent weight is the product of both, made once a step of the training, and h of
- * all steps is one product behind the recurrence. So every kernel of the plain cell serves it. A given h_0, which is
- * W_hr·m for no known m, comes in as further inputs at each row's first step: W·x_1 + U·h_0 = [W U]·[x_1; h_0].
+ * The projected LSTM (Sak et al. 2014), h_t = W_hr·m_t with m_t = o⊙tanh(c_t), runs as an LSTM of m. Since U·h_{t-1} =
+ * (U·W_hr)·m_{t-1}, its recurrent weight is the product U·W_hr, computed once per training step. One product behind the
+ * recurrence gives h of all steps. So every kernel of the plain cell serves it. A given h_0 is W_hr·m for no known m.
+ * It comes in as further inputs at each row's first step: W·x_1 + U·h_0 = [W U]·[x_1; h_0].
  */
 import { RnnError } from "../../errors.ts";
 import { combined } from "../../autodiff/elementwise.ts";
@@ -50,7 +50,7 @@ export function projected(
     weights: { ...weights, inputWeight: inputs, recurrentWeight: both },
   });
   const project = (name: string, m: Variable): Variable => linear(tape, `${label}.${name}`, m, weight, undefined);
-  // Final states lie where no kernel may bind them.
+  // No kernel can bind final states where they lie.
   const last = ({ finalH }: RecurrentResult): Variable => project("final", slice(tape, `${label}.last`, finalH, 0, 0, B));
   if (!initialH) {
     const result = walk(ofMemory(inputWeight), x);
@@ -75,7 +75,7 @@ export function projected(
   );
   const finalH = last(result);
   if (whole) return { ...result, y: project("h", result.y), finalH };
-  // A row of length 0 ends with the state that it began with: what mask leaves of h_0 is that of the other rows.
+  // A row of length 0 ends with the state that it began with. The mask keeps h_0 in the other rows only.
   const unread = minus(context, `${label}.unread`, h0, maskSteps(tape, `${label}.read`, h0, lengths)).reshaped([B, P]);
   return { ...result, y: project("h", result.y), finalH: combined(tape, `${label}.end`, "add", finalH, unread, [B, P]) };
 }
@@ -88,14 +88,14 @@ function minus({ tape }: Context, label: string, a: Variable, b: Variable): Vari
 const zeros = ({ tape }: Context, label: string, shape: readonly number[]): Variable =>
   tape.leaf(label, tape.recording.buffer(label, shape, "constant"));
 
-/** [T, B, P]: h_0 at the first step of the walk, zeros at the others. */
+/** [T, B, P]: h_0 at the first step that the lane reads, zeros at the others. */
 function atEnd(context: Context, label: string, h0: Variable, T: number, reverse: boolean): Variable {
   if (T === 1) return h0;
   const rest = zeros(context, `${label}.zeros`, [T - 1, ...h0.shape.slice(1)]);
   return concat(context.tape, `${label}.first`, reverse ? [rest, h0] : [h0, rest], 0);
 }
 
-/** The same where a walk in reverse begins at each row's own end: what is within a row, less what is one step further in. */
+/** The same for a reverse lane, which begins at each row's own end: h_0 within the row, minus the same shifted by a step. */
 function atFirstStep(
   context: Context,
   label: string,

@@ -1,4 +1,4 @@
-/** What RNN, GRU and LSTM share. */
+/** The base of all recurrent layers. */
 import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../../errors.ts";
 import type { Cell } from "../cells/cell.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
@@ -18,7 +18,7 @@ import { Regularizer, regularizationNames, type RegularizationOptions } from "./
 export interface RecurrentLayerOptions extends RegularizationOptions {
   /** Layers stacked on each other (default 1, at most 1024). */
   numLayers?: number;
-  /** b_ih and b_hh (true, the default), b_ih alone ("input", as files with one bias have it), or none. */
+  /** b_ih and b_hh (true, the default), b_ih alone ("input", as in files with one bias), or none. */
   bias?: boolean | "input";
   /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false); a single sequence is [steps, ·] in any case. */
   batchFirst?: boolean;
@@ -27,17 +27,17 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   /** Whether the dropout between layers drops the same elements at every step (Gal & Ghahramani 2016; default false). */
   variational?: boolean;
   /**
-   * A second set of weights that reads from the last step to the first (default false). It needs whole sequences: its
-   * final state belongs to the first step, so that states handed on from chunk to chunk mean nothing to it.
+   * Adds a second set of weights that reads from the last step to the first (default false). It needs whole sequences:
+   * its final state belongs to the first step, so it means nothing to the next chunk.
    */
   bidirectional?: boolean;
   /**
-   * The only direction reads from the last step to the first (default false); so do all layers of a stack. Outputs stay
-   * in the order of the input's steps (Keras' go_backwards hands them out in the order of reading). Parameters are named
-   * as without it, and the final state belongs to the first step.
+   * The only direction reads from the last step to the first (default false), in all layers of a stack. Outputs stay in
+   * the order of the input's steps (Keras' go_backwards returns them in the order of reading). The names of parameters
+   * do not change. The final state belongs to the first step.
    */
   reverse?: boolean;
-  /** What becomes of the outputs of both directions, by Keras' names; see `Merge` (default "concat"). */
+  /** How the outputs of both directions are merged, by Keras' names; see `Merge` (default "concat"). */
   merge?: Merge;
   /**
    * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities and zero
@@ -46,7 +46,7 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   recurrentInit?: "uniform" | "orthogonal" | "identity";
   /** Input weights from U(-1/√H, 1/√H), or by Glorot & Bengio (2010): variance 2 / (inputs + H) in each gate's block. */
   inputInit?: "uniform" | "glorotUniform" | "glorotNormal";
-  /** Of the first values, an integer of at least 0; any if left out. */
+  /** The seed of the first values, an integer of at least 0; any if left out. */
   seed?: number;
 }
 
@@ -54,7 +54,7 @@ const projection = new Part("projSize", () => import("./projection.ts"));
 const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
 const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
 
-/** Layers of one stack at most. */
+/** The most layers of one stack. */
 const mostLayers = 1024;
 
 export const commonOptions = [
@@ -73,14 +73,14 @@ export const commonOptions = [
 ];
 
 /**
- * The part that RNN, GRU and LSTM share. Parameters per layer k, with `_reverse` for the second direction:
+ * The part that all recurrent layers share. Parameters per layer k, with `_reverse` for the second direction:
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
- * U(-1/√H, 1/√H). D·H is H where `merge` leaves as many outputs. States are [numLayers·D, batch, H], index layer·D + direction.
+ * U(-1/√H, 1/√H). D·H is H if `merge` leaves H outputs. States are [numLayers·D, batch, H], index layer·D + direction.
  * A single sequence may come without a batch: input [steps, I], output [steps, D·H], states [numLayers·D, H].
  * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H]
- * (no bias of any kind with `bias: false`), G being the gates that have parameters;
- * with batch normalisation `running_l{k}`, which is not learnt (see `RegularizationOptions`). Of a projected LSTM,
- * `weight_hr_l{k}` [P, H], and h has P numbers in the place of H.
+ * (no bias of any kind with `bias: false`); G counts the gates that have parameters. With batch normalisation there is
+ * `running_l{k}`, which is not learnt (see `RegularizationOptions`). A projected layer has `weight_hr_l{k}` [P, H], and
+ * its h has P numbers instead of H.
  */
 export abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
@@ -90,7 +90,7 @@ export abstract class RecurrentLayer extends Module {
   readonly directions: 1 | 2;
   /** Whether the only direction reads from the last step to the first. */
   readonly reverse: boolean;
-  /** Numbers of h: hiddenSize, or projSize of a projected LSTM. */
+  /** Numbers of h: hiddenSize, or projSize of a projected layer. */
   readonly outputSize: number;
   /** Groups of units that see the states of their own group only; 1 but for an SLSTM. */
   readonly heads: number;
@@ -142,7 +142,7 @@ export abstract class RecurrentLayer extends Module {
     const sizes = { I: inputSize, H: hiddenSize, P: this.outputSize, heads, deeper: this.outputSize * (this.joins ? this.directions : 1) };
     const suffixes = Array.from({ length: this.numLayers }, (_, layer) => this.suffixes(layer));
     const planned = plannedParameters(cell, sizes, suffixes, { bias: this.bias, recurrentInit, inputInit, gateBias }, this.regularizer);
-    // Before anything is allocated.
+    // This check comes before anything is allocated.
     checkCount(
       name,
       "all its parameters together",
@@ -201,7 +201,7 @@ export abstract class RecurrentLayer extends Module {
     };
   }
 
-  /** The lanes of one layer, by as few ops as may be: each direction has one of its own if there is something that only one of them has. */
+  /** Runs one layer in as few ops as possible. With a projection or running statistics, each direction has an op of its own. */
   private layer(
     context: Context,
     layer: number,
@@ -277,7 +277,7 @@ export abstract class RecurrentLayer extends Module {
     const memory0 = states.map((name) => context.initialState(name, stateShape(this.hiddenSize)));
     const hN: Variable[] = [];
     const memoryN: Variable[][] = states.map(() => []);
-    // Zeros for those that are not given.
+    // States that are not given are zeros.
     const memoryOf = (lane: number): (Variable | undefined)[] => memory0.map((given) => given?.[lane]);
     const lanesOf = (layer: number): Lane[] =>
       this.suffixes(layer).map((suffix, direction) =>

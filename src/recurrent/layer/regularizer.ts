@@ -1,4 +1,7 @@
-/** What stands between product and cell of a recurrent layer, or acts on its states: checks of the options, parameters, and what ops make of them. */
+/**
+ * Normalisation, zoneout and recurrent dropout of a recurrent layer: checks the options, and gives layers their
+ * parameters and ops their settings.
+ */
 import { runningRows } from "../cells/memory.ts";
 import { checkChoice, checkInteger, checkNumber, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
@@ -13,29 +16,30 @@ import type { Initializer } from "../../nn/initializers.ts";
 /** Options of recurrent layers that act between product and cell, or on the states. */
 export interface RegularizationOptions {
   /**
-   * Both sides of the gates, γ_x⊙N(W·x_t) + b_ih and γ_h⊙N(U·h_{t-1}) + b_hh, and of an LSTM what h is read out of,
-   * γ_c⊙N(c_t) + β_c, with N(v) = (v - mean) / √(variance + 1e-5): "layer" over the units of a row (Ba et al. 2016; all
-   * gates together, of a GRU the candidate by itself), gains 1 at first; "batch" over the rows of the batch, at each step
-   * by itself (Cooijmans et al. 2017), gains 0.1 at first, with running statistics for inference. Default "none".
+   * Normalises both sides of the gates, γ_x⊙N(W·x_t) + b_ih and γ_h⊙N(U·h_{t-1}) + b_hh, and the memory that an LSTM
+   * reads h from, γ_c⊙N(c_t) + β_c, with N(v) = (v - mean) / √(variance + 1e-5). "layer" normalises over the units of a
+   * row (Ba et al. 2016): all gates together, but a GRU's candidate by itself; gains begin at 1. "batch" normalises
+   * over the rows of the batch, at each step by itself (Cooijmans et al. 2017); gains begin at 0.1, and inference uses
+   * running statistics. Default "none".
    */
   normalization?: Normalization;
   /**
-   * With "batch": steps that have running statistics of their own, those after them share the last one's. Steps are
-   * counted from the first of each call and of each training batch, so that a sequence that goes on from a given state
-   * meets those of the first steps again; with 1, all steps share one set. In training, a step that only one row reaches
-   * normalises to zero, and a batch of a single row is refused. They are in the state dictionary as `running_l{k}`
-   * [normalizedSteps, (4·G + 2)·H], without the 2 if the cell is not an LSTM's, G counting gates without parameters too:
-   * means and variances of W·x, of U·h, of c; each step of a new batch is 0.1 of its own.
+   * With "batch", the number of steps that have their own running statistics; later steps share the last one's. Steps
+   * are counted from the first of each call and of each training batch. So a sequence that goes on from a given state
+   * uses those of the first steps again; with 1, all steps share one set. In training, a step that only one row reaches
+   * normalises to zero, and a batch of a single row is refused. The state dictionary has them as `running_l{k}`
+   * [normalizedSteps, (4·G + 2)·H], without the 2 if the cell is not an LSTM's; G counts gates without parameters too.
+   * They are means and variances of W·x, of U·h, and of c. A new batch has the weight 0.1.
    */
   normalizedSteps?: number;
   /**
-   * Probability that a unit keeps h, or c, of the step before, drawn anew at each step; in inference the expected
-   * mixture of both (Krueger et al. 2017). A number is for both. Default 0.
+   * Probability that a unit keeps h or c of the step before, drawn anew at each step; inference uses the expected
+   * mixture of both (Krueger et al. 2017). A number is for h and c. Default 0.
    */
   zoneout?: number | { h?: number; c?: number };
   /**
-   * Probability that an element of h_{t-1} is 0 in U·h_{t-1} (the others are divided by the rest), the same elements at
-   * every step of a sequence (Gal & Ghahramani 2016); in training. Default 0.
+   * In training, the probability that an element of h_{t-1} is 0 in U·h_{t-1}; the others are divided by 1 minus it.
+   * The same elements are 0 at every step of a sequence (Gal & Ghahramani 2016). Default 0.
    */
   recurrentDropout?: number;
 }
@@ -116,7 +120,7 @@ export class Regularizer {
       );
   }
 
-  /** Whether anything is to be done; in inference nothing is dropped. */
+  /** Whether anything acts; in inference nothing is dropped. */
   acts(training: boolean): boolean {
     const { normalization, zoneout, recurrentDropout } = this;
     return normalization !== "none" || zoneout.h > 0 || zoneout.c > 0 || (training && recurrentDropout > 0);
@@ -155,7 +159,7 @@ export class Regularizer {
     return Float32Array.from({ length: steps * columns }, (_, i) => (isVariance(Math.floor((i % columns) / H)) ? 1 : 0));
   };
 
-  /** For an op of so many lanes, the first of which has this suffix. */
+  /** The settings of an op with `lanes` lanes, the first of which has this suffix. */
   of(context: Context, lanes: number, suffix: string): Regularization | undefined {
     if (!this.acts(context.training)) return undefined;
     if (context.tape.options.recurrent && this.normalizedSteps > 0)
