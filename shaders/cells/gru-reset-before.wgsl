@@ -1,5 +1,5 @@
 // Gated recurrent unit, reset before the recurrent product; equations in src/recurrent/cells/gru-reset-before.ts.
-// As in gru.wgsl.
+// updateSign is that of gru.wgsl.
 override updateSign: f32 = 1.0;
 
 fn firstForward(x: Gates, recurrent: Gates, hPrevious: f32) -> FirstForward {

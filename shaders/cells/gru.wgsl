@@ -1,6 +1,6 @@
 // Gated recurrent unit, reset after the recurrent product; equations in src/recurrent/cells/gru.ts.
 override hasReset: bool = true;
-// -1 where the update gate at 1 writes: z keeps, and 1 - σ(a) = σ(-a).
+// -1 if the update gate writes: z always keeps, and 1 - σ(a) = σ(-a).
 override updateSign: f32 = 1.0;
 
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2((1.0 - gates.z) * gates.n + gates.z * hPrevious, 0.0); }

@@ -3,7 +3,7 @@ override forgets: bool = true;
 override coupled: bool = false;
 override hasPeepholes: bool = false;
 
-// h from the memory, or from what a norm made of it.
+// h from the memory, or from its normalised value.
 fn readOut(gates: Gates, z: f32) -> f32 { return gates.o * memoryFunction(z); }
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> {
   let c = gates.f * cPrevious + gates.i * gates.g;
@@ -26,12 +26,12 @@ fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, peepholes: Ga
   return CellForward(gates, readOut(gates, c), c);
 }
 
-// The gradient of the output gate's sum, and of what h was read out of.
+// The gradients of the output gate's sum and of z.
 fn readOutBackward(gates: Gates, z: f32, dh: f32) -> vec2<f32> {
   let out = memoryFunction(z);
   return vec2(gateGradient(dh * out, gates.o), memoryGradient(dh * gates.o, out));
 }
-// From the gradients of the output gate's sum and of c_t.
+// The cell's gradients, from those of the output gate's sum and of c_t.
 fn gatesBackward(gates: Gates, cPrevious: f32, dOutput: f32, dcTotal: f32, peepholes: Gates) -> CellBackward {
   let i = gates.i;
   let f = gates.f;

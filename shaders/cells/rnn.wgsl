@@ -1,6 +1,6 @@
 // Elman network; equations in src/recurrent/cells/rnn.ts.
 
-// h and c that activated gates make.
+// h and c from activated gates.
 fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return vec2(gates.h, 0.0); }
 
 fn cellForward(x: Gates, r: Gates, hPrevious: f32, cPrevious: f32, perUnit: Gates) -> CellForward {

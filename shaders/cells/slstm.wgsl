@@ -1,4 +1,4 @@
-// Scalar LSTM with exponential gates; equations in src/recurrent/cells/slstm.ts. The gates i and f keep their logarithms.
+// Scalar LSTM with exponential gates; equations in src/recurrent/cells/slstm.ts. The gates i and f hold logarithms.
 override squashesForget: bool = true;
 
 fn logSigmoid(a: f32) -> f32 { return min(a, 0.0) - log(1.0 + safeExp(-abs(a))); }

@@ -1,7 +1,7 @@
-// A unit's fan-in: how many units' states its recurrent sums read, those of its head, from `firstRead` on. 0 without a
-// recurrent matrix.
+// A unit's fan-in is the number of units whose states it reads: those of its head, from `firstRead` on. It is 0 without
+// a recurrent matrix.
 override heads: u32 = 1u;
-// The lanes are layers, whose inputs' weights, rows of H, lie behind those of all lanes' states.
+// The lanes are layers. Their input weights, in rows of H, lie behind the recurrent weights of all lanes.
 override stacked: bool = false;
 fn fanIn() -> u32 { return select(0u, params.H / heads, hasMatrix); }
 fn firstRead(unit: u32) -> u32 {
@@ -9,7 +9,7 @@ fn firstRead(unit: u32) -> u32 {
   return unit - unit % (params.H / heads);
 }
 
-// Where the n-th matrix of packed weights begins; the row of what a cell has by unit is its last.
+// Where the n-th matrix of packed weights begins. Its last row has the units' own parameters, if the cell has any.
 fn matrixRows() -> u32 { return select(fanIn(), params.H, stacked); }
 fn forwardMatrix(n: u32) -> u32 { return laneStart(n, (matrixRows() + 1u + perUnitRows) * params.H); }
 fn backwardMatrix(n: u32) -> u32 { return laneStart(n, (matrixRows() + perUnitRows) * params.H); }

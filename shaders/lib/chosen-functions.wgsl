@@ -1,5 +1,5 @@
-// What gate-functions.wgsl has, for layers with other functions. Kinds are numbered as in src/kernels/activation-functions.ts.
-// Arguments of gates and candidates are clipped to ±clip, if that is not 0.
+// The functions of gate-functions.wgsl, for layers that choose others. Kinds are numbered as in
+// src/kernels/activation-functions.ts. Arguments of gates and candidates are clipped to ±clip, if that is not 0.
 override clip: f32 = 0.0;
 override gatesKind: u32 = 0u;
 override gatesAlpha: f32 = 0.0;
@@ -10,7 +10,7 @@ override candidateBeta: f32 = 0.0;
 override outputKind: u32 = 1u;
 override outputAlpha: f32 = 0.0;
 override outputBeta: f32 = 0.0;
-// Values at the ends. They are given, and not computed here, so that the backward pass knows them to the last bit.
+// Values at the ends of the clip. They are given, not computed here, so that the backward pass knows them to the last bit.
 override gatesTop: f32 = 0.0;
 override gatesBottom: f32 = 0.0;
 override candidateTop: f32 = 0.0;
@@ -21,7 +21,7 @@ fn expMinusOne(x: f32) -> f32 {
   let t = safeTanh(0.5 * x);
   return 2.0 * t / (1.0 - t);
 }
-// ln(1 + e) for e from 0 to 1: near 0, where 1 + e would lose digits, a polynomial.
+// ln(1 + e) for e from 0 to 1. It is a polynomial near 0, where 1 + e would lose digits.
 fn logOfOnePlus(e: f32) -> f32 {
   return select(log(1.0 + e), e * (1.0 - e * (0.5 - e * (0.33333333 - e * 0.25))), e < 0.0625);
 }

@@ -1,5 +1,5 @@
-// The weights of one unit from units k to k+7; `at` is that of k. They are loaded together, so that a thread waits for memory
-// once and not eight times.
+// The weights of one unit from units k to k+7; `at` is the place of the first. They are loaded together, so that a
+// thread waits for memory once and not eight times.
 fn eightWeights(at: u32) -> array<PackedGates, 8> {
   let H = params.H;
   return array<PackedGates, 8>(

@@ -1,4 +1,4 @@
-// The usual functions of a cell's gates, and what a gradient becomes behind them; y is the function's value.
+// The usual functions of a cell's gates, and their gradients; y is the function's value.
 fn gateFunction(a: f32) -> f32 { return sigmoid(a); }
 fn gateGradient(d: f32, y: f32) -> f32 { return d * y * (1.0 - y); }
 fn candidateFunction(a: f32) -> f32 { return safeTanh(a); }

@@ -1,12 +1,12 @@
-// A lane is one of the directions that a dispatch runs side by side (z of the grid), a segment the steps that it runs,
-// `first` the number of steps before them. Each lane's share of a buffer starts at a multiple of 64 elements.
+// A lane is one of the directions that a dispatch runs side by side (z of the grid). A segment is the steps that it
+// runs; `first` is the number of steps before them. Each lane's share of a buffer starts at a multiple of 64 elements.
 // src/recurrent/kernels/lanes.ts has the same arithmetic.
 
-// Where the numbers of one step start in each buffer; row · H + unit is to be added.
+// Where the numbers of one step start in each buffer; add row · H + unit.
 struct Step { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }
 
-// Whether a row has step t. Of a row that has all steps up to its end, `lengths` holds their number; of one that may lack
-// any, the place of its bits, one for each step, and the top bit with it. Without gaps there are rows of the first kind only.
+// Whether a row has step t. `lengths` holds the number of steps of a row without gaps. For a row with gaps it holds the
+// place of the row's bits, one per step, with the top bit set.
 override hasGaps: bool = false;
 fn hasStep(row: u32, t: u32) -> bool {
   let steps = lengths[row];

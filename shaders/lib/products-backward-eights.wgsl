@@ -4,7 +4,7 @@ var<workgroup> tile: array<array<array<PackedGates, 8>, 4>, tileUnits / 8u>;
 
 fn putGradients(unit: u32, row: u32, gates: PackedGates) { tile[unit / 8u][row][unit % 8u] = gates; }
 
-// From the last on: once it has come from memory, so have the others. The sums of the gates do not wait for each other.
+// The loads start with the last: once it has come from memory, so have the others. The gates' sums do not wait for each other.
 fn multiplyEight(d: array<PackedGates, 8>, w: array<PackedGates, 8>, sum: PackedGates) -> PackedGates {
   let four = multiplyGates(d[4], w[4], multiplyGates(d[5], w[5], multiplyGates(d[6], w[6], multiplyGates(d[7], w[7], sum))));
   return multiplyGates(d[0], w[0], multiplyGates(d[1], w[1], multiplyGates(d[2], w[2], multiplyGates(d[3], w[3], four))));
@@ -37,11 +37,11 @@ fn addProducts(first: u32, count: u32, weight: u32, before: vec4<f32>) -> vec4<f
   return before + vec4(totalOf(sums.row0), totalOf(sums.row1), totalOf(sums.row2), totalOf(sums.row3));
 }
 
-// A step brings the gradients into workgroup memory, `tileUnits` units at a time.
+// For a step, loads the gradients into workgroup memory, `tileUnits` units at a time.
 fn addGradients(at: vec4<u32>, recurrent: bool, count: u32, weight: u32, unit: u32, thread: u32) -> vec4<f32> {
   var sum = vec4<f32>();
   for (var k = 0u; k < count; k += tileUnits) {
-    // Everyone has read what is overwritten here.
+    // After this barrier, all threads have read what is overwritten next.
     workgroupBarrier();
     let read = at + min(k + thread, count - 1u);
     putGradients(thread, 0u, gradientAt(read.x, recurrent));

@@ -1,7 +1,7 @@
-// What each unit gets from the gate gradients of others, one k at a time: for software adapters, and for units in heads.
+// Sums for each unit the products with others' gate gradients, one k at a time: for software adapters, and for heads.
 
-// The loop has the gradients of all units in workgroup memory, `tileUnits` of each row: with 256 units of four gates 16 KiB,
-// the least that every device has.
+// The loop has the gradients of all units in workgroup memory, `tileUnits` of each row. 256 units of four gates take 16
+// KiB, which every device has.
 var<workgroup> tile: array<PackedGates, rows * tileUnits>;
 
 fn putGradients(unit: u32, row: u32, gates: PackedGates) { tile[row * tileUnits + unit] = gates; }
@@ -24,7 +24,7 @@ fn addProducts(first: u32, count: u32, weight: u32, before: vec4<f32>) -> vec4<f
   return vec4(sum0, sum1, sum2, sum3);
 }
 
-// A step reads them where they lie: those of the four rows from `at` on, of the recurrent side or of the input's.
+// A step reads the gradients where they lie: those of the four rows from `at` on, of the recurrent side or the input side.
 fn addGradients(at: vec4<u32>, recurrent: bool, count: u32, weight: u32, unit: u32, thread: u32) -> vec4<f32> {
   if (unit >= params.H) { return vec4<f32>(); }
   let at0 = at.x;

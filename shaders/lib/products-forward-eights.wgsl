@@ -40,11 +40,11 @@ fn addProducts(first: u32, count: u32, weight: u32, before: Sums) -> Sums {
   return sums;
 }
 
-// A step brings the states into workgroup memory, `tileUnits` units at a time.
+// For a step, loads the states into workgroup memory, `tileUnits` units at a time.
 fn addStates(at: vec4<u32>, count: u32, weight: u32, unit: u32, thread: u32, bias: PackedGates) -> Sums {
   var sums = Sums(bias, bias, bias, bias);
   for (var k = 0u; k < count; k += tileUnits) {
-    // Everyone has read what is overwritten here.
+    // After this barrier, all threads have read what is overwritten next.
     workgroupBarrier();
     let read = at + min(k + thread, count - 1u);
     putStates(thread, vec4(h[read.x], h[read.y], h[read.z], h[read.w]));

@@ -1,11 +1,11 @@
-// What each unit gets from the states of others, h·W, one k at a time: for software adapters, and for units in heads.
+// Sums for each unit the products with others' states, h·W, one k at a time: for software adapters, and for heads.
 
 // The loop has the states of all units in workgroup memory.
 var<workgroup> tile: array<vec4<f32>, tileUnits>;
 
 fn putStates(unit: u32, h: vec4<f32>) { tile[unit] = h; }
 
-// Adds the products of `count` units: their states lie in the tile from `first` on, the weights of the first one at `weight`.
+// Adds the products of `count` units. Their states lie in the tile from `first` on, the weights of the first one at `weight`.
 fn addProducts(first: u32, count: u32, weight: u32, before: Sums) -> Sums {
   var sum0 = before.row0;
   var sum1 = before.row1;

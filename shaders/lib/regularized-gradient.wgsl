@@ -1,4 +1,4 @@
-// What the backward step of a regularized layer carries from step to step, and what of it reaches the cell.
+// The gradients that a regularized layer carries from step to step, and their part that reaches the cell.
 
 // Parts of a lane's carry: dh and dc side by side, the product, sums for the gains and biases (input, then recurrent
 // side), the recurrent side's gradient before its norm, sums for the gain and bias of the memory.
@@ -11,7 +11,7 @@ fn addTo(lane: u32, n: u32, at: u32, v: vec4<f32>) {
   for (var g = 0u; g < gateCount; g++) { carry[first + g] += v[g]; }
 }
 
-// ∂L/∂h and ∂L/∂c of what the cell made; and what passes by it, to h_{t-1} and c_{t-1}.
+// ∂L/∂h and ∂L/∂c of the cell's results, and the gradients that bypass the cell, for h_{t-1} and c_{t-1}.
 struct Reaching { h: f32, c: f32, hBeside: f32, cBeside: f32 }
 fn reaching(lane: u32, step: Step, at: u32, alive: bool) -> Reaching {
   let pair = partOf(lane, 0u) + 2u * at;
@@ -25,7 +25,7 @@ fn reaching(lane: u32, step: Step, at: u32, alive: bool) -> Reaching {
   return Reaching((1.0 - kept.x) * dh, (1.0 - kept.y) * dc, kept.x * dh, kept.y * dc);
 }
 
-// The normalised memory, and ∂L/∂(gates) and ∂L/∂(it after gain and bias) where h was read out of it.
+// The normalised memory; ∂L/∂(the output gate's sum); ∂L/∂(the memory after gain and bias); the gain.
 struct NormalizedMemory { normalized: f32, dOutput: f32, dRead: f32, gain: f32 }
 fn memoryOf(lane: u32, step: Step, place: Place, element: Element, dh: f32) -> NormalizedMemory {
   let out = named(gates[step.gates + element.at]);

@@ -1,5 +1,5 @@
-// What the forward and the backward step of a regularized layer share: over which elements a workgroup normalises,
-// where numbers lie, sums, and masks. src/recurrent/kernels/regularized.ts has the same arithmetic.
+// Code of both passes of a regularized layer: the elements that a workgroup normalises over, places of numbers, sums,
+// masks. src/recurrent/kernels/regularized-lane.ts has the same arithmetic.
 
 // 0: nothing is normalised; 1: over the units of a row (layer); 2: over the rows of the batch.
 override normalizes: u32 = 0u;
@@ -8,7 +8,7 @@ override firstGates: u32 = 0u;
 override secondGates: u32 = 0u;
 // Whether the memory is normalised on its way to h.
 override normalizesMemory: bool = false;
-// Whether states are kept now and then (zoneout), and whether h_{t-1} has elements dropped in the product.
+// Whether zoneout acts, and whether elements of h_{t-1} are dropped in the product.
 override zones: bool = false;
 override drops: bool = false;
 // The product U·h_{t-1} is computed here, step after step, and not by a dispatch between two steps.
@@ -20,7 +20,7 @@ struct Params {
   stream: u32, draws: u32, zoneH: f32, zoneC: f32, dropP: f32, epsilon: f32, statistics: u32, momentum: f32, keptSteps: u32,
 }
 
-// A workgroup owns a row (or, over the batch, a unit) in one lane; its elements are shared by the threads.
+// A workgroup owns a row (or, over the batch, a unit) in one lane; its threads share the elements.
 struct Element { row: u32, unit: u32, at: u32 }
 fn elementCount() -> u32 { return select(params.H, params.B, normalizes == 2u); }
 fn elementOf(group: u32, e: u32) -> Element {
@@ -28,7 +28,7 @@ fn elementOf(group: u32, e: u32) -> Element {
   let unit = select(e, group, normalizes == 2u);
   return Element(row, unit, row * params.H + unit);
 }
-// Elements that a sum runs over. A row that has ended is alone in its workgroup, or left out of its unit's.
+// The number of elements in a sum. A row that has ended is alone in its workgroup, or is left out of its unit's.
 fn membersAt(t: u32) -> f32 {
   if (normalizes != 2u) { return f32(params.H); }
   var alive = 0u;
@@ -49,7 +49,7 @@ fn perUnitOf(lane: u32, unit: u32) -> Gates {
   return Gates();
 }
 
-// Of a lane, `recurrent` has the normalised input side (if there is one), the recurrent side, and the statistics of each step.
+// For each lane, `recurrent` has the normalised input side (if there is one), the recurrent side, and each step's statistics.
 struct Place { x: u32, r: u32, statistics: u32 }
 fn placeOf(lane: u32, group: u32, step: Step) -> Place {
   let size = params.B * params.H;
@@ -73,9 +73,9 @@ struct Sides { x: vec4<f32>, r: vec4<f32> }
 var<workgroup> partial: array<Sides, threads>;
 var<workgroup> folded: array<Sides, 16>;
 
-// The sum over all threads, in a fixed order; all must call.
+// The sum over all threads, in a fixed order; all threads must call this.
 fn fold(value: Sides, thread: u32) -> Sides {
-  // Everyone has read the sum before.
+  // After this barrier, all threads have read the previous sum.
   workgroupBarrier();
   partial[thread] = value;
   workgroupBarrier();
@@ -100,14 +100,14 @@ fn meanOf(sum: vec4<f32>, n: f32) -> vec4<f32> {
 }
 fn meansOf(sum: Sides, n: f32) -> Sides { return Sides(meanOf(sum.x, n), meanOf(sum.r, n)); }
 
-// How much of h and c before the step remains: 0 or 1 as drawn, or what is to be expected (Krueger et al. 2017).
+// The shares of h and c before the step that remain: drawn as 0 or 1, or the expected shares (Krueger et al. 2017).
 fn remains(lane: u32, t: u32, at: u32) -> vec2<f32> {
   let p = vec2(params.zoneH, params.zoneC);
   if (!zones || params.draws == 0u) { return p; }
   let words = philox(vec4(t * params.B * params.H + at, params.stream + 2u * lane + 1u, random.zw), random.xy);
   return select(vec2(0.0), vec2(1.0), vec2(uniformOf(words.x), uniformOf(words.y)) < p);
 }
-// The factor of h_{t-1} in the product, the same at every step (Gal & Ghahramani 2016); the numbers of dropout.wgsl.
+// The factor of h_{t-1} in the product, the same at every step (Gal & Ghahramani 2016). It has the numbers of dropout.wgsl.
 fn dropFactor(lane: u32, at: u32) -> f32 {
   let words = philox(vec4(at / 4u, params.stream + 2u * lane, random.zw), random.xy);
   if (uniformOf(words[at % 4u]) < params.dropP) { return 0.0; }

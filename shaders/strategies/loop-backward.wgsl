@@ -1,6 +1,6 @@
 // BPTT of a recurrent layer in one dispatch, over the steps in reverse; tiles as in loop-forward. A thread carries
-// ∂L/∂h and ∂L/∂c of its unit in registers; the recurrent product reads all units' gate gradients of the step that
-// came after through workgroup memory.
+// ∂L/∂h and ∂L/∂c of its unit in registers. The recurrent product reads all units' gate gradients of the step that came
+// after from workgroup memory.
 override threads: u32;
 override rows: u32;
 override tileUnits: u32;
@@ -22,7 +22,7 @@ fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: Carry, perUni
   let cell = row * params.H + unit;
   let at = step.gates + cell;
   var dh = product + carried.h;
-  // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+  // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
   if (!hasStep(row, step.t)) {
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }
@@ -60,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var row2 = loadRow(lane, row + 2u, unit);
   var row3 = loadRow(lane, row + 3u, unit);
   for (var i = 0u; i < params.steps + params.tail; i++) {
-    // Everyone has read what is overwritten here.
+    // After this barrier, all threads have read what is overwritten next.
     workgroupBarrier();
     putGradients(unit, 0u, row0.dRecurrent);
     if (rows > 1u) {

@@ -1,8 +1,9 @@
-// The whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch (or one) in one lane,
-// a thread one unit in all of them; its own states stay in registers, those of the others come through workgroup memory.
+// Runs the whole time loop of a recurrent layer in one dispatch. A workgroup owns four rows of the batch (or one) in
+// one lane; a thread owns one unit in all of them. Its own states stay in registers, the others' come from workgroup
+// memory.
 override threads: u32;
 override rows: u32;
-// The tile holds h of all units for even and for odd steps: with two copies one barrier a step is enough.
+// The tile holds h of all units twice, for even and for odd steps, so that one barrier per step is enough.
 override tileUnits: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
@@ -14,7 +15,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 
 struct State { h: f32, c: Memory }
 
-// One row of one step, which is the same for all threads.
+// Computes one row of one step; the step is the same for all threads.
 fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUnit: Gates) -> State {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;

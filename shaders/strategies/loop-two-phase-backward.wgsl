@@ -1,5 +1,5 @@
-// BPTT of a two-phase cell's layer in one dispatch; tiles as in loop-forward. Each step has two products: of the
-// gates' gradients of the step that came after, then of the candidate's gradient of this one.
+// BPTT of a two-phase cell's layer in one dispatch; tiles as in loop-forward. Each step has two products: first with
+// the gates' gradients of the step that came after, then with the candidate's gradient of this step.
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
@@ -10,10 +10,10 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// [4 rows, threads]: what the threads hand each other for the next product.
+// [4 rows, threads]: the gates that threads share for the next product.
 var<workgroup> handed: array<PackedGates, 4u * threads>;
 
-// One row of a thread's unit: its gates (activated or gradients), and what reaches the step before.
+// One row of a thread's unit: its gates (activated or gradients), and the gradient for the step before.
 struct Row { gates: PackedGates, dh: f32, kept: f32 }
 
 fn carryAt(lane: u32, row: u32, unit: u32) -> u32 { return laneStart(lane, params.B * params.H) + row * params.H + unit; }
@@ -74,11 +74,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var row1 = load(lane, row + 1u, unit);
   var row2 = load(lane, row + 2u, unit);
   var row3 = load(lane, row + 3u, unit);
-  // Two halves a step; a tail is a first half without a step.
+  // Each step has two halves; a tail is a first half without a step.
   for (var half = 0u; half < 2u * params.steps + params.tail; half++) {
     let i = half / 2u;
     let phase = half % 2u;
-    // Everyone has read what is overwritten here.
+    // After this barrier, all threads have read what is overwritten next.
     workgroupBarrier();
     handed[unit] = row0.gates;
     handed[threads + unit] = row1.gates;

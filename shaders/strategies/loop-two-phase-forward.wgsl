@@ -1,5 +1,5 @@
-// The whole time loop of a layer whose candidate needs a recurrent product of its own; tiles as in loop-forward.
-// First the gates from everybody's h, then the candidate from everybody's operand.
+// Runs the whole time loop of a layer whose candidate needs its own recurrent product; tiles as in loop-forward. Each
+// step computes the gates from all units' h, then the candidate from all units' operands.
 override threads: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
@@ -9,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// Of the four rows, by unit. Each is written while the other is read, so one barrier apiece is enough.
+// Values of the four rows, by unit. Each array is written while the other is read, so each needs only one barrier.
 var<workgroup> states: array<vec4<f32>, threads>;
 var<workgroup> operands: array<vec4<f32>, threads>;
 

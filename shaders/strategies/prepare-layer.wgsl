@@ -1,6 +1,6 @@
-// What a recurrent layer needs copied before its first step: the recurrent weights as either pass reads them, with the
-// bias behind those of the forward pass in row `biasRow`, and, if its input is gathered, rows of a table. A thread copies
-// one element. Each unit reads `fanIn` others, those of its head.
+// Packs the recurrent weights for both passes before the first step. The forward weights get the bias in row `biasRow`.
+// If the input is gathered, rows of a table are copied too. A thread copies one element. Each unit reads the `fanIn`
+// units of its head.
 struct Params { H: u32, G: u32, fanIn: u32, biasRow: u32, useBias: u32, backward: u32, rows: u32, columns: u32, firstId: u32 }
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;

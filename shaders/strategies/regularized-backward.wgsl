@@ -1,6 +1,7 @@
-// BPTT of regularized-forward: from ∂L/∂h_t and ∂L/∂c_t the gradients of both sides before they were normalised, and what
-// reaches the step before. What dr_{t+1}·U gives lies in `carry`, or is made here (fused). Each thread adds up the
-// gradients of gains and biases for its own elements; the sums over the rows follow when all steps are done.
+// BPTT of regularized-forward: from ∂L/∂h_t and ∂L/∂c_t it computes the gradients of both sides before their norms, and
+// the gradient for the step before. The product dr_{t+1}·U lies in `carry`, or is computed here (fused). Each thread
+// adds up the gradients of gains and biases for its own elements. The sums over the rows follow when all steps are
+// done.
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read> h: array<f32>;
@@ -55,7 +56,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       carry[partOf(lane, 2u) + element.at] = 0.0;
       carry[pair] = reach.hBeside;
       carry[pair + 1u] = reach.cBeside;
-      // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+      // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
       if (!alive) {
         if (hasGaps) { carry[pair] += dy[step.dy + element.at]; }
         gates[at] = PackedGates();
@@ -74,7 +75,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         carry[partOf(lane, 3u + 5u * gateCount) + element.at] += memory.dRead * memory.normalized;
         carry[partOf(lane, 4u + 5u * gateCount) + element.at] += memory.dRead;
       } else {
-        // Where zoneout kept something, what the cell itself made is not what lies in h and c.
+        // Zoneout may have kept h or c, so the cell's own results are computed again.
         var made = vec2(h[step.hCurrent + element.at], 0.0);
         if (usesC) { made.y = c[step.cCurrent + element.at]; }
         if (zones) {
@@ -120,7 +121,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   }
 }
 
-// The gradient of y = (x - mean)·scale from ∂L/∂y: scale·(∂L/∂y - its mean - y·mean(∂L/∂y·y)); with kept statistics scale·∂L/∂y.
+// The gradient of y = (x - mean)·scale from ∂L/∂y: scale·(∂L/∂y - its mean - y·mean(∂L/∂y·y)). With running statistics
+// it is scale·∂L/∂y.
 fn passNorms(lane: u32, group: u32, step: Step, place: Place, members: f32, sums: Sides, products: Sides, thread: u32) {
   var mean = Sides();
   var product = Sides();

@@ -1,5 +1,5 @@
-// Steps of a layer with normalisation, zoneout or dropout of h_{t-1}: statistics of both sides of the gates, the cell,
-// statistics of its memory, the new state. The product U·h_{t-1} lies in `recurrent`, or is made here (fused).
+// Computes steps of a layer with normalisation, zoneout or dropout of h_{t-1}: statistics of both sides of the gates, the
+// cell, statistics of its memory, the new state. The product U·h_{t-1} lies in `recurrent`, or is computed here (fused).
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;
@@ -112,7 +112,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   }
 }
 
-// h from the normalised memory. What zoneout keeps of c comes behind it, so c is made again from the gates.
+// Computes h from the normalised memory. The stored c is the one after zoneout, so c is made again from the gates.
 fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32, sum: Sides, thread: u32) {
   let elements = elementCount();
   var mean = fold(sum, thread).x.x / n;

@@ -1,5 +1,6 @@
-// The same in the backward pass, from the last step to the first: ∂L/∂h_{t-1} is kept_t·(dy_t + ∂L/∂h_t), so that it is
-// a scan too. With the gradient that reaches its part from behind, each thread then computes that of its steps' gates.
+// The backward pass of scan-forward, from the last step to the first. It is a scan too, since ∂L/∂h_{t-1} is
+// kept_t·(dy_t + ∂L/∂h_t). Each thread then computes the gradients of its steps' gates from the gradient that reaches
+// its part from behind.
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> h: array<f32>;
@@ -8,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// A row that lacks the step passes its gradient on, in a gap that of the repeated output too.
+// A row that lacks the step passes its gradient on; in a gap, that of the repeated output too.
 fn together(lane: u32, steps: vec2<u32>, column: u32) -> Affine {
   var all = Affine(1.0, 0.0);
   for (var i = steps.y; i > steps.x; i--) {
@@ -51,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var dState = 0.0;
   if (inside) {
     ofParts[thread] = together(lane, steps, column);
-    // Before the barrier, behind which the first part's thread writes it.
+    // This read comes before the barrier. Behind it, the first part's thread overwrites the carry.
     dState = carry[reach].x;
   }
   workgroupBarrier();

@@ -1,5 +1,5 @@
-// The time loop of a cell without a recurrent product as a scan, forwards: each thread finds out what its part of the
-// steps does to any state, then, with the state that the parts before it leave, computes its steps.
+// Runs the time loop of a cell without a recurrent product as a scan. Each thread first finds out what its part of the
+// steps does to any state. Then it computes its steps from the state that the parts before it leave.
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read_write> h: array<f32>;

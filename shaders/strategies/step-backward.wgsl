@@ -1,6 +1,6 @@
-// One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U with t' the step of the segment that came after t, then
-// the gates' gradients. A thread owns one unit in four rows of the batch. Stacked, the lanes are layers: each is a step
-// behind the one above, whose gradient reaches it by way of W instead of dy.
+// One time step of BPTT: dh_t = dy_t + carry + dRecurrent_{t'}·U, where t' is the step of the segment that came after
+// t, then the gates' gradients. A thread owns one unit in four rows of the batch. In a stack, the lanes are layers.
+// Each is a step behind the layer above, whose gradient reaches it through W instead of dy.
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, tail: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -32,7 +32,7 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gat
     return;
   }
   let at = step.gates + cell;
-  // A row that lacks the step passes its gradient on, in a gap that of the repeated output too; its gates had no part in it.
+  // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
   if (!hasStep(row, step.t)) {
     if (hasGaps) { dh += outputGradient(lane, step, cell); }
     carry[reach] = Carry(dh, carried.c);
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = group.z;
   let row = group.y * rows;
   let unit = group.x * 64u + thread;
-  // That of a unit past H, of which nothing is written.
+  // A thread past H reads the last unit and writes nothing.
   let own = min(unit, params.H - 1u);
   var i = params.i;
   if (stacked && params.tail == 0u) {
@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     i -= lane;
   }
   let firstWeight = backwardMatrix(lane);
-  // Rows past the batch read the last one; their sums are dropped by finish.
+  // Rows past the batch read the last one; finish drops their sums.
   let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
   var sum = vec4<f32>();
   if (params.tail != 0u || i + 1u < params.steps) {

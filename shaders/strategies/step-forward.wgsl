@@ -1,6 +1,6 @@
-// One time step of a recurrent layer: recurrent product, gates and new state. A thread owns one unit in four
-// rows of the batch, so that each weight it loads is used four times. Stacked, the lanes are layers: each is a step
-// behind the one below, whose new state is its input.
+// One time step of a recurrent layer: recurrent product, gates and new state. A thread owns one unit in four rows of
+// the batch, so that it uses each loaded weight four times. In a stack, the lanes are layers. Each is a step behind the
+// layer below, whose new state is its input.
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = group.z;
   let row = group.y * rows;
   let unit = group.x * 64u + thread;
-  // That of a unit past H, of which nothing is written.
+  // A thread past H reads the last unit and writes nothing.
   let own = min(unit, params.H - 1u);
   var i = params.i;
   if (stacked) {
@@ -46,13 +46,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let step = stepAt(lane, i);
   let firstWeight = forwardMatrix(lane);
-  // Rows past the batch read the last one; their sums are dropped by finish.
+  // Rows past the batch read the last one; finish drops their sums.
   let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
   let r = addStates(step.hPrevious + firstRead(own) + starts, fanIn(), firstWeight + own, unit, thread, biasAt(firstWeight, own));
   var x = Sums();
   let above = stacked && lane > 0u;
   if (above) {
-    // The weights of inputs lie behind those of all lanes' states.
+    // Input weights lie behind the recurrent weights of all lanes.
     let firstInput = forwardMatrix(params.lanes + lane - 1u);
     let bias = weightAt(firstInput + params.H * params.H + own);
     x = addStates(stepAt(lane - 1u, i).hCurrent + starts, params.H, firstInput + own, unit, thread, bias);

@@ -1,6 +1,6 @@
-// Half a time step of a cell whose candidate needs a recurrent product of its own. Phase 0 makes the gates from h
-// and leaves the candidate's operand in c; phase 1 makes the candidate from that, and the new state. A thread owns
-// one unit in four rows of the batch.
+// Half a time step of a cell whose candidate needs its own recurrent product. Phase 0 computes the gates from h and
+// leaves the candidate's operand in c. Phase 1 computes the candidate from that, and the new state. A thread owns one
+// unit in four rows of the batch.
 override phase: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let row = id.y * 4u;
   let step = stepAt(id.z, params.i);
   let firstWeight = laneStart(id.z, (params.H + 1u) * params.H);
-  // Rows past the batch read the last one; their sums are dropped by finish.
+  // Rows past the batch read the last one; finish drops their sums.
   let last = params.B - 1u;
   let at0 = min(row, last) * params.H;
   let at1 = min(row + 1u, last) * params.H;
