@@ -11,10 +11,10 @@ export type UpdateGate = "keeps" | "writes";
 export const updateSign = (updateGate: UpdateGate): 1 | -1 => (updateGate === "keeps" ? 1 : -1);
 
 /**
- * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN: r, z = σ(x +
- * r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
- * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset, r = 1 and its gradient is 0. If the
- * update gate writes, z = σ(-(x + r)).
+ * Gated recurrent unit with the reset gate applied after the recurrent product, as in PyTorch and cuDNN:
+ * r, z = σ(x + r);  n = tanh(x_n + r⊙(U_n·h_{t-1} + b_hn));  h_t = (1 - z)⊙n + z⊙h_{t-1}.
+ * c keeps U_n·h_{t-1} + b_hn, which the gradient of r needs. Without a reset, r = 1 and its gradient is 0. If the update
+ * gate writes, z = σ(-(x + r)).
  */
 export function gruCell({ reset, updateGate }: { reset: boolean; updateGate: UpdateGate }, functions = usualFunctions): Cell {
   const sign = updateSign(updateGate);

@@ -9,8 +9,8 @@ export interface LstmVariant {
 }
 
 /**
- * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch: i,
- * f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
+ * Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch:
+ * i, f, o = σ(x + r);  g = tanh(x + r);  c_t = f⊙c_{t-1} + i⊙g;  h_t = o⊙tanh(c_t).
  * With peepholes, p⊙c_{t-1} is added in the σ of i and f, and p⊙c_t in that of o. If f is not a gate of its own, its
  * gradient is 0; a coupled f passes it on to i. Clipping leaves c as it is, as in onnxruntime.
  */

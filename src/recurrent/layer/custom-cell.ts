@@ -39,10 +39,10 @@ export interface CustomCell<M = number> {
    * `fn forward(x: Gates, recurrent: Gates, hPrevious: f32, cPrevious: f32) -> CellForward` and
    * `fn backward(gates: Gates, hPrevious: f32, h: f32, cPrevious: f32, c: f32, dh: f32, dc: f32) -> CellBackward`, with
    * `struct CellForward { gates: Gates, h: f32, c: f32 }` and
-   * `struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: f32 }`. They may call
-   * `sigmoid`, `safeTanh` and `safeExp`, which do not overflow. If there is a `stateOf`, also
-   * `fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32>`, which returns h and c (0 without). A cell
-   * without WGSL runs on the CPU backend only.
+   * `struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: f32 }`. They may call `sigmoid`,
+   * `safeTanh` and `safeExp`, which do not overflow. If there is a `stateOf`, also
+   * `fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32>`, which returns h and c (0 without). A cell without
+   * WGSL runs on the CPU backend only.
    */
   readonly wgsl?: string;
   /** @param x W·x_t + b_ih; @param recurrent U·h_{t-1} + b_hh; a number for each gate */
@@ -200,10 +200,11 @@ fn stateOf(gates: Gates, hPrevious: f32, cPrevious: f32) -> vec2<f32> { return v
 const ofMatrix: readonly string[] = ["recurrentInit", "projSize", ...regularizationNames];
 
 /**
- * A recurrent layer of a user's cell: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights and
- * states have the names and shapes of the other layers; rows [G·H, ·] are in the order of the cell's gateNames.
- * projSize P, below hiddenSize, is that of `LSTM`, for cells whose `forward` does not read hPrevious: h_t = W_hr·(the
- * cell's h), `weight_hr_l{k}` [P, H]. Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize].
+ * A recurrent layer of a user's cell: `new CustomRNN(defineCell({ … }), inputSize, hiddenSize, options)`. Weights and states
+ * have the names and shapes of the other layers; rows [G·H, ·] are in the order of the cell's gateNames.
+ * projSize P, below hiddenSize, is that of `LSTM`, for cells whose `forward` does not read hPrevious:
+ * h_t = W_hr·(the cell's h), `weight_hr_l{k}` [P, H].
+ * Input [steps, batch, inputSize], output [steps, batch, D·hiddenSize].
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class CustomRNN extends RecurrentLayer {

@@ -10,18 +10,15 @@ import { GRU, LSTM, RNN } from "./built-in.ts";
 import { MinGRU, MinLSTM } from "./minimal.ts";
 
 /**
- * Many to one: outputs only what a recurrent layer has read in the end, [batch, ·] without steps ([·] of a single
- * sequence). For each row, this is the output at its last step by its length. The second direction ends where the row
- * begins, so it gives the first step. Both are merged as the layer merges outputs. A row of length 0 gives the initial
- * state.
+ * Many to one: outputs only what a recurrent layer has read in the end, [batch, ·] without steps ([·] of a single sequence).
+ * For each row, this is the output at its last step by its length. The second direction ends where the row begins, so it
+ * gives the first step. Both are merged as the layer merges outputs. A row of length 0 gives the initial state.
  *
- * With two directions, this is not the output at the last step (PyTorch's `output[-1]`), where the second direction has
- * read one step only. Weights that were trained on that output need `of: "lastStep"`; all rows must then be whole. The
- * parameters keep the layer's names.
- * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new
- * Linear(64, 2)])
- * @throws RnnError `option` if `rnn` is no recurrent layer, or an option is unknown; when run, with lengths and `of:
- * "lastStep"`
+ * With two directions, this is not the output at the last step (PyTorch's `output[-1]`), where the second direction has read
+ * one step only. Weights that were trained on that output need `of: "lastStep"`; all rows must then be whole. The parameters
+ * keep the layer's names.
+ * @example new Sequential([new Embedding(27, 16), new LastStep(new GRU(16, 32, { bidirectional: true })), new Linear(64, 2)])
+ * @throws RnnError `option` if `rnn` is no recurrent layer, or an option is unknown; when run, with lengths and `of: "lastStep"`
  */
 export class LastStep extends Module {
   private readonly of: "ends" | "lastStep";

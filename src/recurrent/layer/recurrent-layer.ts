@@ -77,10 +77,10 @@ export const commonOptions = [
  * `weight_ih_l{k}` [G·H, I or D·H], `weight_hh_l{k}` [G·H, H], `bias_ih_l{k}` and `bias_hh_l{k}` [G·H], all from
  * U(-1/√H, 1/√H). D·H is H if `merge` leaves H outputs. States are [numLayers·D, batch, H], index layer·D + direction.
  * A single sequence may come without a batch: input [steps, I], output [steps, D·H], states [numLayers·D, H].
- * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H]
- * (no bias of any kind with `bias: false`); G counts the gates that have parameters. With batch normalisation there is
- * `running_l{k}`, which is not learnt (see `RegularizationOptions`). A projected layer has `weight_hr_l{k}` [P, H], and
- * its h has P numbers instead of H.
+ * Normalised layers also have gains `gain_ih_l{k}` and `gain_hh_l{k}` [G·H], LSTMs `gain_c_l{k}` and `bias_c_l{k}` [H] (no
+ * bias of any kind with `bias: false`); G counts the gates that have parameters. With batch normalisation there is
+ * `running_l{k}`, which is not learnt (see `RegularizationOptions`). A projected layer has `weight_hr_l{k}` [P, H], and its h
+ * has P numbers instead of H.
  */
 export abstract class RecurrentLayer extends Module {
   readonly numLayers: number;
