@@ -24,7 +24,7 @@ fn addProducts(first: u32, count: u32, weight: u32, before: vec4<f32>) -> vec4<f
   return vec4(sum0, sum1, sum2, sum3);
 }
 
-// A step reads the gradients where they lie: those of the four rows from `at` on, of the recurrent side or the input side.
+// A step reads the gradients of four rows in place, from `at` on, on the recurrent side or on the input side.
 fn addGradients(at: vec4<u32>, recurrent: bool, count: u32, weight: u32, unit: u32, thread: u32) -> vec4<f32> {
   if (unit >= params.H) { return vec4<f32>(); }
   let at0 = at.x;

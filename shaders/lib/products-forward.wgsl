@@ -24,7 +24,7 @@ fn addProducts(first: u32, count: u32, weight: u32, before: Sums) -> Sums {
   return Sums(sum0, sum1, sum2, sum3);
 }
 
-// A step reads the states where they lie: those of the four rows from `at` on.
+// A step reads the states of four rows in place, from `at` on.
 fn addStates(at: vec4<u32>, count: u32, weight: u32, unit: u32, thread: u32, bias: PackedGates) -> Sums {
   if (unit >= params.H) { return Sums(); }
   let at0 = at.x;

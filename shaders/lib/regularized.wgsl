@@ -38,7 +38,7 @@ fn membersAt(t: u32) -> f32 {
 
 fn aligned(size: u32) -> u32 { return (size + 63u) / 64u * 64u; }
 
-// Rows of weights behind U and b_hh: the gain of the input side, b_ih, the gain of the recurrent side, those of the memory.
+// Rows of weights behind U and b_hh: the input side's gain, b_ih, the recurrent side's gain, the memory's gain and bias.
 fn matrixOf(lane: u32) -> u32 {
   return laneStart(lane, (params.H + 1u + perUnitRows + select(0u, 4u, normalizes != 0u)) * params.H);
 }

@@ -1,4 +1,4 @@
-// For matmul-block.wgsl: the sums of A's rows beside the product, for the gradient of a bias beside that of its weight.
+// For matmul-block.wgsl: sums A's rows beside the product, so that a weight's gradient also gives its bias's.
 const addsRows = true;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 

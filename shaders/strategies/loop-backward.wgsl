@@ -22,7 +22,7 @@ fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: Carry, perUni
   let cell = row * params.H + unit;
   let at = step.gates + cell;
   var dh = product + carried.h;
-  // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
+  // A row that lacks the step passes its gradient on, and in a gap also the repeated output's. Its gates had no part in it.
   if (!hasStep(row, step.t)) {
     gates[at] = PackedGates();
     if (splitsRecurrentGradient) { dRecurrent[at] = PackedGates(); }

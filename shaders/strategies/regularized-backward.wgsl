@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       carry[partOf(lane, 2u) + element.at] = 0.0;
       carry[pair] = reach.hBeside;
       carry[pair + 1u] = reach.cBeside;
-      // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
+      // A row that lacks the step passes its gradient on, and in a gap also the repeated output's. Its gates had no part in it.
       if (!alive) {
         if (hasGaps) { carry[pair] += dy[step.dy + element.at]; }
         gates[at] = PackedGates();

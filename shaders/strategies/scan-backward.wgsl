@@ -9,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// A row that lacks the step passes its gradient on; in a gap, that of the repeated output too.
+// A row that lacks the step passes its gradient on, and in a gap also the repeated output's.
 fn together(lane: u32, steps: vec2<u32>, column: u32) -> Affine {
   var all = Affine(1.0, 0.0);
   for (var i = steps.y; i > steps.x; i--) {

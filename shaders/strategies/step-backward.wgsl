@@ -32,7 +32,7 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gat
     return;
   }
   let at = step.gates + cell;
-  // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
+  // A row that lacks the step passes its gradient on, and in a gap also the repeated output's. Its gates had no part in it.
   if (!hasStep(row, step.t)) {
     if (hasGaps) { dh += outputGradient(lane, step, cell); }
     carry[reach] = Carry(dh, carried.c);

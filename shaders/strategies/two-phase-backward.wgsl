@@ -31,7 +31,7 @@ fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
     carry[reach] = vec2(dh, carried.y);
     return;
   }
-  // A row that lacks the step passes its gradient on; in a gap, that of the repeated output too. Its gates had no part in it.
+  // A row that lacks the step passes its gradient on, and in a gap also the repeated output's. Its gates had no part in it.
   if (!hasStep(row, step.t)) {
     if (hasGaps) { dh += dy[step.dy + cell]; }
     carry[reach] = vec2(dh, carried.y);

@@ -126,7 +126,7 @@ export class Recording {
     this.list.push({ kind: "copy", from: this.checked(from), to: this.checked(to) });
   }
 
-  /** Nothing may be recorded any more: whoever prepares it relies on it. */
+  /** Forbids further commands: whoever prepares the recording relies on that. */
   close(): void {
     this.isClosed = true;
   }
@@ -140,7 +140,7 @@ export class Recording {
       );
   }
 
-  /** @throws RnnError `option` if the view is not of this recording: a module has kept a Variable, say */
+  /** @throws RnnError `option` if the view belongs to another recording: a module has kept a Variable, say */
   checked(view: View): View {
     const { label } = view.buffer;
     this.checkOpen(label);

@@ -1,4 +1,4 @@
-/** What ops ask of the device that a recording is for, where they choose between ways to compute the same. */
+/** The facts about a recording's device by which ops choose between ways to compute the same. */
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
 
@@ -8,11 +8,11 @@ export interface Target {
   readonly isGpu: boolean;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
-  /** What `calibrate` has measured on the device; undefined if nothing was. */
+  /** The measurements of `calibrate` on the device; undefined without any. */
   readonly profile?: DeviceProfile;
   /** Kernels that the self-test found wrong on it. */
   readonly avoided: Avoided;
 }
 
-/** A CPU of which nothing is known. */
+/** A CPU about which nothing is known. */
 export const anyCpu: Target = { kind: "cpu", isGpu: false, mostElements: Infinity, avoided: nothingAvoided };

@@ -7,9 +7,9 @@ const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
 
 /**
  * Measures the device of a backend. New recordings use the result, `backend.profile`; existing ones stay as they are.
- * It compiles some 15 pipelines and then takes under a second on a GPU, and little more on a software adapter: what
- * would take too long is extrapolated from what was measured. If the backend has a profile already, it is returned. On
- * the CPU there is nothing to choose, and the result is undefined.
+ * It compiles some 15 pipelines and then takes under a second on a GPU, and little more on a software adapter, because
+ * it extrapolates the sizes that would take too long. If the backend has a profile already, it is returned. On the CPU
+ * there is nothing to choose, and the result is undefined.
  *
  * A profile is plain JSON. Pass it to `createBackend` the next time: that saves the measurement and repeats the
  * choices.

@@ -44,7 +44,7 @@ export async function measure(backend: Backend): Promise<DeviceProfile> {
   const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
   const fixed = await clock.layer(1, 1, guess);
   const grid: Times[][] = units.map(() => []);
-  // From little to much work: what no longer fits into the budget can be extrapolated from the rest.
+  // Layers are measured from little to much work. Those beyond the budget can then be extrapolated.
   const work = (H: number, B: number): number => H * H * Math.max(4, B);
   const points = units
     .flatMap((H, i) => rows.map((B, j) => ({ H, B, i, j })))

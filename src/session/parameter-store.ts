@@ -223,7 +223,7 @@ export class ParameterStore implements ParameterHolder {
     return this.learnable.filter(({ parameter }) => parameter.trainable);
   }
 
-  /** Paths of those. */
+  /** Paths of the trained parameters. */
   get learnt(): string[] {
     return this.trained.map(({ path }) => path);
   }

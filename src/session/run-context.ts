@@ -25,7 +25,7 @@ export interface RecordingPlan {
   /** Shapes of the further inputs, by path. */
   readonly further?: Readonly<Record<string, Shape>>;
   readonly states: StateSource;
-  /** Which steps rows have: all, those up to each one's length, or those that a mask names. */
+  /** The steps that rows have: all, those up to each row's length, or those that a mask names. */
   readonly steps: "all" | "lengths" | "mask";
   /** True if dropout is active. */
   readonly training: boolean;

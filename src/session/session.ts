@@ -187,7 +187,7 @@ export class Session {
   async record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): Promise<RunContext> {
     const missing = this.model.furtherCode.filter(({ isLoaded }) => !isLoaded);
     if (missing.length > 0) {
-      // What is frozen at the moment of the call gets no gradient.
+      // Parameters that are frozen at the moment of the call get no gradient.
       plan = { ...plan, learnt: plan.learnt ?? this.store.learnt };
       await Promise.all(missing.map((part) => part.load()));
     }

@@ -11,7 +11,7 @@ import type { Memory } from "./memory.ts";
 export interface PerUnit {
   /** How the parameter's name begins. */
   readonly parameter: string;
-  /** The c that each gate sees, by the gate's name: that of the step before, or of this step. Gates left out see none. */
+  /** The c that each gate sees, by the gate's name: the c before the step, or after it. Gates left out see none. */
   readonly sees: Readonly<Record<string, "before" | "after">>;
 }
 

@@ -136,7 +136,7 @@ export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
   }
   // A number behind the name tells the cell from others of the same name, and from the package's own.
   const label = `${name}#${++count}`;
-  // Bound, so that what has been checked cannot be replaced later.
+  // They are bound, so that nobody can replace them after the check.
   const [forward, backward] = [cell.forward.bind(given), cell.backward.bind(given)];
   const stateOf = cell.stateOf?.bind(given);
   const arithmetic: CellArithmetic<Memory> = {

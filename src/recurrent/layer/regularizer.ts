@@ -56,7 +56,7 @@ export class Regularizer {
   private readonly zoneout: { h: number; c: number };
   private readonly recurrentDropout: number;
 
-  /** @throws RnnError `option` for what is out of range or does not go together */
+  /** @throws RnnError `option` for options that are out of range or exclude each other */
   constructor(
     where: string,
     private readonly cell: Cell,
