@@ -24,6 +24,15 @@ export interface FastKernel {
 export const needing = (parts: readonly WasmPart[], kernel: FastKernel, code?: Part<unknown>): FastKernel =>
   Object.assign(kernel, { parts, code });
 
+/** Addresses of some bindings, then some params, in the order of the export's arguments. */
+export function direct(exports: WasmExports, name: string, bindings: readonly string[], params: readonly string[]): FastKernel {
+  return (at, p) => {
+    const call = exports[name];
+    const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
+    return [() => call(...args)];
+  };
+}
+
 /** Multiplications below which a request to another thread takes longer than the work. */
 export const worthSharing = 2 ** 18;
 

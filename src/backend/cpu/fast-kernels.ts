@@ -5,7 +5,18 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import { needing, rowsTogether, worthSharing, type Addresses, type FastKernel, type Params, type Pieces, type Workforce } from "./calls.ts";
+import {
+  direct,
+  needing,
+  rowsTogether,
+  worthSharing,
+  type Addresses,
+  type FastKernel,
+  type Params,
+  type Pieces,
+  type Workforce,
+} from "./calls.ts";
+import { Part } from "../../part.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
 import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
 import type { Means } from "./work-space.ts";
@@ -69,15 +80,6 @@ function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel 
   };
 }
 
-/** Addresses of some bindings, then some params, in the order of the export's arguments. */
-function direct(exports: WasmExports, name: string, bindings: readonly string[], params: readonly string[]): FastKernel {
-  return (at, p) => {
-    const call = exports[name];
-    const args = [...bindings.map((name) => at[name]), ...params.map((name) => p[name])];
-    return [() => call(...args)];
-  };
-}
-
 /**
  * Orders the indices: last the one along which the output is contiguous, before it the one along which the input is.
  * `wasm/copies.ts` then copies rows or blocks.
@@ -121,88 +123,6 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
   };
 }
 
-function optimizerKernels(exports: WasmExports): [string, FastKernel][] {
-  return [
-    [
-      "sgd",
-      (at, p) => {
-        const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
-        return [
-          () =>
-            exports.sgd(
-              at.parameters,
-              at.gradients,
-              at.lastGood,
-              at.velocity,
-              at.norm,
-              at.control,
-              length,
-              momentum,
-              1 - dampening,
-              nesterov,
-              weightDecay,
-              clipValue,
-            ),
-        ];
-      },
-    ],
-    [
-      "rmsprop",
-      (at, p) => {
-        const { length, alpha, eps, momentum, centered, weightDecay, clipValue } = p;
-        return [
-          () =>
-            exports.rmsprop(
-              at.parameters,
-              at.gradients,
-              at.lastGood,
-              at.squareAverage,
-              at.gradientAverage,
-              at.velocity,
-              at.norm,
-              at.control,
-              length,
-              alpha,
-              1 - alpha,
-              eps,
-              momentum,
-              centered,
-              weightDecay,
-              clipValue,
-            ),
-        ];
-      },
-    ],
-    [
-      "adam",
-      (at, p) => {
-        const { length, beta1, beta2, eps, weightDecay, decoupled, clipValue } = p;
-        return [
-          () =>
-            exports.adam(
-              at.parameters,
-              at.gradients,
-              at.lastGood,
-              at.firstMoment,
-              at.secondMoment,
-              at.norm,
-              at.control,
-              length,
-              beta1,
-              1 - beta1,
-              beta2,
-              1 - beta2,
-              eps,
-              weightDecay,
-              decoupled,
-              clipValue,
-            ),
-        ];
-      },
-    ],
-  ];
-}
-
 const runningKernels = (exports: WasmExports, product: PlainKernel): [string, FastKernel][] => [
   ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }): [string, FastKernel] => [name, product]),
   ...matmulBlocksWithSums.map(({ name }): [string, FastKernel] => [name, matmulWithSums(exports, product)]),
@@ -218,35 +138,30 @@ const runningKernels = (exports: WasmExports, product: PlainKernel): [string, Fa
   ],
 ];
 
-const trainingKernels = (exports: WasmExports): [string, FastKernel][] => [
-  ["softmax-backward", direct(exports, "softmaxBackward", ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"])],
-  [
-    "cross-entropy",
-    direct(
-      exports,
-      "crossEntropy",
-      ["logits", "targets", "weights", "normalizer", "losses", "dLogits"],
-      ["rows", "columns", "ignoreIndex"],
-    ),
-  ],
-  ["activation-backward", direct(exports, "activationBackward", ["y", "dy", "dx"], ["length", "kind", "accumulate"])],
-  [
-    "dropout",
-    (at, { length, stream, p, accumulate }) => [() => exports.dropout(at.x, at.random, at.y, length, stream, p, 1 - p, accumulate)],
-  ],
-  [
-    "embedding-scatter",
-    (at, p) => [() => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate)],
-  ],
-  ["gradient-norm-partial", direct(exports, "gradientNormPartial", ["gradients", "partial"], ["length", "groups"])],
-  ...optimizerKernels(exports),
-];
+/** Kernels of fast-training.ts. */
+const trainingNames = [
+  "softmax-backward",
+  "cross-entropy",
+  "activation-backward",
+  "dropout",
+  "embedding-scatter",
+  "gradient-norm-partial",
+  "sgd",
+  "rmsprop",
+  "adam",
+] as const;
+
+const trainingCalls = new Part("training on the CPU", () => import("./fast-training.ts"));
+
+function trainingKernel(exports: WasmExports, name: (typeof trainingNames)[number]): FastKernel {
+  return needing(["training"], (...given) => trainingCalls.now.trainingKernels[name](exports)(...given), trainingCalls);
+}
 
 /** The WebAssembly version of a kernel, if it has one. */
 export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Kernel) => FastKernel | undefined {
   const byName = new Map<string, FastKernel>([
     ...runningKernels(exports, matmulKernel(means.threads)),
-    ...trainingKernels(exports).map(([name, kernel]): [string, FastKernel] => [name, needing(["training"], kernel)]),
+    ...trainingNames.map((name): [string, FastKernel] => [name, trainingKernel(exports, name)]),
   ]);
   return ({ name, recurrent }) => (recurrent ? recurrentKernel(recurrent, means) : byName.get(name));
 }
