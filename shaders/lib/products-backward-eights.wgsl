@@ -1,6 +1,6 @@
 // The same as products-backward, for GPUs: eight k at a time, as in products-forward-eights. The tile is [tileUnits / 8, rows,
 // 8 units], so that one check of the index serves the reads of eight units in all rows.
-var<workgroup> tile: array<array<array<PackedGates, 8>, 4>, tileUnits / 8u>;
+var<workgroup> tile: array<array<array<PackedGates, 8>, 4>, tileLength>;
 
 fn putGradients(unit: u32, row: u32, gates: PackedGates) { tile[unit / 8u][row][unit % 8u] = gates; }
 

@@ -2,7 +2,7 @@
 
 // The loop has the gradients of all units in workgroup memory, `tileUnits` of each row. 256 units of four gates take 16
 // KiB, which every device has.
-var<workgroup> tile: array<PackedGates, rows * tileUnits>;
+var<workgroup> tile: array<PackedGates, tileLength>;
 
 fn putGradients(unit: u32, row: u32, gates: PackedGates) { tile[row * tileUnits + unit] = gates; }
 

@@ -1,6 +1,6 @@
 // The same as products-forward, for GPUs: eight k at a time. The tile is in eights of units, so that one check of the index
 // serves eight reads. The loop counts down to zero, since Tint adds a 64-bit counter to one whose end it cannot prove.
-var<workgroup> tile: array<array<vec4<f32>, 8>, tileUnits / 8u>;
+var<workgroup> tile: array<array<vec4<f32>, 8>, tileLength>;
 
 fn putStates(unit: u32, h: vec4<f32>) { tile[unit / 8u][unit % 8u] = h; }
 

@@ -1,7 +1,7 @@
 // Sums for each unit the products with others' states, h·W, one k at a time: for software adapters, and for heads.
 
 // The loop has the states of all units in workgroup memory.
-var<workgroup> tile: array<vec4<f32>, tileUnits>;
+var<workgroup> tile: array<vec4<f32>, tileLength>;
 
 fn putStates(unit: u32, h: vec4<f32>) { tile[unit] = h; }
 

@@ -5,6 +5,8 @@ override threads: u32;
 override rows: u32;
 // The tile holds h of all units twice, for even and for odd steps, so that one barrier per step is enough.
 override tileUnits: u32;
+// Elements of the tile as an array. Firefox (naga) crashes on an array whose length is a product or quotient of overrides.
+override tileLength: u32;
 struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
 @group(0) @binding(1) var<storage, read> weights: array<Weights>;

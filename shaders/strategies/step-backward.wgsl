@@ -14,6 +14,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 
 const rows = 4u;
 const tileUnits = 64u;
+const tileLength = 8u;
 
 fn outputGradient(lane: u32, step: Step, cell: u32) -> f32 {
   if (!stacked) { return dy[step.dy + cell]; }

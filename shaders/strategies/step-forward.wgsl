@@ -11,6 +11,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 
 const rows = 4u;
 const tileUnits = 64u;
+const tileLength = 8u;
 
 fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
   if (row >= params.B) { return; }

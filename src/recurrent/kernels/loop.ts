@@ -29,6 +29,12 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
   return tail ? [...back, { i: 0, tail: 1 }] : back;
 }
 
+/** What threads share in workgroup memory: units, and elements of the array, in the layout of lib/products-*.wgsl. */
+function tileOf(pass: RecurrentParts["pass"], threads: number, rows: number, { eights }: KernelForm) {
+  const tileUnits = pass === "forward" ? 2 * threads : threads;
+  return { tileUnits, tileLength: eights ? tileUnits / 8 : pass === "forward" ? tileUnits : rows * tileUnits };
+}
+
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) => ({
   name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
@@ -38,7 +44,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
     ...constantsOf(cell, form),
     threads: threadsFor(units),
     rows: rowsFor(batch),
-    tileUnits: (pass === "forward" ? 2 : 1) * threadsFor(units),
+    ...tileOf(pass, threadsFor(units), rowsFor(batch), form),
   },
   workgroups: groupsOf(rowsFor(batch)),
 });
