@@ -5,11 +5,13 @@ import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurr
 import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
 import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
-import { scanKernel } from "./fast-scan.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
 const regularizedCalls = new Part("normalization, zoneout or recurrentDropout", () => import("./fast-regularized.ts"));
+const scanCalls = new Part("MinGRU and MinLSTM", () => import("./fast-scan.ts"));
+/** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
+const scanned = ["min-gru", "min-lstm"];
 
 /** One step of a lane, or with `tail` what remains behind the first. */
 export interface LaneStep {
@@ -132,7 +134,11 @@ export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel
   const { cell, strategy, form, regularized } = parts;
   const known = knownCell(cell);
   if (form.stacked) return undefined;
-  if (cell.recurrence === "none") return scanKernel(parts, means);
+  if (cell.recurrence === "none") {
+    const number = scanned.indexOf(cell.shader);
+    if (number < 0) return undefined;
+    return needing(["scan"], (...given) => scanCalls.now.scanKernel(parts, number, means)(...given), scanCalls);
+  }
   if (form.half || !known) return undefined;
   if (strategy !== "regularized") return knownKernel(parts, known, means);
   return needing(

@@ -1,21 +1,20 @@
-/** Cells without a recurrent matrix in WebAssembly, of the package's: the steps one after the other by any strategy, a thread for some of the rows. */
+/**
+ * MinGRU and MinLSTM in WebAssembly, loaded with the first that is used. Whatever the strategy, the steps run one after the
+ * other; each thread takes some of the rows.
+ */
 import type { RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
-import { callsTogether, needing, worthSharing, type Call, type FastKernel } from "./calls.ts";
+import { callsTogether, worthSharing, type Call, type FastKernel } from "./calls.ts";
 import { laneOf, slotsOf, stepsOf } from "./fast-recurrent.ts";
 import type { Means } from "./work-space.ts";
-
-/** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
-const known = ["min-gru", "min-lstm"];
 
 /** About as many multiplications as the functions of a unit take. */
 const perUnit = 32;
 
-export function scanKernel(parts: RecurrentParts, { threads }: Means): FastKernel | undefined {
+/** @param number the cell's in `wasm/scan.ts` */
+export function scanKernel(parts: RecurrentParts, number: number, { threads }: Means): FastKernel {
   const { cell, pass } = parts;
-  const number = known.indexOf(cell.shader);
-  if (number < 0) return undefined;
   const makesPositive = cell.constants!.positiveCandidate;
-  return needing(["scan"], (at, p) => {
+  return (at, p) => {
     const { B, H, steps } = p;
     const all = stepsOf(parts, p)
       // Nothing reaches the segment before by way of weights.
@@ -31,5 +30,5 @@ export function scanKernel(parts: RecurrentParts, { threads }: Means): FastKerne
         : { name: "scanBackward", args: [number, makesPositive, gates, h, dy, carry, lengths, B, H, t, previousSlot, first, end] };
     const shared = steps * B * H * perUnit >= worthSharing;
     return threads.parallel(B, shared ? 1 : B, (first, end) => all.map((step) => callOf(step, first, end)), callsTogether(B * H * perUnit));
-  });
+  };
 }

@@ -47,23 +47,17 @@ export async function wasmBuilds(part: WasmPart): Promise<{ plain: Uint8Array<Ar
   return { plain: both.subarray(0, plainLength), relaxed: both.subarray(plainLength) };
 }
 
-/** The same module for a memory that threads share: one bit of its memory import says so. */
-function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const mark = [...Array.from("memory", (letter) => letter.charCodeAt(0)), 2, 1];
-  const at = bytes.findIndex((_, i) => mark.every((byte, k) => bytes[i + k] === byte)) + mark.length - 1;
-  const changed = bytes.slice();
-  changed[at] = 3;
-  return changed;
-}
-
 interface Compiled {
   readonly module: WebAssembly.Module;
   readonly relaxed: boolean;
 }
 
 async function compile(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
-  const builds = await wasmBuilds(part);
-  const { plain, relaxed } = shared ? { plain: sharing(builds.plain), relaxed: sharing(builds.relaxed) } : builds;
+  let { plain, relaxed } = await wasmBuilds(part);
+  if (shared) {
+    const { sharing } = await import("./threads.ts");
+    [plain, relaxed] = [sharing(plain), sharing(relaxed)];
+  }
   const fused = WebAssembly.validate(relaxed);
   if (!fused && !WebAssembly.validate(plain)) return undefined;
   return { module: await WebAssembly.compile(fused ? relaxed : plain), relaxed: fused };
