@@ -410,7 +410,7 @@ change(
 change(
   "strategies/step-forward",
   "wavefront",
-  ["stepAt(lane - 1u, i).hCurrent + starts", "stepAt(lane - 1u, i).hCurrent"],
+  ["stepAt(lane - 1u, i).hCurrent + starts", "stepAt(lane - 1u, i).hCurrent + starts.xxzw"],
   ["params.lanes + lane - 1u", "params.lanes + lane"],
 );
 change(
