@@ -105,7 +105,7 @@ describe("the self-test", () => {
     for (const kept of [{ ...sound.selfTest!, version: "0.0.9" }, sound.selfTest!]) {
       const on = await createBackend("webgpu", {
         selfTest: kept,
-        shaders: changed("strategies/loop-forward", "shared_h[copy + k]", "shared_h[k]"),
+        shaders: changed("strategies/loop-forward", "putStates(copy + unit", "putStates(unit"),
       });
       expect(on.kind).toBe("webgpu");
       expect(on.selfTest!.failures.length).toBeGreaterThan(0);
