@@ -29,7 +29,7 @@ const groups = [
  * every app: what index.js names and import() reaches too counts as used.
  */
 const copying = ["train/checkpoint", "io/safetensors"].map(file);
-const copied = ["io/safetensors", "io/utf8", "tensor/half"].map(file);
+const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half"].map(file);
 
 const options = { absWorkingDir: root, format: "esm", platform: "browser", target: "es2022", logLevel: "warning", write: false };
 const posix = (path) => path.split(sep).join("/");

@@ -2,12 +2,13 @@
  * The safetensors format: eight bytes of header length (little-endian), a JSON header with dtype, shape and byte
  * range per tensor and text in `__metadata__`, then the data.
  */
-import { clip, reading, RnnError, show } from "../errors.ts";
+import { clip, RnnError, show } from "../errors.ts";
 import { takeEntries } from "../options.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { halfToNumber } from "../tensor/half.ts";
 import { takeForFile, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
+import { bytesOf } from "./bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** The contents of a safetensors file: tensors by name, and text by name. */
@@ -130,15 +131,6 @@ export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
     }),
   );
   return { tensors, metadata };
-}
-
-function bytesOf(file: unknown): Uint8Array {
-  // The type name works for buffers from other windows too, unlike instanceof.
-  return reading("format", "safetensors", "the file", () => {
-    if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-    if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(file))) return new Uint8Array(file as ArrayBuffer);
-    throw new RnnError("format", "safetensors", `the file must be a Uint8Array or ArrayBuffer, got ${show(file)}`);
-  });
 }
 
 /** A header contains tensors, and these contain sizes: three levels. */

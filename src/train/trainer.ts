@@ -5,6 +5,7 @@ import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } fro
 import type { Module } from "../nn/module.ts";
 import { hasMethods, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
+import { bytesOf } from "../io/bytes.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
@@ -265,8 +266,8 @@ export class Trainer {
 
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
     // The caller may write into it while the code is loaded.
-    const file = checkpoints.isLoaded || !(ArrayBuffer.isView(given) || given instanceof ArrayBuffer) ? given : given.slice(0);
-    const { decodeCheckpoint } = checkpoints.isLoaded ? checkpoints.now : await checkpoints.load();
+    const file = bytesOf(given).slice();
+    const { decodeCheckpoint } = await checkpoints.load();
     const { seed, optimizer } = this.training;
     const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
     const next = await this.data.batch(checkpoint.step, this.model.batchFirst);
