@@ -153,6 +153,61 @@ describe("gradients", () => {
   );
 });
 
+describe("a pair of activations", () => {
+  const pair = [
+    { gates: "HardSigmoid", candidate: "Softsign" },
+    { gates: { name: "HardSigmoid", alpha: 1 / 6 }, candidate: { name: "Elu", alpha: 0.5 } },
+  ] as const;
+  const [T, B, I, H] = [4, 3, 2, 3];
+  const input = random([T, B, I], 3);
+  const kindsOf = {
+    LSTM: (o: object) => new LSTM(I, H, o),
+    GRU: (o: object) => new GRU(I, H, o),
+    "GRU with the reset before": (o: object) => new GRU(I, H, { reset: "before", ...o }),
+  };
+
+  it.each(kinds.flatMap((kind) => Object.keys(kindsOf).map((name) => [name, kind] as const)))(
+    "makes a bidirectional %s on %s two layers, one of which reads backwards",
+    async (name, kind) => {
+      const make = kindsOf[name as keyof typeof kindsOf];
+      const both = make({ activations: pair, clip: 0.9, bidirectional: true, seed: 1 });
+      const parameters = Object.entries(await both.stateDict());
+      const one = (direction: 0 | 1): Module => {
+        const single = make({ activations: pair[direction], clip: 0.9, reverse: direction === 1 });
+        const own = parameters.filter(([path]) => path.endsWith("_reverse") === (direction === 1));
+        single.loadStateDict(Object.fromEntries(own.map(([path, tensor]) => [path.replace("_reverse", ""), tensor])));
+        return single;
+      };
+      const on = { backend: await backend(kind) };
+      const inputs = { input, lengths: [4, 2, 3] };
+      const cotangent = random([T, B, 2 * H], 6);
+      const half = (tensor: Tensor, direction: 0 | 1): Tensor => ({
+        shape: [T, B, H],
+        data: tensor.data.filter((_: number, i: number) => Math.floor(i / H) % 2 === direction),
+      });
+      const whole = await gradients(both, inputs, { output: cotangent }, on);
+      for (const direction of [0, 1] as const) {
+        const single = await gradients(one(direction), inputs, { output: half(cotangent, direction) }, on);
+        expectClose("output", half(whole.output, direction).data, single.output.data);
+        for (const [path, { data }] of Object.entries(single.gradients.parameters))
+          expectClose(path, whole.gradients.parameters[direction === 1 ? `${path}_reverse` : path].data, data);
+      }
+    },
+  );
+
+  it("of equal functions runs both directions in one dispatch, as functions for both do", async () => {
+    const on = await backend("cpu");
+    const dispatches = async (activations: object): Promise<number> => {
+      const before = on.counters.dispatches;
+      await forward(make(activations), { input }, { backend: on });
+      return on.counters.dispatches - before;
+    };
+    const make = (activations: object): Module => new LSTM(I, H, { bidirectional: true, activations, seed: 1 });
+    expect(await dispatches([pair[0], pair[0]])).toBe(await dispatches(pair[0]));
+    expect(await dispatches(pair)).toBe((await dispatches(pair[0])) + 1);
+  });
+});
+
 describe("one mechanism", () => {
   const same = async (one: Module, other: Module): Promise<void> => {
     other.loadStateDict(await one.stateDict());

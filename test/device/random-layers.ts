@@ -146,6 +146,8 @@ export function drawLayer(seed: number): RandomLayer {
   const all: Record<string, unknown> = { ...chosen(draw, cells[cell].options), ...chosen(draw, layerOptions), seed };
   const overBatch = all.normalization === "batch";
   if (overBatch) all.normalizedSteps = draw.size(1, 5);
+  // Every other layer with chosen functions and two directions has the usual functions in the second one.
+  if (all.bidirectional === true && all.activations !== undefined && seed % 2 === 0) all.activations = [all.activations, {}];
   const options = Object.fromEntries(Object.entries(all).filter(([name]) => needs[name]?.(all) ?? true));
   const sizes = [draw.size(1, 12), draw.size(overBatch ? 2 : 1, 9), draw.size(1, 40), draw.size(1, 300)] as const;
   const [T, B] = sizes;

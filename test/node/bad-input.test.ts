@@ -239,7 +239,25 @@ describe("layers refuse", () => {
       "a list of activations",
       () => new LSTM(3, 4, { activations: wrong(["Sigmoid"]) }),
       "option",
-      /^LSTM\.activations: options must be an object/,
+      /^LSTM\.activations\[0\]: options must be an object/,
+    ],
+    [
+      "activations for a direction that is missing",
+      () => new GRU(3, 4, { activations: wrong([{ gates: "Tanh" }, {}]) }),
+      "option",
+      "GRU: a pair of activations needs two directions and bidirectional: true, got 2 entries and bidirectional: false",
+    ],
+    [
+      "activations for three directions",
+      () => new GRU(3, 4, { bidirectional: true, activations: wrong([{}, {}, {}]) }),
+      "option",
+      "GRU: a pair of activations needs two directions and bidirectional: true, got 3 entries and bidirectional: true",
+    ],
+    [
+      "an unknown activation of the second direction",
+      () => new LSTM(3, 4, { bidirectional: true, activations: [{}, { gates: wrong("Swish") }] }),
+      "option",
+      /^LSTM\.activations\[1\]\.gates: must be the name of a function .*, got "Swish"/,
     ],
     [
       "a parameter that an activation has not",

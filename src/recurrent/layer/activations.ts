@@ -1,7 +1,7 @@
 /** The options `activations` and `clip`, checked. */
-import { checkNumber, RnnError, show } from "../../errors.ts";
+import { checkNumber, reading, RnnError, show } from "../../errors.ts";
 import { activationFunctionNames, type ActivationFunction } from "../../kernels/activation-functions.ts";
-import { meantBy, takeOptions } from "../../options.ts";
+import { meantBy, takeItems, takeOptions } from "../../options.ts";
 import { endsOf, functionOf, usualFunctions, type GateFunction, type GateFunctions, type Role } from "../cells/gate-functions.ts";
 
 /**
@@ -32,6 +32,10 @@ export interface GateActivations {
   /** The function between c_t and h_t of an LSTM (default Tanh). */
   readonly output?: GateActivation;
 }
+
+/** The functions of a layer with these roles: the same in both directions, or a pair, those of the second direction last. */
+export type ActivationsOption<Of extends Role> =
+  Pick<GateActivations, Of> | readonly [Pick<GateActivations, Of>, Pick<GateActivations, Of>];
 
 /** Defaults of α and β; undefined where they must be given. */
 const parameters: Readonly<Partial<Record<ActivationFunction, { readonly alpha?: number; readonly beta?: number }>>> = {
@@ -80,30 +84,41 @@ interface Short {
 
 /**
  * @param roles the roles that the layer has
+ * @returns the functions of the layer, or of each direction if `activations` is a pair
  * @throws RnnError `option` for what is unknown or out of range
  */
 export function takeFunctions(
   where: string,
-  options: { readonly activations?: GateActivations; readonly clip?: number },
+  options: { readonly activations?: unknown; readonly clip?: number; readonly bidirectional?: boolean },
   roles: readonly Role[],
   short?: Short,
-): GateFunctions {
-  const { activations = {}, clip } = options;
-  const given: Readonly<Partial<Record<Role, unknown>>> = takeOptions(`${where}.activations`, activations, roles);
-  if (short && given[short.role] !== undefined && (options as Readonly<Record<string, unknown>>)[short.option] !== undefined)
-    throw new RnnError("option", where, `${short.option} is short for activations.${short.role}; give one of them`);
-  const taken = Object.fromEntries(
-    roles.filter((role) => given[role] !== undefined).map((role) => [role, takeFunction(where, `activations.${role}`, given[role])]),
-  );
-  const functions: GateFunctions = {
-    ...usualFunctions,
-    ...(short && { [short.role]: short.of }),
-    ...taken,
-    clip: clip === undefined ? 0 : checkNumber(where, "clip", clip, { least: 0, open: true }),
+): GateFunctions[] {
+  const { activations = {}, clip: limit } = options;
+  const shortIsGiven = short && (options as Readonly<Record<string, unknown>>)[short.option] !== undefined;
+  const clip = limit === undefined ? 0 : checkNumber(where, "clip", limit, { least: 0, open: true });
+  const usual = { ...usualFunctions, ...(short && { [short.role]: short.of }), clip };
+  const take = (given: unknown, place = "activations"): GateFunctions => {
+    const chosen = takeOptions(`${where}.${place}`, given as Partial<Record<Role, unknown>>, roles, { needed: true });
+    if (shortIsGiven && chosen[short.role] !== undefined)
+      throw new RnnError("option", where, `${short.option} is short for activations.${short.role}; give one of them`);
+    const taken = roles
+      .filter((role) => chosen[role] !== undefined)
+      .map((role) => [role, takeFunction(where, `${place}.${role}`, chosen[role])]);
+    const functions: GateFunctions = { ...usual, ...(Object.fromEntries(taken) as Partial<GateFunctions>) };
+    for (const role of roles)
+      for (const end of endsOf(functions[role], clip)) checkNumber(where, `${place}.${role} at the ends of clip`, end);
+    return functions;
   };
-  for (const role of roles)
-    for (const end of endsOf(functions[role], functions.clip)) checkNumber(where, `activations.${role} at the ends of clip`, end);
-  return functions;
+  if (!reading("option", where, "activations", () => Array.isArray(activations))) return [take(activations)];
+  const pair = takeItems("option", where, "activations", "a pair", activations, (given, n) => take(given, `activations[${n}]`));
+  const { bidirectional = false } = options;
+  if (pair.length !== 2 || !bidirectional)
+    throw new RnnError(
+      "option",
+      where,
+      `a pair of activations needs two directions and bidirectional: true, got ${pair.length} entries and bidirectional: ${show(bidirectional)}`,
+    );
+  return pair;
 }
 
 /** Whether 1 - f(a) = f(-a), as for σ. */

@@ -7,13 +7,16 @@ import { lstmCell, type LstmVariant } from "../cells/lstm.ts";
 import { slstmCell } from "../cells/slstm.ts";
 import { functionOf, identity } from "../cells/gate-functions.ts";
 import { rnnCell } from "../cells/rnn.ts";
-import { checkWriting, takeFunctions, type GateActivations } from "./activations.ts";
+import { checkWriting, takeFunctions, type ActivationsOption, type GateActivations } from "./activations.ts";
 import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /** Options of layers that can choose the functions of their gates. */
 export interface GateOptions<Role extends keyof GateActivations> {
-  /** The functions of the gates, by ONNX's names, one for each role (default: the usual one). */
-  activations?: Pick<GateActivations, Role>;
+  /**
+   * The functions of the gates, by ONNX's names, one for each role (default: the usual one). With two directions it may be
+   * a pair of such objects; the second direction's functions then differ from the first's.
+   */
+  activations?: ActivationsOption<Role>;
   /**
    * Clips the arguments of the functions of gates and candidate to ±clip, as ONNX does (default: never); c is not
    * clipped. The gradient is 0 where an argument is clipped, at the ends too.
@@ -36,7 +39,7 @@ export class RNN extends RecurrentLayer {
     const options = takeOptions("RNN", given, [...commonOptions, "nonlinearity", "activations", "clip"]);
     const nonlinearity = checkChoice("RNN", "nonlinearity", options.nonlinearity ?? "tanh", ["tanh", "relu"]);
     const short = { role: "candidate", option: "nonlinearity", of: functionOf(nonlinearity === "relu" ? "Relu" : "Tanh") } as const;
-    super("RNN", inputSize, hiddenSize, rnnCell(takeFunctions("RNN", options, ["candidate"], short)), options);
+    super("RNN", inputSize, hiddenSize, takeFunctions("RNN", options, ["candidate"], short).map(rnnCell), options);
   }
 }
 
@@ -62,10 +65,11 @@ export class GRU extends RecurrentLayer {
     const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
     const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
     const functions = takeFunctions("GRU", options, ["gates", "candidate"]);
-    if (updateGate === "writes") checkWriting("GRU", functions);
-    const cell =
-      reset === "before" ? gruResetBeforeCell(updateGate, functions) : gruCell({ reset: reset === "after", updateGate }, functions);
-    super("GRU", inputSize, hiddenSize, cell, options);
+    if (updateGate === "writes") functions.forEach((each) => checkWriting("GRU", each));
+    const cells = functions.map((each) =>
+      reset === "before" ? gruResetBeforeCell(updateGate, each) : gruCell({ reset: reset === "after", updateGate }, each),
+    );
+    super("GRU", inputSize, hiddenSize, cells, options);
   }
 }
 
@@ -111,7 +115,8 @@ export class LSTM extends RecurrentLayer {
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };
     const short = { role: "output", option: "outputActivation", of: outputActivation === "tanh" ? functionOf("Tanh") : identity } as const;
     const functions = takeFunctions("LSTM", options, ["gates", "candidate", "output"], short);
-    super("LSTM", inputSize, hiddenSize, lstmCell({ forgetGate, peepholes }, functions), options, { gateBias, projSize });
+    const cells = functions.map((each) => lstmCell({ forgetGate, peepholes }, each));
+    super("LSTM", inputSize, hiddenSize, cells, options, { gateBias, projSize });
   }
 }
 
@@ -139,6 +144,6 @@ export class SLSTM extends RecurrentLayer {
     if (forgetBias !== undefined && options.bias === false)
       throw new RnnError("option", "SLSTM", "forgetBias needs a bias, which bias: false leaves out");
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };
-    super("SLSTM", inputSize, hiddenSize, slstmCell(forgetGate), options, { gateBias, heads });
+    super("SLSTM", inputSize, hiddenSize, [slstmCell(forgetGate)], options, { gateBias, heads });
   }
 }

@@ -228,6 +228,6 @@ export class CustomRNN extends RecurrentLayer {
         "projSize needs a cell whose forward does not read hPrevious: a projected h has fewer numbers than there are units",
       );
     const bias = hasMatrix ? options.bias : takeBias("CustomRNN", options.bias ?? true) && "input";
-    super("CustomRNN", inputSize, hiddenSize, made, { ...options, bias }, { projSize });
+    super("CustomRNN", inputSize, hiddenSize, [made], { ...options, bias }, { projSize });
   }
 }

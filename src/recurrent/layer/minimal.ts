@@ -39,7 +39,7 @@ function take(where: string, given: MinimalLayerOptions): { options: RecurrentLa
 export class MinGRU extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, given: MinimalLayerOptions = {}) {
     const { options, candidate } = take("MinGRU", given);
-    super("MinGRU", inputSize, hiddenSize, minGruCell(candidate), options);
+    super("MinGRU", inputSize, hiddenSize, [minGruCell(candidate)], options);
   }
 }
 
@@ -53,6 +53,6 @@ export class MinGRU extends RecurrentLayer {
 export class MinLSTM extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, given: MinimalLayerOptions = {}) {
     const { options, candidate } = take("MinLSTM", given);
-    super("MinLSTM", inputSize, hiddenSize, minLstmCell(candidate), options);
+    super("MinLSTM", inputSize, hiddenSize, [minLstmCell(candidate)], options);
   }
 }

@@ -98,16 +98,21 @@ export abstract class RecurrentLayer extends Module {
   /** Whether dropout between layers is the same at every step. */
   readonly variational: boolean;
   private readonly regularizer: Regularizer;
+  /** The layer's cell; if each direction has its own, the first one's. */
+  private readonly cell: Cell;
 
+  /** @param cells one, or one for each direction; these differ in their functions only */
   protected constructor(
     private readonly name: string,
     readonly inputSize: number,
     readonly hiddenSize: number,
-    private readonly cell: Cell,
+    private readonly cells: readonly Cell[],
     options: RecurrentLayerOptions,
     { gateBias, projSize = 0, heads = 1 }: { gateBias?: GateBias; projSize?: number; heads?: number } = {},
   ) {
     super();
+    const [cell] = cells;
+    this.cell = cell;
     checkInteger(name, "inputSize", inputSize, 1);
     checkInteger(name, "hiddenSize", hiddenSize, 1);
     this.numLayers = checkSize(name, "numLayers", options.numLayers ?? 1, 1, mostLayers);
@@ -201,7 +206,10 @@ export abstract class RecurrentLayer extends Module {
     };
   }
 
-  /** Runs one layer in as few ops as possible. With a projection or running statistics, each direction has an op of its own. */
+  /**
+   * Runs one layer in as few ops as possible. Each direction is an op by itself if the layer has a projection or running
+   * statistics, or if the directions have different functions.
+   */
   private layer(
     context: Context,
     layer: number,
@@ -212,13 +220,13 @@ export abstract class RecurrentLayer extends Module {
     const { tape } = context;
     const op = tape.options.recurrent ?? recurrent;
     const label = context.label(`l${layer}`);
-    const run = (some: readonly Lane[], input: Variable, suffix: string): RecurrentResult[] =>
-      op(tape, some.length > 1 ? label : some[0].label, input, some, {
-        cell: this.cell,
-        ...rows,
-        regularization: this.regularizer.of(context, some.length, suffix),
-      });
     const suffixes = this.suffixes(layer);
+    const run = (some: readonly Lane[], input: Variable, direction = 0): RecurrentResult[] =>
+      op(tape, some.length > 1 ? label : some[0].label, input, some, {
+        cell: this.cells[direction] ?? this.cell,
+        ...rows,
+        regularization: this.regularizer.of(context, some.length, suffixes[direction]),
+      });
     if (this.outputSize !== this.hiddenSize) {
       return lanes.map((lane, n) =>
         projection.now.projected(
@@ -227,11 +235,12 @@ export abstract class RecurrentLayer extends Module {
           x,
           lane,
           rows.lengths,
-          (made, input) => run([made], input, suffixes[n])[0],
+          (made, input) => run([made], input, n)[0],
         ),
       );
     }
-    return this.regularizer.runningShape ? lanes.flatMap((lane, n) => run([lane], x, suffixes[n])) : run(lanes, x, suffixes[0]);
+    const apart = this.regularizer.runningShape !== undefined || this.cells.some(({ name }) => name !== this.cell.name);
+    return apart ? lanes.flatMap((lane, n) => run([lane], x, n)) : run(lanes, x);
   }
 
   forward(context: Context, input: Variable): Variable {
