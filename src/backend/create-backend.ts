@@ -1,6 +1,6 @@
 import { mayHaveGpu } from "#host";
-import { checkChoice, checkSize, RnnError, show } from "../errors.ts";
-import { takeOptions } from "../options.ts";
+import { checkChoice, checkSize, clip, RnnError, show } from "../errors.ts";
+import { takeEntries, takeOptions, takePlain } from "../options.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { SelfTest } from "../kernels/self-test.ts";
 import { Part } from "../part.ts";
@@ -62,18 +62,26 @@ export async function createBackend(kind?: BackendKind | BackendOptions, given?:
   const onlyOptions = typeof kind === "object" && kind !== null && given === undefined;
   const asked =
     onlyOptions || kind === undefined ? "auto" : checkChoice<BackendKind>("createBackend", "kind", kind, ["auto", "cpu", "webgpu"]);
-  const options = takeOptions("createBackend", onlyOptions ? kind : given, [
-    "precision",
-    "wasm",
-    "threads",
-    "shaders",
-    "device",
-    "profile",
-    "selfTest",
-  ]);
+  const options = takeBackendOptions(onlyOptions ? kind : given);
   const backend = await make(asked, options);
   madeWith.set(backend, options);
   return backend;
+}
+
+/** Reads the options, with what is in them: their checks are loaded later, and pipelines are made later still. */
+function takeBackendOptions(given: BackendOptions | undefined): BackendOptions {
+  const where = "createBackend";
+  const options = takeOptions(where, given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
+  const { shaders, profile, selfTest } = options;
+  if (shaders !== undefined) {
+    const texts = takeEntries(where, "shaders", "WGSL by path", shaders);
+    const other = texts.find(([, text]) => typeof text !== "string");
+    if (other) throw new RnnError("option", where, `shaders must be WGSL by path, got ${show(other[1])} for "${clip(other[0])}"`);
+    options.shaders = Object.fromEntries(texts) as Record<string, string>;
+  }
+  if (profile !== undefined) options.profile = takePlain(where, "profile", profile);
+  if (selfTest !== undefined) options.selfTest = takePlain(where, "selfTest", selfTest);
+  return options;
 }
 
 /** The options that backends were created with. */

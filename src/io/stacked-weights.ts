@@ -102,12 +102,13 @@ export function unstackWeights(cell: StackedCell, given: Tensors, suffix = "l0")
   const where = "unstackWeights";
   const gates = gatesOf[checkChoice(where, "cell", cell, ["rnn", "gru", "lstm"])];
   const notes = takeDict(where, given, suffix);
-  const [H, both] = matrix(where, notes, `W_${gates[0].name}`).shape;
+  const first = matrix(where, notes, `W_${gates[0].name}`);
+  const [H, both] = first.shape;
   const I = checkInteger(where, `columns of "W_${gates[0].name}" on x`, both - H, 1);
   const rows = gates.length * H;
   const [W_x, W_a, bias] = [new Float64Array(rows * I), new Float64Array(rows * H), new Float64Array(rows)];
   gates.forEach(({ name, sign }, g) => {
-    const { data } = taken(where, notes, `W_${name}`, [H, both]);
+    const { data } = g === 0 ? first : taken(where, notes, `W_${name}`, [H, both]);
     const { data: b } = taken(where, notes, `b_${name}`, [H]);
     for (let j = 0; j < H; j++) {
       for (let k = 0; k < both; k++) {

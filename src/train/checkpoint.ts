@@ -1,4 +1,3 @@
-import { takeEntries } from "../options.ts";
 import { RnnError, show } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
@@ -30,13 +29,12 @@ export function encodeCheckpoint({
 }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, Tensor> = { ...parameters };
   for (const [name, value] of Object.entries(optimizer)) tensors[`optimizer.${name}`] = value;
-  const texts = Object.fromEntries(takeEntries("checkpoint", "metadata", "texts", metadata)) as Record<string, string>;
-  const taken = ["format", "step", "updates", "seed", "optimizer"].find((key) => Object.hasOwn(texts, key));
+  const taken = ["format", "step", "updates", "seed", "optimizer"].find((key) => Object.hasOwn(metadata, key));
   if (taken !== undefined)
     throw new RnnError("option", "checkpoint", `metadata cannot be named "${taken}", which the checkpoint itself uses`);
   for (const [label, data] of Object.entries(carried)) tensors[label] = { shape: [data.length], data };
   const counted: Record<string, string> = Object.keys(updates).length > 0 ? { updates: JSON.stringify(updates) } : {};
-  return encodeSafetensors(tensors, { ...texts, format, step: String(step), ...counted, seed: String(seed), optimizer: optimizerName });
+  return encodeSafetensors(tensors, { ...metadata, format, step: String(step), ...counted, seed: String(seed), optimizer: optimizerName });
 }
 
 /** @throws RnnError `format` if the file is no checkpoint, or one with another optimiser or seed */

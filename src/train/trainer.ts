@@ -3,7 +3,7 @@ import type { TrainingData } from "../data/batch.ts";
 import { disposeSymbol } from "../disposable.ts";
 import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { hasMethods, takeOptions } from "../options.ts";
+import { hasMethods, takeEntries, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import { bytesOf } from "../io/bytes.ts";
 import type { MemoryUse } from "../session/memory.ts";
@@ -240,9 +240,10 @@ export class Trainer {
    */
   async checkpoint(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.checkUsable();
+    const texts = Object.fromEntries(takeEntries("checkpoint", "metadata", "texts", metadata)) as Record<string, string>;
     const state = await this.recovery.withLiveState((live) => live.read());
     const { encodeCheckpoint } = await checkpoints.load();
-    return encodeCheckpoint({ ...state, seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata });
+    return encodeCheckpoint({ ...state, seed: this.training.seed, optimizerName: this.training.optimizer.name, metadata: texts });
   }
 
   /**

@@ -62,15 +62,32 @@ const cell = () => ({
   }),
 });
 /** Up to three pieces of a result that may be long. */
-async function few(pieces: AsyncIterable<unknown>): Promise<void> {
-  let count = 0;
-  for await (const piece of pieces) if (piece === undefined || ++count >= 3) break;
+async function few(pieces: AsyncIterable<unknown>): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const piece of pieces) if (piece === undefined || found.push(piece) >= 3) break;
+  return found;
 }
+/** What an app may have stored of a device. */
+const profile = () => ({
+  version: 1,
+  adapter: "a GPU",
+  units: [16],
+  rows: [1],
+  fixed: { forward: { loop: 1, step: 1 }, backward: { loop: 1, step: 1 } },
+  forward: { loop: [[1]], step: [[1]] },
+  backward: { loop: [[1]], step: [[1]] },
+  products: { blocks: [1], whole: [1], split: [1] },
+});
+const selfTest = () => ({ version: "1", adapter: "a GPU", tested: 1, failures: [{ kernel: "adam", problem: "wrong" }] });
 
 add(
   "createBackend",
-  () => ["cpu", {}],
-  (kind, options) => rnn.createBackend(kind === "auto" || kind === "webgpu" ? wrong("cpu") : kind, options).then((made) => made.destroy()),
+  () => ["cpu", { shaders: { adam: "" }, profile: profile(), selfTest: selfTest() }],
+  async (kind, options) => {
+    const made = await rnn.createBackend(kind === "auto" || kind === "webgpu" ? wrong("cpu") : kind, options);
+    made.destroy();
+    return made.adapter;
+  },
   { 1: "precision wasm threads shaders device profile selfTest" },
 );
 add(
@@ -162,7 +179,7 @@ add(
 );
 add(
   "compose",
-  () => [{ a: new rnn.Linear(2, 2) }, ({ a }: { a: (x: Variable) => Variable }, x: Variable) => a(x), {}],
+  () => [{ a: new rnn.Linear(2, 2, { seed: 1 }) }, ({ a }: { a: (x: Variable) => Variable }, x: Variable) => a(x), {}],
   (m, c, o) => rnn.forward(rnn.compose(m, c, o), some(1, 2), { backend: on }),
   { 2: "seed idCount" },
 );
@@ -684,7 +701,7 @@ for (const [name, [args, keys]] of Object.entries(operations)) {
   const keysOf: Record<number, string> = keys === undefined ? {} : { [args.length - 1]: keys };
   add(
     `ops.${name}`,
-    () => [...args],
+    () => args.map((one) => (Array.isArray(one) ? [...(one as unknown[])] : typeof one === "object" ? { ...one } : one)),
     (...given: unknown[]) =>
       rnn.forward(
         new Op((context, x) => {

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import * as rnn from "webgpu-rnn/static";
 import type { Backend } from "webgpu-rnn";
+import { frozen, readOnce, spoil } from "../calls/spoil.ts";
 import { backend, kinds, numbers } from "./support.ts";
 
 const wrong = (value: unknown): never => value as never;
@@ -90,6 +91,17 @@ const calls: Record<string, Call> = {
     given: () => ({ batch: rnn.sentenceBatch(sentences(), { end: 0 }) }),
     run: ({ batch }, on) => rnn.logProbability(characters(), batch, { backend: on }),
   },
+  "createBackend, whose shaders are compiled later": {
+    given: () => ({ options: { shaders: { "softmax-forward": "fn main() { nonsense }" } } }),
+    run: async ({ options }: { options: object }, on) => {
+      const made = await rnn.createBackend(on.kind, options);
+      try {
+        return await rnn.forward(new rnn.Softmax(), some(1, 2, 3), { backend: made }).catch(String);
+      } finally {
+        made.destroy();
+      }
+    },
+  },
   generateTokens: {
     given: () => ({ prompt: [1, 2], options: { length: 5, seed: 3, topK: 4, temperature: 0.9 } }),
     run: ({ prompt, options }: { prompt: number[]; options: object }, on) =>
@@ -166,43 +178,6 @@ const calls: Record<string, Call> = {
     given: () => ({ options: { numLayers: 2, bidirectional: true, seed: 1, zoneout: { h: 0.1 } } }),
     run: ({ options }) => new rnn.GRU(2, 3, options).stateDict(),
   },
-};
-
-/** Overwrites everything that can be, as a page does that reuses its arrays. */
-function spoil(value: unknown): void {
-  if (ArrayBuffer.isView(value)) (value as Int8Array).fill(117);
-  else if (Array.isArray(value))
-    for (let i = value.length; i-- > 0;) {
-      spoil(value[i]);
-      value[i] = 1e9;
-    }
-  else if (typeof value === "object" && value !== null)
-    for (const [name, inner] of Object.entries(value)) {
-      spoil(inner);
-      (value as Record<string, unknown>)[name] = "spoilt";
-    }
-}
-
-/** The same, where each property may be read once. */
-function readOnce(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Array.isArray(value)) return value;
-  const made = {};
-  for (const [name, inner] of Object.entries(value)) {
-    let reads = 0;
-    Object.defineProperty(made, name, {
-      enumerable: true,
-      get: () => {
-        if (reads++ > 0) throw new Error(`${name} was read twice`);
-        return readOnce(inner);
-      },
-    });
-  }
-  return made;
-}
-
-const frozen = <T>(value: T): T => {
-  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) Object.values(Object.freeze(value)).forEach(frozen);
-  return value;
 };
 
 for (const kind of kinds)

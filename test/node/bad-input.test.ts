@@ -106,6 +106,24 @@ describe("createBackend refuses", () => {
       /^createBackend: precision must be "float32" on WebGPU/,
     ],
     ["options that are none", () => rnn.createBackend("cpu", wrong(3)), "option", "createBackend: options must be an object, got 3"],
+    [
+      "shaders that are no object",
+      () => rnn.createBackend("cpu", { shaders: wrong("adam") }),
+      "option",
+      'createBackend: shaders must be an object of WGSL by path, got "adam"',
+    ],
+    [
+      "a shader that is no text",
+      () => rnn.createBackend("cpu", { shaders: { adam: wrong(5) } }),
+      "option",
+      'createBackend: shaders must be WGSL by path, got 5 for "adam"',
+    ],
+    [
+      "a profile without an end",
+      () => rnn.createBackend("cpu", { profile: wrong(cyclic()) }),
+      "format",
+      "createBackend: profile must have at most 8 lists and objects within each other",
+    ],
   ]);
 });
 
