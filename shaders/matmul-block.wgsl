@@ -1,8 +1,6 @@
 // C = A·B in registers, without workgroup memory: a thread computes 8 x 8 elements of C (4 x 4 if not `large`), four k
-// at a time. Blocks are mat4x4 whose columns are rows of A and of B. So b * a is the block of A·B, and a compiler sees
-// 256 independent multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile
-// apart, so that neighbouring threads read and write neighbouring vec4.
-override large: bool;
+// at a time, with 256 multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile apart, so that
+// neighbouring threads read and write neighbouring vec4.
 
 // The sums start from four rows of bias. Past the edge of C any value will do.
 fn biasBlock(n: u32) -> mat4x4<f32> {
@@ -29,41 +27,29 @@ fn storeRow(i: u32, m: u32, n: u32, sum: vec4<f32>) {
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
   let i = group.z;
-  let side = select(4u, 8u, large);
-  let m = (group.y * 8u + local.y) * side;
-  let n = group.x * 8u * side + local.x * 4u;
+  let m = (group.y * 8u + local.y) * side();
+  let n = group.x * 8u * side() + local.x * 4u;
   if (m >= params.M || n >= params.N) { return; }
-  let a0 = startsOfA(i, m);
-  let a1 = startsOfA(i, m + 4u);
-  let b0 = startsOfB(i, n);
-  let b1 = startsOfB(i, n + 32u);
-  var sum00 = biasBlock(n);
-  var sum01 = biasBlock(n + 32u);
-  var sum10 = sum00;
-  var sum11 = sum01;
+  let starts = Starts(startsOfA(i, m), startsOfA(i, m + 4u), startsOfB(i, n), startsOfB(i, n + 32u));
+  let left = biasBlock(n);
+  let right = biasBlock(n + 32u);
+  var tile = Tile(left, right, left, right, vec4<f32>(), vec4<f32>());
   // The first of the threads that share these rows of A sums them.
   let addsThese = addsRows && n == 0u;
-  var rows0 = vec4<f32>();
-  var rows1 = vec4<f32>();
-  for (var k = 0u; k < params.K; k += 4u) {
-    let above = blockOfA(a0, k);
-    let left = blockOfB(b0, k);
-    sum00 += left * above;
-    if (addsThese) { rows0 += vec4(1.0) * above; }
-    if (large) {
-      let right = blockOfB(b1, k);
-      sum01 += right * above;
-      let below = blockOfA(a1, k);
-      sum10 += left * below;
-      sum11 += right * below;
-      if (addsThese) { rows1 += vec4(1.0) * below; }
-    }
+  var k = 0u;
+  for (var fours = params.K / 4u; fours > 0u; fours--) {
+    tile = addFour(starts, k, addsThese, tile);
+    k += 4u;
+  }
+  for (var ones = rest(); ones > 0u; ones--) {
+    tile = addOne(starts, k, tile);
+    k++;
   }
   if (addsThese) {
-    storeSums(m, rows0);
-    if (large) { storeSums(m + 4u, rows1); }
+    storeSums(m, tile.rows0);
+    if (large) { storeSums(m + 4u, tile.rows1); }
   }
   // An array and a loop, so that there is one copy of the store: unrolled, compiling it takes longer than all the rest.
-  var sums = array(sum00, sum10, sum01, sum11);
-  for (var j = 0u; j < side * side / 4u; j++) { storeRow(i, m + j % side, n + j / side * 32u, sums[j / 4u][j % 4u]); }
+  var sums = array(tile.sum00, tile.sum10, tile.sum01, tile.sum11);
+  for (var j = 0u; j < side() * side() / 4u; j++) { storeRow(i, m + j % side(), n + j / side() * 32u, sums[j / 4u][j % 4u]); }
 }

@@ -5,8 +5,7 @@
 override aAlongK: bool;
 override bAlongK: bool;
 
-// Past an edge, the last row or column is read again, and the result is not stored. If no operand is contiguous along
-// K, K may be any number, and past it A is zero. Indices count vec4.
+// Past an edge, the last row or column is read again, and the result is not stored. Indices count vec4.
 fn startsOfA(i: u32, m: u32) -> vec4<u32> {
   let first = params.aOffset + i * params.aBatch;
   if (aAlongK) { return (first + min(vec4(m, m + 1u, m + 2u, m + 3u), vec4(params.M - 1u)) * params.aRow) / 4u; }
@@ -19,24 +18,25 @@ fn startsOfB(i: u32, n: u32) -> vec4<u32> {
   return vec4((first + min(n, params.N - 4u)) / 4u);
 }
 
-// Column r holds row r of the block of A at four k.
+// Column k of A in four rows, and row k of B in four columns. Only operands that are contiguous across K have them.
+fn columnOfA(starts: vec4<u32>, k: u32) -> vec4<f32> { return a[starts.x + k * (params.aColumn / 4u)]; }
+fn rowOfB(starts: vec4<u32>, k: u32) -> vec4<f32> { return b[starts.x + k * (params.bRow / 4u)]; }
+
+// Columns of A and rows of B from k to k + 3.
 fn blockOfA(starts: vec4<u32>, k: u32) -> mat4x4<f32> {
-  if (aAlongK) {
-    let at = starts + k / 4u;
-    return mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]);
-  }
-  let four = vec4(k, k + 1u, k + 2u, k + 3u);
-  let at = starts + min(four, vec4(params.K - 1u)) * (params.aColumn / 4u);
-  let one = select(vec4<f32>(), vec4(1.0), four < vec4(params.K));
-  return transpose(mat4x4(a[at.x] * one.x, a[at.y] * one.y, a[at.z] * one.z, a[at.w] * one.w));
+  if (!aAlongK) { return mat4x4(columnOfA(starts, k), columnOfA(starts, k + 1u), columnOfA(starts, k + 2u), columnOfA(starts, k + 3u)); }
+  let at = starts + k / 4u;
+  return transpose(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]));
 }
 
-// Column r holds B at k + r in four columns of C.
 fn blockOfB(starts: vec4<u32>, k: u32) -> mat4x4<f32> {
-  if (bAlongK) {
-    let at = starts + k / 4u;
-    return transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]));
-  }
-  let at = starts + min(vec4(k, k + 1u, k + 2u, k + 3u), vec4(params.K - 1u)) * (params.bRow / 4u);
-  return mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]);
+  if (!bAlongK) { return mat4x4(rowOfB(starts, k), rowOfB(starts, k + 1u), rowOfB(starts, k + 2u), rowOfB(starts, k + 3u)); }
+  let at = starts + k / 4u;
+  return transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]));
+}
+
+// The number of k that blocks of four leave over. K is a multiple of 4 if an operand is contiguous along it.
+fn rest() -> u32 {
+  if (aAlongK || bAlongK) { return 0u; }
+  return params.K % 4u;
 }

@@ -37,13 +37,12 @@ export function matmul(
   };
   // Without a bias, any readable buffer fills the binding.
   const views = { a, b, bias: bias ?? b, c };
-  const { profile, avoided } = recording.target;
-  const both = sums && chooseMatmulWithSums(params, profile, avoided);
+  const both = sums && chooseMatmulWithSums(params, recording.target);
   if (both) {
     recording.dispatch(both, { ...views, sums }, params);
     return;
   }
-  recording.dispatch(chooseMatmul(params, profile, avoided), views, params);
+  recording.dispatch(chooseMatmul(params, recording.target), views, params);
   if (sums) recording.dispatch(columnSum, { x: a, sums }, { rows: p.K, columns: p.M, accumulate: params.accumulate });
 }
 

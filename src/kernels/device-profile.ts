@@ -30,7 +30,7 @@ export interface DeviceProfile {
   readonly products: { readonly blocks: readonly number[]; readonly whole: readonly number[]; readonly split: readonly number[] };
 }
 
-export const profileVersion = 1;
+export const profileVersion = 2;
 
 /** True if a profile belongs to this adapter and to these kernels. */
 export const profileFits = ({ version, adapter }: DeviceProfile, ofAdapter: string): boolean =>

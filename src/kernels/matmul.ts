@@ -62,25 +62,25 @@ export const matmulSmallM = defineKernel({
 export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
 
 /**
- * The block of C that a thread computes: 8 x 8 ("large"), 4 x 4 ("small"), or 4 x 4 together with fifteen other
- * threads, each over a part of K ("split").
+ * The block of C that a thread computes: 8 x 8 ("large") or 4 x 4 ("small"). In a "split" product sixteen threads share
+ * each block; each computes a part of K.
  */
-type Tile = "large" | "small" | "split";
-const tiles: readonly Tile[] = ["large", "small", "split"];
+type Tile = "large" | "small" | "split-large" | "split-small";
+const tiles: readonly Tile[] = ["large", "small", "split-large", "split-small"];
 
+const isSplit = (tile: Tile): boolean => tile.startsWith("split");
 /** Rows and columns of C that a workgroup computes. */
-const sideOf = (tile: Tile): number => ({ large: 64, small: 32, split: 8 })[tile];
+const sideOf = (tile: Tile): number => ({ large: 64, small: 32, "split-large": 32, "split-small": 16 })[tile];
 
 function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   const side = sideOf(tile);
   const operands = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
   const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
-  const [shader, detail, size]: [string, string, Record<string, number>] =
-    tile === "split" ? ["matmul-split", lie, {}] : ["matmul-block", `${lie}-${tile}`, { large: tile === "large" ? 1 : 0 }];
+  const [shader, size] = isSplit(tile) ? ["matmul-split", tile.slice(6)] : ["matmul-block", tile];
   return {
-    name: `${shader}:${detail}${sums === "row-sums" ? "-sums" : ""}`,
-    sources: ["lib/matmul", operands, `lib/${sums}`, shader],
-    constants: { ...orientation, ...size },
+    name: `${shader}:${lie}-${size}${sums === "row-sums" ? "-sums" : ""}`,
+    sources: ["lib/matmul", operands, "lib/blocks", `lib/${sums}`, shader],
+    constants: { ...orientation, large: size === "large" ? 1 : 0 },
     params,
     workgroups: ({ M, N, batch }: MatmulParams): Workgroups => [Math.ceil(N / side), Math.ceil(M / side), batch],
   };
@@ -111,16 +111,24 @@ export function operandsOf(p: MatmulParams): Operands {
   return a && b ? `${a}${b}` : "strided";
 }
 
+/** What the choice of a product depends on besides its shape; see `Target`. */
+interface On {
+  readonly isGpu?: boolean;
+  readonly profile?: DeviceProfile;
+  readonly avoided?: Avoided;
+}
+
 /** The variant that `calibrate` compares with the chosen one for the same product. */
-export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`${operandsOf(p)} split`)!;
+export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`${operandsOf(p)} ${splitTile(p)}`)!;
 
 /**
  * The kernel for a product of this shape. Blocks of 8 x 8 need the fewest loads, but only a large C has enough of
  * them to keep a GPU busy; with very few rows and a long K, threads must share the sums. For other shapes with few
- * blocks in C, some devices gain from sharing and others lose, so it is done only if a profile says so.
+ * blocks in C, GPUs gain from sharing and software adapters lose; a profile says it exactly.
  */
-export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: Avoided = nothingAvoided): typeof matmulNaive {
-  const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, profile))!;
+export function chooseMatmul(p: MatmulParams, on: On = {}): typeof matmulNaive {
+  const { avoided = nothingAvoided } = on;
+  const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, on))!;
   const standIns = [blocks.get(`${operandsOf(p)} small`)!, blocks.get("strided small")!, matmulNaive];
   return [chosen, ...standIns].find(({ name }) => !avoided.has(name)) ?? chosen;
 }
@@ -129,24 +137,30 @@ export function chooseMatmul(p: MatmulParams, profile?: DeviceProfile, avoided: 
  * The same for a product with A = dYᵀ that also sums the columns of dY; undefined if all kernels that do this are wrong
  * on this device.
  */
-export function chooseMatmulWithSums(
-  p: MatmulParams,
-  profile?: DeviceProfile,
-  avoided: Avoided = nothingAvoided,
-): ReturnType<typeof blockWithSums> | undefined {
-  return [variantFor(p, profile), "strided small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
+export function chooseMatmulWithSums(p: MatmulParams, on: On = {}): ReturnType<typeof blockWithSums> | undefined {
+  const { avoided = nothingAvoided } = on;
+  return [variantFor(p, on), "strided small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
 }
 
-const variantFor = (p: MatmulParams, profile: DeviceProfile | undefined): string => `${operandsOf(p)} ${tileFor(p, profile)}`;
+const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tileFor(p, on)}`;
 
 /** The smallest K for which sharing can pay: a thread then has four blocks of it. */
 const leastSplitK = 256;
+/** A GPU with fewer workgroups than this idles. Each is a wave or two if K is not shared. */
+const enoughGroups = 128;
 
-function tileFor({ M, N, K, batch }: MatmulParams, profile: DeviceProfile | undefined): Tile {
-  if (profile && K >= leastSplitK && splitPays(profile, blocksOf(M, N) * batch)) return "split";
+function tileFor(p: MatmulParams, { isGpu = false, profile }: On): Tile {
+  const { M, N, K, batch } = p;
   const threads = Math.ceil(M / 8) * Math.ceil(N / 8) * batch;
-  return M > 4 && threads >= 512 ? "large" : "small";
+  const whole = M > 4 && threads >= 512 ? "large" : "small";
+  const splits = profile ? splitPays(profile, blocksOf(M, N) * batch) : isGpu && groupsOf(p, whole) < enoughGroups;
+  return splits && K >= leastSplitK ? splitTile(p) : whole;
 }
+
+const groupsOf = ({ M, N, batch }: MatmulParams, tile: Tile): number => Math.ceil(M / sideOf(tile)) * Math.ceil(N / sideOf(tile)) * batch;
+
+/** Of the larger blocks, a quarter of the workgroups suffices, since each has four waves. */
+const splitTile = (p: MatmulParams): Tile => (groupsOf(p, "split-large") >= enoughGroups / 4 ? "split-large" : "split-small");
 
 /** Number of 4 x 4 blocks in C. */
 export const blocksOf = (M: number, N: number): number => Math.ceil(M / 4) * Math.ceil(N / 4);

@@ -122,19 +122,30 @@ describe("the choice of a matrix product", () => {
     expect(name).toBe(expected);
   });
 
-  /** Shared sums pay in a C of 256 blocks, not in one of 4096; the curves meet at 1024. */
-  const profile = { products: { blocks: [256, 4096], whole: [20, 40], split: [10, 80] } } as unknown as DeviceProfile;
-  const onDevice = (M: number, N: number, K: number): string => chooseMatmul(product(M, N, K, transposedA(M)), profile).name;
+  const onGpu = (M: number, N: number, K: number): string => chooseMatmul(product(M, N, K, transposedA(M)), { isGpu: true }).name;
 
   it.each([
-    ["a small C and a long K", onDevice(128, 32, 2048), "matmul-split:tn"],
-    ["a smaller C than was measured", onDevice(16, 16, 256), "matmul-split:tn"],
-    ["up to where the measured times meet", onDevice(128, 124, 2048), "matmul-split:tn"],
+    ["the gradient of the weights", onGpu(512, 128, 2048), "matmul-split:tn-large"],
+    ["of fewer", onGpu(128, 128, 2048), "matmul-split:tn-small"],
+    ["not where C alone has work for it", onGpu(1024, 512, 2048), "matmul-block:tn-large"],
+    ["not for a short K", onGpu(512, 128, 255), "matmul-block:tn-large"],
+  ])("shares K on a GPU without a profile: %s", (_, name, expected) => {
+    expect(name).toBe(expected);
+  });
+
+  /** Shared sums pay in a C of 256 blocks, not in one of 4096; the curves meet at 1024. */
+  const profile = { products: { blocks: [256, 4096], whole: [20, 40], split: [10, 80] } } as unknown as DeviceProfile;
+  const onDevice = (M: number, N: number, K: number): string => chooseMatmul(product(M, N, K, transposedA(M)), { profile }).name;
+
+  it.each([
+    ["a small C and a long K", onDevice(128, 32, 2048), "matmul-split:tn-small"],
+    ["a smaller C than was measured", onDevice(16, 16, 256), "matmul-split:tn-small"],
+    ["up to where the measured times meet", onDevice(128, 124, 2048), "matmul-split:tn-small"],
     ["not beyond", onDevice(128, 132, 2048), "matmul-block:tn-small"],
     ["not in a larger C than was measured", onDevice(1024, 512, 2048), "matmul-block:tn-large"],
     ["not for a short K", onDevice(128, 32, 255), "matmul-block:tn-small"],
-    ["for strided operands too", onDevice(85, 32, 2048), "matmul-split:strided"],
-    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), profile)!.name, "matmul-split:tn-sums"],
+    ["for strided operands too", onDevice(85, 32, 2048), "matmul-split:strided-small"],
+    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), { profile })!.name, "matmul-split:tn-small-sums"],
   ])("shares K where a profile says that it pays: %s", (_, name, expected) => {
     expect(name).toBe(expected);
   });

@@ -92,7 +92,7 @@ describe("a profile", () => {
     });
     program.free();
     expect(
-      context.recording.commands.filter((command) => command.kind === "dispatch" && command.kernel.name === "matmul-split:tn-sums"),
+      context.recording.commands.filter((command) => command.kind === "dispatch" && command.kernel.name === "matmul-split:tn-small-sums"),
     ).toHaveLength(2);
     for (const [name, { data }] of Object.entries(whole)) {
       expectClose(name, split[name].data, data);

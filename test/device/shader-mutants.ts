@@ -130,20 +130,21 @@ change(
 change(
   "matmul-block",
   "large",
-  ["sum11 += right * below;", "sum11 += right * above;"],
+  ["startsOfB(i, n + 32u)", "startsOfB(i, n)"],
   ["if (params.accumulate != 0u) { value += vec4(c[at]", "if (false) { value += vec4(c[at]"],
   ["c[at + 3u] = value.w;", ""],
   ["n + j < params.N", "n + j + 1u < params.N"],
   ["biasBlock(n + 32u)", "biasBlock(n)"],
 );
-change("matmul-block", "square", ["storeSums(m + 4u, rows1)", "storeSums(m + 4u, rows0)"]);
+change("matmul-block", "square", ["storeSums(m + 4u, tile.rows1)", "storeSums(m + 4u, tile.rows0)"]);
 change("matmul-small-m", "wide", ["share < 8u", "share < 7u"], ["n < params.N", "n + 1u < params.N"]);
 change(
   "matmul-split",
   "split",
   ["one < shares; one++) { total +=", "one + 1u < shares; one++) { total +="],
-  ["share * 2u + down", "share * 2u"],
-  ["k += shares * 4u", "k += shares * 8u"],
+  ["one * 16u + thread]; }\n    storeSums", "one * 16u]; }\n    storeSums"],
+  ["four += shares", "four += shares * 2u"],
+  ["at.m + block / 4u * side() + row", "at.m + block / 4u * side()"],
 );
 change(
   "per-unit-gradient",
@@ -311,19 +312,21 @@ change(
   "lib/operands-strided",
   "linear",
   ["params.aOffset + i * params.aBatch + min", "i * params.aBatch + min"],
-  ["four < vec4(params.K)", "four <= vec4(params.K)"],
+  ["return params.K % 4u;", "return 0u;"],
 );
 change("lib/operands-strided", "wide", ["n * params.bColumn]", "n * params.bRow]"]);
-change(
-  "lib/operands-vec4",
-  "lstm",
-  ["(params.aColumn / 4u)", "(params.aColumn / 2u)"],
-  ["four < vec4(params.K)", "four <= vec4(params.K)"],
-);
+change("lib/operands-vec4", "lstm", ["(params.aColumn / 4u)", "(params.aColumn / 2u)"], ["  return params.K % 4u;", "  return 0u;"]);
 change("lib/operands-vec4", "characters", [
   "transpose(mat4x4(b[at.x], b[at.y], b[at.z], b[at.w]))",
   "mat4x4(b[at.x], b[at.y], b[at.z], b[at.w])",
 ]);
+change(
+  "lib/blocks",
+  "large",
+  ["tile.sum11 = addBlock(below, right", "tile.sum11 = addBlock(above, right"],
+  ["addOuter(a[3], b[3]", "addOuter(a[3], b[2]"],
+);
+change("lib/blocks", "square", ["tile.rows1 += sumOf(below)", "tile.rows1 += sumOf(above)"], ["columns[2] + columns[3]", "columns[2]"]);
 change("lib/philox", "parts", ["round < 10u", "round < 9u"], ["word >> 8u", "word >> 9u"]);
 change(
   "lib/regularized",

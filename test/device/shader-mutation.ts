@@ -1,6 +1,7 @@
 /** Checks that `verify` notices a changed shader. */
 import { expect } from "vitest";
 import { createBackend, verify } from "webgpu-rnn";
+import { profileVersion } from "../../src/kernels/device-profile.ts";
 import { allShaders } from "../../src/backend/webgpu/shaders.ts";
 import type { ShaderMutant } from "./shader-mutants.ts";
 import { subjects } from "./shader-subjects.ts";
@@ -16,7 +17,16 @@ export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): P
   const costs = { loop: 1, step: 1 };
   const products = { blocks: [256], whole: [2], split: [1] };
   const profile = splits
-    ? { version: 1, adapter, units: [64], rows: [4], fixed: { forward: costs, backward: costs }, forward: pass, backward: pass, products }
+    ? {
+        version: profileVersion,
+        adapter,
+        units: [64],
+        rows: [4],
+        fixed: { forward: costs, backward: costs },
+        forward: pass,
+        backward: pass,
+        products,
+      }
     : undefined;
   const on = await createBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
   if (isGpu) Object.defineProperty(on, "isGpu", { value: true });
