@@ -16,7 +16,7 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
-import { entryPoints, root } from "./bundle.mjs";
+import { bundledPackages, entryPoints, root } from "./bundle.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
@@ -78,16 +78,40 @@ async function groupModules() {
     await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder)).replace(/\.(wgsl|group)"/g, '.js"'));
 }
 
+/** Puts a package's code, with its licence, into the module that imports it. What else the module imports stays where it is. */
+async function bundlePackage({ file, packages }) {
+  const licences = await Promise.all(
+    packages.map(async (name) => {
+      const folder = join(root, "node_modules", name);
+      const licence = (await readdir(folder)).find((one) => /^licen[cs]e/i.test(one));
+      return `${name}: ${(await readFile(join(folder, licence), "utf8")).trim().replaceAll("*/", "* /")}`;
+    }),
+  );
+  await esbuild.build({
+    ...shared,
+    entryPoints: [file],
+    outfile: join(root, file.replace(/^src/, "dist/esm").replace(/ts$/, "js")),
+    allowOverwrite: true,
+    legalComments: "none",
+    banner: { js: `/*!\n${licences.join("\n\n")}\n*/` },
+    plugins: [ownModules],
+  });
+}
+
+const ownModules = {
+  name: "own-modules",
+  setup(build) {
+    build.onResolve({ filter: /^\./ }, ({ path, kind, importer }) =>
+      kind !== "entry-point" && importer.startsWith(join(root, "src")) ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined,
+    );
+  },
+};
+
 /** Builds dist/esm, and dist/node/host.js, the one module that differs in Node. */
 async function modules() {
   await compile();
-  const inflate = {
-    entryPoints: ["src/backend/cpu/inflate.ts"],
-    outfile: "dist/esm/backend/cpu/inflate.js",
-    banner: { js: "/* fflate by Arjun Barrett, MIT licence */" },
-  };
   await Promise.all([
-    esbuild.build({ ...shared, ...inflate, allowOverwrite: true }),
+    ...bundledPackages.map(bundlePackage),
     ...(await filesIn(join(root, "shaders"), ".wgsl")).map(shaderModule),
     groupModules(),
     ...(await filesIn(esm, ".d.ts")).map(finishDeclaration),

@@ -17,6 +17,14 @@ export const entryPoints = {
   static: "src/all.ts",
 };
 
+/** Packages whose code the build puts into the one file that imports them, with the words of their licences. */
+export const bundledPackages = [
+  { file: "src/backend/cpu/inflate.ts", packages: ["fflate"] },
+  { file: "src/formats/parsers/zip.ts", packages: ["fflate"] },
+  // pako comes with jsfive.
+  { file: "src/formats/parsers/hdf5.ts", packages: ["fflate", "jsfive", "pako"] },
+];
+
 /** Bundles for browsers (and, for the package itself, Node): ES modules, WGSL as text. */
 export function bundle({ minify = false, plugins = [], ...options }) {
   return esbuild.build({

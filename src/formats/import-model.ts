@@ -1,0 +1,102 @@
+/** Reads models that other software has written. */
+import { listed, RnnError, show } from "../errors.ts";
+import { bytesOf } from "../io/bytes.ts";
+import { decodeSafetensors } from "../io/safetensors.ts";
+import { Module } from "../nn/module.ts";
+import { isA, takeOptions } from "../options.ts";
+import { Part } from "../part.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { formatOf } from "./detect.ts";
+import {
+  formatError,
+  readingFile,
+  type FileBytes,
+  type FormatName,
+  type ImportedModel,
+  type ImportOptions,
+  type ModelFiles,
+} from "./imported.ts";
+
+const zip = new Part("importModel", () => import("./parsers/zip.ts"));
+const pytorch = new Part("importModel", () => import("./pytorch/read.ts"));
+
+/** Files by name, checked. @throws RnnError `format` for what is no file */
+function takeFiles(where: string, given: ModelFiles): Map<string, Uint8Array> {
+  const isFile = ArrayBuffer.isView(given) || Object.prototype.toString.call(given).endsWith("ArrayBuffer]");
+  if (isFile || typeof given !== "object" || given === null) return new Map([["", bytesOf(given, where)]]);
+  const files = new Map(Object.entries(given).map(([name, file]) => [name, bytesOf(file, where)]));
+  if (files.size === 0) throw formatError(where, "needs at least one file, got none");
+  return files;
+}
+
+/** Reads the tensors of files that hold only weights. */
+async function tensorsOf(format: FormatName, files: Map<string, Uint8Array>): Promise<Record<string, Tensor> | undefined> {
+  const [bytes] = files.values();
+  if (format === "safetensors") return decodeSafetensors(bytes).tensors;
+  if (format === "pytorch") return (await pytorch.load()).readStateDict(bytes);
+  return undefined;
+}
+
+async function findFormat(files: Map<string, Uint8Array>): Promise<FormatName> {
+  const [bytes] = files.values();
+  return formatOf(bytes, async () => (await zip.load()).namesInZip(bytes));
+}
+
+/** @throws RnnError `option` */
+function takeModel(options: ImportOptions): Module | undefined {
+  const { model } = options;
+  if (model !== undefined && !isA(model, Module)) throw new RnnError("option", "importModel", `model must be a module, got ${show(model)}`);
+  return model;
+}
+
+/**
+ * Reads a model of another program. The format is found by the content:
+ *
+ * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
+ *   names of its parameters. Nothing in a pickle is run.
+ *
+ * Code for a format is loaded when the first file of it is read.
+ * @param files the bytes of a file, or of several by name
+ * @returns the model, its inputs and outputs, and a report of what each layer became
+ * @throws RnnError `format` for a file that is damaged or holds what cannot be read, naming it; `option` for unknown
+ * options; `load` if code did not arrive
+ */
+export async function importModel(files: ModelFiles, given: ImportOptions = {}): Promise<ImportedModel> {
+  const options = takeOptions("importModel", given, ["model", "constants", "format"]);
+  const model = takeModel(options);
+  return readingFile("importModel", async () => {
+    const taken = takeFiles("importModel", files);
+    const format = options.format ?? (await findFormat(taken));
+    const tensors = await tensorsOf(format, taken);
+    if (tensors) return intoModel(format, model, tensors);
+    throw formatError("importModel", `files of the format ${show(format)} are not read yet`);
+  });
+}
+
+/** Loads weights into the model that the caller has. */
+function intoModel(format: FormatName, model: Module | undefined, tensors: Record<string, Tensor>): ImportedModel {
+  const names = Object.keys(tensors);
+  if (!model)
+    throw formatError(
+      "importModel",
+      `this file holds weights without a description of the layers (${listed(names)}); give { model } with parameters of these names, or call readTensors`,
+    );
+  model.loadStateDict(tensors);
+  const report = names.map((name) => ({ name, kind: "tensor", became: name, parameters: tensors[name].data.length }));
+  return { model, format, inputs: [], outputs: [], report };
+}
+
+/**
+ * Reads the tensors of a file by name: the state dictionary of a PyTorch file (of a checkpoint, its model's), or all of
+ * a safetensors file.
+ * @throws RnnError `format` if it is damaged, or is no file of tensors
+ */
+export async function readTensors(file: FileBytes): Promise<Record<string, Tensor>> {
+  return readingFile("readTensors", async () => {
+    const files = new Map([["", bytesOf(file, "readTensors")]]);
+    const format = await findFormat(files);
+    const tensors = await tensorsOf(format, files);
+    if (!tensors) throw formatError("readTensors", `a file of the format "${format}" holds a model; call importModel`);
+    return tensors;
+  });
+}
