@@ -117,7 +117,20 @@ const types = [
 
 /** What the further entries have. */
 const further: Readonly<Record<string, { readonly values: readonly string[]; readonly types: readonly string[] }>> = {
-  formats: { values: ["decodeSafetensors", "encodeSafetensors", "stackWeights", "unstackWeights"], types: ["StackedCell", "TensorFile"] },
+  formats: {
+    values: ["decodeSafetensors", "encodeSafetensors", "importModel", "readTensors", "stackWeights", "unstackWeights"],
+    types: [
+      "FileBytes",
+      "FormatName",
+      "ImportOptions",
+      "ImportedModel",
+      "ImportedNode",
+      "ImportedValue",
+      "ModelFiles",
+      "StackedCell",
+      "TensorFile",
+    ],
+  },
   inspect: { values: ["gradientFlow", "jacobian", "lossAndGradient", "optimizerSteps"], types: ["FlowBatch", "GradientFlow"] },
   language: {
     values: ["Attention", "Decoder", "PairData", "SentenceData", "Seq2Seq", "beamSearch", "logProbability", "sentenceBatch"],
