@@ -32,7 +32,8 @@ export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts
 export type { Variable } from "./autodiff/tape.ts";
 export type { StrategyChoice } from "./recurrent/choose.ts";
 export { chooseStrategy, explainStrategy } from "./recurrent/explain.ts";
-export type { LayerShape, StrategyName } from "./recurrent/strategies/strategy.ts";
+export type { StrategyName } from "./recurrent/strategies/all-strategies.ts";
+export type { LayerShape } from "./recurrent/strategies/strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";

@@ -6,7 +6,7 @@
 import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
-import type { StrategyName } from "../recurrent/strategies/strategy.ts";
+import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import type { recurrent } from "../recurrent/sequence.ts";
 
 /** Rows of a table by id: the origin of a variable that an embedding made. */

@@ -14,11 +14,7 @@ import { matmulTwins } from "../kernels/matmul.twin.ts";
 import { optimizerTwins } from "../kernels/optimizers.twin.ts";
 import { perUnitGradientTwins } from "../recurrent/kernels/per-unit-gradient.twin.ts";
 import { prepareLayerTwins } from "../recurrent/kernels/prepare-layer.twin.ts";
-import { loopTwins } from "../recurrent/kernels/loop.twin.ts";
-import { regularizedTwins } from "../recurrent/kernels/regularized.twin.ts";
-import { scanTwins } from "../recurrent/kernels/scan.twin.ts";
-import { stepTwins } from "../recurrent/kernels/step.twin.ts";
-import { twoPhaseTwins } from "../recurrent/kernels/two-phase.twin.ts";
+import { families } from "../recurrent/strategies/families.ts";
 import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
 import { softmaxTwins } from "../kernels/softmax.twin.ts";
 import { stridedCopyTwins } from "../kernels/strided-copy.twin.ts";
@@ -42,11 +38,7 @@ const all = new Map([
   ...sampleTokenTwins,
   ...softmaxTwins,
   ...stridedCopyTwins,
-  ...stepTwins,
-  ...loopTwins,
-  ...scanTwins,
-  ...twoPhaseTwins,
-  ...regularizedTwins,
+  ...families.flatMap(({ twins }) => twins),
 ]);
 
 /** What the kernel computes, in plain loops. */

@@ -40,11 +40,6 @@ export class Avoided {
     return [...this.names].some((name) => stems.some((stem) => name.startsWith(stem)));
   }
 
-  /** True if layers with this many phases in a step must not use the loop. */
-  loop(phases: number): boolean {
-    return phases > 1 ? this.starts("loop-two-phase") : this.starts("loop-forward", "loop-backward");
-  }
-
   /** True if a regularized layer's product must be a separate dispatch. */
   get fused(): boolean {
     return [...this.names].some((name) => name.startsWith("regularized-") && name.includes("fused"));
@@ -53,10 +48,3 @@ export class Avoided {
 
 /** For devices without known failures. */
 export const nothingAvoided = new Avoided();
-
-/** True if another kernel can replace the failed one on the device. */
-export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
-  if (kernel.startsWith("loop-") || kernel.startsWith("scan-")) return true;
-  if (kernel.startsWith("regularized-")) return kernel.includes("fused");
-  return kernel.startsWith("matmul-") && !(avoided.has("matmul-naive") && avoided.has("matmul-block:strided-small"));
-}

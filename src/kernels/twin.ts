@@ -26,6 +26,13 @@ export function inPieces<B extends Bindings, P extends ParamTypes>(pieces: NonNu
 /** Makes the twin of any kernel with this stem, for example "loop-forward" for "loop-forward:lstm:32x4". */
 export type TwinEntry = readonly [stem: string, of: (kernel: Kernel) => Twin];
 
+/** Kernels that belong together. */
+export interface KernelFamily {
+  readonly twins: readonly TwinEntry[];
+  /** Kernels that together compile every branch of the shaders, and run every branch of the twins. */
+  readonly variants: () => readonly Kernel[];
+}
+
 /** The part of a kernel's name that its variants share. */
 export const stemOf = ({ name }: Pick<Kernel, "name">): string => name.split(":")[0];
 

@@ -5,7 +5,8 @@ import { Avoided, nothingAvoided, type SelfTest } from "../kernels/self-test.ts"
 import { checkProfile, checkSelfTest } from "../kernels/stored.ts";
 import { takeOptions } from "../options.ts";
 import { choiceFor, type StrategyChoice } from "./choose.ts";
-import type { LayerShape, StrategyName } from "./strategies/strategy.ts";
+import type { StrategyName } from "./strategies/all-strategies.ts";
+import type { LayerShape } from "./strategies/strategy.ts";
 
 /**
  * Chooses the strategy for a layer of this shape. Without a profile, it prefers the loop if a workgroup can hold the

@@ -14,14 +14,17 @@ import { matrixRows, type KernelForm } from "./kernels/recurrent-kernel.ts";
 import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { strategies, strategyFor, takesWavefront } from "./choose.ts";
+import { strategyFor, takesWavefront } from "./choose.ts";
 import { weightAndBias } from "../autodiff/linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
 import { perUnitProducts, recurrentProducts } from "./products.ts";
-import type { Regularization } from "./strategies/row.ts";
+import { recurrenceOf, type Recurrence } from "./recurrence.ts";
+import type { Regularization } from "./row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";
-import { laneBuffer, type LaneBuffer, type Recurrence, type SegmentBuffers, type Strategy } from "./strategies/strategy.ts";
+import { laneBuffer, type LaneBuffer } from "./lane-buffer.ts";
+import { strategies } from "./strategies/all-strategies.ts";
+import type { SegmentBuffers, Strategy } from "./strategies/strategy.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
@@ -115,7 +118,7 @@ class RecurrentOp {
     this.form = { stacked, heads, half: tape.options.halves, gaps: hasGaps, eights };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
-    this.recurrence = (stacked ? strategies.wavefront : this.strategy(count, regularization)).make(site);
+    this.recurrence = recurrenceOf(stacked ? strategies.wavefront : this.strategy(count, regularization), site);
     const states = memoryNumbers(cell);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(this.whole)) + hSize(this.whole)]);
     this.c = cell.usesC

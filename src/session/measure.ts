@@ -7,7 +7,8 @@ import { phasesOf, type Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
-import { strategies } from "../recurrent/choose.ts";
+import { recurrenceOf } from "../recurrent/recurrence.ts";
+import { strategies } from "../recurrent/strategies/all-strategies.ts";
 import { Recording, type View } from "../recording/recording.ts";
 import { Tape } from "../autodiff/tape.ts";
 import { now } from "../backend/clock.ts";
@@ -168,7 +169,7 @@ export function recordTimeLoop({
     lanes: [],
     form: { eights: isGpu && phasesOf(cell) === 1 },
   };
-  const recurrence = strategies[strategy].make(site);
+  const recurrence = recurrenceOf(strategies[strategy], site);
   if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
   // With `tail` there are as many products as steps; without it, the last step has none.
   else recurrence.backward(buffers, undefined, { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2) }, true);

@@ -1,9 +1,8 @@
 /** Checks a model's inputs and derives how to record it for them. */
 import { checkBoolean, checkChoice, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { strategyNames } from "../recurrent/choose.ts";
 import { lengthsOfMask } from "../recurrent/kernels/lanes.ts";
-import type { StrategyName } from "../recurrent/strategies/strategy.ts";
+import { strategyNames, type StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import { takeEntries, takeOptions } from "../options.ts";
 import { checkShape } from "../tensor/shape.ts";
 import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, weights, type Numbers, type TensorLike } from "../tensor/take.ts";

@@ -5,7 +5,7 @@ import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import { stepBits } from "../recurrent/kernels/lanes.ts";
-import type { StrategyName } from "../recurrent/strategies/strategy.ts";
+import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import { Tape, type TapeOptions, type Variable } from "../autodiff/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { chooseStrategy, explainStrategy, type DeviceProfile, type LayerShape } from "webgpu-rnn";
-import { strategies, strategyNames } from "../../src/recurrent/choose.ts";
-import { Avoided, hasFallback } from "../../src/kernels/self-test.ts";
+import { strategies, strategyNames } from "../../src/recurrent/strategies/all-strategies.ts";
+import { hasFallback } from "../../src/backend/self-test/tested.ts";
+import { Avoided } from "../../src/kernels/self-test.ts";
 import { profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
 import { checkProfile } from "../../src/kernels/stored.ts";
 
@@ -149,9 +150,7 @@ describe("explainStrategy", () => {
       failures: kernels.map((kernel) => ({ kernel, problem: "wrong" })),
     });
     const one = explainStrategy(layer({ linear: true }), undefined, failing("scan-forward:min-gru"));
-    expect(one.text).toBe(
-      "T 100, B 4, H 64, G 4, linear, forward, without the scan that the self-test found wrong: loop (one dispatch for all steps; no profile)",
-    );
+    expect(one.text).toBe("T 100, B 4, H 64, G 4, linear, forward: loop (the self-test found the scan wrong on this device; no profile)");
     const both = failing("scan-backward:min-gru", "loop-forward:min-gru:64x4");
     expect(chooseStrategy(layer({ linear: true }), undefined, both)).toBe("step");
     expect(hasFallback(both.failures[0], new Avoided(both.failures))).toBe(true);

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
-import { strategies } from "../../src/recurrent/choose.ts";
+import { strategies } from "../../src/recurrent/strategies/all-strategies.ts";
 
 /** Every Markdown file of the project, by its path from the root. */
 function documentsIn(folder: string): string[] {

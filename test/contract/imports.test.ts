@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { bundledPackages, entryPoints } from "../../scripts/bundle.mjs";
 
 const kernels = ["kernels", "recurrent/cells", "recurrent/kernels"];
-const base = ["errors", "disposable", "options", "part", "tensor", ...kernels, "recording"];
+const base = ["errors", "disposable", "options", "part", "tensor", ...kernels, "recording", "recurrent/strategies"];
 const model = [...base, "autodiff", "recurrent", "nn", "recurrent/layer", "losses", "optim"];
 const session = [...model, "backend", "session"];
 
@@ -21,9 +21,10 @@ const mayImport: Record<string, readonly string[]> = {
   host: [],
   tensor: ["errors"],
   kernels: ["errors", "tensor"],
-  // What is recurrent stands in one folder, in four layers: cells, kernels, the op with its strategies, and the modules.
+  // What is recurrent stands in one folder, in five layers: cells, kernels, strategies, the op, and the modules.
   "recurrent/cells": ["errors", "tensor", "kernels"],
   "recurrent/kernels": ["errors", "tensor", "kernels", "recurrent/cells"],
+  "recurrent/strategies": ["errors", "tensor", ...kernels],
   recording: ["errors", "tensor", ...kernels],
   // backend and autodiff stand side by side: a backend knows recordings, ops know what to record.
   backend: [...base, "host"],
@@ -48,7 +49,11 @@ const mayImport: Record<string, readonly string[]> = {
 };
 
 /** What a layer hands on without looking inside; it may name its type. */
-const mayName: Record<string, readonly string[]> = { kernels: ["recurrent/kernels"], autodiff: ["recurrent"] };
+const mayName: Record<string, readonly string[]> = {
+  kernels: ["recurrent/kernels"],
+  autodiff: ["recurrent"],
+  "recurrent/strategies": ["recording", "autodiff", "recurrent"],
+};
 
 /** `types`: erased by the compiler, so nothing is loaded. */
 interface Import {
@@ -101,7 +106,7 @@ const entries = new Set(Object.values(entryPoints));
 
 /** `src/nn/lstm.ts` and `src/session.ts` belong to the layers `nn` and `session`, what programs import to `entries`. Paths use `/`. */
 const layerOf = (path: string) =>
-  entries.has(path) ? "entries" : /^src\/(recurrent\/(?:cells|kernels|layer)(?=\/)|[^/]+?(?=\/|(?:\.d)?\.ts$))/.exec(path)![1];
+  entries.has(path) ? "entries" : /^src\/(recurrent\/(?:cells|kernels|strategies|layer)(?=\/)|[^/]+?(?=\/|(?:\.d)?\.ts$))/.exec(path)![1];
 const inWebgpu = (path: string) => path.startsWith("src/backend/webgpu/");
 
 /** Every rule that one file breaks, as a sentence that names the file and the import. */

@@ -14,7 +14,7 @@ import { lengthsOfMask } from "../../src/recurrent/kernels/lanes.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../../src/recurrent/kernels/two-phase.ts";
-import { cells, twoPhaseCells } from "../../src/backend/all-kernels.ts";
+import { onePhaseCells as cells, twoPhaseCells } from "../../src/recurrent/cells/all-cells.ts";
 import { twinOf } from "../../src/backend/all-twins.ts";
 
 const [T, B, H] = [4, 3, 5];

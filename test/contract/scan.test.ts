@@ -1,12 +1,12 @@
 // The scan over time by its twins, in float64: equal to the kernels of single steps with weights of zero, its gradients
 // equal to finite differences in every element, whole or cut into segments, with rows of different lengths.
 import { describe, expect, it } from "vitest";
-import { scannedCells } from "../../src/backend/all-kernels.ts";
+import { scannedCells } from "../../src/recurrent/cells/all-cells.ts";
 import { twinOf } from "../../src/backend/all-twins.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { Cell } from "../../src/recurrent/cells/cell.ts";
 import { hSize, hStart, laneStart, stepAt, type Segment } from "../../src/recurrent/kernels/lanes.ts";
-import { scanBackward, scanForward } from "../../src/recurrent/kernels/scan.ts";
+import { scanBackward, scanForward } from "../../src/recurrent/strategies/scan.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
 
 const [T, B, H] = [5, 3, 4];

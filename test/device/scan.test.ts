@@ -20,7 +20,7 @@ import {
 import { prepareCase } from "../../src/backend/self-test/kernel-check.ts";
 import { twinOf } from "../../src/backend/all-twins.ts";
 import { minGru } from "../../src/recurrent/cells/min-gru.ts";
-import { scanForward } from "../../src/recurrent/kernels/scan.ts";
+import { scanForward } from "../../src/recurrent/strategies/scan.ts";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers, sampledOn } from "./support.ts";
 

@@ -14,7 +14,8 @@ import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM, type Mat
 import { hSize, laneStart, type Segment } from "../../src/recurrent/kernels/lanes.ts";
 import { loopBackward, loopForward } from "../../src/recurrent/kernels/loop.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
-import { cells, kernels } from "../../src/backend/all-kernels.ts";
+import { kernels } from "../../src/backend/all-kernels.ts";
+import { onePhaseCells as cells } from "../../src/recurrent/cells/all-cells.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";

@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernels/kernel.ts";
 import { keptLength } from "../../kernels/optimizers.ts";
 import { stemOf } from "../../kernels/twin.ts";
 import { beginCases, floats, integers, spare, type KernelCase } from "./case-values.ts";
-import { loopCases, regularizedCases, scanCases, stepCases, twoPhaseCases } from "./recurrent-cases.ts";
+import { recurrentCases } from "./recurrent-cases.ts";
 
 const vectors = (names: readonly string[], length: number): Record<string, Float32Array> =>
   Object.fromEntries(names.map((name) => [name, floats(length + spare)]));
@@ -504,18 +504,6 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "from-half": fromHalfCases,
   binary: binaryCases,
   "prepare-layer": prepareLayerCases,
-  "step-forward": stepCases,
-  "step-backward": stepCases,
-  "loop-forward": loopCases,
-  "loop-backward": loopCases,
-  "loop-two-phase-forward": loopCases,
-  "loop-two-phase-backward": loopCases,
-  "two-phase-forward": twoPhaseCases,
-  "two-phase-backward": twoPhaseCases,
-  "scan-forward": scanCases,
-  "scan-backward": scanCases,
-  "regularized-forward": regularizedCases,
-  "regularized-backward": regularizedCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),
   "softmax-forward": () => softmaxCases(false),
@@ -566,5 +554,5 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
 /** The cases of a kernel; empty if nobody has written any. */
 export function casesOf(kernel: Kernel): KernelCase[] {
   beginCases();
-  return table[stemOf(kernel)]?.(kernel) ?? [];
+  return (kernel.recurrent ? recurrentCases : table[stemOf(kernel)])?.(kernel) ?? [];
 }

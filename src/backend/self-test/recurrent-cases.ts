@@ -119,28 +119,26 @@ function stackedCases(kernel: Kernel, G: number): KernelCase[] {
 
 const gatesOf = ({ recurrent }: Kernel): number => recurrent!.cell.gateNames.length;
 
-export function stepCases(kernel: Kernel): KernelCase[] {
-  if (kernel.recurrent!.form.stacked) {
-    const cases = stackedCases(kernel, gatesOf(kernel));
-    return "tail" in kernel.params ? [...cases, tailOf(cases[4])] : cases;
-  }
-  const cases = layerCases(kernel, gatesOf(kernel));
-  return "tail" in kernel.params ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
+function stepCases(kernel: Kernel): KernelCase[] {
+  const { form, phase } = kernel.recurrent!;
+  const hasTail = "tail" in kernel.params && phase !== 1;
+  const cases = form.stacked ? stackedCases(kernel, gatesOf(kernel)) : layerCases(kernel, gatesOf(kernel));
+  return hasTail ? [...cases, ...(form.stacked ? [cases[4]] : cases.slice(3, 6)).map(tailOf)] : cases;
 }
 
-export function twoPhaseCases(kernel: Kernel): KernelCase[] {
-  const cases = layerCases(kernel, gatesOf(kernel));
-  const { pass, phase } = kernel.recurrent!;
-  return pass === "backward" && phase === 0 ? [...cases, ...cases.slice(3, 6).map(tailOf)] : cases;
-}
-
-/** Whole sequences and parts, with rows that end early, for as many units as the kernel's workgroup has threads, and fewer. */
-export function loopCases(kernel: Kernel): KernelCase[] {
-  const G = gatesOf(kernel);
-  const most = kernel.constants!.threads;
-  const tails = "tail" in kernel.params ? [0, 1] : [0];
-  const shapes =
-    most > 128
+/**
+ * Steps, rows and units of whole sequences. Where a workgroup holds the layer, as many units as it has threads, and
+ * fewer. Else steps around the 32 parts of a scan and columns around its 8.
+ */
+const sequenceSizes = (most: number | undefined): readonly (readonly [T: number, B: number, H: number])[] =>
+  most === undefined
+    ? [
+        [1, 1, 1],
+        [31, 3, 5],
+        [33, 1, 8],
+        [70, 2, 17],
+      ]
+    : most > 128
       ? [
           [2, 5, most - 1],
           [3, 4, most],
@@ -151,39 +149,26 @@ export function loopCases(kernel: Kernel): KernelCase[] {
           [5, 5, most - 1],
           [3, 9, most],
         ];
-  return shapes.flatMap(([T, B, units]) =>
+
+/** Whole sequences and parts, with rows that end early. */
+function sequenceCases(kernel: Kernel): KernelCase[] {
+  const most = kernel.constants?.threads;
+  const tails = "tail" in kernel.params ? [{ tail: 0 }, { tail: 1 }] : [{}];
+  return sequenceSizes(most).flatMap(([T, B, units]) =>
     lanesOf(T)
-      .filter(({ lanes }) => lanes === 2 || most <= 128)
+      .filter(({ lanes }) => lanes === 2 || most === undefined || most <= 128)
       .flatMap(({ note, ...part }) =>
         tails.map((tail): KernelCase => {
           const segment = { ...part, T, B, H: unitsFor(kernel, units), hBase: 13 };
-          return {
-            note,
-            params: { ...segment, ...("tail" in kernel.params ? { tail } : {}) },
-            arrays: layer(kernel, G, segment, rowsOf(integers(B, T + 1), T, 0, kernel)),
-          };
+          const lengths = rowsOf(integers(B, T + 1), T, 0, kernel);
+          return { note, params: { ...segment, ...tail }, arrays: layer(kernel, gatesOf(kernel), segment, lengths) };
         }),
       ),
   );
 }
 
-/** Steps around the 32 parts of a scan and columns around its 8, with rows that end early. */
-export function scanCases(kernel: Kernel): KernelCase[] {
-  return [
-    [1, 1, 1],
-    [31, 3, 5],
-    [33, 1, 8],
-    [70, 2, 17],
-  ].flatMap(([T, B, H]) =>
-    lanesOf(T).map(({ note, ...part }): KernelCase => {
-      const segment = { ...part, T, B, H, hBase: 13 };
-      return { note, params: segment, arrays: layer(kernel, gatesOf(kernel), segment, rowsOf(integers(B, T + 1), T, 0, kernel)) };
-    }),
-  );
-}
-
 /** Steps of a regularized layer, for each kind of statistics of its form, with rows that end early. */
-export function regularizedCases(kernel: Kernel): KernelCase[] {
+function regularizedCases(kernel: Kernel): KernelCase[] {
   const { cell, pass, regularized } = kernel.recurrent!;
   const { normalization, fused, zones } = regularized!;
   // More units than half the threads, where each thread has one unit.
@@ -248,4 +233,10 @@ export function regularizedCases(kernel: Kernel): KernelCase[] {
           : cases;
       }),
   );
+}
+
+/** The cases of a recurrent kernel, whatever its strategy: they follow from its contract. */
+export function recurrentCases(kernel: Kernel): KernelCase[] {
+  if (kernel.recurrent!.regularized) return regularizedCases(kernel);
+  return "i" in kernel.params ? stepCases(kernel) : sequenceCases(kernel);
 }

@@ -1,6 +1,14 @@
-import { Avoided, hasFallback, packageVersion, type SelfTest } from "../../kernels/self-test.ts";
+import { Avoided, packageVersion, type Failure, type SelfTest } from "../../kernels/self-test.ts";
+import { strategies } from "../../recurrent/strategies/all-strategies.ts";
 import type { Backend } from "../backend.ts";
 import type { WebGpuBackend } from "../webgpu/webgpu-backend.ts";
+
+/** True if another kernel can replace the failed one on the device. */
+export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
+  if (Object.values(strategies).some(({ stems }) => stems.some((stem) => kernel.startsWith(stem)))) return true;
+  if (kernel.startsWith("regularized-")) return kernel.includes("fused");
+  return kernel.startsWith("matmul-") && !(avoided.has("matmul-naive") && avoided.has("matmul-block:strided-small"));
+}
 
 /**
  * The backend after its self-test, or the CPU backend instead.

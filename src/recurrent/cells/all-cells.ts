@@ -3,7 +3,7 @@
  * Twins find the arithmetic here. The tests and the self-test of a device make kernels for all variants.
  */
 import type { CellArithmetic, TwoPhaseArithmetic } from "./arithmetic.ts";
-import type { Cell } from "./cell.ts";
+import { phasesOf, type Cell } from "./cell.ts";
 import { functionOf, identity, usualFunctions } from "./gate-functions.ts";
 import { functionTwins, type FunctionTwins } from "./gate-functions.twin.ts";
 import { gruResetBefore, gruResetBeforeCell } from "./gru-reset-before.ts";
@@ -68,6 +68,11 @@ const twoPhase: Listed<TwoPhaseArithmetic> = [
 ];
 
 export const allCells: readonly Cell[] = [...onePhase, ...twoPhase].flatMap(([, variants]) => variants);
+
+/** Cells with one product a step, those with two, and those whose steps a scan can take together. */
+export const onePhaseCells = allCells.filter((cell) => !cell.isLinear && phasesOf(cell) === 1);
+export const twoPhaseCells = allCells.filter((cell) => phasesOf(cell) === 2);
+export const scannedCells = allCells.filter(({ isLinear }) => isLinear);
 
 const find = <A>(all: Listed<A>, { shader, constants = {}, functions }: Cell): A =>
   all.find(([, variants]) => variants[0].shader === shader)![0](constants, functionTwins(functions));

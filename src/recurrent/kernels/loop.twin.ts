@@ -1,13 +1,20 @@
 /** The twins of loop.ts run the twin of one step for each step. */
+import { onePhaseCells, twoPhaseCells } from "../cells/all-cells.ts";
+import { gruResetBefore } from "../cells/gru-reset-before.ts";
+import { gru } from "../cells/gru.ts";
+import { lstm } from "../cells/lstm.ts";
+import { minGru } from "../cells/min-gru.ts";
+import { rnnTanh } from "../cells/rnn.ts";
+import { slstmCell } from "../cells/slstm.ts";
 import type { Segment } from "./lanes.ts";
-import { stepsBack, type loopBackward, type loopForward, type loopTwoPhaseBackward, type loopTwoPhaseForward } from "./loop.ts";
+import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, stepsBack } from "./loop.ts";
 import { stepBackwardTwin, stepForwardTwin } from "./step.twin.ts";
 import { twoPhaseBackwardTwin, twoPhaseForwardTwin } from "./two-phase.twin.ts";
-import { inPieces, recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
+import { inPieces, recurrentTwins, type KernelFamily } from "../../kernels/twin.ts";
 
 const stepsOf = ({ steps }: Pick<Segment, "steps">): number[] => Array.from({ length: steps }, (_, i) => i);
 
-export const loopTwins: TwinEntry[] = [
+const twins: KernelFamily["twins"] = [
   recurrentTwins<ReturnType<typeof loopForward>>("loop-forward", (parts) => {
     const step = stepForwardTwin(parts);
     return inPieces((arrays, segment) => stepsOf(segment).map((i) => () => step(arrays, { ...segment, i })));
@@ -31,3 +38,29 @@ export const loopTwins: TwinEntry[] = [
     );
   }),
 ];
+
+const slstm = slstmCell("sigmoid");
+
+export const loopFamily: KernelFamily = {
+  twins,
+  variants: () => [
+    ...onePhaseCells.flatMap((cell) => [loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
+    // As GPUs run them, with 1, 3 and 4 gates.
+    ...[rnnTanh, gru, lstm].flatMap((cell) => [loopForward(cell, 33, 4, { eights: true }), loopBackward(cell, 33, 4, { eights: true })]),
+    loopForward(lstm, 33, 1, { eights: true }),
+    loopBackward(lstm, 33, 1, { eights: true }),
+    loopForward(gru, 33, 4, { half: true, gaps: true }),
+    loopBackward(lstm, 33, 4, { half: true, gaps: true }),
+    loopForward(lstm, 256, 4),
+    loopBackward(lstm, 256, 4),
+    loopForward(lstm, 33, 1),
+    loopBackward(gru, 33, 1),
+    ...twoPhaseCells.map((cell) => loopTwoPhaseForward(cell, 33)),
+    loopTwoPhaseBackward(gruResetBefore, 33, { half: true, gaps: true }),
+    // Without a recurrent matrix, and with blocks of one.
+    loopForward(minGru, 33, 4),
+    loopBackward(minGru, 33, 4),
+    loopForward(slstm, 33, 4, { heads: 3 }),
+    loopBackward(slstm, 33, 4, { heads: 3 }),
+  ],
+};

@@ -24,7 +24,8 @@ export type Phase = 0 | 1;
 /** The parts of a recurrent kernel, which select its twin, its WebAssembly and its test cases. */
 export interface RecurrentParts {
   readonly cell: Cell;
-  readonly strategy: "step" | "loop" | "scan" | "regularized";
+  /** "step" computes a single step, the others compute all of them; "regularized" says which by its params. */
+  readonly strategy: string;
   readonly pass: "forward" | "backward";
   readonly form: KernelForm;
   /** The half of a step that the kernel computes, if it does not compute both. */

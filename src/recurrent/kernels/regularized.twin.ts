@@ -1,13 +1,17 @@
 /** The twins of regularized.ts, a lane and a step at a time. */
+import type { Cell } from "../cells/cell.ts";
+import { gru, gruCell } from "../cells/gru.ts";
+import { lstm, lstmCell } from "../cells/lstm.ts";
 import { runningRows } from "../cells/memory.ts";
+import { rnnTanh } from "../cells/rnn.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
 import { align } from "../../kernels/kernel.ts";
 import { stepAt, type Step } from "./lanes.ts";
-import type { regularizedBackward, regularizedForward } from "./regularized.ts";
+import { regularizedBackward, regularizedForward } from "./regularized.ts";
 import { LaneSteps } from "./regularized-lane.ts";
-import { carryParts, normalized, normalizesMemory, statisticsModes } from "./regularized-layout.ts";
-import { recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
+import { carryParts, normalized, normalizesMemory, statisticsModes, type RegularizedForm } from "./regularized-layout.ts";
+import { recurrentTwins, type KernelFamily } from "../../kernels/twin.ts";
 
 type Named<N extends string> = Readonly<Record<N, NumericArray>>;
 export type ForwardArrays = Named<"gates" | "weights" | "h" | "c" | "lengths" | "recurrent" | "masked" | "running" | "random">;
@@ -267,7 +271,7 @@ function backwardGroup(lane: LaneSteps, arrays: BackwardArrays, { step, group, e
   }
 }
 
-export const regularizedTwins: TwinEntry[] = [
+const twins: KernelFamily["twins"] = [
   recurrentTwins<ReturnType<typeof regularizedForward>>("regularized-forward", ({ cell, regularized }) => (arrays, p) => {
     for (let i = p.i; i < p.i + p.count; i++) {
       for (let lane = 0; lane < p.lanes; lane++) forwardStep(new LaneSteps(cell, regularized!, p, lane, arrays), arrays, i);
@@ -281,3 +285,19 @@ export const regularizedTwins: TwinEntry[] = [
     }
   }),
 ];
+
+/** Cells and forms that together compile every branch. */
+const forms: readonly (readonly [Cell, RegularizedForm])[] = [
+  [lstm, { normalization: "layer", zones: true, drops: true, fused: true }],
+  [lstm, { normalization: "batch", zones: true, drops: true, fused: false }],
+  [gru, { normalization: "layer", zones: false, drops: false, fused: false }],
+  [gruCell({ reset: false, updateGate: "writes" }), { normalization: "layer", zones: true, drops: false, fused: true }],
+  [rnnTanh, { normalization: "batch", zones: false, drops: true, fused: false, gaps: true }],
+  [lstmCell({ forgetGate: "gate", peepholes: true }), { normalization: "none", zones: true, drops: true, fused: true, gaps: true }],
+  [gru, { normalization: "none", zones: true, drops: false, fused: false }],
+];
+
+export const regularizedFamily: KernelFamily = {
+  twins,
+  variants: () => forms.flatMap(([cell, form]) => [regularizedForward(cell, 33, form), regularizedBackward(cell, 33, form)]),
+};

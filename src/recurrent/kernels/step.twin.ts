@@ -1,15 +1,22 @@
 /** The twins of step.ts, and the parts of them that WebAssembly uses for cells of which it has no version. */
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
-import { arithmeticOf } from "../cells/all-cells.ts";
+import { arithmeticOf, onePhaseCells } from "../cells/all-cells.ts";
 import type { Cell } from "../cells/cell.ts";
+import { functionOf, usualFunctions } from "../cells/gate-functions.ts";
+import { gru } from "../cells/gru.ts";
+import { lstm } from "../cells/lstm.ts";
 import { carryNumbers, memoryNumbers, readMemory, writeMemory } from "../cells/memory.ts";
+import { minGru } from "../cells/min-gru.ts";
+import { minLstm } from "../cells/min-lstm.ts";
+import { rnnCell, rnnTanh } from "../cells/rnn.ts";
+import { slstmCell } from "../cells/slstm.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
 import { backwardMatrix, fanIn, firstRead, forwardMatrix, matrixRows, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { hasStep, laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
-import type { backwardBindings, forwardBindings, stepBackward, stepForward } from "./step.ts";
-import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
+import { stepBackward, stepForward, type backwardBindings, type forwardBindings } from "./step.ts";
+import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 type Forward = ReturnType<typeof stepForward>;
 type Backward = ReturnType<typeof stepBackward>;
@@ -225,7 +232,32 @@ export const stepBackwardTwin =
     }
   };
 
-export const stepTwins: TwinEntry[] = [
-  recurrentTwins<Forward>("step-forward", stepForwardTwin),
-  recurrentTwins<Backward>("step-backward", stepBackwardTwin),
-];
+const slstm = slstmCell("sigmoid");
+/** Functions that no listed cell has. */
+const otherFunctions = [functionOf("Sigmoid"), functionOf("Affine", 0.8, -0.1), functionOf("ThresholdedRelu", 0.3)];
+
+export const stepFamily: KernelFamily = {
+  twins: [recurrentTwins<Forward>("step-forward", stepForwardTwin), recurrentTwins<Backward>("step-backward", stepBackwardTwin)],
+  variants: () => [
+    ...onePhaseCells.flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+    ...otherFunctions
+      .map((candidate) => rnnCell({ ...usualFunctions, candidate }))
+      .flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+    // As GPUs run them, with 1, 3 and 4 gates.
+    ...[rnnTanh, gru, lstm].flatMap((cell) => [stepForward(cell, { eights: true }), stepBackward(cell, { eights: true })]),
+    stepForward(lstm, { stacked: true, eights: true }),
+    stepBackward(gru, { stacked: true, half: true, eights: true }),
+    stepForward(gru, { stacked: true }),
+    stepBackward(gru, { stacked: true }),
+    stepForward(lstm, { stacked: true, half: true }),
+    stepBackward(lstm, { stacked: true, half: true }),
+    stepForward(rnnTanh, { half: true, gaps: true }),
+    stepBackward(gru, { half: true, gaps: true }),
+    // Without a recurrent matrix, and with blocks of one.
+    ...[minGru, minLstm].flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
+    stepForward(slstm, { heads: 3 }),
+    stepBackward(slstm, { heads: 3 }),
+    stepForward(slstm, { heads: 3, stacked: true }),
+    stepBackward(slstm, { heads: 3, stacked: true }),
+  ],
+};

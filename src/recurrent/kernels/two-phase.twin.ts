@@ -1,10 +1,11 @@
 /** The twins of two-phase.ts. */
-import { twoPhaseArithmeticOf } from "../cells/all-cells.ts";
+import { twoPhaseArithmeticOf, twoPhaseCells } from "../cells/all-cells.ts";
+import { gruResetBefore } from "../cells/gru-reset-before.ts";
 import type { Phase, RecurrentParts } from "./recurrent-kernel.ts";
 import { hasStep, laneStart, stepAt } from "./lanes.ts";
 import { weightNumbers } from "./step.twin.ts";
-import type { twoPhaseBackward, twoPhaseForward } from "./two-phase.ts";
-import { recurrentTwins, type Twin, type TwinEntry } from "../../kernels/twin.ts";
+import { twoPhaseBackward, twoPhaseForward } from "./two-phase.ts";
+import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 type Forward = ReturnType<typeof twoPhaseForward>;
 type Backward = ReturnType<typeof twoPhaseBackward>;
@@ -103,7 +104,18 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
   };
 }
 
-export const twoPhaseTwins: TwinEntry[] = [
-  recurrentTwins<Forward>("two-phase-forward", (parts) => twoPhaseForwardTwin(parts, parts.phase!)),
-  recurrentTwins<Backward>("two-phase-backward", (parts) => twoPhaseBackwardTwin(parts, parts.phase!)),
-];
+export const twoPhaseFamily: KernelFamily = {
+  twins: [
+    recurrentTwins<Forward>("two-phase-forward", (parts) => twoPhaseForwardTwin(parts, parts.phase!)),
+    recurrentTwins<Backward>("two-phase-backward", (parts) => twoPhaseBackwardTwin(parts, parts.phase!)),
+  ],
+  variants: () => [
+    ...twoPhaseCells.flatMap((cell) => [
+      twoPhaseForward(cell, 0),
+      twoPhaseForward(cell, 1),
+      twoPhaseBackward(cell, 0),
+      twoPhaseBackward(cell, 1),
+    ]),
+    twoPhaseForward(gruResetBefore, 1, { half: true, gaps: true }),
+  ],
+};

@@ -6,7 +6,7 @@ import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentRe
 import type { Variable } from "../../autodiff/tape.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
-import { regularized } from "../strategies/regularized.ts";
+import { regularized } from "../regularized.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { anySeed, Module } from "../../nn/module.ts";
 import type { Merge } from "../../nn/merge.ts";

@@ -8,7 +8,7 @@ import { phasesOf, type Cell } from "../cells/cell.ts";
 import type { Normalization } from "../kernels/regularized-layout.ts";
 import { takeOptions } from "../../options.ts";
 import type { Gains } from "../input.ts";
-import type { Regularization } from "../strategies/row.ts";
+import type { Regularization } from "../row.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import type { Context } from "../../nn/context.ts";
 import type { Initializer } from "../../nn/initializers.ts";

@@ -2,11 +2,9 @@
 import { phasesOf } from "../cells/cell.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
-import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
-import { regularized } from "./regularized.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Dispatches, Strategy } from "./strategy.ts";
 
-const dispatches: PlainDispatches = {
+const dispatches: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     const views = { ...buffers, weights };
     if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
@@ -23,24 +21,32 @@ const dispatches: PlainDispatches = {
 
 export const loop: Strategy = {
   name: "loop",
+  advantage: "one dispatch for all steps",
   refusals: [
     {
+      isReason: true,
       layers: `more than ${mostLoopUnits} units`,
       applies: ({ H }) => H > mostLoopUnits,
       because: ({ H }) => `needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${H}`,
     },
     {
+      isReason: true,
       layers: 'normalization: "batch"',
       applies: ({ regularized }) => regularized === "batch",
       because: () => "has a workgroup for each row, and batch normalization needs all rows at each step",
     },
   ],
-  isBroken: ({ phases, regularized }, avoided) => (regularized === "none" ? avoided.loop(phases) : avoided.fused),
+  stems: ["loop-"],
+  isBroken({ phases, regularized }, avoided) {
+    if (regularized !== "none") return avoided.fused;
+    return phases > 1 ? avoided.starts("loop-two-phase") : avoided.starts("loop-forward", "loop-backward");
+  },
+  defers: ({ regularized }, { kind }) => (kind === "cpu" && regularized !== "none" ? "the CPU has fast products" : undefined),
   cost(layer, profile) {
     // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
     const { B, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
   },
-  make: (site) =>
-    site.regularization ? new regularized.now.RowRecurrence(site, site.regularization, true) : new PlainRecurrence(site, dispatches),
+  dispatches,
+  fuses: true,
 };

@@ -6,14 +6,12 @@ import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { stepBackward, stepForward } from "../kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "../kernels/two-phase.ts";
 import { predictedMilliseconds } from "./cost.ts";
-import { PlainRecurrence, type PlainDispatches } from "./plain.ts";
-import { regularized } from "./regularized.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Dispatches, Strategy } from "./strategy.ts";
 
 /** Each stacked layer begins one step after the layer below. */
 const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
-const dispatches: PlainDispatches = {
+const dispatches: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     const views = { ...buffers, weights };
     for (let i = 0; i < dispatchesOf(segment, form); i++) {
@@ -43,19 +41,22 @@ const dispatches: PlainDispatches = {
 
 export const step: Strategy = {
   name: "step",
+  advantage: "runs every layer",
   refusals: [],
+  stems: [],
   isBroken: () => false,
   cost(layer, profile) {
     // A regularized step has two dispatches: one for the product, one for the rest.
     const { phases, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
   },
-  make: (site) =>
-    site.regularization ? new regularized.now.RowRecurrence(site, site.regularization, false) : new PlainRecurrence(site, dispatches),
+  dispatches,
+  fuses: false,
 };
 
 export const wavefront: Strategy = {
   name: "wavefront",
+  advantage: "layers share dispatches",
   refusals: [
     { layers: "on the CPU", applies: (_, { kind }) => kind === "cpu", because: () => "saves dispatches, which cost nothing on the CPU" },
     {
@@ -84,8 +85,10 @@ export const wavefront: Strategy = {
       because: () => "needs the gates of all layers and steps in one buffer",
     },
   ],
+  stems: [],
   isBroken: () => false,
   cost: (layer, profile) =>
     predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
-  make: (site) => new PlainRecurrence(site, dispatches),
+  dispatches,
+  fuses: false,
 };

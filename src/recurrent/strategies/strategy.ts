@@ -1,25 +1,17 @@
 /**
  * A strategy computes the time steps of a recurrent layer: it chooses the kernels and the dispatches. It states the
- * layers that it refuses and the cost of a layer, and makes the `Recurrence` that a layer's op (sequence.ts) records.
+ * layers that it refuses and the cost of a layer.
  */
 import type { DeviceProfile } from "../../kernels/device-profile.ts";
 import type { Avoided } from "../../kernels/self-test.ts";
-import { subview, type Recording, type View } from "../../recording/recording.ts";
+import type { View } from "../../recording/recording.ts";
 import type { Target } from "../../recording/target.ts";
-import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import type { Tape, Variable } from "../../autodiff/tape.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { RecurrentWeights } from "../input.ts";
-import { laneStart, type Segment } from "../kernels/lanes.ts";
+import type { Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
-import type { Regularization } from "./row.ts";
-
-/**
- * "loop": one dispatch for all time steps. "step": one dispatch a time step, or two for a cell with two phases.
- * "scan": one dispatch for all time steps, which are computed side by side. "wavefront": "step" for L stacked layers at
- * once, each one step behind the layer below: T+L-1 dispatches, not T·L.
- */
-export type StrategyName = "scan" | "loop" | "step" | "wavefront";
+import type { Regularization } from "../row.ts";
 
 /** The facts about a recurrent layer, or a stack of them, that decide the strategy. */
 export interface LayerShape {
@@ -48,19 +40,37 @@ export interface LayerShape {
 export interface Refusal {
   /** The layers it refuses, for the documents. */
   readonly layers: string;
+  /** Whether a choice names it as a reason: not where the strategy is for a few layers only (default false). */
+  readonly isReason?: boolean;
   applies(layer: Required<LayerShape>, target: Target): boolean;
   /** The reason, worded to follow the strategy's name. */
   because(layer: Required<LayerShape>): string;
 }
 
 export interface Strategy {
-  readonly name: StrategyName;
+  readonly name: string;
+  /** Its advantage, in the words that explain a choice. */
+  readonly advantage: string;
   readonly refusals: readonly Refusal[];
+  /** How the names of its kernels begin, if another strategy takes its place where the self-test finds one wrong. */
+  readonly stems: readonly string[];
   /** Whether the self-test has found one of its kernels for this layer wrong. */
   isBroken(layer: Required<LayerShape>, avoided: Avoided): boolean;
+  /** Why the next strategy is better for this layer if nothing was measured. */
+  defers?(layer: Required<LayerShape>, target: Target): string | undefined;
   /** Predicts the milliseconds of all time steps from the profile. A strategy without it is chosen wherever it can run. */
   cost?(layer: Required<LayerShape>, profile: DeviceProfile): number;
-  make(site: Site): Recurrence;
+  /** The dispatches of a layer without normalization, zoneout or recurrentDropout. */
+  readonly dispatches: Dispatches;
+  /** Whether a layer with one of these has one dispatch for all steps, or one dispatch and one product for each. */
+  readonly fuses: boolean;
+}
+
+/** Records the kernels of a segment, of a cell with one or two phases. */
+export interface Dispatches {
+  forward(site: Site, buffers: SegmentBuffers, weights: View): void;
+  /** `tail` adds the product that takes the gradient of the segment's first step into `carry`. */
+  backward(site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean): void;
 }
 
 /** The op of a tape that a strategy works for. */
@@ -97,49 +107,4 @@ export interface Cotangents {
   readonly weights: View;
   readonly dy: View;
   readonly carry: View;
-}
-
-/** A parameter in one of the rows behind U of the packed weights: its numbers lie `stride` apart, the first at gate `first`. */
-export interface RowPart {
-  readonly row: number;
-  readonly values: Variable;
-  readonly stride: number;
-  readonly first: number;
-}
-
-/** The time steps of one op; a strategy records them. */
-export interface Recurrence {
-  /** Rows of the packed weights in each pass, with those of U; each row has H·G numbers. */
-  readonly weightRows: { readonly forward: number; readonly backward: number };
-  /** The parameters in the rows behind U and b_hh. */
-  rowParts(weights: RecurrentWeights, pass: "forward" | "backward"): RowPart[];
-  /** Whether its kernels add b_ih and b_hh and make their gradients. */
-  readonly ownsBiases: boolean;
-  /** A lane's share of `carry`, with `width` numbers per unit. dh and dc of each unit come first, side by side. */
-  readonly carry: { readonly shape: Shape; readonly width: number };
-  /** Called when the initial states are in their slots. */
-  begin?(h: View): void;
-  /** Records the steps of a segment. @returns further numbers that the backward pass needs */
-  forward(buffers: SegmentBuffers, weights: View, name: string, again: boolean): View | undefined;
-  /**
-   * Records BPTT of a segment. `tail` adds the product that takes its gradient into `carry`.
-   * @returns per lane the gradient of U·(operand) [steps, B, H, G]
-   */
-  backward(buffers: SegmentBuffers, saved: View | undefined, cotangents: Cotangents, tail: boolean): (lane: number) => View;
-  /** The operand of U, in the slots of h (default: h). */
-  readonly operand?: View | undefined;
-  /** Called when all segments are done; records the gradients that were added up on the way. */
-  finish?(tape: Tape, carry: View): void;
-}
-
-/** A buffer with a share for each lane. A single lane's buffer has the lane's own shape. */
-export interface LaneBuffer {
-  readonly whole: View;
-  readonly of: (lane: number) => View;
-}
-
-export function laneBuffer(recording: Recording, label: string, lanes: number, shape: Shape, width = 1): LaneBuffer {
-  const size = sizeOf(shape) / width;
-  const whole = recording.buffer(label, lanes === 1 ? shape : [(laneStart(lanes - 1, size) + size) * width]);
-  return { whole, of: (lane) => subview(whole, laneStart(lane, size) * width, shape) };
 }

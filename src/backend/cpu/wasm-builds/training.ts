@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/training.ts; not to be edited.
-// sources: 36f0ce36d17e5d5c874a2a179be8ea68a98072ff046ade26449a5e6bded87ba6
+// sources: 22dede734ca1c9150c780f1d062a4eb789e71f031c2cbe9200cd2e234f366622
 export const plainLength = 14033;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

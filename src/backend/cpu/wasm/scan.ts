@@ -1,4 +1,4 @@
-// Steps of cells without a recurrent product: the contracts of src/recurrent/kernels/scan.ts, step by step, since a thread
+// Steps of cells without a recurrent product: the contracts of src/recurrent/strategies/scan.ts, step by step, since a thread
 // has nobody to share a row's time with. Rows that are alive at step t lie in runs, as in recurrent-step.ts.
 import { firstOfPairs, gate0, gate1, gate2, rest, secondOfPairs, slope, storeGates3, storePairs } from "./cells";
 import { sigmoid } from "./functions";

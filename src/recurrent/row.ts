@@ -2,13 +2,13 @@
  * The recurrence of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`). A workgroup
  * owns a row.
  */
-import { RnnError } from "../../errors.ts";
-import type { Cell } from "../cells/cell.ts";
-import { columnSum } from "../../kernels/column-sum.ts";
-import { dropout } from "../../kernels/dropout.ts";
-import { align, type Params } from "../../kernels/kernel.ts";
-import { hSize, hStart, laneStart, stepAt, type Segment } from "../kernels/lanes.ts";
-import { regularizedBackward, regularizedForward } from "../kernels/regularized.ts";
+import { RnnError } from "../errors.ts";
+import type { Cell } from "./cells/cell.ts";
+import { columnSum } from "../kernels/column-sum.ts";
+import { dropout } from "../kernels/dropout.ts";
+import { align, type Params } from "../kernels/kernel.ts";
+import { hSize, hStart, laneStart, stepAt, type Segment } from "./kernels/lanes.ts";
+import { regularizedBackward, regularizedForward } from "./kernels/regularized.ts";
 import {
   carryParts,
   extraRows,
@@ -17,13 +17,14 @@ import {
   type Normalization,
   type RegularizedForm,
   type regularizedParams,
-} from "../kernels/regularized-layout.ts";
-import { subview, type Recording, type View } from "../../recording/recording.ts";
-import type { Shape } from "../../tensor/shape.ts";
-import { matmul } from "../../autodiff/linear.ts";
-import { copyElements, type RecurrentWeights } from "../input.ts";
-import type { Tape, Variable } from "../../autodiff/tape.ts";
-import type { Cotangents, Recurrence, RowPart, SegmentBuffers, Site, SiteLane } from "./strategy.ts";
+} from "./kernels/regularized-layout.ts";
+import { subview, type Recording, type View } from "../recording/recording.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { matmul } from "../autodiff/linear.ts";
+import { copyElements, type RecurrentWeights } from "./input.ts";
+import type { Tape, Variable } from "../autodiff/tape.ts";
+import type { Recurrence, RowPart } from "./recurrence.ts";
+import type { Cotangents, SegmentBuffers, Site, SiteLane } from "./strategies/strategy.ts";
 
 export interface Regularization {
   readonly normalization: Normalization;

@@ -1,9 +1,11 @@
 /** The twins of scan.ts run the steps one after the other, with zeros on the recurrent side. */
 import type { NumericArray } from "../../tensor/tensor.ts";
-import { inPieces, recurrentTwins, type TwinEntry } from "../../kernels/twin.ts";
-import { laneStart, stepAt, type Segment } from "./lanes.ts";
-import type { scanBackward, scanForward } from "./scan.ts";
-import { backwardUnits, forwardUnits } from "./step.twin.ts";
+import { inPieces, recurrentTwins, type KernelFamily } from "../../kernels/twin.ts";
+import { scannedCells } from "../cells/all-cells.ts";
+import { minGru } from "../cells/min-gru.ts";
+import { laneStart, stepAt, type Segment } from "../kernels/lanes.ts";
+import { scanBackward, scanForward } from "./scan.ts";
+import { backwardUnits, forwardUnits } from "../kernels/step.twin.ts";
 
 type Forward = ReturnType<typeof scanForward>;
 type Backward = ReturnType<typeof scanBackward>;
@@ -21,7 +23,7 @@ function clearMemory(carry: NumericArray, { lanes, B, H }: Segment): void {
 
 const none = new Float64Array(0);
 
-export const scanTwins: TwinEntry[] = [
+const twins: KernelFamily["twins"] = [
   recurrentTwins<Forward>("scan-forward", ({ cell, form }) =>
     inPieces((arrays, segment) => {
       const G = cell.gateNames.length;
@@ -50,3 +52,12 @@ export const scanTwins: TwinEntry[] = [
     }),
   ),
 ];
+
+export const scanFamily: KernelFamily = {
+  twins,
+  variants: () => [
+    ...scannedCells.flatMap((cell) => [scanForward(cell), scanBackward(cell)]),
+    scanForward(minGru, { gaps: true }),
+    scanBackward(minGru, { gaps: true }),
+  ],
+};

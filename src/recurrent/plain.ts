@@ -1,17 +1,12 @@
 /** The recurrence of a plain cell: nothing acts between its products and its gates. */
-import { subview, type View } from "../../recording/recording.ts";
-import type { RecurrentWeights } from "../input.ts";
-import { carryNumbers } from "../cells/memory.ts";
-import { laneStart } from "../kernels/lanes.ts";
-import { matrixRows, perUnitRows } from "../kernels/recurrent-kernel.ts";
-import { laneBuffer, type Cotangents, type Recurrence, type RowPart, type SegmentBuffers, type Site } from "./strategy.ts";
-
-/** Dispatches the kernels of a cell with one or two phases. */
-export interface PlainDispatches {
-  forward(site: Site, buffers: SegmentBuffers, weights: View): void;
-  /** `tail` adds the product that takes the gradient of the segment's first step into `carry`. */
-  backward(site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean): void;
-}
+import { subview, type View } from "../recording/recording.ts";
+import type { RecurrentWeights } from "./input.ts";
+import { carryNumbers } from "./cells/memory.ts";
+import { laneStart } from "./kernels/lanes.ts";
+import { matrixRows, perUnitRows } from "./kernels/recurrent-kernel.ts";
+import { laneBuffer } from "./lane-buffer.ts";
+import type { Recurrence, RowPart } from "./recurrence.ts";
+import type { Cotangents, Dispatches, SegmentBuffers, Site } from "./strategies/strategy.ts";
 
 export class PlainRecurrence implements Recurrence {
   readonly ownsBiases = false;
@@ -20,7 +15,7 @@ export class PlainRecurrence implements Recurrence {
 
   constructor(
     private readonly site: Site,
-    private readonly dispatches: PlainDispatches,
+    private readonly dispatches: Dispatches,
   ) {
     const {
       cell,
