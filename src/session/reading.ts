@@ -7,35 +7,43 @@ interface Copy {
   readers: number;
 }
 
+/** What an open reading reads. It must not reference the reading: those that were left without a word end unseen. */
+interface Source {
+  /** Set once the parameters have changed. */
+  copy?: Copy;
+  /** The error, if the device had no room for a copy. */
+  problem?: { readonly error: unknown };
+}
+
 /**
  * A computation in several turns. It reads the live parameters until someone is about to change them, and then a copy.
  */
 export class Reading {
-  /** The copy that it reads once the parameters have changed. @internal */
-  copy: Copy | undefined;
-  /** The error, if the device had no room for a copy. @internal */
-  problem: { readonly error: unknown } | undefined;
-
   /** @param moment the moment whose parameters it reads */
   constructor(
     private readonly readings: Readings,
+    private readonly source: Source,
     readonly moment: object,
   ) {}
 
   /** Calls `run` with the parameters of the reading's moment in the live buffer. Only in a turn. */
   run<T>(run: () => Promise<T>): Promise<T> {
-    return this.readings.run(this, run);
+    return this.readings.run(this.source, run);
   }
 
-  /** Frees the copy. `run` must not be called after it. */
+  /**
+   * Frees the copy. `run` must not be called after it. Without this call, it is freed some time after nobody holds the
+   * reading any more.
+   */
   close(): void {
-    this.readings.close(this);
+    this.readings.close(this.source);
   }
 }
 
 /** The readings of a model's parameters on one backend. */
 export class Readings {
-  private readonly open = new Set<Reading>();
+  private readonly open = new Set<Source>();
+  private readonly dropped = new FinalizationRegistry<Source>((source) => this.close(source));
   /** Holds the live parameters while `run` uses a copy. */
   private aside: DeviceBuffer | undefined;
 
@@ -46,8 +54,10 @@ export class Readings {
 
   /** Opens a reading of the present parameters. */
   add(moment: object): Reading {
-    const reading = new Reading(this, moment);
-    this.open.add(reading);
+    const source: Source = {};
+    this.open.add(source);
+    const reading = new Reading(this, source, moment);
+    this.dropped.register(reading, source, source);
     return reading;
   }
 
@@ -58,15 +68,14 @@ export class Readings {
     try {
       const copy: Copy = { buffer: this.make("parameters.reading"), readers: live.length };
       this.backend.copy(this.parameters(), copy.buffer);
-      for (const reading of live) reading.copy = copy;
+      for (const source of live) source.copy = copy;
     } catch (error) {
       // Only the reading fails. The training beside it goes on.
-      for (const reading of live) reading.problem = { error };
+      for (const source of live) source.problem = { error };
     }
   }
 
-  async run<T>(reading: Reading, run: () => Promise<T>): Promise<T> {
-    const { copy, problem } = reading;
+  async run<T>({ copy, problem }: Source, run: () => Promise<T>): Promise<T> {
     if (problem) throw problem.error;
     if (!copy) return run();
     // Recordings are bound to the live buffer, so the copy is swapped in: three copies, and nothing is prepared again.
@@ -80,9 +89,10 @@ export class Readings {
     }
   }
 
-  close(reading: Reading): void {
-    if (!this.open.delete(reading)) return;
-    const { copy } = reading;
+  close(source: Source): void {
+    if (!this.open.delete(source)) return;
+    this.dropped.unregister(source);
+    const { copy } = source;
     if (copy && --copy.readers === 0) this.backend.free(copy.buffer);
     if (this.open.size === 0) this.free();
   }

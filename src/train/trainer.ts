@@ -117,7 +117,7 @@ export class Trainer {
     while (this.running?.isLeft) await this.running.ended;
     this.checkUsable();
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
-    const giveBack = claim(this.state.session.store.parametersByPath, this);
+    const giveBack = claim(this.state.session.store.parametersByPath);
     this.running = run;
     let end!: () => void;
     run.ended = new Promise((resolve) => (end = resolve));

@@ -1,8 +1,23 @@
 // Nothing is disposed of: unreachable objects must free their memory by themselves, and the others stay usable.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect, it } from "vitest";
-import { createBackend, forward, LSTM, verify, type Backend, type Tensor } from "webgpu-rnn";
+import { describe, expect, it } from "vitest";
+import {
+  adam,
+  createBackend,
+  Embedding,
+  forward,
+  generateTokens,
+  Linear,
+  LSTM,
+  Sequential,
+  crossEntropy,
+  TextData,
+  Trainer,
+  verify,
+  type Backend,
+  type Tensor,
+} from "webgpu-rnn";
 
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
@@ -13,8 +28,9 @@ const makeModel = (): LSTM => new LSTM(8, 250);
 /** Collects until `value` is at most `most`, for at most two seconds. */
 async function settled(value: () => number, most: number): Promise<number> {
   for (let i = 0; i < 400 && value() > most; i++) {
-    gc();
+    // What a WeakRef has just given cannot be collected before the next turn.
     await new Promise((resolve) => setTimeout(resolve, 50));
+    gc();
   }
   return value();
 }
@@ -40,4 +56,41 @@ it("a model that lives on keeps no backend that nobody holds", async () => {
   const before = bytes();
   for (let i = 0; i < 4; i++) await verify(model, { input }, { backend });
   expect(await settled(bytes, before + 4e6)).toBeLessThanOrEqual(before + 4e6);
+});
+
+describe("of a model that lives on, and is trained", () => {
+  const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
+  const V = data.vocabulary.size;
+  const makeCharacters = (): Sequential => new Sequential([new Embedding(V, 4), new LSTM(4, 100), new Linear(100, V)]);
+  const makeTrainer = (model: Sequential, backend: Backend): Trainer =>
+    new Trainer(model, { backend, data, loss: crossEntropy(), optimizer: adam() });
+
+  it("generations left half-way keep no copies of the parameters", async () => {
+    const [model, backend] = [makeCharacters(), await createBackend("cpu")];
+    const trainer = makeTrainer(model, backend);
+    const leave = async (): Promise<void> => {
+      await generateTokens(model, [1], { backend, length: 100 }).next();
+      await trainer.train({ steps: 1 });
+    };
+    // More than one step, and more than one run: the first ones make what all later ones use.
+    for (let i = 0; i < 2; i++) await trainer.train({ steps: 2 });
+    const before = backend.counters.bytes;
+    for (let i = 0; i < 4; i++) await leave();
+    expect(await settled(() => backend.counters.bytes, before)).toBe(before);
+  });
+
+  it("a loop left half-way keeps neither its trainer nor others from training", async () => {
+    const [model, backend] = [makeCharacters(), await createBackend("cpu")];
+    const leave = async (): Promise<WeakRef<Trainer>> => {
+      const trainer = makeTrainer(model, backend);
+      await trainer.run({ steps: 9 }).next();
+      return new WeakRef(trainer);
+    };
+    for (let i = 0; i < 3; i++) {
+      const left = await leave();
+      await expect(makeTrainer(model, backend).train({ steps: 1 })).rejects.toThrow("another trainer is running on this model");
+      expect(await settled(() => (left.deref() ? 1 : 0), 0)).toBe(0);
+      expect((await makeTrainer(model, backend).train({ steps: 1 })).steps).toBe(1);
+    }
+  });
 });

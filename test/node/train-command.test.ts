@@ -265,6 +265,45 @@ describe("--resume", () => {
   });
 });
 
+// test/long/train-mishaps.test.ts tries the many other ways to go wrong.
+describe("a mishap", () => {
+  it("an output that cannot be written is refused in one line before anything is trained or written", async () => {
+    for (const [flag, path] of [
+      ["--out", "none/model"],
+      ["--json", ""],
+    ]) {
+      const { code, stdout, stderr } = await start([folder.at("text.txt"), ...tiny, flag, folder.at(path)]);
+      expect(stderr).toMatch(new RegExp(`^train: ${flag} ".*" (cannot be written|must be a file)[^\n]*\n$`));
+      expect(stdout).not.toContain("step");
+      expect(code).toBe(1);
+    }
+    expect(readdirSync(folder.path)).toEqual(["text.txt"]);
+  });
+
+  it.skipIf(!existsSync("/dev/full"))("an output that turns out to be full is told, and the other one is written", async () => {
+    const outputs = ["--out", "/dev/full", "--json", folder.at("report.json")];
+    const { code, stderr } = await start([folder.at("text.txt"), ...tiny, "--steps", "2", ...outputs]);
+    expect(stderr).toMatch(/^train: --out "\/dev\/full" could not be written: no space left[^\n]*\n$/);
+    expect(code).toBe(1);
+    expect(folder.json("report.json")).toMatchObject({ steps: 2, stopped: "failed" });
+  });
+
+  it("Ctrl-C ends it after the present step, and model and report are those of that step", async () => {
+    const outputs = ["--out", folder.at("model.safetensors"), "--json", folder.at("report.json")];
+    const run = start([folder.at("text.txt"), ...tiny, "--steps", "100000000", ...outputs]);
+    await run.printed("step");
+    run.child.kill("SIGINT");
+    const { code, stderr } = await run;
+    expect(code).toBe(130);
+    expect(stderr).toBe("\ntrain: stopping after this step; once more to end at once\n");
+    const { steps, losses, stopped } = folder.json("report.json");
+    expect(stopped).toBe("interrupted");
+    expect(losses).toHaveLength(steps);
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(decodeSafetensors(folder.read("model.safetensors")).metadata.step).toBe(String(steps));
+  });
+});
+
 describe("WebGPU", () => {
   const viaRunner = [process.execPath, join(root, "scripts/run-ts.mjs"), "scripts/train/train.ts"];
 
