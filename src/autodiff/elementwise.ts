@@ -1,9 +1,9 @@
 /**
- * Sums and products of two operands that are broadcast to one shape, and sums over axes, their inverse in the backward
+ * Functions of two operands that are broadcast to one shape, and sums over axes, the inverse of that in the backward
  * pass.
  */
 import { RnnError } from "../errors.ts";
-import { binary, binaryKinds } from "../kernels/binary.ts";
+import { binary, binaryGradient, binaryNames, type BinaryName } from "../kernels/binary.ts";
 import type { View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { around } from "./layout.ts";
@@ -50,69 +50,84 @@ function axesOf(shape: Shape, a: Shape, b: Shape): Axis[] {
   return axes;
 }
 
-type BinaryName = keyof typeof binaryKinds;
-
-/** y (+)= a + b or a·b; y is of `shape`, which both are broadcast to. */
-function combine(tape: Tape, name: BinaryName, a: View, b: View, y: View, shape: Shape, accumulate: 0 | 1): void {
-  const [w, i, j, k] = axesOf(shape, a.shape, b.shape);
-  tape.recording.dispatch(
-    binary,
-    { a, b, y },
-    {
-      size0: w.size,
-      size1: i.size,
-      size2: j.size,
-      size3: k.size,
-      a0: w.a,
-      a1: i.a,
-      a2: j.a,
-      a3: k.a,
-      b0: w.b,
-      b1: i.b,
-      b2: j.b,
-      b3: k.b,
-      kind: binaryKinds[name],
-      accumulate,
-    },
-  );
+/** The index space of both operands, as params of the kernels. */
+function spaceOf(shape: Shape, a: Shape, b: Shape) {
+  const [w, i, j, k] = axesOf(shape, a, b);
+  return {
+    ...{ size0: w.size, size1: i.size, size2: j.size, size3: k.size },
+    ...{ a0: w.a, a1: i.a, a2: j.a, a3: k.a },
+    ...{ b0: w.b, b1: i.b, b2: j.b, b3: k.b },
+  };
 }
 
-/** a + b or a·b, both broadcast to `shape`. */
+/** y (+)= f(a, b); y is of `shape`, which both are broadcast to. */
+function combine(tape: Tape, name: BinaryName, a: View, b: View, y: View, shape: Shape, accumulate: 0 | 1): void {
+  const params = { ...spaceOf(shape, a.shape, b.shape), kind: binaryNames.indexOf(name), accumulate };
+  tape.recording.dispatch(binary, { a, b, y }, params);
+}
+
+/** Functions without a slope: they are flat, and jump. */
+const flat: readonly BinaryName[] = ["equal", "less", "lessOrEqual", "and", "or"];
+
+type Pair = readonly [Variable, Variable];
+
+/** f(a, b), both broadcast to `shape`. */
 export function combined(tape: Tape, label: string, name: BinaryName, a: Variable, b: Variable, shape: Shape): Variable {
-  const y = tape.result(label, shape, [a, b]);
+  const y = tape.result(label, shape, flat.includes(name) ? [] : [a, b]);
   combine(tape, name, a.view, b.view, y.view, shape, 0);
   tape.record([y], () => {
-    // ∂L/∂a is dy times b (or 1), summed over the axes along which a was repeated.
-    const one = name === "multiply" ? undefined : constant(tape, `${label}.one`, [], 1);
-    for (const [v, other] of [
-      [a, b],
-      [b, a],
-    ]) {
-      if (v.needsGradient) throughProduct(tape, label, v, y.gradient!, one ?? other.view, shape);
-    }
+    operandGradient(tape, label, name, [a, b], 0, y);
+    operandGradient(tape, label, name, [a, b], 1, y);
   });
   return y;
 }
 
-/** ∂L/∂v (+)= dy·factor, summed to v's shape. */
-function throughProduct(tape: Tape, label: string, v: Variable, dy: View, factor: View, shape: Shape): void {
+/** a where the condition is not 0, else b; all three are broadcast to `shape`. No gradient goes to the condition. */
+export function where(tape: Tape, label: string, condition: Variable, a: Variable, b: Variable, shape: Shape): Variable {
+  const y = tape.result(label, shape, [a, b]);
+  combine(tape, "keep", condition.view, a.view, y.view, shape, 0);
+  combine(tape, "drop", condition.view, b.view, y.view, shape, 1);
+  tape.record([y], () => {
+    operandGradient(tape, label, "keep", [condition, a], 1, y);
+    operandGradient(tape, label, "drop", [condition, b], 1, y);
+  });
+  return y;
+}
+
+/** Slopes that are the same everywhere. */
+const constantSlopes: Readonly<Partial<Record<BinaryName, readonly [number, number]>>> = { add: [1, 1], subtract: [1, -1] };
+
+/** ∂L/∂v (+)= dy·slope for one operand v of y = f(a, b), summed to v's shape. */
+function operandGradient(tape: Tape, label: string, name: BinaryName, [a, b]: Pair, second: 0 | 1, y: Variable): void {
+  const v = second ? b : a;
+  if (!v.needsGradient) return;
+  const { shape } = y;
+  const dy = y.gradient!;
+  const slope = constantSlopes[name]?.[second];
+  const record = (dx: View, accumulate: 0 | 1): void => {
+    if (slope !== undefined) combine(tape, "multiply", dy, constant(tape, `${label}.slope`, [], slope), dx, shape, accumulate);
+    else if (name === "multiply") combine(tape, "multiply", dy, (second ? a : b).view, dx, shape, accumulate);
+    else {
+      const params = { ...spaceOf(shape, a.shape, b.shape), kind: binaryNames.indexOf(name), second, accumulate };
+      tape.recording.dispatch(binaryGradient, { a: a.view, b: b.view, y: y.view, dy, dx }, params);
+    }
+  };
   const rest = axesToSum(v.shape, shape);
   if (rest.length === 0) {
     const { view, accumulate } = tape.share(v);
-    combine(tape, "multiply", dy, factor, view, shape, accumulate);
+    record(view, accumulate);
     return;
   }
   let product = dy;
-  // If the factor is a single number, it is the 1 of a sum: beside a single number, no operand is repeated.
-  if (sizeOf(factor.shape) > 1) {
+  if (slope === undefined) {
     product = tape.recording.buffer(`${label}.d.product`, shape);
-    combine(tape, "multiply", dy, factor, product, shape, 0);
+    record(product, 0);
   }
   rest.forEach((axis, i) => {
     const last = i === rest.length - 1;
     const summed = product.shape.map((n, at) => (at === axis ? 1 : n));
     const { view, accumulate } = last ? tape.share(v) : { view: tape.recording.buffer(`${label}.d.sum`, summed), accumulate: 0 as const };
-    addUp(tape, label, product, axis, { ...view, shape: summed }, { accumulate });
+    addUp(tape, label, product, axis, { ...view, shape: summed }, { factor: last ? (slope ?? 1) : 1, accumulate });
     product = { ...view, shape: summed };
   });
 }

@@ -1,6 +1,6 @@
 /** Every kernel, for tests and tools that need all of them. */
 import { activationBackward, activationForward } from "../kernels/activations.ts";
-import { binary } from "../kernels/binary.ts";
+import { binary, binaryGradient } from "../kernels/binary.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import { dropout } from "../kernels/dropout.ts";
@@ -18,6 +18,7 @@ import { families } from "../recurrent/strategies/families.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
+import { unaryBackward, unaryForward } from "../kernels/unary.ts";
 
 export const kernels: readonly Kernel[] = [
   matmulNaive,
@@ -26,6 +27,9 @@ export const kernels: readonly Kernel[] = [
   ...matmulBlocksWithSums,
   stridedCopy,
   binary,
+  binaryGradient,
+  unaryForward,
+  unaryBackward,
   prepareLayer,
   perUnitGradient,
   toHalf,

@@ -18,6 +18,7 @@ import { families } from "../recurrent/strategies/families.ts";
 import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
 import { softmaxTwins } from "../kernels/softmax.twin.ts";
 import { stridedCopyTwins } from "../kernels/strided-copy.twin.ts";
+import { unaryTwins } from "../kernels/unary.twin.ts";
 import { stemOf, type Twin } from "../kernels/twin.ts";
 
 const all = new Map([
@@ -39,6 +40,7 @@ const all = new Map([
   ...softmaxTwins,
   ...stridedCopyTwins,
   ...families.flatMap(({ twins }) => twins),
+  ...unaryTwins,
 ]);
 
 /** What the kernel computes, in plain loops. */

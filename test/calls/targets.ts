@@ -695,6 +695,23 @@ const operations: Readonly<Record<string, readonly [args: readonly unknown[], ke
   dropout: [[variable, 0.5]],
   linear: [[variable, variable, undefined]],
   constant: [[[1, 2]]],
+  ...Object.fromEntries(
+    ["subtract", "divide", "power", "maximum", "minimum", "equal", "less", "lessOrEqual", "greater", "greaterOrEqual", "and", "or"].map(
+      (name) => [name, [[variable, 2]]] as const,
+    ),
+  ),
+  ...Object.fromEntries(
+    "sqrt exp log abs negate reciprocal erf sign floor ceil round not silu softplus softsign hardSwish"
+      .split(" ")
+      .map((name) => [name, [[variable]]] as const),
+  ),
+  where: [[variable, variable, 0]],
+  clip: [[variable, {}], "minimum maximum"],
+  gelu: [[variable, {}], "approximate"],
+  elu: [[variable, {}], "alpha"],
+  leakyRelu: [[variable, {}], "alpha"],
+  selu: [[variable, {}], "alpha gamma"],
+  hardSigmoid: [[variable, {}], "alpha beta"],
 };
 for (const [name, [args, keys]] of Object.entries(operations)) {
   const op = (rnn.ops as unknown as Record<string, (...args: unknown[]) => Variable>)[name];

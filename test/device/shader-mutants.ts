@@ -57,10 +57,28 @@ change(
 change(
   "binary",
   "sentences",
-  ["if (params.kind == 1u)", "if (params.kind == 2u)"],
+  ["case 1u: { return left * right; }", "case 1u: { return left + right; }"],
   ["value += y[at]", "value -= y[at]"],
-  ["k * params.b2", "k * params.b1"],
 );
+change("binary", "operators", ["exponent * 0.5 != floor", "exponent * 0.5 == floor"], ["left <= right", "left < right"]);
+change(
+  "binary-gradient",
+  "operators",
+  ["-d * (value / right)", "d * (value / right)"],
+  ["(left > right) != second", "(left > right) == second"],
+  ["result += dx[at]", "result = dx[at]"],
+);
+change("lib/broadcast", "sentences", ["k * params.b2", "k * params.b1"]);
+change("lib/no-number", "operators", ["if (x < 0.0) { return noNumber(); }", "if (x < 5.0) { return noNumber(); }"]);
+change(
+  "lib/math-functions",
+  "operators",
+  ["x * normalBelow(x)", "x * (1.0 - normalBelow(x))"],
+  ["x >= alpha && x <= beta", "x > alpha && x <= beta"],
+  ["d / (2.0 * y)", "d / y"],
+);
+change("unary-backward", "operators", ["value += dx[i]", "value = dx[i]"]);
+change("unary-forward", "operators", ["params.alpha, params.beta", "params.beta, params.alpha"]);
 change("choose-tokens", "sentences", ["row & 3u", "row & 1u"], ["params.offset + row", "row"]);
 change(
   "column-sum",
@@ -212,15 +230,10 @@ change("cells/lstm", "coupled", ["f = 1.0 - i;", "f = i;"], ["written -= cPrevio
 change("cells/lstm", "peepholes", ["a.o += peepholes.o * c;", ""], ["dForget * peepholes.f", "dForget * peepholes.i"]);
 change("cells/rnn", "rnn", ["candidateGradient(dh, h)", "candidateGradient(dh, hPrevious)"]);
 change("lib/gate-functions", "lstmSteps", ["d * y * (1.0 - y)", "d * (1.0 - y)"], ["d * (1.0 - y * y)", "d * (1.0 - y)"]);
-change("lib/chosen-functions", "relu", ["d * select(0.0, 1.0, y > 0.0)", "d"], ["max(x, 0.0); }", "x; }"]);
+change("lib/functions", "relu", ["d * select(0.0, 1.0, y > 0.0)", "d"], ["max(x, 0.0); }", "x; }"]);
 change("lib/chosen-functions", "clipped", ["y == candidateTop || ", ""], [" || y == candidateBottom", ""]);
-change(
-  "lib/chosen-functions",
-  "chosen",
-  ["clamp(alpha * x + beta, 0.0, 1.0)", "alpha * x + beta"],
-  ["select(gatesBottom, gatesTop, a > 0.0)", "gatesTop"],
-  ["select(y + alpha, 1.0, y > 0.0)", "1.0"],
-);
+change("lib/functions", "chosen", ["clamp(alpha * x + beta, 0.0, 1.0)", "alpha * x + beta"], ["select(y + alpha, 1.0, y > 0.0)", "1.0"]);
+change("lib/chosen-functions", "chosen", ["select(gatesBottom, gatesTop, a > 0.0)", "gatesTop"]);
 change("cells/slstm", "slstm", ["logF + before.m > logI", "logF > logI"], ["dc * gates.z + dn", "dc * gates.z"]);
 change("lib/activations", "lstmSteps", ["1.0 / (1.0 +", "1.0 / (1.001 +"]);
 change(

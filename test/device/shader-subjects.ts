@@ -24,6 +24,7 @@ import {
   type VerifyOptions,
 } from "webgpu-rnn";
 import { Decoder, Seq2Seq } from "webgpu-rnn/language";
+import { Operators } from "./operators-model.ts";
 import { numbers } from "./support.ts";
 
 export interface Subject {
@@ -112,6 +113,7 @@ const table = {
     inputs: { input: ids(3, 2, 6), lengths: [3, 2], further: { target: ids(2, 2, 5) } },
     options: steps,
   },
+  operators: { model: () => new Operators(), inputs: rows },
   linear: { model: linear, inputs: rows },
   classes: { model: linear, inputs: rows, options: { loss: crossEntropy() } },
   yesNo: { model: linear, inputs: rows, options: { loss: binaryCrossEntropy(), optimizer: sgd({ momentum: 0.9 }) } },

@@ -37,6 +37,7 @@ const twinsOnly = [
   "loss-sum",
   "gradient-norm$",
   "binary",
+  "unary",
   "squared",
   ":stacked",
   "half",

@@ -8,6 +8,7 @@ import type { Kernel } from "../../kernels/kernel.ts";
 import { keptLength } from "../../kernels/optimizers.ts";
 import { stemOf } from "../../kernels/twin.ts";
 import { beginCases, floats, integers, spare, type KernelCase } from "./case-values.ts";
+import { operatorCases } from "./operator-cases.ts";
 import { recurrentCases } from "./recurrent-cases.ts";
 
 const vectors = (names: readonly string[], length: number): Record<string, Float32Array> =>
@@ -145,40 +146,6 @@ function stridedCopyCases(): KernelCase[] {
     }),
   );
 }
-
-/** Operands that are repeated along no, some or all indices. */
-const binaryCases = (): KernelCase[] =>
-  [
-    [1, 1, 1, 1],
-    [2, 3, 5, 7],
-    [1, 1, 3, 65],
-  ].flatMap(([size0, size1, size2, size3]) =>
-    both.flatMap((kind) =>
-      [
-        [
-          [1, 1, 1, 1],
-          [1, 1, 1, 1],
-        ],
-        [
-          [1, 1, 0, 1],
-          [1, 0, 1, 1],
-        ],
-        [
-          [0, 0, 0, 0],
-          [0, 0, 0, 1],
-        ],
-      ].map(([repeatsA, repeatsB], i): KernelCase => {
-        const strides = [size1 * size2 * size3, size2 * size3, size3, 1];
-        const [a0, a1, a2, a3] = strides.map((stride, index) => stride * repeatsA[index]);
-        const [b0, b1, b2, b3] = strides.map((stride, index) => stride * repeatsB[index]);
-        const size = size0 * strides[0];
-        return {
-          params: { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3, kind, accumulate: i % 2 },
-          arrays: { a: floats(size), b: floats(size), y: floats(size + spare) },
-        };
-      }),
-    ),
-  );
 
 const prepareLayerCases = (): KernelCase[] =>
   [
@@ -502,7 +469,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "strided-copy": stridedCopyCases,
   "to-half": toHalfCases,
   "from-half": fromHalfCases,
-  binary: binaryCases,
+  ...operatorCases,
   "prepare-layer": prepareLayerCases,
   "activation-forward": () => [...activationCases(["x", "y"], false), ...saturated],
   "activation-backward": () => activationCases(["y", "dy", "dx"], true),

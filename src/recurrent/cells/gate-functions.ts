@@ -57,9 +57,9 @@ export const functionsName = (functions: GateFunctions): string[] => [
   ...(functions.clip > 0 ? [`clip(${functions.clip})`] : []),
 ];
 
-/** The WGSL file with the functions of a cell that has some. */
+/** The WGSL files with the functions of a cell that has some. */
 export const functionsSource = ({ functions }: { readonly functions?: GateFunctions }): string[] =>
-  functions ? [isUsual(functions) ? "lib/gate-functions" : "lib/chosen-functions"] : [];
+  functions ? (isUsual(functions) ? ["lib/gate-functions"] : ["lib/functions", "lib/chosen-functions"]) : [];
 
 /** Pipeline constants of that file. */
 export function functionConstants(functions: GateFunctions | undefined): Record<string, number> {

@@ -1,23 +1,7 @@
 /** The functions of a cell's gates with their derivatives. */
-import { activationFunctions, type ActivationFunction } from "../../kernels/activation-functions.ts";
+import { activationFunctions } from "../../kernels/activation-functions.ts";
+import { activationGradients } from "../../kernels/activation-gradients.ts";
 import { endsOf, usualFunctions, type GateFunction, type GateFunctions } from "./gate-functions.ts";
-
-type Gradient = (d: number, y: number, alpha: number, beta: number) => number;
-
-/** ∂L/∂(the argument) from ∂L/∂y and y, so that the argument need not be kept. */
-const gradients: Readonly<Record<ActivationFunction, Gradient>> = {
-  Sigmoid: (d, y) => d * y * (1 - y),
-  Tanh: (d, y) => d * (1 - y * y),
-  Relu: (d, y) => (y > 0 ? d : 0),
-  HardSigmoid: (d, y, alpha) => (y > 0 && y < 1 ? d * alpha : 0),
-  Softsign: (d, y) => d * (1 - Math.abs(y)) ** 2,
-  Softplus: (d, y) => -d * Math.expm1(-y),
-  LeakyRelu: (d, y, alpha) => (y > 0 ? d : d * alpha),
-  Elu: (d, y, alpha) => (y > 0 ? d : d * (y + alpha)),
-  Affine: (d, _y, alpha) => d * alpha,
-  ScaledTanh: (d, y, alpha, beta) => d * beta * (alpha - (y * y) / alpha),
-  ThresholdedRelu: (d, y) => (y > 0 ? d : 0),
-};
 
 export interface FunctionTwin {
   of(a: number): number;
@@ -32,7 +16,7 @@ export interface FunctionTwin {
 function twinOf(of: GateFunction, clip: number): FunctionTwin {
   const { name, alpha, beta } = of;
   const value: (x: number, alpha: number, beta: number) => number = activationFunctions[name];
-  const gradient = gradients[name];
+  const gradient = activationGradients[name];
   const [top, bottom] = endsOf(of, clip);
   const ends = [top, bottom, Math.fround(top), Math.fround(bottom)];
   return {

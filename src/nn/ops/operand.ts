@@ -1,0 +1,31 @@
+/** Checks of what operations get. */
+import { RnnError, show } from "../../errors.ts";
+import { isA } from "../../options.ts";
+import { alignment } from "../../kernels/kernel.ts";
+import { slice } from "../../autodiff/layout.ts";
+import { Variable } from "../../autodiff/tape.ts";
+import type { Shape } from "../../tensor/shape.ts";
+import { checkCall, makesVariable, type Context } from "../context.ts";
+
+export const words = (shape: Shape): string => `[${shape.join(", ")}]`;
+
+/** Checks that `x` is a variable of numbers. If no kernel can bind it where it is (a final state), it is copied. */
+export function operand(context: Context, where: string, name: string, x: unknown): Variable {
+  checkCall(where, context);
+  if (!isA(x, Variable)) throw new RnnError("option", where, `${name} must be a Variable, got ${show(x)}; ${makesVariable(x)}`);
+  if (x.view.buffer.type !== "f32")
+    throw new RnnError("data", where, `${name} must be numbers, got ids (${x.label}); ops.embedding makes numbers of them`);
+  return x.view.offset % alignment === 0 || x.shape.length === 0
+    ? x
+    : slice(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
+}
+
+export function axisOf(where: string, shape: Shape, axis: number): number {
+  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length)
+    throw new RnnError(
+      "shape",
+      where,
+      `axis must be an integer from ${-shape.length} to ${shape.length - 1} for ${words(shape)}, got ${show(axis)}`,
+    );
+  return axis < 0 ? axis + shape.length : axis;
+}
