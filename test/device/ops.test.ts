@@ -1,6 +1,6 @@
 /** The public operations: values against plain loops on both backends, derivatives against finite differences in float64. */
 import { describe, expect, it } from "vitest";
-import type { Module} from "webgpu-rnn";
+import type { Module } from "webgpu-rnn";
 import { forward, ReLU, Sigmoid, Softmax, Tanh, tensor, type Variable } from "webgpu-rnn";
 import { jacobian } from "webgpu-rnn/inspect";
 import * as ops from "webgpu-rnn/ops";
