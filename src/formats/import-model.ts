@@ -19,6 +19,7 @@ import {
 
 const zip = new Part("importModel", () => import("./parsers/zip.ts"));
 const pytorch = new Part("importModel", () => import("./pytorch/read.ts"));
+const onnx = new Part("importModel", () => import("./onnx/import-onnx.ts"));
 
 /** Files by name, checked. @throws RnnError `format` for what is no file */
 function takeFiles(where: string, given: ModelFiles): Map<string, Uint8Array> {
@@ -54,6 +55,8 @@ function takeModel(options: ImportOptions): Module | undefined {
  *
  * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
  *   names of its parameters. Nothing in a pickle is run.
+ * - ONNX graphs of opset 7 to 22: recurrent nodes become layers, other weights parameters with the file's names for them
+ *   (dots and slashes separate the words of a path). `constants` fixes inputs that are always the same.
  *
  * Code for a format is loaded when the first file of it is read.
  * @param files the bytes of a file, or of several by name
@@ -64,9 +67,10 @@ function takeModel(options: ImportOptions): Module | undefined {
 export async function importModel(files: ModelFiles, given: ImportOptions = {}): Promise<ImportedModel> {
   const options = takeOptions("importModel", given, ["model", "constants", "format"]);
   const model = takeModel(options);
+  const taken = takeFiles("importModel", files);
+  const format = await readingFile("importModel", () => options.format ?? findFormat(taken));
+  if (format === "onnx") return (await onnx.load()).importOnnx([...taken.values()][0], options.constants);
   return readingFile("importModel", async () => {
-    const taken = takeFiles("importModel", files);
-    const format = options.format ?? (await findFormat(taken));
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
     throw formatError("importModel", `files of the format ${show(format)} are not read yet`);

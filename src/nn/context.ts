@@ -30,8 +30,10 @@ export interface ContextHost {
 
 /** What a module may override for the modules inside it; the rest stays as it is. */
 export interface Scope {
-  /** False: all rows are complete, even if the rows of the model's input are not. */
-  readonly lengths?: false;
+  /** The steps of each row (u32, none with gaps). False: all rows are complete, even if those of the model's input are not. */
+  readonly lengths?: false | View;
+  /** Returns what takes the place of the module's parameters, in their order on devices. */
+  readonly parameter?: (name: string) => Variable;
   /**
    * Returns the initial states by name, one variable [batch, units] for each layer and direction; undefined for zeros.
    */
@@ -60,11 +62,12 @@ export class Context {
     return this.host.random;
   }
   get lengths(): View | undefined {
-    return this.scope.lengths === false ? undefined : this.host.lengths;
+    const { lengths } = this.scope;
+    return lengths === false ? undefined : (lengths ?? this.host.lengths);
   }
 
   get hasGaps(): boolean {
-    return this.lengths !== undefined && this.host.hasGaps;
+    return this.lengths !== undefined && this.lengths === this.host.lengths && this.host.hasGaps;
   }
 
   /** This context with other lengths or states for the modules inside. */
@@ -83,7 +86,8 @@ export class Context {
   }
 
   parameter(name: string): Variable {
-    return this.host.parameter(this.path + name);
+    const { parameter } = this.scope;
+    return parameter ? parameter(name) : this.host.parameter(this.path + name);
   }
 
   /** A further input that the module has named in `furtherInputs`; undefined if the caller did not pass it. */

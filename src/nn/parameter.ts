@@ -42,10 +42,7 @@ export class Parameter {
     /** Gates whose rows are interleaved on the device; 1 for everything that is not a recurrent layer's. */
     readonly gates = 1,
     /** For each gate of a unit on the device, its gate in files; -1 for zeros that files do not have. */
-    private readonly lanes: readonly number[] = Array.from(
-      { length: checkInteger("Parameter", "gates", gates, 1, mostGates) },
-      (_, gate) => gate,
-    ),
+    readonly lanes: readonly number[] = Array.from({ length: checkInteger("Parameter", "gates", gates, 1, mostGates) }, (_, gate) => gate),
     /** True for running statistics, which are stored with the parameters but never learnt. */
     readonly isStatistic = false,
   ) {

@@ -1,0 +1,182 @@
+/** A model that an ONNX graph describes. */
+import type { Variable } from "../../autodiff/tape.ts";
+import { clip, RnnError } from "../../errors.ts";
+import { checkCall, type Context } from "../../nn/context.ts";
+import { Module } from "../../nn/module.ts";
+import * as ops from "../../nn/ops.ts";
+import type { Part } from "../../part.ts";
+import { RNN } from "../../recurrent/layer/built-in.ts";
+import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
+import { type Constants, neededNodes } from "./fold.ts";
+import { everyNode, fail, nameOf, wordsOf, type Graph, type Known, type Node } from "./graph.ts";
+import { operators } from "./operators.ts";
+import { batchComesFirst, bindSizes, type Input } from "./ports.ts";
+import { isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
+import { Trace, type Parts } from "./trace.ts";
+import { Values, type Value } from "./values.ts";
+
+/** A module whose parts have the names of a file. */
+abstract class Tree extends Module {
+  /** Names of its parts, other than branches. */
+  private readonly taken = new Set<string>();
+
+  /** Adds a part under a path of words, or under one like it that is free. Returns the path. */
+  protected place([word, ...rest]: readonly string[], part: Module | Parameter): string {
+    const inside = this.children.get(word);
+    if (rest.length > 0) {
+      if (inside !== undefined && !(inside instanceof Branch)) return this.place([`${word}_`, ...rest], part);
+      const branch = inside ?? new Branch();
+      if (!inside) this.addChild(word, branch, "onnx");
+      return `${word}.${branch.place(rest, part)}`;
+    }
+    let name = word;
+    for (let i = 2; this.taken.has(name) || (this.children.has(name) && part instanceof Module); i++) name = `${word}_${i}`;
+    this.taken.add(name);
+    if (part instanceof Module) this.addChild(name, part, "onnx");
+    else this.addParameter(name, part);
+    return name;
+  }
+}
+
+/** A part of a model that only gives its parameters longer names. */
+class Branch extends Tree {
+  forward(): Variable {
+    return fail("this part of a model holds parameters and cannot run");
+  }
+
+  override place(words: readonly string[], part: Module | Parameter): string {
+    return super.place(words, part);
+  }
+}
+
+export class OnnxModel extends Tree {
+  private readonly parts: Parts;
+  private readonly timeSecond: boolean;
+
+  constructor(
+    readonly graph: Graph,
+    opset: number,
+    private readonly constants: Constants,
+    readonly inputs: readonly Input[],
+  ) {
+    super();
+    this.timeSecond = batchComesFirst(inputs[0].port, graph);
+    const parameters = new Map<string, string>();
+    const recurrent = new Map<Node, { readonly as: RecurrentNode; readonly layer: NamedLayer | undefined }>();
+    const shared = new Map<string, { readonly weights: readonly (Known | undefined)[]; readonly layer: NamedLayer }>();
+    const needed = neededNodes(graph);
+    for (const outer of graph.nodes) {
+      if (!needed.has(outer)) continue;
+      for (const node of everyNode({ ...graph, nodes: [outer] })) {
+        if (isRecurrent(node.operator)) recurrent.set(node, this.recurrentNode(node, shared));
+        else this.addWeights(node, parameters);
+      }
+    }
+    this.parts = { opset, constants, parameters, recurrent };
+  }
+
+  /** Makes parameters of the weights that a node reads. */
+  private addWeights(node: Node, parameters: Map<string, string>): void {
+    const { constants } = this;
+    if (node.outputs.every((name) => name === "" || constants.known.has(name))) return;
+    node.inputs.forEach((name, i) => {
+      if (!constants.isWeight(node, i)) return;
+      const source = constants.alias(name);
+      const isStatistic = operators[node.operator]?.statistics?.includes(i) ?? false;
+      const path = parameters.get(source) ?? this.addWeight(source, constants.known.get(name)!, isStatistic);
+      parameters.set(source, path);
+      parameters.set(name, path);
+    });
+  }
+
+  private addWeight(name: string, { shape, data }: Known, isStatistic: boolean): string {
+    const parameter = new Parameter(shape, () => Float32Array.from(data), 1, undefined, isStatistic);
+    parameter.set(checkParameterValue(name, parameter, { shape, data }));
+    return this.place(wordsOf(name), parameter);
+  }
+
+  /** Makes the layer of a recurrent node, unless another node with the same weights has it. */
+  private recurrentNode(
+    node: Node,
+    shared: Map<string, { readonly weights: readonly (Known | undefined)[]; readonly layer: NamedLayer }>,
+  ): { as: RecurrentNode; layer: NamedLayer | undefined } {
+    const as = new RecurrentNode(node);
+    const { constants } = this;
+    const names = weightInputs.map((i) => node.inputs[i] ?? "");
+    const weights = names.map((name) => constants.known.get(name));
+    if (names.some((name, i) => name !== "" && !weights[i])) return { as, layer: undefined };
+    try {
+      const key = JSON.stringify([node.operator, [...node.attributes], names.map((name) => [...constants.sourcesOf(name)].sort())]);
+      const same = shared.get(key);
+      if (same?.weights.every((one, i) => sameNumbers(one, weights[i]))) return { as, layer: same.layer };
+      const values = new Values();
+      const module = as.layer(weights);
+      module.loadStateDict(tensorsOf(as.parameters(values, weights)));
+      const layer = { module, name: this.place(wordsOf(node.name), module) };
+      shared.set(key, { weights, layer });
+      return { as, layer };
+    } catch (cause) {
+      if (cause instanceof RnnError) return fail(`${nameOf(node)}: ${cause.message}`, cause);
+      throw cause;
+    }
+  }
+
+  override get idCount(): number | undefined {
+    return this.inputs[0].ids;
+  }
+
+  override get saysBatchFirst(): boolean {
+    return this.timeSecond;
+  }
+
+  override get furtherInputs(): Readonly<Record<string, number | undefined>> {
+    return Object.fromEntries(this.inputs.slice(1).map(({ port, ids }) => [port.name, ids]));
+  }
+
+  override get furtherCode(): readonly Part<unknown>[] {
+    const isMade = [...this.parts.recurrent.values()].some(({ layer }) => !layer);
+    // Layers whose weights are inputs are made while recording, when their code must be there.
+    return [...super.furtherCode, ...(isMade ? new RNN(1, 1, { bidirectional: true, seed: 0 }).furtherCode : [])];
+  }
+
+  forward(context: Context, input: Variable): Variable {
+    checkCall("onnx", context, input);
+    return this.trace(context, input).first;
+  }
+
+  /** Records the graph. */
+  trace(context: Context, input: Variable): { first: Variable; trace: Trace } {
+    const values = new Map<string, Value>();
+    const sizes = new Map<string, number>();
+    this.inputs.forEach(({ port, ids }, i) => {
+      const variable = i === 0 ? input : context.further(port.name);
+      if (!variable) return;
+      bindSizes(port, variable.shape, sizes);
+      values.set(port.name, { variable, kind: ids === undefined ? (port.kind === "bool" ? "bool" : "float") : "int" });
+    });
+    const trace = new Trace(this.parts, { context, steps: input.shape[this.timeSecond ? 1 : 0] }, values);
+    trace.run(this.graph);
+    const [first, ...others] = this.graph.outputs.map(({ name }) => {
+      const variable = new Values(context).numbers(trace.output(name), `output "${clip(name)}"`);
+      return { name, variable };
+    });
+    for (const { name, variable } of others) context.emit(name, variable);
+    return { first: ops.reshape(context, first.variable, first.variable.shape), trace };
+  }
+
+  /** What each node became, by the layers and parameters that hold its weights. */
+  *described(): Generator<{ node: Node; layer: NamedLayer | undefined; parameters: readonly string[] }> {
+    const { recurrent, parameters } = this.parts;
+    for (const node of everyNode(this.graph)) {
+      const paths = isRecurrent(node.operator) ? [] : node.inputs.map((name) => parameters.get(name));
+      yield { node, layer: recurrent.get(node)?.layer, parameters: paths.filter((path) => path !== undefined) };
+    }
+  }
+
+  isConstant(node: Node): boolean {
+    return node.outputs.every((name) => name === "" || this.constants.known.has(name));
+  }
+}
+
+const sameNumbers = (a: Known | undefined, b: Known | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.data.length === b.data.length && a.data.every((value, i) => value === b.data[i]));

@@ -1,0 +1,94 @@
+/** Records a graph: runs its nodes in order, each on the host or through the package's operations. */
+import { RnnError } from "../../errors.ts";
+import { callOf, neededNodes, problemOf, type Constants } from "./fold.ts";
+import { Attributes, fail, nameOf, type Graph, type Node } from "./graph.ts";
+import { beginCount, isKnown } from "./host.ts";
+import { operators } from "./operators.ts";
+import { isRecurrent, recurrentAttributes, type NamedLayer, type Place, type RecurrentNode } from "./recurrent.ts";
+import { Values, type Value } from "./values.ts";
+
+/** What a file's graph is made of, as the model keeps it. */
+export interface Parts {
+  readonly opset: number;
+  readonly constants: Constants;
+  /** Paths of parameters by the names of their values. */
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly recurrent: ReadonlyMap<Node, { readonly as: RecurrentNode; readonly layer: NamedLayer | undefined }>;
+}
+
+export class Trace {
+  private readonly values = new Map<string, Value>();
+  private readonly constant: ReadonlyMap<string, Value>;
+  /** Nodes that ran, and how many commands each took; undefined for those that the host computed. */
+  readonly ran = new Map<Node, number | undefined>();
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly place: Place,
+    inputs: ReadonlyMap<string, Value>,
+  ) {
+    beginCount();
+    this.constant = parts.constants.known;
+    for (const [name, value] of inputs) this.values.set(name, value);
+  }
+
+  /** The value of a graph's output. */
+  output(name: string): Value {
+    return this.values.get(name) ?? this.constant.get(name) ?? fail(`its output "${name}" is made by no node`);
+  }
+
+  run(graph: Graph): void {
+    const needed = neededNodes(graph);
+    for (const node of graph.nodes) {
+      if (!needed.has(node) || node.outputs.every((name) => name === "" || this.constant.has(name))) continue;
+      try {
+        this.compute(node);
+      } catch (cause) {
+        if (!(cause instanceof RnnError) || cause.message.includes('node "')) throw cause;
+        throw new RnnError(cause.kind, "onnx", `${nameOf(node)}: ${cause.message}`, { cause });
+      }
+    }
+  }
+
+  private compute(node: Node): void {
+    const { commands } = this.place.context.tape.recording;
+    const before = commands.length;
+    const problem = problemOf(node, recurrentAttributes);
+    if (problem !== undefined) fail(problem);
+    const results = node.operator === "If" ? this.branch(node) : this.call(node);
+    results.forEach((value, i) => {
+      if (node.outputs[i]) this.values.set(node.outputs[i], value);
+    });
+    this.ran.set(node, results.every(isKnown) ? undefined : commands.length - before);
+  }
+
+  private call(node: Node): readonly Value[] {
+    const { parts, place } = this;
+    const call = callOf(node, parts.opset, new Values(place.context.child(node.name.replace(/[./]/g, "_"))), (name, i) =>
+      this.find(node, name, i),
+    );
+    const recurrent = parts.recurrent.get(node);
+    if (!recurrent) return operators[node.operator]!.compute(call);
+    return recurrent.as.record(call, place, recurrent.layer);
+  }
+
+  private find(node: Node, name: string, i: number): Value {
+    const path = this.parts.parameters.get(name);
+    if (path !== undefined && !isRecurrent(node.operator) && !operators[node.operator]?.settings?.includes(i))
+      return { variable: this.place.context.parameter(path), kind: "float" };
+    return (
+      this.values.get(name) ??
+      this.constant.get(name) ??
+      fail(`it reads "${name}", which no node before it makes: its nodes are in a circle or out of order`)
+    );
+  }
+
+  private branch(node: Node): readonly Value[] {
+    const condition = this.find(node, node.inputs[0] ?? "", 0);
+    if (!isKnown(condition))
+      return fail("its condition depends on the numbers of an input; only conditions that follow from constants and shapes are supported");
+    const taken = new Attributes(node).graph(condition.data[0] ? "then_branch" : "else_branch");
+    this.run(taken);
+    return taken.outputs.map(({ name }) => this.output(name));
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What operators are written with: each function computes on the host if it knows all numbers, and records otherwise.
+ */
+import type { Variable } from "../../autodiff/tape.ts";
+import { broadcastShape } from "../../autodiff/elementwise.ts";
+import type { Context } from "../../nn/context.ts";
+import * as ops from "../../nn/ops.ts";
+import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
+import { fail, type Kind, type Known } from "./graph.ts";
+import { chosen, expanded, isKnown, joined, mapped, paired, permuted, reshaped, selected } from "./host.ts";
+
+/** A value on the device. Integers there are ids (u32); a bool is 1 or 0. */
+export interface Recorded {
+  readonly variable: Variable;
+  readonly kind: Kind;
+}
+
+export type Value = Known | Recorded;
+
+export const shapeOf = (value: Value): Shape => (isKnown(value) ? value.shape : value.variable.shape);
+
+/** The shape to which both are broadcast. */
+export const commonShape = (a: Shape, b: Shape): Shape =>
+  broadcastShape(a, b) ?? fail(`[${a.join(", ")}] and [${b.join(", ")}] must have sizes that are equal or 1, axis by axis from the last`);
+
+/** Thrown where numbers would have to be recorded, but only constants are being computed. */
+export class NotConstant extends Error {}
+
+export class Values {
+  /** @param context where to record; without it, only constants are computed */
+  constructor(readonly context?: Context) {}
+
+  private get recording(): Context {
+    if (!this.context) throw new NotConstant();
+    return this.context;
+  }
+
+  /** Numbers on the device. */
+  numbers(value: Value, what = "an operand"): Variable {
+    const context = this.recording;
+    if (isKnown(value)) return ops.constant(context, { shape: value.shape, data: value.data });
+    if (value.kind === "int")
+      return fail(`${what} must be numbers, got ids (${value.variable.label}); integers of an input can only be looked up by Gather`);
+    return value.variable;
+  }
+
+  /** Records a function of one value. */
+  record(x: Value, of: (context: Context, x: Variable) => Variable, kind: Kind = "float"): Value {
+    return { variable: of(this.recording, this.numbers(x)), kind };
+  }
+
+  reshape(x: Value, shape: Shape): Value {
+    if (sameShape(shapeOf(x), shape)) return x;
+    if (sizeOf(shape) !== sizeOf(shapeOf(x))) return fail(`[${shapeOf(x).join(", ")}] has not the size of [${shape.join(", ")}]`);
+    if (isKnown(x)) return reshaped(x, shape);
+    return { variable: x.variable.reshaped(shape), kind: x.kind };
+  }
+
+  /** Puts axis axes[i] at place i. */
+  permute(x: Value, axes: readonly number[]): Value {
+    if (axes.every((axis, i) => axis === i)) return x;
+    const shape = shapeOf(x);
+    if (axes.length !== shape.length || !shape.every((_, i) => axes.includes(i)))
+      return fail(`axes must name each axis of [${shape.join(", ")}] once, got [${axes.join(", ")}]`);
+    if (isKnown(x)) return permuted(x, axes);
+    // Where only axes of size 1 move, the numbers stay in their places.
+    const moved = axes.filter((axis) => shape[axis] !== 1);
+    if (moved.every((axis, i) => i === 0 || axis > moved[i - 1]))
+      return this.reshape(
+        x,
+        axes.map((axis) => shape[axis]),
+      );
+    return this.record(x, (context, variable) => ops.permute(context, variable, axes), x.kind);
+  }
+
+  /** The elements with these indices along one axis. */
+  select(x: Value, axis: number, indices: readonly number[]): Value {
+    const size = shapeOf(x)[axis];
+    const wrong = indices.find((index) => !(index >= 0 && index < size && Number.isInteger(index)));
+    if (wrong !== undefined) return fail(`index ${wrong} is outside of axis ${axis} of [${shapeOf(x).join(", ")}]`);
+    if (indices.length === size && indices.every((index, i) => index === i)) return x;
+    if (isKnown(x)) return selected(x, axis, indices);
+    if (indices.length === 0)
+      return fail(`nothing is left of axis ${axis} of [${shapeOf(x).join(", ")}], and empty values cannot be recorded`);
+    const runs: [number, number][] = [];
+    for (const index of indices) {
+      const last = runs.at(-1);
+      if (last?.[1] === index) last[1]++;
+      else runs.push([index, index + 1]);
+    }
+    const parts = runs.map(([first, end]) => this.record(x, (context, variable) => ops.slice(context, variable, axis, first, end), x.kind));
+    return this.concat(parts, axis);
+  }
+
+  concat(parts: readonly Value[], axis: number): Value {
+    if (parts.length === 1) return parts[0];
+    const filled = parts.filter((part) => sizeOf(shapeOf(part)) > 0);
+    const [first] = filled;
+    const shape = shapeOf(first ?? parts[0]);
+    const other = filled.find(
+      (part) => shapeOf(part).length !== shape.length || shapeOf(part).some((n, i) => i !== axis && n !== shape[i]),
+    );
+    if (other) return fail(`[${shape.join(", ")}] and [${shapeOf(other).join(", ")}] must be equal in all axes but ${axis}`);
+    if (parts.every(isKnown)) return joined(filled.length > 0 ? (filled as Known[]) : [parts[0]], axis);
+    if (filled.length === 1) return first;
+    const variables = filled.map((part) => this.numbers(part));
+    return { variable: ops.concat(this.recording, variables, axis), kind: first.kind };
+  }
+
+  expand(x: Value, shape: Shape): Value {
+    if (sameShape(shapeOf(x), shape)) return x;
+    if (isKnown(x)) return expanded(x, shape);
+    const ones: Known = { shape, data: new Float32Array(sizeOf(shape)).fill(1), kind: "float" };
+    return this.record(x, (context, variable) => ops.multiply(context, variable, this.numbers(ones)), x.kind);
+  }
+
+  /** A function of two operands, broadcast, by ONNX' name. */
+  pair(name: string, a: Value, b: Value): Value {
+    const shape = commonShape(shapeOf(a), shapeOf(b));
+    if (isKnown(a) && isKnown(b)) return paired(name, a, b, shape);
+    const of = recordedPairs[name];
+    if (!of) return fail(`${name} of values that depend on an input is not supported`);
+    const isBool = isAnswer(name);
+    return { variable: of(this.recording, this.numbers(a), this.numbers(b)), kind: isBool ? "bool" : "float" };
+  }
+
+  /** A function of each number. @param onHost the same function on the host, if it has one there */
+  map(x: Value, onHost: ((value: number) => number) | undefined, record: (context: Context, x: Variable) => Variable): Value {
+    return isKnown(x) && onHost ? mapped(x, onHost) : this.record(x, record);
+  }
+
+  where(condition: Value, a: Value, b: Value): Value {
+    const shape = commonShape(commonShape(shapeOf(a), shapeOf(b)), shapeOf(condition));
+    if (isKnown(condition) && isKnown(a) && isKnown(b)) return chosen(condition, a, b, shape);
+    return fail("Where on values that depend on an input is not supported");
+  }
+}
+
+const isAnswer = (name: string): boolean => /^(Equal|Less|Greater|And|Or|Xor)/.test(name);
+
+const minus = (context: Context, x: Variable): Variable => ops.scale(context, x, -1);
+
+/** Functions of two variables, by ONNX' names. */
+const recordedPairs: Readonly<Record<string, ((context: Context, a: Variable, b: Variable) => Variable) | undefined>> = {
+  Add: ops.add,
+  Mul: ops.multiply,
+  Sub: (context, a, b) => ops.add(context, a, minus(context, b)),
+};
