@@ -18,6 +18,7 @@ import {
 } from "./imported.ts";
 
 const zip = new Part("importModel", () => import("./parsers/zip.ts"));
+const keras = new Part("importModel", () => import("./keras/read.ts"));
 const pytorch = new Part("importModel", () => import("./pytorch/read.ts"));
 const onnx = new Part("importModel", () => import("./onnx/import-onnx.ts"));
 
@@ -53,6 +54,8 @@ function takeModel(options: ImportOptions): Module | undefined {
 /**
  * Reads a model of another program. The format is found by the content:
  *
+ * - Keras' `.keras` and `.h5`. Of a `.weights.h5`, give the description of the layers too:
+ *   `{ "config.json": …, "model.weights.h5": … }`.
  * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
  *   names of its parameters. Nothing in a pickle is run.
  * - ONNX graphs of opset 7 to 22: recurrent nodes become layers, other weights parameters with the file's names for them
@@ -73,6 +76,7 @@ export async function importModel(files: ModelFiles, given: ImportOptions = {}):
   return readingFile("importModel", async () => {
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
+    if (format === "keras") return (await keras.load()).readKeras(taken);
     throw formatError("importModel", `files of the format ${show(format)} are not read yet`);
   });
 }

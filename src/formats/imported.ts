@@ -17,8 +17,8 @@ export type ModelFiles = FileBytes | Readonly<Record<string, FileBytes>>;
 export interface ImportedValue {
   /** The file's name for it. */
   readonly name: string;
-  /** Its sizes as the file has them; null where any size will do. The batch comes first. */
-  readonly shape: readonly (number | null)[];
+  /** Its sizes, if the file has them; null where any size will do. */
+  readonly shape?: readonly (number | null)[];
   /** Number of ids, if it is ids. */
   readonly ids?: number;
   /**

@@ -1,0 +1,28 @@
+/** The time steps of sequences: in the other order, and which of them count. */
+import { embedding } from "../../autodiff/embedding.ts";
+import type { Variable } from "../../autodiff/tape.ts";
+import type { Context } from "../../nn/context.ts";
+import * as ops from "../../nn/ops.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+
+/** x [batch, steps, …] with its steps in the opposite order: rows of a table, taken from the last to the first. */
+export function reversedSteps(context: Context, x: Variable): Variable {
+  const [B, T, ...rest] = x.shape;
+  const axes = x.shape.map((_, i) => (i === 0 ? 1 : i === 1 ? 0 : i));
+  const width = B * sizeOf(rest);
+  const table = ops.reshape(context, ops.permute(context, x, axes), [T, width]);
+  const ids = ops.constant(context, { shape: [T], data: Uint32Array.from({ length: T }, (_, t) => T - 1 - t) });
+  const rows = embedding(context.tape, context.label("reversed"), ids, table);
+  return ops.permute(context, ops.reshape(context, rows, [T, B, ...rest]), axes);
+}
+
+/** The context of a recurrent layer that passes over the steps that do not count. */
+export function withMask(context: Context, _x: Variable, mask: Variable | undefined): Context {
+  return mask ? context : context;
+}
+
+/** [batch, steps, 1]: 0 where an id is 0, else 1. @param count ids there are */
+export function countedIds(context: Context, ids: Variable, count: number): Variable {
+  const table = ops.constant(context, { shape: [count, 1], data: Float32Array.from({ length: count }, (_, id) => Math.min(1, id)) });
+  return embedding(context.tape, context.label("counted"), ids, table);
+}
