@@ -1,7 +1,7 @@
 /** Finds the format of a file by its content. */
 import { clip, listed, RnnError, show } from "../errors.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
-import { formatError, get, isObject, parseJson, type FormatName, type Json } from "./imported.ts";
+import { formatError, get, isObject, parseJson, type FormatName, type Json, type JsonObject } from "./imported.ts";
 
 const where = "importModel";
 
@@ -39,6 +39,11 @@ const holdsNumbers = (value: Json | undefined): boolean => {
   return false;
 };
 
+/** Whether it says where TensorFlow 1's variables are: a file and a shape by name. */
+const isManifest = (json: JsonObject): boolean =>
+  Object.keys(json).length > 0 &&
+  Object.values(json).every((entry) => isObject(entry) && get(entry, "filename") !== undefined && get(entry, "shape") !== undefined);
+
 export const isStateDict = (json: Json | undefined): boolean =>
   isObject(json) && Object.keys(json).length > 0 && Object.values(json).every(holdsNumbers);
 
@@ -50,6 +55,7 @@ export function formatOfJson(json: Json): FormatName {
     if (has("modelTopology") || has("weightsManifest")) return "tfjs";
     if (has("layers", "in_shape") || has("state_dict") || isStateDict(json)) return "rtneural";
     if (has("class_name", "config")) return "keras";
+    if (isManifest(json)) return "tf1";
   }
   const keys = isObject(json) ? `an object with ${listed(Object.keys(json)) || "no names"}` : "a list";
   throw formatError(

@@ -6,7 +6,7 @@ import { Module } from "../nn/module.ts";
 import { isA, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { formatOf } from "./detect.ts";
+import { formatOf, jsonOf, looksLikeJson } from "./detect.ts";
 import {
   formatError,
   readingFile,
@@ -14,34 +14,68 @@ import {
   type FormatName,
   type ImportedModel,
   type ImportOptions,
+  type Json,
   type ModelFiles,
 } from "./imported.ts";
 
-const zip = new Part("importModel", () => import("./parsers/zip.ts"));
-const keras = new Part("importModel", () => import("./keras/read.ts"));
-const pytorch = new Part("importModel", () => import("./pytorch/read.ts"));
-const onnx = new Part("importModel", () => import("./onnx/import-onnx.ts"));
+const what = "importModel";
+const zip = new Part(what, () => import("./parsers/zip.ts"));
+const pytorch = new Part(what, () => import("./pytorch/read.ts"));
+const keras = new Part(what, () => import("./keras/read.ts"));
+const tfjs = new Part(what, () => import("./tfjs.ts"));
+const tf1 = new Part(what, () => import("./tf1.ts"));
+const rtneural = new Part(what, () => import("./rtneural.ts"));
+const onnx = new Part(what, () => import("./onnx/import-onnx.ts"));
+const nam = new Part(what, () => import("./nam.ts"));
+
+type Files = ReadonlyMap<string, Uint8Array>;
+
+const onlyJson = (files: Files): Json => jsonOf(what, onlyFile(files));
+
+/** @throws RnnError `format` if there are others too, which would have no effect */
+function onlyFile(files: Files): Uint8Array {
+  const [bytes, ...others] = files.values();
+  if (others.length > 0) throw formatError(what, `this format has one file, got ${listed([...files.keys()])}`);
+  return bytes;
+}
+
+/** Readers of files that describe layers. */
+const readers: Readonly<Partial<Record<FormatName, (files: Files) => Promise<ImportedModel>>>> = {
+  keras: async (files) => (await keras.load()).readKeras(files),
+  tfjs: async (files) => (await tfjs.load()).readTfjs(files),
+  tf1: async (files) => (await tf1.load()).readTf1(files),
+  rtneural: async (files) => (await rtneural.load()).readRtneural(onlyJson(files)),
+  nam: async (files) => (await nam.load()).readNam(onlyJson(files)),
+};
 
 /** Files by name, checked. @throws RnnError `format` for what is no file */
-function takeFiles(where: string, given: ModelFiles): Map<string, Uint8Array> {
+function takeFiles(given: ModelFiles): Map<string, Uint8Array> {
   const isFile = ArrayBuffer.isView(given) || Object.prototype.toString.call(given).endsWith("ArrayBuffer]");
-  if (isFile || typeof given !== "object" || given === null) return new Map([["", bytesOf(given, where)]]);
-  const files = new Map(Object.entries(given).map(([name, file]) => [name, bytesOf(file, where)]));
-  if (files.size === 0) throw formatError(where, "needs at least one file, got none");
+  if (isFile || typeof given !== "object" || given === null) return new Map([["", bytesOf(given, what)]]);
+  const files = new Map(Object.entries(given).map(([name, file]) => [name, bytesOf(file, what)]));
+  if (files.size === 0) throw formatError(what, "needs at least one file, got none");
   return files;
 }
 
 /** Reads the tensors of files that hold only weights. */
-async function tensorsOf(format: FormatName, files: Map<string, Uint8Array>): Promise<Record<string, Tensor> | undefined> {
-  const [bytes] = files.values();
-  if (format === "safetensors") return decodeSafetensors(bytes).tensors;
-  if (format === "pytorch") return (await pytorch.load()).readStateDict(bytes);
+async function tensorsOf(format: FormatName, files: Files): Promise<Record<string, Tensor> | undefined> {
+  if (format === "safetensors") return decodeSafetensors(onlyFile(files)).tensors;
+  if (format === "pytorch") return (await pytorch.load()).readStateDict(onlyFile(files));
   return undefined;
 }
 
-async function findFormat(files: Map<string, Uint8Array>): Promise<FormatName> {
-  const [bytes] = files.values();
-  return formatOf(bytes, async () => (await zip.load()).namesInZip(bytes));
+/** The format of the first file that tells it. Descriptions in JSON say more than the files that they name. */
+async function findFormat(files: Files): Promise<FormatName> {
+  const ordered = [...files.values()].sort((a, b) => Number(looksLikeJson(b)) - Number(looksLikeJson(a)));
+  const problems: unknown[] = [];
+  for (const bytes of ordered) {
+    try {
+      return await formatOf(bytes, async () => (await zip.load()).namesInZip(bytes));
+    } catch (problem) {
+      problems.push(problem);
+    }
+  }
+  throw problems[0];
 }
 
 /** @throws RnnError `option` */
@@ -56,6 +90,10 @@ function takeModel(options: ImportOptions): Module | undefined {
  *
  * - Keras' `.keras` and `.h5`. Of a `.weights.h5`, give the description of the layers too:
  *   `{ "config.json": …, "model.weights.h5": … }`.
+ * - tensorflow.js' layers models: `model.json` and its shards, by name.
+ * - TensorFlow 1's variables with `manifest.json`, and `vocab.json` if there is one (ml5's character models). The output
+ *   are logits.
+ * - RTNeural's JSON, in Keras' and in PyTorch's layout, and Neural Amp Modeler's `.nam` of LSTMs.
  * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
  *   names of its parameters. Nothing in a pickle is run.
  * - ONNX graphs of opset 7 to 22: recurrent nodes become layers, other weights parameters with the file's names for them
@@ -70,14 +108,15 @@ function takeModel(options: ImportOptions): Module | undefined {
 export async function importModel(files: ModelFiles, given: ImportOptions = {}): Promise<ImportedModel> {
   const options = takeOptions("importModel", given, ["model", "constants", "format"]);
   const model = takeModel(options);
-  const taken = takeFiles("importModel", files);
+  const taken = takeFiles(files);
   const format = await readingFile("importModel", () => options.format ?? findFormat(taken));
-  if (format === "onnx") return (await onnx.load()).importOnnx([...taken.values()][0], options.constants);
+  if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), options.constants);
   return readingFile("importModel", async () => {
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
-    if (format === "keras") return (await keras.load()).readKeras(taken);
-    throw formatError("importModel", `files of the format ${show(format)} are not read yet`);
+    const read = readers[format];
+    if (!read) throw formatError("importModel", `files of the format ${show(format)} are not read`);
+    return read(taken);
   });
 }
 

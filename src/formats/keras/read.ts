@@ -1,5 +1,4 @@
 /** Reads Keras' files: `.keras`, `.h5` of whole models, and `.weights.h5` with a description beside it. */
-import { listed } from "../../errors.ts";
 import { looksLikeJson, jsonOf } from "../detect.ts";
 import {
   formatError,
@@ -14,9 +13,9 @@ import {
 } from "../imported.ts";
 import { readHdf5, type Hdf5Group } from "../parsers/hdf5.ts";
 import { unzip } from "../parsers/zip.ts";
-import { inputShapeOf, layerOf, modelOf, where, type LayerConfig } from "./config.ts";
+import { inputShapeOf, layerOf, modelOf, where } from "./config.ts";
 import { KerasNetwork } from "./network.ts";
-import { GroupedArrays, legacyArrays, ListedArrays, type LayerArrays, type NamedArray } from "./weights.ts";
+import { arraysByLayer, GroupedArrays, legacyArrays, type LayerArrays } from "./weights.ts";
 
 /** What a set of files holds. */
 interface Parts {
@@ -61,23 +60,12 @@ function arraysOf(weights: Hdf5Group): LayerArrays {
   return new GroupedArrays(weights);
 }
 
-/** Arrays by the names of layers. */
-export const arraysByLayer = (byLayer: ReadonlyMap<string, readonly NamedArray[]>): LayerArrays =>
-  new (class extends ListedArrays {
-    override parts(layers: readonly LayerConfig[]): LayerArrays[] {
-      const known = new Set(layers.map(({ name }) => name));
-      const unknown = [...byLayer].filter(([name, arrays]) => arrays.length > 0 && !known.has(name)).map(([name]) => name);
-      if (unknown.length > 0)
-        throw formatError(where, `its arrays belong to the layers ${listed(unknown)}, which the description does not have`);
-      return layers.map(({ name }) => new ListedArrays(byLayer.get(name) ?? []));
-    }
-  })([]);
-
 /** A network of a description and its arrays. */
-export function networkOf(description: Json, era: 2 | 3, arrays: LayerArrays, format: "keras" | "tfjs"): ImportedModel {
+export function networkOf(description: Json, era: 2 | 3, arrays: LayerArrays): ImportedModel {
   const config = modelOf(layerOf(description, "the model", era));
   const report: ImportedNode[] = [];
   const model = new KerasNetwork(config, arrays, false, report);
+  arrays.finish(config);
   const shapes = new Map(config.layers.map((layer) => [layer.name, inputShapeOf(layer)]));
   const firstShape = inputShapeOf(config.layers[0]);
   const inputs = model.inputNames.map((name, i): ImportedValue => {
@@ -91,7 +79,7 @@ export function networkOf(description: Json, era: 2 | 3, arrays: LayerArrays, fo
     };
   });
   const outputs = model.outputNames.map((name, i): ImportedValue => ({ name: config.outputs[i].layer, path: i === 0 ? "output" : name }));
-  return { model, format, inputs, outputs, report };
+  return { model, format: "keras", inputs, outputs, report };
 }
 
 /** @throws RnnError `format` */
@@ -109,5 +97,5 @@ export function readKeras(files: ReadonlyMap<string, Uint8Array>): ImportedModel
       where,
       'it describes layers without their weights; give the weights too, { "config.json": …, "model.weights.h5": … }',
     );
-  return networkOf(description, eraOf(parts), arraysOf(weights), "keras");
+  return networkOf(description, eraOf(parts), arraysOf(weights));
 }

@@ -10,7 +10,8 @@ import type { RecurrentLayerOptions } from "../../recurrent/layer/recurrent-laye
 import type { Tensor } from "../../tensor/tensor.ts";
 import { asList, formatError, get, isObject } from "../imported.ts";
 import { gateFunction } from "./activations.ts";
-import { checkArray, matrixSizes, reordered, transposed } from "./arrays.ts";
+import { reordered, transposed } from "../layouts.ts";
+import { checkArray, matrixSizes } from "./arrays.ts";
 import { expectOption, flag, layerOf, number, placeOf, where, type LayerConfig } from "./config.ts";
 import type { Builder, Flow, Layer } from "./layer.ts";
 import { reversedSteps, withMask } from "./steps.ts";

@@ -14,7 +14,7 @@ export interface LayerArrays {
   /** Those of the layers of a model, or of the cells of a stack. */
   parts(layers: readonly LayerConfig[], list?: "layers" | "cells"): LayerArrays[];
   /** @throws RnnError `format` if an array has not been taken */
-  finish(layer: LayerConfig): void;
+  finish(layer: Pick<LayerConfig, "kind" | "name">): void;
 }
 
 function lacks(layer: LayerConfig, names: readonly string[], found: number): never {
@@ -51,7 +51,7 @@ export class GroupedArrays implements LayerArrays {
     return names.map((name) => new GroupedArrays(groups.get(name)));
   }
 
-  finish(layer: LayerConfig): void {
+  finish(layer: Pick<LayerConfig, "kind" | "name">): void {
     const { length } = this.variables;
     if (length > this.taken)
       throw formatError(
@@ -103,20 +103,35 @@ export class ListedArrays implements LayerArrays {
 
   /** Their names begin with the layer's, or they follow each other. */
   parts(layers: readonly LayerConfig[]): LayerArrays[] {
-    const byName = layers.map(({ name }) => this.arrays.filter((array) => array.name.split("/").includes(name)));
-    const total = byName.reduce((sum, { length }) => sum + length, 0);
-    if (total !== this.arrays.length) return layers.map(() => this);
-    this.taken = total;
-    return byName.map((arrays) => new ListedArrays(arrays));
+    const divisions = [(words: string[], name: string) => words[0] === name, (words: string[], name: string) => words.includes(name)].map(
+      (belongs) => layers.map(({ name }) => this.arrays.filter((array) => belongs(array.name.split("/"), name))),
+    );
+    const divided = divisions.find((lists) => lists.reduce((sum, { length }) => sum + length, 0) === this.arrays.length);
+    if (!divided) return layers.map(() => this);
+    this.taken = this.arrays.length;
+    return divided.map((arrays) => new ListedArrays(arrays));
   }
 
-  finish(layer: LayerConfig): void {
+  finish(layer: Pick<LayerConfig, "kind" | "name">): void {
     if (this.arrays.length > this.taken)
       throw formatError(
         where,
         `${placeOf(layer)} has the arrays ${listed(this.arrays.map(({ name }) => name))} in the file, of which ${this.taken} are known; it would compute something else`,
       );
   }
+}
+
+/** Arrays by the names of layers. */
+export function arraysByLayer(byLayer: ReadonlyMap<string, readonly NamedArray[]>): LayerArrays {
+  return new (class extends ListedArrays {
+    override parts(layers: readonly LayerConfig[]): LayerArrays[] {
+      const known = new Set(layers.map(({ name }) => name));
+      const unknown = [...byLayer].filter(([name, arrays]) => arrays.length > 0 && !known.has(name)).map(([name]) => name);
+      if (unknown.length > 0)
+        throw formatError(where, `its arrays belong to the layers ${listed(unknown)}, which the description does not have`);
+      return layers.map(({ name }) => new ListedArrays(byLayer.get(name) ?? []));
+    }
+  })([]);
 }
 
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((one) => typeof one === "string") : []);
