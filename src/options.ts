@@ -173,11 +173,11 @@ export function takeItems<T>(
 }
 
 /** Most lists and objects within each other in data that `takePlain` copies. */
-const mostDepth = 8;
+const mostDepth = 20;
 
 /**
- * Copies what an app may have stored as JSON: each list, object and value is read once, at the moment of the call. Use it
- * for data whose checks are loaded later.
+ * Copies what an app may have stored as JSON, and arrays of numbers: each list, object and value is read once, at the
+ * moment of the call. Use it for data whose checks are loaded later.
  * @throws RnnError `format` if it cannot be read, or lists and objects are nested too deeply
  */
 export function takePlain<T>(where: string, name: string, value: T, depth = mostDepth): T {
@@ -186,6 +186,7 @@ export function takePlain<T>(where: string, name: string, value: T, depth = most
     if (depth === 0) throw new RnnError("format", where, `${name} must have at most ${mostDepth} lists and objects within each other`);
     const inner = (one: unknown): unknown => takePlain(where, name, one, depth - 1);
     if (Array.isArray(value)) return takeItems("option", where, name, "a list", value, inner) as T;
+    if (ArrayBuffer.isView(value) && "slice" in value) return (value as unknown as Uint8Array).slice() as T;
     if (!isRecord(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inner(one)])) as T;
   });

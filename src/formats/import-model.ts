@@ -1,9 +1,9 @@
 /** Reads models that other software has written. */
-import { listed, RnnError, show } from "../errors.ts";
-import { bytesOf } from "../io/bytes.ts";
+import { checkChoice, listed, reading, RnnError, show } from "../errors.ts";
+import { takeBytes } from "../io/bytes.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
 import { Module } from "../nn/module.ts";
-import { isA, takeOptions } from "../options.ts";
+import { isA, takeOptions, takePlain } from "../options.ts";
 import { Part } from "../part.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { formatOf, jsonOf, looksLikeJson } from "./detect.ts";
@@ -28,6 +28,8 @@ const rtneural = new Part(what, () => import("./rtneural.ts"));
 const onnx = new Part(what, () => import("./onnx/import-onnx.ts"));
 const nam = new Part(what, () => import("./nam.ts"));
 
+const formats: readonly FormatName[] = ["onnx", "keras", "tfjs", "tf1", "pytorch", "safetensors", "rtneural", "nam"];
+
 type Files = ReadonlyMap<string, Uint8Array>;
 
 const onlyJson = (files: Files): Json => jsonOf(what, onlyFile(files));
@@ -48,13 +50,15 @@ const readers: Readonly<Partial<Record<FormatName, (files: Files) => Promise<Imp
   nam: async (files) => (await nam.load()).readNam(onlyJson(files)),
 };
 
-/** Files by name, checked. @throws RnnError `format` for what is no file */
+/** Copies of files, by name: the code that reads them is loaded later. @throws RnnError `format` for what is no file */
 function takeFiles(given: ModelFiles): Map<string, Uint8Array> {
-  const isFile = ArrayBuffer.isView(given) || Object.prototype.toString.call(given).endsWith("ArrayBuffer]");
-  if (isFile || typeof given !== "object" || given === null) return new Map([["", bytesOf(given, what)]]);
-  const files = new Map(Object.entries(given).map(([name, file]) => [name, bytesOf(file, what)]));
-  if (files.size === 0) throw formatError(what, "needs at least one file, got none");
-  return files;
+  return reading("format", what, "the files", () => {
+    const isFile = ArrayBuffer.isView(given) || Object.prototype.toString.call(given).endsWith("ArrayBuffer]");
+    if (isFile || typeof given !== "object" || given === null) return new Map([["", takeBytes(given, what)]]);
+    const files = new Map(Object.entries(given).map(([name, file]) => [name, takeBytes(file, what)]));
+    if (files.size === 0) throw formatError(what, "needs at least one file, got none");
+    return files;
+  });
 }
 
 /** Reads the tensors of files that hold only weights. */
@@ -108,9 +112,11 @@ function takeModel(options: ImportOptions): Module | undefined {
 export async function importModel(files: ModelFiles, given: ImportOptions = {}): Promise<ImportedModel> {
   const options = takeOptions("importModel", given, ["model", "constants", "format"]);
   const model = takeModel(options);
+  const asked = options.format === undefined ? undefined : checkChoice<FormatName>(what, "format", options.format, formats);
+  const constants = takePlain(what, "constants", options.constants);
   const taken = takeFiles(files);
-  const format = await readingFile("importModel", () => options.format ?? findFormat(taken));
-  if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), options.constants);
+  const format = await readingFile("importModel", () => asked ?? findFormat(taken));
+  if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), constants);
   return readingFile("importModel", async () => {
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
@@ -140,7 +146,7 @@ function intoModel(format: FormatName, model: Module | undefined, tensors: Recor
  */
 export async function readTensors(file: FileBytes): Promise<Record<string, Tensor>> {
   return readingFile("readTensors", async () => {
-    const files = new Map([["", bytesOf(file, "readTensors")]]);
+    const files = new Map([["", takeBytes(file, "readTensors")]]);
     const format = await findFormat(files);
     const tensors = await tensorsOf(format, files);
     if (!tensors) throw formatError("readTensors", `a file of the format "${format}" holds a model; call importModel`);

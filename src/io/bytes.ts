@@ -9,3 +9,6 @@ export function bytesOf(file: unknown, where = "safetensors"): Uint8Array {
     throw new RnnError("format", where, `the file must be a Uint8Array or ArrayBuffer, got ${show(file)}`);
   });
 }
+
+/** A copy of the bytes as they are at this moment. @throws RnnError as `bytesOf` */
+export const takeBytes = (file: unknown, where?: string): Uint8Array => bytesOf(file, where).slice();

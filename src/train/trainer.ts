@@ -5,7 +5,7 @@ import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } fro
 import type { Module } from "../nn/module.ts";
 import { hasMethods, takeEntries, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
-import { bytesOf } from "../io/bytes.ts";
+import { takeBytes } from "../io/bytes.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
@@ -267,7 +267,7 @@ export class Trainer {
 
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
     // The caller may write into it while the code is loaded.
-    const file = bytesOf(given).slice();
+    const file = takeBytes(given);
     const { decodeCheckpoint } = await checkpoints.load();
     const { seed, optimizer } = this.training;
     const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });

@@ -450,6 +450,24 @@ add(
   () => [rnn.encodeSafetensors({ a: some(2) })],
   (f) => rnn.decodeSafetensors(f),
 );
+const linearFile = () => rnn.encodeSafetensors({ weight: some(1, 2), bias: some(1) });
+add(
+  "importModel",
+  () => [linearFile(), { model: new rnn.Linear(2, 1, { seed: 1 }) }],
+  async (f, o) => (await rnn.importModel(f, o)).report,
+  { 1: "model constants format" },
+);
+add(
+  "importModel of files by name",
+  () => [{ "a.safetensors": linearFile() }],
+  async (f) => (await rnn.importModel(f, { model: new rnn.Linear(2, 1) })).report,
+  { 0: "a.safetensors" },
+);
+add(
+  "readTensors",
+  () => [linearFile()],
+  (f) => rnn.readTensors(f),
+);
 add(
   "stackWeights",
   () => ["gru", { weight_ih_l0: some(6, 2), weight_hh_l0: some(6, 2), bias_ih_l0: some(6) }, "l0"],

@@ -122,7 +122,7 @@ describe("createBackend refuses", () => {
       "a profile without an end",
       () => rnn.createBackend("cpu", { profile: wrong(cyclic()) }),
       "format",
-      "createBackend: profile must have at most 8 lists and objects within each other",
+      "createBackend: profile must have at most 20 lists and objects within each other",
     ],
   ]);
 });
@@ -1075,7 +1075,7 @@ describe("forward refuses", () => {
       "an unknown strategy",
       run(numbers(1, 1, 28), { strategy: "fused" }),
       "option",
-      'forward: strategy must be "scan" or "loop" or "step" or "wavefront", got "fused"',
+      'forward: strategy must be "scan" or "loop" or "wavefront" or "step", got "fused"',
     ],
     ["a fraction of a seed", run(numbers(1, 1, 28), { seed: 0.5 }), "option", "forward: seed must be an integer of at least 0, got 0.5"],
     ["no backend", run(numbers(1, 1, 28), { backend: undefined }), "option", "backend: must come from createBackend, got undefined"],

@@ -107,7 +107,7 @@ describe("a trainer cannot be made with", () => {
     ["NaN for a norm", { clipNorm: NaN }, "Trainer: clipNorm must be a finite number above 0, got NaN"],
     ["text for a switch", { carryState: "yes" }, 'Trainer: carryState must be true or false, got "yes"'],
     ["a fraction of a seed", { seed: 1.5 }, "Trainer: seed must be an integer of at least 0, got 1.5"],
-    ["an unknown strategy", { strategy: "fused" }, 'Trainer: strategy must be "scan" or "loop" or "step" or "wavefront", got "fused"'],
+    ["an unknown strategy", { strategy: "fused" }, 'Trainer: strategy must be "scan" or "loop" or "wavefront" or "step", got "fused"'],
     ["an unknown option", { clip: 5 }, 'Trainer: unknown option "clip"; did you mean "clipNorm"?'],
   ])("%s", (_, options, message) => {
     expect(() => trainerOf(options)).toThrow(expect.objectContaining({ name: "RnnError", kind: "option", message }) as Error);
