@@ -1,7 +1,7 @@
 // `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
 // Chromium and Firefox (device tests, page tests). Browsers then run only the files that a browser may decide. `--all` adds
-// their other files, and at the end the long lane, in Node: test/long/, and with all of their moments the device tests that
-// else try some. `--rest` runs only what `--all` adds. The last line is the sum: `N passed, N failed`.
+// their other files, and at the end the long lane, in Node: test/long/, and the files that try some of their tests otherwise
+// (test/thorough.ts), with all of them. `--rest` runs only what `--all` adds. The last line is the sum: `N passed, N failed`.
 //   npm test -- [--all | --rest] [--lane node|chromium|firefox|long]... [part of a test file's path]...
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -28,6 +28,7 @@ for (const lane of values.lane ?? []) {
 const asked = (lane) => values.lane?.includes(lane) ?? (values.all || (values.rest ? lane !== "node" : lane !== "long"));
 /** Vitest keeps two cores busy in Node; a browser waits for much of its time, so that both fit beside each other. */
 const groups = [["node"], ["chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
+const thorough = { THOROUGH: "1" };
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
 
 /** The output of a lane. Lanes run side by side but print one after the other: output before its turn is held back. */
@@ -79,11 +80,12 @@ function inBrowser(kind, folder) {
   const usual = usualFiles[kind].map((start) => all.filter((file) => file.startsWith(`test/${start}`)));
   const unknown = usualFiles[kind].find((start, i) => start.startsWith(folder) && usual[i].length === 0);
   if (unknown !== undefined) throw new Error(`usualFiles of test/run.mjs names test/${unknown}, which no file begins with`);
-  return all.filter((file) => usual.flat().includes(file) === !values.rest);
+  return all.filter((file) => usual.flat().includes(file) === !values.rest || (values.rest && folder === "pages" && hasMore(file)));
 }
 
-/** Device tests that try some of many moments or sizes in the other lanes, and all of them in the long one. */
-const inLongLane = () => testFiles("device").filter((file) => /\bsampled(On)?\(/.test(readFileSync(join(root, file), "utf8")));
+/** Whether a file has tests, or moments and sizes in them, for the thorough runs alone (test/thorough.ts). */
+const hasMore = (file) => readFileSync(join(root, file), "utf8").includes('/thorough.ts"');
+const inLongLane = () => testFiles("contract", "node", "device").filter(hasMore);
 
 /** A lane's test files, those that need an adapter last. */
 const filesOf = {
@@ -110,7 +112,7 @@ async function inNode(lane, output) {
   const broken = await buildOnce(output);
   let files = filesOf[lane]();
   const needAdapter = files.filter((file) => /^test\/(device|long)\//.test(file));
-  let environment = lane === "long" ? { THOROUGH: "1" } : {};
+  let environment = lane === "long" ? thorough : {};
   let missing;
   if (needAdapter.length > 0) {
     const { adapter, variables, reason } = await nodeAdapter({ install: true });
@@ -133,7 +135,7 @@ async function browserLane(kind, output) {
   const inside =
     device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;
-  const outside = await vitest(kind, pages, { BROWSER: kind }, output);
+  const outside = await vitest(kind, pages, { BROWSER: kind, ...(values.all || values.rest ? thorough : {}) }, output);
   return Object.fromEntries(["passed", "failed", "skipped"].map((name) => [name, inside[name] + outside[name]]));
 }
 

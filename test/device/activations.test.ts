@@ -7,7 +7,8 @@ import gruClip from "../fixtures/activations/gru_clip0_6.json";
 import lstmHardSigmoid from "../fixtures/activations/lstm_acts_hardsigmoid.json";
 import rnnAffine from "../fixtures/activations/rnn_affine.json";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers, sampled } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const layers = { RNN, GRU, LSTM } as const;
 type Kind = keyof typeof layers;

@@ -19,7 +19,8 @@ import {
   type Tensor,
 } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers, sampled, sampledOn } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampled, sampledOn } from "../thorough.ts";
 
 const [T, B, I, H] = [4, 3, 2, 3];
 /** Units enough for the number of threads that the kernels' own tests compile the time loops with. */

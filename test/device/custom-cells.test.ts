@@ -18,7 +18,8 @@ import {
   type CustomCell,
 } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, leaky, numbers, sampledOn } from "./support.ts";
+import { backend, expectClose, kinds, leaky, numbers } from "./support.ts";
+import { sampled, sampledOn } from "../thorough.ts";
 
 const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
 const lstmLike: CustomCell = {
@@ -187,11 +188,16 @@ describe.each(kinds)("a cell of one's own on %s", (kind) => {
 });
 
 describe("a cell of one's own", () => {
-  it.each([
-    ["one gate", leaky],
-    ["three gates", gruLike],
-    ["four gates", lstmLike],
-  ] as const)("with %s is what its TypeScript says, in half precision too, and two of a name keep apart", async (_, cell) => {
+  it.each(
+    sampled(
+      [
+        ["one gate", leaky],
+        ["three gates", gruLike],
+        ["four gates", lstmLike],
+      ] as const,
+      1,
+    ),
+  )("with %s is what its TypeScript says, in half precision too, and two of a name keep apart", async (_, cell) => {
     const layer = new CustomRNN(defineCell({ ...cell, name: "same" }), I, H, { seed: 1 });
     const on = await backend("webgpu");
     expect((await verify(layer, { input: tensor([T, B, I], 2) }, { backend: on })).passed).toBe(true);

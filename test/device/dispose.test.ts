@@ -26,7 +26,8 @@ import {
 import { gradientFlow, jacobian } from "webgpu-rnn/inspect";
 import { logProbability } from "webgpu-rnn/language";
 import { disposeSymbol } from "../../src/disposable.ts";
-import { backend, kinds, numbers, sampled } from "./support.ts";
+import { backend, kinds, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
 const V = data.vocabulary.size;

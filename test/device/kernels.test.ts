@@ -7,7 +7,8 @@ import type { NumericArray } from "../../src/tensor/tensor.ts";
 import type { KernelCase } from "../../src/backend/self-test/case-values.ts";
 import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";
 import { caseName, expectedOf, prepareCase, type Arrays } from "../../src/backend/self-test/kernel-check.ts";
-import { backend, inPage, sampled, spread } from "./support.ts";
+import { backend, inPage } from "./support.ts";
+import { sampled, spread } from "../thorough.ts";
 
 const atol = 1e-5;
 const rtol = 1e-4;

@@ -32,7 +32,8 @@ import {
   type Seq2SeqOptions,
 } from "webgpu-rnn/language";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers, sampled } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const total = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
@@ -282,7 +283,7 @@ describe("encoder and decoder", () => {
     await checkGradients(makeModel({ score }), inputsOf());
   });
 
-  it("have them with an LSTM of two layers, dropout, and numbers instead of ids as the source", async () => {
+  itThoroughly("have them with an LSTM of two layers, dropout, and numbers instead of ids as the source", async () => {
     const model = new Seq2Seq({
       encoder: new RNN(2, 4),
       decoder: new Decoder({ vocabulary: 5, memorySize: 4, rnn: new LSTM(3, 4, { numLayers: 2 }), score: "dot", dropout: 0.3 }),
@@ -291,11 +292,11 @@ describe("encoder and decoder", () => {
     await checkGradients(model, { ...inputsOf(), input: exact([4, 3, 2], 5) }, true);
   });
 
-  it("have them with a projected LSTM, whose h and c differ in size", async () => {
+  itThoroughly("have them with a projected LSTM, whose h and c differ in size", async () => {
     await checkGradients(makeModel({ cell: "projected", score: "additive" }), inputsOf());
   });
 
-  it("have them step by step, where scheduled sampling never draws", async () => {
+  itThoroughly("have them step by step, where scheduled sampling never draws", async () => {
     await checkGradients(makeModel({ scheduledSampling: () => 0, cell: "lstm" }), inputsOf(), true);
   });
 

@@ -1,7 +1,8 @@
 /** A device that a page lends, and draws with: what is the page's stays the page's, what is ours is ours. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, forward, Linear, RnnError, Softmax, type Backend, type Tensor } from "webgpu-rnn";
-import { numbers, sampled } from "./support.ts";
+import { numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const shape = [2, 3];
 const input: Tensor = { shape, data: numbers(6) };

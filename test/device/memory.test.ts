@@ -4,6 +4,7 @@
  */
 import { describe, it } from "vitest";
 import { collect, expectNoBackendKept, expectNothingKept } from "./memory-rounds.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const few = {
   steps: 3,
@@ -20,8 +21,8 @@ const few = {
 
 describe.skipIf(!collect)("memory comes back", () => {
   it("on the CPU", () => expectNothingKept("cpu", few, 4e5));
-  it("on the CPU without WebAssembly", () => expectNothingKept("javascript", { models: 10, trainers: 6, shapes: 10 }, 4e5));
+  itThoroughly("on the CPU without WebAssembly", () => expectNothingKept("javascript", { models: 10, trainers: 6, shapes: 10 }, 4e5));
   it("on WebGPU", () =>
     expectNothingKept("webgpu", { models: 10, trainers: 6, shapes: 10, generatorsLeftHalfWay: 4, failures: 3, runsLeftHalfWay: 3 }, 4e5));
-  it.each(["cpu", "webgpu"] as const)("of whole backends on %s", (kind) => expectNoBackendKept(kind, 4, 3e6));
+  it.each(sampled(["cpu", "webgpu"] as const, 1))("of whole backends on %s", (kind) => expectNoBackendKept(kind, 4, 3e6));
 });

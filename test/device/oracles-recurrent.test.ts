@@ -2,7 +2,8 @@
 import { describe, it } from "vitest";
 import { gradients, GRU, LSTM, RNN, type Backend, type Module, type Tensor } from "webgpu-rnn";
 import { recurrentCases, resetBeforeCases } from "../fixtures/recurrent-cases.ts";
-import { backend, expectClose, fixture, float32, sampled } from "./support.ts";
+import { backend, expectClose, fixture, float32 } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 interface Fixture {
   dtype?: string;

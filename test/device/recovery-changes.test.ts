@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { crossEntropy, Embedding, forward, Linear, LSTM, Sequential, sgd, TextData, Trainer, type Backend } from "webgpu-rnn";
 import { lose, mortal } from "./mortal-device.ts";
-import { backend, sampled } from "./support.ts";
+import { backend } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const data = TextData.from("pack my box with five dozen liquor jugs. ".repeat(20), { batch: 2, steps: 4 });
 const V = data.vocabulary.size;

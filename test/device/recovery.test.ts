@@ -22,7 +22,8 @@ import {
 } from "webgpu-rnn";
 import { replaceBackend } from "../../src/backend/create-backend.ts";
 import { lose, mortal } from "./mortal-device.ts";
-import { backend, expectClose, sampled } from "./support.ts";
+import { backend, expectClose } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
 const V = data.vocabulary.size;

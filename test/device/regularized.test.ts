@@ -13,7 +13,8 @@ import {
   type Tensor,
 } from "webgpu-rnn";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers, sampled } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 /** `few` units for finite differences, whose number is that of the weights. */
 const [T, B, I, few] = [3, 4, 2, 4];
@@ -98,13 +99,13 @@ async function stirred(model: Module): Promise<Module> {
 const float64 = { atol: 1e-12, rtol: 1e-10 };
 
 describe("gradients in float64 agree with finite differences", () => {
-  it.each(sampled(names, 6))("%s, rows of different lengths", async (name) => {
+  it.each(sampled(names, 4))("%s, rows of different lengths", async (name) => {
     const { make, training, strategies } = variants[name];
     const model = await stirred(make({ seed: 1 }, few));
     await checkGradients(model, inputsOf(name, 1, few, lengthsOf(name)), training, { strategy: strategies[0], bends: true });
   });
 
-  it.each(["LSTM with layer normalisation", "LSTM with batch normalisation, zoneout and recurrent dropout"])(
+  itThoroughly.each(["LSTM with layer normalisation", "LSTM with batch normalisation, zoneout and recurrent dropout"])(
     "two layers in both directions: %s",
     async (name) => {
       const { make, training } = variants[name];

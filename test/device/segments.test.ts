@@ -20,7 +20,8 @@ import {
   type ModelGradients,
   type Module,
 } from "webgpu-rnn";
-import { backend, expectClose, kinds, numbers, sampledOn } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampledOn } from "../thorough.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
 const lengths = [21, 4, 13];

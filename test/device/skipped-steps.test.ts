@@ -23,7 +23,8 @@ import {
 } from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { lossAndGradient, optimizerSteps } from "webgpu-rnn/inspect";
-import { backend, kinds, numbers, sampled, sampledOn } from "./support.ts";
+import { backend, kinds, numbers } from "./support.ts";
+import { sampled, sampledOn } from "../thorough.ts";
 
 const optimizers: Readonly<Record<string, () => Optimizer>> = {
   sgd: () => sgd({ learningRate: 0.05 }),

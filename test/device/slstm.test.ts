@@ -1,7 +1,8 @@
 /** The sLSTM against the paper's equations (Beck et al. 2024), written down here in float64, without and with the stabiliser. */
 import { describe, expect, it } from "vitest";
 import { forward, gradients, SLSTM, verify, type Tensor } from "webgpu-rnn";
-import { backend, expectClose, kinds, numbers, sampled } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const [T, B, I, H] = [6, 3, 2, 6];
 const gates = ["i", "f", "z", "o"];

@@ -23,7 +23,8 @@ import {
 } from "webgpu-rnn";
 import { gradientFlow } from "webgpu-rnn/inspect";
 import { checkGradients } from "./gradient-check.ts";
-import { backend, expectClose, kinds, numbers, sampled, sampledOn } from "./support.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampled, sampledOn } from "../thorough.ts";
 
 const [B, I, H] = [4, 2, 3];
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

@@ -23,19 +23,6 @@ export const sizeOf = (shape: readonly number[]): number => shape.reduce((produc
 /** Whether the tests run in a page. */
 export const inPage = typeof document !== "undefined";
 
-/** So many of a list, spread evenly, the first and the last among them. */
-export const spread = <T>(all: readonly T[], count: number): readonly T[] =>
-  count >= all.length
-    ? all
-    : Array.from({ length: count }, (_, i) => all[count === 1 ? 0 : Math.round((i * (all.length - 1)) / (count - 1))]);
-
-/** Of many moments or sizes some; all of them in the long lane, which runs the files that name this function. */
-export const sampled = <T>(all: readonly T[], few: number): readonly T[] => (process.env.THOROUGH ? all : spread(all, few));
-
-/** On the CPU all of a list; on WebGPU, where a device compiles kernels for each, some as `sampled` says. */
-export const sampledOn = <T>(kind: "cpu" | "webgpu", all: readonly T[], few: number): readonly T[] =>
-  kind === "cpu" ? all : sampled(all, few);
-
 interface Tolerance {
   atol: number;
   rtol: number;

@@ -23,6 +23,7 @@ import {
 } from "webgpu-rnn";
 import { backend, kinds, numbers } from "./support.ts";
 import { shaderText } from "../../src/backend/webgpu/shaders.ts";
+import { itThoroughly } from "../thorough.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(40), { batch: 4, steps: 6 });
 const characters = (): Sequential =>
@@ -46,7 +47,7 @@ async function losses(
 }
 
 describe.each(kinds)("verify on %s", (kind) => {
-  it("takes a sound device for sound beside a training, and does not disturb it", async () => {
+  itThoroughly("takes a sound device for sound beside a training, and does not disturb it", async () => {
     const on = await backend(kind);
     const quiet = await losses(on, () => undefined);
     const reports: Promise<Report>[] = [];

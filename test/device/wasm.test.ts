@@ -19,7 +19,8 @@ import { onePhaseCells as cells } from "../../src/recurrent/cells/all-cells.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { casesOf } from "../../src/backend/self-test/kernel-cases.ts";
-import { expectClose, numbers, sampled } from "./support.ts";
+import { expectClose, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 let fast: CpuBackend;
 let twins: CpuBackend;

@@ -9,6 +9,7 @@ import * as esbuild from "esbuild";
 import { describe, expect, it } from "vitest";
 import type * as rnn from "webgpu-rnn/static";
 import { sizes, tasks } from "../../scripts/sizes.mjs";
+import { sampled } from "../thorough.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = join(root, "dist");
@@ -149,28 +150,31 @@ describe("dist", () => {
     for (const name of ['"GRU"', '"SLSTM"', "createBackend", "Session"]) expect(text).not.toContain(name);
   });
 
-  it.each(["bundler", "nodenext"])("has declarations that a strict program can use (moduleResolution %s)", (moduleResolution) => {
-    // Inside the repository, so that the program finds the package by its own name, as an installed one would.
-    const folder = join(root, "build", `consumer-${moduleResolution}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "program.ts"), 'import * as rnn from "webgpu-rnn";\nexport const names: (keyof typeof rnn)[] = [];\n');
-    const module = moduleResolution === "nodenext" ? "nodenext" : "esnext";
-    const options = {
-      strict: true,
-      noEmit: true,
-      skipLibCheck: false,
-      target: "es2022",
-      lib: ["es2023", "dom"],
-      module,
-      moduleResolution,
-      types: ["@webgpu/types"],
-    };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
-    const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-    try {
-      execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
-    } catch (error) {
-      expect.fail((error as { stdout: string }).stdout);
-    }
-  });
+  it.each(sampled(["bundler", "nodenext"], 1))(
+    "has declarations that a strict program can use (moduleResolution %s)",
+    (moduleResolution) => {
+      // Inside the repository, so that the program finds the package by its own name, as an installed one would.
+      const folder = join(root, "build", `consumer-${moduleResolution}`);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "program.ts"), 'import * as rnn from "webgpu-rnn";\nexport const names: (keyof typeof rnn)[] = [];\n');
+      const module = moduleResolution === "nodenext" ? "nodenext" : "esnext";
+      const options = {
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        target: "es2022",
+        lib: ["es2023", "dom"],
+        module,
+        moduleResolution,
+        types: ["@webgpu/types"],
+      };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+      const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+      try {
+        execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+      } catch (error) {
+        expect.fail((error as { stdout: string }).stdout);
+      }
+    },
+  );
 });

@@ -18,6 +18,7 @@ import {
   type Backend,
   type Tensor,
 } from "webgpu-rnn";
+import { itThoroughly } from "../thorough.ts";
 
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
@@ -47,7 +48,7 @@ it("a model that nobody holds gives its memory back to a backend that lives on",
   expect(await settled(() => backend.counters.bytes, one)).toBeLessThanOrEqual(one);
 });
 
-it("a model that lives on keeps no backend that nobody holds", async () => {
+itThoroughly("a model that lives on keeps no backend that nobody holds", async () => {
   const model = makeModel();
   const backend = await createBackend("cpu", { wasm: false });
   await verify(model, { input }, { backend });

@@ -3,8 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { transform } from "esbuild";
 import { describe, expect, it } from "vitest";
-import { bundleProgram, root } from "../../scripts/bundle.mjs";
+import { root } from "../../scripts/bundle.mjs";
 
 const text = "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse. ".repeat(25);
 const fixtures = join(root, "test", "fixtures", "pytorch-files");
@@ -66,10 +67,10 @@ console.log("greatest difference", Math.max(...y.data.map((v, i) => Math.abs(v -
 /** Runs a program under Node and returns what it prints. */
 async function run(name: string, code: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, name.toLowerCase().replace(/[^a-z0-9]+/g, "-"));
-  writeFileSync(`${file}.ts`, surroundings + code);
-  await bundleProgram(`${file}.ts`, `${file}.mjs`);
-  return execFileSync(process.execPath, [`${file}.mjs`], { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+  const file = join(folder, `${name.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.mjs`);
+  // Inside the repository, so that "webgpu-rnn" is the package in dist/, as an app has it.
+  writeFileSync(file, (await transform(surroundings + code, { loader: "ts", target: "node20" })).code);
+  return execFileSync(process.execPath, [file], { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
 }
 
 const readme = examplesOf("README.md");

@@ -4,6 +4,7 @@ import type { BrowserContext } from "puppeteer";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo } from "./demo-page.ts";
+import { itThoroughly } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const tiny = {
@@ -82,7 +83,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     expect(await page.page.$eval("#learningRate", (field) => (field as HTMLInputElement).value)).toBe("0.02");
   });
 
-  it("a training that is discarded is offered no more", async () => {
+  itThoroughly("a training that is discarded is offered no more", async () => {
     const page = await visit();
     await train(page, "sea.txt");
     await page.page.reload();
@@ -103,7 +104,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     expect(await page.text("notices")).toBe("");
   });
 
-  it("two tabs keep a training each, and are offered their own", async () => {
+  itThoroughly("two tabs keep a training each, and are offered their own", async () => {
     const [one, other] = [await visit(), await visit()];
     await train(one, "one.txt");
     await train(other, "other.txt");
@@ -120,7 +121,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     expect(await third.text("notices")).toBe("");
   });
 
-  it("a browser without room or memory is no hindrance, and is named", async () => {
+  itThoroughly("a browser without room or memory is no hindrance, and is named", async () => {
     const page = await visit();
     await page.page.evaluate(() => {
       IDBObjectStore.prototype.put = () => {

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
 import { DemoPage, kind, serveDemo } from "./demo-page.ts";
+import { itThoroughly, usuallyIf } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const text = verse.repeat(20);
@@ -18,6 +19,10 @@ const tiny = {
   length: 40,
   prompt: "the ",
 };
+
+/** The pages are the same in both browsers, so that in the default run one browser suffices for most of this. */
+const inChromium = usuallyIf(kind === "chromium");
+const inFirefox = usuallyIf(kind === "firefox");
 
 describe(`the demo page in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;
@@ -49,7 +54,7 @@ describe(`the demo page in ${kind}`, () => {
       await page.choose(backend);
     });
 
-    it("learns, pauses, goes on, writes and stays responsive", async () => {
+    (backend === "webgpu" ? it : inChromium)("learns, pauses, goes on, writes and stays responsive", async () => {
       await page.click("#start");
       await page.waitForStep(20);
       const gap = await page.calmestSecond();
@@ -76,7 +81,7 @@ describe(`the demo page in ${kind}`, () => {
       await page.waitForStatus("Stopped");
     });
 
-    it("goes on from a downloaded checkpoint as if nothing had happened", async () => {
+    (backend === "cpu" ? inChromium : itThoroughly)("goes on from a downloaded checkpoint as if nothing had happened", async () => {
       await page.click("#start");
       await page.waitForStep(10);
       await page.click("#pause");
@@ -103,7 +108,7 @@ describe(`the demo page in ${kind}`, () => {
       expect((await page.losses()).slice(0, 3)).toEqual(expected);
     });
 
-    it("checks its device", async () => {
+    (backend === "webgpu" ? inChromium : itThoroughly)("checks its device", async () => {
       await page.click("#verify");
       await page.page.waitForSelector("#report[data-passed]");
       expect(await page.text("report")).toMatch(/Passed: every number agrees/);
@@ -111,7 +116,7 @@ describe(`the demo page in ${kind}`, () => {
     });
   });
 
-  it("says what is wrong with a file and keeps the model", async () => {
+  inChromium("says what is wrong with a file and keeps the model", async () => {
     await page.fill(tiny);
     await page.choose("cpu");
     await page.click("#start");
@@ -129,7 +134,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(step + 3);
   });
 
-  it("says that there is no text yet, and changes nothing", async () => {
+  inChromium("says that there is no text yet, and changes nothing", async () => {
     await page.fill({ "text-source": "own" });
     await page.click("#start");
     await page.waitForNotice("Text: there is none yet");
@@ -137,7 +142,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(await page.text("about")).toBe("No network yet");
   });
 
-  it("says what is wrong with settings and prompts", async () => {
+  inChromium("says what is wrong with settings and prompts", async () => {
     await page.fill({ ...tiny, hidden: "" });
     await page.click("#start");
     await page.waitForNotice("Hidden size: must be a whole number from 1 to 4096, got nothing");
@@ -153,7 +158,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep((await page.step()) + 5);
   });
 
-  it("goes on after the loss became infinite", async () => {
+  inChromium("goes on after the loss became infinite", async () => {
     await page.fill(tiny);
     await page.choose("cpu");
     await page.click("#start");
@@ -166,7 +171,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(Number.isFinite((await page.losses()).at(-1)!.loss)).toBe(true);
   });
 
-  it("goes on from its last copy on the CPU when the device is lost", async () => {
+  inFirefox("goes on from its last copy on the CPU when the device is lost", async () => {
     await page.fill(tiny);
     await page.choose("webgpu");
     await page.click("#start");
@@ -179,7 +184,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(30);
   });
 
-  it("goes on from its last copy in a new worker when the old one dies", async () => {
+  inFirefox("goes on from its last copy in a new worker when the old one dies", async () => {
     await page.fill(tiny);
     await page.choose("cpu");
     await page.click("#start");
@@ -204,7 +209,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(await page.text("device-name")).toMatch(/^CPU/);
   });
 
-  it("names the kernels that a device computes wrongly", async () => {
+  inFirefox("names the kernels that a device computes wrongly", async () => {
     await page.fill(tiny);
     await page.driver("wrong");
     await page.choose("webgpu");

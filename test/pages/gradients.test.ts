@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
 import { DemoPage, kind, serveDemo } from "./demo-page.ts";
+import { itThoroughly } from "../thorough.ts";
 
 /** Small enough to be quick. */
 const small = { units: 8, steps: 8, learningRate: 0.01 };
@@ -78,7 +79,7 @@ describe(`the page of gradients in ${kind}`, () => {
       expect((await pixel(cell, 3, 20, 30)).opaque, `${cell}: nothing reaches from a step to a later one`).toBe(false);
   });
 
-  it("draws what explodes in another colour, as large as the textbook says", async () => {
+  itThoroughly("draws what explodes in another colour, as large as the textbook says", async () => {
     await use({ identityTimes: 1.2, steps: 30 });
     // 1.2^29 = 198, of units that stay above 0 all the way.
     const { irnn } = await arrives();
@@ -120,7 +121,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await page.text("network-lstm")).toContain("loss –");
   });
 
-  it("moves what it has learnt to WebGPU, and shows the same gradients there", async () => {
+  itThoroughly("moves what it has learnt to WebGPU, and shows the same gradients there", async () => {
     await use(small);
     await page.choose("cpu");
     await page.click("#start");
@@ -141,7 +142,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.waitForStatus("Paused");
   });
 
-  it("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
+  itThoroughly("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
     await page.fill({ units: 0 });
     await page.waitForNotice("Units: must be a whole number from 1 to 128, got 0");
     await use({ ...small, identityTimes: 2, clip: 0, steps: 100 });
@@ -154,7 +155,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await page.text("network-lstm")).toMatch(/loss \d/);
   });
 
-  it("begins again on the CPU when the device is lost", async () => {
+  itThoroughly("begins again on the CPU when the device is lost", async () => {
     await use(small);
     await page.choose("webgpu");
     await page.driver("reset");
