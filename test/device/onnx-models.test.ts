@@ -42,7 +42,7 @@ describe.runIf(hasSharedModels).each(kinds)("an ONNX file on %s", (kind) => {
   });
 });
 
-const nodes = sharedNames("onnx-nodes").filter((name) => !/norm/.test(name));
+const nodes = sharedNames("onnx-nodes");
 
 describe.runIf(hasSharedModels).each(kinds)("a test of ONNX' own on %s", (kind) => {
   it.each(nodes)("passes: %s", async (name) => {

@@ -2,7 +2,8 @@
 import { sizeOf } from "../../tensor/shape.ts";
 import { Attributes, everyNode, isGraph, type Graph, type Known, type Node } from "./graph.ts";
 import { beginCount, isKnown } from "./host.ts";
-import { operators, type Call } from "./operators.ts";
+import type { Call } from "./operator.ts";
+import { operatorOf } from "./operators.ts";
 import { isRecurrent } from "./recurrent.ts";
 import { NotConstant, Values } from "./values.ts";
 
@@ -34,7 +35,7 @@ export class Constants {
       this.fromFile.add(name);
     }
     for (const node of graph.nodes) {
-      const operator = operators[node.operator];
+      const operator = operatorOf(node.operator);
       if (node.operator === "If") this.foldBranches(node, isSure);
       else if (operator && node.inputs.every((name) => name === "" || this.known.has(name))) {
         try {
@@ -95,7 +96,7 @@ export class Constants {
   isWeight(node: Node, i: number): boolean {
     const name = node.inputs[i];
     const value = this.known.get(name);
-    const operator = operators[node.operator];
+    const operator = operatorOf(node.operator);
     if (value?.kind !== "float" || value.shape.length === 0 || sizeOf(value.shape) === 0 || !operator || operator.settings?.includes(i))
       return false;
     return (operator.weights ?? []).includes(i) || this.fromFile.has(name);
@@ -111,8 +112,8 @@ export function callOf(node: Node, opset: number, values: Values, find: (name: s
 /** What is wrong with a node, whatever it is called with; undefined if it can be read. */
 export function problemOf(node: Node, attributesOf: (operator: string) => readonly string[]): string | undefined {
   if (node.operator === "If") return undefined;
-  if (!operators[node.operator] && !isRecurrent(node.operator)) return "this operator is not supported";
-  const known = operators[node.operator]?.attributes ?? attributesOf(node.operator);
+  if (!operatorOf(node.operator) && !isRecurrent(node.operator)) return "this operator is not supported";
+  const known = operatorOf(node.operator)?.attributes ?? attributesOf(node.operator);
   const other = [...node.attributes.keys()].find((name) => !known.includes(name));
   return other === undefined ? undefined : `attribute ${other} is not supported`;
 }

@@ -9,7 +9,7 @@ import { RNN } from "../../recurrent/layer/built-in.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
 import { type Constants, neededNodes } from "./fold.ts";
 import { everyNode, fail, nameOf, wordsOf, type Graph, type Known, type Node } from "./graph.ts";
-import { operators } from "./operators.ts";
+import { operatorOf } from "./operators.ts";
 import { batchComesFirst, bindSizes, type Input } from "./ports.ts";
 import { isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
 import { Trace, type Parts } from "./trace.ts";
@@ -82,7 +82,7 @@ export class OnnxModel extends Tree {
     node.inputs.forEach((name, i) => {
       if (!constants.isWeight(node, i)) return;
       const source = constants.alias(name);
-      const isStatistic = operators[node.operator]?.statistics?.includes(i) ?? false;
+      const isStatistic = operatorOf(node.operator)?.statistics?.includes(i) ?? false;
       const path = parameters.get(source) ?? this.addWeight(source, constants.known.get(name)!, isStatistic);
       parameters.set(source, path);
       parameters.set(name, path);

@@ -5,7 +5,7 @@ import { takeForFile, type TensorLike } from "../../tensor/take.ts";
 import type { Constants } from "./fold.ts";
 import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { mapped, scalar } from "./host.ts";
-import { operators } from "./operators.ts";
+import { operatorOf } from "./operators.ts";
 import { isRecurrent, RecurrentNode } from "./recurrent.ts";
 
 /** Most steps of a row that a device can count. */
@@ -64,7 +64,7 @@ function useOf(node: Node, i: number, port: Port, constants: Constants): number 
     return table?.shape[0] ?? mostSteps;
   }
   if (isRecurrent(node.operator) && i === 4) return mostSteps;
-  const reads = operators[node.operator]?.settings?.includes(i) ? "needs as a constant" : "computes with";
+  const reads = operatorOf(node.operator)?.settings?.includes(i) ? "needs as a constant" : "computes with";
   return fail(
     `its input "${clip(port.name)}" is integers that ${nameOf(node)} ${reads}; if it is always the same, give constants: { ${JSON.stringify(clip(port.name))}: … }`,
   );

@@ -10,7 +10,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Attributes, fail, nameOf, wordsOf, type Known, type Node } from "./graph.ts";
 import { isKnown } from "./host.ts";
-import type { Call } from "./operators.ts";
+import type { Call } from "./operator.ts";
 import type { Values } from "./values.ts";
 import { shapeOf, type Value } from "./values.ts";
 

@@ -3,7 +3,7 @@ import { RnnError } from "../../errors.ts";
 import { callOf, neededNodes, problemOf, type Constants } from "./fold.ts";
 import { Attributes, fail, nameOf, type Graph, type Node } from "./graph.ts";
 import { beginCount, isKnown } from "./host.ts";
-import { operators } from "./operators.ts";
+import { operatorOf } from "./operators.ts";
 import { isRecurrent, recurrentAttributes, type NamedLayer, type Place, type RecurrentNode } from "./recurrent.ts";
 import { Values, type Value } from "./values.ts";
 
@@ -68,13 +68,13 @@ export class Trace {
       this.find(node, name, i),
     );
     const recurrent = parts.recurrent.get(node);
-    if (!recurrent) return operators[node.operator]!.compute(call);
+    if (!recurrent) return operatorOf(node.operator)!.compute(call);
     return recurrent.as.record(call, place, recurrent.layer);
   }
 
   private find(node: Node, name: string, i: number): Value {
     const path = this.parts.parameters.get(name);
-    if (path !== undefined && !isRecurrent(node.operator) && !operators[node.operator]?.settings?.includes(i))
+    if (path !== undefined && !isRecurrent(node.operator) && !operatorOf(node.operator)?.settings?.includes(i))
       return { variable: this.place.context.parameter(path), kind: "float" };
     return (
       this.values.get(name) ??

@@ -132,17 +132,28 @@ export class Values {
   where(condition: Value, a: Value, b: Value): Value {
     const shape = commonShape(commonShape(shapeOf(a), shapeOf(b)), shapeOf(condition));
     if (isKnown(condition) && isKnown(a) && isKnown(b)) return chosen(condition, a, b, shape);
-    return fail("Where on values that depend on an input is not supported");
+    const [test, one, other] = [condition, a, b].map((value) => this.numbers(value));
+    return { variable: ops.where(this.recording, test, one, other), kind: a.kind };
   }
 }
 
 const isAnswer = (name: string): boolean => /^(Equal|Less|Greater|And|Or|Xor)/.test(name);
 
-const minus = (context: Context, x: Variable): Variable => ops.scale(context, x, -1);
-
 /** Functions of two variables, by ONNX' names. */
 const recordedPairs: Readonly<Record<string, ((context: Context, a: Variable, b: Variable) => Variable) | undefined>> = {
   Add: ops.add,
+  Sub: ops.subtract,
   Mul: ops.multiply,
-  Sub: (context, a, b) => ops.add(context, a, minus(context, b)),
+  Div: ops.divide,
+  Pow: ops.power,
+  Min: ops.minimum,
+  Max: ops.maximum,
+  Equal: ops.equal,
+  Less: ops.less,
+  LessOrEqual: ops.lessOrEqual,
+  Greater: ops.greater,
+  GreaterOrEqual: ops.greaterOrEqual,
+  And: ops.and,
+  Or: ops.or,
+  Xor: (context, a, b) => ops.not(context, ops.equal(context, ops.not(context, a), ops.not(context, b))),
 };
