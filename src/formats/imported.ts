@@ -22,8 +22,8 @@ export interface ImportedValue {
   /** Number of ids, if it is ids. */
   readonly ids?: number;
   /**
-   * Where `forward` takes or gives it: "input" and "output" for the first of each; of the others, the name under
-   * `further`.
+   * Where `forward` takes or gives it: "input" and "output" for the first of each; "state." and its name for a state that
+   * goes from one call to the next; of the others, the name under `further`.
    */
   readonly path: string;
 }

@@ -1,6 +1,6 @@
 // ONNX files of other software, and what onnxruntime or PyTorch computes with them.
 import { describe, expect, it } from "vitest";
-import { adam, crossEntropy, forward, RnnError, Trainer, verify, type ModelInputs, type Tensor } from "webgpu-rnn";
+import { adam, crossEntropy, forward, RnnError, Trainer, verify, type ModelInputs, type ModelOutputs, type Tensor } from "webgpu-rnn";
 import { importModel, type ImportedModel } from "webgpu-rnn/formats";
 import { readTensorFile } from "../../src/formats/onnx/read.ts";
 import { backend, expectClose, fixture, kinds } from "./support.ts";
@@ -19,10 +19,17 @@ interface Case {
 
 /** A model's inputs from values by the file's names. */
 function inputsOf({ inputs }: ImportedModel, values: Readonly<Record<string, Tensor>>): ModelInputs {
-  const by = (path: string): Tensor => values[inputs.find((input) => input.path === path)!.name];
-  const further = inputs.filter(({ path }) => path !== "input").map(({ path }) => [path, by(path)] as const);
-  return { input: by("input"), ...(further.length > 0 && { further: Object.fromEntries(further) }) };
+  const parts = { input: values[inputs[0].name], state: {} as Record<string, Tensor>, further: {} as Record<string, Tensor> };
+  for (const { name, path } of inputs.slice(1)) {
+    if (path.startsWith("state.")) parts.state[path.slice(6)] = values[name];
+    else parts.further[path] = values[name];
+  }
+  return parts;
 }
+
+/** A result by where `forward` gives it. */
+const resultAt = ({ output, state, further }: ModelOutputs, path: string): Tensor =>
+  path === "output" ? output : path.startsWith("state.") ? state[path.slice(6)] : further[path];
 
 const folders = ["onnx-ort", "onnx-pytorch"];
 const cases = folders.flatMap((folder) => sharedNames(folder, ".onnx").map((name) => `${folder}/${name.slice(0, -5)}`));
@@ -35,7 +42,7 @@ describe.runIf(hasSharedModels).each(kinds)("an ONNX file on %s", (kind) => {
     const result = await forward(imported.model, inputsOf(imported, tensors), { backend: await backend(kind) });
     expect(imported.outputs.map((output) => output.name)).toEqual(Object.keys(outputs));
     for (const { name: output, path } of imported.outputs) {
-      const got = path === "output" ? result.output : result.further[path];
+      const got = resultAt(result, path);
       expect(got.shape).toEqual(outputs[output].shape);
       expectClose(output, got.data, outputs[output].data);
     }
@@ -58,11 +65,38 @@ describe.runIf(hasSharedModels).each(kinds)("a test of ONNX' own on %s", (kind) 
     const outputs = tensorsOf("output");
     expect(imported.outputs.length).toBe(outputs.length);
     imported.outputs.forEach(({ path }, i) => {
-      const got = path === "output" ? result.output : result.further[path];
+      const got = resultAt(result, path);
       expect(got.shape).toEqual(outputs[i].shape);
       expectClose(path, got.data, outputs[i].data);
     });
   });
+});
+
+interface Calls {
+  calls: readonly { input: number[]; outputs: Record<string, Values> }[];
+}
+
+describe.runIf(hasSharedModels).each(kinds)("a model whose states are inputs and outputs, on %s", (kind) => {
+  it.each<[string, number[], string, Record<string, number>]>([["dtln/model_1", [1, 1, 257], "input_3", {}]])(
+    "goes on with its own states from call to call: %s",
+    async (name, shape, stateName, constants) => {
+      const { model, inputs, outputs } = await importModel(sharedFile(`${name}.onnx`), { constants });
+      expect(inputs.map(({ path }) => path)).toEqual(["input", `state.${stateName}`]);
+      expect(outputs.map(({ path }) => path)).toEqual(["output", `state.${stateName}`]);
+      const { calls } = sharedJson<Calls>(`${name}.json`);
+      let state: Record<string, Tensor> | undefined;
+      for (const [at, call] of calls.entries()) {
+        const input = { shape, data: Float32Array.from(call.input) };
+        const result = await forward(model, { input, ...(state && { state }) }, { backend: await backend(kind) });
+        for (const { name: output, path } of outputs) {
+          const got = resultAt(result, path);
+          expect(got.shape).toEqual(call.outputs[output].shape);
+          expectClose(`${output} of call ${at}`, got.data, call.outputs[output].data);
+        }
+        ({ state } = result);
+      }
+    },
+  );
 });
 
 describe.runIf(hasSharedModels)("an imported ONNX model", () => {

@@ -9,7 +9,7 @@ import { readingFile, type ImportedModel, type ImportOptions } from "../imported
 import { Constants, neededNodes, problemOf } from "./fold.ts";
 import { fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { OnnxModel } from "./model.ts";
-import { takeConstants, takeInput } from "./ports.ts";
+import { takeConstants, takePorts } from "./ports.ts";
 import { readOnnx } from "./read.ts";
 import { recurrentAttributes } from "./recurrent.ts";
 
@@ -27,22 +27,31 @@ export async function importOnnx(bytes: Uint8Array, given: ImportOptions["consta
 async function modelOf(graph: Graph, opset: number, fixed: ReadonlyMap<string, Known>): Promise<ImportedModel> {
   checkNodes(graph);
   const constants = new Constants(graph, opset, fixed);
-  const ports = graph.inputs.filter(({ name }) => !fixed.has(name));
-  const inputs = ports.map((port) => takeInput(port, graph, constants));
-  if (inputs.length === 0) fail("its graph has no inputs, so there is nothing to run it on");
-  const model = new OnnxModel(graph, opset, constants, inputs);
+  const { inputs, states } = takePorts(graph, constants);
+  const model = new OnnxModel(graph, opset, constants, inputs, states);
   await Promise.all(model.furtherCode.map((part) => part.load()));
   const tried = tryOut(model);
+  const [first] = model.outputs;
   return {
     model,
     format: "onnx",
-    inputs: inputs.map(({ port, ids }, i) => ({
-      name: port.name,
-      shape: shapeOfPort(port),
-      ...(ids !== undefined && { ids }),
-      path: i === 0 ? "input" : port.name,
-    })),
-    outputs: graph.outputs.map((port, i) => ({ name: port.name, shape: shapeOfPort(port), path: i === 0 ? "output" : port.name })),
+    inputs: [
+      ...inputs.map(({ port, ids }, i) => ({
+        name: port.name,
+        shape: shapeOfPort(port),
+        ...(ids !== undefined && { ids }),
+        path: i === 0 ? "input" : port.name,
+      })),
+      ...states.map(({ port }) => ({ name: port.name, shape: shapeOfPort(port), path: `state.${port.name}` })),
+    ],
+    outputs: graph.outputs.map((port) => {
+      const state = states.find(({ output }) => output === port);
+      return {
+        name: port.name,
+        shape: shapeOfPort(port),
+        path: state ? `state.${state.port.name}` : port === first ? "output" : port.name,
+      };
+    }),
     report: reportOf(model, tried),
   };
 }

@@ -4,16 +4,17 @@ import { clip, RnnError } from "../../errors.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { Module } from "../../nn/module.ts";
 import * as ops from "../../nn/ops.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
 import { RNN } from "../../recurrent/layer/built-in.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
 import { type Constants, neededNodes } from "./fold.ts";
-import { everyNode, fail, nameOf, wordsOf, type Graph, type Known, type Node } from "./graph.ts";
+import { everyNode, fail, nameOf, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { operatorOf } from "./operators.ts";
-import { batchComesFirst, bindSizes, type Input } from "./ports.ts";
+import { batchComesFirst, bindSizes, type Input, type State } from "./ports.ts";
 import { isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
 import { Trace, type Parts } from "./trace.ts";
-import { Values, type Value } from "./values.ts";
+import { shapeOf, Values, type Value } from "./values.ts";
 
 /** A module whose parts have the names of a file. */
 abstract class Tree extends Module {
@@ -51,16 +52,16 @@ class Branch extends Tree {
 
 export class OnnxModel extends Tree {
   private readonly parts: Parts;
-  private readonly timeSecond: boolean;
+  private readonly timeSecond: boolean | undefined;
 
   constructor(
     readonly graph: Graph,
     opset: number,
     private readonly constants: Constants,
     readonly inputs: readonly Input[],
+    readonly states: readonly State[],
   ) {
     super();
-    this.timeSecond = batchComesFirst(inputs[0].port, graph);
     const parameters = new Map<string, string>();
     const recurrent = new Map<Node, { readonly as: RecurrentNode; readonly layer: NamedLayer | undefined }>();
     const shared = new Map<string, { readonly weights: readonly (Known | undefined)[]; readonly layer: NamedLayer }>();
@@ -73,6 +74,8 @@ export class OnnxModel extends Tree {
       }
     }
     this.parts = { opset, constants, parameters, recurrent };
+    // Only now: the layers inside have the steps first, whatever the order of the model's input.
+    this.timeSecond = batchComesFirst(inputs[0].port, graph);
   }
 
   /** Makes parameters of the weights that a node reads. */
@@ -125,7 +128,7 @@ export class OnnxModel extends Tree {
     return this.inputs[0].ids;
   }
 
-  override get saysBatchFirst(): boolean {
+  override get saysBatchFirst(): boolean | undefined {
     return this.timeSecond;
   }
 
@@ -150,18 +153,43 @@ export class OnnxModel extends Tree {
     const sizes = new Map<string, number>();
     this.inputs.forEach(({ port, ids }, i) => {
       const variable = i === 0 ? input : context.further(port.name);
-      if (!variable) return;
+      if (!variable) throw new RnnError("option", "inputs", `further must have "${clip(port.name)}", which the graph of this model reads`);
       bindSizes(port, variable.shape, sizes);
       values.set(port.name, { variable, kind: ids === undefined ? (port.kind === "bool" ? "bool" : "float") : "int" });
     });
+    for (const { port } of this.states) values.set(port.name, this.initialState(context, port, sizes));
     const trace = new Trace(this.parts, { context, steps: input.shape[this.timeSecond ? 1 : 0] }, values);
     trace.run(this.graph);
-    const [first, ...others] = this.graph.outputs.map(({ name }) => {
+    for (const { port, output } of this.states) this.finalState(context, port.name, trace.output(output.name));
+    const [first, ...others] = this.outputs.map(({ name }) => {
       const variable = new Values(context).numbers(trace.output(name), `output "${clip(name)}"`);
       return { name, variable };
     });
     for (const { name, variable } of others) context.emit(name, variable);
     return { first: ops.reshape(context, first.variable, first.variable.shape), trace };
+  }
+
+  /** The graph's outputs that are no states. */
+  get outputs(): readonly Port[] {
+    const states = new Set(this.states.map(({ output }) => output.name));
+    return this.graph.outputs.filter(({ name }) => !states.has(name));
+  }
+
+  private initialState(context: Context, port: Port, sizes: ReadonlyMap<string, number>): Value {
+    const shape = port.shape!.map((size) => (typeof size === "number" ? size : sizes.get(size!)!));
+    const values = new Values(context);
+    const given = context.initialState(port.name, shape);
+    // Zeros are recorded, so that layers do not take them for states of their own.
+    if (!given) return { variable: values.numbers({ shape, data: new Float32Array(sizeOf(shape)), kind: "float" }), kind: "float" };
+    const parts = given.map((variable): Value => ({ variable: variable.reshaped([1, ...shape.slice(1)]), kind: "float" }));
+    return values.concat(parts, 0);
+  }
+
+  private finalState(context: Context, name: string, value: Value): void {
+    const values = new Values(context);
+    const shape = shapeOf(value);
+    const parts = Array.from({ length: shape[0] }, (_, i) => values.numbers(values.reshape(values.select(value, 0, [i]), shape.slice(1))));
+    context.finalState(name, shape, parts);
   }
 
   /** What each node became, by the layers and parameters that hold its weights. */

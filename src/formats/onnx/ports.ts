@@ -7,6 +7,7 @@ import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port }
 import { mapped, scalar } from "./host.ts";
 import { operatorOf } from "./operators.ts";
 import { isRecurrent, RecurrentNode } from "./recurrent.ts";
+import { findStates } from "./states.ts";
 
 /** Most steps of a row that a device can count. */
 const mostSteps = 2 ** 31;
@@ -16,6 +17,34 @@ export interface Input {
   readonly port: Port;
   /** Number of ids; undefined for numbers. */
   readonly ids: number | undefined;
+}
+
+/** An input that is a state of the model, and the output with which it goes on. */
+export interface State {
+  readonly port: Port;
+  readonly output: Port;
+}
+
+/** The graph's inputs and states. States have sizes that the file names, or that other inputs have. */
+export function takePorts(graph: Graph, constants: Constants): { inputs: Input[]; states: State[] } {
+  const pairs = findStates(graph, (name) => constants.known.has(name));
+  const ports = graph.inputs.filter(({ name }) => !constants.known.has(name));
+  const isPaired = ({ name }: Port): boolean => pairs.some(({ input }) => input === name);
+  const named = new Set(ports.filter((port) => !isPaired(port)).flatMap(({ shape }) => shape ?? []));
+  const states = ports.flatMap((port) => {
+    const pair = pairs.find(({ input }) => input === port.name);
+    const isSized =
+      port.shape &&
+      port.shape.length > 1 &&
+      port.shape.every((size) => typeof size === "number" || (size !== undefined && named.has(size)));
+    return pair && isSized ? [{ port, output: graph.outputs.find(({ name }) => name === pair.output)! }] : [];
+  });
+  const inputs = ports.filter((port) => !states.some((state) => state.port === port)).map((port) => takeInput(port, graph, constants));
+  if (inputs.length === 0) fail("its graph has no inputs, so there is nothing to run it on");
+  // A graph whose outputs are all states still gives them as outputs.
+  return states.length === graph.outputs.length
+    ? { inputs: ports.map((port) => takeInput(port, graph, constants)), states: [] }
+    : { inputs, states };
 }
 
 /** The values of the inputs that are constants. @throws RnnError `option` for what is no input */
@@ -39,7 +68,7 @@ export function takeConstants(graph: Graph, given: Readonly<Record<string, Tenso
 const keepsIds = ["Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Cast"];
 
 /** What a graph does with an input of integers. */
-export function takeInput(port: Port, graph: Graph, constants: Constants): Input {
+function takeInput(port: Port, graph: Graph, constants: Constants): Input {
   if (port.kind !== "int") return { port, ids: undefined };
   const uses = new Set<number | undefined>();
   const names = new Set([port.name]);
