@@ -17,6 +17,7 @@ import { prepareLayer } from "../recurrent/kernels/prepare-layer.ts";
 import { families } from "../recurrent/strategies/families.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
+import { stepBits } from "../kernels/step-bits.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { unaryBackward, unaryForward } from "../kernels/unary.ts";
 
@@ -41,6 +42,7 @@ export const kernels: readonly Kernel[] = [
   softmaxBackward,
   dropout,
   maskSteps,
+  stepBits,
   columnSum,
   embeddingGather,
   embeddingScatter,

@@ -17,6 +17,7 @@ import { prepareLayerTwins } from "../recurrent/kernels/prepare-layer.twin.ts";
 import { families } from "../recurrent/strategies/families.ts";
 import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
 import { softmaxTwins } from "../kernels/softmax.twin.ts";
+import { stepBitsTwins } from "../kernels/step-bits.twin.ts";
 import { stridedCopyTwins } from "../kernels/strided-copy.twin.ts";
 import { unaryTwins } from "../kernels/unary.twin.ts";
 import { stemOf, type Twin } from "../kernels/twin.ts";
@@ -38,6 +39,7 @@ const all = new Map([
   ...prepareLayerTwins,
   ...sampleTokenTwins,
   ...softmaxTwins,
+  ...stepBitsTwins,
   ...stridedCopyTwins,
   ...families.flatMap(({ twins }) => twins),
   ...unaryTwins,

@@ -30,8 +30,10 @@ export interface ContextHost {
 
 /** What a module may override for the modules inside it; the rest stays as it is. */
 export interface Scope {
-  /** The steps of each row (u32, none with gaps). False: all rows are complete, even if those of the model's input are not. */
+  /** The steps of each row (u32). False: all rows are complete, even if those of the model's input are not. */
   readonly lengths?: false | View;
+  /** Whether these rows may lack any steps; see `hasStep` of lanes.ts. */
+  readonly hasGaps?: boolean;
   /** Returns what takes the place of the module's parameters, in their order on devices. */
   readonly parameter?: (name: string) => Variable;
   /**
@@ -67,7 +69,8 @@ export class Context {
   }
 
   get hasGaps(): boolean {
-    return this.lengths !== undefined && this.lengths === this.host.lengths && this.host.hasGaps;
+    const { lengths, hasGaps = false } = this.scope;
+    return lengths === undefined ? this.host.hasGaps : lengths !== false && hasGaps;
   }
 
   /** This context with other lengths or states for the modules inside. */

@@ -201,6 +201,14 @@ change(
 change("softmax-backward", "parts", ["dy[at + column] * y[at + column]", "dy[at + column]"], ["value += dx[i]", "value = dx[i]"]);
 change("softmax-forward", "logSoftmax", ["shifted - logSum", "shifted + logSum"], ["greatest = rowMax(greatest, thread, share);", ""]);
 change("squared-error", "linear", ["weight * 2.0 * params.factor", "weight * params.factor"], ["* normalizer[1]", ""]);
+change(
+  "step-bits",
+  "masked",
+  ["1u << bit", "2u << bit"],
+  ["!= 0.0", "== 0.0"],
+  ["firstStep == 0u", "firstStep != 0u"],
+  ["params.T - firstStep", "params.T - firstStep - 1u"],
+);
 change("strided-copy", "lstm", ["if (params.accumulate != 0u) { value += output[at]; }", ""], ["k * params.from2", "k * params.from1"]);
 change("to-half", "halves", ["pair.y = x[at + 1u]", "pair.y = x[at]"], ["at >= params.length", "at > params.length"]);
 change(

@@ -24,6 +24,7 @@ import {
   type VerifyOptions,
 } from "webgpu-rnn";
 import { Decoder, Seq2Seq } from "webgpu-rnn/language";
+import { Masked } from "./masked-model.ts";
 import { Operators } from "./operators-model.ts";
 import { numbers } from "./support.ts";
 
@@ -48,6 +49,8 @@ const ids = (T: number, B: number, most: number): Tensor => ({
   shape: [T, B],
   data: Uint32Array.from({ length: T * B }, (_, i) => (i * 5 + 2) % most),
 });
+/** Every fifth step is zeros. */
+const withGaps = ({ shape, data }: Tensor): Tensor => ({ shape, data: data.map((x, i) => (Math.floor(i / shape[2]) % 5 === 3 ? 0 : x)) });
 const sequence = { input: floats(3, 2, 3) };
 const rows = { input: floats(2, 5) };
 const linear = (): Linear => new Linear(5, 4, { seed: 1 });
@@ -94,6 +97,7 @@ const table = {
   relu: { model: () => new RNN(3, 4, { seed: 1, nonlinearity: "relu" }), inputs: sequence, options: steps },
   reset: { model: () => new GRU(3, 4, { seed: 1, reset: "before" }), inputs: sequence },
   resetSteps: { model: () => new GRU(3, 4, { seed: 1, reset: "before" }), inputs: sequence, options: steps },
+  masked: { model: () => new Masked(), inputs: { input: withGaps(floats(2, 35, 3)) }, options: steps },
   lengths: { model: () => new RNN(3, 4, { seed: 1 }), inputs: { ...sequence, lengths: [3, 2] }, options: steps },
   // More steps than a scan has parts, and more columns than a workgroup.
   minGru: { model: () => new MinGRU(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },

@@ -39,6 +39,7 @@ const twinsOnly = [
   "gradient-norm$",
   "binary",
   "unary",
+  "step-bits",
   "squared",
   ":stacked",
   "half",

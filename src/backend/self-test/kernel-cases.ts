@@ -426,6 +426,17 @@ const maskCases = (): KernelCase[] =>
     })),
   );
 
+const stepBitsCases = (): KernelCase[] =>
+  [
+    [1, 1],
+    [31, 3],
+    [32, 2],
+    [65, 40],
+  ].map(([T, B]) => ({
+    params: { T, B },
+    arrays: { mask: floats(T * B).map((x) => Number(x > 0)), words: integers(B * (1 + Math.ceil(T / 32)) + spare, 9) },
+  }));
+
 /**
  * Numbers of every magnitude of half precision, with subnormal ones and midpoints between two; none above the largest,
  * where WGSL leaves the result open.
@@ -477,6 +488,7 @@ const table: Readonly<Record<string, (kernel: Kernel) => KernelCase[]>> = {
   "softmax-backward": () => softmaxCases(true),
   dropout: dropoutCases,
   "mask-steps": maskCases,
+  "step-bits": stepBitsCases,
   "column-sum": columnSumCases,
   "per-unit-gradient": perUnitCases,
   "embedding-gather": gatherCases,

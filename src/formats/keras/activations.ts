@@ -41,19 +41,35 @@ export function gateFunction(layer: LayerConfig, option: string, usual: string):
 const unknown = (layer: LayerConfig, option: string, name: string, known: readonly string[]): Error =>
   formatError(where, `${placeOf(layer)} has the ${option} "${clip(name, 60)}", which is not read; known are ${known.join(", ")}`);
 
-/** Functions of whole layers. */
-const functions: Readonly<Record<string, Function>> = {
-  linear: (_, x) => x,
-  relu: ops.relu,
-  sigmoid: ops.sigmoid,
-  tanh: ops.tanh,
-  softmax: (context, x) => ops.softmax(context, x),
-  silu: (context, x) => ops.multiply(context, x, ops.sigmoid(context, x)),
-  swish: (context, x) => ops.multiply(context, x, ops.sigmoid(context, x)),
+/** Functions of whole layers. Keras 3 has PyTorch's hard sigmoid, Keras 2 and tfjs have Theano's. */
+const functions: Readonly<Record<string, (layer: LayerConfig) => Function>> = {
+  linear: () => (_, x) => x,
+  relu: () => ops.relu,
+  relu6: () => (context, x) => ops.clip(context, x, { minimum: 0, maximum: 6 }),
+  sigmoid: () => ops.sigmoid,
+  tanh: () => ops.tanh,
+  softmax: () => (context, x) => ops.softmax(context, x),
+  silu: () => ops.silu,
+  swish: () => ops.silu,
+  elu: () => (context, x) => ops.elu(context, x),
+  selu: () => (context, x) => ops.selu(context, x),
+  gelu: () => (context, x) => ops.gelu(context, x),
+  exponential: () => ops.exp,
+  softplus: () => ops.softplus,
+  softsign: () => ops.softsign,
+  leaky_relu: () => (context, x) => ops.leakyRelu(context, x, { alpha: 0.2 }),
+  hard_sigmoid: hardSigmoid,
+  hardsigmoid: hardSigmoid,
+  hard_silu: () => ops.hardSwish,
+  hard_swish: () => ops.hardSwish,
 };
+
+function hardSigmoid({ era }: LayerConfig): Function {
+  return (context, x) => ops.hardSigmoid(context, x, { alpha: era === 3 ? 1 / 6 : 0.2, beta: 0.5 });
+}
 
 export function layerFunction(layer: LayerConfig, option: string, usual?: string): Function {
   const name = activationName(layer, option, usual);
   if (!Object.hasOwn(functions, name)) throw unknown(layer, option, name, Object.keys(functions));
-  return functions[name];
+  return functions[name](layer);
 }

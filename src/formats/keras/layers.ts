@@ -15,7 +15,7 @@ import { checkArray, matrixSizes } from "./arrays.ts";
 import { expectOption, flag, layerOf, number, placeOf, where, type LayerConfig } from "./config.ts";
 import { ending, passing, type Builder, type Flow, type Layer } from "./layer.ts";
 import { bidirectional, recurrentLayer, rnnOverCells } from "./recurrent.ts";
-import { countedIds } from "./steps.ts";
+import { countedIds, countedSteps } from "./steps.ts";
 
 const dense: Builder = (layer, arrays) => {
   const hasBias = flag(layer, "use_bias", true);
@@ -49,6 +49,17 @@ const embedding: Builder = (layer, arrays) => {
   };
 };
 
+const masking: Builder = (layer) => {
+  const value = number(layer, "mask_value", 0);
+  return {
+    became: `steps of ${value} do not count`,
+    run(context, [{ x }]) {
+      const mask = countedSteps(context, x, value);
+      return [{ x: ops.multiply(context, x, mask), mask }];
+    },
+  };
+};
+
 const dropout: Builder = (layer) => {
   const rate = number(layer, "rate");
   const module = new Dropout(rate);
@@ -66,6 +77,11 @@ const named =
     for (const [option, allowed] of Object.entries(only)) expectOption(layer, option, ...allowed);
     return passing(name, layerFunction({ ...layer, config: { activation: name } }, "activation"));
   };
+
+const leakyRelu: Builder = (layer) => {
+  const alpha = number(layer, layer.era === 3 ? "negative_slope" : "alpha", 0.3);
+  return passing("leakyRelu", (context, x) => ops.leakyRelu(context, x, { alpha }));
+};
 
 const identity: Builder = () => passing("nothing, outside of training", (_, x) => x);
 
@@ -162,8 +178,9 @@ const globalAverage: Builder = (layer) => {
   return {
     became: "mean over the steps",
     run(context, [{ x, mask }]) {
-      if (mask) throw formatError(where, `${placeOf(layer)} behind a mask is not read`);
-      const y = ops.mean(context, x, 1);
+      const y = mask
+        ? ops.divide(context, ops.sum(context, ops.multiply(context, x, mask), 1), ops.sum(context, mask, 1))
+        : ops.mean(context, x, 1);
       return [{ x: keeps ? ops.reshape(context, y, [y.shape[0], 1, ...y.shape.slice(1)]) : y }];
     },
   };
@@ -178,6 +195,7 @@ export const builders: Readonly<Record<string, Builder>> = {
   RNN: rnnOverCells,
   Bidirectional: bidirectional,
   TimeDistributed: timeDistributed,
+  Masking: masking,
   Dropout: dropout,
   SpatialDropout1D: identity,
   GaussianNoise: identity,
@@ -185,6 +203,8 @@ export const builders: Readonly<Record<string, Builder>> = {
   ActivityRegularization: identity,
   Identity: identity,
   Activation: activation,
+  ELU: (layer) => passing("elu", (context, x) => ops.elu(context, x, { alpha: number(layer, "alpha", 1) })),
+  LeakyReLU: leakyRelu,
   ReLU: named("relu", { max_value: [null], negative_slope: [0], threshold: [0] }),
   Softmax: named("softmax", { axis: [-1] }),
   Flatten: flatten,
@@ -194,7 +214,9 @@ export const builders: Readonly<Record<string, Builder>> = {
   Concatenate: concatenate,
   Add: combining("add", ops.add),
   Multiply: combining("multiply", ops.multiply),
-  Subtract: combining("subtract", (context, a, b) => ops.add(context, a, ops.scale(context, b, -1))),
+  Subtract: combining("subtract", ops.subtract),
+  Maximum: combining("maximum", ops.maximum),
+  Minimum: combining("minimum", ops.minimum),
   Average: average,
   GlobalAveragePooling1D: globalAverage,
 };

@@ -103,7 +103,7 @@ function makeModule(cells: readonly Cell[], options: RecurrentLayerOptions): Mod
 function runModule(module: Module, context: Context, { x, mask }: Flow, states: readonly Variable[] | undefined, directions: number) {
   const ends: Variable[] = [];
   const names = module instanceof LSTM ? ["h", "c"] : ["h"];
-  const scoped = withMask(context, x, mask).within({
+  const scoped = withMask(context, mask).within({
     // Keras has them by direction, then h and c.
     ...(states && {
       initialState: (name: string) => Array.from({ length: directions }, (_, d) => states[d * names.length + names.indexOf(name)]),

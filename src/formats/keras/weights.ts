@@ -1,7 +1,7 @@
 /** Where a Keras model's layers find their arrays, in the three ways that its versions store them. */
 import { clip, listed, show } from "../../errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { formatError } from "../imported.ts";
+import { formatError, get, isObject, type Json, type JsonObject } from "../imported.ts";
 import type { Hdf5Dataset, Hdf5Group } from "../parsers/hdf5.ts";
 import { placeOf, where, type LayerConfig } from "./config.ts";
 
@@ -85,6 +85,19 @@ export interface NamedArray {
   read(): Tensor;
 }
 
+/** The name of a layer, and those of the layers inside it. */
+function namesWithin({ name, config }: { readonly name: Json | undefined; readonly config: JsonObject }): string[] {
+  const inner = [...asItems(get(config, "layers")), ...asItems([get(config, "layer") ?? null, get(config, "backward_layer") ?? null])];
+  return [...(typeof name === "string" ? [name] : []), ...inner.flatMap((one) => namesWithin({ name: get(one, "name"), config: one }))];
+}
+
+/** The configurations in a list of layers. */
+const asItems = (list: Json | undefined): JsonObject[] =>
+  (Array.isArray(list) ? (list as readonly Json[]) : []).flatMap((one) => {
+    const config = isObject(one) ? get(one, "config") : undefined;
+    return isObject(config) ? [config] : [];
+  });
+
 /** What older versions and tfjs store: for each layer a list of arrays in its order. */
 export class ListedArrays implements LayerArrays {
   private taken = 0;
@@ -103,8 +116,9 @@ export class ListedArrays implements LayerArrays {
 
   /** Their names begin with the layer's, or they follow each other. */
   parts(layers: readonly LayerConfig[]): LayerArrays[] {
-    const divisions = [(words: string[], name: string) => words[0] === name, (words: string[], name: string) => words.includes(name)].map(
-      (belongs) => layers.map(({ name }) => this.arrays.filter((array) => belongs(array.name.split("/"), name))),
+    const names = layers.map((layer) => new Set(namesWithin(layer)));
+    const divisions = [(words: string[]) => words.slice(0, 1), (words: string[]) => words].map((some) =>
+      names.map((own) => this.arrays.filter((array) => some(array.name.split("/")).some((word) => own.has(word)))),
     );
     const divided = divisions.find((lists) => lists.reduce((sum, { length }) => sum + length, 0) === this.arrays.length);
     if (!divided) return layers.map(() => this);

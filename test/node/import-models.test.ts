@@ -1,0 +1,153 @@
+// Files of other programs give what those programs compute, on both backends, and learn. The files are those of
+// ../shared/models where that folder is, and tensorflow.js' own models in test/fixtures/tfjs.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { adam, Embedding, forward, GRU, Linear, LSTM, RNN, Sequential, squaredError, Trainer, type Module } from "webgpu-rnn";
+import { importModel, type ImportedModel, type ModelFiles } from "webgpu-rnn/formats";
+import { root } from "../../scripts/bundle.mjs";
+import { backend, expectClose, kinds } from "../device/support.ts";
+import { setup } from "../device/vulkan-setup.mjs";
+
+interface Values {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+/** A file with inputs and what another program computes from them. */
+interface Case {
+  readonly name: string;
+  readonly read: () => Promise<ImportedModel>;
+  readonly inputs: readonly Values[];
+  readonly outputs: readonly Values[];
+}
+
+const folder = join(root, "../shared/models");
+const isThere = existsSync(folder);
+const json = (...path: string[]): unknown => JSON.parse(readFileSync(join(...path), "utf8"));
+const bytes = (...path: string[]): Uint8Array => readFileSync(join(folder, ...path));
+const names = (kind: string, end: string): string[] =>
+  isThere
+    ? readdirSync(join(folder, kind))
+        .filter((name) => name.endsWith(end))
+        .map((name) => basename(name, end))
+    : [];
+const encoded = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** The same model as `.keras`, `.h5` and weights with a description. */
+const kerasCases = names("keras", ".json").flatMap((name): Case[] => {
+  const { config, x, outputs } = json(folder, "keras", `${name}.json`) as { config: unknown; x: Values; outputs: Values[] };
+  const files: Record<string, () => ModelFiles> = {
+    ".keras": () => bytes("keras", `${name}.keras`),
+    ".h5": () => bytes("keras", `${name}.h5`),
+    ".weights.h5": () => ({ "config.json": encoded(config), [`${name}.weights.h5`]: bytes("keras", `${name}.weights.h5`) }),
+  };
+  return Object.entries(files).map(([end, read]) => ({ name: name + end, read: () => importModel(read()), inputs: [x], outputs }));
+});
+
+const torchKinds = { gru: GRU, lstm: LSTM, rnn: RNN };
+const pytorchCases = names("pytorch-pt", ".json").map((name): Case => {
+  const { ids, logits } = json(folder, "pytorch-pt", `${name}.json`) as { ids: Values; logits: Values };
+  const rnn = new torchKinds[name.split("_")[0] as keyof typeof torchKinds](5, 8, { numLayers: 2 });
+  const model = new Sequential({ embedding: new Embedding(11, 5), rnn, fc: new Linear(8, 11) });
+  return { name: `${name}.pt`, read: () => importModel(bytes("pytorch-pt", `${name}.pt`), { model }), inputs: [ids], outputs: [logits] };
+});
+
+const column = (name: string): Values => {
+  const data = new TextDecoder().decode(bytes("rtneural", name)).trim().split("\n").map(Number);
+  return { shape: [1, data.length, 1], data };
+};
+const rtneuralCases = names("rtneural", ".json").map((name): Case => ({
+  name: `rtneural/${name}.json`,
+  read: () => importModel(bytes("rtneural", `${name}.json`)),
+  inputs: [column(`${name}_x_python.csv`)],
+  outputs: [column(`${name}_y_python.csv`)],
+}));
+
+const namCases = names("nam", ".nam").map((name): Case => {
+  const { x, y } = json(folder, "nam", `${name}.json`) as { x: number[]; y: number[] };
+  const values = (data: number[]): Values => ({ shape: [1, data.length, 1], data });
+  return { name: `${name}.nam`, read: () => importModel(bytes("nam", `${name}.nam`)), inputs: [values(x)], outputs: [values(y)] };
+});
+
+interface TfjsModel {
+  readonly topology: unknown;
+  readonly weights: unknown;
+  readonly data: string;
+  readonly inputs: Values[];
+  readonly outputs: Values[];
+}
+const { models: tfjsModels } = json(root, "test/fixtures/tfjs/models.json") as { models: Record<string, TfjsModel> };
+const tfjsFiles = ({ topology, weights, data }: TfjsModel): Record<string, Uint8Array> => ({
+  "model.json": encoded({ modelTopology: topology, weightsManifest: [{ paths: ["weights.bin"], weights }] }),
+  "weights.bin": Buffer.from(data, "base64"),
+});
+const tfjsCases = Object.entries(tfjsModels).map(([name, model]): Case => ({
+  name: `tfjs ${name}`,
+  read: () => importModel(tfjsFiles(model)),
+  inputs: model.inputs,
+  outputs: model.outputs,
+}));
+
+const cases = [...kerasCases, ...pytorchCases, ...rtneuralCases, ...namCases, ...tfjsCases];
+
+const tensorOf = ({ shape, data }: Values, isIds: boolean) => ({ shape, data: isIds ? Uint32Array.from(data) : Float32Array.from(data) });
+const inputsOf = ({ furtherInputs, idCount }: Module, [first, ...others]: readonly Values[]) => ({
+  input: tensorOf(first, idCount !== undefined),
+  further: Object.fromEntries(Object.entries(furtherInputs).map(([path, ids], i) => [path, tensorOf(others[i], ids !== undefined)])),
+});
+
+beforeAll(setup);
+
+it.skipIf(isThere)("has no ../shared/models, so only the models of test/fixtures are read", () => undefined);
+
+describe.each(kinds)("on the backend %s", (kind) => {
+  it.each(cases.map((one) => [one.name, one] as const))("%s gives what its program gave", async (_, { read, inputs, outputs }) => {
+    const imported = await read();
+    const { output, further } = await forward(imported.model, inputsOf(imported.model, inputs), { backend: await backend(kind) });
+    const found = [output, ...imported.outputs.slice(1).map(({ path }) => further[path])];
+    expect(found.map(({ shape }) => shape)).toEqual(outputs.map(({ shape }) => shape));
+    outputs.forEach(({ data }, i) => expectClose(`output ${i}`, found[i].data, data));
+  });
+});
+
+/** One of each format. */
+const learning = ["lstm_go_backwards.keras", "gru_legacy_pickle.pt", "rtneural/gru.json", "lstm.nam", "tfjs embedding_masked"];
+
+it.each(cases.filter(({ name }) => learning.includes(name)).map((one) => [one.name, one] as const))(
+  "%s learns: its loss falls in 50 steps",
+  async (_, { read, inputs, outputs }) => {
+    const { model } = await read();
+    const [{ shape, data }] = outputs;
+    const batch = {
+      ...inputsOf(model, inputs),
+      targets: { shape, data: data.map((y, i) => 0.5 * y + 0.3 * Math.cos(i)) },
+      startsSequence: true,
+    };
+    const trainer = new Trainer(model, {
+      backend: await backend("cpu"),
+      data: { batches: 1, batch: () => batch },
+      loss: squaredError(),
+      optimizer: adam({ learningRate: 0.02 }),
+    });
+    const losses: number[] = [];
+    await trainer.train({ steps: 50, onProgress: ({ loss }) => void losses.push(loss) });
+    expect(losses.at(-1)).toBeLessThan(0.95 * losses[0]);
+  },
+);
+
+const characters = join(folder, "charrnn/charlotte_bronte");
+const readCharacters = (): Promise<ImportedModel> =>
+  importModel(Object.fromEntries(readdirSync(characters).map((name) => [name, readFileSync(join(characters, name))])));
+
+it.skipIf(!isThere)("a character model of TensorFlow 1 writes English", async () => {
+  const { model, tokens } = await readCharacters();
+  const text = Array.from("She was ");
+  for (let i = 0; i < 40; i++) {
+    const ids = Uint32Array.from(text, (letter) => tokens!.indexOf(letter));
+    const { output } = await forward(model, { shape: [1, ids.length], data: ids }, { backend: await backend("cpu") });
+    const scores = output.data.subarray(-tokens!.length);
+    text.push(tokens![scores.indexOf(Math.max(...scores))]);
+  }
+  expect(text.join("")).toBe("She was answered to the present sense of the stairs of t".slice(0, 48));
+});
