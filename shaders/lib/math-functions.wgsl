@@ -19,45 +19,46 @@ fn geluSlope(x: f32) -> f32 { return safeTanh(0.79788456 * (x + 0.044715 * x * x
 
 fn unaryValue(kind: u32, alpha: f32, beta: f32, x: f32) -> f32 {
   switch kind {
-    case 11u: { if (x < 0.0) { return noNumber(); } return sqrt(x); }
-    case 12u: { return exponential(x); }
-    case 13u: { return logarithm(x); }
-    case 14u: { return abs(x); }
-    case 15u: { return 1.0 / x; }
-    case 16u: { return errorFunction(x); }
-    case 17u: { return x * normalBelow(x); }
-    case 18u: { return 0.5 * x * (1.0 + geluSlope(x)); }
-    case 19u: { return x * sigmoid(x); }
-    case 20u: { return x * clamp(x / 6.0 + 0.5, 0.0, 1.0); }
-    case 21u: { return beta * select(alpha * expMinusOne(min(x, 0.0)), x, x > 0.0); }
-    case 22u: { return min(max(x, alpha), beta); }
-    case 23u: { return sign(x); }
-    case 24u: { return floor(x); }
-    case 25u: { return ceil(x); }
-    case 26u: { return round(x); }
-    case 27u: { return select(0.0, 1.0, x == 0.0); }
+    case 11u, 12u: { if (x < 0.0) { return noNumber(); } return sqrt(x); }
+    case 13u: { return exponential(x); }
+    case 14u: { return logarithm(x); }
+    case 15u: { return abs(x); }
+    case 16u: { return 1.0 / x; }
+    case 17u: { return errorFunction(x); }
+    case 18u: { return x * normalBelow(x); }
+    case 19u: { return 0.5 * x * (1.0 + geluSlope(x)); }
+    case 20u: { return x * sigmoid(x); }
+    case 21u: { return x * clamp(x / 6.0 + 0.5, 0.0, 1.0); }
+    case 22u: { return beta * select(alpha * expMinusOne(min(x, 0.0)), x, x > 0.0); }
+    case 23u: { return min(max(x, alpha), beta); }
+    case 24u: { return sign(x); }
+    case 25u: { return floor(x); }
+    case 26u: { return ceil(x); }
+    case 27u: { return round(x); }
+    case 28u: { return select(0.0, 1.0, x == 0.0); }
     default: { return activate(kind, alpha, beta, x); }
   }
 }
-// ∂L/∂x from d = ∂L/∂y, x and its value y. Kinds from 23 on have none.
+// ∂L/∂x from d = ∂L/∂y, x and its value y. Kinds from 24 on have none.
 fn unaryGradient(kind: u32, alpha: f32, beta: f32, d: f32, x: f32, y: f32) -> f32 {
   switch kind {
     case 11u: { return d / (2.0 * y); }
-    case 12u: { return d * y; }
-    case 13u: { return d / x; }
-    case 14u: { return d * sign(x); }
-    case 15u: { return -d * y * y; }
-    case 16u: { return d * 1.1283792 * exp(-min(x * x, 80.0)); }
-    case 17u: { return d * (normalBelow(x) + x * 0.39894228 * exp(-min(0.5 * x * x, 80.0))); }
-    case 18u: {
+    case 12u: { return select(d / (2.0 * y), 0.0, y == 0.0); }
+    case 13u: { return d * y; }
+    case 14u: { return d / x; }
+    case 15u: { return d * sign(x); }
+    case 16u: { return -d * y * y; }
+    case 17u: { return d * 1.1283792 * exp(-min(x * x, 80.0)); }
+    case 18u: { return d * (normalBelow(x) + x * 0.39894228 * exp(-min(0.5 * x * x, 80.0))); }
+    case 19u: {
       let t = geluSlope(x);
       return 0.5 * d * (1.0 + t + x * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * x * x));
     }
-    case 19u: { return d * sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))); }
-    case 20u: { return d * select(select(1.0, x / 3.0 + 0.5, x < 3.0), 0.0, x <= -3.0); }
-    case 21u: { return d * select(y + beta * alpha, beta, x > 0.0); }
-    case 22u: { return select(0.0, d, x >= alpha && x <= beta); }
-    case 23u, 24u, 25u, 26u, 27u: { return 0.0; }
+    case 20u: { return d * sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))); }
+    case 21u: { return d * select(select(1.0, x / 3.0 + 0.5, x < 3.0), 0.0, x <= -3.0); }
+    case 22u: { return d * select(y + beta * alpha, beta, x > 0.0); }
+    case 23u: { return select(0.0, d, x >= alpha && x <= beta); }
+    case 24u, 25u, 26u, 27u, 28u: { return 0.0; }
     default: { return activationGradient(kind, alpha, beta, d, y); }
   }
 }

@@ -181,3 +181,14 @@ export function sum(tape: Tape, label: string, x: Variable, axis: number, factor
   });
   return y;
 }
+
+/** running += momentum·(factor·value - running), for statistics over many batches; no gradient goes to them. */
+export function blend(tape: Tape, label: string, running: View, value: View, momentum: number, factor = 1): void {
+  const { shape } = running;
+  const of = (name: string, number: number): View => constant(tape, `${label}.${name}`, [], number);
+  const buffer = (name: string): View => tape.recording.buffer(`${label}.${name}`, shape);
+  const [scaled, change] = [factor === 1 ? value : buffer("scaled"), buffer("change")];
+  if (factor !== 1) combine(tape, "multiply", value, of("factor", factor), scaled, shape, 0);
+  combine(tape, "subtract", scaled, running, change, shape, 0);
+  combine(tape, "multiply", change, of("momentum", momentum), running, shape, 1);
+}

@@ -19,6 +19,11 @@ import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stepBits } from "../kernels/step-bits.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
+import { cumulativeSum } from "../kernels/cumulative-sum.ts";
+import { extremeBackward, extremeForward } from "../kernels/extreme.ts";
+import { normalizeBackward, normalizeForward } from "../kernels/normalize.ts";
+import { pick } from "../kernels/pick.ts";
+import { fold, unfold } from "../kernels/windows.ts";
 import { unaryBackward, unaryForward } from "../kernels/unary.ts";
 
 export const kernels: readonly Kernel[] = [
@@ -31,6 +36,14 @@ export const kernels: readonly Kernel[] = [
   binaryGradient,
   unaryForward,
   unaryBackward,
+  pick,
+  unfold,
+  fold,
+  extremeForward,
+  extremeBackward,
+  cumulativeSum,
+  normalizeForward,
+  normalizeBackward,
   prepareLayer,
   perUnitGradient,
   toHalf,

@@ -19,6 +19,11 @@ import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
 import { softmaxTwins } from "../kernels/softmax.twin.ts";
 import { stepBitsTwins } from "../kernels/step-bits.twin.ts";
 import { stridedCopyTwins } from "../kernels/strided-copy.twin.ts";
+import { cumulativeSumTwins } from "../kernels/cumulative-sum.twin.ts";
+import { extremeTwins } from "../kernels/extreme.twin.ts";
+import { normalizeTwins } from "../kernels/normalize.twin.ts";
+import { pickTwins } from "../kernels/pick.twin.ts";
+import { windowTwins } from "../kernels/windows.twin.ts";
 import { unaryTwins } from "../kernels/unary.twin.ts";
 import { stemOf, type Twin } from "../kernels/twin.ts";
 
@@ -43,6 +48,11 @@ const all = new Map([
   ...stridedCopyTwins,
   ...families.flatMap(({ twins }) => twins),
   ...unaryTwins,
+  ...pickTwins,
+  ...windowTwins,
+  ...extremeTwins,
+  ...cumulativeSumTwins,
+  ...normalizeTwins,
 ]);
 
 /** What the kernel computes, in plain loops. */

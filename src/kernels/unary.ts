@@ -5,6 +5,7 @@ import { defineKernel, elementGroups } from "./kernel.ts";
 /** Besides those of activation-functions.ts. unary.twin.ts says what each is; α and β are params. */
 export const mathFunctionNames = [
   "Sqrt",
+  "Root",
   "Exp",
   "Log",
   "Abs",

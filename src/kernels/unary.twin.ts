@@ -37,6 +37,8 @@ function round(x: number): number {
 /** At a kink the derivative is PyTorch's. */
 const mathFunctions: Readonly<Record<(typeof mathFunctionNames)[number], UnaryFunction>> = {
   Sqrt: { value: Math.sqrt, gradient: (d, _x, y) => d / (2 * y) },
+  /** The same, with the slope 0 at 0, as a norm has it. */
+  Root: { value: Math.sqrt, gradient: (d, _x, y) => (y === 0 ? 0 : d / (2 * y)) },
   Exp: { value: Math.exp, gradient: (d, _x, y) => d * y },
   Log: { value: Math.log, gradient: (d, x) => d / x },
   Abs: { value: Math.abs, gradient: (d, x) => d * Math.sign(x) },

@@ -78,6 +78,19 @@ change(
   ["d / (2.0 * y)", "d / y"],
 );
 change("unary-backward", "operators", ["value += dx[i]", "value = dx[i]"]);
+change("pick", "operators", ["select(0.0, params.fill,", "select(params.fill, 0.0,"], ["value += y[at]", "value -= y[at]"]);
+change("unfold", "operators", ["step - params.before < params.length", "step < params.length"], ["k * params.dilation;", "k;"]);
+change("fold", "operators", ["start / params.stride < params.positions", "start / params.stride + 1u < params.positions"]);
+change("extreme-forward", "operators", ["params.sign * value > params.sign * best", "value >= best"], ["places[at] = f32(place);", ""]);
+change("extreme-backward", "operators", ["u32(places[row]) == i", "u32(places[row]) == i + 1u"], ["value += dx[at]", "value = dx[at]"]);
+change("cumulative-sum", "operators", ["params.size - 1u - step", "params.size - step"], ["sum += x[at];", "sum = x[at];"]);
+change(
+  "normalize-forward",
+  "operators",
+  ["distance * distance", "abs(distance)"],
+  ["variances[row] = variance;", "variances[row] = mean;"],
+);
+change("normalize-backward", "operators", ["- y[i] * slope", ""], ["- mean", ""]);
 change("unary-forward", "operators", ["params.alpha, params.beta", "params.beta, params.alpha"]);
 change("choose-tokens", "sentences", ["row & 3u", "row & 1u"], ["params.offset + row", "row"]);
 change(

@@ -1,7 +1,7 @@
 /** The cases of kernels of general operators. */
 import { binaryNames } from "../../kernels/binary.ts";
 import { unaryNames, type UnaryName } from "../../kernels/unary.ts";
-import { floats, spare, type KernelCase } from "./case-values.ts";
+import { floats, integers, spare, type KernelCase } from "./case-values.ts";
 
 /** Sizes around one workgroup of an element-wise kernel, and primes. */
 const lengths = [1, 63, 64, 65, 257];
@@ -80,10 +80,123 @@ const unarySaturated: KernelCase[] = (["Exp", "Erf", "Gelu", "GeluTanh", "Silu",
   arrays: { x: Float32Array.of(-1e6, -200, -90, 90, 200, 1e6), y: floats(6) },
 }));
 
+/** Sizes before, of and after an axis. */
+const around = [
+  [1, 1, 1],
+  [3, 5, 1],
+  [2, 7, 9],
+  [1, 65, 3],
+] as const;
+
+const pickCases = (): KernelCase[] =>
+  around.flatMap(([outer, size, inner]) =>
+    both.map((accumulate): KernelCase => {
+      // Lists of none to three sources.
+      const counts = [...integers(size + 2, 3)];
+      const starts = Uint32Array.from([0, ...counts], (_, i) => counts.slice(0, i).reduce((sum, count) => sum + count, 0));
+      const count = counts.length;
+      return {
+        params: { outer, size, inner, count, fill: -2.5, accumulate },
+        arrays: {
+          x: floats(outer * size * inner),
+          starts,
+          sources: integers(starts[count] + 1, size - 1),
+          y: floats(outer * count * inner + spare),
+        },
+      };
+    }),
+  );
+
+/** [batch, channels, length, groups, taps, stride, dilation, before, positions] */
+const windowSizes = [
+  [1, 1, 1, 1, 1, 1, 1, 0, 1],
+  [2, 6, 11, 3, 3, 2, 1, 1, 6],
+  [1, 4, 20, 1, 5, 1, 2, 8, 20],
+  [3, 5, 9, 5, 4, 3, 1, 2, 3],
+] as const;
+
+const windowCases = (names: readonly string[]): KernelCase[] =>
+  windowSizes.flatMap(([batch, channels, length, groups, taps, stride, dilation, before, positions]) =>
+    both.map((last): KernelCase => {
+      const lie = last ? { xChannel: 1, xStep: channels } : { xChannel: length, xStep: 1 };
+      const sizes = { batch, channels, length, groups, positions, taps, stride, dilation, before, xBatch: channels * length, ...lie };
+      const lengthsOf: Readonly<Record<string, number>> = { x: batch * channels * length, windows: batch * channels * positions * taps };
+      return {
+        note: last ? "channels last" : "channels first",
+        params: { ...sizes, fill: -1.5, accumulate: (batch + last) % 2 },
+        arrays: Object.fromEntries(names.map((name, i) => [name, floats(lengthsOf[name] + (i ? spare : 0))])),
+      };
+    }),
+  );
+
+/** With many equal elements. */
+const extremeForwardCases = (): KernelCase[] =>
+  around.flatMap(([outer, size, inner]) =>
+    [1, -1].map((sign) => ({
+      params: { outer, size, inner, sign },
+      arrays: { x: coarse(outer * size * inner), y: floats(outer * inner + spare), places: floats(outer * inner + spare) },
+    })),
+  );
+
+const extremeBackwardCases = (): KernelCase[] =>
+  around.flatMap(([outer, size, inner]) =>
+    both.map((accumulate) => ({
+      params: { outer, size, inner, accumulate },
+      arrays: {
+        places: Float32Array.from(integers(outer * inner, size - 1)),
+        dy: floats(outer * inner),
+        dx: floats(outer * size * inner + spare),
+      },
+    })),
+  );
+
+const cumulativeSumCases = (): KernelCase[] =>
+  around.flatMap(([outer, size, inner]) =>
+    both.flatMap((reverse) =>
+      both.map((exclusive) => ({
+        params: { outer, size, inner, reverse, exclusive, accumulate: (reverse + exclusive) % 2 },
+        arrays: { x: floats(outer * size * inner), y: floats(outer * size * inner + spare) },
+      })),
+    ),
+  );
+
+/** Rows and columns around the sizes where eight threads, and where 64 threads, share a row. */
+const rows = [
+  [1, 2],
+  [9, 7],
+  [8, 8],
+  [5, 65],
+  [3, 256],
+  [2, 257],
+] as const;
+
+const normalizeCases = (backward: boolean): KernelCase[] =>
+  rows.map(([rows, columns]): KernelCase => {
+    const size = rows * columns;
+    const params = { rows, columns, eps: 1e-2 };
+    if (backward)
+      return {
+        params: { ...params, accumulate: rows % 2 },
+        arrays: { y: floats(size, -2, 2), variances: floats(rows, 0.2, 2), dy: floats(size), dx: floats(size + spare) },
+      };
+    return {
+      params,
+      arrays: { x: floats(size, -2, 5), y: floats(size + spare), means: floats(rows + spare), variances: floats(rows + spare) },
+    };
+  });
+
 /** Cases by the stem of the kernel's name. */
 export const operatorCases: Readonly<Record<string, () => KernelCase[]>> = {
   binary: binaryCases,
   "binary-gradient": binaryGradientCases,
   "unary-forward": () => [...unaryCases(false), ...unarySaturated],
   "unary-backward": () => unaryCases(true),
+  pick: pickCases,
+  unfold: () => windowCases(["x", "windows"]),
+  fold: () => windowCases(["windows", "x"]),
+  "extreme-forward": extremeForwardCases,
+  "extreme-backward": extremeBackwardCases,
+  "cumulative-sum": cumulativeSumCases,
+  "normalize-forward": () => normalizeCases(false),
+  "normalize-backward": () => normalizeCases(true),
 };

@@ -1,6 +1,6 @@
 /** Checks of what operations get. */
 import { RnnError, show } from "../../errors.ts";
-import { isA } from "../../options.ts";
+import { isA, takeItems } from "../../options.ts";
 import { alignment } from "../../kernels/kernel.ts";
 import { slice } from "../../autodiff/layout.ts";
 import { Variable } from "../../autodiff/tape.ts";
@@ -28,4 +28,15 @@ export function axisOf(where: string, shape: Shape, axis: number): number {
       `axis must be an integer from ${-shape.length} to ${shape.length - 1} for ${words(shape)}, got ${show(axis)}`,
     );
   return axis < 0 ? axis + shape.length : axis;
+}
+
+/** One axis or several, each once, in ascending order; all of them if none are given. */
+export function axesOf(where: string, shape: Shape, axes: number | readonly number[] | undefined): number[] {
+  if (axes === undefined) return [...shape.keys()];
+  const list = Array.isArray(axes)
+    ? takeItems("option", where, "axes", "a list of axes", axes, (axis) => axisOf(where, shape, axis as number))
+    : [axisOf(where, shape, axes as number)];
+  const once = [...new Set(list)].sort((a, b) => a - b);
+  if (once.length < list.length) throw new RnnError("shape", where, `axes must name each axis once, got ${show(axes)}`);
+  return once;
 }

@@ -1,19 +1,19 @@
-/** Differentiable operations on whole tensors: products, parts, orders, sums, softmax. */
-import { checkBoolean, checkInteger, checkNumber, checkSize, RnnError, show } from "../../errors.ts";
-import { isA, takeItems, takeOptions } from "../../options.ts";
+/** Differentiable operations on whole tensors: products, softmax, masks. */
+import { checkBoolean, checkNumber, checkSize, RnnError, show } from "../../errors.ts";
+import { isA, takeOptions } from "../../options.ts";
 import { softmax as softmaxOp } from "../../autodiff/activation.ts";
-import { broadcastShape, mostProducts, sum as sumOp } from "../../autodiff/elementwise.ts";
+import { broadcastShape, mostProducts } from "../../autodiff/elementwise.ts";
 import { embedding as embeddingOp } from "../../autodiff/embedding.ts";
-import { concat as concatOp, maskSteps, permute as permuteOp, slice as sliceOp } from "../../autodiff/layout.ts";
+import { maskSteps, permute as permuteOp } from "../../autodiff/layout.ts";
 import { linear as linearOp } from "../../autodiff/linear.ts";
 import { product } from "../../autodiff/product.ts";
 import { Variable } from "../../autodiff/tape.ts";
 import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
-import { takeForFile, takeShape, type TensorLike } from "../../tensor/take.ts";
+import { takeForFile, type TensorLike } from "../../tensor/take.ts";
 import { checkCall, type Context } from "../context.ts";
 import { Dropout } from "../dropout.ts";
 import { add, multiply } from "./elementwise.ts";
-import { axisOf, operand, words } from "./operand.ts";
+import { operand, words } from "./operand.ts";
 
 /** A value that is the same in every run; no gradient goes to it. */
 export function constant(context: Context, value: TensorLike): Variable {
@@ -78,55 +78,6 @@ function matrixOf(shape: Shape, transposed: boolean): [number, number] {
   return transposed ? [last, before] : [before, last];
 }
 
-/** Joins variables along `axis`, the only one in which their sizes may differ. */
-export function concat(context: Context, parts: readonly Variable[], axis: number): Variable {
-  const where = "ops.concat";
-  const operands = takeItems("option", where, "parts", "a list of Variables", parts, (part, i) =>
-    operand(context, where, `part ${i}`, part),
-  );
-  if (operands.length === 0) throw new RnnError("option", where, "parts must be a list of at least one Variable, got []");
-  const [{ shape }] = operands;
-  const at = axisOf(where, shape, axis);
-  const other = operands.find((part) => part.shape.length !== shape.length || part.shape.some((n, i) => i !== at && n !== shape[i]));
-  if (other) throw new RnnError("shape", where, `parts must be equal in all axes but ${at}, got ${words(shape)} and ${words(other.shape)}`);
-  return concatOp(context.tape, context.label("concat"), operands, at);
-}
-
-/** Indices [start, end) of `axis`. */
-export function slice(context: Context, x: Variable, axis: number, start: number, end: number): Variable {
-  const where = "ops.slice";
-  const from = operand(context, where, "x", x);
-  const at = axisOf(where, from.shape, axis);
-  checkInteger(where, "start", start, 0);
-  checkInteger(where, "end", end, start + 1);
-  if (end > from.shape[at])
-    throw new RnnError("shape", where, `end must be at most ${from.shape[at]}, the size of axis ${at} of ${words(from.shape)}, got ${end}`);
-  return sliceOp(context.tape, context.label("slice"), from, at, start, end);
-}
-
-/** Puts axis `axes[i]` at place i. */
-export function permute(context: Context, x: Variable, axes: readonly number[]): Variable {
-  const where = "ops.permute";
-  const from = operand(context, where, "x", x);
-  const taken = takeShape(where, "axes", axes);
-  const complete = taken.length === from.shape.length && from.shape.every((_, axis) => taken.includes(axis));
-  if (!complete) throw new RnnError("shape", where, `axes must name each axis of ${words(from.shape)} once, got ${show(taken)}`);
-  return permuteOp(context.tape, context.label("permute"), from, taken);
-}
-
-/** x in another shape of the same size; nothing is copied. */
-export function reshape(context: Context, x: Variable, shape: Shape): Variable {
-  const from = operand(context, "ops.reshape", "x", x);
-  const taken = takeShape("ops.reshape", "the result", shape);
-  if (!taken.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(taken) !== sizeOf(from.shape))
-    throw new RnnError(
-      "shape",
-      "ops.reshape",
-      `shape must have ${sizeOf(from.shape)} elements like ${words(from.shape)}, got ${show(taken)}`,
-    );
-  return from.reshaped(taken);
-}
-
 /**
  * y_i = e^{x_i} / Σ_j e^{x_j} over the last axis; ∂y_i/∂x_j = y_i ([i = j] - y_j).
  * @param options.mask 1 for elements that take part, 0 for the others, repeated as in `add`; a row of zeros gives zeros
@@ -160,18 +111,6 @@ export function lengthMask(context: Context, steps: number): Variable | undefine
   const ones = constant(context, { shape: [steps, B, 1], data: new Float32Array(steps * B).fill(1) });
   return permuteOp(tape, context.label("mask"), maskSteps(tape, context.label("mask.steps"), ones, lengths).reshaped([steps, B]), [1, 0]);
 }
-
-function reduce(context: Context, name: "sum" | "mean", x: Variable, axis: number): Variable {
-  const from = operand(context, `ops.${name}`, "x", x);
-  const at = axisOf(`ops.${name}`, from.shape, axis);
-  return sumOp(context.tape, context.label(name), from, at, name === "sum" ? 1 : 1 / from.shape[at]);
-}
-
-/** Σ over `axis`; the result does not have this axis. */
-export const sum = (context: Context, x: Variable, axis: number): Variable => reduce(context, "sum", x, axis);
-
-/** The mean over `axis`; the result does not have this axis. */
-export const mean = (context: Context, x: Variable, axis: number): Variable => reduce(context, "mean", x, axis);
 
 /** x⊙mask / (1 - p) in training, with a mask that is 0 with probability p; else x. See `Dropout`. */
 export const dropout = (context: Context, x: Variable, p: number): Variable =>

@@ -1,0 +1,62 @@
+/** Pooling of sequences, [batch, channels, steps], or with `layout: "channelsLast"` [batch, steps, channels]. */
+import { checkBoolean, checkSize } from "../errors.ts";
+import { takeOptions } from "../options.ts";
+import type { Variable } from "../autodiff/tape.ts";
+import { checkCall, type Context } from "./context.ts";
+import { Module } from "./module.ts";
+import { avgPool1d, maxPool1d, takeWindows, type WindowOptions } from "./ops/windows.ts";
+
+const names = ["stride", "padding", "dilation", "layout"];
+
+/** Checks the options when a module is made, and keeps them as given. */
+function taken<T extends WindowOptions>(where: string, size: number, given: T, known: readonly string[]): T {
+  checkSize(where, "size", size, 1);
+  const options = takeOptions(where, given, known);
+  takeWindows(where, options, size);
+  return options;
+}
+
+/**
+ * The greatest element of each window, channel by channel, as PyTorch's `nn.MaxPool1d`; the stride is by default the size
+ * of the window. Padding does not count.
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
+ */
+export class MaxPool1d extends Module {
+  private readonly options: WindowOptions;
+
+  constructor(
+    readonly size: number,
+    given: WindowOptions = {},
+  ) {
+    super();
+    this.options = taken("MaxPool1d", size, given, names);
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    checkCall("MaxPool1d", context, x);
+    return maxPool1d(context, x, this.size, this.options);
+  }
+}
+
+/**
+ * The mean of each window, channel by channel, as PyTorch's `nn.AvgPool1d`; the stride is by default the size of the
+ * window. Padding counts as zeros, unless `countPadding` is false.
+ * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
+ */
+export class AvgPool1d extends Module {
+  private readonly options: WindowOptions & { readonly countPadding?: boolean };
+
+  constructor(
+    readonly size: number,
+    given: WindowOptions & { readonly countPadding?: boolean } = {},
+  ) {
+    super();
+    this.options = taken("AvgPool1d", size, given, [...names, "countPadding"]);
+    checkBoolean("AvgPool1d", "countPadding", this.options.countPadding ?? true);
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    checkCall("AvgPool1d", context, x);
+    return avgPool1d(context, x, this.size, this.options);
+  }
+}
