@@ -1,16 +1,25 @@
 /** The twins of half-storage.ts. */
 import { halfToNumber, numberToHalf } from "../tensor/half.ts";
-import { fromHalf, halfLength, halfWords, toHalf } from "./half-storage.ts";
+import { fromHalf, halfWords, toHalf } from "./half-storage.ts";
 import { twin } from "./twin.ts";
+
+/** Writes the numbers of packed groups to `y`. */
+function unpack(words: ArrayLike<number>, y: { [i: number]: number }, length: number, width: number): void {
+  const per = halfWords(width);
+  for (let start = 0, first = 0; start < length; start += width, first += per) {
+    const end = Math.min(width, length - start);
+    for (let i = 0; i < end; i++) {
+      const word = words[first + (i >> 1)];
+      y[start + i] = halfToNumber(i & 1 ? word >>> 16 : word & 0xffff);
+    }
+  }
+}
 
 /** The numbers of packed groups, for twins that read them. */
 export function fromHalves(words: ArrayLike<number>, width: number): Float32Array {
-  const per = halfWords(width);
-  return Float32Array.from({ length: Math.floor(words.length / per) * width }, (_, i) => {
-    const inGroup = i % width;
-    const word = words[Math.floor(i / width) * per + (inGroup >> 1)];
-    return halfToNumber(inGroup & 1 ? word >>> 16 : word & 0xffff);
-  });
+  const numbers = new Float32Array(Math.floor(words.length / halfWords(width)) * width);
+  unpack(words, numbers, numbers.length, width);
+  return numbers;
 }
 
 /**
@@ -21,17 +30,11 @@ const halfOf = (value: number): number => (Math.abs(value) <= 65504 ? numberToHa
 
 export const halfStorageTwins = [
   twin(toHalf, ({ x, y }, { length, width }) => {
-    const words = halfWords(width);
-    for (let word = 0; word < halfLength(length, width); word++) {
-      const start = Math.floor(word / words) * width;
-      const at = start + (word % words) * 2;
-      if (at >= length) continue;
-      const second = at + 1 < Math.min(length, start + width) ? halfOf(x[at + 1]) : 0;
-      y[word] = (halfOf(x[at]) | (second << 16)) >>> 0;
+    let word = 0;
+    for (let start = 0; start < length; start += width) {
+      const end = Math.min(length, start + width);
+      for (let at = start; at < end; at += 2) y[word++] = (halfOf(x[at]) | (at + 1 < end ? halfOf(x[at + 1]) << 16 : 0)) >>> 0;
     }
   }),
-  twin(fromHalf, ({ x, y }, { length, width }) => {
-    const numbers = fromHalves(x.subarray(0, halfLength(length, width)), width);
-    for (let i = 0; i < length; i++) y[i] = numbers[i];
-  }),
+  twin(fromHalf, ({ x, y }, { length, width }) => unpack(x, y, length, width)),
 ];

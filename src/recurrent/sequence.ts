@@ -93,7 +93,7 @@ class RecurrentOp {
   private readonly backwardWeights: LaneBuffer;
   private readonly inputs: readonly LaneInput[];
   private readonly form: KernelForm;
-  private readonly halfWeights: { forward?: View; backward?: View } = {};
+  private readonly roundedWeights: { forward?: View; backward?: View } = {};
 
   constructor(
     private readonly tape: Tape,
@@ -115,7 +115,9 @@ class RecurrentOp {
     const { recurrentWeight } = lanes[0].weights;
     const heads = recurrentWeight && H / recurrentWeight.shape[1];
     const eights = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1;
-    this.form = { stacked, heads, half: tape.options.halves, gaps: hasGaps, eights };
+    // A GPU waits for weights less if they are half as long. A CPU would unpack each of them at every step.
+    const half = tape.options.halves && recording.target.kind === "webgpu";
+    this.form = { stacked, heads, half, gaps: hasGaps, eights };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = recurrenceOf(stacked ? strategies.wavefront : this.strategy(count, regularization), site);
@@ -291,7 +293,7 @@ class RecurrentOp {
       ...computed,
       restore: () => {
         const again = this.gatesBuffer(name, part.steps);
-        this.recording.dispatch(fromHalf, { x: halves, y: again.whole }, { length: sizeOf(again.whole.shape), width: 2 });
+        this.unpack(halves, again.whole, 2);
         return { ...buffers, gates: again.whole, lane: again.of };
       },
     };
@@ -310,11 +312,21 @@ class RecurrentOp {
     return y;
   }
 
+  /** Copies halves to `y` in single precision. */
+  private unpack(halves: View, y: View, width: number): View {
+    this.recording.dispatch(fromHalf, { x: halves, y }, { length: sizeOf(y.shape), width });
+    return y;
+  }
+
   /** The weights that a pass reads. The inputs must have packed them. */
   private packed(pass: "forward" | "backward"): View {
     const { whole } = pass === "forward" ? this.forwardWeights : this.backwardWeights;
-    if (!this.form.half) return whole;
-    return (this.halfWeights[pass] ??= this.recording.derive([whole], () => this.halves(`weights.${pass}.half`, whole, this.G)));
+    if (!this.tape.options.halves) return whole;
+    return (this.roundedWeights[pass] ??= this.recording.derive([whole], () => {
+      const name = `weights.${pass}`;
+      const halves = this.halves(`${name}.half`, whole, this.G);
+      return this.form.half ? halves : this.unpack(halves, this.recording.buffer(`${this.label}.${name}.rounded`, whole.shape), this.G);
+    }));
   }
 
   private differentiate(computed: readonly Computed[], results: readonly RecurrentResult[], dy: LaneBuffer | undefined): void {

@@ -4,11 +4,15 @@ const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
 export function halfToNumber(half: number): number {
-  const exponent = (half >> 10) & 31;
-  const mantissa = half & 1023;
-  const magnitude =
-    exponent === 31 ? (mantissa ? NaN : Infinity) : exponent ? (1 + mantissa / 1024) * 2 ** (exponent - 15) : mantissa * 2 ** -24;
-  return half & 0x8000 ? -magnitude : magnitude;
+  const magnitude = half & 0x7fff;
+  let value = Infinity;
+  if (magnitude > 0x7c00) value = NaN;
+  else if (magnitude < 0x7c00) {
+    // The same bits, 13 places higher, are a single-precision number whose exponent has a bias of 127 instead of 15.
+    bits[0] = magnitude << 13;
+    value = float[0] * 2 ** 112;
+  }
+  return half & 0x8000 ? -value : value;
 }
 
 /** Rounds to the nearest value, ties to even. Values from 65520 on (half a step above 65504) become infinity. */

@@ -1,7 +1,8 @@
-/** Recurrent weights that half precision cannot hold are named. */
+/** Recurrent weights in half precision; those that it cannot hold are named. */
 import { describe, expect, it } from "vitest";
 import { forward, gradients, GRU, Linear, LSTM, RNN, Sequential, sgd, squaredError, Trainer, type Module } from "webgpu-rnn";
-import { backend, kinds, numbers } from "./support.ts";
+import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
+import { backend, expectClose, kinds, numbers } from "./support.ts";
 
 const input = { shape: [3, 2, 3], data: numbers(18, 1) };
 const half = { storage: "float16", strategy: "step" } as const;
@@ -39,6 +40,21 @@ describe.each(kinds)("on %s, storage float16", (kind) => {
       await run(await withValue(used, "weight_hh_l0", 0.5));
     }
     await run(await withValue(await withValue(new Layer(3, 4, { seed: 1 }), "weight_hh_l0", 65504), "weight_ih_l0", 1e6));
+  });
+
+  it("computes what single precision does with weights that are halves already, in every layer and direction", async () => {
+    const make = (): LSTM => new LSTM(3, 5, { numLayers: 2, bidirectional: true, seed: 2 });
+    const dict = await make().stateDict();
+    for (const [name, { data }] of Object.entries(dict))
+      if (name.startsWith("weight_hh")) for (let i = 0; i < data.length; i++) data[i] = halfToNumber(numberToHalf(data[i]));
+    const rounded = make();
+    rounded.loadStateDict(dict);
+    const on = await backend(kind);
+    const [expected, found] = [
+      await forward(rounded, input, { backend: on, strategy: "step" }),
+      await forward(make(), input, { backend: on, ...half }),
+    ];
+    expectClose("output", found.output.data, expected.output.data, { atol: 1e-6, rtol: 1e-6 });
   });
 
   it("refuses them in training", async () => {
