@@ -42,11 +42,11 @@ describe.each(kinds)("on %s, storage float16", (kind) => {
     await run(await withValue(await withValue(new Layer(3, 4, { seed: 1 }), "weight_hh_l0", 65504), "weight_ih_l0", 1e6));
   });
 
-  it("computes what single precision does with weights that are halves already, in every layer and direction", async () => {
+  it("computes what single precision does with recurrent weights and biases that are halves already, in every layer and direction", async () => {
     const make = (): LSTM => new LSTM(3, 5, { numLayers: 2, bidirectional: true, seed: 2 });
     const dict = await make().stateDict();
     for (const [name, { data }] of Object.entries(dict))
-      if (name.startsWith("weight_hh")) for (let i = 0; i < data.length; i++) data[i] = halfToNumber(numberToHalf(data[i]));
+      if (name.includes("_hh_")) for (let i = 0; i < data.length; i++) data[i] = halfToNumber(numberToHalf(data[i]));
     const rounded = make();
     rounded.loadStateDict(dict);
     const on = await backend(kind);
