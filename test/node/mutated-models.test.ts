@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { strToU8, zipSync, zlibSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import { Embedding, GRU, Linear, RNN, RnnError, Sequential } from "webgpu-rnn";
+import { Embedding, Linear, RNN, RnnError, Sequential } from "webgpu-rnn";
 import { importModel, readTensors, type ModelFiles } from "webgpu-rnn/formats";
 import { sampled } from "../thorough.ts";
 
@@ -56,14 +56,14 @@ const variableFiles = Object.fromEntries(
     floats(...Array.from({ length: shape.reduce((all, size) => all * size, 1) }, (_, n) => Math.sin(n))),
   ]),
 );
-const pytorch = (kind: typeof RNN | typeof GRU): Sequential =>
-  new Sequential({ embedding: new Embedding(11, 5), rnn: new kind(5, 8, { numLayers: 2 }), fc: new Linear(8, 11) });
+const pytorch = (): Sequential =>
+  new Sequential({ embedding: new Embedding(11, 5), rnn: new RNN(5, 8, { numLayers: 2 }), fc: new Linear(8, 11) });
 
 /** One file of each kind, and how it is read; each changed copy takes the place of the file. */
 const kinds: Readonly<Record<string, { readonly file: Uint8Array; readonly read: (changed: Uint8Array) => Promise<unknown> }>> = {
   ".keras": { file: bytes("models/simplernn_dense.keras"), read: (file) => importModel(file) },
   ".h5": { file: bytes("models/simplernn_dense.h5"), read: (file) => importModel(file) },
-  ".pt": { file: bytes("models/rnn_half.pt"), read: (file) => importModel(file, { model: pytorch(RNN) }) },
+  ".pt": { file: bytes("models/rnn_half.pt"), read: (file) => importModel(file, { model: pytorch() }) },
   "legacy .pt": { file: bytes("models/gru_legacy_pickle.pt"), read: (file) => readTensors(file) },
   NAM: { file: text(nam), read: (file) => importModel(file) },
   RTNeural: { file: text(rtneural), read: (file) => importModel(file) },
@@ -134,6 +134,18 @@ const layersIn = (count: number): unknown =>
     config: { units: 1 },
   });
 
+/** An archive of which one file says that it has 2 GB, in both of its headers. */
+function bomb(): Uint8Array {
+  const file = zipSync({ "config.json": strToU8("{}".padEnd(1000)) });
+  const view = new DataView(file.buffer);
+  for (let at = 0; at + 4 < file.length; at++) {
+    const signature = view.getUint32(at, true);
+    if (signature === 0x04034b50) view.setUint32(at + 22, 2 ** 31 - 1, true);
+    if (signature === 0x02014b50) view.setUint32(at + 24, 2 ** 31 - 1, true);
+  }
+  return file;
+}
+
 const sized = (shape: number[]): ModelFiles => ({
   "model.json": text({
     modelTopology: topology,
@@ -155,10 +167,7 @@ const hostile: Readonly<Record<string, readonly [() => ModelFiles, RegExp]>> = {
   "a pickle with an opcode that makes instances": [() => pickled("ios\nsystem\n"), /opcode 0x69/],
   "a pickle with a text of 2^53 bytes": [() => pickled([0x8d, 0, 0, 0, 0, 0, 0, 0x20, 0]), /truncated/],
   "a pickle that is a list in itself": [() => pickled("]", [0x71, 0], "h", [0], "a"), /no dictionary of tensors/],
-  "an archive that unpacks to far more": [
-    () => zipSync({ "config.json": [new Uint8Array(300_000_000), { level: 1 }] as never }),
-    /would unpack to more than/,
-  ],
+  "an archive that unpacks to far more": [() => ({ "a.keras": bomb() }), /would unpack to more than/],
   "JSON that is nested a hundred thousand deep": [() => strToU8(`{"class_name":${"[".repeat(100_000)}`), /nested more than 200 deep/],
   "layers within layers": [
     () => ({
