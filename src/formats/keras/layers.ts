@@ -14,6 +14,7 @@ import { transposed } from "../layouts.ts";
 import { checkArray, matrixSizes } from "./arrays.ts";
 import { expectOption, flag, layerOf, number, placeOf, where, type LayerConfig } from "./config.ts";
 import { ending, passing, type Builder, type Flow, type Layer } from "./layer.ts";
+import { batchNormalization, convolution, globalMax, layerNormalization, pooling } from "./convolution.ts";
 import { bidirectional, recurrentLayer, rnnOverCells } from "./recurrent.ts";
 import { countedIds, countedSteps } from "./steps.ts";
 
@@ -110,8 +111,8 @@ const reshape: Builder = (layer) => {
 const repeat: Builder = (layer) => {
   const count = number(layer, "n");
   return ending(`repeated ${count} times`, (context, x) => {
-    const zeros = ops.constant(context, { shape: [1, count, 1], data: new Float32Array(count) });
-    return ops.add(context, ops.reshape(context, x, [x.shape[0], 1, x.shape[1]]), zeros);
+    const [B, features] = x.shape;
+    return ops.expand(context, ops.reshape(context, x, [B, 1, features]), [B, count, features]);
   });
 };
 
@@ -174,14 +175,14 @@ const ids = ({ idCount }: Layer): boolean => idCount !== undefined;
 
 const globalAverage: Builder = (layer) => {
   expectOption(layer, "data_format", "channels_last");
-  const keeps = flag(layer, "keepdims");
+  const keepAxes = flag(layer, "keepdims");
   return {
     became: "mean over the steps",
     run(context, [{ x, mask }]) {
       const y = mask
-        ? ops.divide(context, ops.sum(context, ops.multiply(context, x, mask), 1), ops.sum(context, mask, 1))
-        : ops.mean(context, x, 1);
-      return [{ x: keeps ? ops.reshape(context, y, [y.shape[0], 1, ...y.shape.slice(1)]) : y }];
+        ? ops.divide(context, ops.sum(context, ops.multiply(context, x, mask), 1, { keepAxes }), ops.sum(context, mask, 1, { keepAxes }))
+        : ops.mean(context, x, 1, { keepAxes });
+      return [{ x: y }];
     },
   };
 };
@@ -218,7 +219,13 @@ export const builders: Readonly<Record<string, Builder>> = {
   Maximum: combining("maximum", ops.maximum),
   Minimum: combining("minimum", ops.minimum),
   Average: average,
+  Conv1D: convolution,
+  MaxPooling1D: pooling,
+  AveragePooling1D: pooling,
   GlobalAveragePooling1D: globalAverage,
+  GlobalMaxPooling1D: globalMax,
+  BatchNormalization: batchNormalization,
+  LayerNormalization: layerNormalization,
 };
 
 /** @throws RnnError `format` that names a layer which is not read */

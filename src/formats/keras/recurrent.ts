@@ -14,7 +14,7 @@ import { reordered, transposed } from "../layouts.ts";
 import { checkArray, matrixSizes } from "./arrays.ts";
 import { expectOption, flag, layerOf, number, placeOf, where, type LayerConfig } from "./config.ts";
 import type { Builder, Flow, Layer } from "./layer.ts";
-import { reversedSteps, withMask } from "./steps.ts";
+import { withMask } from "./steps.ts";
 import type { LayerArrays } from "./weights.ts";
 
 type Kind = "SimpleRNN" | "GRU" | "LSTM";
@@ -169,7 +169,7 @@ function stack(layer: LayerConfig, cells: readonly Cell[]): Layer {
     // Keras returns outputs in the order of reading.
     const sequence = (): Variable => {
       const x = zeroOutput ? zeroed(context, flow) : flow.x;
-      return backwards ? reversedSteps(context, x) : x;
+      return backwards ? ops.flip(context, x, 1) : x;
     };
     const output: Flow = returnSequences ? { x: sequence(), mask: flow.mask } : { x: last! };
     return [output, ...(returnState ? finals.map((x) => ({ x })) : [])];

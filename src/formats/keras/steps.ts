@@ -1,4 +1,4 @@
-/** The time steps of sequences: in the other order, and which of them count. */
+/** Which time steps of sequences count. */
 import { embedding } from "../../autodiff/embedding.ts";
 import type { Variable } from "../../autodiff/tape.ts";
 import type { Context } from "../../nn/context.ts";
@@ -6,18 +6,6 @@ import * as ops from "../../nn/ops.ts";
 import { stepBits } from "../../kernels/step-bits.ts";
 import type { View } from "../../recording/recording.ts";
 import { stepBits as bitsOf } from "../../recurrent/kernels/lanes.ts";
-import { sizeOf } from "../../tensor/shape.ts";
-
-/** x [batch, steps, …] with its steps in the opposite order: rows of a table, taken from the last to the first. */
-export function reversedSteps(context: Context, x: Variable): Variable {
-  const [B, T, ...rest] = x.shape;
-  const axes = x.shape.map((_, i) => (i === 0 ? 1 : i === 1 ? 0 : i));
-  const width = B * sizeOf(rest);
-  const table = ops.reshape(context, ops.permute(context, x, axes), [T, width]);
-  const ids = ops.constant(context, { shape: [T], data: Uint32Array.from({ length: T }, (_, t) => T - 1 - t) });
-  const rows = embedding(context.tape, context.label("reversed"), ids, table);
-  return ops.permute(context, ops.reshape(context, rows, [T, B, ...rest]), axes);
-}
 
 const bits = new WeakMap<Variable, View>();
 
