@@ -36,7 +36,7 @@ async function measure(
   const runs = await Promise.all(
     strategies.map(async (strategy) => ({
       strategy,
-      program: await backend.prepare(recordTimeLoop({ cell: cells[cell], strategy, pass, T, B, H, isGpu: backend.isGpu }), new Map()),
+      program: await backend.prepare(recordTimeLoop({ cell: cells[cell], strategy, pass, T, B, H, on: backend }), new Map()),
     })),
   );
   const best = { loop: Infinity, step: Infinity };

@@ -72,8 +72,11 @@ async function threadsOf(kernel: Kernel): Promise<number> {
   return size.split(",").reduce((product, word) => product * (kernel.constants?.[word.trim()] ?? Number.parseInt(word, 10)), 1);
 }
 
+/** Threads that share each sum of a recurrent kernel. */
+const sharesOf = ({ constants }: Kernel): number => constants?.shares ?? 1;
 /** Rows of the batch that a thread of a recurrent kernel computes at once. */
-const rowsOf = ({ name, constants }: Kernel): number => constants?.rows ?? (name.startsWith("regularized") ? 1 : 4);
+const rowsOf = ({ name, constants, sources }: Kernel): number =>
+  constants?.rows ?? (name.startsWith("regularized") ? 1 : sources.includes("lib/one-row") ? 1 : sources.includes("lib/two-rows") ? 2 : 4);
 
 for (const cell of cells) {
   for (const [T, B, I, H] of shapes) {
@@ -108,6 +111,6 @@ for (const [name, { kernel, uses }] of [...kernels].sort(([one], [other]) => one
   writeSync(2, `@@ ${name}\n`);
   await backend.pipelines.get(kernel);
   writeSync(2, `@@end ${name}\n`);
-  writeSync(1, `${JSON.stringify({ name, threads: await threadsOf(kernel), rows: rowsOf(kernel), uses })}\n`);
+  writeSync(1, `${JSON.stringify({ name, threads: await threadsOf(kernel), rows: rowsOf(kernel), shares: sharesOf(kernel), uses })}\n`);
 }
 process.exit(0);

@@ -8,7 +8,9 @@
 // that share a SIMD fill each other's gaps but not its slots:
 //   piece = max(alone, waves on the SIMD · issue)
 // A time step is the body once and the inner loops k times; k follows from the multiply-adds that a thread owes in a
-// step, rows · G · H. A step cannot take less than its weights take through the caches:
+// step, rows · G · H divided by the threads that share a sum. A kernel that holds its weights has no inner loop: its piece
+// is the loop over time. In it all waves execute the product, and those that finish a row (rows of `shares`) the rest.
+// Other kernels read all weights in each step. Such a step cannot take less than its weights take through the caches:
 //   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
 // `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step.
 //
@@ -67,6 +69,9 @@ export const gpus = [
   },
 ];
 
+/** Units of U that a thread keeps the weights of; see src/recurrent/kernels/loop.ts. */
+const heldUnits = 16;
+
 /** Gates whose recurrent product a kernel makes. Of a cell with two phases, the first makes two and the second the candidate's. */
 function gatesOf(kernel, cell) {
   if (kernel.endsWith(":first")) return 2;
@@ -74,24 +79,32 @@ function gatesOf(kernel, cell) {
   return cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
 }
 
-const pieceCycles = (gpu, counts, wavesOnSimd) => {
-  const vector = counts.fma + counts.valu;
-  const issue =
-    vector * gpu.vectorCycles +
-    counts.salu +
-    counts.loads +
-    counts.stores +
-    counts.scalarLoads +
-    counts.lds +
-    counts.branches +
-    counts.barriers;
-  const alone = issue + counts.memoryStalls * gpu.memoryLatency + counts.ldsStalls * gpu.ldsLatency + counts.barriers * gpu.ldsLatency;
-  return Math.max(alone, wavesOnSimd * issue);
+const issueCycles = (gpu, counts) =>
+  (counts.fma + counts.valu) * gpu.vectorCycles +
+  counts.salu +
+  counts.loads +
+  counts.stores +
+  counts.scalarLoads +
+  counts.lds +
+  counts.branches +
+  counts.barriers;
+
+/** `busy`: the cycles in which a SIMD issues what its waves execute of the piece. */
+const pieceCycles = (gpu, counts, busy) => {
+  const stalls = counts.memoryStalls * gpu.memoryLatency + (counts.ldsStalls + counts.barriers) * gpu.ldsLatency;
+  return Math.max(issueCycles(gpu, counts) + stalls, busy);
 };
+
+/** The waves of a SIMD that finish a row execute all of the loop over time, the others the multiply-adds of the product. */
+function busyHolding(gpu, { rows, shares }, G, counts, wavesOnSimd) {
+  const product = heldUnits * G * rows * gpu.vectorCycles;
+  return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
+}
 
 /**
  * Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time.
- * @param kernel a row of the table, with `rows` (of the batch a thread computes) and `threads` of a workgroup
+ * @param kernel a row of the table, with `rows` (of the batch a thread computes), `threads` of a workgroup and
+ *   `shares` (threads of a sum)
  * @param use the cell, the shape [T, B, I, H] and the grid of one layer
  */
 export function microsecondsPerStep(gpu, kernel, use) {
@@ -109,13 +122,24 @@ export function microsecondsPerStep(gpu, kernel, use) {
   const groupsPerUnit = Math.ceil(groups / gpu.computeUnits);
   const wanted = Math.ceil((groupsPerUnit * wavesPerGroup) / gpu.simdsPerUnit);
   const wavesOnSimd = Math.min(wanted, kernel.waves);
-  const k = (kernel.rows * G * H) / loops.reduce((sum, { macs }) => sum + macs, 0);
-  const inner = loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, wavesOnSimd), 0);
-  const cycles = Math.ceil(wanted / wavesOnSimd) * (pieceCycles(gpu, kernel.body, wavesOnSimd) + k * inner);
-  const weightBytes = G * H * H * 4;
+  const holds = kernel.kernel.includes(":held");
+  const busy = (counts) => wavesOnSimd * issueCycles(gpu, counts);
+  const step = () => {
+    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, G, kernel.loops[0], wavesOnSimd));
+    const k = (kernel.rows * G * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
+    return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
+  };
+  const cycles = Math.ceil(wanted / wavesOnSimd) * step();
+  const weightBytes = holds ? 0 : (G * H * H * 4) / workgroupsForUnits(kernel, use);
   const bytes = Math.max((groupsPerUnit * weightBytes) / gpu.cacheBytesPerCycle, (groups * weightBytes) / gpu.l2BytesPerCycle);
-  return Math.max(cycles, bytes) / (gpu.clockGHz * 1000) + (kernel.walksTime ? 0 : gpu.dispatchMicroseconds);
+  return Math.max(cycles, bytes) / (gpu.clockGHz * 1000) + (walksTime(kernel) ? 0 : gpu.dispatchMicroseconds);
 }
+
+/** Whether a kernel computes all steps in one dispatch. */
+const walksTime = ({ kernel }) => /^loop|fused/.test(kernel);
+
+/** Of a step, each workgroup reads the weights of its own units. */
+const workgroupsForUnits = (kernel, { workgroups }) => (walksTime(kernel) ? 1 : workgroups[0]);
 
 /** True if a kernel computes time steps. */
 export const isRecurrent = (name) => /^(loop|step|two-phase|regularized)/.test(name);

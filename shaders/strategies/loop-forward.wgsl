@@ -7,38 +7,6 @@ override rows: u32;
 override tileUnits: u32;
 // Elements of the tile as an array. Firefox (naga) crashes on an array whose length is a product or quotient of overrides.
 override tileLength: u32;
-struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
-@group(0) @binding(1) var<storage, read> weights: array<Weights>;
-@group(0) @binding(2) var<storage, read_write> h: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read> lengths: array<u32>;
-@group(1) @binding(0) var<uniform> params: Params;
-
-struct State { h: f32, c: Memory }
-
-// Computes one row of one step; the step is the same for all threads.
-fn advance(row: u32, unit: u32, step: Step, r: PackedGates, before: State, perUnit: Gates) -> State {
-  if (row >= params.B) { return before; }
-  let cell = row * params.H + unit;
-  var after = before;
-  // A row that lacks the step keeps its state.
-  if (hasStep(row, step.t)) {
-    let at = step.gates + cell;
-    let out = cellForward(named(gates[at]), named(r), before.h, before.c, perUnit);
-    gates[at] = packed(out.gates);
-    after = State(out.h, out.c);
-  }
-  h[step.hCurrent + cell] = after.h;
-  storeMemory(step.cCurrent + cell, after.c);
-  return after;
-}
-
-fn initial(row: u32, unit: u32, step: Step) -> State {
-  if (row >= params.B || unit >= params.H) { return State(); }
-  let cell = row * params.H + unit;
-  return State(h[step.hPrevious + cell], loadMemory(step.cPrevious + cell));
-}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) unit: u32) {
@@ -59,11 +27,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let bias = biasAt(firstWeight, unit);
       let sums = addProducts(copy + firstRead(unit), fanIn(), firstWeight + unit, Sums(bias, bias, bias, bias));
       let step = stepAt(lane, i);
-      state0 = advance(row, unit, step, sums.row0, state0, perUnit);
+      state0 = advance(row, unit, step, inputAt(row, unit, step), sums.row0, state0, perUnit);
       if (rows > 1u) {
-        state1 = advance(row + 1u, unit, step, sums.row1, state1, perUnit);
-        state2 = advance(row + 2u, unit, step, sums.row2, state2, perUnit);
-        state3 = advance(row + 3u, unit, step, sums.row3, state3, perUnit);
+        state1 = advance(row + 1u, unit, step, inputAt(row + 1u, unit, step), sums.row1, state1, perUnit);
+        state2 = advance(row + 2u, unit, step, inputAt(row + 2u, unit, step), sums.row2, state2, perUnit);
+        state3 = advance(row + 3u, unit, step, inputAt(row + 3u, unit, step), sums.row3, state3, perUnit);
       }
     }
   }

@@ -1,37 +1,9 @@
 // One time step of a recurrent layer: recurrent product, gates and new state. A thread owns one unit in four rows of
 // the batch, so that it uses each loaded weight four times. In a stack, the lanes are layers. Each is a step behind the
 // layer below, whose new state is its input.
-struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32 }
-@group(0) @binding(0) var<storage, read_write> gates: array<PackedGates>;
-@group(0) @binding(1) var<storage, read> weights: array<Weights>;
-@group(0) @binding(2) var<storage, read_write> h: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read> lengths: array<u32>;
-@group(1) @binding(0) var<uniform> params: Params;
-
 const rows = 4u;
 const tileUnits = 64u;
 const tileLength = 8u;
-
-fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
-  if (row >= params.B) { return; }
-  let cell = row * params.H + unit;
-  let hPrevious = h[step.hPrevious + cell];
-  // A row that has ended (or, in reverse, not begun) keeps its state.
-  if (!hasStep(row, step.t)) {
-    h[step.hCurrent + cell] = hPrevious;
-    storeMemory(step.cCurrent + cell, loadMemory(step.cPrevious + cell));
-    return;
-  }
-  let at = step.gates + cell;
-  let cPrevious = loadMemory(step.cPrevious + cell);
-  var x = projected;
-  if (!above) { x = gates[at]; }
-  let out = cellForward(named(x), named(r), hPrevious, cPrevious, perUnit);
-  gates[at] = packed(out.gates);
-  h[step.hCurrent + cell] = out.h;
-  storeMemory(step.cCurrent + cell, out.c);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

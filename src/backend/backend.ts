@@ -110,6 +110,8 @@ export interface Backend {
   readonly mostElements: number;
   /** Whether a GPU computes the kernels: false of the CPU backend and of a software adapter. */
   readonly isGpu: boolean;
+  /** Threads that a workgroup may have: 256 on every device, up to 1024 where it has 32 KiB of memory. */
+  readonly mostThreads: number;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
   /**

@@ -6,6 +6,8 @@ export interface Target {
   readonly kind: "cpu" | "webgpu";
   /** Whether a GPU computes the shaders; on a software adapter a CPU does. */
   readonly isGpu: boolean;
+  /** Threads that a workgroup may have. */
+  readonly mostThreads: number;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
   /** The measurements of `calibrate` on the device; undefined without any. */
@@ -15,4 +17,4 @@ export interface Target {
 }
 
 /** A CPU about which nothing is known. */
-export const anyCpu: Target = { kind: "cpu", isGpu: false, mostElements: Infinity, avoided: nothingAvoided };
+export const anyCpu: Target = { kind: "cpu", isGpu: false, mostThreads: 256, mostElements: Infinity, avoided: nothingAvoided };

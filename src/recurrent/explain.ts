@@ -39,6 +39,7 @@ export function explainStrategy(
   return choiceFor(taken, {
     kind: "webgpu",
     isGpu: true,
+    mostThreads: 256,
     mostElements: Infinity,
     profile: profile?.version === profileVersion ? profile : undefined,
     avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,

@@ -114,10 +114,10 @@ class RecurrentOp {
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
     const { recurrentWeight } = lanes[0].weights;
     const heads = recurrentWeight && H / recurrentWeight.shape[1];
-    const eights = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1;
+    const shared = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1 ? recording.target.mostThreads : undefined;
     // A GPU waits for weights less if they are half as long. A CPU would unpack each of them at every step.
     const half = tape.options.halves && recording.target.kind === "webgpu";
-    this.form = { stacked, heads, half, gaps: hasGaps, eights };
+    this.form = { stacked, heads, half, gaps: hasGaps, shared };
     const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = recurrenceOf(stacked ? strategies.wavefront : this.strategy(count, regularization), site);

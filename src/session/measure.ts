@@ -144,7 +144,7 @@ export function recordTimeLoop({
   T,
   B,
   H,
-  isGpu,
+  on,
 }: {
   cell: Cell;
   strategy: MeasuredStrategy;
@@ -152,7 +152,8 @@ export function recordTimeLoop({
   T: number;
   B: number;
   H: number;
-  isGpu: boolean;
+  /** The device that it is for. */
+  on: Pick<Backend, "isGpu" | "mostThreads">;
 }): Recording {
   const recording = new Recording();
   const G = cell.gateNames.length;
@@ -167,7 +168,7 @@ export function recordTimeLoop({
     cell,
     whole: segment,
     lanes: [],
-    form: { eights: isGpu && phasesOf(cell) === 1 },
+    form: { shared: on.isGpu && phasesOf(cell) === 1 ? on.mostThreads : undefined },
   };
   const recurrence = recurrenceOf(strategies[strategy], site);
   if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
@@ -199,7 +200,7 @@ class Clock {
 
   async measureLatency(): Promise<void> {
     const program = await this.backend.prepare(
-      recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1, isGpu: this.backend.isGpu }),
+      recordTimeLoop({ cell: lstm, strategy: "loop", pass: "forward", T: 1, B: 1, H: 1, on: this.backend }),
       new Map(),
     );
     this.latency = Infinity;
@@ -224,7 +225,7 @@ class Clock {
   async layer(H: number, B: number, about: Times): Promise<Times> {
     const which = passes.flatMap((pass) => measured.map((strategy) => ({ pass, strategy })));
     const best = await this.best(
-      which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H, isGpu: this.backend.isGpu })),
+      which.map(({ pass, strategy }) => recordTimeLoop({ cell: lstm, strategy, pass, T: steps, B, H, on: this.backend })),
       which.map(({ pass, strategy }) => (about[pass][strategy] * steps) / 1000),
     );
     return mapTimes(

@@ -75,10 +75,17 @@ export class RunContext implements ContextHost {
     model: Module,
     private readonly store: ParameterStore,
     private readonly plan: RecordingPlan,
-    { profile, mostElements, kind, isGpu, selfTest }: Pick<Backend, "profile" | "mostElements" | "kind" | "isGpu" | "selfTest">,
+    {
+      profile,
+      mostElements,
+      mostThreads,
+      kind,
+      isGpu,
+      selfTest,
+    }: Pick<Backend, "profile" | "mostElements" | "mostThreads" | "kind" | "isGpu" | "selfTest">,
   ) {
     const avoided = selfTest ? new Avoided(selfTest.failures) : nothingAvoided;
-    const recording = (this.recording = new Recording({ kind, isGpu, mostElements, profile, avoided }));
+    const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, profile, avoided }));
     this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16" });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);

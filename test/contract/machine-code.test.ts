@@ -50,6 +50,7 @@ const compiled = {
   name: "loop-forward:lstm:128x4",
   threads: 128,
   rows: 4,
+  shares: 1,
   uses: [{ case: "lstm 64x32x64x128 loop", cell: "lstm", shape: [64, 32, 64, 128], strategy: "loop", workgroups: [8, 1, 1], count: 1 }],
 };
 const marked = (text: string): string => `@@ ${compiled.name}\n${text}@@end ${compiled.name}\n`;
@@ -100,7 +101,7 @@ describe("estimates", () => {
   const [, gpu] = gpus;
   const use = compiled.uses[0];
   const estimate = (k: number): number =>
-    microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, ...readKernel(log(k)) }, use) as number;
+    microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, shares: 1, ...readKernel(log(k)) }, use) as number;
 
   it("add up issue and exposed latencies over the 128 iterations of the product", () => {
     // 16 FMA at 2 cycles, load, read, scalar and branch at 1: 36; one latency of memory, one of workgroup memory.

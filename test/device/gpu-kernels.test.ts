@@ -1,4 +1,4 @@
-/** The kernels of GPUs read weights eight at a time. Software adapters, on which tests run, are given others unless told. */
+/** In the kernels of GPUs threads share sums. Software adapters, on which tests run, are given others unless told. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { createBackend, gradients, GRU, LSTM, RNN, type Backend, type StrategyName } from "webgpu-rnn";
 import { backend, expectClose, float32, numbers } from "./support.ts";
@@ -6,7 +6,7 @@ import { sampled } from "../thorough.ts";
 
 const layers = { LSTM, GRU, RNN };
 const strategies: readonly StrategyName[] = ["loop", "step", "wavefront"];
-/** Units below, at and above what is read at once, and beyond what a step brings into workgroup memory at once. */
+/** Units below, at and above what a thread reads at once or keeps, and beyond what a step brings into workgroup memory at once. */
 const sizes = [1, 7, 8, 9, 16, 63, 64, 71, 130];
 const cases = Object.keys(layers).flatMap((cell) =>
   strategies.flatMap((strategy) => sizes.map((H) => ({ cell: cell as keyof typeof layers, strategy, H }))),
@@ -28,7 +28,9 @@ describe("layers by the kernels of GPUs", () => {
 
   it.each(sampled(cases, 6))("$cell by $strategy with $H units", async ({ cell, strategy, H }) => {
     const numLayers = strategy === "wavefront" ? 2 : 1;
-    const [T, B, I] = [4, H % 2 === 0 ? 5 : 1, 3];
+    // Batches for which a workgroup of the loop has one row, two and four.
+    const more = strategy !== "loop" ? 0 : H === 64 ? 65 : H === 16 ? 29 : 0;
+    const [T, B, I] = [4, H % 2 === 0 ? 5 + more : 1, 3];
     const model = new layers[cell](I, H, { numLayers, seed: H });
     const input = { shape: [T, B, I], data: numbers(T * B * I, H) };
     const cotangents = { output: { shape: [T, B, H], data: numbers(T * B * H, H + 1) } };
@@ -36,9 +38,7 @@ describe("layers by the kernels of GPUs", () => {
       await gradients(model, input, cotangents, { backend: gpu, strategy }),
       await gradients(model, input, cotangents, { backend: await backend("cpu", "float64") }),
     ];
-    expect(
-      [...used].some((name) => name.startsWith(strategy === "loop" ? "loop-backward" : "step-backward") && name.endsWith(":eights")),
-    ).toBe(true);
+    expect([...used].some((name) => name.startsWith(strategy === "loop" ? "loop-backward-shared:" : "step-backward-shared:"))).toBe(true);
     used.clear();
     expectClose("output", actual.output.data, expected.output.data);
     for (const [name, { data }] of Object.entries(expected.gradients.parameters))

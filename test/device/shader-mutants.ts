@@ -398,32 +398,77 @@ change("lib/products-forward", "heads", ["multiplyAdd(h[at0 + k], w, sum0)", "mu
 change("lib/products-backward", "lstm", ["sum3 = dotGates(tile[3u * tileUnits", "sum3 = dotGates(tile[2u * tileUnits"]);
 change("lib/products-backward", "lstmSteps", ["gradientAt(at2 + k, recurrent), w, sum2)", "gradientAt(at2 + k, recurrent), w, sum1)"]);
 change("lib/gate-gradients", "gru", ["splitsRecurrentGradient && recurrent", "false"]);
-change("lib/eight-weights", "gpuLoop", ["weightAt(at + 5u * H)", "weightAt(at + 4u * H)"]);
+change("lib/eight-weights", "gpuWideLoop", ["weightAt(at + 5u * H)", "weightAt(at + 4u * H)"]);
+change("lib/eight-weights", "gpuLoop", ["if (n < count)", "if (n + 1u < count)"]);
 change(
-  "lib/products-forward-eights",
-  "gpuLoop",
-  ["var eight = first / 8u;", "var eight = 0u;"],
+  "lib/weights-streamed",
+  "gpuWideLoop",
   ["at += 8u * params.H;", "at += 7u * params.H;"],
-  ["vec4(h[4].w, h[5].w, h[6].w, h[7].w), w, sums.row3", "vec4(h[4].z, h[5].w, h[6].w, h[7].w), w, sums.row3"],
-  ["n < count % 8u", "n < count % 4u"],
+  ["whole / each == share", "share == 0u"],
+  ["lastWeights(at, count % 8u)", "lastWeights(at, count % 4u)"],
 );
-change("lib/products-forward-eights", "gpuSteps", ["min(k + thread, count - 1u)", "min(thread, count - 1u)"]);
+change("lib/weights-streamed", "gpuSteps", ["var eight = min(share * each, whole);", "var eight = 0u;"]);
 change(
-  "lib/products-backward-eights",
+  "lib/weights-held",
   "gpuLoop",
-  ["multiplyGates(d[4], w[4],", "multiplyGates(d[4], w[3],"],
-  ["sums.row2 = multiplyEight(tile[eight][2]", "sums.row2 = multiplyEight(tile[eight][1]"],
-  ["weightAt(at + n * params.H)", "weightAt(at)"],
+  ["high = lastWeights(weight + second * params.H", "high = lastWeights(weight + first * params.H"],
+  ["addEight(share * 2u, low, before)", "before"],
+  ["count - second", "8u"],
 );
-change("lib/products-backward-eights", "gpuSteps", ["weight + k * params.H, sum)", "weight, sum)"]);
-change("strategies/loop-forward", "lstm", ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"]);
 change(
-  "strategies/loop-backward",
-  "lstm",
-  ["if (i > 0u)", "if (i > 1u)"],
-  ["row0.carry.h += sum.x;", ""],
-  ["gates[at] = PackedGates();", ""],
+  "lib/products-forward-shared",
+  "gpuSteps",
+  ["multiplyAdd(high.w, w[7]", "multiplyAdd(high.w, w[6]"],
+  ["[unit / 4u % 2u][unit % 4u] = h", "[0][unit % 4u] = h"],
+  ["foldRow(3u, sums.row3", "foldRow(3u, sums.row2"],
 );
+change(
+  "lib/products-backward-shared",
+  "gpuSteps",
+  ["multiplyGates(d[4], w[4],", "multiplyGates(d[4], w[3],"],
+  ["totalOf(sums.row2)", "totalOf(sums.row1)"],
+  ["parts[share * units + thread % units][row]", "parts[share * units + thread % units].x"],
+);
+change("lib/one-row", "gpuLoop", ["addRow(tile[eight][0], w, sums.row0)", "sums.row0"]);
+change("lib/two-rows", "gpuRows", ["addRow(tile[eight][1], w, sums.row1)", "addRow(tile[eight][0], w, sums.row1)"]);
+change("lib/four-rows", "gpuSteps", ["addRow(tile[eight][3], w, sums.row3)", "addRow(tile[eight][2], w, sums.row3)"]);
+change(
+  "strategies/loop-forward-shared",
+  "gpuRows",
+  ["group.x * rows + share", "group.x + share"],
+  ["thread, bias)", "thread, PackedGates())"],
+);
+change("strategies/loop-backward-shared", "gpuRows", ["if (i > 0u)", "if (i > 1u)"], ["one.carry, perUnit", "Carry(), perUnit"]);
+change(
+  "strategies/step-forward-shared",
+  "gpuSteps",
+  ["k + unit < count", "unit < count"],
+  ["putState(row + 1u, unit, pair.y)", "putState(row + 1u, unit, pair.x)"],
+  ["thread, biasAt(firstWeight, own)", "thread, PackedGates()"],
+);
+change(
+  "strategies/step-backward-shared",
+  "gpuSteps",
+  ["weight + k * params.H, sums)", "weight, sums)"],
+  ["i + 1u < params.steps", "i + 2u < params.steps"],
+);
+change(
+  "lib/loop-forward",
+  "lstm",
+  ["if (hasStep(row, step.t))", "if (hasStep(row, step.t) || row == 0u)"],
+  ["return gates[step.gates + row * params.H + unit];", "return gates[step.gates + unit];"],
+);
+change("lib/loop-backward", "lstm", ["gates[at] = PackedGates();", ""]);
+change("lib/step-forward", "lstmSteps", ["!hasStep(row, step.t)", "!hasStep(row, step.t) && row > 0u"]);
+change(
+  "lib/step-backward",
+  "lstmSteps",
+  ["return dy[step.dy + cell];", "return 0.0;"],
+  ["Carry(out.dhPrevious, out.dcPrevious)", "Carry(out.dcPrevious, out.dhPrevious)"],
+);
+change("lib/step-backward", "wavefront", ["lane + 1u == params.lanes", "lane == params.lanes"]);
+change("strategies/loop-forward", "lstm", ["putStates(copy + unit", "putStates(unit"]);
+change("strategies/loop-backward", "lstm", ["if (i > 0u)", "if (i > 1u)"], ["row0.carry.h += sum.x;", ""]);
 change(
   "strategies/loop-two-phase-forward",
   "reset",
@@ -441,7 +486,6 @@ change(
   "strategies/step-forward",
   "lstmSteps",
   ["min(vec4(row, row + 1u, row + 2u, row + 3u)", "min(vec4(row, row + 1u, row + 2u, row + 2u)"],
-  ["!hasStep(row, step.t)", "!hasStep(row, step.t) && row > 0u"],
   ["biasAt(firstWeight, own)", "PackedGates()"],
 );
 change(
@@ -450,19 +494,8 @@ change(
   ["stepAt(lane - 1u, i).hCurrent + starts", "stepAt(lane - 1u, i).hCurrent + starts.xxzw"],
   ["params.lanes + lane - 1u", "params.lanes + lane"],
 );
-change(
-  "strategies/step-backward",
-  "lstmSteps",
-  ["i + 1u < params.steps", "i + 2u < params.steps"],
-  ["return dy[step.dy + cell];", "return 0.0;"],
-  ["Carry(out.dhPrevious, out.dcPrevious)", "Carry(out.dcPrevious, out.dhPrevious)"],
-);
-change(
-  "strategies/step-backward",
-  "wavefront",
-  ["lane + 1u == params.lanes", "lane == params.lanes"],
-  ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"],
-);
+change("strategies/step-backward", "lstmSteps", ["i + 1u < params.steps", "i + 2u < params.steps"]);
+change("strategies/step-backward", "wavefront", ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"]);
 change(
   "strategies/two-phase-forward",
   "resetSteps",

@@ -42,6 +42,7 @@ export class CpuBackend implements Backend {
   selfTest: SelfTest | undefined;
   /** Only memory limits a buffer here, and allocation reports that. */
   readonly isGpu = false;
+  readonly mostThreads = 256;
   readonly mostElements = Infinity;
   private readonly fast: (kernel: Kernel) => FastKernel | undefined;
   private slow: typeof SlowKernels | undefined;

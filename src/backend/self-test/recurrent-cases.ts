@@ -4,6 +4,7 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
 import { functionsSource } from "../../recurrent/cells/gate-functions.ts";
 import { memoryNumbers, runningRows } from "../../recurrent/cells/memory.ts";
+import { heldUnits } from "../../recurrent/kernels/loop.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { carryParts, extraRows, regularizedLayout, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
@@ -150,9 +151,15 @@ const sequenceSizes = (most: number | undefined): readonly (readonly [T: number,
           [3, 9, most],
         ];
 
+/** The most units that a loop's workgroup can hold; undefined for kernels that hold none. */
+function mostUnitsOf({ constants, sources }: Kernel): number | undefined {
+  const { threads, units = threads, shares } = constants ?? {};
+  return sources.includes("lib/weights-held") ? Math.min(units, shares * heldUnits) : units;
+}
+
 /** Whole sequences and parts, with rows that end early. */
 function sequenceCases(kernel: Kernel): KernelCase[] {
-  const most = kernel.constants?.threads;
+  const most = mostUnitsOf(kernel);
   const tails = "tail" in kernel.params ? [{ tail: 0 }, { tail: 1 }] : [{}];
   return sequenceSizes(most).flatMap(([T, B, units]) =>
     lanesOf(T)

@@ -14,6 +14,13 @@ export interface FoundDevice {
 /** Limits to raise to the adapter's maximum: they bound the size of a model. */
 const raisedLimits = ["maxStorageBufferBindingSize", "maxBufferSize"] as const;
 
+/** Limits of workgroups to raise as far as kernels use them. */
+export const workgroupLimits = {
+  maxComputeInvocationsPerWorkgroup: 1024,
+  maxComputeWorkgroupSizeX: 1024,
+  maxComputeWorkgroupStorageSize: 32_768,
+} as const;
+
 /**
  * A switch for Dawn in Node: clear workgroup memory by a loop, not by an initial value. SwiftShader turns an initial
  * value into one store for each element, and took 4 s instead of 0.4 s to compile a kernel with 16 KiB.
@@ -57,7 +64,12 @@ export async function findDevice(): Promise<FoundDevice> {
   const gpu = await findGpu();
   const adapter = await requestAdapter(gpu);
   if (!adapter) throw new RnnError("device", "WebGPU", (await environment.load()).whyNoAdapter());
-  const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
+  const requiredLimits = Object.fromEntries([
+    ...raisedLimits.map((name) => [name, adapter.limits[name]] as const),
+    ...Object.entries(workgroupLimits).map(
+      ([name, most]) => [name, Math.min(most, adapter.limits[name as keyof typeof workgroupLimits])] as const,
+    ),
+  ]);
   try {
     const device = await adapter.requestDevice({ label: "webgpu-rnn", requiredLimits });
     const name = describe(adapter.info);

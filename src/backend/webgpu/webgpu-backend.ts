@@ -11,7 +11,7 @@ import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownB
 import { checkHeld, Ledger, Piece } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { bufferUsage, mapMode } from "./constants.ts";
-import { describe, findDevice, isSoftware, type FoundDevice } from "./device.ts";
+import { describe, findDevice, isSoftware, workgroupLimits, type FoundDevice } from "./device.ts";
 import { endWithDevice } from "./lost-devices.ts";
 import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -111,6 +111,12 @@ export class WebGpuBackend implements Backend {
 
   get ended(): Ending | undefined {
     return this.life.ended;
+  }
+
+  get mostThreads(): number {
+    const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } = this.device.limits;
+    if (maxComputeWorkgroupStorageSize < workgroupLimits.maxComputeWorkgroupStorageSize) return 256;
+    return Math.min(1024, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
   }
 
   get mostElements(): number {

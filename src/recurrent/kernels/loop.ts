@@ -29,25 +29,46 @@ export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 
   return tail ? [...back, { i: 0, tail: 1 }] : back;
 }
 
-/** What threads share in workgroup memory: units, and elements of the array, in the layout of lib/products-*.wgsl. */
-function tileOf(pass: RecurrentParts["pass"], threads: number, rows: number, { eights }: KernelForm) {
-  const tileUnits = pass === "forward" ? 2 * threads : threads;
-  return { tileUnits, tileLength: eights ? tileUnits / 8 : pass === "forward" ? tileUnits : rows * tileUnits };
+/** A workgroup whose threads own a unit each. Its array is in the layout of lib/products-*.wgsl. */
+function plainGroup(pass: RecurrentParts["pass"], units: number, batch: number) {
+  const [threads, rows] = [threadsFor(units), rowsFor(batch)];
+  const constants =
+    pass === "forward" ? { tileUnits: 2 * threads, tileLength: 2 * threads } : { tileUnits: threads, tileLength: rows * threads };
+  return { size: `${threads}x${rows}`, holds: false, rows, constants: { threads, rows, ...constants } };
+}
+
+/** Units of U that a thread keeps the weights of, so that four gates of them fit into its registers (`weights-held.wgsl`). */
+export const heldUnits = 16;
+/** Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. */
+const enoughGroups = 32;
+
+/**
+ * A workgroup whose threads share sums over k, as many as keep all weights in registers if the device has so many; else
+ * as many as fit. Each row needs a share that finishes it.
+ */
+function sharedGroup(units: number, batch: number, mostThreads: number) {
+  const wide = threadsFor(units);
+  const keeping = Math.ceil(units / heldUnits);
+  const holds = wide * keeping <= mostThreads;
+  const shares = holds ? keeping : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
+  // Each workgroup reads all weights that it does not hold in every step.
+  const groups = holds ? enoughGroups : enoughGroups / 2;
+  const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > shares) ?? 4;
+  const constants = { units: wide, shares, threads: wide * shares, tileLength: wide / 8 };
+  return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };
 }
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
-const variant = (cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) => ({
-  name: `loop-${pass}:${cell.name}:${threadsFor(units)}x${rowsFor(batch)}${formName(form)}`,
-  recurrent: { cell, strategy: "loop", pass, form } as const,
-  sources: cellSources(cell, "loop", pass, form),
-  constants: {
-    ...constantsOf(cell, form),
-    threads: threadsFor(units),
-    rows: rowsFor(batch),
-    ...tileOf(pass, threadsFor(units), rowsFor(batch), form),
-  },
-  workgroups: groupsOf(rowsFor(batch)),
-});
+function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
+  const { size, holds, rows, constants } = form.shared ? sharedGroup(units, batch, form.shared) : plainGroup(pass, units, batch);
+  return {
+    name: `loop-${pass}${form.shared ? "-shared" : ""}:${cell.name}:${size}${formName(form)}`,
+    recurrent: { cell, strategy: "loop", pass, form } as const,
+    sources: cellSources(cell, "loop", pass, form, { rows, holds }),
+    constants: { ...constantsOf(cell, form), ...constants },
+    workgroups: groupsOf(rows),
+  };
+}
 
 export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
   defineKernel({ ...variant(cell, "forward", units, batch, form), bindings: withWeights(forwardBindings, form), params: segmentParams });

@@ -10,16 +10,24 @@ import type { Segment } from "./lanes.ts";
 import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, stepsBack } from "./loop.ts";
 import { stepBackwardTwin, stepForwardTwin } from "./step.twin.ts";
 import { twoPhaseBackwardTwin, twoPhaseForwardTwin } from "./two-phase.twin.ts";
-import { inPieces, recurrentTwins, type KernelFamily } from "../../kernels/twin.ts";
+import type { Bindings, ParamTypes } from "../../kernels/kernel.ts";
+import type { RecurrentParts } from "./recurrent-kernel.ts";
+import { inPieces, recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 const stepsOf = ({ steps }: Pick<Segment, "steps">): number[] => Array.from({ length: steps }, (_, i) => i);
 
+/** One twin for the kernels with and without shared sums. */
+const withShared = <K extends { bindings: Bindings; params: ParamTypes }>(
+  stem: string,
+  of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>,
+) => [stem, `${stem}-shared`].map((name) => recurrentTwins<K>(name, of));
+
 const twins: KernelFamily["twins"] = [
-  recurrentTwins<ReturnType<typeof loopForward>>("loop-forward", (parts) => {
+  ...withShared<ReturnType<typeof loopForward>>("loop-forward", (parts) => {
     const step = stepForwardTwin(parts);
     return inPieces((arrays, segment) => stepsOf(segment).map((i) => () => step(arrays, { ...segment, i })));
   }),
-  recurrentTwins<ReturnType<typeof loopBackward>>("loop-backward", (parts) => {
+  ...withShared<ReturnType<typeof loopBackward>>("loop-backward", (parts) => {
     const step = stepBackwardTwin(parts);
     return inPieces((arrays, { tail, ...segment }) =>
       stepsBack(segment.steps, tail === 1).map((one) => () => step(arrays, { ...segment, ...one })),
@@ -46,9 +54,15 @@ export const loopFamily: KernelFamily = {
   variants: () => [
     ...onePhaseCells.flatMap((cell) => [loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
     // As GPUs run them, with 1, 3 and 4 gates.
-    ...[rnnTanh, gru, lstm].flatMap((cell) => [loopForward(cell, 33, 4, { eights: true }), loopBackward(cell, 33, 4, { eights: true })]),
-    loopForward(lstm, 33, 1, { eights: true }),
-    loopBackward(lstm, 33, 1, { eights: true }),
+    ...[rnnTanh, gru, lstm].flatMap((cell) => [
+      // All weights held, by one share and by three; then read in each step by as many as there is room for.
+      ...[16, 33].flatMap((units) => [loopForward(cell, units, 4, { shared: 256 }), loopBackward(cell, units, 4, { shared: 256 })]),
+      loopForward(cell, 33, 60, { shared: 128 }),
+      loopBackward(cell, 33, 60, { shared: 128 }),
+    ]),
+    ...[lstm, gru].flatMap((cell) => [loopForward(cell, 64, 120, { shared: 256 }), loopBackward(cell, 64, 120, { shared: 256 })]),
+    loopForward(lstm, 130, 4, { shared: 256 }),
+    loopBackward(lstm, 130, 4, { shared: 256 }),
     loopForward(gru, 33, 4, { half: true, gaps: true }),
     loopBackward(lstm, 33, 4, { half: true, gaps: true }),
     loopForward(lstm, 256, 4),

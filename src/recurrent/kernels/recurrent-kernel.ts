@@ -13,8 +13,11 @@ export interface KernelForm {
   readonly half?: boolean;
   /** The number of groups of units that read only their own group's states (default 1): U has blocks on the diagonal. */
   readonly heads?: number;
-  /** Weights are read eight at a time, so that a thread waits for memory less often. Only for GPUs and without heads. */
-  readonly eights?: boolean;
+  /**
+   * Several threads share each sum over k; the number is how many threads a workgroup may have. Only for GPUs and without
+   * heads.
+   */
+  readonly shared?: number;
   /** Rows may also lack steps before their end; see `hasStep`. */
   readonly gaps?: boolean;
 }
@@ -35,8 +38,8 @@ export interface RecurrentParts {
 }
 
 /** The end of a kernel's name. */
-export const formName = ({ stacked, heads = 1, half, gaps, eights }: KernelForm): string =>
-  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}${eights ? ":eights" : ""}`;
+export const formName = ({ stacked, heads = 1, half, gaps }: KernelForm): string =>
+  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
 
 /** Pipeline constants of a cell in this form. */
 export const constantsOf = ({ constants, functions }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({

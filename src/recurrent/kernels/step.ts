@@ -23,11 +23,12 @@ import { segmentParams } from "./lanes.ts";
 
 /** Batch rows that one thread of the step kernels owns. */
 const rowsPerThread = 4;
-export const stepGroups = ({ lanes, B, H }: { lanes: number; B: number; H: number }): Workgroups => [
-  Math.ceil(H / 64),
-  Math.ceil(B / rowsPerThread),
-  lanes,
-];
+interface StepGrid {
+  readonly lanes: number;
+  readonly B: number;
+  readonly H: number;
+}
+export const stepGroups = ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / 64), Math.ceil(B / rowsPerThread), lanes];
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
@@ -66,8 +67,21 @@ export const backwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]" },
 } as const;
 
+/** A workgroup whose threads share sums: its rows of the batch, and whether the threads keep their weights. */
+interface SharedSums {
+  readonly rows: 1 | 2 | 4;
+  readonly holds: boolean;
+}
+const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows" } as const;
+
 /** The WGSL files of a strategy joined to a cell. */
-export function cellSources(cell: Cell, strategy: "step" | "loop", pass: RecurrentParts["pass"], form: KernelForm): string[] {
+export function cellSources(
+  cell: Cell,
+  strategy: "step" | "loop",
+  pass: RecurrentParts["pass"],
+  form: KernelForm,
+  shared: SharedSums = { rows: 4, holds: false },
+): string[] {
   return [
     "lib/activations",
     structsPath,
@@ -77,19 +91,30 @@ export function cellSources(cell: Cell, strategy: "step" | "loop", pass: Recurre
     "lib/cell-weights",
     ...functionsSource(cell),
     ...(pass === "backward" ? ["lib/gate-gradients"] : []),
-    ...(form.eights ? ["lib/eight-weights", `lib/products-${pass}-eights`] : [`lib/products-${pass}`]),
+    ...(form.shared
+      ? [rowsSource[shared.rows], "lib/eight-weights", `lib/weights-${shared.holds ? "held" : "streamed"}`, `lib/products-${pass}-shared`]
+      : [`lib/products-${pass}`]),
     `cells/${cell.shader}`,
-    `strategies/${strategy}-${pass}`,
+    `lib/${strategy}-${pass}`,
+    `strategies/${strategy}-${pass}${form.shared ? "-shared" : ""}`,
   ];
 }
 
+/**
+ * A workgroup where eight threads share a sum: 32 units, a small number so that a GPU has many workgroups, and an array
+ * for the states or gradients of 128 units in four rows.
+ */
+const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16 };
+
 /** Name and pipeline constants. */
 const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
-  name: `step-${pass}:${cell.name}${formName(form)}`,
+  name: `step-${pass}${form.shared ? "-shared" : ""}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, "step", pass, form),
-  constants: constantsOf(cell, form),
-  workgroups: stepGroups,
+  constants: { ...constantsOf(cell, form), ...(form.shared ? sharedStep : {}) },
+  workgroups: form.shared
+    ? ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / sharedStep.units), Math.ceil(B / rowsPerThread), lanes]
+    : stepGroups,
 });
 
 /** @see forwardBindings, and `shaders/strategies/step-forward.wgsl` */

@@ -237,16 +237,21 @@ const slstm = slstmCell("sigmoid");
 const otherFunctions = [functionOf("Sigmoid"), functionOf("Affine", 0.8, -0.1), functionOf("ThresholdedRelu", 0.3)];
 
 export const stepFamily: KernelFamily = {
-  twins: [recurrentTwins<Forward>("step-forward", stepForwardTwin), recurrentTwins<Backward>("step-backward", stepBackwardTwin)],
+  twins: [
+    recurrentTwins<Forward>("step-forward", stepForwardTwin),
+    recurrentTwins<Forward>("step-forward-shared", stepForwardTwin),
+    recurrentTwins<Backward>("step-backward", stepBackwardTwin),
+    recurrentTwins<Backward>("step-backward-shared", stepBackwardTwin),
+  ],
   variants: () => [
     ...onePhaseCells.flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
     ...otherFunctions
       .map((candidate) => rnnCell({ ...usualFunctions, candidate }))
       .flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
     // As GPUs run them, with 1, 3 and 4 gates.
-    ...[rnnTanh, gru, lstm].flatMap((cell) => [stepForward(cell, { eights: true }), stepBackward(cell, { eights: true })]),
-    stepForward(lstm, { stacked: true, eights: true }),
-    stepBackward(gru, { stacked: true, half: true, eights: true }),
+    ...[rnnTanh, gru, lstm].flatMap((cell) => [stepForward(cell, { shared: 256 }), stepBackward(cell, { shared: 256 })]),
+    stepForward(lstm, { stacked: true, shared: 256 }),
+    stepBackward(gru, { stacked: true, half: true, shared: 256 }),
     stepForward(gru, { stacked: true }),
     stepBackward(gru, { stacked: true }),
     stepForward(lstm, { stacked: true, half: true }),

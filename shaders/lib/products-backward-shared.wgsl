@@ -1,0 +1,29 @@
+// Sums for each unit the products with others' gate gradients; threads and shares as in products-forward-shared.
+override units: u32;
+override shares: u32;
+override threads: u32;
+// Elements of the tile as an array. Firefox (naga) crashes on an array whose length is a product or quotient of overrides.
+override tileLength: u32;
+// Gradients of the rows, [eight, row, 8 units].
+var<workgroup> tile: array<array<array<PackedGates, 8>, rows>, tileLength>;
+var<workgroup> parts: array<vec4<f32>, threads>;
+
+fn putGradient(row: u32, unit: u32, gates: PackedGates) { tile[unit / 8u][row][unit % 8u] = gates; }
+
+// The loads start with the last: once it has come from memory, so have the others. The gates' sums do not wait for each other.
+fn addRow(d: array<PackedGates, 8>, w: array<PackedGates, 8>, sum: PackedGates) -> PackedGates {
+  let four = multiplyGates(d[4], w[4], multiplyGates(d[5], w[5], multiplyGates(d[6], w[6], multiplyGates(d[7], w[7], sum))));
+  return multiplyGates(d[0], w[0], multiplyGates(d[1], w[1], multiplyGates(d[2], w[2], multiplyGates(d[3], w[3], four))));
+}
+
+// Adds up the parts of all shares: the sum of row t / units, where there is such a row. All threads have read the tile
+// when it returns.
+fn fold(sums: Sums, thread: u32) -> f32 {
+  parts[thread] = vec4(totalOf(sums.row0), totalOf(sums.row1), totalOf(sums.row2), totalOf(sums.row3));
+  workgroupBarrier();
+  let row = thread / units;
+  if (row >= rows) { return 0.0; }
+  var total = 0.0;
+  for (var share = 0u; share < shares; share++) { total += parts[share * units + thread % units][row]; }
+  return total;
+}

@@ -1,0 +1,45 @@
+// Sums for each unit the products with others' states, h·W, where several threads share the sums over k: for GPUs. Eight k
+// are read at a time. Thread t has share t / units of unit t % units in all rows of the workgroup.
+override units: u32;
+override shares: u32;
+override threads: u32;
+// Elements of the tile as an array. Firefox (naga) crashes on an array whose length is a product or quotient of overrides.
+override tileLength: u32;
+// States of the rows, [eight, row, 8 units]: one check of the index serves all reads of an eight.
+var<workgroup> tile: array<array<array<vec4<f32>, 2>, rows>, tileLength>;
+var<workgroup> parts: array<PackedGates, threads>;
+
+fn putState(row: u32, unit: u32, h: f32) { tile[unit / 8u][row][unit / 4u % 2u][unit % 4u] = h; }
+
+fn addRow(h: array<vec4<f32>, 2>, w: array<PackedGates, 8>, sum: PackedGates) -> PackedGates {
+  let low = h[0];
+  let high = h[1];
+  let four = multiplyAdd(low.w, w[3], multiplyAdd(low.z, w[2], multiplyAdd(low.y, w[1], multiplyAdd(low.x, w[0], sum))));
+  return multiplyAdd(high.w, w[7], multiplyAdd(high.z, w[6], multiplyAdd(high.y, w[5], multiplyAdd(high.x, w[4], four))));
+}
+
+// Adds up the parts of all shares, for the threads of the share with the row's number.
+fn foldRow(row: u32, part: PackedGates, thread: u32, before: PackedGates) -> PackedGates {
+  parts[thread] = part;
+  workgroupBarrier();
+  if (thread / units != row) { return before; }
+  var total = before;
+  for (var share = 0u; share < shares; share++) { total = multiplyAdd(1.0, parts[share * units + thread % units], total); }
+  return total;
+}
+
+// The sums of row t / units, plus `before`, where there is such a row. All threads have read the tile when it returns.
+fn fold(sums: Sums, thread: u32, before: PackedGates) -> PackedGates {
+  var total = foldRow(0u, sums.row0, thread, before);
+  if (rows > 1u) {
+    workgroupBarrier();
+    total = foldRow(1u, sums.row1, thread, total);
+  }
+  if (rows > 2u) {
+    workgroupBarrier();
+    total = foldRow(2u, sums.row2, thread, total);
+    workgroupBarrier();
+    total = foldRow(3u, sums.row3, thread, total);
+  }
+  return total;
+}

@@ -1,0 +1,54 @@
+// One time step of a recurrent layer, for GPUs. A workgroup owns 32 units in four rows of the batch. Threads share the
+// recurrent product as in products-forward-shared; those of share r then finish row r. In a stack, the lanes are layers.
+// Each is a step behind the layer below, whose new state is its input.
+const chunk = 128u;
+
+// The products with the states of four rows, which begin at `at`, and the bias. `chunk` units at a time are brought into
+// workgroup memory.
+fn addStates(at: vec4<u32>, count: u32, weight: u32, thread: u32, bias: PackedGates) -> PackedGates {
+  var sums = Sums();
+  for (var k = 0u; k < count; k += chunk) {
+    // After this barrier, all threads have read what is overwritten next.
+    workgroupBarrier();
+    let unit = thread % chunk;
+    // A thread brings two rows.
+    let row = thread / chunk * 2u;
+    var pair = vec2<f32>();
+    if (k + unit < count) { pair = vec2(h[at[row] + k + unit], h[at[row + 1u] + k + unit]); }
+    putState(row, unit, pair.x);
+    putState(row + 1u, unit, pair.y);
+    workgroupBarrier();
+    sums = addShare(thread / units, min(chunk, count - k), weight + k * params.H, sums);
+  }
+  return fold(sums, thread, bias);
+}
+
+@compute @workgroup_size(threads)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let lane = group.z;
+  let row = group.y * rows;
+  let unit = group.x * units + thread % units;
+  // A thread past H reads the last unit and writes nothing.
+  let own = min(unit, params.H - 1u);
+  var i = params.i;
+  if (stacked) {
+    if (i < lane || i - lane >= params.steps) { return; }
+    i -= lane;
+  }
+  let step = stepAt(lane, i);
+  let firstWeight = forwardMatrix(lane);
+  // Rows past the batch read the last one; finish drops their sums.
+  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
+  let r = addStates(step.hPrevious + starts, fanIn(), firstWeight + own, thread, biasAt(firstWeight, own));
+  var x = PackedGates();
+  let above = stacked && lane > 0u;
+  if (above) {
+    // Input weights lie behind the recurrent weights of all lanes.
+    let firstInput = forwardMatrix(params.lanes + lane - 1u);
+    let bias = weightAt(firstInput + params.H * params.H + own);
+    x = addStates(stepAt(lane - 1u, i).hCurrent + starts, params.H, firstInput + own, thread, bias);
+  }
+  if (unit >= params.H || thread / units >= rows) { return; }
+  let perUnit = perUnitAt(firstWeight + (matrixRows() + 1u) * params.H + unit);
+  finish(step, row + thread / units, unit, r, above, x, perUnit);
+}
