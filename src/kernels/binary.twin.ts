@@ -4,22 +4,39 @@ import { twin } from "./twin.ts";
 
 const one = (condition: boolean): number => (condition ? 1 : 0);
 
-const values: Readonly<Record<BinaryName, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  multiply: (a, b) => a * b,
-  subtract: (a, b) => a - b,
-  divide: (a, b) => a / b,
-  power: (a, b) => a ** b,
-  maximum: (a, b) => Math.max(a, b),
-  minimum: (a, b) => Math.min(a, b),
-  equal: (a, b) => one(a === b),
-  less: (a, b) => one(a < b),
-  lessOrEqual: (a, b) => one(a <= b),
-  and: (a, b) => one(a !== 0 && b !== 0),
-  or: (a, b) => one(a !== 0 || b !== 0),
-  keep: (a, b) => (a !== 0 ? b : 0),
-  drop: (a, b) => (a !== 0 ? 0 : b),
-};
+/** f(a, b). A switch, because a call for each element would take longer than all else. */
+function valueOf(kind: number, a: number, b: number): number {
+  switch (kind) {
+    case 0:
+      return a + b;
+    case 1:
+      return a * b;
+    case 2:
+      return a - b;
+    case 3:
+      return a / b;
+    case 4:
+      return a ** b;
+    case 5:
+      return Math.max(a, b);
+    case 6:
+      return Math.min(a, b);
+    case 7:
+      return one(a === b);
+    case 8:
+      return one(a < b);
+    case 9:
+      return one(a <= b);
+    case 10:
+      return one(a !== 0 && b !== 0);
+    case 11:
+      return one(a !== 0 || b !== 0);
+    case 12:
+      return a !== 0 ? b : 0;
+    default:
+      return a !== 0 ? 0 : b;
+  }
+}
 
 type Gradient = (d: number, a: number, b: number, y: number) => number;
 
@@ -36,38 +53,36 @@ const gradients: Readonly<Partial<Record<BinaryName, readonly [Gradient, Gradien
   drop: [() => 0, (d, a) => (a !== 0 ? 0 : d)],
 };
 
-type Space = Readonly<Record<`${"size" | "a" | "b"}${0 | 1 | 2 | 3}`, number>>;
-
-/** Calls `visit` for each element: its place in y, in a and in b. */
-function overSpace(
-  { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3 }: Space,
-  visit: (at: number, atA: number, atB: number) => void,
-): void {
-  let at = 0;
-  for (let i = 0; i < size0; i++) {
-    for (let j = 0; j < size1; j++) {
-      for (let k = 0; k < size2; k++) {
-        let atA = i * a0 + j * a1 + k * a2;
-        let atB = i * b0 + j * b1 + k * b2;
-        for (let l = 0; l < size3; l++, atA += a3, atB += b3, at++) visit(at, atA, atB);
+export const binaryTwins = [
+  twin(binary, ({ a, b, y }, { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3, kind, accumulate }) => {
+    let at = 0;
+    for (let i = 0; i < size0; i++) {
+      for (let j = 0; j < size1; j++) {
+        for (let k = 0; k < size2; k++) {
+          let atA = i * a0 + j * a1 + k * a2;
+          let atB = i * b0 + j * b1 + k * b2;
+          for (let l = 0; l < size3; l++, atA += a3, atB += b3, at++) {
+            const value = valueOf(kind, a[atA], b[atB]);
+            y[at] = accumulate ? y[at] + value : value;
+          }
+        }
       }
     }
-  }
-}
-
-export const binaryTwins = [
-  twin(binary, ({ a, b, y }, { kind, accumulate, ...space }) => {
-    const of = values[binaryNames[kind]];
-    overSpace(space, (at, atA, atB) => {
-      const value = of(a[atA], b[atB]);
-      y[at] = accumulate ? y[at] + value : value;
-    });
   }),
-  twin(binaryGradient, ({ a, b, y, dy, dx }, { kind, second, accumulate, ...space }) => {
-    const of = gradients[binaryNames[kind]]![second];
-    overSpace(space, (at, atA, atB) => {
-      const value = of(dy[at], a[atA], b[atB], y[at]);
-      dx[at] = accumulate ? dx[at] + value : value;
-    });
+  twin(binaryGradient, ({ a, b, y, dy, dx }, { size0, size1, size2, size3, a0, a1, a2, a3, b0, b1, b2, b3, kind, second, accumulate }) => {
+    const gradient = gradients[binaryNames[kind]]![second];
+    let at = 0;
+    for (let i = 0; i < size0; i++) {
+      for (let j = 0; j < size1; j++) {
+        for (let k = 0; k < size2; k++) {
+          let atA = i * a0 + j * a1 + k * a2;
+          let atB = i * b0 + j * b1 + k * b2;
+          for (let l = 0; l < size3; l++, atA += a3, atB += b3, at++) {
+            const value = gradient(dy[at], a[atA], b[atB], y[at]);
+            dx[at] = accumulate ? dx[at] + value : value;
+          }
+        }
+      }
+    }
   }),
 ];

@@ -4,18 +4,18 @@ import { fold, unfold } from "./windows.ts";
 
 export const windowTwins = [
   twin(unfold, ({ x, windows }, p) => {
-    const perGroup = p.channels / p.groups;
+    const { batch, length, groups, positions, taps, stride, dilation, before, xBatch, xStep, fill, accumulate } = p;
+    const perGroup = p.channels / groups;
     let at = 0;
-    for (let g = 0; g < p.groups; g++) {
-      for (let n = 0; n < p.batch; n++) {
-        for (let position = 0; position < p.positions; position++) {
-          const first = position * p.stride - p.before;
-          for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
-            const from = n * p.xBatch + c * p.xChannel;
-            for (let k = 0; k < p.taps; k++, at++) {
-              const l = first + k * p.dilation;
-              const value = l >= 0 && l < p.length ? x[from + l * p.xStep] : p.fill;
-              windows[at] = p.accumulate ? windows[at] + value : value;
+    for (let g = 0; g < groups; g++) {
+      for (let n = 0; n < batch; n++) {
+        for (let position = 0; position < positions; position++) {
+          for (let c = 0; c < perGroup; c++) {
+            const from = n * xBatch + (g * perGroup + c) * p.xChannel;
+            let l = position * stride - before;
+            for (let k = 0; k < taps; k++, at++, l += dilation) {
+              const value = l >= 0 && l < length ? x[from + l * xStep] : fill;
+              windows[at] = accumulate ? windows[at] + value : value;
             }
           }
         }
