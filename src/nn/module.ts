@@ -200,7 +200,8 @@ export abstract class Module {
     const partial = checkBoolean("loadStateDict", "partial", takeOptions("loadStateDict", options, ["partial"]).partial ?? false);
     const parameters = this.namedParameters();
     const missing = [...parameters.keys()].filter((name) => !dict.has(name));
-    const unexpected = [...dict.keys()].filter((name) => !parameters.has(name));
+    // PyTorch's batch normalization has a count of its batches in files; nothing reads it.
+    const unexpected = [...dict.keys()].filter((name) => !parameters.has(name.replace(/num_batches_tracked$/, "running_mean")));
     const fits = partial ? parameters.size === 0 || missing.length < parameters.size : missing.length === 0 && unexpected.length === 0;
     if (!fits) {
       const lacks = missing.length > 0 ? `lacks ${listed(missing)}` : "";

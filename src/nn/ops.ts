@@ -8,3 +8,4 @@ export * from "./ops/axes.ts";
 export * from "./ops/parts.ts";
 export { avgPool1d, conv1d, convTranspose1d, maxPool1d, type Layout, type Padding, type WindowOptions } from "./ops/windows.ts";
 export { batchNorm, instanceNorm, layerNorm, type NormalizationOptions } from "./ops/normalization.ts";
+export { istft, stft, type StftOptions } from "./ops/stft.ts";

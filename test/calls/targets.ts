@@ -741,6 +741,7 @@ const operations: Readonly<Record<string, readonly [args: readonly unknown[], ke
   flatten: [[variable, 0, 1]],
   squeeze: [[variable, []]],
   unsqueeze: [[variable, 0]],
+  stft: [[variable, { size: 2 }], "size hop window center"],
   layerNorm: [[variable, [2], variable, undefined, {}], "eps"],
   clip: [[variable, {}], "minimum maximum"],
   gelu: [[variable, {}], "approximate"],

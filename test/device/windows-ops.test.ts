@@ -247,6 +247,15 @@ describe("modules", () => {
       { seed: 2 },
     );
 
+  it("take PyTorch's count of batches in a state dictionary, which nothing reads", async () => {
+    const norm = new BatchNorm1d(2);
+    const dict = { ...(await norm.stateDict()), num_batches_tracked: tensor([7]) };
+    expect(norm.loadStateDict(dict)).toEqual({ missing: [], unexpected: [] });
+    expect(() =>
+      new LayerNorm(2).loadStateDict({ weight: tensor([1, 1]), bias: tensor([0, 0]), num_batches_tracked: tensor([7]) }),
+    ).toThrow('has unknown "num_batches_tracked"');
+  });
+
   it("have PyTorch's names and shapes of parameters", () => {
     const shapes = Object.fromEntries([...model().namedParameters()].map(([name, { shape }]) => [name, [...shape]]));
     expect(shapes).toEqual({
