@@ -3,8 +3,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
 
+/** Operators that remain a token of their own without spaces around them. Not all do: ">" and "=", or "-" and "-", become one. */
+const operators = /(?<!>) ([=+*]|[=!<]=|&&|\|\||[+*]=|->) /g;
+
 /**
- * Drops what only readers need: `//` and block comments, indentation, blank lines.
+ * Drops what only readers need: `//` and block comments, indentation, blank lines, most spaces.
  * WGSL has no string literals, so a comment mark can never stand inside one; its block comments nest.
  */
 export function minifyWgsl(source) {
@@ -26,7 +29,12 @@ export function minifyWgsl(source) {
       code += source[at];
     }
   }
-  const lines = code.split("\n").map((line) => line.trim());
+  const lines = code.split("\n").map((line) =>
+    line
+      .trim()
+      .replace(operators, "$1")
+      .replace(/ ?([,;:{}()]) ?/g, "$1"),
+  );
   return lines.filter((line) => line !== "").join("\n") + "\n";
 }
 
