@@ -34,7 +34,7 @@ export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./autodiff/tape.ts";
-export type { StrategyChoice } from "./recurrent/choose.ts";
+export type { StrategyChoice } from "./recurrent/explain.ts";
 export { chooseStrategy, explainStrategy } from "./recurrent/explain.ts";
 export type { StrategyName } from "./recurrent/strategies/all-strategies.ts";
 export type { LayerShape } from "./recurrent/strategies/strategy.ts";

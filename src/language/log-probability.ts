@@ -9,7 +9,7 @@ import { batchOf } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { checkShape } from "../tensor/shape.ts";
 import { checkIds } from "../tensor/tensor.ts";
-import { batchInputs, LossRecorder } from "../train/loss-recorder.ts";
+import { LossRecorder } from "../train/loss-recorder.ts";
 
 /** The probability of each row of a batch under a model. */
 export interface RowProbabilities {
@@ -43,7 +43,7 @@ export async function logProbability(model: Module, given: BatchLike, options: {
       context.output.shape,
       model.batchFirst ? [B, "steps", "tokens"] : ["steps", B, "tokens"],
     );
-    const inputs = batchInputs(loss, context, batch, recorder.normalizer(batch), { seed: 0, step: 0 });
+    const inputs = recorder.inputs(context, batch, recorder.normalizer(batch), 0, 0);
     const mask = batch.mask?.data;
     // Weights between 0 and 1 make no sense for probabilities.
     if (mask) checkIds("logProbability", "mask", mask, 2);

@@ -14,16 +14,13 @@ import type { LayerShape, Refusal, Strategy } from "./strategies/strategy.ts";
  */
 const margin = 1.1;
 
-/** The answer of `explainStrategy`. */
-export interface StrategyChoice {
+/** A choice and its reason. */
+interface Choice {
+  readonly layer: Required<LayerShape>;
   readonly strategy: StrategyName;
-  /**
-   * Predicted times of all time steps; Infinity for a strategy that cannot run the layer. Undefined without a profile,
-   * or if the choice needs no times.
-   */
-  readonly milliseconds: Readonly<Record<StrategyName, number>> | undefined;
-  /** The choice and its reason in a line. */
-  readonly text: string;
+  /** Predicted times of all time steps, if the choice needs them and there is a profile. */
+  readonly milliseconds?: Readonly<Record<StrategyName, number>>;
+  readonly why: string;
 }
 
 const whole = ({
@@ -63,8 +60,8 @@ export function takesWavefront(asked: StrategyName | undefined, shape: LayerShap
   return asked === "wavefront" || (asked === undefined && choiceFor(shape, target).strategy === "wavefront");
 }
 
-/** The answer of `explainStrategy`, for checked arguments. */
-export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
+/** The best strategy for a layer on this target. */
+export function choiceFor(shape: LayerShape, target: Target): Choice {
   const layer = whole(shape);
   const { profile, avoided } = target;
   /** Why strategies are passed over. */
@@ -79,37 +76,20 @@ export function choiceFor(shape: LayerShape, target: Target): StrategyChoice {
     reasons.push(`the self-test found the ${name} wrong on this device`);
     return false;
   });
-  const choice = (strategy: StrategyName, why: string, milliseconds?: StrategyChoice["milliseconds"]): StrategyChoice => ({
-    strategy,
-    milliseconds,
-    text: `${describe(layer)}: ${strategy} (${why})`,
-  });
   const [first] = able;
-  if (!strategies[first].cost) return choice(first, strategies[first].advantage);
+  if (!strategies[first].cost) return { layer, strategy: first, why: strategies[first].advantage };
   if (!profile) {
     const strategy = able.find((name) => {
       const why = strategies[name].defers?.(layer, target);
       if (why !== undefined) reasons.push(why);
       return why === undefined;
     })!;
-    return choice(strategy, `${reasons.length > 0 ? reasons.join("; ") : strategies[strategy].advantage}; no profile`);
+    return { layer, strategy, why: `${reasons.length > 0 ? reasons.join("; ") : strategies[strategy].advantage}; no profile` };
   }
   const cost = (name: StrategyName): number => (able.includes(name) ? strategies[name].cost!(layer, profile) : Infinity);
   const milliseconds = Object.fromEntries(strategyNames.map((name) => [name, cost(name)])) as Record<StrategyName, number>;
   const least = Math.min(...Object.values(milliseconds));
   const predicted = able.map((name) => `${name} ${milliseconds[name].toPrecision(3)} ms`).join(", ");
   const strategy = able.find((name) => milliseconds[name] <= least * margin)!;
-  return choice(strategy, [`predicted: ${predicted}`, ...reasons].join("; "), milliseconds);
-}
-
-function describe({ T, B, H, G, phases, lanes, layers, linear, regularized, training }: Required<LayerShape>): string {
-  const more = [
-    ...(phases > 1 ? [`${phases} phases`] : []),
-    ...(lanes > 1 ? [`${lanes} lanes`] : []),
-    ...(layers > 1 ? [`${layers} layers`] : []),
-    ...(linear ? ["linear"] : []),
-    ...(regularized === "none" ? [] : [regularized === "row" ? "regularized" : "batch normalization"]),
-    training ? "training" : "forward",
-  ];
-  return `T ${T}, B ${B}, H ${H}, G ${G}, ${more.join(", ")}`;
+  return { layer, strategy, milliseconds, why: [`predicted: ${predicted}`, ...reasons].join("; ") };
 }

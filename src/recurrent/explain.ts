@@ -4,9 +4,21 @@ import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts
 import { Avoided, nothingAvoided, type SelfTest } from "../kernels/self-test.ts";
 import { checkProfile, checkSelfTest } from "../kernels/stored.ts";
 import { takeOptions } from "../options.ts";
-import { choiceFor, type StrategyChoice } from "./choose.ts";
+import { choiceFor } from "./choose.ts";
 import type { StrategyName } from "./strategies/all-strategies.ts";
 import type { LayerShape } from "./strategies/strategy.ts";
+
+/** The answer of `explainStrategy`. */
+export interface StrategyChoice {
+  readonly strategy: StrategyName;
+  /**
+   * Predicted times of all time steps; Infinity for a strategy that cannot run the layer. Undefined without a profile,
+   * or if the choice needs no times.
+   */
+  readonly milliseconds: Readonly<Record<StrategyName, number>> | undefined;
+  /** The choice and its reason in a line. */
+  readonly text: string;
+}
 
 /**
  * Chooses the strategy for a layer of this shape. Without a profile, it prefers the loop if a workgroup can hold the
@@ -36,7 +48,7 @@ export function explainStrategy(
   checkBoolean("strategy", "training", taken.training);
   if (profile !== undefined) checkProfile("strategy", profile);
   if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
-  return choiceFor(taken, {
+  const { layer, strategy, milliseconds, why } = choiceFor(taken, {
     kind: "webgpu",
     isGpu: true,
     mostThreads: 256,
@@ -44,4 +56,17 @@ export function explainStrategy(
     profile: profile?.version === profileVersion ? profile : undefined,
     avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
   });
+  return { strategy, milliseconds, text: `${describe(layer)}: ${strategy} (${why})` };
+}
+
+function describe({ T, B, H, G, phases, lanes, layers, linear, regularized, training }: Required<LayerShape>): string {
+  const more = [
+    ...(phases > 1 ? [`${phases} phases`] : []),
+    ...(lanes > 1 ? [`${lanes} lanes`] : []),
+    ...(layers > 1 ? [`${layers} layers`] : []),
+    ...(linear ? ["linear"] : []),
+    ...(regularized === "none" ? [] : [regularized === "row" ? "regularized" : "batch normalization"]),
+    training ? "training" : "forward",
+  ];
+  return `T ${T}, B ${B}, H ${H}, G ${G}, ${more.join(", ")}`;
 }

@@ -1,35 +1,15 @@
-/** Computes the gradients of recurrent weights and of the units' own parameters, over all steps of a segment at once. */
+/** Computes the gradients of recurrent weights, over all steps of a segment at once. */
 import { columnSum } from "../kernels/column-sum.ts";
 import { matmul } from "../autodiff/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels/lanes.ts";
-import { gatesSeeing, perUnitGradient } from "./kernels/per-unit-gradient.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
 /** In a lane's segment, the first row of the states before its steps, and of the states after them. */
-function stateRows(lane: number, segment: Segment): { before: number; after: number } {
+export function stateRows(lane: number, segment: Segment): { before: number; after: number } {
   const first = firstInTime(lane, segment) * segment.B;
   return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
-}
-
-/** ∂L/∂(the units' own parameters) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
-export function perUnitProducts(
-  recording: Recording,
-  cell: Cell,
-  { segment, c }: SegmentBuffers,
-  lane: number,
-  dGates: View,
-  { view, accumulate }: { view: View; accumulate: 0 | 1 },
-): void {
-  const { B, H, steps } = segment;
-  const { before, after } = stateRows(lane, segment);
-  const start = cStart(lane, segment);
-  recording.dispatch(
-    perUnitGradient,
-    { dGates, c, dOwn: view },
-    { rows: steps * B, H, cPrevious: start + before * H, cCurrent: start + after * H, ...gatesSeeing(cell), accumulate },
-  );
 }
 
 /**

@@ -1,10 +1,11 @@
 /** The time steps of one op, as its strategy computes them; sequence.ts records them. */
+import { phasesOf } from "./cells/cell.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";
 import type { View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { RecurrentWeights } from "./input.ts";
 import { PlainRecurrence } from "./plain.ts";
-import { regularized } from "./regularized.ts";
+import { regularized, twoPhase } from "./parts.ts";
 import type { Cotangents, SegmentBuffers, Site, Strategy } from "./strategies/strategy.ts";
 
 /** A parameter in one of the rows behind U of the packed weights: its numbers lie `stride` apart, the first at gate `first`. */
@@ -41,5 +42,7 @@ export interface Recurrence {
 }
 
 /** The recurrence of an op's layer by this strategy. */
-export const recurrenceOf = ({ dispatches, fuses }: Strategy, site: Site): Recurrence =>
-  site.regularization ? new regularized.now.RowRecurrence(site, site.regularization, fuses) : new PlainRecurrence(site, dispatches);
+export function recurrenceOf({ name, dispatches, fuses }: Strategy, site: Site): Recurrence {
+  if (site.regularization) return new regularized.now.RowRecurrence(site, site.regularization, fuses);
+  return new PlainRecurrence(site, phasesOf(site.cell) === 2 ? twoPhase.now.dispatches[name] : dispatches);
+}

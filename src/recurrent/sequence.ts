@@ -17,7 +17,8 @@ import { sizeOf } from "../tensor/shape.ts";
 import { strategyFor, takesWavefront } from "./choose.ts";
 import { weightAndBias } from "../autodiff/linear.ts";
 import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
-import { perUnitProducts, recurrentProducts } from "./products.ts";
+import { perUnit as perUnitCode } from "./parts.ts";
+import { recurrentProducts } from "./products.ts";
 import { recurrenceOf, type Recurrence } from "./recurrence.ts";
 import type { Regularization } from "./row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
@@ -360,7 +361,7 @@ class RecurrentOp {
           recurrentWeight &&
           weightAndBias(tape, recurrentWeight, recurrence.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * B);
         if (place) recurrentProducts(recording, cell, operands, n, recurrentSide, form.heads ?? 1, place);
-        if (perUnit?.needsGradient) perUnitProducts(recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
+        if (perUnit?.needsGradient) perUnitCode.now.perUnitProducts(recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
         this.inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
       });
     }

@@ -1,12 +1,11 @@
 /** Measures the loss of a model on data, without training on them. */
-import type { TrainingData } from "../data/batch.ts";
 import type { Loss } from "../losses/loss.ts";
 import { breathe } from "../backend/breathe.ts";
-import { CarriedStates } from "../session/carried-states.ts";
+import type { CarriedStates } from "../session/carried-states.ts";
 import { Session } from "../session/session.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
-import { Batches } from "./batches.ts";
-import { batchInputs, LossRecorder } from "./loss-recorder.ts";
+import type { Batches } from "./batches.ts";
+import type { LossRecorder } from "./loss-recorder.ts";
 
 /** The result of `Trainer.evaluate`. */
 export interface Evaluation {
@@ -20,20 +19,19 @@ export interface Evaluation {
   targets: number;
 }
 
-/** Options of an evaluation. */
+/** An evaluation; its recorder, source and carried states are its own. */
 interface EvaluationPlan {
-  readonly data: TrainingData;
+  readonly session: Session;
+  readonly recorder: LossRecorder;
+  readonly carried: CarriedStates;
+  readonly source: Batches;
   readonly batches: number;
-  readonly loss: Loss;
-  readonly carryState: boolean;
+  readonly reduction: Loss["reduction"];
   readonly seed: number;
 }
 
 /** Mean loss over the first batches of the data, all on the parameters of one moment. */
-export function evaluate(session: Session, { data, batches, loss, carryState, seed }: EvaluationPlan): Promise<Evaluation> {
-  const carried = new CarriedStates(session.backend);
-  const recorder = new LossRecorder(session, loss, carried, carryState && data.carriesState !== false);
-  const source = new Batches(data, session.model.batchFirst, recorder);
+export function evaluate({ session, recorder, carried, source, batches, reduction, seed }: EvaluationPlan): Promise<Evaluation> {
   return Session.whileReading([session], async (reading) => {
     try {
       let sum = 0;
@@ -42,7 +40,7 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
         const batch = (await source.take(i))!;
         const normalizer = recorder.normalizer(batch);
         const { program, context, release } = await (normalizer[0] === 0 ? recorder.prepareWithoutTargets(batch) : recorder.prepare(batch));
-        const inputs = batchInputs(loss, context, batch, normalizer, { seed, step: 0 });
+        const inputs = recorder.inputs(context, batch, normalizer, seed, 0);
         if (i + 1 < batches) source.ask(i + 1);
         let values: Readonly<Record<string, NumericArray>>;
         try {
@@ -60,7 +58,7 @@ export function evaluate(session: Session, { data, batches, loss, carryState, se
         await breathe();
       }
       const mean = count === 0 ? 0 : sum / count;
-      const isSum = loss.reduction === "sum" || loss.reduction === "halfSum";
+      const isSum = reduction === "sum" || reduction === "halfSum";
       return { loss: isSum ? sum : mean, bitsPerCharacter: mean / Math.LN2, perplexity: Math.exp(mean), targets: count };
     } finally {
       recorder.dispose();

@@ -1,5 +1,5 @@
 import type { BatchLike } from "../data/batch.ts";
-import { checkBoolean, clip, RnnError } from "../errors.ts";
+import { checkBoolean } from "../errors.ts";
 import { lossSum } from "../kernels/losses.ts";
 import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { takeOptions } from "../options.ts";
@@ -9,8 +9,8 @@ import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planOf, takeInputs, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import { Recordings, type Lent } from "../session/recordings.ts";
 import type { Session } from "../session/session.ts";
-import { checkShape, sizeOf } from "../tensor/shape.ts";
-import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { copiedLength } from "./history.ts";
 import type { OptimizerState, Update } from "./optimizer-state.ts";
 
@@ -92,28 +92,25 @@ export class LossRecorder {
   }
 
   /**
-   * Checks that the carried states of a checkpoint after `step` steps fit this batch.
-   * @throws RnnError `format` or `data`, naming the state
+   * Checks the targets of a batch against the loss, and names its arrays as the recording does. `take` has checked the
+   * input.
+   * @param normalizer the loss's normaliser for this batch
    */
-  async checkCarried(values: Readonly<Record<string, NumericArray>>, batch: TakenBatch, step: number): Promise<void> {
+  inputs(context: RunContext, batch: TakenBatch, normalizer: Float64Array, seed: number, step: number): Record<string, NumericArray> {
+    const { loss } = this;
+    const shape = loss.targetShape(context.output.shape);
+    const { inputs: given, targets, mask } = batch;
+    checkShape(loss.name, "targets", targets.shape, shape);
+    loss.checkTargets(targets.data, context.output.shape);
+    if (mask) checkShape(loss.name, "mask", mask.shape, shape);
+    const inputs = { ...planOf(given, { differentiates: false }).data, ...context.stepInputs(seed, step) };
+    return normalizer[0] === 0 ? inputs : { ...inputs, targets: targets.data, ...(mask && { mask: mask.data }), normalizer };
+  }
+
+  /** Shapes of the states that go on from this batch, by label. */
+  async carriedShapes(batch: TakenBatch): Promise<Map<string, Shape>> {
     const { externals } = await this.session.record(this.planOf(batch), () => undefined);
-    const carried = new Map([...externals].filter(([label]) => label.startsWith("carried.")));
-    for (const [label, { shape }] of carried) {
-      // Nothing is carried before the first step.
-      if (step === 0 && !Object.hasOwn(values, label)) continue;
-      if (!Object.hasOwn(values, label))
-        throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
-      const { length } = values[label];
-      if (length !== sizeOf(shape))
-        throw new RnnError(
-          "format",
-          "checkpoint",
-          `"${label}" must hold ${sizeOf(shape)} numbers for this trainer's batches, got ${length}; keep the batch size`,
-        );
-      checkFinite("checkpoint", `"${label}"`, values[label]);
-    }
-    const unknown = Object.keys(values).find((label) => !carried.has(label));
-    if (unknown !== undefined) throw new RnnError("format", "checkpoint", `has "${clip(unknown)}", which this trainer does not carry`);
+    return new Map([...externals].filter(([label]) => label.startsWith("carried.")).map(([label, { shape }]) => [label, shape]));
   }
 
   private planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {
@@ -148,25 +145,4 @@ export class LossRecorder {
     }
     context.keepStates();
   }
-}
-
-/**
- * Checks the targets of a batch against the loss, and names its arrays as the recording does. `take` has checked the
- * input.
- * @param normalizer the loss's normaliser for this batch
- */
-export function batchInputs(
-  loss: Loss,
-  context: RunContext,
-  batch: TakenBatch,
-  normalizer: Float64Array,
-  { seed, step }: { seed: number; step: number },
-): Record<string, NumericArray> {
-  const shape = loss.targetShape(context.output.shape);
-  const { inputs: given, targets, mask } = batch;
-  checkShape(loss.name, "targets", targets.shape, shape);
-  loss.checkTargets(targets.data, context.output.shape);
-  if (mask) checkShape(loss.name, "mask", mask.shape, shape);
-  const inputs = { ...planOf(given, { differentiates: false }).data, ...context.stepInputs(seed, step) };
-  return normalizer[0] === 0 ? inputs : { ...inputs, targets: targets.data, ...(mask && { mask: mask.data }), normalizer };
 }

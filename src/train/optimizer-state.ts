@@ -1,5 +1,5 @@
 import type { DeviceBuffer } from "../backend/backend.ts";
-import { checkNumber, clip, RnnError } from "../errors.ts";
+import { checkNumber, RnnError } from "../errors.ts";
 import { gradientNorm, gradientNormPartial, mostInOneGroup, mostUnclippedNorm, normGroups } from "../kernels/gradient-norm.ts";
 import { align } from "../kernels/kernel.ts";
 import { keptLength } from "../kernels/optimizers.ts";
@@ -7,8 +7,8 @@ import type { Optimizer } from "../optim/optimizer.ts";
 import { subview, type Buffer, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
-import { sizeOf } from "../tensor/shape.ts";
-import { checkFinite, type FloatArray, type Tensor } from "../tensor/tensor.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 
 /** Limits of the gradients' global norm and of each gradient; 0 means no limit. */
 export interface Clipping {
@@ -194,26 +194,10 @@ export class OptimizerState {
       );
   }
 
-  /** @throws RnnError `format` or `data` unless `values` are a state of this optimiser */
-  check(values: Readonly<Record<string, Tensor>>): void {
-    const expected = this.usedSlots().flatMap((slot) =>
-      this.session.store.learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape] as const),
-    );
-    for (const [name, shape] of expected) {
-      const value = values[name] as Tensor | undefined;
-      if (!value) throw new RnnError("format", "checkpoint", `lacks "optimizer.${name}"`);
-      if (value.shape.join() !== shape.join())
-        throw new RnnError("format", "checkpoint", `"optimizer.${name}" must be [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
-      checkFinite("checkpoint", `"optimizer.${name}"`, value.data);
-    }
-    const known = new Set<string>(expected.map(([name]) => name));
-    const unknown = Object.keys(values).find((name) => !known.has(name));
-    if (unknown !== undefined)
-      throw new RnnError(
-        "format",
-        "checkpoint",
-        `has "optimizer.${clip(unknown)}", which this trainer's optimizer, with its options, does not keep`,
-      );
+  /** Shapes of the optimiser's state, by `<slot>.<parameter>`. */
+  get shapes(): Map<string, Shape> {
+    const { learnable } = this.session.store;
+    return new Map(this.usedSlots().flatMap((slot) => learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape])));
   }
 
   write(values: Readonly<Record<string, Tensor>>): void {

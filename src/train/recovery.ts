@@ -1,13 +1,9 @@
 /** Continues training when its device is lost: from a copy on the host, with the batches since that copy. */
 import type { Backend } from "../backend/backend.ts";
-import { replaceBackend } from "../backend/create-backend.ts";
 import { checkFunction, checkInteger, checkNumber, RnnError, show } from "../errors.ts";
-import { Parameter } from "../nn/parameter.ts";
 import { takeOptions } from "../options.ts";
-import { Breath } from "../backend/breathe.ts";
+import { Part } from "../part.ts";
 import { now } from "../backend/clock.ts";
-import { checkBackend } from "../session/session.ts";
-import type { FloatArray } from "../tensor/tensor.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
 import {
   ChangedMeanwhile,
@@ -41,20 +37,18 @@ export interface Recovered {
 }
 
 /** A submitted step, with all that is needed to run it again. */
-interface MadeStep {
+export interface MadeStep {
   readonly batch: TakenBatch;
   readonly plan: StepPlan;
   readonly bytes: number;
 }
 
+const replacing = new Part("recovery", () => import("./replacement.ts"));
+
 /** Most bytes of batches since the last copy. Beyond that, a new copy is made early. */
 const mostBytes = 2 ** 25;
 /** A run that ends with fewer steps since the last copy makes none. */
 const fewSteps = 10;
-/** Steps in flight during a replay. */
-const depth = 4;
-/** So many devices lost without a successful step in between: the CPU takes over. */
-const mostLosses = 2;
 
 /**
  * Checks the options of `recovery`; undefined if a lost device ends the training.
@@ -83,8 +77,8 @@ export class Recovery {
   /** The training's state on the present backend. */
   state: TrainingState;
   /** The last copy, and the steps since then. */
-  private copy: Capture | undefined;
-  private readonly stepsSinceCopy = new Map<number, MadeStep>();
+  copy: Capture | undefined;
+  readonly stepsSinceCopy = new Map<number, MadeStep>();
   private bytes = 0;
   private copying: Promise<void> | undefined;
   private copiedAt = 0;
@@ -93,7 +87,7 @@ export class Recovery {
   /** The latest replacement of a lost backend, for all callers that used the lost one. */
   private replacement: { readonly from: TrainingState; readonly made: Promise<readonly Pending[]> } | undefined;
   /** Devices lost since the last successful step. */
-  private losses = 0;
+  losses = 0;
   private unreported: Recovered | undefined;
   /** Outcomes of replayed steps. */
   private readonly outcomes = new WeakMap<Pending, Promise<Outcome>>();
@@ -102,9 +96,18 @@ export class Recovery {
   constructor(
     private readonly training: Training,
     backend: Backend,
-    private readonly options: RecoveryOptions | undefined,
+    readonly options: RecoveryOptions | undefined,
   ) {
-    this.state = new TrainingState(training, backend);
+    this.state = this.stateOn(backend);
+  }
+
+  stateOn(backend: Backend): TrainingState {
+    return new TrainingState(this.training, backend);
+  }
+
+  /** True if a step could not be submitted because someone else has changed parameters. */
+  isAboutChange(error: unknown): boolean {
+    return error instanceof ChangedMeanwhile;
   }
 
   /** Called before a run. */
@@ -130,7 +133,7 @@ export class Recovery {
         try {
           return await state.submit(batch, prepared, plan, isProtected);
         } catch (error) {
-          if (!(error instanceof ChangedMeanwhile)) throw error;
+          if (!this.isAboutChange(error)) throw error;
         }
       }
     });
@@ -211,87 +214,15 @@ export class Recovery {
   }
 
   private async makeReplacement(from: TrainingState): Promise<readonly Pending[]> {
-    const reason = endOf(from.backend);
-    if (!this.copy && from.step > 0) throw reason;
-    const changed = await this.changedElsewhere(from);
-    let backend = await this.next(from.backend);
-    for (;;) {
-      const state = new TrainingState(this.training, backend);
-      try {
-        const pending = await this.replay(from.step, state);
-        const later = new Set(state.changed);
-        for (const [parameter, values] of changed) if (!later.has(parameter)) parameter.set(values);
-        if (this.disposed) state.dispose();
-        this.state = state;
-        from.dispose();
-        this.unreported = { step: this.copy?.step ?? 0, reason: reason.message, backend: backend.adapter };
-        if (!this.isProtected(state)) this.forget();
-        return pending;
-      } catch (error) {
-        if (error instanceof ChangedMeanwhile) {
-          // The next replay runs without this change, which follows it.
-          for (const [parameter, values] of await this.changedElsewhere(state)) changed.set(parameter, values);
-          state.dispose();
-        } else if (this.isLost(state)) backend = await this.next(backend);
-        else throw error;
-      }
-    }
-  }
-
-  /** Values that someone else has given parameters since the last step of this state, if they are not lost with its device. */
-  private changedElsewhere(state: TrainingState): Promise<Map<Parameter, FloatArray>> {
-    const { store } = state.session;
-    return store.inTurn(async () => {
-      // Values on the lost device come from the latest copy. If that is this trainer's own, the replay gives newer ones.
-      const parameters = state.changed.filter(({ newest }) => newest !== store || store.fallback !== this.copy?.parameters);
-      const values = await Parameter.readAll(parameters);
-      return new Map(parameters.map((parameter, i) => [parameter, values[i]]));
-    });
-  }
-
-  private async next(lost: Backend): Promise<Backend> {
-    this.losses++;
-    const { backend } = this.options!;
-    if (!backend) return replaceBackend(lost, this.losses < mostLosses);
-    if (this.losses > mostLosses) throw endOf(lost);
-    const next = await backend(lost);
-    checkBackend(next);
-    next.check();
-    return next;
-  }
-
-  /** Restores the copy and runs the kept steps again, up to `steps` in all. */
-  private async replay(steps: number, state: TrainingState): Promise<readonly Pending[]> {
-    if (!this.copy) return [];
-    state.write(this.copy.snapshot());
-    await state.begin();
-    const made: Pending[] = [];
-    const inFlight: Pending[] = [];
-    /** Reports the oldest step. @returns true if its loss was finite */
-    const settle = async (): Promise<boolean> => {
-      const pending = inFlight.shift()!;
-      const outcome = state.report(pending);
-      made.push(pending);
-      this.outcomes.set(pending, outcome);
-      try {
-        await outcome;
-        return true;
-      } catch (error) {
-        // The caller that waits for that step gets the error about its loss.
-        if (this.isLost(state)) throw error;
-        return false;
-      }
-    };
-    const breath = new Breath();
-    breath.begin();
-    while (state.step < steps) {
-      const { batch, plan } = this.stepsSinceCopy.get(state.step)!;
-      inFlight.push(await state.submit(batch, () => undefined, plan, true));
-      if (inFlight.length >= depth && !(await settle())) return made;
-      if (breath.isDue()) await breath.take();
-    }
-    while (inFlight.length > 0 && (await settle()));
-    return made;
+    const { Replacement } = await replacing.load();
+    const { state, reason, replayed } = await new Replacement(this, from).make();
+    if (this.disposed) state.dispose();
+    this.state = state;
+    from.dispose();
+    this.unreported = { step: this.copy?.step ?? 0, reason, backend: state.backend.adapter };
+    if (!this.isProtected(state)) this.forget();
+    for (const [pending, outcome] of replayed) this.outcomes.set(pending, outcome);
+    return [...replayed.keys()];
   }
 
   private isProtected({ backend }: TrainingState): boolean {
@@ -345,14 +276,4 @@ export class Recovery {
       this.bytes -= bytes;
     }
   }
-}
-
-/** The error of a backend that no longer works. */
-function endOf(backend: Backend): RnnError {
-  try {
-    backend.check();
-  } catch (error) {
-    return error as RnnError;
-  }
-  return new RnnError("device", "Trainer", "the device is gone");
 }

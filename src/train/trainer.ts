@@ -6,13 +6,14 @@ import type { Module } from "../nn/module.ts";
 import { hasMethods, takeEntries, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import { takeBytes } from "../io/bytes.ts";
+import { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { Batches, isLater, isPromise } from "./batches.ts";
 import { claim } from "./claims.ts";
-import { evaluate, type Evaluation } from "./evaluate.ts";
-import type { TakenBatch } from "./loss-recorder.ts";
+import type { Evaluation } from "./evaluate.ts";
+import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { Recovery } from "./recovery.ts";
 import { takeTrainer, type Progress, type Summary, type TrainerOptions, type TrainOptions } from "./trainer-options.ts";
 import type { Pending, Training, TrainingState } from "./training-state.ts";
@@ -25,6 +26,7 @@ interface Run {
 }
 
 const checkpoints = new Part("checkpoint", () => import("./checkpoint.ts"));
+const evaluation = new Part("evaluate", () => import("./evaluate.ts"));
 
 /** Most steps in flight. On the CPU one, because there is no read-back latency to hide. */
 const depthOf = (backend: Backend): number => (backend.kind === "webgpu" ? 4 : 1);
@@ -229,7 +231,15 @@ export class Trainer {
       1,
     );
     const batches = Math.min(there, checkInteger("evaluate", "batches", options.batches ?? there, 1));
-    return this.recovery.withLiveState(({ session }) => evaluate(session, { ...this.training, data, batches }));
+    const { evaluate } = await evaluation.load();
+    this.checkUsable();
+    const { loss, carryState, seed } = this.training;
+    return this.recovery.withLiveState(({ session }) => {
+      const carried = new CarriedStates(session.backend);
+      const recorder = new LossRecorder(session, loss, carried, carryState && data.carriesState !== false);
+      const source = new Batches(data, this.model.batchFirst, recorder);
+      return evaluate({ session, recorder, carried, source, batches, reduction: loss.reduction, seed });
+    });
   }
 
   /**
@@ -268,14 +278,14 @@ export class Trainer {
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
     // The caller may write into it while the code is loaded.
     const file = takeBytes(given);
-    const { decodeCheckpoint } = await checkpoints.load();
+    const { decodeCheckpoint, checkOptimizer, checkCarried } = await checkpoints.load();
     const { seed, optimizer } = this.training;
     const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
     const next = await this.data.batch(checkpoint.step, this.model.batchFirst);
     this.checkUsable();
     const { recorder, optimizer: slots } = this.state;
-    slots.check(checkpoint.optimizer);
-    await recorder.checkCarried(checkpoint.carried, recorder.take(next), checkpoint.step);
+    checkOptimizer(checkpoint.optimizer, slots.shapes);
+    checkCarried(checkpoint.carried, checkpoint.step, await recorder.carriedShapes(recorder.take(next)));
     this.checkUsable();
     this.recovery.write(checkpoint);
     this.unreported = [];

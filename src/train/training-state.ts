@@ -11,7 +11,7 @@ import type { Versions } from "../session/parameter-store.ts";
 import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { History, type Backup } from "./history.ts";
-import { batchInputs, LossRecorder, type TakenBatch } from "./loss-recorder.ts";
+import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { OptimizerState, type Clipping, type Update } from "./optimizer-state.ts";
 
 /** The settings of a training, on any backend. */
@@ -189,7 +189,7 @@ export class TrainingState {
     const {
       step,
       optimizer,
-      training: { loss, seed, layerOptions },
+      training: { seed, layerOptions },
     } = this;
     const normalizer = this.recorder.normalizer(batch);
     const learns = normalizer[0] !== 0;
@@ -198,7 +198,7 @@ export class TrainingState {
       ? this.recorder.prepare(batch, update)
       : this.recorder.prepareWithoutTargets(batch));
     try {
-      const inputs = { ...batchInputs(loss, context, batch, normalizer, { seed, step }), ...(learns && controls) };
+      const inputs = { ...this.recorder.inputs(context, batch, normalizer, seed, step), ...(learns && controls) };
       prepared();
       let before: Before | undefined;
       const { downloads } = await this.session.run(program, inputs, {

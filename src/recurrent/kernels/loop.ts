@@ -9,19 +9,18 @@ import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
 import { constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
-import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./two-phase.ts";
 
 /** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
 export const mostLoopUnits = 256;
 
 /** Rows of the batch per workgroup. Four rows share each loaded weight; a batch of one has nothing to share. */
 const rowsFor = (batch: number): 1 | 4 => (batch === 1 ? 1 : 4);
-const groupsOf =
+export const groupsOf =
   (rows: number) =>
   ({ B, lanes }: { B: number; lanes: number }): Workgroups => [Math.ceil(B / rows), 1, lanes];
 
 /** Threads of a workgroup: one per unit, in whole subgroups. */
-const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
+export const threadsFor = (units: number): number => Math.ceil(units / 32) * 32;
 
 /** The steps of BPTT in the order of computation. `tail` adds the gradient for the segment before, at the end. */
 export function stepsBack(steps: number, tail: boolean): { i: number; tail: 0 | 1 }[] {
@@ -78,29 +77,5 @@ export const loopBackward = (cell: Cell, units: number, batch: number, form: Ker
   defineKernel({
     ...variant(cell, "backward", units, batch, form),
     bindings: withWeights(backwardBindings, form),
-    params: { ...segmentParams, tail: "u32" },
-  });
-
-/** Name and pipeline constants of a two-phase loop. */
-const twoPhaseVariant = (cell: Cell, pass: RecurrentParts["pass"], units: number, form: KernelForm) => ({
-  name: `loop-two-phase-${pass}:${cell.name}:${threadsFor(units)}x4${formName(form)}`,
-  recurrent: { cell, strategy: "loop", pass, form } as const,
-  sources: twoPhaseSources(cell, `loop-two-phase-${pass}`, form),
-  constants: { ...constantsOf(cell, form), threads: threadsFor(units) },
-  workgroups: groupsOf(4),
-});
-
-/** The loop for cells whose candidate needs its own product; the twins run those of `two-phase.ts`. */
-export const loopTwoPhaseForward = (cell: Cell, units: number, form: KernelForm = {}) =>
-  defineKernel({
-    ...twoPhaseVariant(cell, "forward", units, form),
-    bindings: withWeights(twoPhaseForwardBindings, form),
-    params: segmentParams,
-  });
-
-export const loopTwoPhaseBackward = (cell: Cell, units: number, form: KernelForm = {}) =>
-  defineKernel({
-    ...twoPhaseVariant(cell, "backward", units, form),
-    bindings: withWeights(twoPhaseBackwardBindings, form),
     params: { ...segmentParams, tail: "u32" },
   });

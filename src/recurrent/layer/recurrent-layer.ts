@@ -1,12 +1,12 @@
 /** The base of all recurrent layers. */
 import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../../errors.ts";
-import type { Cell } from "../cells/cell.ts";
+import { phasesOf, type Cell } from "../cells/cell.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
-import { regularized } from "../regularized.ts";
+import { perUnit, regularized, twoPhase } from "../parts.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { anySeed, Module } from "../../nn/module.ts";
 import type { Merge } from "../../nn/merge.ts";
@@ -50,6 +50,7 @@ export interface RecurrentLayerOptions extends RegularizationOptions {
   seed?: number;
 }
 
+const regularization = new Part("normalization, zoneout or recurrentDropout", () => import("./regularization.ts"));
 const projection = new Part("projSize", () => import("./projection.ts"));
 const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
 const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
@@ -167,7 +168,9 @@ export abstract class RecurrentLayer extends Module {
 
   override get furtherCode(): readonly Part<unknown>[] {
     return [
-      ...(this.regularizer.acts(true) ? [regularized] : []),
+      ...(this.regularizer.acts(true) ? [regularized, regularization] : []),
+      ...(phasesOf(this.cell) === 1 ? [] : [twoPhase]),
+      ...(this.cell.perUnit ? [perUnit] : []),
       ...(this.outputSize === this.hiddenSize ? [] : [projection]),
       ...(this.dropout === 0 ? [] : [dropping]),
       ...(this.directions === 1 ? [] : [merging]),
@@ -201,7 +204,7 @@ export abstract class RecurrentLayer extends Module {
         inputBias: this.bias ? context.parameter(`bias_ih_${suffix}`) : undefined,
         recurrentBias: this.bias === true ? context.parameter(`bias_hh_${suffix}`) : undefined,
         perUnit: this.cell.perUnit && context.parameter(`${this.cell.perUnit.parameter}_${suffix}`),
-        gains: this.regularizer.gainsOf(context, suffix, this.bias !== false),
+        gains: this.regularizer.gains && regularization.now.gainsOf(this.regularizer, context, suffix, this.bias !== false),
       },
     };
   }
@@ -225,7 +228,9 @@ export abstract class RecurrentLayer extends Module {
       op(tape, some.length > 1 ? label : some[0].label, input, some, {
         cell: this.cells[direction] ?? this.cell,
         ...rows,
-        regularization: this.regularizer.of(context, some.length, suffixes[direction]),
+        regularization: this.regularizer.acts(context.training)
+          ? regularization.now.regularizationOf(this.regularizer, context, some.length, suffixes[direction])
+          : undefined,
       });
     if (this.outputSize !== this.hiddenSize) {
       return lanes.map((lane, n) =>

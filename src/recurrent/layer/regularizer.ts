@@ -1,16 +1,10 @@
-/**
- * Normalisation, zoneout and recurrent dropout of a recurrent layer: checks the options, and gives layers their
- * parameters and ops their settings.
- */
+/** The options of normalisation, zoneout and recurrent dropout of a recurrent layer, and the parameters that follow from them. */
 import { runningRows } from "../cells/memory.ts";
 import { checkChoice, checkInteger, checkNumber, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
 import type { Normalization } from "../kernels/regularized-layout.ts";
 import { takeOptions } from "../../options.ts";
-import type { Gains } from "../input.ts";
-import type { Regularization } from "../row.ts";
 import type { Shape } from "../../tensor/shape.ts";
-import type { Context } from "../../nn/context.ts";
 import type { Initializer } from "../../nn/initializers.ts";
 
 /** Options of recurrent layers that act between product and cell, or on the states. */
@@ -46,15 +40,11 @@ export interface RegularizationOptions {
 
 export const regularizationNames = ["normalization", "normalizedSteps", "zoneout", "recurrentDropout"] as const;
 
-const epsilon = 1e-5;
-/** Weight of a new batch in the running statistics, as in PyTorch's batch normalisation. */
-const momentum = 0.1;
-
 export class Regularizer {
-  private readonly normalization: Normalization;
-  private readonly normalizedSteps: number;
-  private readonly zoneout: { h: number; c: number };
-  private readonly recurrentDropout: number;
+  readonly normalization: Normalization;
+  readonly normalizedSteps: number;
+  readonly zoneout: { h: number; c: number };
+  readonly recurrentDropout: number;
 
   /** @throws RnnError `option` for options that are out of range or exclude each other */
   constructor(
@@ -132,18 +122,6 @@ export class Regularizer {
     return { first: this.normalization === "batch" ? 0.1 : 1, memory: this.cell.hasReadOut === true };
   }
 
-  gainsOf(context: Context, suffix: string, bias: boolean): Gains | undefined {
-    const { gains } = this;
-    return (
-      gains && {
-        input: context.parameter(`gain_ih_${suffix}`),
-        recurrent: context.parameter(`gain_hh_${suffix}`),
-        memory: gains.memory ? context.parameter(`gain_c_${suffix}`) : undefined,
-        memoryBias: gains.memory && bias ? context.parameter(`bias_c_${suffix}`) : undefined,
-      }
-    );
-  }
-
   /** Shape of the running statistics of H units; undefined if none are kept. */
   get runningShape(): ((H: number) => Shape) | undefined {
     const { cell, normalizedSteps } = this;
@@ -158,26 +136,4 @@ export class Regularizer {
     const isVariance = (row: number): boolean => (row < 4 * G ? Math.floor(row / G) % 2 === 1 : row === 4 * G + 1);
     return Float32Array.from({ length: steps * columns }, (_, i) => (isVariance(Math.floor((i % columns) / H)) ? 1 : 0));
   };
-
-  /** The settings of an op with `lanes` lanes, the first of which has this suffix. */
-  of(context: Context, lanes: number, suffix: string): Regularization | undefined {
-    if (!this.acts(context.training)) return undefined;
-    if (context.tape.options.recurrent && this.normalizedSteps > 0)
-      throw new RnnError(
-        "option",
-        context.label("normalization"),
-        `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`,
-      );
-    const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
-    return {
-      normalization: this.normalization,
-      epsilon,
-      zoneout: this.zoneout,
-      recurrentDropout: context.training ? this.recurrentDropout : 0,
-      training: context.training,
-      random: context.random,
-      stream: streams[0],
-      running: this.runningShape && { view: context.parameter(`running_${suffix}`).view, momentum },
-    };
-  }
 }

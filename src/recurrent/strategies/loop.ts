@@ -1,21 +1,16 @@
 /** One dispatch for all time steps: a workgroup computes some rows of the batch, with barriers between the steps. */
-import { phasesOf } from "../cells/cell.ts";
-import { loopBackward, loopForward, loopTwoPhaseBackward, loopTwoPhaseForward, mostLoopUnits } from "../kernels/loop.ts";
+import { loopBackward, loopForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import type { Dispatches, Strategy } from "./strategy.ts";
 
 const dispatches: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
-    const views = { ...buffers, weights };
-    if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), views, segment);
-    else recording.dispatch(loopForward(cell, segment.H, segment.B, form), views, segment);
+    recording.dispatch(loopForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);
   },
 
-  backward({ tape: { recording }, cell, form }, { segment, c, ...buffers }, { dRecurrent, ...cotangents }, tail) {
-    const shared = { ...buffers, ...cotangents };
+  backward({ tape: { recording }, cell, form }, { segment, ...buffers }, cotangents, tail) {
     const params = { ...segment, tail: tail ? 1 : 0 };
-    if (phasesOf(cell) === 2) recording.dispatch(loopTwoPhaseBackward(cell, segment.H, form), shared, params);
-    else recording.dispatch(loopBackward(cell, segment.H, segment.B, form), { ...shared, c, dRecurrent }, params);
+    recording.dispatch(loopBackward(cell, segment.H, segment.B, form), { ...buffers, ...cotangents }, params);
   },
 };
 

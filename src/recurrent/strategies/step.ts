@@ -1,10 +1,8 @@
-/** Computes each time step in one dispatch, or in two; stacked layers may share them. */
-import { phasesOf } from "../cells/cell.ts";
+/** Computes each time step in one dispatch; stacked layers may share them. */
 import { laneStart, type Segment } from "../kernels/lanes.ts";
 import { stepsBack } from "../kernels/loop.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { stepBackward, stepForward } from "../kernels/step.ts";
-import { twoPhaseBackward, twoPhaseForward } from "../kernels/two-phase.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import type { Dispatches, Strategy } from "./strategy.ts";
 
@@ -13,29 +11,14 @@ const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): numbe
 
 const dispatches: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
-    const views = { ...buffers, weights };
-    for (let i = 0; i < dispatchesOf(segment, form); i++) {
-      const params = { ...segment, i };
-      if (phasesOf(cell) === 2) {
-        recording.dispatch(twoPhaseForward(cell, 0, form), views, params);
-        recording.dispatch(twoPhaseForward(cell, 1, form), views, params);
-      } else {
-        recording.dispatch(stepForward(cell, form), views, params);
-      }
-    }
+    const kernel = stepForward(cell, form);
+    for (let i = 0; i < dispatchesOf(segment, form); i++) recording.dispatch(kernel, { ...buffers, weights }, { ...segment, i });
   },
 
-  backward({ tape: { recording }, cell, form }, { segment, c, ...buffers }, { dRecurrent, ...cotangents }, tail) {
-    const shared = { ...buffers, ...cotangents };
-    for (const step of stepsBack(dispatchesOf(segment, form), tail)) {
-      const params = { ...segment, ...step };
-      if (phasesOf(cell) === 1) {
-        recording.dispatch(stepBackward(cell, form), { ...shared, c, dRecurrent }, params);
-        continue;
-      }
-      recording.dispatch(twoPhaseBackward(cell, 0, form), shared, params);
-      if (!step.tail) recording.dispatch(twoPhaseBackward(cell, 1, form), shared, params);
-    }
+  backward({ tape: { recording }, cell, form }, { segment, ...buffers }, cotangents, tail) {
+    const kernel = stepBackward(cell, form);
+    for (const step of stepsBack(dispatchesOf(segment, form), tail))
+      recording.dispatch(kernel, { ...buffers, ...cotangents }, { ...segment, ...step });
   },
 };
 

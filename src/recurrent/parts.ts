@@ -1,0 +1,6 @@
+/** Code that most pages do not need, loaded with the layers that do. */
+import { Part } from "../part.ts";
+
+export const regularized = new Part("normalization, zoneout or recurrentDropout", () => import("./row.ts"));
+export const perUnit = new Part("peepholes", () => import("./per-unit.ts"));
+export const twoPhase = new Part('reset: "before"', () => import("./two-phase.ts"));
