@@ -76,10 +76,12 @@ function gather(x: Value, call: Call): Value {
   const axis = axisOf(call.attributes.number("axis", 0), shape.length);
   const indices = operand(call, 1);
   if (!isKnown(indices)) {
-    if (axis !== 0 || shape.length !== 2)
-      return fail(`a lookup by ids of an input must be along axis 0 of [rows, columns], got axis ${axis} of [${shape.join(", ")}]`);
     if (indices.kind !== "int") return fail("its indices must be integers of an input or constants");
-    return call.values.record(x, (context, table) => ops.embedding(context, indices.variable, table));
+    const { variable: ids } = indices;
+    // Rows of a table need not be made where a layer reads them.
+    return call.values.record(x, (context, from) =>
+      axis === 0 && shape.length === 2 ? ops.embedding(context, ids, from) : ops.gather(context, from, axis, ids),
+    );
   }
   const places = [...indices.data].map((index) => (index < 0 ? index + shape[axis] : index));
   return call.values.reshape(call.values.select(x, axis, places), [...shape.slice(0, axis), ...indices.shape, ...shape.slice(axis + 1)]);
@@ -135,6 +137,24 @@ function constant({ attributes }: Call): Value[] {
 
 const identity = simple((x) => x);
 
+/** More elements at the ends of axes, or fewer where the amounts are negative. */
+function pad(x: Value, call: Call): Value {
+  const { attributes, values } = call;
+  const rank = shapeOf(x).length;
+  const amounts = attributes.numbers("pads", undefined) ?? setting(call, 1, "amounts") ?? fail("it lacks its amounts");
+  const axes = (setting(call, 3, "axes") ?? range(rank)).map((axis) => axisOf(axis, rank));
+  const value = attributes.number("value", undefined) ?? setting(call, 2, "value")?.[0] ?? 0;
+  const mode = attributes.text("mode", "constant");
+  if (mode !== "constant" && mode !== "reflect" && mode !== "edge") return fail(`mode must be constant, reflect or edge, got ${mode}`);
+  if (amounts.length !== 2 * axes.length) return fail(`it must have ${2 * axes.length} amounts, got ${amounts.length}`);
+  return axes.reduce((part, axis, i) => {
+    const [before, behind] = [amounts[i], amounts[i + axes.length]];
+    const size = shapeOf(part)[axis];
+    const inside = range(size).slice(Math.max(0, -before), size - Math.max(0, -behind));
+    return values.pad(values.select(part, axis, inside), axis, [Math.max(0, before), Math.max(0, behind)], mode, value);
+  }, x);
+}
+
 export const layoutOperators: Readonly<Record<string, Operator>> = {
   Identity: identity,
   Dropout: {
@@ -151,6 +171,7 @@ export const layoutOperators: Readonly<Record<string, Operator>> = {
       return [filled(setting(call, 0, "sizes") ?? fail("it lacks its sizes"), value.data[0], value)];
     },
   },
+  Pad: simple(pad, ["mode", "pads", "value"], { settings: [1, 2, 3] }),
   Shape: simple(
     (x, { attributes }) => {
       const shape = shapeOf(x);

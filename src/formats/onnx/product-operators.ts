@@ -4,6 +4,7 @@ import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import { fail } from "./graph.ts";
 import { scalar } from "./host.ts";
 import { axisOf, operand, range, simple, type Call, type Operator } from "./operator.ts";
+import { maxOver, sumOver } from "./reduce-operators.ts";
 import { shapeOf, type Value } from "./values.ts";
 
 function gemm(call: Call): Value[] {
@@ -55,8 +56,20 @@ function softmax(x: Value, call: Call): Value {
   return values.permute(over(values.permute(x, axes)), axes);
 }
 
+/** x - ln Σ e^x over one axis, with the greatest element taken out of the sum. Before opset 13 over all from that axis on. */
+function logSoftmax(x: Value, call: Call): Value {
+  const { values } = call;
+  const rank = shapeOf(x).length;
+  const axis = axisOf(call.attributes.number("axis", call.opset < 13 ? 1 : -1), rank);
+  const axes = call.opset < 13 ? range(rank).filter((i) => i >= axis) : [axis];
+  const shifted = values.pair("Sub", x, maxOver(call, x, axes));
+  const total = sumOver(call, values.map(shifted, Math.exp, ops.exp), axes);
+  return values.pair("Sub", shifted, values.map(total, Math.log, ops.log));
+}
+
 export const productOperators: Readonly<Record<string, Operator>> = {
   Softmax: simple(softmax, ["axis"]),
+  LogSoftmax: simple(logSoftmax, ["axis"]),
   Gemm: { attributes: ["alpha", "beta", "transA", "transB"], weights: [1, 2], compute: gemm },
   MatMul: simple(matmul, [], { weights: [0, 1] }),
 };

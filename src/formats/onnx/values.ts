@@ -7,7 +7,7 @@ import type { Context } from "../../nn/context.ts";
 import * as ops from "../../nn/ops.ts";
 import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
 import { fail, type Kind, type Known } from "./graph.ts";
-import { chosen, expanded, isKnown, joined, mapped, paired, permuted, reshaped, selected } from "./host.ts";
+import { chosen, expanded, filled, isKnown, joined, mapped, paired, permuted, reshaped, selected } from "./host.ts";
 
 /** A value on the device. Integers there are ids (u32); a bool is 1 or 0. */
 export interface Recorded {
@@ -82,14 +82,41 @@ export class Values {
     if (isKnown(x)) return selected(x, axis, indices);
     if (indices.length === 0)
       return fail(`nothing is left of axis ${axis} of [${shapeOf(x).join(", ")}], and empty values cannot be recorded`);
-    const runs: [number, number][] = [];
-    for (const index of indices) {
-      const last = runs.at(-1);
-      if (last?.[1] === index) last[1]++;
-      else runs.push([index, index + 1]);
+    const isRun = indices.every((index, i) => index === indices[0] + i);
+    return this.record(
+      x,
+      (context, variable) =>
+        isRun ? ops.slice(context, variable, axis, indices[0], indices[0] + indices.length) : ops.gather(context, variable, axis, indices),
+      x.kind,
+    );
+  }
+
+  /** More elements before and behind along one axis. */
+  pad(x: Value, axis: number, amounts: readonly [number, number], mode: "constant" | "reflect" | "edge", value: number): Value {
+    const [before, behind] = amounts;
+    if (before === 0 && behind === 0) return x;
+    if (!isKnown(x))
+      return this.record(x, (context, variable) =>
+        ops.pad(context, variable, axis, amounts, mode === "constant" ? { mode, value } : { mode }),
+      );
+    const last = x.shape[axis] - 1;
+    if (mode === "constant") {
+      const ends = amounts.map((size) =>
+        filled(
+          x.shape.map((n, i) => (i === axis ? size : n)),
+          value,
+          x,
+        ),
+      );
+      return this.concat([ends[0], x, ends[1]], axis);
     }
-    const parts = runs.map(([first, end]) => this.record(x, (context, variable) => ops.slice(context, variable, axis, first, end), x.kind));
-    return this.concat(parts, axis);
+    const inside = (i: number): number => Math.max(0, Math.min(last, i));
+    const places = Array.from({ length: before + last + 1 + behind }, (_, i) => i - before);
+    return this.select(
+      x,
+      axis,
+      places.map((i) => (mode === "edge" ? inside(i) : i < 0 ? -i : i > last ? 2 * last - i : i)),
+    );
   }
 
   concat(parts: readonly Value[], axis: number): Value {
@@ -110,8 +137,7 @@ export class Values {
   expand(x: Value, shape: Shape): Value {
     if (sameShape(shapeOf(x), shape)) return x;
     if (isKnown(x)) return expanded(x, shape);
-    const ones: Known = { shape, data: new Float32Array(sizeOf(shape)).fill(1), kind: "float" };
-    return this.record(x, (context, variable) => ops.multiply(context, variable, this.numbers(ones)), x.kind);
+    return this.record(x, (context, variable) => ops.expand(context, variable, shape), x.kind);
   }
 
   /** A function of two operands, broadcast, by ONNX' name. */
