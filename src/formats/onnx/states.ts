@@ -48,12 +48,16 @@ export function findStates(graph: Graph, isKnown: (name: string) => boolean): St
         feeds.set(input, (feeds.get(input) ?? new Set()).add(stateName(node, state)));
     });
   }
-  const keyOf = (names: Set<string> | undefined): string => [...(names ?? [])].sort().join("\n");
-  const outputs = graph.outputs.map(({ name }) => ({ name, key: keyOf(origins(name)) }));
+  const fed = new Set([...feeds.values()].flatMap((states) => [...states]));
+  const outputs = graph.outputs.map(({ name }) => ({ name, states: origins(name) ?? new Set<string>() }));
   return graph.inputs.flatMap(({ name }) => {
-    const key = keyOf(feeds.get(name));
-    const same = key === "" ? [] : outputs.filter((output) => output.key === key);
-    return same.length === 1 ? [{ input: name, output: same[0].name }] : [];
+    const own = feeds.get(name);
+    if (!own) return [];
+    // A branch that is taken where no state comes in has nodes that start from zeros.
+    const going = outputs.filter(
+      ({ states }) => [...own].every((state) => states.has(state)) && [...states].every((state) => own.has(state) || !fed.has(state)),
+    );
+    return going.length === 1 ? [{ input: name, output: going[0].name }] : [];
   });
 }
 
