@@ -3,7 +3,7 @@ import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
 import { fail, type Kind, type Known } from "./graph.ts";
 
 /** More numbers than all that one file has the host compute. */
-const mostComputed = 2 ** 27;
+const mostComputed = 2 ** 26;
 let computed = 0;
 
 /** Begins to count again: for each file, and each recording of its model. */
