@@ -77,26 +77,26 @@ interface Calls {
 }
 
 describe.runIf(hasSharedModels).each(kinds)("a model whose states are inputs and outputs, on %s", (kind) => {
-  it.each<[string, number[], string, Record<string, number>]>([["dtln/model_1", [1, 1, 257], "input_3", {}]])(
-    "goes on with its own states from call to call: %s",
-    async (name, shape, stateName, constants) => {
-      const { model, inputs, outputs } = await importModel(sharedFile(`${name}.onnx`), { constants });
-      expect(inputs.map(({ path }) => path)).toEqual(["input", `state.${stateName}`]);
-      expect(outputs.map(({ path }) => path)).toEqual(["output", `state.${stateName}`]);
-      const { calls } = sharedJson<Calls>(`${name}.json`);
-      let state: Record<string, Tensor> | undefined;
-      for (const [at, call] of calls.entries()) {
-        const input = { shape, data: Float32Array.from(call.input) };
-        const result = await forward(model, { input, ...(state && { state }) }, { backend: await backend(kind) });
-        for (const { name: output, path } of outputs) {
-          const got = resultAt(result, path);
-          expect(got.shape).toEqual(call.outputs[output].shape);
-          expectClose(`${output} of call ${at}`, got.data, call.outputs[output].data);
-        }
-        ({ state } = result);
+  it.each<[string, number[], string, Record<string, number>]>([
+    ["dtln/model_1", [1, 1, 257], "input_3", {}],
+    ["silero/silero_vad_16k_op15", [1, 576], "state", { sr: 16000 }],
+  ])("goes on with its own states from call to call: %s", async (name, shape, stateName, constants) => {
+    const { model, inputs, outputs } = await importModel(sharedFile(`${name}.onnx`), { constants });
+    expect(inputs.map(({ path }) => path)).toEqual(["input", `state.${stateName}`]);
+    expect(outputs.map(({ path }) => path)).toEqual(["output", `state.${stateName}`]);
+    const { calls } = sharedJson<Calls>(`${name}.json`);
+    let state: Record<string, Tensor> | undefined;
+    for (const [at, call] of calls.entries()) {
+      const input = { shape, data: Float32Array.from(call.input) };
+      const result = await forward(model, { input, ...(state && { state }) }, { backend: await backend(kind) });
+      for (const { name: output, path } of outputs) {
+        const got = resultAt(result, path);
+        expect(got.shape).toEqual(call.outputs[output].shape);
+        expectClose(`${output} of call ${at}`, got.data, call.outputs[output].data);
       }
-    },
-  );
+      ({ state } = result);
+    }
+  });
 });
 
 describe.runIf(hasSharedModels)("an imported ONNX model", () => {
@@ -156,6 +156,8 @@ describe.runIf(hasSharedModels)("an imported ONNX model", () => {
     const given = { ...inputsOf(imported, tensors), lengths: [5, 4, 3] };
     const error = await forward(imported.model, given, { backend: await backend("cpu") }).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(RnnError);
-    expect((error as RnnError).message).toBe('lengths: node "rnn" (RNN) has lengths as an input of its own; give that one');
+    expect((error as RnnError).message).toBe(
+      'onnx: node "rnn" (RNN): lengths: this node has lengths as an input of its own; give that one',
+    );
   });
 });

@@ -108,7 +108,7 @@ const harmful: Record<string, [GraphParts, RegExp, number?]> = {
       inputs: { x: [2] },
       outputs: ["y"],
     },
-    /more than 67108864 numbers in all/,
+    /2 repeats of 1048576 elements are more than 1048576/,
   ],
   "a tile of 2^40 copies": [
     {

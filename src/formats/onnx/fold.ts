@@ -1,6 +1,6 @@
 /** Computes the constants of a graph when it is read, and finds which of them are weights. */
 import { sizeOf } from "../../tensor/shape.ts";
-import { Attributes, everyNode, isGraph, type Graph, type Known, type Node } from "./graph.ts";
+import { atNode, Attributes, everyNode, isGraph, type Graph, type Known, type Node } from "./graph.ts";
 import { beginCount, isKnown } from "./host.ts";
 import type { Call } from "./operator.ts";
 import { operatorOf } from "./operators.ts";
@@ -40,7 +40,7 @@ export class Constants {
       else if (operator && node.inputs.every((name) => name === "" || this.known.has(name))) {
         try {
           const call = callOf(node, this.opset, new Values(), (name) => this.known.get(name));
-          operator.compute(call).forEach((value, i) => {
+          atNode(node, () => operator.compute(call)).forEach((value, i) => {
             if (node.outputs[i] && isKnown(value)) this.set(node.outputs[i], value, node.inputs);
           });
         } catch (cause) {

@@ -59,6 +59,20 @@ export function wordsOf(name: string): string[] {
   return words.length > 0 && words.length <= 20 ? words.map((word) => word.slice(0, 200)) : ["value"];
 }
 
+const named = new WeakSet<RnnError>();
+
+/** Runs what reads a node, whose name errors then have. */
+export function atNode<T>(node: Node, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (!(cause instanceof RnnError) || named.has(cause)) throw cause;
+    const error = new RnnError(cause.kind, "onnx", `${nameOf(node)}: ${cause.message.replace(/^onnx: /, "")}`, { cause });
+    named.add(error);
+    throw error;
+  }
+}
+
 export const isGraph = (value: Attribute | undefined): value is Graph => typeof value === "object" && "nodes" in value;
 
 /** All nodes, with those of the branches inside. */

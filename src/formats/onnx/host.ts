@@ -44,7 +44,7 @@ function strides(shape: Shape): number[] {
 }
 
 /** Fills `result` with numbers of x: element (i, j, …) is at offsets[0][i] + offsets[1][j] + … */
-function copyBy(x: Known, result: Known, offsets: readonly (readonly number[])[]): Known {
+function copyBy(x: Known, result: Known, offsets: readonly Int32Array[]): Known {
   const { shape, data } = result;
   if (data.length === 0) return result;
   const at = shape.map(() => 0);
@@ -68,7 +68,7 @@ export function selected(x: Known, axis: number, indices: readonly number[]): Kn
   return copyBy(
     x,
     result,
-    shape.map((size, i) => Array.from({ length: size }, (_, k) => (i === axis ? indices[k] : k) * steps[i])),
+    shape.map((size, i) => Int32Array.from({ length: size }, (_, k) => (i === axis ? indices[k] : k) * steps[i])),
   );
 }
 
@@ -79,7 +79,7 @@ export function permuted(x: Known, axes: readonly number[]): Known {
   return copyBy(
     x,
     result,
-    shape.map((size, i) => Array.from({ length: size }, (_, k) => k * steps[axes[i]])),
+    shape.map((size, i) => Int32Array.from({ length: size }, (_, k) => k * steps[axes[i]])),
   );
 }
 
@@ -91,7 +91,7 @@ export function expanded(x: Known, shape: Shape): Known {
   return copyBy(
     x,
     make(shape, x.kind, x),
-    shape.map((size, i) => Array.from({ length: size }, (_, k) => (i < lacks || x.shape[i - lacks] === 1 ? 0 : k * steps[i - lacks]))),
+    shape.map((size, i) => Int32Array.from({ length: size }, (_, k) => (i < lacks || x.shape[i - lacks] === 1 ? 0 : k * steps[i - lacks]))),
   );
 }
 

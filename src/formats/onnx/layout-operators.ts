@@ -135,6 +135,9 @@ function constant({ attributes }: Call): Value[] {
   return [known ?? fail("it has no value of numbers")];
 }
 
+/** Most elements along an axis that repeats make. */
+const mostRepeated = 2 ** 20;
+
 const identity = simple((x) => x);
 
 /** More elements at the ends of axes, or fewer where the amounts are negative. */
@@ -232,14 +235,15 @@ export const layoutOperators: Readonly<Record<string, Operator>> = {
   Tile: simple(
     (x, call) => {
       const times = setting(call, 1, "repeats") ?? fail("it lacks its repeats");
-      return times.reduce(
-        (part, count, axis) =>
-          call.values.concat(
-            Array.from({ length: count }, () => part),
-            axis,
-          ),
-        x,
-      );
+      return times.reduce((part, count, axis) => {
+        const size = shapeOf(part)[axis];
+        if (!(size * count <= mostRepeated)) return fail(`${count} repeats of ${size} elements are more than ${mostRepeated}`);
+        return call.values.select(
+          part,
+          axis,
+          range(size * count).map((i) => i % size),
+        );
+      }, x);
     },
     [],
     { settings: [1] },

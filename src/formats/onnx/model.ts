@@ -9,7 +9,7 @@ import type { Part } from "../../part.ts";
 import { RNN } from "../../recurrent/layer/built-in.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
 import { type Constants, neededNodes } from "./fold.ts";
-import { everyNode, fail, nameOf, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
+import { atNode, everyNode, fail, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { operatorOf } from "./operators.ts";
 import { batchComesFirst, bindSizes, type Input, type State } from "./ports.ts";
 import { isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
@@ -103,12 +103,12 @@ export class OnnxModel extends Tree {
     node: Node,
     shared: Map<string, { readonly weights: readonly (Known | undefined)[]; readonly layer: NamedLayer }>,
   ): { as: RecurrentNode; layer: NamedLayer | undefined } {
-    const as = new RecurrentNode(node);
+    const as = atNode(node, () => new RecurrentNode(node));
     const { constants } = this;
     const names = weightInputs.map((i) => node.inputs[i] ?? "");
     const weights = names.map((name) => constants.known.get(name));
     if (names.some((name, i) => name !== "" && !weights[i])) return { as, layer: undefined };
-    try {
+    return atNode(node, () => {
       const key = JSON.stringify([node.operator, [...node.attributes], names.map((name) => [...constants.sourcesOf(name)].sort())]);
       const same = shared.get(key);
       if (same?.weights.every((one, i) => sameNumbers(one, weights[i]))) return { as, layer: same.layer };
@@ -118,10 +118,7 @@ export class OnnxModel extends Tree {
       const layer = { module, name: this.place(wordsOf(node.name), module) };
       shared.set(key, { weights, layer });
       return { as, layer };
-    } catch (cause) {
-      if (cause instanceof RnnError) return fail(`${nameOf(node)}: ${cause.message}`, cause);
-      throw cause;
-    }
+    });
   }
 
   override get idCount(): number | undefined {

@@ -8,7 +8,7 @@ import type { Module } from "../../nn/module.ts";
 import { GRU, LSTM, RNN } from "../../recurrent/layer/built-in.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { Attributes, fail, nameOf, wordsOf, type Known, type Node } from "./graph.ts";
+import { Attributes, fail, wordsOf, type Known, type Node } from "./graph.ts";
 import { isKnown } from "./host.ts";
 import type { Call } from "./operator.ts";
 import type { Values } from "./values.ts";
@@ -103,7 +103,7 @@ export class RecurrentNode {
     this.attributes = new Attributes(node);
     const direction = this.attributes.text("direction", "forward");
     if (!["forward", "reverse", "bidirectional"].includes(direction))
-      fail(`${nameOf(node)}: direction must be forward, reverse or bidirectional, got ${clip(direction)}`);
+      fail(`direction must be forward, reverse or bidirectional, got ${clip(direction)}`);
     this.directions = direction === "bidirectional" ? 2 : 1;
     this.isReverse = direction === "reverse";
     this.batchFirst = this.attributes.number("layout", 0) === 1;
@@ -269,11 +269,11 @@ export class RecurrentNode {
   ): Scope["lengths"] {
     const given = inputs[4];
     const refuse = (why: string): never => {
-      throw new RnnError("option", "lengths", `${nameOf(this.node)} ${why}`);
+      throw new RnnError("option", "lengths", why);
     };
-    if (context.lengths && given) return refuse("has lengths as an input of its own; give that one");
+    if (context.lengths && given) return refuse("this node has lengths as an input of its own; give that one");
     if (context.lengths && steps !== T)
-      return refuse(`reads ${T} steps where the input has ${steps ?? "none"}, so lengths of the input mean nothing to it`);
+      return refuse(`it reads ${T} steps where the input has ${steps ?? "none"}, so lengths of the input mean nothing to it`);
     if (!given) return undefined;
     if (shapeOf(given).length !== 1 || shapeOf(given)[0] !== B)
       return fail(`sequence_lens must be [${B}], got [${shapeOf(given).join(", ")}]`);

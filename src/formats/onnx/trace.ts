@@ -1,7 +1,6 @@
 /** Records a graph: runs its nodes in order, each on the host or through the package's operations. */
-import { RnnError } from "../../errors.ts";
 import { callOf, neededNodes, problemOf, type Constants } from "./fold.ts";
-import { Attributes, fail, nameOf, type Graph, type Node } from "./graph.ts";
+import { atNode, Attributes, fail, type Graph, type Node } from "./graph.ts";
 import { beginCount, isKnown } from "./host.ts";
 import { operatorOf } from "./operators.ts";
 import { isRecurrent, recurrentAttributes, type NamedLayer, type Place, type RecurrentNode } from "./recurrent.ts";
@@ -41,12 +40,7 @@ export class Trace {
     const needed = neededNodes(graph);
     for (const node of graph.nodes) {
       if (!needed.has(node) || node.outputs.every((name) => name === "" || this.constant.has(name))) continue;
-      try {
-        this.compute(node);
-      } catch (cause) {
-        if (!(cause instanceof RnnError) || cause.message.includes('node "')) throw cause;
-        throw new RnnError(cause.kind, "onnx", `${nameOf(node)}: ${cause.message}`, { cause });
-      }
+      atNode(node, () => this.compute(node));
     }
   }
 
