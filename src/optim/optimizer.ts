@@ -110,7 +110,7 @@ export function rmsprop(given: Common & { alpha?: number; eps?: number; momentum
       { name: "gradientAverage", used: centered },
       { name: "velocity", used: momentum > 0 },
     ],
-    control: (step, updates) => [schedule(step), 0, 0, updates === 0 ? 1 : 0],
+    control: (step) => [schedule(step), 0, 0, 0],
     record(recording, { slots: [squareAverage, gradientAverage, velocity], ...views }, length, clipValue) {
       recording.dispatch(
         rmspropKernel,

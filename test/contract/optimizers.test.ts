@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { gradientNorm, gradientNormPartial, normGroups } from "../../src/kernels/gradient-norm.ts";
 import { adam, keptLength, rmsprop, sgd } from "../../src/kernels/optimizers.ts";
-import { nadam } from "../../src/optim/optimizer.ts";
+import * as host from "../../src/optim/optimizer.ts";
 import clipCases from "../fixtures/pytorch/clip.json";
 import optimizerCases from "../fixtures/pytorch/optimizers.json";
 import { twinOf } from "../../src/backend/all-twins.ts";
@@ -24,6 +24,9 @@ interface OptimizerCase {
 
 const flat = (tensors: readonly Fixture[]): Float64Array => Float64Array.from(tensors.flatMap(({ data }) => data));
 
+/** The host's numbers for a step, counted from 1. */
+const controlOf = (rule: host.Optimizer, step: number): Float64Array => Float64Array.from(rule.control(step - 1, step - 1));
+
 /** One step of the optimiser that the case is about, or undefined if there is no kernel for it. */
 function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Float64Array, step: number) => void) | undefined {
   const length = parameters.length;
@@ -31,31 +34,22 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
   const lastGood = new Float64Array(keptLength(length, 3));
   const norm = Float64Array.of(0, 1, 1, 0);
   const number = (name: string): number => Number(c.params[name] ?? 0);
+  const learningRate = number("lr");
   const common = { length, weightDecay: number("weight_decay"), clipValue: 0 };
   const kind = c.case.split("_")[0];
   if (kind === "sgd") {
     const params = { ...common, momentum: number("momentum"), dampening: number("dampening"), nesterov: number("nesterov") };
+    const rule = host.sgd({ learningRate, momentum: params.momentum, dampening: params.dampening });
     return (gradients, step) =>
-      twinOf(sgd)(
-        { parameters, gradients, lastGood, velocity: moments[0], norm, control: Float64Array.of(number("lr"), 0, 0, step === 1 ? 1 : 0) },
-        params,
-      );
+      twinOf(sgd)({ parameters, gradients, lastGood, velocity: moments[0], norm, control: controlOf(rule, step) }, params);
   }
   if (kind === "rmsprop") {
     const params = { ...common, alpha: number("alpha"), eps: number("eps"), momentum: number("momentum"), centered: number("centered") };
     const [squareAverage, gradientAverage, velocity] = moments;
-    return (gradients) =>
+    const rule = host.rmsprop({ learningRate });
+    return (gradients, step) =>
       twinOf(rmsprop)(
-        {
-          parameters,
-          gradients,
-          lastGood,
-          squareAverage,
-          gradientAverage,
-          velocity,
-          norm,
-          control: Float64Array.of(number("lr"), 0, 0, 0),
-        },
+        { parameters, gradients, lastGood, squareAverage, gradientAverage, velocity, norm, control: controlOf(rule, step) },
         params,
       );
   }
@@ -63,13 +57,10 @@ function stepperOf(c: OptimizerCase, parameters: Float64Array): ((gradients: Flo
     const [beta1, beta2] = c.params.betas as number[];
     const params = { ...common, beta1, beta2, eps: number("eps"), decoupled: kind === "adamw" ? 1 : 0 };
     const [firstMoment, secondMoment] = moments;
+    const betas = { learningRate, beta1, beta2 };
+    const rule = kind === "nadam" ? host.nadam({ ...betas, momentumDecay: number("momentum_decay") }) : host[kind](betas);
     return (gradients, step) => {
-      const control =
-        kind === "nadam"
-          ? Float64Array.from(
-              nadam({ learningRate: number("lr"), beta1, beta2, momentumDecay: number("momentum_decay") }).control(step - 1, step - 1),
-            )
-          : Float64Array.of(number("lr"), 1 / (1 - beta1 ** step), 1 - beta2 ** step, 0);
+      const control = controlOf(rule, step);
       twinOf(adam)({ parameters, gradients, lastGood, firstMoment, secondMoment, norm, control }, params);
     };
   }
@@ -118,7 +109,7 @@ describe("optimisers", () => {
       const options = { learningRate: 0.1, momentumDecay: 10, pytorch };
       const expectControl = (control: number[], expected: number[]): void =>
         control.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 12));
-      const optimizer = nadam(options);
+      const optimizer = host.nadam(options);
       expectControl(optimizer.control(2, 2), [
         0.1,
         mu(4) / (1 - mu(1) * mu(2) * mu(3) * mu(4) * again(3)),
@@ -128,8 +119,8 @@ describe("optimisers", () => {
       expectControl(optimizer.control(0, 0), [0.1, mu(2) / (1 - mu(1) * mu(2) * again(1)), 1 - 0.999, 1]);
       // In the end neither start at 0 is to be corrected, and μ is beta1.
       expectControl(optimizer.control(100_000, 100_000), [0.1, 0.9, 1, 0.1]);
-      const inOrder = nadam(options);
-      for (let step = 0; step < 500; step++) expect(inOrder.control(step, step)).toEqual(nadam(options).control(step, step));
+      const inOrder = host.nadam(options);
+      for (let step = 0; step < 500; step++) expect(inOrder.control(step, step)).toEqual(host.nadam(options).control(step, step));
     },
   );
 
