@@ -156,6 +156,22 @@ describe("explainStrategy", () => {
     expect(hasFallback(both.failures[0], new Avoided(both.failures))).toBe(true);
   });
 
+  it("estimates, without a profile, from what number of units on a GPU's loop loses by reading all weights in each step", () => {
+    const chosen = (shape: Partial<LayerShape>) =>
+      [32, 64, 128, 160, 192, 224, 256].map((H) => chooseStrategy(layer({ H, ...shape }), undefined)[0]).join("");
+    expect(chosen({ G: 4, B: 16 })).toBe("lllllss");
+    expect(chosen({ G: 3, B: 16 })).toBe("lllllls");
+    expect(chosen({ G: 1, B: 16 })).toBe("lllllll");
+    // Steps of a large batch have more workgroups than a GPU computes at once.
+    expect(chosen({ G: 4, B: 128 })).toBe("lllllll");
+    // What the estimate knows nothing of stays with the loop.
+    expect(chosen({ G: 3, B: 16, phases: 2 })).toBe("lllllll");
+    expect(chosen({ G: 4, B: 16, regularized: "row" })).toBe("lllllll");
+    expect(explainStrategy(layer({ H: 256 }), undefined).text).toBe(
+      "T 100, B 4, H 256, G 4, forward: step (loop would read all weights in each step: on a GPU an estimated 7.8 µs a step instead of 6.0; no profile)",
+    );
+  });
+
   it("says it in a line", () => {
     expect(explainStrategy(layer({ training: true }), profile).text).toBe(
       "T 100, B 4, H 64, G 4, training: loop (predicted: loop 3.00 ms, step 5.00 ms)",

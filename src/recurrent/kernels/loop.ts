@@ -38,6 +38,10 @@ function plainGroup(pass: RecurrentParts["pass"], units: number, batch: number) 
 
 /** Units of U that a thread keeps the weights of, so that four gates of them fit into its registers (`weights-held.wgsl`). */
 export const heldUnits = 16;
+/** Whether the threads of a loop with shared sums keep all weights, and read none after the first step. */
+export const holdsWeights = (units: number, mostThreads: number): boolean =>
+  threadsFor(units) * Math.ceil(units / heldUnits) <= mostThreads;
+
 /** Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. */
 const enoughGroups = 32;
 
@@ -47,9 +51,8 @@ const enoughGroups = 32;
  */
 function sharedGroup(units: number, batch: number, mostThreads: number) {
   const wide = threadsFor(units);
-  const keeping = Math.ceil(units / heldUnits);
-  const holds = wide * keeping <= mostThreads;
-  const shares = holds ? keeping : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
+  const holds = holdsWeights(units, mostThreads);
+  const shares = holds ? Math.ceil(units / heldUnits) : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
   // Each workgroup reads all weights that it does not hold in every step.
   const groups = holds ? enoughGroups : enoughGroups / 2;
   const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > shares) ?? 4;

@@ -1,6 +1,7 @@
 /** One dispatch for all time steps: a workgroup computes some rows of the batch, with barriers between the steps. */
 import { loopBackward, loopForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
+import { estimatedMicroseconds } from "./estimate.ts";
 import type { Dispatches, Strategy } from "./strategy.ts";
 
 const dispatches: Dispatches = {
@@ -36,7 +37,13 @@ export const loop: Strategy = {
     if (regularized !== "none") return avoided.fused;
     return phases > 1 ? avoided.starts("loop-two-phase") : avoided.starts("loop-forward", "loop-backward");
   },
-  defers: ({ regularized }, { kind }) => (kind === "cpu" && regularized !== "none" ? "the CPU has fast products" : undefined),
+  defers(layer, { kind, isGpu, mostThreads }) {
+    if (kind === "cpu") return layer.regularized !== "none" ? "the CPU has fast products" : undefined;
+    const { loop = 0, step = 0 } = (isGpu ? estimatedMicroseconds(layer, mostThreads) : undefined) ?? {};
+    return loop > step
+      ? `loop would read all weights in each step: on a GPU an estimated ${loop.toFixed(1)} µs a step instead of ${step.toFixed(1)}`
+      : undefined;
+  },
   cost(layer, profile) {
     // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
     const { B, regularized } = layer;
