@@ -119,15 +119,8 @@ function groupsOf(axes: readonly number[]): number[][] {
 
 /** Puts axis `axes[i]` of x at place i. */
 export function permute(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
-  // Axes of size 1 are anywhere at once.
-  const kept = [...axes.keys()].filter((axis) => x.shape[axis] !== 1);
-  if (kept.length < axes.length) {
-    const order = axes.filter((axis) => x.shape[axis] !== 1).map((axis) => kept.indexOf(axis));
-    const squeezed = x.reshaped(kept.map((axis) => x.shape[axis]));
-    return permute(tape, label, squeezed, order).reshaped(axes.map((axis) => x.shape[axis]));
-  }
   const groups = groupsOf(axes);
-  if (groups.length < 2) return x;
+  if (groups.length === 1) return x;
   if (groups.length > 3) return permuteByMoves(tape, label, x, axes);
   const sizeOfGroup = (group: readonly number[]): number => sizeOf(group.map((axis) => x.shape[axis]));
   const sizes = [...groups.map(sizeOfGroup), 1];

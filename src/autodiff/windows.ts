@@ -1,11 +1,11 @@
 /** Convolutions and pooling of sequences: the windows of a sequence, and a product or a reduction of them. */
 import { fold as foldKernel, unfold as unfoldKernel } from "../kernels/windows.ts";
 import { combined, sum } from "./elementwise.ts";
-import { permute } from "./layout.ts";
 import { linear } from "./linear.ts";
 import { product } from "./product.ts";
 import { extreme } from "./reduce.ts";
 import type { Tape, Variable } from "./tape.ts";
+import { turn } from "./turn.ts";
 
 /** Sequences [batch, channels, length], or [batch, length, channels] if `last`, and the windows that go over them. */
 export interface Windows {
@@ -74,7 +74,7 @@ export function conv1d(tape: Tape, label: string, x: Variable, weight: Variable,
   const windows = unfold(tape, `${label}.windows`, x, w);
   if (groups === 1) {
     const y = linear(tape, label, windows.reshaped([batch, positions, K]), weight.reshaped([O, K]), bias);
-    return last ? y : permute(tape, `${label}.turned`, y, [0, 2, 1]);
+    return last ? y : turn(tape, `${label}.turned`, y, [0, 2, 1]);
   }
   const [M, N] = [batch * positions, O / groups];
   const each = product(
@@ -86,7 +86,7 @@ export function conv1d(tape: Tape, label: string, x: Variable, weight: Variable,
     { transposeA: false, transposeB: true },
     [groups, batch, positions, N],
   );
-  const turned = permute(tape, `${label}.turned`, each, last ? [1, 2, 0, 3] : [1, 0, 3, 2]);
+  const turned = turn(tape, `${label}.turned`, each, last ? [1, 2, 0, 3] : [1, 0, 3, 2]);
   return biased(tape, label, turned.reshaped(last ? [batch, positions, O] : [batch, O, positions]), bias, last);
 }
 
@@ -108,7 +108,7 @@ export function convTranspose1d(
   const { batch, positions, groups, last } = w;
   const perGroup = weight.shape[0] / groups;
   const split = x.reshaped(last ? [batch, positions, groups, perGroup] : [batch, groups, perGroup, positions]);
-  const rows = permute(tape, `${label}.rows`, split, last ? [2, 0, 1, 3] : [1, 0, 3, 2]);
+  const rows = turn(tape, `${label}.rows`, split, last ? [2, 0, 1, 3] : [1, 0, 3, 2]);
   const [M, N] = [batch * positions, (w.channels / groups) * w.taps];
   const windows = product(
     tape,
@@ -124,7 +124,7 @@ export function convTranspose1d(
 
 /** [channels, batch, positions] as sequences. */
 const asSequences = (tape: Tape, label: string, y: Variable, last: boolean): Variable =>
-  permute(tape, `${label}.turned`, y, last ? [1, 2, 0] : [1, 0, 2]);
+  turn(tape, `${label}.turned`, y, last ? [1, 2, 0] : [1, 0, 2]);
 
 /** Below every number that is not -∞. */
 const least = -3.4028234663852886e38;

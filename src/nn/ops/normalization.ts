@@ -1,9 +1,9 @@
 /** Differentiable normalization: numbers with mean 0 and variance 1, then a gain and a bias that are learnt. */
 import { checkNumber, RnnError } from "../../errors.ts";
 import { takeOptions } from "../../options.ts";
-import { permute } from "../../autodiff/layout.ts";
 import { normalize } from "../../autodiff/reduce.ts";
 import type { Variable } from "../../autodiff/tape.ts";
+import { turn } from "../../autodiff/turn.ts";
 import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
 import type { View } from "../../recording/recording.ts";
 import type { Context } from "../context.ts";
@@ -136,7 +136,7 @@ export function normalizeBatch(
 ): { y: Variable; means: View; variances: View } {
   const { from, C, each } = channels(context, "BatchNorm1d", x, { weight, bias });
   const order = [1, 0, ...from.shape.slice(2).map((_, i) => i + 2)];
-  const rows = permute(context.tape, context.label("rows"), from, order);
+  const rows = turn(context.tape, context.label("rows"), from, order);
   const { y, means, variances } = normalize(context.tape, context.label("normalized"), rows, sizeOf(from.shape) / C, eps);
-  return { y: scaled(context, permute(context.tape, context.label("turned"), y, order), each[0], each[1]), means, variances };
+  return { y: scaled(context, turn(context.tape, context.label("turned"), y, order), each[0], each[1]), means, variances };
 }

@@ -3,9 +3,10 @@ import { checkChoice, checkInteger, checkNumber, checkSize, RnnError, show } fro
 import { isA, takeItems, takeOptions } from "../../options.ts";
 import { combined } from "../../autodiff/elementwise.ts";
 import { embedding } from "../../autodiff/embedding.ts";
-import { concat as concatOp, permute as permuteOp, slice as sliceOp } from "../../autodiff/layout.ts";
+import { concat as concatOp, slice as sliceOp } from "../../autodiff/layout.ts";
 import { pick } from "../../autodiff/pick.ts";
 import { Variable } from "../../autodiff/tape.ts";
+import { turn } from "../../autodiff/turn.ts";
 import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import { takeShape } from "../../tensor/take.ts";
 import type { Context } from "../context.ts";
@@ -51,7 +52,7 @@ export function permute(context: Context, x: Variable, axes: readonly number[]):
   const taken = takeShape(where, "axes", axes);
   const complete = taken.length === from.shape.length && from.shape.every((_, axis) => taken.includes(axis));
   if (!complete) throw new RnnError("shape", where, `axes must name each axis of ${words(from.shape)} once, got ${show(taken)}`);
-  return permuteOp(context.tape, context.label("permute"), from, taken);
+  return turn(context.tape, context.label("permute"), from, taken);
 }
 
 /** x in another shape of the same size; nothing is copied. */
@@ -100,11 +101,11 @@ function gatherByVariable(context: Context, x: Variable, axis: number, ids: Vari
     throw new RnnError("data", "ops.gather", `ids must be a Variable of ids or a list of integers, got numbers (${ids.label})`);
   const [before, after] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
   const others = [...x.shape.keys()].filter((i) => i !== axis);
-  const table = permuteOp(tape, context.label("gather.table"), x, [axis, ...others]);
+  const table = turn(tape, context.label("gather.table"), x, [axis, ...others]);
   const rows = embedding(tape, context.label("gather"), ids, table.reshaped([x.shape[axis], sizeOf(before) * sizeOf(after)]));
   const rank = ids.shape.length;
   const places = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
-  return permuteOp(tape, context.label("gather.rows"), rows.reshaped([...ids.shape, ...before, ...after]), [
+  return turn(tape, context.label("gather.rows"), rows.reshaped([...ids.shape, ...before, ...after]), [
     ...places(rank, before.length),
     ...places(0, rank),
     ...places(rank + before.length, after.length),
