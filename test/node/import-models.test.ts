@@ -1,5 +1,5 @@
 // Files of other programs give what those programs compute, on both backends, and learn. The files are those of
-// ../shared/models where that folder is, and tensorflow.js' own models in test/fixtures/tfjs.
+// ../shared/models where that folder is, and models of Keras 3 and tensorflow.js in test/fixtures.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -89,7 +89,14 @@ const tfjsCases = Object.entries(tfjsModels).map(([name, model]): Case => ({
   outputs: model.outputs,
 }));
 
-const cases = [...kerasCases, ...pytorchCases, ...rtneuralCases, ...namCases, ...tfjsCases];
+const { cases: keras3 } = json(root, "test/fixtures/keras3/cases.json") as { cases: Record<string, Pick<Case, "inputs" | "outputs">> };
+const keras3Cases = Object.entries(keras3).map(([name, values]): Case => ({
+  name: `Keras 3 ${name}`,
+  read: () => importModel(readFileSync(join(root, `test/fixtures/keras3/${name}.keras`))),
+  ...values,
+}));
+
+const cases = [...keras3Cases, ...kerasCases, ...pytorchCases, ...rtneuralCases, ...namCases, ...tfjsCases];
 
 const tensorOf = ({ shape, data }: Values, isIds: boolean) => ({ shape, data: isIds ? Uint32Array.from(data) : Float32Array.from(data) });
 const inputsOf = ({ furtherInputs, idCount }: Module, [first, ...others]: readonly Values[]) => ({

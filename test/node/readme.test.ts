@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { root } from "../../scripts/bundle.mjs";
 
 const text = "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse. ".repeat(25);
-const fixtures = join(root, "test", "fixtures", "pytorch-files");
+const fixtures = ["pytorch-files", "models"].map((name) => join(root, "test", "fixtures", name));
 const folder = join(root, "build", "tests");
 
 interface Example {
@@ -54,7 +54,12 @@ const surroundings = `
 import { readFile as readFixture } from "node:fs/promises";
 const text = ${JSON.stringify(text)};
 const files = { "gru.json": ${JSON.stringify(JSON.stringify(keras.layers[0].weights.map(nested)))} };
-globalThis.fetch = async (name) => new Response(files[name] ?? (await readFixture(${JSON.stringify(fixtures)} + "/" + name)));
+const folders = ${JSON.stringify(fixtures)};
+globalThis.fetch = async (name) => {
+  if (files[name]) return new Response(files[name]);
+  const found = await Promise.any(folders.map((folder) => readFixture(folder + "/" + name)));
+  return new Response(found);
+};
 `;
 
 /** Behind the example that converts Keras weights: whether the converted layer computes what the original did. */

@@ -46,8 +46,10 @@ export class GroupedArrays implements LayerArrays {
     const found = this.group?.groups.get(list) ?? this.group?.groups.get("_layer_checkpoint_dependencies");
     const groups = found?.groups ?? new Map<string, Hdf5Group>();
     const derived = derivedNames(layers);
-    // A layer's group has the name of its class, numbered; in some versions, the layer's own name.
-    const names = derived.every((name) => groups.has(name)) ? derived : layers.map(({ name }, i) => (groups.has(name) ? name : derived[i]));
+    // A layer's group has the name of its class, numbered; in some versions, the layer's own name. Inputs may have none.
+    const own = layers.map(({ name }) => name);
+    const fits = (names: readonly string[]): boolean => names.every((name, i) => groups.has(name) || layers[i].kind === "InputLayer");
+    const names = !fits(derived) && fits(own) ? own : derived;
     return names.map((name) => new GroupedArrays(groups.get(name)));
   }
 
