@@ -356,10 +356,22 @@ describe("what does not fit is refused in words:", () => {
       "ops.instanceNorm: weight must be [3], a number for each channel of [2, 3, 4], got [4]",
     ],
     [
-      "padding that fills a window",
+      "padding that fills a window before the sequence",
       [1],
       (c, v) => ops.maxPool1d(c, v, 2, { padding: 2 }),
-      "ops.maxPool1d: padding must leave an element in each window of 2, got 2",
+      "ops.maxPool1d: padding must leave each window of 2 an element, and window 0 of 4 has none",
+    ],
+    [
+      "padding that fills a window behind the sequence",
+      [1],
+      (c, v) => ops.avgPool1d(c, v, 2, { padding: [0, 2], countPadding: false }),
+      "ops.avgPool1d: padding must leave each window of 2 an element, and window 2 of 3 has none",
+    ],
+    [
+      "taps on both sides of the sequence",
+      [1],
+      (c, v) => ops.maxPool1d(c, v, 2, { padding: [1, 1], dilation: 5, stride: 1 }),
+      "ops.maxPool1d: padding must leave each window of 2 an element, and window 0 of 1 has none",
     ],
   ])("%s", async (_, p, operation, message) => {
     await expect(forward(new Operated(p, operation), x, { backend: await backend("cpu") })).rejects.toThrow(message);

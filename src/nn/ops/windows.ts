@@ -191,6 +191,21 @@ export function convTranspose1d(
   return convTranspose1dOp(context.tape, context.label("convTranspose1d"), from, W, b, w);
 }
 
+/** How many elements of the sequence each window has. @throws RnnError `option` if one has none, and so no extreme and no mean */
+function countsOf(where: string, w: Windows): number[] {
+  return Array.from({ length: w.positions }, (_, p) => {
+    let count = 0;
+    for (let k = 0, step = p * w.stride - w.before; k < w.taps; k++, step += w.dilation) if (step >= 0 && step < w.length) count++;
+    if (count === 0)
+      throw new RnnError(
+        "option",
+        where,
+        `padding must leave each window of ${w.taps} an element, and window ${p} of ${w.positions} has none`,
+      );
+    return count;
+  });
+}
+
 /**
  * The greatest element of each window, channel by channel; padding does not count.
  * @param size of the window; also the stride if `options` has none
@@ -201,8 +216,7 @@ export function maxPool1d(context: Context, x: Variable, size: number, given: Wi
   const taken = takeWindows(where, takeOptions(where, given, names), size);
   const from = operand(context, where, "x", x);
   const w = windowsOf(where, from, size, taken, undefined);
-  if (w.before > taken.dilation * (size - 1))
-    throw new RnnError("option", where, `padding must leave an element in each window of ${size}, got ${show(taken.padding)}`);
+  countsOf(where, w);
   return maxPool1dOp(context.tape, context.label("maxPool1d"), from, w);
 }
 
@@ -224,16 +238,12 @@ export function avgPool1d(
   const taken = takeWindows(where, options, size);
   const from = operand(context, where, "x", x);
   const w = windowsOf(where, from, size, taken, undefined);
-  const counts = Array.from({ length: w.positions }, (_, p) => {
-    const inside = Array.from({ length: size }, (_, k) => p * w.stride + k * w.dilation - w.before);
-    return countPadding ? size : inside.filter((step) => step >= 0 && step < w.length).length;
-  });
+  const counts = countPadding ? [size] : countsOf(where, w);
   const { tape } = context;
   const label = context.label("avgPool1d");
   if (counts.every((count) => count === counts[0])) return sumPool1d(tape, label, from, w, 1 / counts[0]);
   const sums = sumPool1d(tape, label, from, w, 1);
-  // A window that holds padding only has no mean; its sum is 0.
-  const shares = Float64Array.from(counts, (count) => 1 / Math.max(1, count));
+  const shares = Float64Array.from(counts, (count) => 1 / count);
   const shape = w.last ? [w.positions, 1] : [w.positions];
   const factors = tape.leaf(`${label}.shares`, tape.recording.buffer(`${label}.shares`, shape, "constant", "f32", shares));
   return combined(tape, `${label}.mean`, "multiply", sums, factors, sums.shape);
