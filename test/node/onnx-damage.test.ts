@@ -7,7 +7,7 @@ import { importModel } from "webgpu-rnn/formats";
 import { sampled } from "../thorough.ts";
 import { onnxFile, type GraphParts, type NodeParts } from "./onnx-builder.ts";
 
-const folder = join(import.meta.dirname, "../fixtures/onnx");
+const folder = join(import.meta.dirname, "../fixtures/models");
 const files = ["lstm_charlm", "gru_classifier_last_bi", "lstm_bi_lens_states"].map((name) => ({
   name,
   bytes: Uint8Array.from(readFileSync(join(folder, `${name}.onnx`))),

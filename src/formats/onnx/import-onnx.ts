@@ -165,5 +165,5 @@ function whatBecame(model: OnnxModel, node: Node, tried: Tried): string {
   if (!tried.has(node)) return "nothing, because no output needs it";
   const commands = tried.get(node);
   if (commands === undefined) return "a constant that follows from shapes";
-  return commands === 0 ? "a view, which costs nothing" : `${commands} command${commands === 1 ? "" : "s"}`;
+  return commands === 0 ? "a view" : `${commands} command${commands === 1 ? "" : "s"}`;
 }

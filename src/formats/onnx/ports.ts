@@ -3,7 +3,7 @@ import { clip, RnnError, show } from "../../errors.ts";
 import { takeEntries } from "../../options.ts";
 import { takeForFile, type TensorLike } from "../../tensor/take.ts";
 import type { Constants } from "./fold.ts";
-import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
+import { Attributes, everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { mapped, scalar } from "./host.ts";
 import { operatorOf } from "./operators.ts";
 import { isRecurrent, RecurrentNode } from "./recurrent.ts";
@@ -89,8 +89,9 @@ function takeInput(port: Port, graph: Graph, constants: Constants): Input {
 
 function useOf(node: Node, i: number, port: Port, constants: Constants): number {
   if (node.operator === "Gather" && i === 1) {
-    const table = constants.known.get(node.inputs[0]);
-    return table?.shape[0] ?? mostSteps;
+    const shape = constants.known.get(node.inputs[0])?.shape ?? [];
+    const axis = new Attributes(node).number("axis", 0);
+    return shape[axis < 0 ? axis + shape.length : axis] ?? mostSteps;
   }
   if (isRecurrent(node.operator) && i === 4) return mostSteps;
   const reads = operatorOf(node.operator)?.settings?.includes(i) ? "needs as a constant" : "computes with";

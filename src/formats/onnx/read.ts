@@ -1,5 +1,6 @@
 /** Reads the bytes of an ONNX file. Sizes are checked before anything is allocated; nothing is run. */
 import { clip, reasonOf, RnnError } from "../../errors.ts";
+import { decodeUtf8 } from "../../io/utf8.ts";
 import { fail, type Attribute, type Graph, type Known, type Node, type OnnxFile, type Port } from "./graph.ts";
 import { PbfReader } from "../parsers/protobuf.ts";
 import { kindOf, mostAxes, readNumbers, readTensor } from "./tensor-proto.ts";
@@ -20,12 +21,7 @@ function message(pbf: PbfReader): PbfReader {
   return part;
 }
 
-function text(pbf: PbfReader): string {
-  const { buf } = message(pbf);
-  return decoder.decode(buf);
-}
-
-const decoder = new TextDecoder();
+const text = (pbf: PbfReader): string => decodeUtf8(message(pbf).buf);
 
 /** Reads the fields of a message into `into`. */
 function fieldsOf<T>(pbf: PbfReader, into: T, read: (tag: number, into: T, pbf: PbfReader) => void): T {

@@ -1,5 +1,6 @@
 /** Reads ONNX' TensorProto: sizes, type, and numbers in one of several fields. */
 import { clip, show } from "../../errors.ts";
+import { decodeUtf8 } from "../../io/utf8.ts";
 import { halfToNumber } from "../../tensor/half.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { fail, type Kind, type Known } from "./graph.ts";
@@ -92,7 +93,7 @@ export function readTensor(pbf: PbfReader, message: (pbf: PbfReader) => PbfReade
     else if (tag === 2) into.type = from.readVarint();
     else if (tag === 4) readNumbers(from, into.listed, (one) => one.readFloat(), message);
     else if (tag === 5 || tag === 7) readNumbers(from, into.listed, signed, message);
-    else if (tag === 8) into.name = from.readString();
+    else if (tag === 8) into.name = decodeUtf8(message(from).buf);
     else if (tag === 9) into.raw = message(from).buf;
     else if (tag === 10) readNumbers(from, into.listed, (one) => one.readDouble(), message);
     else if (tag === 11) readNumbers(from, into.listed, (one) => one.readVarint(), message);
