@@ -2,10 +2,10 @@
  * The safetensors format: eight bytes of header length (little-endian), a JSON header with dtype, shape and byte
  * range per tensor and text in `__metadata__`, then the data.
  */
-import { clip, RnnError, show } from "../errors.ts";
-import { takeEntries } from "../options.ts";
+import { checkChoice, clip, RnnError, show } from "../errors.ts";
+import { takeEntries, takeOptions } from "../options.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { halfToNumber } from "../tensor/half.ts";
+import { halfToNumber, numberToHalf } from "../tensor/half.ts";
 import { takeForFile, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 import { bytesOf } from "./bytes.ts";
@@ -33,21 +33,29 @@ const mostHeader = 100_000_000;
 
 /**
  * Writes tensors and text metadata. Tensors are float32, float64, int32 or uint32.
- * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is not text
+ * @param given.dtype "F16" or "BF16" rounds float32 and float64 to two bytes (to the nearest, ties to even)
+ * @throws RnnError `shape` if a tensor's data does not fill its shape, `option` for metadata that is not text, `data` for
+ * a finite number that would become infinite
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, TensorLike>>,
   metadata: Readonly<Record<string, string>> = {},
+  given: { dtype?: "F16" | "BF16" } = {},
 ): Uint8Array<ArrayBuffer> {
+  const { dtype } = takeOptions("encodeSafetensors", given, ["dtype"]);
+  if (dtype !== undefined) checkChoice("encodeSafetensors", "dtype", dtype, ["F16", "BF16"]);
   const header = new Map<string, unknown>([[metadataName, checkMetadata(metadata)]]);
-  const arrays: NumericArray[] = [];
+  const arrays: (NumericArray | Uint16Array)[] = [];
   let offset = 0;
   for (const [name, value] of takeEntries("encodeSafetensors", "tensors", "tensors", tensors)) {
     if (name === metadataName)
       throw new RnnError("option", "encodeSafetensors", `no tensor can be named "${metadataName}", where the format keeps its texts`);
     const { shape, data } = takeForFile("encodeSafetensors", `"${clip(name)}"`, value);
-    header.set(name, { dtype: dtypes[data[Symbol.toStringTag]], shape, data_offsets: [offset, (offset += data.byteLength)] });
-    arrays.push(data);
+    const halves = dtype !== undefined && (data instanceof Float32Array || data instanceof Float64Array);
+    const array = halves ? halvesOf(name, data, dtype) : data;
+    const type = halves ? dtype : dtypes[data[Symbol.toStringTag]];
+    header.set(name, { dtype: type, shape, data_offsets: [offset, (offset += array.byteLength)] });
+    arrays.push(array);
   }
   const json = encodeUtf8(`{${[...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`);
   // Spaces at the end of the header align the data to 8 bytes.
@@ -62,6 +70,25 @@ export function encodeSafetensors(
     at += byteLength;
   }
   return bytes;
+}
+
+const words = new Uint32Array(1);
+const float = new Float32Array(words.buffer);
+
+/** The upper half of a float32, rounded to the nearest, ties to even. */
+function numberToBfloat(value: number): number {
+  float[0] = value;
+  if (Number.isNaN(value)) return 0x7fc0;
+  return (words[0] + 0x7fff + ((words[0] >>> 16) & 1)) >>> 16;
+}
+
+function halvesOf(name: string, data: Float32Array | Float64Array, dtype: "F16" | "BF16"): Uint16Array {
+  const [convert, infinity] = dtype === "F16" ? [numberToHalf, 0x7c00] : [numberToBfloat, 0x7f80];
+  const result = Uint16Array.from(data, convert);
+  const at = data.findIndex((value, i) => Number.isFinite(value) && (result[i] & 0x7fff) === infinity);
+  if (at >= 0)
+    throw new RnnError("data", "encodeSafetensors", `"${clip(name)}" has ${data[at]} at index ${at}, which is infinite in ${dtype}`);
+  return result;
 }
 
 const metadataName = "__metadata__";
@@ -88,6 +115,14 @@ interface Reader {
 const copied = ({ buffer, byteOffset, byteLength }: DataView): ArrayBuffer =>
   buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 
+/** Eight bits: a sign, four of exponent, three of mantissa, no infinities (Micikevicius et al. 2022). */
+function e4m3ToNumber(bits: number): number {
+  const [exponent, mantissa] = [(bits >> 3) & 15, bits & 7];
+  if (exponent === 15 && mantissa === 7) return NaN;
+  const magnitude = exponent ? (1 + mantissa / 8) * 2 ** (exponent - 7) : mantissa * 2 ** -9;
+  return bits & 0x80 ? -magnitude : magnitude;
+}
+
 /** How to read each dtype. */
 const readers: Readonly<Record<string, Reader>> = {
   F64: { size: 8, read: (v) => new Float64Array(copied(v)) },
@@ -97,7 +132,12 @@ const readers: Readonly<Record<string, Reader>> = {
   I64: { size: 8, read: (v, n) => Float64Array.from({ length: n }, (_, i) => Number(v.getBigInt64(i * 8, true))) },
   I32: { size: 4, read: (v) => new Int32Array(copied(v)) },
   U32: { size: 4, read: (v) => new Uint32Array(copied(v)) },
+  I16: { size: 2, read: (v, n) => Int32Array.from({ length: n }, (_, i) => v.getInt16(i * 2, true)) },
+  I8: { size: 1, read: (v, n) => Int32Array.from({ length: n }, (_, i) => v.getInt8(i)) },
+  U16: { size: 2, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint16(i * 2, true)) },
   U8: { size: 1, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint8(i)) },
+  F8_E5M2: { size: 1, read: (v, n) => Float32Array.from({ length: n }, (_, i) => halfToNumber(v.getUint8(i) << 8)) },
+  F8_E4M3: { size: 1, read: (v, n) => Float32Array.from({ length: n }, (_, i) => e4m3ToNumber(v.getUint8(i))) },
   BOOL: { size: 1, read: (v, n) => Uint32Array.from({ length: n }, (_, i) => v.getUint8(i)) },
 };
 
@@ -106,7 +146,7 @@ function fail(problem: string): never {
 }
 
 /**
- * Reads a file. F16 and BF16 become float32, I64 float64, U8 and BOOL uint32.
+ * Reads a file. F16, BF16 and F8 become float32, I64 float64, I16 and I8 int32, U16, U8 and BOOL uint32.
  * @throws RnnError `format` if the file is truncated or is no safetensors file, naming the tensor where there is one
  */
 export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
