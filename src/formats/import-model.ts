@@ -116,6 +116,9 @@ export async function importModel(files: ModelFiles, given: ImportOptions = {}):
   const constants = takePlain(what, "constants", options.constants);
   const taken = takeFiles(files);
   const format = await readingFile("importModel", () => asked ?? findFormat(taken));
+  if (model && format !== "pytorch" && format !== "safetensors")
+    throw new RnnError("option", what, `model is for files that hold weights alone (PyTorch, safetensors); this one is ${format}`);
+  if (constants !== undefined && format !== "onnx") throw new RnnError("option", what, `constants are for ONNX; this file is ${format}`);
   if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), constants);
   return readingFile("importModel", async () => {
     const tensors = await tensorsOf(format, taken);

@@ -158,3 +158,9 @@ it.skipIf(!isThere)("a character model of TensorFlow 1 writes English", async ()
   }
   expect(text.join("")).toBe("She was answered to the present sense of the stairs of t".slice(0, 48));
 });
+
+it("an option that a format does not have is refused, and not left without effect", async () => {
+  const file = readFileSync(join(root, "test/fixtures/models/simplernn_dense.keras"));
+  await expect(importModel(file, { model: new Linear(1, 1) })).rejects.toThrow("model is for files that hold weights alone");
+  await expect(importModel(file, { constants: { sr: 16000 } })).rejects.toThrow("constants are for ONNX");
+});
