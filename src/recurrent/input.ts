@@ -79,7 +79,7 @@ const gatherRows = (recording: Recording, { table, ids, to, width, rows, firstId
   recording.dispatch(embeddingGather, { weight: table, ids, y: to }, { columns: width, rows, firstId });
 
 /** Packs U and b_hh, or W and b_ih of a layer with as many inputs as units. The same dispatch can gather rows of a table. */
-function pack(
+export function pack(
   tape: Tape,
   label: string,
   weight: Variable,
@@ -218,39 +218,6 @@ export function laneInput(
       finish: () => undefined,
     };
   }
-}
-
-/**
- * The input of a lane whose kernels read it from the lane below, step by step. Nothing is projected, and W is packed as
- * U is.
- * @param below the states of the lane below after each step, [T, B, H]
- */
-export function stackedInput(
-  tape: Tape,
-  label: string,
-  below: { readonly view: View; readonly offset: number },
-  { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
-  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward" | "H" | "biasRow"> },
-  rows: number,
-  anyIds: View,
-): LaneInput {
-  return {
-    project() {
-      const from = [recurrentWeight, inputWeight, recurrentBias, inputBias, ...packed.recurrent.restOf].filter((v) => v !== undefined);
-      tape.recording.derive(
-        from.map(({ view }) => view),
-        () => {
-          if (recurrentWeight) pack(tape, label, recurrentWeight, recurrentBias, packed.recurrent, anyIds);
-          packed.recurrent.rest();
-          pack(tape, label, inputWeight, inputBias, packed.input, anyIds);
-        },
-      );
-    },
-    collect(dGates) {
-      weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);
-    },
-    finish: () => undefined,
-  };
 }
 
 /** Copies `count` numbers with the strides `from` and `to`: h and c lie side by side in the carry. */

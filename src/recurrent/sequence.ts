@@ -11,13 +11,12 @@ import { carryNumbers, memoryNumbers } from "./cells/memory.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
 import { matrixRows, type KernelForm } from "./kernels/recurrent-kernel.ts";
-import { fromHalf, halfLength, toHalf } from "../kernels/half-storage.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { strategyFor, takesWavefront } from "./choose.ts";
 import { weightAndBias } from "../autodiff/linear.ts";
-import { copyElements, laneInput, stackedInput, type LaneInput, type RecurrentWeights } from "./input.ts";
-import { perUnit as perUnitCode } from "./parts.ts";
+import { copyElements, laneInput, type LaneInput, type RecurrentWeights } from "./input.ts";
+import { halves as halfStorage, perUnit as perUnitCode, stacking } from "./parts.ts";
 import { recurrentProducts } from "./products.ts";
 import { recurrenceOf, type Recurrence } from "./recurrence.ts";
 import type { Regularization } from "./row.ts";
@@ -186,7 +185,7 @@ class RecurrentOp {
     });
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed(n), lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * H };
-    return stackedInput(
+    return stacking.now.stackedInput(
       tape,
       label,
       below,
@@ -308,14 +307,14 @@ class RecurrentOp {
   /** Copies `x` in half precision. */
   private halves(name: string, x: View, width: number): View {
     const length = sizeOf(x.shape);
-    const y = this.recording.buffer(`${this.label}.${name}`, [halfLength(length, width)], "transient", "u32");
-    this.recording.dispatch(toHalf, { x, y }, { length, width });
+    const y = this.recording.buffer(`${this.label}.${name}`, [halfStorage.now.halfLength(length, width)], "transient", "u32");
+    this.recording.dispatch(halfStorage.now.toHalf, { x, y }, { length, width });
     return y;
   }
 
   /** Copies halves to `y` in single precision. */
   private unpack(halves: View, y: View, width: number): View {
-    this.recording.dispatch(fromHalf, { x: halves, y }, { length: sizeOf(y.shape), width });
+    this.recording.dispatch(halfStorage.now.fromHalf, { x: halves, y }, { length: sizeOf(y.shape), width });
     return y;
   }
 

@@ -5,12 +5,16 @@ import { hasMethods, isA } from "../options.ts";
 import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { memoryOf, type MemoryUse } from "./memory.ts";
+import { Part } from "../part.ts";
+import { halves } from "../recurrent/parts.ts";
+import type { MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
 import { inTurn } from "../nn/turns.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
+
+const memory = new Part("plannedMemory", () => import("./memory.ts"));
 
 /** Returns the memory of an external buffer; called once for each recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
@@ -185,7 +189,8 @@ export class Session {
 
   /** Records without preparing anything on the device; at once, if all code is there. */
   async record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): Promise<RunContext> {
-    const missing = this.model.furtherCode.filter(({ isLoaded }) => !isLoaded);
+    const code: Part<unknown>[] = [...this.model.furtherCode, ...(plan.storage === "float16" ? [halves] : [])];
+    const missing = code.filter(({ isLoaded }) => !isLoaded);
     if (missing.length > 0) {
       // Parameters that are frozen at the moment of the call get no gradient.
       plan = { ...plan, learnt: plan.learnt ?? this.store.learnt };
@@ -204,6 +209,7 @@ export class Session {
     copied?: (context: RunContext) => number,
   ): Promise<MemoryUse> {
     const context = await this.record(plan, finish);
+    const { memoryOf } = await memory.load();
     return memoryOf(context.recording, this.backend.precision === "float64" ? 8 : 4, copied?.(context));
   }
 

@@ -6,7 +6,7 @@ import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentRe
 import type { Variable } from "../../autodiff/tape.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
-import { perUnit, regularized, twoPhase } from "../parts.ts";
+import { perUnit, regularized, stacking, twoPhase } from "../parts.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { anySeed, Module } from "../../nn/module.ts";
 import type { Merge } from "../../nn/merge.ts";
@@ -171,6 +171,7 @@ export abstract class RecurrentLayer extends Module {
       ...(this.regularizer.acts(true) ? [regularized, regularization] : []),
       ...(phasesOf(this.cell) === 1 ? [] : [twoPhase]),
       ...(this.cell.perUnit ? [perUnit] : []),
+      ...(this.numLayers > 1 ? [stacking] : []),
       ...(this.outputSize === this.hiddenSize ? [] : [projection]),
       ...(this.dropout === 0 ? [] : [dropping]),
       ...(this.directions === 1 ? [] : [merging]),
