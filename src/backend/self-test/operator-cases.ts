@@ -57,8 +57,8 @@ const binaryGradientCases = (): KernelCase[] =>
     ),
   );
 
-/** α and β of a function in the cases. */
-const parametersOf = (name: UnaryName): readonly [alpha: number, beta: number] => (name === "Clip" ? [-0.7, 1.1] : [0.3, 0.6]);
+/** α and β of a function in the cases; the limits of a clip are among the values. */
+const parametersOf = (name: UnaryName): readonly [alpha: number, beta: number] => (name === "Clip" ? [-0.5, 1.5] : [0.3, 0.6]);
 
 const unaryCases = (backward: boolean): KernelCase[] =>
   unaryNames.flatMap((note, kind) => {
