@@ -442,7 +442,7 @@ change("strategies/loop-backward-shared", "gpuRows", ["if (i > 0u)", "if (i > 1u
 change(
   "strategies/step-forward-shared",
   "gpuSteps",
-  ["k + unit < count", "unit < count"],
+  ["h[at[row] + k + unit]", "h[at[row] + unit]"],
   ["putState(row + 1u, unit, pair.y)", "putState(row + 1u, unit, pair.x)"],
   ["thread, biasAt(firstWeight, own)", "thread, PackedGates()"],
 );
