@@ -17,7 +17,14 @@ const file = (name) => join(esm, `${name}.js`);
 const groups = [
   {
     name: "core",
-    begins: ["backend/create-backend", "session/run", "recurrent/layer/built-in", "backend/breathe", "backend/clock"],
+    begins: [
+      "backend/create-backend",
+      "session/run",
+      "recurrent/layer/recurrent-layer",
+      "recurrent/layer/lstm",
+      "backend/breathe",
+      "backend/clock",
+    ],
     shared: ["backend/cpu/cpu-backend", "backend/webgpu/webgpu-backend"],
   },
   { name: "cpu", begins: ["backend/cpu/cpu-backend"] },

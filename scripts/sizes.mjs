@@ -9,19 +9,19 @@ import * as esbuild from "esbuild";
 import { root } from "./bundle.mjs";
 
 /**
- * `imports`: what the program uses; `loads`: the modules that it reaches by import() on its way; `limit`: bytes, a
- * little above what it is today; the aims are 50 kB and 70 kB.
+ * `imports`: what the program uses; `loads`: the modules that it reaches by import() on its way; `limit`: bytes; that of
+ * the second is a little above what it is today, and the aim is 70 kB.
  */
 export const tasks = {
   "running an LSTM on the CPU": {
     imports: ["createBackend", "forward", "LSTM", "tensor"],
     loads: ["cpu", "wasm-builds/running"],
-    limit: 50_500,
+    limit: 50_000,
   },
   "training a character model on WebGPU": {
     imports: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     loads: ["webgpu", "sampling"],
-    limit: 72_800,
+    limit: 72_000,
   },
 };
 

@@ -6,7 +6,7 @@ import { RnnError } from "../errors.ts";
 import { binary, binaryGradient, binaryNames, type BinaryName } from "../kernels/binary.ts";
 import type { View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
-import { around } from "./layout.ts";
+import { around } from "./parts.ts";
 import { matmul } from "./linear.ts";
 import type { Tape, Variable } from "./tape.ts";
 

@@ -6,7 +6,7 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** Sizes of the index space, and the stride of each index on either side. */
-interface Layout {
+export interface Layout {
   readonly sizes: readonly [number, number, number];
   readonly from: readonly [number, number, number];
   readonly to: readonly [number, number, number];
@@ -14,7 +14,14 @@ interface Layout {
   readonly toOffset?: number;
 }
 
-function copy(tape: Tape, input: View, output: View, { sizes, from, to, fromOffset = 0, toOffset = 0 }: Layout, accumulate: 0 | 1): void {
+/** Records y (+)= x, element by element. */
+export function copy(
+  tape: Tape,
+  input: View,
+  output: View,
+  { sizes, from, to, fromOffset = 0, toOffset = 0 }: Layout,
+  accumulate: 0 | 1,
+): void {
   // Final states are slots of a layer's buffer, which may start where no binding may.
   const source = bindable(input);
   tape.recording.dispatch(
@@ -37,7 +44,8 @@ function copy(tape: Tape, input: View, output: View, { sizes, from, to, fromOffs
   );
 }
 
-const turned = ({ sizes, from, to, fromOffset, toOffset }: Layout): Layout => ({
+/** The way back. */
+export const turned = ({ sizes, from, to, fromOffset, toOffset }: Layout): Layout => ({
   sizes,
   from: to,
   to: from,
@@ -45,7 +53,8 @@ const turned = ({ sizes, from, to, fromOffset, toOffset }: Layout): Layout => ({
   toOffset: fromOffset,
 });
 
-function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly Variable[], layouts: readonly Layout[]): Variable {
+/** A variable of `shape` that is copied from several, each by its layout. */
+export function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly Variable[], layouts: readonly Layout[]): Variable {
   const y = tape.result(label, shape, sources);
   sources.forEach((x, i) => copy(tape, x.view, y.view, layouts[i], 0));
   tape.record([y], () => {
@@ -56,54 +65,6 @@ function rearranged(tape: Tape, label: string, shape: Shape, sources: readonly V
     });
   });
   return y;
-}
-
-/** A shape as [product of the axes before `axis`, size of `axis`, product of the axes after it]. */
-export function around(shape: Shape, axis: number): [outer: number, size: number, inner: number] {
-  return [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
-}
-
-const withAxis = (shape: Shape, axis: number, size: number): Shape => shape.map((n, i) => (i === axis ? size : n));
-
-/** Joins variables that differ in the size of `axis` only. */
-export function concat(tape: Tape, label: string, parts: readonly Variable[], axis: number): Variable {
-  const total = parts.reduce((sum, p) => sum + p.shape[axis], 0);
-  let toOffset = 0;
-  const layouts = parts.map((part): Layout => {
-    const [outer, size, inner] = around(part.shape, axis);
-    const layout: Layout = { sizes: [outer, size, inner], from: [size * inner, inner, 1], to: [total * inner, inner, 1], toOffset };
-    toOffset += size * inner;
-    return layout;
-  });
-  return rearranged(tape, label, withAxis(parts[0].shape, axis, total), parts, layouts);
-}
-
-/** Indices [start, end) of `axis`. */
-export function slice(tape: Tape, label: string, x: Variable, axis: number, start: number, end: number): Variable {
-  const [outer, size, inner] = around(x.shape, axis);
-  const kept = end - start;
-  const shape = withAxis(x.shape, axis, kept);
-  const y = tape.result(label, shape, [x]);
-  const layout: Layout = {
-    sizes: [outer, kept, inner],
-    from: [size * inner, inner, 1],
-    to: [kept * inner, inner, 1],
-    fromOffset: start * inner,
-  };
-  copy(tape, x.view, y.view, layout, 0);
-  tape.record([y], () => {
-    // The first share of a gradient must write every element: those outside the slice get 0.
-    if (!x.gradient) fillGradient(tape, x);
-    copy(tape, y.gradient!, tape.share(x).view, turned(layout), 1);
-  });
-  return y;
-}
-
-/** ∂L/∂x = 0, for ops whose share does not write all of x. */
-function fillGradient(tape: Tape, x: Variable): void {
-  const zero = tape.recording.buffer("zero", [1], "constant");
-  const { view } = tape.share(x);
-  copy(tape, zero, view, { sizes: [1, 1, sizeOf(x.shape)], from: [0, 0, 0], to: [0, 0, 1] }, 0);
 }
 
 /** Joins neighbouring axes that stay neighbours. */

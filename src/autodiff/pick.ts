@@ -1,7 +1,7 @@
 /** Elements along an axis in another order, left out or repeated. */
 import { pick as pickKernel } from "../kernels/pick.ts";
 import type { View } from "../recording/recording.ts";
-import { around } from "./layout.ts";
+import { around } from "./parts.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 interface Lists {

@@ -4,7 +4,7 @@ import { extremeBackward, extremeForward } from "../kernels/extreme.ts";
 import { normalizeBackward, normalizeForward } from "../kernels/normalize.ts";
 import type { View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { around } from "./layout.ts";
+import { around } from "./parts.ts";
 import type { Tape, Variable } from "./tape.ts";
 
 /** The greatest elements along `axis` (`sign` 1) or the least (-1), and the places of the first such ones as numbers. */

@@ -84,30 +84,8 @@ function takeBackendOptions(given: BackendOptions | undefined): BackendOptions {
   return options;
 }
 
-/** The options that backends were created with. */
-const madeWith = new WeakMap<Backend, BackendOptions>();
-
-/**
- * Replaces a backend whose device is lost: by one like it on a new device, if there is an equal device, else by the CPU
- * backend.
- * @param mayBeGpu if false, the CPU backend at once
- */
-export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<Backend> {
-  const { shaders, wasm, threads } = madeWith.get(lost) ?? {};
-  let problem = "its devices do not last";
-  if (mayBeGpu) {
-    try {
-      const options: BackendOptions = { shaders, wasm, threads, profile: lost.profile, selfTest: lost.selfTest };
-      const next = await createBackend("webgpu", Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
-      if (!lost.isGpu || next.isGpu) return next;
-      next.destroy();
-      problem = `the only adapter left is ${next.adapter}`;
-    } catch (error) {
-      problem = (error as Error).message;
-    }
-  }
-  return cpuBackend({ wasm, threads, reason: `the device of ${lost.adapter} was lost, and ${problem}` });
-}
+/** The options that backends were created with. @internal */
+export const madeWith = new WeakMap<Backend, BackendOptions>();
 
 async function make(kind: BackendKind, options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
@@ -156,8 +134,8 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
   }
 }
 
-/** Each backend is loaded only if it is used. */
-async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
+/** Each backend is loaded only if it is used. @internal */
+export async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
   const { CpuBackend } = await import("./cpu/cpu-backend.ts");
   return CpuBackend.create(options);
 }

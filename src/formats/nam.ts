@@ -6,7 +6,7 @@ import { Linear } from "../nn/linear.ts";
 import { Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
 import { Parameter } from "../nn/parameter.ts";
-import { LSTM } from "../recurrent/layer/built-in.ts";
+import { LSTM } from "../recurrent/layer/lstm.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { asCount, asObject, asText, formatError, get, type ImportedModel, type Json } from "./imported.ts";

@@ -9,7 +9,9 @@ import { Linear } from "../nn/linear.ts";
 import type { Module } from "../nn/module.ts";
 import * as ops from "../nn/ops.ts";
 import { Sequential } from "../nn/sequential.ts";
-import { GRU, LSTM, RNN } from "../recurrent/layer/built-in.ts";
+import { GRU } from "../recurrent/layer/gru.ts";
+import { LSTM } from "../recurrent/layer/lstm.ts";
+import { RNN } from "../recurrent/layer/rnn.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
   asList,

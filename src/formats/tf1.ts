@@ -3,7 +3,7 @@ import { clip, listed, show } from "../errors.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { Linear } from "../nn/linear.ts";
 import { Sequential } from "../nn/sequential.ts";
-import { LSTM } from "../recurrent/layer/built-in.ts";
+import { LSTM } from "../recurrent/layer/lstm.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { jsonOf } from "./detect.ts";

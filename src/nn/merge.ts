@@ -1,5 +1,5 @@
 import { combined } from "../autodiff/elementwise.ts";
-import { concat } from "../autodiff/layout.ts";
+import { concat } from "../autodiff/parts.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import type { Context } from "./context.ts";
 

@@ -1,7 +1,7 @@
 /** Runs a recurrent layer as one op for each step. It is slower than `recurrent`, but shows the gradient of each step's state. */
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { View } from "../recording/recording.ts";
-import { concat, slice } from "../autodiff/layout.ts";
+import { concat, slice } from "../autodiff/parts.ts";
 import { hasStep } from "./kernels/lanes.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";

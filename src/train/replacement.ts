@@ -1,7 +1,7 @@
 /** Puts another backend in the place of a lost one: writes the copy there and runs the steps since then again. */
 import type { Backend } from "../backend/backend.ts";
 import { Breath } from "../backend/breathe.ts";
-import { replaceBackend } from "../backend/create-backend.ts";
+import { replaceBackend } from "../backend/replace-backend.ts";
 import { RnnError } from "../errors.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { checkBackend } from "../session/session.ts";

@@ -20,7 +20,7 @@ import {
   type Progress,
   type TrainerOptions,
 } from "webgpu-rnn";
-import { replaceBackend } from "../../src/backend/create-backend.ts";
+import { replaceBackend } from "../../src/backend/replace-backend.ts";
 import { lose, mortal } from "./mortal-device.ts";
 import { backend, expectClose } from "./support.ts";
 import { sampled } from "../thorough.ts";

@@ -6,7 +6,7 @@ import { Module } from "../../nn/module.ts";
 import * as ops from "../../nn/ops.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
-import { RNN } from "../../recurrent/layer/built-in.ts";
+import { RNN } from "../../recurrent/layer/rnn.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
 import { type Constants, neededNodes } from "./fold.ts";
 import { atNode, everyNode, fail, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";

@@ -2,7 +2,7 @@
 import { RnnError, show } from "../../errors.ts";
 import { isA, takeItems } from "../../options.ts";
 import { alignment } from "../../kernels/kernel.ts";
-import { slice } from "../../autodiff/layout.ts";
+import { slice } from "../../autodiff/parts.ts";
 import { Variable } from "../../autodiff/tape.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import { checkCall, makesVariable, type Context } from "../context.ts";

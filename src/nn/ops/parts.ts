@@ -3,7 +3,7 @@ import { checkChoice, checkInteger, checkNumber, checkSize, RnnError, show } fro
 import { isA, takeItems, takeOptions } from "../../options.ts";
 import { combined } from "../../autodiff/elementwise.ts";
 import { embedding } from "../../autodiff/embedding.ts";
-import { concat as concatOp, slice as sliceOp } from "../../autodiff/layout.ts";
+import { concat as concatOp, slice as sliceOp } from "../../autodiff/parts.ts";
 import { pick } from "../../autodiff/pick.ts";
 import { Variable } from "../../autodiff/tape.ts";
 import { turn } from "../../autodiff/turn.ts";

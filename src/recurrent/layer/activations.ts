@@ -37,6 +37,20 @@ export interface GateActivations {
 export type ActivationsOption<Of extends Role> =
   Pick<GateActivations, Of> | readonly [Pick<GateActivations, Of>, Pick<GateActivations, Of>];
 
+/** Options of layers that can choose the functions of their gates. */
+export interface GateOptions<Role extends keyof GateActivations> {
+  /**
+   * The functions of the gates, by ONNX's names, one for each role (default: the usual one). With two directions it may be
+   * a pair of such objects; the second direction's functions then differ from the first's.
+   */
+  activations?: ActivationsOption<Role>;
+  /**
+   * Clips the arguments of the functions of gates and candidate to ±clip, as ONNX does (default: never); c is not
+   * clipped. The gradient is 0 where an argument is clipped, at the ends too.
+   */
+  clip?: number;
+}
+
 /** Defaults of α and β; undefined where they must be given. */
 const parameters: Readonly<Partial<Record<ActivationFunction, { readonly alpha?: number; readonly beta?: number }>>> = {
   HardSigmoid: { alpha: 0.2, beta: 0.5 },

@@ -1,12 +1,14 @@
 import { checkChoice, RnnError, show } from "../../errors.ts";
 import { isA, takeOptions } from "../../options.ts";
-import { slice } from "../../autodiff/layout.ts";
+import { slice } from "../../autodiff/parts.ts";
 import type { Variable } from "../../autodiff/tape.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { mergeDirections } from "../../nn/merge.ts";
 import { Module } from "../../nn/module.ts";
 import type { Parameter } from "../../nn/parameter.ts";
-import { GRU, LSTM, RNN } from "./built-in.ts";
+import { GRU } from "./gru.ts";
+import { LSTM } from "./lstm.ts";
+import { RNN } from "./rnn.ts";
 import { MinGRU, MinLSTM } from "./minimal.ts";
 
 /**

@@ -6,7 +6,8 @@
  */
 import { RnnError } from "../../errors.ts";
 import { combined } from "../../autodiff/elementwise.ts";
-import { concat, maskSteps, slice } from "../../autodiff/layout.ts";
+import { maskSteps } from "../../autodiff/layout.ts";
+import { concat, slice } from "../../autodiff/parts.ts";
 import { linear } from "../../autodiff/linear.ts";
 import { product } from "../../autodiff/product.ts";
 import type { Lane, RecurrentOptions, RecurrentResult } from "../sequence.ts";
