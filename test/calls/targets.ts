@@ -1,6 +1,7 @@
 // Everything public, with arguments that are right.
 import * as rnn from "webgpu-rnn/static";
 import type { Context, Variable } from "webgpu-rnn";
+import { profileVersion } from "../../src/kernels/device-profile.ts";
 
 const wrong = (value: unknown): never => value as never;
 
@@ -69,7 +70,7 @@ async function few(pieces: AsyncIterable<unknown>): Promise<unknown[]> {
 }
 /** What an app may have stored of a device. */
 const profile = () => ({
-  version: 1,
+  version: profileVersion,
   adapter: "a GPU",
   units: [16],
   rows: [1],

@@ -4,6 +4,7 @@ import { calibrate, createBackend, gradients, LSTM, type Backend, type DevicePro
 import { planFor } from "../../src/session/plan.ts";
 import { Session } from "../../src/session/session.ts";
 import { backend, expectClose } from "./support.ts";
+import { profileVersion } from "../../src/kernels/device-profile.ts";
 
 /** The kernels that a forward pass of an LSTM of 16 units dispatches here. */
 async function kernelsOn(on: Backend, strategy?: "loop" | "step"): Promise<string[]> {
@@ -20,7 +21,7 @@ const numbersIn = (value: unknown): unknown[] =>
 function profileOf({ adapter }: Backend, loop: number, step: number): DeviceProfile {
   const pass = { loop: [[loop]], step: [[step]] };
   return {
-    version: 1,
+    version: profileVersion,
     adapter,
     units: [64],
     rows: [4],
@@ -109,7 +110,7 @@ describe("a profile", () => {
 
   it("that is none is refused on every backend", async () => {
     for (const kind of ["cpu", "webgpu"] as const) {
-      await expect(createBackend(kind, { profile: { version: 1, adapter: "x" } as DeviceProfile })).rejects.toThrow(
+      await expect(createBackend(kind, { profile: { version: profileVersion, adapter: "x" } as DeviceProfile })).rejects.toThrow(
         "createBackend: profile must be what calibrate returned: units must hold",
       );
     }

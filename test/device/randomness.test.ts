@@ -49,9 +49,14 @@ describe.each(kinds)("in training on %s", (kind) => {
   it("each of the seed's 53 bits makes other masks", async () => {
     const make = models.dropout;
     const seeds = [0, 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 52];
-    const all: number[] = [];
-    for (const seed of seeds) all.push(...(await losses(make, { seed })));
-    expect(new Set(all).size).toBe(seeds.length * steps);
+    const runs: number[][] = [];
+    for (const seed of seeds) runs.push(await losses(make, { seed }));
+    for (const [i, one] of runs.entries())
+      for (const [j, other] of runs.entries()) {
+        const equal = one.filter((loss, step) => loss === other[step]).length;
+        // Losses of two masks may round to the same number, but not step after step.
+        if (i < j) expect(equal, `seeds ${seeds[i]} and ${seeds[j]}`).toBeLessThanOrEqual(1);
+      }
   });
 });
 
