@@ -121,9 +121,12 @@ async function modules() {
 
 const shared = { absWorkingDir: root, bundle: true, format: "esm", platform: "browser", target: "es2022", logLevel: "warning" };
 
-/** All modules in one file, those that are loaded by import() too. The names that it exports. */
+/**
+ * All modules in one file, those that are loaded by import() too. The names that it exports. The line limit is for the
+ * list of a lazy module's variables, which esbuild declares in one statement: an error's stack quotes the whole line.
+ */
 async function single(options) {
-  const { metafile } = await esbuild.build({ ...shared, entryPoints: ["dist/esm/all.js"], metafile: true, ...options });
+  const { metafile } = await esbuild.build({ ...shared, entryPoints: ["dist/esm/all.js"], metafile: true, lineLimit: 200, ...options });
   return Object.values(metafile.outputs)[0].exports;
 }
 
