@@ -49,17 +49,19 @@ const keras = JSON.parse(readFileSync(join(root, "test", "fixtures", "reset-befo
 const nested = ({ shape: [rows, columns], data }: Fixture): unknown =>
   columns === undefined ? data : Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
 
-/** The surroundings of the examples: a text, and files by relative address. */
+/** The surroundings of the examples: a text, and files by relative address. In a block, so that an example may use any name. */
 const surroundings = `
-import { readFile as readFixture } from "node:fs/promises";
 const text = ${JSON.stringify(text)};
-const files = { "gru.json": ${JSON.stringify(JSON.stringify(keras.layers[0].weights.map(nested)))} };
-const folders = ${JSON.stringify(fixtures)};
-globalThis.fetch = async (name) => {
-  if (files[name]) return new Response(files[name]);
-  const found = await Promise.any(folders.map((folder) => readFixture(folder + "/" + name)));
-  return new Response(found);
-};
+{
+  const { readFile } = await import("node:fs/promises");
+  const files = { "gru.json": ${JSON.stringify(JSON.stringify(keras.layers[0].weights.map(nested)))} };
+  const folders = ${JSON.stringify(fixtures)};
+  globalThis.fetch = async (name) => {
+    if (files[name]) return new Response(files[name]);
+    const found = await Promise.any(folders.map((folder) => readFile(folder + "/" + name)));
+    return new Response(found);
+  };
+}
 `;
 
 /** Behind the example that converts Keras weights: whether the converted layer computes what the original did. */
