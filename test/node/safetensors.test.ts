@@ -234,8 +234,8 @@ describe("a file that is no whole safetensors file", () => {
     ],
     [
       "an unknown type",
-      file({ x: { dtype: "F8_E4M3", shape: [1], data_offsets: [0, 1] } }, 1),
-      'safetensors: "x" must have one of the types F64, F32, F16, BF16, I64, I32, U32, U8, BOOL, got "F8_E4M3"',
+      file({ x: { dtype: "X7", shape: [1], data_offsets: [0, 1] } }, 1),
+      'safetensors: "x" must have one of the types F64, F32, F16, BF16, I64, I32, U32, I16, I8, U16, U8, F8_E5M2, F8_E4M3, BOOL, got "X7"',
     ],
     [
       "a type that only looks known",
