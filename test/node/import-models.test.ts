@@ -118,37 +118,50 @@ describe.each(kinds)("on the backend %s", (kind) => {
   });
 });
 
-/** One of each format. */
-const learning = ["lstm_go_backwards.keras", "gru_legacy_pickle.pt", "rtneural/gru.json", "lstm.nam", "tfjs embedding_masked"];
+/** TensorFlow 1's variables lie in a file each. */
+const importFolder = (path: string): Promise<ImportedModel> =>
+  importModel(Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name))])));
+const charactersCase: Pick<Case, "name" | "read" | "inputs"> = {
+  name: "characters of TensorFlow 1",
+  read: () => importFolder(join(root, "test/fixtures/models/characters")),
+  inputs: [{ shape: [1, 4], data: [0, 1, 2, 1] }],
+};
 
-it.each(cases.filter(({ name }) => learning.includes(name)).map((one) => [one.name, one] as const))(
-  "%s learns: its loss falls in 50 steps",
-  async (_, { read, inputs, outputs }) => {
+/** At least one of each format; onnx-models.test.ts has ONNX. None ends in a softmax, whose outputs cannot be what is asked for. */
+const learning = [
+  "simplernn_dense.keras",
+  "lstm_go_backwards.h5",
+  "gru_reset_after.weights.h5",
+  "gru_legacy_pickle.pt",
+  "rtneural/gru.json",
+  "rtneural/lstm_torch.json",
+  "lstm.nam",
+  "tfjs embedding_masked",
+];
+const learningCases = [...cases.filter(({ name }) => learning.includes(name)), charactersCase];
+
+it.each(learningCases.map((one) => [one.name, one] as const))(
+  "%s learns to give half of its output plus 0.1: 50 steps halve its loss at least",
+  async (_, { read, inputs }) => {
     const { model } = await read();
-    const [{ shape, data }] = outputs;
-    const batch = {
-      ...inputsOf(model, inputs),
-      targets: { shape, data: data.map((y, i) => 0.5 * y + 0.3 * Math.cos(i)) },
-      startsSequence: true,
-    };
+    const parts = { backend: await backend("cpu") };
+    const given = inputsOf(model, inputs);
+    const { output } = await forward(model, given, parts);
+    const targets = { shape: output.shape, data: output.data.map((y) => 0.5 * y + 0.1) };
     const trainer = new Trainer(model, {
-      backend: await backend("cpu"),
-      data: { batches: 1, batch: () => batch },
+      ...parts,
+      data: { batches: 1, batch: () => ({ ...given, targets, startsSequence: true }) },
       loss: squaredError(),
-      optimizer: adam({ learningRate: 0.02 }),
+      optimizer: adam({ learningRate: 0.01 }),
     });
-    const losses: number[] = [];
-    await trainer.train({ steps: 50, onProgress: ({ loss }) => void losses.push(loss) });
-    expect(losses.at(-1)).toBeLessThan(0.95 * losses[0]);
+    const { losses } = await trainer.train({ steps: 50 });
+    expect(losses).toHaveLength(50);
+    expect(losses[49]).toBeLessThan(losses[0] / 2);
   },
 );
 
-const characters = join(folder, "charrnn/charlotte_bronte");
-const readCharacters = (): Promise<ImportedModel> =>
-  importModel(Object.fromEntries(readdirSync(characters).map((name) => [name, readFileSync(join(characters, name))])));
-
 it.skipIf(!isThere)("a character model of TensorFlow 1 writes English", async () => {
-  const { model, tokens } = await readCharacters();
+  const { model, tokens } = await importFolder(join(folder, "charrnn/charlotte_bronte"));
   const text = Array.from("She was ");
   for (let i = 0; i < 40; i++) {
     const ids = Uint32Array.from(text, (letter) => tokens!.indexOf(letter));
