@@ -29,10 +29,13 @@ export function checkNewBuffer(label: string, type: ElementType, length: number)
 /** What errors call a buffer: its label, if that is one to be read. */
 const placeOf = (label: string): string => (label === "" || label.length > 100 ? "a buffer" : label);
 
-/** @throws RnnError `option` unless the buffer has elements [offset, offset + length) */
-export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number, length: number): void {
-  checkInteger(placeOf(label), "offset", offset, 0, whole);
-  checkInteger(placeOf(label), "length", length, 0, whole - offset);
+/**
+ * The length of a span, which goes up to the buffer's end if none is given.
+ * @throws RnnError `option` unless the buffer has elements [offset, offset + length)
+ */
+export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number, length?: number): number {
+  const rest = whole - checkInteger(placeOf(label), "offset", offset, 0, whole);
+  return checkInteger(placeOf(label), "length", length === undefined ? rest : length, 0, rest);
 }
 
 /** The number of elements to write. @throws RnnError `data` if `data` is no list */

@@ -313,7 +313,7 @@ describe("a cell of one's own", () => {
     [
       "no name",
       () => defineCell(wrong({ name: "Leaky Unit" })),
-      'defineCell: name must be of lower-case letters, digits and hyphens, got "Leaky Unit"',
+      'defineCell: name must be of at most 60 lower-case letters, digits and hyphens, got "Leaky Unit"',
     ],
     [
       "five gates",

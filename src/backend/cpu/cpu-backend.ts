@@ -141,8 +141,7 @@ export class CpuBackend implements Backend {
   async read(buffer: DeviceBuffer, offset = 0, given?: number): Promise<NumericArray> {
     this.check();
     const { array } = heldBuffer(buffer, CpuBuffer);
-    const length = given ?? buffer.length - offset;
-    checkSpan(buffer, offset, length);
+    const length = checkSpan(buffer, offset, given);
     return array.slice(offset, offset + length);
   }
 

@@ -192,8 +192,7 @@ export class WebGpuBackend implements Backend {
   async read(buffer: DeviceBuffer, offset = 0, given?: number): Promise<NumericArray> {
     this.check();
     heldBuffer(buffer, WebGpuBuffer);
-    const length = given ?? buffer.length - offset;
-    checkSpan(buffer, offset, length);
+    const length = checkSpan(buffer, offset, given);
     const { result: staging, refusal } = watched(this.device, () => {
       const made = this.allocate(`${buffer.label}.staging`, buffer.type, length, "reading");
       const encoder = this.device.createCommandEncoder({ label: `${buffer.label}.read` });

@@ -101,8 +101,8 @@ export function defineCell<M = number>(given: CustomCell<M>): CustomCell<M> {
     { needed: true },
   ) as unknown as CustomCell<Memory>;
   const { name, wgsl } = cell;
-  if (typeof name !== "string" || !/^[a-z][a-z0-9-]*$/.test(name))
-    throw new RnnError("option", where, `name must be of lower-case letters, digits and hyphens, got ${show(name)}`);
+  if (typeof name !== "string" || !/^[a-z][a-z0-9-]{0,59}$/.test(name))
+    throw new RnnError("option", where, `name must be of at most 60 lower-case letters, digits and hyphens, got ${show(name)}`);
   const gateNames = takeNames(where, "gateNames", name, cell.gateNames, [1, 4]);
   const states = cell.states === undefined ? [] : takeNames(where, "states", name, cell.states, [0, 3]);
   const usesC = checkBoolean(where, "usesC", cell.usesC ?? states.length > 0);
