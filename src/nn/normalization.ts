@@ -1,13 +1,13 @@
 /** Normalization as modules, with the parameters' names of PyTorch. */
 import { checkBoolean, checkNumber, checkSize, RnnError, show } from "../errors.ts";
-import { takeItems, takeOptions } from "../options.ts";
+import { takeOptions } from "../options.ts";
 import { blend } from "../autodiff/elementwise.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { constant } from "./initializers.ts";
 import { Module } from "./module.ts";
-import { batchNorm, layerNorm, normalizeBatch, takeEps } from "./ops/normalization.ts";
+import { batchNorm, layerNorm, normalizeBatch, takeEps, takeSizes } from "./ops/normalization.ts";
 import { Parameter } from "./parameter.ts";
 
 /**
@@ -27,11 +27,7 @@ export class LayerNorm extends Module {
   ) {
     super();
     const { eps, affine = true, bias = true } = takeOptions("LayerNorm", given, ["eps", "affine", "bias"]);
-    const sizes = typeof shape === "number" ? [shape] : shape;
-    this.shape = takeItems("option", "LayerNorm", "shape", "a size or a list of sizes", sizes, (size) =>
-      checkSize("LayerNorm", "a size", size, 1),
-    );
-    if (this.shape.length === 0) throw new RnnError("option", "LayerNorm", "shape must have at least one size, got []");
+    this.shape = takeSizes("LayerNorm", typeof shape === "number" ? [shape] : shape);
     this.eps = takeEps("LayerNorm", { eps });
     checkBoolean("LayerNorm", "affine", affine);
     checkBoolean("LayerNorm", "bias", bias);

@@ -8,12 +8,12 @@ import { avgPool1d, maxPool1d, takeWindows, type WindowOptions } from "./ops/win
 
 const names = ["stride", "padding", "dilation", "layout"];
 
-/** Checks the options when a module is made, and keeps them as given. */
+/** Checks the options when a module is made, and keeps what they were then. */
 function taken<T extends WindowOptions>(where: string, size: number, given: T, known: readonly string[]): T {
   checkSize(where, "size", size, 1);
   const options = takeOptions(where, given, known);
-  takeWindows(where, options, size);
-  return options;
+  const { stride, padding, dilation } = takeWindows(where, options, size);
+  return { ...options, stride, padding, dilation };
 }
 
 /**

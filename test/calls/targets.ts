@@ -166,6 +166,46 @@ add(
   (p, o) => new rnn.Dropout(p, o),
   { 1: "variational batchFirst" },
 );
+/** Runs a module after what made it may have changed. */
+const later = async (module: rnn.Module, ...shape: number[]) => {
+  await Promise.resolve();
+  return rnn.forward(module, some(...shape), { backend: on });
+};
+add(
+  "Conv1d",
+  () => [2, 3, 2, { padding: [1, 1], seed: 1 }],
+  (i, o, size, options) => later(new rnn.Conv1d(i, o, size, options), 1, 2, 4),
+  { 3: "stride padding dilation layout groups bias seed" },
+);
+add(
+  "MaxPool1d",
+  () => [2, { padding: [1, 1] }],
+  (size, options) => later(new rnn.MaxPool1d(size, options), 1, 2, 4),
+  { 1: "stride padding dilation layout" },
+);
+add(
+  "AvgPool1d",
+  () => [2, { padding: [1, 1] }],
+  (size, options) => later(new rnn.AvgPool1d(size, options), 1, 2, 4),
+  { 1: "stride padding dilation layout countPadding" },
+);
+add(
+  "LayerNorm",
+  () => [[2, 4], {}],
+  (shape, options) => later(new rnn.LayerNorm(shape, options), 1, 2, 4),
+  { 1: "eps affine bias" },
+);
+add(
+  "BatchNorm1d",
+  () => [2, {}],
+  (features, options) => later(new rnn.BatchNorm1d(features, options), 1, 2, 4),
+  { 1: "eps momentum affine" },
+);
+add(
+  "Residual",
+  () => [new rnn.Linear(4, 4, { seed: 1 })],
+  (block) => later(new rnn.Residual(block), 1, 2, 4),
+);
 add(
   "Sequential",
   () => [[new rnn.Linear(1, 1)], {}],
@@ -700,7 +740,25 @@ add(
   (ids, weight) =>
     rnn.forward(new Op((context, x) => rnn.ops.embedding(context, wrong(ids ?? x), wrong(weight ?? x))), some(2, 2), { backend: on }),
 );
+/** What stands for something made of the input when the operation is recorded. */
 const [variable, twoVariables] = [Symbol("the input"), Symbol("a list of it")];
+const [sequence, taps, frames] = [Symbol("[1, 2, 2]"), Symbol("[2, 2, 1]"), Symbol("[1, 4, 1]")];
+const [vector, statistics] = [Symbol("[2]"), Symbol("a mean and a variance")];
+const made = (context: Context, x: Variable, what: unknown): unknown => {
+  const shaped = (...shape: number[]) => rnn.ops.reshape(context, x, shape);
+  const numbers = () => rnn.ops.reshape(context, rnn.ops.slice(context, x, 0, 0, 1), [2]);
+  const makers = new Map<unknown, () => unknown>([
+    [variable, () => x],
+    [twoVariables, () => [x, x]],
+    [sequence, () => shaped(1, 2, 2)],
+    [taps, () => shaped(2, 2, 1)],
+    [frames, () => shaped(1, 4, 1)],
+    [vector, numbers],
+    [statistics, () => ({ mean: numbers(), variance: numbers() })],
+  ]);
+  return makers.has(what) ? makers.get(what)!() : what;
+};
+const windows = "stride padding dilation layout";
 const operations: Readonly<Record<string, readonly [args: readonly unknown[], keys?: string]>> = {
   add: [[variable, variable]],
   multiply: [[variable, variable]],
@@ -735,7 +793,7 @@ const operations: Readonly<Record<string, readonly [args: readonly unknown[], ke
   flip: [[variable, 0]],
   gather: [[variable, 0, [1, 0]]],
   pad: [[variable, 0, [1, 1], {}], "mode value"],
-  split: [[variable, 0, 1]],
+  split: [[variable, 0, 2]],
   stack: [[twoVariables, 0]],
   tile: [[variable, [2, 1]]],
   expand: [[variable, [3, 2, 2]]],
@@ -743,7 +801,14 @@ const operations: Readonly<Record<string, readonly [args: readonly unknown[], ke
   squeeze: [[variable, []]],
   unsqueeze: [[variable, 0]],
   stft: [[variable, { size: 2 }], "size hop window center"],
-  layerNorm: [[variable, [2], variable, undefined, {}], "eps"],
+  istft: [[frames, { size: 2, window: "rectangular", center: false }], "size hop window center length"],
+  conv1d: [[sequence, taps, vector, {}], `${windows} groups`],
+  convTranspose1d: [[sequence, taps, vector, {}], `${windows} groups outputPadding`],
+  maxPool1d: [[sequence, 2, {}], windows],
+  avgPool1d: [[sequence, 2, {}], `${windows} countPadding`],
+  layerNorm: [[variable, [2, 2], variable, variable, {}], "eps"],
+  instanceNorm: [[sequence, vector, vector, {}], "eps"],
+  batchNorm: [[sequence, statistics, vector, vector, {}], "eps"],
   clip: [[variable, {}], "minimum maximum"],
   gelu: [[variable, {}], "approximate"],
   elu: [[variable, {}], "alpha"],
@@ -752,7 +817,7 @@ const operations: Readonly<Record<string, readonly [args: readonly unknown[], ke
   hardSigmoid: [[variable, {}], "alpha beta"],
 };
 for (const [name, [args, keys]] of Object.entries(operations)) {
-  const op = (rnn.ops as unknown as Record<string, (...args: unknown[]) => Variable>)[name];
+  const op = (rnn.ops as unknown as Record<string, (...args: unknown[]) => Variable | Variable[] | undefined>)[name];
   const keysOf: Record<number, string> = keys === undefined ? {} : { [args.length - 1]: keys };
   add(
     `ops.${name}`,
@@ -760,8 +825,8 @@ for (const [name, [args, keys]] of Object.entries(operations)) {
     (...given: unknown[]) =>
       rnn.forward(
         new Op((context, x) => {
-          const real = (one: unknown): unknown => (one === variable ? x : one === twoVariables ? [x, x] : one);
-          return op(context, ...given.map(real)) ?? x;
+          const result = op(context, ...given.map((one) => made(context, x, one))) ?? x;
+          return Array.isArray(result) ? rnn.ops.concat(context, result, 0) : result;
         }),
         some(2, 2),
         { backend: on },
@@ -774,3 +839,16 @@ for (const [name, [args, keys]] of Object.entries(operations)) {
     (context, x) => op(context, x, x, x),
   );
 }
+add(
+  "ops.batchNorm's statistics",
+  () => [vector, vector],
+  (mean, variance) =>
+    rnn.forward(
+      new Op((context, x) => {
+        const of = (one: unknown) => made(context, x, one);
+        return rnn.ops.batchNorm(context, x, { mean: wrong(of(mean)), variance: wrong(of(variance)) });
+      }),
+      some(2, 2),
+      { backend: on },
+    ),
+);

@@ -311,6 +311,13 @@ describe("an operation that does not fit is refused in words", () => {
     ["a factor that is no number", [1], (c, x) => ops.scale(c, x, NaN), "ops.scale: factor must be a finite number, got NaN"],
     ["a weight of other features", [3, 5], ops.linear, "ops.linear: x must have 5 features in its last axis, got [2, 4]"],
     [
+      "a bias that is no variable",
+      [3, 4],
+      (c, x, p) => ops.linear(c, x, p, 0 as unknown as Variable),
+      "ops.linear: bias must be a Variable, got 0; ",
+    ],
+    ["a number instead of a variable", [1], (c) => ops.scale(c, 3 as unknown as Variable, 2), "ops.scale: x must be a Variable, got 3; "],
+    [
       "numbers instead of ids",
       [3, 5],
       (c, x, p) => ops.embedding(c, x, p),

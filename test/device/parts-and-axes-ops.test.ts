@@ -1,6 +1,6 @@
 /** Operations over axes, and those that take parts: values against plain loops, derivatives against finite differences. */
 import { describe, expect, it } from "vitest";
-import { forward, gradients, tensor } from "webgpu-rnn";
+import { forward, gradients, tensor, type Variable } from "webgpu-rnn";
 import * as ops from "webgpu-rnn/ops";
 import { describeOperations, Operated, total, type Case, type Operation } from "./operation-check.ts";
 import { backend, expectClose, kinds } from "./support.ts";
@@ -195,6 +195,8 @@ describe("what does not fit is refused in words:", () => {
   it.each<[string, Operation, string]>([
     ["an axis named twice", (c, x) => ops.sum(c, x, [1, -1]), "ops.sum: axes must name each axis once, got [1, -1]"],
     ["an axis that is not there", (c, x) => ops.max(c, x, [2]), "ops.max: axis must be an integer from -2 to 1 for [2, 4], got 2"],
+    ["a word as axes", (c, x) => ops.sum(c, x, "abc" as unknown as number), 'ops.sum: axes must be an axis or a list of axes, got "abc"'],
+    ["a number instead of a variable", (c) => ops.norm(c, 3 as unknown as Variable), "ops.norm: x must be a Variable, got 3; "],
     [
       "an id beyond the axis",
       (c, x) => ops.gather(c, x, 1, [4]),

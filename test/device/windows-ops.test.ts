@@ -16,6 +16,7 @@ import {
   Trainer,
   sgd,
   type Module,
+  type Variable,
 } from "webgpu-rnn";
 import * as ops from "webgpu-rnn/ops";
 import { checkGradients } from "./gradient-check.ts";
@@ -349,6 +350,36 @@ describe("what does not fit is refused in words:", () => {
       'ops.conv1d: padding must be "valid" or "same" or "causal", got "full"',
     ],
     ["axes that x does not end in", [1], (c, v) => ops.layerNorm(c, v, [3]), "ops.layerNorm: x must end in the axes [3], got [2, 3, 4]"],
+    [
+      "a word as the shape of the last axes",
+      [1],
+      (c, v) => ops.layerNorm(c, v, "4" as unknown as number[]),
+      'ops.layerNorm: shape must be a list of sizes, got "4"',
+    ],
+    [
+      "a weight that is no variable",
+      [1],
+      (c, v) => ops.layerNorm(c, v, [4], 0 as unknown as Variable),
+      "ops.layerNorm: weight must be a Variable, got 0; ",
+    ],
+    [
+      "a weight of channels that is no variable",
+      [1],
+      (c, v) => ops.instanceNorm(c, v, null as unknown as Variable),
+      "ops.instanceNorm: weight must be a Variable, got null; ",
+    ],
+    [
+      "a bias that is no variable",
+      [4, 3, 1],
+      (c, v, p) => ops.conv1d(c, v, p, false as unknown as Variable),
+      "ops.conv1d: bias must be a Variable, got false; ",
+    ],
+    [
+      "a signal that is too long",
+      [1],
+      (c, v) => ops.istft(c, ops.reshape(c, v, [1, 4, 6]), { size: 2, hop: 2 ** 28, length: 1 }),
+      "ops.istft: the signal of 6 frames would have 1342177282 numbers, and 268435456 is the limit",
+    ],
     [
       "a weight that is no number for each channel",
       [4],

@@ -68,9 +68,10 @@ export const min = (context: Context, x: Variable, axes?: Axes, options: OverAxe
 
 /** √(Σ x²) over the axes, derivative x divided by that, or 0 where it is 0. */
 export function norm(context: Context, x: Variable, axes?: Axes, options: OverAxes = {}): Variable {
-  const squares = multiply(context, x, x);
-  const total = overAxes(context, "ops.norm", squares, axes, options, (from, axis) =>
-    sumOp(context.tape, context.label("norm.sum"), from, axis),
+  const from = operand(context, "ops.norm", "x", x);
+  const squares = multiply(context, from, from);
+  const total = overAxes(context, "ops.norm", squares, axes, options, (part, axis) =>
+    sumOp(context.tape, context.label("norm.sum"), part, axis),
   );
   return unary(context.tape, context.label("norm"), total, "Root");
 }

@@ -1,6 +1,6 @@
 /** Differentiable normalization: numbers with mean 0 and variance 1, then a gain and a bias that are learnt. */
-import { checkNumber, RnnError } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
+import { checkNumber, checkSize, RnnError } from "../../errors.ts";
+import { takeItems, takeOptions } from "../../options.ts";
 import { normalize } from "../../autodiff/reduce.ts";
 import type { Variable } from "../../autodiff/tape.ts";
 import { turn } from "../../autodiff/turn.ts";
@@ -8,7 +8,7 @@ import { sameShape, sizeOf, type Shape } from "../../tensor/shape.ts";
 import type { View } from "../../recording/recording.ts";
 import type { Context } from "../context.ts";
 import { add, divide, multiply, sqrt, subtract } from "./elementwise.ts";
-import { operand, words } from "./operand.ts";
+import { operand, optionalOperand, words } from "./operand.ts";
 
 /** Options of normalizations. */
 export interface NormalizationOptions {
@@ -19,6 +19,13 @@ export interface NormalizationOptions {
 export function takeEps(where: string, given: NormalizationOptions): number {
   const { eps = 1e-5 } = takeOptions(where, given, ["eps"]);
   return checkNumber(where, "eps", eps, { least: 0, open: true });
+}
+
+/** The sizes of the last axes, over which a layer normalization goes. */
+export function takeSizes(where: string, shape: unknown): number[] {
+  const sizes = takeItems("option", where, "shape", "a list of sizes", shape, (size) => checkSize(where, "a size", size, 1));
+  if (sizes.length === 0) throw new RnnError("option", where, "shape must have at least one size, got []");
+  return sizes;
 }
 
 /** y⊙weight + bias, each if it is there. */
@@ -44,12 +51,15 @@ export function layerNorm(
   const where = "ops.layerNorm";
   const eps = takeEps(where, options);
   const from = operand(context, where, "x", x);
-  if (shape.length === 0 || !sameShape(from.shape.slice(-shape.length), shape))
-    throw new RnnError("shape", where, `x must end in the axes ${words(shape)}, got ${words(from.shape)}`);
-  for (const [name, one] of Object.entries({ weight, bias }))
-    if (one && !sameShape(operand(context, where, name, one).shape, shape))
-      throw new RnnError("shape", where, `${name} must be ${words(shape)}, got ${words(one.shape)}`);
-  return scaled(context, normalize(context.tape, context.label("layerNorm"), from, sizeOf(shape), eps).y, weight, bias);
+  const sizes = takeSizes(where, shape);
+  if (!sameShape(from.shape.slice(-sizes.length), sizes))
+    throw new RnnError("shape", where, `x must end in the axes ${words(sizes)}, got ${words(from.shape)}`);
+  const [gain, shift] = Object.entries({ weight, bias }).map(([name, given]) => {
+    const one = optionalOperand(context, where, name, given);
+    if (one && !sameShape(one.shape, sizes)) throw new RnnError("shape", where, `${name} must be ${words(sizes)}, got ${words(one.shape)}`);
+    return one;
+  });
+  return scaled(context, normalize(context.tape, context.label("layerNorm"), from, sizeOf(sizes), eps).y, gain, shift);
 }
 
 /** x [N, C, …], and its weight and bias with axes of size 1 behind their channels. */
@@ -58,8 +68,9 @@ function channels(context: Context, where: string, x: Variable, vectors: Readonl
   if (from.shape.length < 2) throw new RnnError("shape", where, `x must be [batch, channels, …], got ${words(from.shape)}`);
   const C = from.shape[1];
   const wide = [C, ...from.shape.slice(2).map(() => 1)];
-  const each = Object.entries(vectors).map(([name, vector]) => {
-    if (vector && !sameShape(operand(context, where, name, vector).shape, [C]))
+  const each = Object.entries(vectors).map(([name, given]) => {
+    const vector = optionalOperand(context, where, name, given);
+    if (vector && !sameShape(vector.shape, [C]))
       throw new RnnError(
         "shape",
         where,

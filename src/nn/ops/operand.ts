@@ -20,6 +20,10 @@ export function operand(context: Context, where: string, name: string, x: unknow
     : slice(context.tape, context.label(`${where}.aligned`), x, 0, 0, x.shape[0]);
 }
 
+/** The same for an operand that may be left out. Anything but undefined is a mistake. */
+export const optionalOperand = (context: Context, where: string, name: string, x: unknown): Variable | undefined =>
+  x === undefined ? undefined : operand(context, where, name, x);
+
 export function axisOf(where: string, shape: Shape, axis: number): number {
   if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length)
     throw new RnnError(
@@ -33,9 +37,10 @@ export function axisOf(where: string, shape: Shape, axis: number): number {
 /** One axis or several, each once, in ascending order; all of them if none are given. */
 export function axesOf(where: string, shape: Shape, axes: number | readonly number[] | undefined): number[] {
   if (axes === undefined) return [...shape.keys()];
-  const list = Array.isArray(axes)
-    ? takeItems("option", where, "axes", "a list of axes", axes, (axis) => axisOf(where, shape, axis as number))
-    : [axisOf(where, shape, axes as number)];
+  const list =
+    typeof axes === "number"
+      ? [axisOf(where, shape, axes)]
+      : takeItems("option", where, "axes", "an axis or a list of axes", axes, (axis) => axisOf(where, shape, axis as number));
   const once = [...new Set(list)].sort((a, b) => a - b);
   if (once.length < list.length) throw new RnnError("shape", where, `axes must name each axis once, got ${show(axes)}`);
   return once;

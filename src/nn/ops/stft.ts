@@ -103,6 +103,7 @@ export function istft(context: Context, spectrum: Variable, options: StftOptions
   if (from.shape.length !== 3 || rows !== 2 * F)
     throw new RnnError("shape", where, `spectrum must be [batch, ${2 * F}, frames] for a size of ${size}, got ${words(from.shape)}`);
   const covered = (T - 1) * hop + size;
+  checkCount(where, `the signal of ${T} frames`, covered);
   const start = center ? Math.floor(size / 2) : 0;
   const length = checkSize(where, "length", all.length ?? covered - 2 * start, 1);
   if (start + length > covered)

@@ -13,7 +13,7 @@ import { takeForFile, type TensorLike } from "../../tensor/take.ts";
 import { checkCall, type Context } from "../context.ts";
 import { Dropout } from "../dropout.ts";
 import { add, multiply } from "./elementwise.ts";
-import { operand, words } from "./operand.ts";
+import { operand, optionalOperand, words } from "./operand.ts";
 
 /** A value that is the same in every run; no gradient goes to it. */
 export function constant(context: Context, value: TensorLike): Variable {
@@ -27,7 +27,8 @@ export function constant(context: Context, value: TensorLike): Variable {
 /** factor·x. */
 export function scale(context: Context, x: Variable, factor: number): Variable {
   checkNumber("ops.scale", "factor", factor);
-  return multiply(context, x, constant(context, { shape: [1], data: Float64Array.of(factor) }));
+  const from = operand(context, "ops.scale", "x", x);
+  return multiply(context, from, constant(context, { shape: [1], data: Float64Array.of(factor) }));
 }
 
 /**
@@ -122,7 +123,7 @@ export function linear(context: Context, x: Variable, weight: Variable, bias?: V
   const [from, W, b] = [
     operand(context, where, "x", x),
     operand(context, where, "weight", weight),
-    bias && operand(context, where, "bias", bias),
+    optionalOperand(context, where, "bias", bias),
   ];
   const [O, I] = W.shape;
   if (W.shape.length !== 2) throw new RnnError("shape", where, `weight must be [outFeatures, inFeatures], got ${words(W.shape)}`);

@@ -15,7 +15,7 @@ import {
 } from "../../autodiff/windows.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import type { Context } from "../context.ts";
-import { operand, words } from "./operand.ts";
+import { operand, optionalOperand, words } from "./operand.ts";
 
 /**
  * Zeros around a sequence: as many on both sides, [before, behind], none ("valid"), as many as make the result as long as
@@ -137,7 +137,7 @@ export function conv1d(
   const taken = takeWindows(where, options);
   const from = operand(context, where, "x", x);
   const W = operand(context, where, "weight", weight);
-  const b = bias && operand(context, where, "bias", bias);
+  const b = optionalOperand(context, where, "bias", bias);
   if (W.shape.length !== 3) throw new RnnError("shape", where, `weight must be [outputs, channels / groups, taps], got ${words(W.shape)}`);
   const w = windowsOf(where, from, W.shape[2], taken, groups);
   if (w.channels !== W.shape[1] * groups)
@@ -176,7 +176,7 @@ export function convTranspose1d(
     throw new RnnError("option", where, `padding must be a number, [start, end] or "valid", got ${show(taken.padding)}`);
   const from = operand(context, where, "x", x);
   const W = operand(context, where, "weight", weight);
-  const b = bias && operand(context, where, "bias", bias);
+  const b = optionalOperand(context, where, "bias", bias);
   if (W.shape.length !== 3) throw new RnnError("shape", where, `weight must be [channels, outputs / groups, taps], got ${words(W.shape)}`);
   const [batch, inputs, positions] = sequences(where, from, taken.last);
   const [C, perGroup, taps] = W.shape;
