@@ -413,7 +413,7 @@ change(
   "gpuLoop",
   ["high = lastWeights(weight + second * params.H", "high = lastWeights(weight + first * params.H"],
   ["addEight(share * 2u, low, before)", "before"],
-  ["count - second", "8u"],
+  ["first + 8u", "first + 7u"],
 );
 change(
   "lib/products-forward-shared",
