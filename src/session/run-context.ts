@@ -4,7 +4,7 @@ import { Avoided, nothingAvoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
-import { stepBits } from "../recurrent/kernels/lanes.ts";
+import { stepWords } from "../recurrent/kernels/lanes.ts";
 import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import { Tape, type TapeOptions, type Variable } from "../autodiff/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
@@ -106,7 +106,7 @@ export class RunContext implements ContextHost {
     }
     this.hasGaps = plan.steps === "mask";
     const [B, T] = [batchOf(model, plan.inputShape), stepsOf(model, plan.inputShape)];
-    const rows = this.hasGaps ? stepBits(T, B) : B;
+    const rows = this.hasGaps ? stepWords(T, B) : B;
     this.lengths = plan.steps === "all" ? undefined : recording.buffer("lengths", [rows], "input", "u32");
     this.output = givenVariable("model", "forward", model.forward(new Context(this), this.input));
     this.checkStates();

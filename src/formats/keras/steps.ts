@@ -5,7 +5,7 @@ import type { Context } from "../../nn/context.ts";
 import * as ops from "../../nn/ops.ts";
 import { stepBits } from "../../kernels/step-bits.ts";
 import type { View } from "../../recording/recording.ts";
-import { stepBits as bitsOf } from "../../recurrent/kernels/lanes.ts";
+import { stepWords } from "../../recurrent/kernels/lanes.ts";
 
 const bits = new WeakMap<Variable, View>();
 
@@ -16,7 +16,7 @@ export function withMask(context: Context, mask: Variable | undefined): Context 
   if (!words) {
     const [B, T] = mask.shape;
     const { recording } = context.tape;
-    words = recording.buffer(context.label("counted"), [bitsOf(T, B)], "transient", "u32");
+    words = recording.buffer(context.label("counted"), [stepWords(T, B)], "transient", "u32");
     recording.dispatch(stepBits, { mask: mask.view, words }, { T, B });
     bits.set(mask, words);
   }

@@ -53,11 +53,11 @@ export function hasStep(lengths: NumericArray, row: number, t: number): boolean 
 }
 
 /** Numbers of `lengths` if rows may have gaps. */
-export const stepBits = (T: number, B: number): number => B * (1 + Math.ceil(T / 32));
+export const stepWords = (T: number, B: number): number => B * (1 + Math.ceil(T / 32));
 
 /** Makes `lengths` for rows that may have gaps. @param mask [T, B], 0 for a step that the row lacks */
 export function lengthsOfMask({ shape: [T, B], data }: Tensor): Uint32Array {
-  const words = new Uint32Array(stepBits(T, B));
+  const words = new Uint32Array(stepWords(T, B));
   const each = Math.ceil(T / 32);
   for (let row = 0; row < B; row++) {
     const first = B + row * each;

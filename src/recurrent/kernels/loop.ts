@@ -1,7 +1,8 @@
 /**
  * Runs the time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units. A
  * workgroup owns four rows of the batch in one lane (one row if the batch has one, but always four for a two-phase
- * cell); a thread owns one unit. The twins run the twin of one step for each step; the kernels must give the same
+ * cell); a thread owns one unit. On GPUs several threads share a unit's sum over k, and a workgroup owns one, two or four
+ * rows (`sharedGroup`). The twins run the twin of one step for each step; the kernels must give the same
  * results. Letters, lanes and bindings are those of `step.ts`.
  */
 import type { Cell } from "../cells/cell.ts";
