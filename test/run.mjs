@@ -61,17 +61,14 @@ function testFiles(...folders) {
 }
 
 /**
- * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices; and whole trainings. Other
- * device tests find in a browser what they find in Node, since kernels.test.ts holds each of their kernels to its twin for
- * each compiler: that of Node is Chromium's too. Both browsers share the pages' code: one opens every page, the other some.
+ * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices. Other device tests find in a
+ * browser what they find in Node, since kernels.test.ts holds each of their kernels to its twin for each compiler. Node's
+ * compiler and adapter are Chromium's too, so that Chromium is left with less than Firefox. Both browsers share the pages'
+ * code: one opens every page, the other some.
  */
-const inEachBrowser = ["event-loop", "lent-device", "oracles-training", "saturation", "scheduler", "threads"].map(
-  (name) => `device/${name}`,
-);
-const usualFiles = {
-  chromium: [...inEachBrowser, "pages/"],
-  firefox: [...inEachBrowser, "device/kernels", "pages/demo.", "pages/threads"],
-};
+const inEachBrowser = ["event-loop", "lent-device", "threads"].map((name) => `device/${name}`);
+const inFirefox = ["kernels.", "oracles-training", "saturation", "scheduler"].map((name) => `device/${name}`);
+const usualFiles = { chromium: [...inEachBrowser, "pages/"], firefox: [...inEachBrowser, ...inFirefox, "pages/demo.", "pages/threads"] };
 
 /** The files of a browser's lane. A filter selects from all of them. */
 function inBrowser(kind, folder) {
@@ -80,7 +77,7 @@ function inBrowser(kind, folder) {
   const usual = usualFiles[kind].map((start) => all.filter((file) => file.startsWith(`test/${start}`)));
   const unknown = usualFiles[kind].find((start, i) => start.startsWith(folder) && usual[i].length === 0);
   if (unknown !== undefined) throw new Error(`usualFiles of test/run.mjs names test/${unknown}, which no file begins with`);
-  return all.filter((file) => usual.flat().includes(file) === !values.rest || (values.rest && folder === "pages" && hasMore(file)));
+  return all.filter((file) => usual.flat().includes(file) === !values.rest || (values.rest && hasMore(file)));
 }
 
 /** Whether a file has tests, or moments and sizes in them, for the thorough runs alone (test/thorough.ts). */
@@ -132,10 +129,13 @@ async function inNode(lane, output) {
 /** Device tests run inside the browser; page tests run in Node and steer it, as a visitor would. */
 async function browserLane(kind, output) {
   const [device, pages] = ["device", "pages"].map((folder) => inBrowser(kind, folder));
+  const all = Boolean(values.all || values.rest);
   const inside =
-    device.length > 0 || filters.length === 0 ? await runBrowserLane(kind, device, output.print) : { passed: 0, failed: 0, skipped: 0 };
+    device.length > 0 || filters.length === 0
+      ? await runBrowserLane(kind, device, all, output.print)
+      : { passed: 0, failed: 0, skipped: 0 };
   if (inside.missing !== undefined || pages.length === 0) return inside;
-  const outside = await vitest(kind, pages, { BROWSER: kind, ...(values.all || values.rest ? thorough : {}) }, output);
+  const outside = await vitest(kind, pages, { BROWSER: kind, ...(all ? thorough : {}) }, output);
   return Object.fromEntries(["passed", "failed", "skipped"].map((name) => [name, inside[name] + outside[name]]));
 }
 

@@ -15,6 +15,10 @@ export const spread = <T>(all: readonly T[], count: number): readonly T[] =>
 /** Of many moments or sizes some; all of them in the thorough runs. */
 export const sampled = <T>(all: readonly T[], few: number): readonly T[] => (thorough ? all : spread(all, few));
 
+/** Of what has the same key the first; all of it in the thorough runs. */
+export const firstOfEach = <T>(all: readonly T[], keyOf: (one: T) => string): readonly T[] =>
+  thorough ? all : [...new Map(all.toReversed().map((one) => [keyOf(one), one])).values()].toReversed();
+
 /** On the CPU all of a list; on WebGPU, where a device compiles kernels for each, some as `sampled` says. */
 export const sampledOn = <T>(kind: "cpu" | "webgpu", all: readonly T[], few: number): readonly T[] =>
   kind === "cpu" ? all : sampled(all, few);

@@ -16,8 +16,8 @@ const remedies = {
   firefox: "Firefox needs a Vulkan, Metal or Direct3D driver (Debian, without a GPU: apt-get install mesa-vulkan-drivers libvulkan1)",
 };
 
-/** Bundles the given test files into `folder`. Splitting keeps one copy of the library and of the runner. */
-async function bundlePage(files, folder) {
+/** Bundles the given test files, with all of their tests if `thorough`, into `folder`. Splitting keeps one copy of the library and of the runner. */
+async function bundlePage(files, thorough, folder) {
   const list = files.map((file) => `${JSON.stringify(file)}: () => import(${JSON.stringify(`./${file}`)})`);
   const deviceTests = {
     name: "device-tests",
@@ -37,7 +37,7 @@ async function bundlePage(files, folder) {
     splitting: true,
     alias: { vitest: "./test/browser/vitest.ts" },
     // Packages made for Node too look at process.env; pages have none.
-    define: { "process.env.NODE_ENV": '"test"', "process.env.THOROUGH": "undefined" },
+    define: { "process.env.NODE_ENV": '"test"', "process.env.THOROUGH": thorough ? '"1"' : "undefined" },
     plugins: [deviceTests],
   });
   await writeFile(
@@ -105,12 +105,12 @@ async function runPage(kind, url, options, readable, print) {
 }
 
 /**
- * Runs the test files in `kind` ("chromium" or "firefox"): counts, or `{ missing: reason }` without an adapter.
+ * Runs the test files in `kind` ("chromium" or "firefox"), with all of their tests if `thorough`: counts, or `{ missing: reason }` without an adapter.
  * Messages go to `print`.
  */
-export async function runBrowserLane(kind, files, print) {
+export async function runBrowserLane(kind, files, thorough, print) {
   const folder = join(root, "build", `test-${kind}`);
-  await bundlePage(files, folder);
+  await bundlePage(files, thorough, folder);
   const server = await serve(folder);
   const readable = stackMapper(folder, server.url);
   const attempt = (options) => runPage(kind, server.url, options, readable, print);

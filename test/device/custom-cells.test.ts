@@ -173,7 +173,7 @@ const layers: [string, CustomCell, () => Module][] = [
 const byStrategies = layers.flatMap((layer) => (["loop", "step", "wavefront"] as const).map((strategy) => [...layer, strategy] as const));
 
 describe.each(kinds)("a cell of one's own on %s", (kind) => {
-  it.each(sampledOn(kind, byStrategies, 2))("equals the built-in %s", async (_, cell, builtIn, strategy) => {
+  it.each(sampledOn(kind, byStrategies, 1))("equals the built-in %s", async (_, cell, builtIn, strategy) => {
     const model = builtIn();
     const custom = new CustomRNN(cell, I, H, { numLayers: 2 });
     custom.loadStateDict(await model.stateDict());
@@ -283,7 +283,7 @@ describe("a cell of one's own", () => {
     await checkGradients(new CustomRNN(defineCell(lstmLike), 3, 4, { seed: 2, projSize: 2 }), inputs);
   });
 
-  it.each(kinds)("with zoneout or with a projection equals the built-in GRU and LSTM, on %s", async (kind) => {
+  it.each(sampled(kinds, 1))("with zoneout or with a projection equals the built-in GRU and LSTM, on %s", async (kind) => {
     const on = await backend(kind);
     const [T, B, I, H] = [5, 3, 2, 6];
     const pairs: [Module, Module][] = [

@@ -235,7 +235,7 @@ describe.each(kinds)("disposing at any moment, on %s", (kind) => {
       const expected = (await run(other, on)).output;
       let rejected = 0;
       const moments = Array.from({ length: 24 }, (_, i) => i);
-      for (const moment of sampled(moments, 8)) {
+      for (const moment of sampled(moments, 4)) {
         if (on.ended) {
           on = await make();
           await run(other, on);

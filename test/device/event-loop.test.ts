@@ -81,7 +81,7 @@ describe.each([
   ["WebAssembly", {}],
   ["plain JavaScript", { wasm: false }],
 ] as const)("on the CPU by %s", (by, options) => {
-  it.each(sampled(Object.entries(calls), by === "WebAssembly" ? 9 : 2))(
+  it.each(sampled(Object.entries(calls), by === "WebAssembly" ? 5 : 1))(
     "%s lets the event loop run, however long it takes",
     async (name, call) => {
       const on = await createBackend("cpu", options);

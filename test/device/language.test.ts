@@ -33,7 +33,7 @@ import {
 } from "webgpu-rnn/language";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
-import { itThoroughly, sampled } from "../thorough.ts";
+import { itThoroughly, sampled, usuallyIf } from "../thorough.ts";
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const total = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
@@ -57,7 +57,7 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
   const model = new Sequential([new Embedding(4, 3), new GRU(3, 5), new Linear(5, 4)], { seed: 1 });
   const sentences = [[1, 2, 3, 3, 1], [], [2]];
 
-  it("is the sum of the conditionals of each row's tokens and of its end", async () => {
+  usuallyIf(kind === "cpu")("is the sum of the conditionals of each row's tokens and of its end", async () => {
     const on = await backend(kind);
     const { logProbabilities, tokens, perplexity } = await logProbability(model, sentenceBatch(sentences, { end: 0 }), { backend: on });
     const expected = await Promise.all(
@@ -126,7 +126,7 @@ describe.each(kinds)("the probability of sentences, on %s", (kind) => {
     expect(total(masked.tokens)).toBeLessThan(9);
   });
 
-  it("grows by training on them, in batches of different numbers of rows", async () => {
+  usuallyIf(kind === "webgpu")("grows by training on them, in batches of different numbers of rows", async () => {
     const on = await backend(kind);
     const trained = new Sequential([new Embedding(4, 3), new GRU(3, 5), new Linear(5, 4)], { seed: 1 });
     const data = new SentenceData(sentences, { end: 0, batch: 2 });
@@ -310,7 +310,7 @@ describe("encoder and decoder", () => {
       expectClose(name, steps.gradients.parameters[name].data, data);
   });
 
-  it.each(kinds)("compute the same by every strategy, with layers on each other, on %s", async (kind) => {
+  it.each(sampled(kinds, 1))("compute the same by every strategy, with layers on each other, on %s", async (kind) => {
     const inputs = inputsOf();
     const run = async (strategy: "loop" | "step", model: Seq2Seq) =>
       gradients(model, inputs, { output: cotangentOf(inputs) }, { backend: await backend(kind), training: true, strategy });

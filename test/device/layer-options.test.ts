@@ -66,7 +66,7 @@ function flipped({ shape, data }: Tensor, lengths = new Array<number>(B).fill(T)
 }
 
 describe("a layer that reads backwards", () => {
-  it.each(sampled(names, 3))(
+  it.each(sampled(names, 2))(
     "has gradients that agree with finite differences: %s, two layers, rows of different lengths",
     async (name) => {
       const inputs = { input: tensor([T, B, I], 3), state: stateOf(name, 2, B), lengths: [2, 4, 1] };
@@ -75,7 +75,7 @@ describe("a layer that reads backwards", () => {
   );
 
   describe.each(kinds)("on %s", (kind) => {
-    it.each(sampledOn(kind, byStrategies, 4))("is one that reads forwards on the reversed rows: %s by %s", async (name, strategy) => {
+    it.each(sampledOn(kind, byStrategies, 2))("is one that reads forwards on the reversed rows: %s by %s", async (name, strategy) => {
       const lengths = [2, 4, 1];
       const [input, cotangent] = [tensor([T, B, I], 3), tensor([T, B, name === "projected LSTM" ? 2 : H], 6)];
       const [backwards, forwards] = [layers[name]({ numLayers: 2, reverse: true }), layers[name]({ numLayers: 2, seed: 2 })];
@@ -126,13 +126,13 @@ describe("a layer with the input's bias alone", () => {
     expect(Object.keys(one)).toEqual(Object.keys(both).filter((path) => !path.startsWith("bias_hh")));
   });
 
-  it.each(sampled(names, 3))("has gradients that agree with finite differences: %s", async (name) => {
+  it.each(sampled(names, 2))("has gradients that agree with finite differences: %s", async (name) => {
     const inputs = { input: tensor([T, B, I], 3), state: stateOf(name, 2, B), lengths: [2, 4, 1] };
     await checkGradients(layers[name]({ bidirectional: true, bias: "input", seed: 1 }), inputs, false, bends(name));
   });
 
   describe.each(kinds)("on %s", (kind) => {
-    it.each(sampledOn(kind, byStrategies, 4))("gives what both biases give where the second is zero: %s by %s", async (name, strategy) => {
+    it.each(sampledOn(kind, byStrategies, 2))("gives what both biases give where the second is zero: %s by %s", async (name, strategy) => {
       const one = layers[name]({ numLayers: 2, bias: "input", seed: 3 });
       const both = layers[name]({ numLayers: 2 });
       const dict: StateDict = await one.stateDict();
@@ -156,39 +156,42 @@ describe("a layer with the input's bias alone", () => {
 });
 
 describe.each(kinds)("a single sequence on %s", (kind) => {
-  it.each(names.map((name, n) => [name, n % 2 === 1] as const))(
-    "gives what a batch of one gives, without its axis: %s, batchFirst: %s",
-    async (name, batchFirst) => {
-      const model = layers[name]({ numLayers: 2, bidirectional: true, batchFirst, seed: 4 });
-      const P = name === "projected LSTM" ? 2 : H;
-      const [alone, state, output] = [tensor([T, I], 3), stateOf(name, 4, undefined), tensor([T, 2 * P], 6)];
-      const withBatch = ({ shape: [first, second], data }: Tensor, batchAt: 0 | 1): Tensor => ({
-        shape: batchAt === 1 ? [first, 1, second] : [1, first, second],
-        data,
-      });
-      const at = batchFirst ? 0 : 1;
-      const states = Object.fromEntries(Object.entries(state).map(([path, value]) => [path, withBatch(value, 1)]));
-      const options = { backend: await backend(kind) };
-      const expected = await gradients(
-        model,
-        { input: withBatch(alone, at), state: states },
-        { output: withBatch(output, at), state: states },
-        options,
-      );
-      const found = await gradients(model, { input: alone, state }, { output, state }, options);
-      expect(found.output.shape).toEqual([T, 2 * P]);
-      expect(Array.from(found.output.data)).toEqual(Array.from(expected.output.data));
-      expect(found.gradients.input!.shape).toEqual([T, I]);
-      expect(Array.from(found.gradients.input!.data)).toEqual(Array.from(expected.gradients.input!.data));
-      for (const path of Object.keys(state)) {
-        expect(found.state[path].shape, path).toEqual(state[path].shape);
-        expect(Array.from(found.state[path].data), path).toEqual(Array.from(expected.state[path].data));
-        expect(Array.from(found.gradients.state[path].data), `d.${path}`).toEqual(Array.from(expected.gradients.state[path].data));
-      }
-      for (const [path, { data }] of Object.entries(expected.gradients.parameters))
-        expect(Array.from(found.gradients.parameters[path].data), `d.${path}`).toEqual(Array.from(data));
-    },
-  );
+  it.each(
+    sampledOn(
+      kind,
+      names.map((name, n) => [name, n % 2 === 1] as const),
+      2,
+    ),
+  )("gives what a batch of one gives, without its axis: %s, batchFirst: %s", async (name, batchFirst) => {
+    const model = layers[name]({ numLayers: 2, bidirectional: true, batchFirst, seed: 4 });
+    const P = name === "projected LSTM" ? 2 : H;
+    const [alone, state, output] = [tensor([T, I], 3), stateOf(name, 4, undefined), tensor([T, 2 * P], 6)];
+    const withBatch = ({ shape: [first, second], data }: Tensor, batchAt: 0 | 1): Tensor => ({
+      shape: batchAt === 1 ? [first, 1, second] : [1, first, second],
+      data,
+    });
+    const at = batchFirst ? 0 : 1;
+    const states = Object.fromEntries(Object.entries(state).map(([path, value]) => [path, withBatch(value, 1)]));
+    const options = { backend: await backend(kind) };
+    const expected = await gradients(
+      model,
+      { input: withBatch(alone, at), state: states },
+      { output: withBatch(output, at), state: states },
+      options,
+    );
+    const found = await gradients(model, { input: alone, state }, { output, state }, options);
+    expect(found.output.shape).toEqual([T, 2 * P]);
+    expect(Array.from(found.output.data)).toEqual(Array.from(expected.output.data));
+    expect(found.gradients.input!.shape).toEqual([T, I]);
+    expect(Array.from(found.gradients.input!.data)).toEqual(Array.from(expected.gradients.input!.data));
+    for (const path of Object.keys(state)) {
+      expect(found.state[path].shape, path).toEqual(state[path].shape);
+      expect(Array.from(found.state[path].data), path).toEqual(Array.from(expected.state[path].data));
+      expect(Array.from(found.gradients.state[path].data), `d.${path}`).toEqual(Array.from(expected.gradients.state[path].data));
+    }
+    for (const [path, { data }] of Object.entries(expected.gradients.parameters))
+      expect(Array.from(found.gradients.parameters[path].data), `d.${path}`).toEqual(Array.from(data));
+  });
 
   it("returns its last step, both directions separately, and steps that continue from the returned states", async () => {
     const on = { backend: await backend(kind) };

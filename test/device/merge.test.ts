@@ -36,7 +36,7 @@ const layerOf = (dict: Record<string, Tensor>, k: number): Record<string, Tensor
 const merged = Object.keys(layers).flatMap((name) => merges.map((merge) => [name as keyof typeof layers, merge] as const));
 
 describe.each(kinds)("two directions on %s", (kind) => {
-  it.each(sampledOn(kind, merged, 5))("of a deep %s become one by %s, layer by layer", async (name, merge) => {
+  it.each(sampledOn(kind, merged, 2))("of a deep %s become one by %s, layer by layer", async (name, merge) => {
     const on = await backend(kind);
     const deep = new layers[name](I, H, { bidirectional: true, numLayers: 3, merge, seed: 1 });
     const dict = await deep.stateDict();
@@ -55,7 +55,7 @@ describe.each(kinds)("two directions on %s", (kind) => {
     expectClose("output", output.data, data);
   });
 
-  it.each(sampledOn(kind, merges, 3))("merged by %s have the CPU's gradients in float64", async (merge) => {
+  it.each(sampledOn(kind, merges, 2))("merged by %s have the CPU's gradients in float64", async (merge) => {
     const layer = new GRU(I, H, { bidirectional: true, numLayers: 2, merge, seed: 2 });
     const {
       output: { shape },
@@ -121,7 +121,7 @@ class TwoMatrices extends Module {
 }
 
 describe("two directions", () => {
-  it.each(sampled(merges, 2))("merged by %s have the gradients of finite differences", async (merge) => {
+  it.each(sampled(merges, 1))("merged by %s have the gradients of finite differences", async (merge) => {
     const x = { shape: [4, 3, 2], data: Float64Array.from(numbers(24, 3)) };
     await checkGradients(new LSTM(2, 3, { bidirectional: true, numLayers: 2, merge, seed: 1 }), { input: x, lengths: [2, 4, 0] });
     await checkGradients(new RNN(2, 3, { bidirectional: true, merge, batchFirst: true, seed: 1 }), { input: x });

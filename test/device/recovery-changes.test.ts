@@ -63,7 +63,7 @@ const uninterrupted = (name: string): Promise<number[]> => {
   return known;
 };
 
-describe.each(sampled(Object.keys(changes), 4))("a training whose device is lost around %s", (name) => {
+describe.each(sampled(Object.keys(changes), 2))("a training whose device is lost around %s", (name) => {
   it("goes on as if nothing had been, whatever the moment", async () => {
     for (const [moment, wait] of [
       [0, 0],
@@ -108,7 +108,7 @@ it("a change within a loop, and the loss of the device right behind it, lose no 
 });
 
 // A loop that ends makes a copy, which may take until after the restore.
-it.each(sampled([undefined, 0, 1, 2, 5, 10, 20], 4))(
+it.each(sampled([undefined, 0, 1, 2, 5, 10, 20], 3))(
   "the model of a training that was restored is what was restored when the device is lost: restored %s ms after a loop",
   async (milliseconds) => {
     const trainer = trainerOf(await mortal(), 1000);

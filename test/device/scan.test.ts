@@ -136,7 +136,7 @@ function byEquations(name: string, H: number, { shape: [T, B, I], data: x }: Ten
 const byLength = names.flatMap((name) => [1, 33, 4096].map((T) => [name, T] as const));
 
 describe.each(kinds)("on %s", (kind) => {
-  it.each(sampledOn(kind, names, 2))("%s computes its equations over 4,096 steps", async (name) => {
+  it.each(sampledOn(kind, names, 1))("%s computes its equations over 4,096 steps", async (name) => {
     const [T, B, I, H] = [4096, 2, 3, 5];
     const model = layers[name](I, H, { seed: 2 });
     const [input, h0] = [tensor([T, B, I], 3, 3), tensor([1, B, H], 4)];
@@ -144,7 +144,7 @@ describe.each(kinds)("on %s", (kind) => {
     expectClose("output", output.data, byEquations(name, H, input, await model.stateDict(), h0.data), { atol: 1e-5, rtol: 1e-5 });
   });
 
-  it.each(sampledOn(kind, byLength, 5))(
+  it.each(sampled(byLength, kind === "cpu" ? 8 : 3))(
     "%s gives the gradients of float64 over %i steps: both directions, lengths, states",
     async (name, T) => {
       const [B, I, H] = [3, 2, 5];
@@ -165,7 +165,7 @@ describe.each(kinds)("on %s", (kind) => {
     },
   );
 
-  it.each(sampledOn(kind, names, 2))("%s goes on from the state that a first part has left", async (name) => {
+  it.each(sampledOn(kind, names, 1))("%s goes on from the state that a first part has left", async (name) => {
     const [T, B, I, H] = [45, 2, 3, 9];
     const model = layers[name](I, H, { numLayers: 2, seed: 3 });
     const input = tensor([T, B, I], 5);
@@ -195,7 +195,7 @@ describe.each(kinds)("on %s", (kind) => {
   ];
   it.each(
     (["loop", "step"] as const).flatMap((strategy) =>
-      ["MinGRU", "MinLSTM"].flatMap((name) => sampled(shapes, 3).map((shape) => [name, strategy, ...shape] as const)),
+      ["MinGRU", "MinLSTM"].flatMap((name) => sampled(shapes, 2).map((shape) => [name, strategy, ...shape] as const)),
     ),
   )("%s gives by %s what it gives by the scan, at T %i, B %i, H %i", async (name, strategy, T, B, H) => {
     const model = layers[name](2, H, { bidirectional: true, seed: 2 });

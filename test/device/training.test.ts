@@ -31,6 +31,7 @@ import {
 } from "webgpu-rnn";
 import brokenActivations from "../../shaders/lib/activations.wgsl";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 const text = "Better to sleep with a sober cannibal than a drunken Christian. ".repeat(12);
 const data = TextData.from(text, { batch: 3, steps: 10 });
@@ -89,19 +90,22 @@ describe.each(kinds)("training on %s", (kind) => {
     expect(await losses(trainerFor(on), 12)).toEqual(await losses(trainerFor(on), 12));
   });
 
-  it.each(["adam", "nadam"])("goes on from a checkpoint bit for bit, in another trainer of another model, with %s", async (name) => {
-    const on = await backend(kind);
-    const optimizer = (): Optimizer => ({ adam, nadam })[name]!({ learningRate: 0.01 });
-    const first = trainerFor(on, { optimizer: optimizer() });
-    await losses(first, 7);
-    const file = await first.checkpoint({ note: "seven steps" });
-    const rest = await losses(first, 20);
-    const second = trainerFor(on, { optimizer: optimizer() }, charModel(99));
-    await second.restore(file);
-    expect(second.step).toBe(7);
-    expect(await losses(second, 20)).toEqual(rest);
-    expect((await second.model.stateDict())["0.weight"].data).toEqual((await first.model.stateDict())["0.weight"].data);
-  });
+  it.each(sampled(["adam", "nadam"], 1))(
+    "goes on from a checkpoint bit for bit, in another trainer of another model, with %s",
+    async (name) => {
+      const on = await backend(kind);
+      const optimizer = (): Optimizer => ({ adam, nadam })[name]!({ learningRate: 0.01 });
+      const first = trainerFor(on, { optimizer: optimizer() });
+      await losses(first, 7);
+      const file = await first.checkpoint({ note: "seven steps" });
+      const rest = await losses(first, 20);
+      const second = trainerFor(on, { optimizer: optimizer() }, charModel(99));
+      await second.restore(file);
+      expect(second.step).toBe(7);
+      expect(await losses(second, 20)).toEqual(rest);
+      expect((await second.model.stateDict())["0.weight"].data).toEqual((await first.model.stateDict())["0.weight"].data);
+    },
+  );
 
   it("keeps the model as it was when a checkpoint does not fit, and names the tensor", async () => {
     const on = await backend(kind);

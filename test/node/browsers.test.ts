@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { itThoroughly } from "../thorough.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -39,7 +40,7 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
     return stdout.trim();
   }
 
-  it("is found in puppeteer's cache, whatever its version; a whole Chrome before a headless one", async () => {
+  itThoroughly("is found in puppeteer's cache, whatever its version; a whole Chrome before a headless one", async () => {
     const shell = program("cache/chrome-headless-shell/linux-1.2.3/chrome-headless-shell-linux64/chrome-headless-shell");
     const firefox = program("cache/firefox/linux-stable_140.0/firefox/firefox");
     const environment = { PUPPETEER_CACHE_DIR: join(folder, "cache") };
@@ -50,7 +51,7 @@ describe.skipIf(process.platform !== "linux")("a browser for the tests and the b
     expect(await ask('cachedBrowser("chromium")', { PUPPETEER_CACHE_DIR: join(folder, "empty") })).toBe("null");
   });
 
-  it("is the one that CHROME_PATH names, and no other if that one does not start", async () => {
+  itThoroughly("is the one that CHROME_PATH names, and no other if that one does not start", async () => {
     const file = program("named");
     expect(await ask('presentBrowser("chromium")', { CHROME_PATH: file })).toBe(file);
     expect(await ask('launchBrowser("chromium")', { CHROME_PATH: file })).toMatch(/^Error: Failed to launch the browser process/);

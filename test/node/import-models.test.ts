@@ -8,6 +8,7 @@ import { importModel, type ImportedModel, type ModelFiles } from "webgpu-rnn/for
 import { root } from "../../scripts/bundle.mjs";
 import { backend, expectClose, kinds } from "../device/support.ts";
 import { setup } from "../device/vulkan-setup.mjs";
+import { sampledOn } from "../thorough.ts";
 
 interface Values {
   readonly shape: readonly number[];
@@ -109,13 +110,16 @@ beforeAll(setup);
 it.skipIf(isThere)("has no ../shared/models, so only the models of test/fixtures are read", () => undefined);
 
 describe.each(kinds)("on the backend %s", (kind) => {
-  it.each(cases.map((one) => [one.name, one] as const))("%s gives what its program gave", async (_, { read, inputs, outputs }) => {
-    const imported = await read();
-    const { output, further } = await forward(imported.model, inputsOf(imported.model, inputs), { backend: await backend(kind) });
-    const found = [output, ...imported.outputs.slice(1).map(({ path }) => further[path])];
-    expect(found.map(({ shape }) => shape)).toEqual(outputs.map(({ shape }) => shape));
-    outputs.forEach(({ data }, i) => expectClose(`output ${i}`, found[i].data, data));
-  });
+  it.each(sampledOn(kind, cases, 14).map((one) => [one.name, one] as const))(
+    "%s gives what its program gave",
+    async (_, { read, inputs, outputs }) => {
+      const imported = await read();
+      const { output, further } = await forward(imported.model, inputsOf(imported.model, inputs), { backend: await backend(kind) });
+      const found = [output, ...imported.outputs.slice(1).map(({ path }) => further[path])];
+      expect(found.map(({ shape }) => shape)).toEqual(outputs.map(({ shape }) => shape));
+      outputs.forEach(({ data }, i) => expectClose(`output ${i}`, found[i].data, data));
+    },
+  );
 });
 
 /** TensorFlow 1's variables lie in a file each. */

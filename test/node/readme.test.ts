@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { transform } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { root } from "../../scripts/bundle.mjs";
+import { itThoroughly } from "../thorough.ts";
 
 const text = "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse. ".repeat(25);
 const fixtures = ["pytorch-files", "models"].map((name) => join(root, "test", "fixtures", name));
@@ -71,13 +72,34 @@ const kerasResult = await forward(layer, { input: tensor(Float32Array.from(x.dat
 console.log("greatest difference", Math.max(...y.data.map((v, i) => Math.abs(v - kerasResult.output.data[i]))));
 `;
 
-/** Runs a program under Node and returns what it prints. */
-async function run(name: string, code: string): Promise<string> {
+/** Writes a program into the repository, so that "webgpu-rnn" is the package in dist/, as an app has it. */
+async function programOf(name: string, code: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${name.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.mjs`);
-  // Inside the repository, so that "webgpu-rnn" is the package in dist/, as an app has it.
   writeFileSync(file, (await transform(surroundings + code, { loader: "ts", target: "node20" })).code);
-  return execFileSync(process.execPath, [file], { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+  return file;
+}
+
+/** Runs programs one after the other in one process of Node: what each prints, and the error that ends it, if one does. */
+function run(files: readonly string[]): { printed: string; error?: string }[] {
+  const driver = `
+    import { formatWithOptions } from "node:util";
+    const results = [];
+    let printed;
+    console.log = (...values) => void (printed += formatWithOptions({ colors: false }, ...values) + "\\n");
+    process.stdout.write = (text) => void (printed += text);
+    for (const file of process.argv.slice(1)) {
+      printed = "";
+      const error = await import(file).then(() => undefined, (error) => String(error?.stack ?? error));
+      results.push({ printed, error });
+    }
+    (await import("node:fs")).writeSync(1, JSON.stringify(results));
+    process.exit(0);`;
+  const args = ["--input-type=module", "--eval", driver, ...files.map((file) => pathToFileURL(file).href)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8", maxBuffer: 2 ** 26 })) as {
+    printed: string;
+    error?: string;
+  }[];
 }
 
 const readme = examplesOf("README.md");
@@ -94,7 +116,9 @@ describe("the README's first example", () => {
 
   it("trains a model and writes text", async () => {
     const short = replaced(replaced(code, /createBackend\([^)]*\)/, 'createBackend("cpu")'), /steps: \d{3,}/, "steps: 2");
-    const lines = (await run("readme", short)).split("\n");
+    const [{ printed, error }] = run([await programOf("readme", short)]);
+    expect(error).toBe(undefined);
+    const lines = printed.split("\n");
     for (const step of [1, 2]) expect(lines[step - 1]).toMatch(new RegExp(`^${step} \\d\\.\\d+$`));
     const sample = lines.slice(2).join("\n").trimEnd();
     expect(Array.from(sample).every((c) => text.includes(c))).toBe(true);
@@ -102,21 +126,36 @@ describe("the README's first example", () => {
   });
 });
 
-describe("the other examples", () => {
-  it.each([...readme.slice(1), ...pages.flatMap(examplesOf)].map((example) => [example.name, example] as const))(
+describe.each(
+  [["README.md", readme.slice(1)] as const, ...pages.map((page) => [page, examplesOf(page)] as const)].filter(
+    ([, { length }]) => length > 0,
+  ),
+)("the examples of %s", (_, examples) => {
+  // Gradients over a thousand steps, four times.
+  const usual = examples.filter(({ name }) => !name.endsWith("How far gradients reach"));
+  let results: Promise<ReturnType<typeof run>> | undefined;
+  const program = async ({ name, code }: Example): Promise<string> =>
+    programOf(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (code.includes("fromKeras") ? kerasCheck : ""));
+  const checked = ({ printed, error }: ReturnType<typeof run>[number], { code, output }: Example): void => {
+    expect(error).toBe(undefined);
+    expect(printed).not.toBe("");
+    // Also where the page does not show what is printed. Errors may quote what came.
+    expect(printed.replaceAll(/\bgot NaN\b/g, "")).not.toMatch(/\b(NaN|-?Infinity|undefined)\b|\[object /);
+    if (output !== undefined) expect(printed).toBe(output);
+    if (code.includes("fromKeras")) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
+  };
+  it.each(usual.map((example, i) => [example.name, example, i] as const))("%s", async (_, example, i) => {
+    results ??= Promise.all(usual.map(program)).then(run);
+    checked((await results)[i], example);
+  });
+  itThoroughly.each(examples.filter((example) => !usual.includes(example)).map((example) => [example.name, example] as const))(
     "%s",
-    async (name, { code, output }) => {
-      const usesKeras = code.includes("fromKeras");
-      const printed = await run(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (usesKeras ? kerasCheck : ""));
-      expect(printed).not.toBe("");
-      // Also where the page does not show what is printed. Errors may quote what came.
-      expect(printed.replaceAll(/\bgot NaN\b/g, "")).not.toMatch(/\b(NaN|-?Infinity|undefined)\b|\[object /);
-      if (output !== undefined) expect(printed).toBe(output);
-      if (usesKeras) expect(Number(/greatest difference (.*)/.exec(printed)?.[1])).toBeLessThan(1e-6);
-    },
+    async (_, example) => checked(run([await program(example)])[0], example),
   );
+});
 
-  it("README.md: the single file in a page", () => {
+describe("the README", () => {
+  it("loads the single file in a page", () => {
     const html = readFileSync(join(root, "README.md"), "utf8");
     const script = /<script type="module">(.*?)<\/script>/s.exec(html)![1];
     mkdirSync(folder, { recursive: true });

@@ -12,6 +12,7 @@ import { buildPages } from "../../scripts/pages.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import { violations } from "./accessibility.ts";
 import { kind } from "./demo-page.ts";
+import { itThoroughly } from "../thorough.ts";
 
 /** A bundle whose one library does this. */
 const bundle = (name: string, subject: string): string =>
@@ -157,7 +158,7 @@ describe(`the bench page in ${kind}`, () => {
     expect(said).toContain("lacking: it is not installed");
   });
 
-  it("ends the terminal's run when the browser ends", async () => {
+  itThoroughly("ends the terminal's run when the browser ends", async () => {
     const other = (await launchBrowser(kind, { software: true })) as Browser;
     const opened = await other.newPage();
     await opened.goto(`${server.url}bench/`);

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
+import { itThoroughly } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const tiny = {
@@ -125,14 +126,14 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     expect(await page.text("about")).toBe("LSTM 16 on “pasted text”");
   });
 
-  it("says that it waits for a check of the device, and continues afterwards", async () => {
+  itThoroughly("says that it waits for a check of the device, and continues afterwards", async () => {
     await page.click("#verify");
     await page.page.waitForSelector('#report[data-passed="true"]');
     await goesOn();
     await narrow();
   });
 
-  it("puts the model of a file in the place of one that trains, with nothing left of the former", async () => {
+  itThoroughly("puts the model of a file in the place of one that trains, with nothing left of the former", async () => {
     await page.fill({ learningRate: 0.01 });
     await page.upload(checkpoint);
     await page.waitForNotice("Opened pasted-text-");
@@ -146,7 +147,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await narrow();
   });
 
-  it("goes on with the text that is chosen when Continue is pressed", async () => {
+  itThoroughly("goes on with the text that is chosen when Continue is pressed", async () => {
     await page.give(png, "own-file");
     await page.waitForNotice("photo.png: is a binary file");
     await page.give(second, "own-file");
@@ -259,7 +260,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     for (const { loss } of (await page.losses()).slice(again)) expect(loss).toBeLessThan(3.5);
   });
 
-  it("names the fault of a learning rate or a length, and keeps training", async () => {
+  itThoroughly("names the fault of a learning rate or a length, and keeps training", async () => {
     await page.fill({ learningRate: -1 });
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });

@@ -95,7 +95,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await page.text("k-said")).toBe("11");
   });
 
-  it("trains: the LSTM learns and its gradients arrive, the plain RNN's do not; pauses, continues, resets", async () => {
+  itThoroughly("trains: the LSTM learns and its gradients arrive, the plain RNN's do not; pauses, continues, resets", async () => {
     await use({ units: 12, steps: 30, learningRate: 0.01 });
     await page.choose("cpu");
     await page.click("#start");
@@ -142,7 +142,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.waitForStatus("Paused");
   });
 
-  itThoroughly("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
+  it("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
     await page.fill({ units: 0 });
     await page.waitForNotice("Units: must be a whole number from 1 to 128, got 0");
     await use({ ...small, identityTimes: 2, clip: 0, steps: 100 });
@@ -169,7 +169,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await violations(page.page)).toEqual([]);
   });
 
-  it("is linked from the demo, and back", async () => {
+  itThoroughly("is linked from the demo, and back", async () => {
     const follow = (): Promise<unknown> =>
       page.page.$eval(".pages a:not([aria-current])", (link) =>
         link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true })),
