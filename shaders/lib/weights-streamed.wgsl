@@ -9,8 +9,9 @@ fn addShare(share: u32, count: u32, weight: u32, before: Sums) -> Sums {
   let whole = count / 8u;
   var eight = min(share * each, whole);
   var at = weight + eight * 8u * params.H;
+  let to = eightRows();
   for (var left = min(share * each + each, whole) - eight; left > 0u; left--) {
-    sums = addEight(eight, eightWeights(at), sums);
+    sums = addEight(eight, eightWeights(at, to), sums);
     at += 8u * params.H;
     eight++;
   }

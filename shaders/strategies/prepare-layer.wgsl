@@ -1,7 +1,7 @@
 // Packs the recurrent weights for both passes before the first step. The forward weights get the bias in row `biasRow`.
 // If the input is gathered, rows of a table are copied too. A thread copies one element. Each unit reads the `fanIn`
-// units of its head.
-struct Params { H: u32, G: u32, fanIn: u32, biasRow: u32, useBias: u32, backward: u32, rows: u32, columns: u32, firstId: u32 }
+// units of its head, and has `width` numbers in a packed row, of which its gates fill the first G.
+struct Params { H: u32, G: u32, width: u32, fanIn: u32, biasRow: u32, useBias: u32, backward: u32, rows: u32, columns: u32, firstId: u32 }
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> forwardWeights: array<f32>;
@@ -21,14 +21,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let j = (index / params.G) % params.H;
     let k = index / (params.G * params.H);
     let inHead = j % params.fanIn;
-    forwardWeights[index] = weight[(j * params.G + g) * params.fanIn + k];
-    if (params.backward != 0u) { backwardWeights[index] = weight[((j - inHead + k) * params.G + g) * params.fanIn + inHead]; }
+    let at = (k * params.H + j) * params.width + g;
+    forwardWeights[at] = weight[(j * params.G + g) * params.fanIn + k];
+    if (params.backward != 0u) { backwardWeights[at] = weight[((j - inHead + k) * params.G + g) * params.fanIn + inHead]; }
     return;
   }
   if (index < packed) {
     let i = index - weights;
-    let row = params.biasRow * params.H * params.G;
-    if (params.useBias != 0u) { forwardWeights[row + i] = bias[i]; } else { forwardWeights[row + i] = 0.0; }
+    let at = (params.biasRow * params.H + i / params.G) * params.width + i % params.G;
+    if (params.useBias != 0u) { forwardWeights[at] = bias[i]; } else { forwardWeights[at] = 0.0; }
     return;
   }
   let at = index - packed;

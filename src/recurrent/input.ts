@@ -56,8 +56,9 @@ function tableOf(x: Variable, rows: number): Gathered | undefined {
 export interface PackedWeights {
   readonly forward: View;
   readonly backward: View;
-  /** Units of the layer; the row of the bias, behind those of the matrix. */
+  /** Units of the layer, and the numbers that each has in a row; the row of the bias, behind those of the matrix. */
   readonly H: number;
+  readonly width: number;
   readonly biasRow: number;
   /** Fills the rows behind U and b_hh. */
   readonly rest: () => void;
@@ -84,12 +85,12 @@ export function pack(
   label: string,
   weight: Variable,
   bias: Variable | undefined,
-  packed: Pick<PackedWeights, "forward" | "backward" | "H" | "biasRow">,
+  packed: Pick<PackedWeights, "forward" | "backward" | "H" | "width" | "biasRow">,
   anyIds: View,
   gather?: Gather,
 ): void {
   const [columns, fanIn] = weight.shape;
-  const { H, biasRow } = packed;
+  const { H, width, biasRow } = packed;
   tape.recording.dispatch(
     prepareLayer,
     {
@@ -104,6 +105,7 @@ export function pack(
     {
       H,
       G: columns / H,
+      width,
       fanIn,
       biasRow,
       useBias: bias ? 1 : 0,
@@ -220,23 +222,24 @@ export function laneInput(
   }
 }
 
-/** Copies `count` numbers with the strides `from` and `to`: h and c lie side by side in the carry. */
+/** Copies `count` elements of `numbers` numbers, with the strides `from` and `to`: h and c lie side by side in the carry. */
 export function copyElements(
   recording: Recording,
   input: View,
   output: View,
   count: number,
   {
-    from = 1,
-    to = 1,
+    numbers = 1,
+    from = numbers,
+    to = numbers,
     fromOffset = 0,
     toOffset = 0,
     accumulate = 0,
-  }: { from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
+  }: { numbers?: number; from?: number; to?: number; fromOffset?: number; toOffset?: number; accumulate?: 0 | 1 },
 ): void {
   recording.dispatch(
     stridedCopy,
     { input, output },
-    { size0: count, size1: 1, size2: 1, fromOffset, from0: from, from1: 0, from2: 0, toOffset, to0: to, to1: 0, to2: 0, accumulate },
+    { size0: count, size1: numbers, size2: 1, fromOffset, from0: from, from1: 1, from2: 0, toOffset, to0: to, to1: 1, to2: 0, accumulate },
   );
 }

@@ -30,7 +30,7 @@ export class PlainRecurrence implements Recurrence {
   }
 
   rowParts({ perUnit }: RecurrentWeights, pass: "forward" | "backward"): RowPart[] {
-    return perUnit ? [{ row: this.weightRows[pass] - 1, values: perUnit, stride: 1, first: 0 }] : [];
+    return perUnit ? [{ row: this.weightRows[pass] - 1, values: perUnit, first: 0 }] : [];
   }
 
   forward(buffers: SegmentBuffers, weights: View): undefined {

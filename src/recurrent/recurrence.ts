@@ -8,17 +8,16 @@ import { PlainRecurrence } from "./plain.ts";
 import { regularized, twoPhase } from "./parts.ts";
 import type { Cotangents, SegmentBuffers, Site, Strategy } from "./strategies/strategy.ts";
 
-/** A parameter in one of the rows behind U of the packed weights: its numbers lie `stride` apart, the first at gate `first`. */
+/** A parameter in one of the rows behind U of the packed weights: each unit's numbers begin at gate `first`. */
 export interface RowPart {
   readonly row: number;
   readonly values: Variable;
-  readonly stride: number;
   readonly first: number;
 }
 
 /** Records the time steps; what sequence.ts records around them depends on it. */
 export interface Recurrence {
-  /** Rows of the packed weights in each pass, with those of U; each row has H·G numbers. */
+  /** Rows of the packed weights in each pass, with those of U; each row has H times `weightWidth` numbers. */
   readonly weightRows: { readonly forward: number; readonly backward: number };
   /** The parameters in the rows behind U and b_hh. */
   rowParts(weights: RecurrentWeights, pass: "forward" | "backward"): RowPart[];

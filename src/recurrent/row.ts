@@ -89,17 +89,17 @@ export class RowRecurrence implements Recurrence {
 
   rowParts({ inputBias, perUnit, gains }: RecurrentWeights): RowPart[] {
     const { H } = this.whole;
-    const [first, G] = [this.weightRows.forward - 4, this.G];
+    const first = this.weightRows.forward - 4;
     return [
-      ...(perUnit ? [{ row: H + 1, values: perUnit, stride: 1, first: 0 }] : []),
+      ...(perUnit ? [{ row: H + 1, values: perUnit, first: 0 }] : []),
       ...(gains
         ? [
-            { row: first, values: gains.input, stride: 1, first: 0 },
-            { row: first + 2, values: gains.recurrent, stride: 1, first: 0 },
+            { row: first, values: gains.input, first: 0 },
+            { row: first + 2, values: gains.recurrent, first: 0 },
           ]
         : []),
-      ...(gains && inputBias ? [{ row: first + 1, values: inputBias, stride: 1, first: 0 }] : []),
-      ...[gains?.memory, gains?.memoryBias].flatMap((values, lane) => (values ? [{ row: first + 3, values, stride: G, first: lane }] : [])),
+      ...(gains && inputBias ? [{ row: first + 1, values: inputBias, first: 0 }] : []),
+      ...[gains?.memory, gains?.memoryBias].flatMap((values, lane) => (values ? [{ row: first + 3, values, first: lane }] : [])),
     ];
   }
 

@@ -10,7 +10,7 @@ import { phasesOf, type Cell } from "./cells/cell.ts";
 import { carryNumbers, memoryNumbers } from "./cells/memory.ts";
 import { align } from "../kernels/kernel.ts";
 import { cStart, firstInTime, hSize, hStart, laneStart, type Segment } from "./kernels/lanes.ts";
-import { matrixRows, type KernelForm } from "./kernels/recurrent-kernel.ts";
+import { matrixRows, weightWidth, type KernelForm } from "./kernels/recurrent-kernel.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { strategyFor, takesWavefront } from "./choose.ts";
@@ -114,11 +114,12 @@ class RecurrentOp {
     this.segments = segmentsOf(label, T, (laneStart(count - 1, size) + size) * this.G, tape);
     const { recurrentWeight } = lanes[0].weights;
     const heads = recurrentWeight && H / recurrentWeight.shape[1];
-    const shared = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1 ? recording.target.mostThreads : undefined;
+    const { regularization } = options;
+    const shares = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1 && !regularization;
+    const shared = shares ? recording.target.mostThreads : undefined;
     // A GPU waits for weights less if they are half as long. A CPU would unpack each of them at every step.
     const half = tape.options.halves && recording.target.kind === "webgpu";
     this.form = { stacked, heads, half, gaps: hasGaps, shared };
-    const { regularization } = options;
     const site = { tape, label, cell, whole: this.whole, lanes, form: this.form, regularization };
     this.recurrence = recurrenceOf(stacked ? strategies.wavefront : this.strategy(count, regularization), site);
     const states = memoryNumbers(cell);
@@ -128,13 +129,13 @@ class RecurrentOp {
       : recording.buffer(`${label}.c.unused`, [1]);
     const { weightRows } = this.recurrence;
     const matrices = stacked ? 2 * count - 1 : count;
-    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.G], this.G);
+    this.forwardWeights = laneBuffer(recording, `${label}.weights.forward`, matrices, [weightRows.forward, H, this.width], this.width);
     this.backwardWeights = laneBuffer(
       recording,
       `${label}.weights.backward`,
       matrices,
-      tape.differentiates ? [weightRows.backward, H, this.G] : [this.G],
-      this.G,
+      tape.differentiates ? [weightRows.backward, H, this.width] : [this.width],
+      this.width,
     );
     this.inputs = lanes.map((lane, n) => this.inputOf(lane, n));
   }
@@ -165,6 +166,11 @@ class RecurrentOp {
     return this.options.cell.gateNames.length;
   }
 
+  /** Numbers of a unit in a row of the packed weights. */
+  private get width(): number {
+    return weightWidth(this.options.cell, this.form);
+  }
+
   private inputOf({ label, weights: all }: Lane, n: number): LaneInput {
     const {
       tape,
@@ -179,6 +185,7 @@ class RecurrentOp {
       forward: this.forwardWeights.of(part),
       backward: this.backwardWeights.of(part),
       H,
+      width: this.width,
       biasRow: matrixRows(cell, H, form),
       rest: () => this.packRest(all, part),
       restOf: this.recurrence.rowParts(all, "forward").map(({ values }) => values),
@@ -202,15 +209,17 @@ class RecurrentOp {
       tape,
       recording,
       recurrence,
+      width,
       whole: { H },
     } = this;
     for (const pass of tape.differentiates ? (["forward", "backward"] as const) : (["forward"] as const)) {
       const packed = (pass === "forward" ? this.forwardWeights : this.backwardWeights).of(lane);
       // A norm has rows that a layer without biases leaves empty.
       if (recurrence.ownsBiases)
-        recording.clearFirst(subview(packed, (H + 1) * H * this.G, [recurrence.weightRows[pass] - H - 1, H, this.G]));
-      for (const { row, values, stride, first } of recurrence.rowParts(weights, pass)) {
-        copyElements(recording, values.view, packed, sizeOf(values.shape), { to: stride, toOffset: row * H * this.G + first });
+        recording.clearFirst(subview(packed, (H + 1) * H * width, [recurrence.weightRows[pass] - H - 1, H, width]));
+      for (const { row, values, first } of recurrence.rowParts(weights, pass)) {
+        const numbers = sizeOf(values.shape) / H;
+        copyElements(recording, values.view, packed, H, { numbers, to: width, toOffset: row * H * width + first });
       }
     }
   }
@@ -324,8 +333,8 @@ class RecurrentOp {
     if (!this.tape.options.halves) return whole;
     return (this.roundedWeights[pass] ??= this.recording.derive([whole], () => {
       const name = `weights.${pass}`;
-      const halves = this.halves(`${name}.half`, whole, this.G);
-      return this.form.half ? halves : this.unpack(halves, this.recording.buffer(`${this.label}.${name}.rounded`, whole.shape), this.G);
+      const halves = this.halves(`${name}.half`, whole, this.width);
+      return this.form.half ? halves : this.unpack(halves, this.recording.buffer(`${this.label}.${name}.rounded`, whole.shape), this.width);
     }));
   }
 

@@ -14,7 +14,7 @@ export function stackedInput(
   label: string,
   below: { readonly view: View; readonly offset: number },
   { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
-  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward" | "H" | "biasRow"> },
+  packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward" | "H" | "width" | "biasRow"> },
   rows: number,
   anyIds: View,
 ): LaneInput {

@@ -7,6 +7,7 @@ import { phasesOf, type Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
+import { weightWidth } from "../recurrent/kernels/recurrent-kernel.ts";
 import { recurrenceOf } from "../recurrent/recurrence.ts";
 import { strategies } from "../recurrent/strategies/all-strategies.ts";
 import { Recording, type View } from "../recording/recording.ts";
@@ -161,15 +162,9 @@ export function recordTimeLoop({
   const segment = { lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T };
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
-  const weights = buffer("weights", H + 1, H, G);
-  const site = {
-    tape: new Tape(recording, { differentiates: true }),
-    label: "layer",
-    cell,
-    whole: segment,
-    lanes: [],
-    form: { shared: on.isGpu && phasesOf(cell) === 1 ? on.mostThreads : undefined },
-  };
+  const form = { shared: on.isGpu && phasesOf(cell) === 1 ? on.mostThreads : undefined };
+  const weights = buffer("weights", H + 1, H, weightWidth(cell, form));
+  const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form };
   const recurrence = recurrenceOf(strategies[strategy], site);
   if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
   // With `tail` there are as many products as steps; without it, the last step has none.

@@ -49,7 +49,7 @@ function packed(weight: Float64Array, bias: Float64Array, heads: number) {
     ids: new Uint32Array(1),
     gathered: new Float64Array(1),
   };
-  twinOf(prepareLayer)(arrays, { H, G, fanIn: read, biasRow: read, useBias: 1, backward: 1, rows: 0, columns: 1, firstId: 0 });
+  twinOf(prepareLayer)(arrays, { H, G, width: G, fanIn: read, biasRow: read, useBias: 1, backward: 1, rows: 0, columns: 1, firstId: 0 });
   return arrays;
 }
 

@@ -379,11 +379,13 @@ change(
 );
 change("lib/running-statistics", "batchNorm", ["params.keptSteps - 1u", "params.keptSteps"], ["params.momentum * (value", "(value"]);
 change("lib/weights-float", "lstmSteps", ["return weights[i];", "return weights[i + 1u];"]);
+change("lib/weights-padded", "gpuGru", ["gatesOf(weights[i])", "gatesOf(weights[i].yzwx)"]);
+change("strategies/prepare-layer", "gpuGru", ["i / params.G) * params.width", "i / params.G) * params.G"]);
 change("lib/weights-half", "halves", ["fromHalf(weights[i])", "fromHalf(weights[i + 1u])"]);
 change(
   "strategies/prepare-layer",
   "lstm",
-  ["forwardWeights[row + i] = bias[i]", "forwardWeights[row + i] = 0.0"],
+  ["forwardWeights[at] = bias[i]", "forwardWeights[at] = 0.0"],
   ["((j - inHead + k) * params.G + g) * params.fanIn + inHead", "(j * params.G + g) * params.fanIn + k"],
 );
 change("strategies/prepare-layer", "characters", ["ids[params.firstId + at / params.columns]", "ids[at / params.columns]"]);
@@ -398,7 +400,7 @@ change("lib/products-forward", "heads", ["multiplyAdd(h[at0 + k], w, sum0)", "mu
 change("lib/products-backward", "lstm", ["sum3 = dotGates(tile[3u * tileUnits", "sum3 = dotGates(tile[2u * tileUnits"]);
 change("lib/products-backward", "lstmSteps", ["gradientAt(at2 + k, recurrent), w, sum2)", "gradientAt(at2 + k, recurrent), w, sum1)"]);
 change("lib/gate-gradients", "gru", ["splitsRecurrentGradient && recurrent", "false"]);
-change("lib/eight-weights", "gpuWideLoop", ["weightAt(at + 5u * H)", "weightAt(at + 4u * H)"]);
+change("lib/eight-weights", "gpuWideLoop", ["weightAt(at + to[5])", "weightAt(at + to[4])"]);
 change("lib/eight-weights", "gpuLoop", ["if (n < count)", "if (n + 1u < count)"]);
 change(
   "lib/weights-streamed",

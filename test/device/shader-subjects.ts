@@ -88,6 +88,7 @@ const table = {
   // Units beyond what a thread reads at once, beyond what threads keep, in several rows of a workgroup, and beyond what a step brings into workgroup memory at once.
   gpuLoop: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, isGpu: true },
   gpuWideLoop: { model: () => new LSTM(3, 71, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
+  gpuGru: { model: () => new GRU(3, 9, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
   gpuRows: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 34, 3) }, isGpu: true },
   gpuSteps: { model: () => new LSTM(3, 135, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, options: steps, isGpu: true },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },

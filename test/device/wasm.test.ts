@@ -47,6 +47,7 @@ const twinsOnly = [
   "normalize-",
   "squared",
   ":stacked",
+  "-shared",
   "half",
   "per-unit-gradient",
   "two-phase.*-clip",

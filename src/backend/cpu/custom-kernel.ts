@@ -124,7 +124,8 @@ function backwardStep(
 /** The kernel with its products in WebAssembly; undefined if that is not possible for it. */
 export function customKernel(parts: RecurrentParts, { threads, work }: Means): FastKernel | undefined {
   const { cell, strategy, pass, form } = parts;
-  if (strategy === "regularized" || strategy === "scan" || phasesOf(cell) === 2 || form.stacked || form.half) return undefined;
+  if (strategy === "regularized" || strategy === "scan" || phasesOf(cell) === 2 || form.stacked || form.shared || form.half)
+    return undefined;
   const G = cell.gateNames.length;
   const stepOf = pass === "backward" ? backwardStep : forwardStep;
   return needing(pass === "backward" ? ["training"] : [], (at, p, arraysOf) => {

@@ -99,24 +99,29 @@ function stridedCopyKernel(exports: WasmExports): PlainKernel {
 /** Made of copies and a gather, which have WebAssembly versions. */
 function prepareLayerKernel(exports: WasmExports): FastKernel {
   const copy = stridedCopyKernel(exports);
-  return (at, { H, G, fanIn, biasRow, useBias, backward, rows, columns, firstId }) => {
-    const packed = { size0: fanIn, fromOffset: 0, toOffset: 0, to0: H * G, accumulate: 0 };
+  return (at, { H, G, width, fanIn, biasRow, useBias, backward, rows, columns, firstId }) => {
+    const packed = { size0: fanIn, fromOffset: 0, toOffset: 0, to0: H * width, accumulate: 0 };
+    // Without gaps between units, the gates of all units are one run.
+    const [units, gates] = width === G ? [1, H * G] : [H, G];
     const forward = copy(
       { input: at.weight, output: at.forwardWeights },
-      { ...packed, size1: H * G, size2: 1, from0: 1, from1: fanIn, from2: 0, to1: 1, to2: 0 },
+      { ...packed, size1: units, size2: gates, from0: 1, from1: gates * fanIn, from2: fanIn, to1: width, to2: 1 },
     );
     const back = Array.from({ length: H / fanIn }, (_, head) => {
       const block = fanIn * G;
       return copy(
-        { input: at.weight + 4 * head * block * fanIn, output: at.backwardWeights + 4 * head * block },
-        { ...packed, size1: fanIn, size2: G, from0: block, from1: 1, from2: fanIn, to1: G, to2: 1 },
+        { input: at.weight + 4 * head * block * fanIn, output: at.backwardWeights + 4 * head * fanIn * width },
+        { ...packed, size1: fanIn, size2: G, from0: block, from1: 1, from2: fanIn, to1: width, to2: 1 },
       );
     }).flat();
-    const last = at.forwardWeights + 4 * biasRow * H * G;
+    const last = at.forwardWeights + 4 * biasRow * H * width;
     return [
       ...forward,
       // The sum of one row is the row; of no rows, zeros.
-      () => exports.columnSum(at.bias, last, useBias, H * G, 0),
+      ...Array.from(
+        { length: units },
+        (_, unit) => () => exports.columnSum(at.bias + 4 * unit * gates, last + 4 * unit * width, useBias, gates, 0),
+      ),
       ...(backward ? back : []),
       ...(rows ? [() => exports.embeddingGather(at.table, at.ids + 4 * firstId, at.gathered, rows, columns)] : []),
     ];

@@ -129,11 +129,11 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
   });
 }
 
-/** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers, which only a GPU is given, have none. */
+/** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers and sums that threads share, which only a GPU is given, have none. */
 export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel | undefined {
   const { cell, strategy, form, regularized } = parts;
   const known = knownCell(cell);
-  if (form.stacked) return undefined;
+  if (form.stacked || form.shared) return undefined;
   if (cell.recurrence === "none") {
     const number = scanned.indexOf(cell.shader);
     if (number < 0) return undefined;

@@ -149,20 +149,34 @@ function stridedCopyCases(): KernelCase[] {
 
 const prepareLayerCases = (): KernelCase[] =>
   [
-    [1, 1, 1, 0, 1, 1],
-    [7, 1, 4, 5, 1, 28],
-    [33, 3, 3, 0, 0, 1],
-    [16, 1, 4, 70, 1, 5],
-    [5, 1, 1, 13, 0, 64],
-    [18, 3, 4, 0, 1, 1],
-  ].map(([H, heads, G, rows, backward, columns], i) => ({
+    [1, 1, 1, 1, 0, 1, 1],
+    [7, 1, 4, 4, 5, 1, 28],
+    [33, 3, 3, 3, 0, 0, 1],
+    [16, 1, 4, 4, 70, 1, 5],
+    [5, 1, 1, 1, 13, 0, 64],
+    [18, 3, 4, 4, 0, 1, 1],
+    // Units with a number that no gate fills.
+    [9, 1, 3, 4, 2, 1, 3],
+    [12, 2, 3, 4, 0, 1, 1],
+  ].map(([H, heads, G, width, rows, backward, columns], i) => ({
     // Stacked layers have their biases behind H rows of any matrix.
-    params: { H, G, fanIn: H / heads, biasRow: i % 2 ? H : H / heads, useBias: i % 2, backward, rows, columns, firstId: rows ? i : 0 },
+    params: {
+      H,
+      G,
+      width,
+      fanIn: H / heads,
+      biasRow: i % 2 ? H : H / heads,
+      useBias: i % 2,
+      backward,
+      rows,
+      columns,
+      firstId: rows ? i : 0,
+    },
     arrays: {
       weight: floats((H * G * H) / heads),
       bias: floats(H * G),
-      forwardWeights: floats((H + 1) * H * G + spare),
-      backwardWeights: floats(H * H * G + spare),
+      forwardWeights: floats((H + 1) * H * width + spare),
+      backwardWeights: floats(H * H * width + spare),
       table: floats(3 * columns),
       ids: integers(Math.max(1, rows + i), 2),
       gathered: floats(rows * columns + spare),

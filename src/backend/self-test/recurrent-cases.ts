@@ -6,6 +6,7 @@ import { functionsSource } from "../../recurrent/cells/gate-functions.ts";
 import { memoryNumbers, runningRows } from "../../recurrent/cells/memory.ts";
 import { heldUnits } from "../../recurrent/kernels/loop.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { weightWidth } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { carryParts, extraRows, regularizedLayout, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
 import { twinOf } from "../all-twins.ts";
@@ -36,11 +37,12 @@ const hasChosen = ({ recurrent }: Kernel): boolean => functionsSource(recurrent!
 /** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
 function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array): Record<string, NumericArray> {
   const { lanes, T, B, H, steps } = segment;
-  const { cell, strategy } = kernel.recurrent!;
+  const { cell, strategy, form } = kernel.recurrent!;
   const memories = memoryNumbers(cell);
+  const width = weightWidth(cell, form);
   const all: Record<string, NumericArray> = {
     gates: floats((laneStart(lanes, steps * B * H) + spare) * G, hasChosen(kernel) ? -1 : 0, 1),
-    weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * G, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
+    weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * width, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare),
     // Several states may be divided by.
     c: floats(laneStart(lanes, (T + 1) * B * H * memories) + spare, ...(memories > 1 ? [0.3, 1.5] : [])),
@@ -60,8 +62,8 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
         }
   }
   if (kernel.bindings.weights?.type === "u32") {
-    const words = new Uint32Array(halfLength(all.weights.length, G));
-    twinOf(toHalf)({ x: all.weights, y: words }, { length: all.weights.length, width: G });
+    const words = new Uint32Array(halfLength(all.weights.length, width));
+    twinOf(toHalf)({ x: all.weights, y: words }, { length: all.weights.length, width });
     all.weights = words;
   }
   return Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]]));

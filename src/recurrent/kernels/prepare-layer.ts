@@ -2,7 +2,8 @@ import { defineKernel, elementGroups } from "../../kernels/kernel.ts";
 
 /**
  * Packs the recurrent weights for both passes before the first step. A row [unit, gate] of `weight` has the weights
- * from the units that it reads; `forwardBindings` and `backwardBindings` in step.ts give the packed order. If the input
+ * from the units that it reads; `forwardBindings` and `backwardBindings` in step.ts give the packed order. Each unit has
+ * `width` numbers there, G for its gates and perhaps one more that stays as it is. If the input
  * is gathered, gathered_n = table[ids_{firstId+n}] for `rows` rows; else `rows` is 0.
  */
 export const prepareLayer = defineKernel({
@@ -14,12 +15,12 @@ export const prepareLayer = defineKernel({
     forwardWeights: {
       access: "read_write",
       type: "f32",
-      shape: "[fanIn, H, G]: from unit k of its head to the gates of unit j; in row biasRow the bias, or zeros",
+      shape: "[fanIn, H, width]: from unit k of its head to the gates of unit j; in row biasRow the bias, or zeros",
     },
     backwardWeights: {
       access: "read_write",
       type: "f32",
-      shape: "[fanIn, H, G]: [k, j] from unit j to the gates of unit k of its head; unused when backward is 0",
+      shape: "[fanIn, H, width]: [k, j] from unit j to the gates of unit k of its head; unused when backward is 0",
     },
     table: { access: "read", type: "f32", shape: "[V, columns]; any buffer when rows is 0" },
     ids: { access: "read", type: "u32", shape: "[rows]; any buffer when rows is 0" },
@@ -28,6 +29,7 @@ export const prepareLayer = defineKernel({
   params: {
     H: "u32",
     G: "u32",
+    width: "u32",
     fanIn: "u32",
     biasRow: "u32",
     useBias: "u32",

@@ -54,8 +54,18 @@ export const constantsOf = ({ constants, functions }: Cell, { stacked, heads = 1
 export const withWeights = <B extends { readonly weights: Binding }>(bindings: B, { half }: KernelForm): B =>
   half ? { ...bindings, weights: { ...bindings.weights, type: "u32" } } : bindings;
 
+/**
+ * The numbers that each unit has in a row of packed weights. Where threads share sums, three gates take the room of four,
+ * so that one load fetches them.
+ */
+export const weightWidth = ({ gateNames: { length: G } }: Pick<Cell, "gateNames">, { shared }: KernelForm): number =>
+  shared && G === 3 ? 4 : G;
+
 /** The file that reads weights of this form. */
-export const weightsSource = ({ half }: KernelForm): string => (half ? "lib/weights-half" : "lib/weights-float");
+export const weightsSource = (cell: Cell, form: KernelForm): string => {
+  if (form.half) return "lib/weights-half";
+  return weightWidth(cell, form) > cell.gateNames.length ? "lib/weights-padded" : "lib/weights-float";
+};
 
 /** The path by which `Kernel.sources` names the cell's structs, which are made from its data (`cell-structs.ts`). */
 export const structsPath = "cell-structs";
@@ -69,10 +79,10 @@ type Read = Pick<Cell, "perUnit" | "recurrence">;
 export const fanIn = ({ recurrence }: Read, H: number, { heads = 1 }: KernelForm): number => (recurrence === "none" ? 0 : H / heads);
 export const firstRead = (unit: number, read: number): number => (read === 0 ? 0 : unit - (unit % read));
 
-/** Rows of a packed matrix, each of H·G numbers. A stack packs W in the same way, which has H rows. */
+/** Rows of a packed matrix, each with H times `weightWidth` numbers. A stack packs W in the same way, which has H rows. */
 export const matrixRows = (cell: Read, H: number, form: KernelForm): number => (form.stacked ? H : fanIn(cell, H, form));
 
-/** Where a matrix of packed weights begins, in units of G. */
+/** Where a matrix of packed weights begins, in units of `weightWidth`. */
 export const forwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>
   laneStart(n, (matrixRows(cell, H, form) + 1 + perUnitRows(cell)) * H);
 export const backwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>

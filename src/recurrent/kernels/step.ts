@@ -36,7 +36,7 @@ export const forwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H+1, H, G]: from unit k to the gates of unit j; then b_hh, and what the cell has by unit; stacked, then so W and b_ih of all layers but the first",
+      "lanes of [H+1, H, G], or with 4 for a G of 3 (`weightWidth`): from unit k to the gates of unit j; then b_hh, and what the cell has by unit; stacked, then so W and b_ih of all layers but the first",
   },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, states but h, B, H]; unused by cells without c" },
@@ -53,7 +53,7 @@ export const backwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
+      "lanes of [H, H, G], or with 4 for a G of 3: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
   },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, states but h, B, H]" },
@@ -87,7 +87,7 @@ export function cellSources(
     structsPath,
     "lib/cell",
     "lib/lane",
-    weightsSource(form),
+    weightsSource(cell, form),
     "lib/cell-weights",
     ...functionsSource(cell),
     ...(pass === "backward" ? ["lib/gate-gradients"] : []),

@@ -13,7 +13,16 @@ import { rnnCell, rnnTanh } from "../cells/rnn.ts";
 import { slstmCell } from "../cells/slstm.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import { backwardMatrix, fanIn, firstRead, forwardMatrix, matrixRows, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import {
+  backwardMatrix,
+  fanIn,
+  firstRead,
+  forwardMatrix,
+  matrixRows,
+  weightWidth,
+  type KernelForm,
+  type RecurrentParts,
+} from "./recurrent-kernel.ts";
 import { hasStep, laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
 import { stepBackward, stepForward, type backwardBindings, type forwardBindings } from "./step.ts";
 import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
@@ -22,25 +31,34 @@ type Forward = ReturnType<typeof stepForward>;
 type Backward = ReturnType<typeof stepBackward>;
 
 /** The weights as numbers. */
-export const weightNumbers = (weights: NumericArray, G: number, { half }: KernelForm): NumericArray =>
-  half ? fromHalves(weights, G) : weights;
+export const weightNumbers = (weights: NumericArray, width: number, { half }: KernelForm): NumericArray =>
+  half ? fromHalves(weights, width) : weights;
 
-/** The G numbers of unit number `at`. */
-function gatesAt(numbers: NumericArray, at: number, G: number): Gates {
+/** The G numbers of unit number `at`, where each unit has `width`. */
+function gatesAt(numbers: NumericArray, at: number, G: number, width = G): Gates {
   const gates = new Array<number>(G);
-  for (let g = 0; g < G; g++) gates[g] = numbers[at * G + g];
+  for (let g = 0; g < G; g++) gates[g] = numbers[at * width + g];
   return gates;
 }
 
-/** Reads a unit's own parameters, which begin at `first`, in units of G; zeros if the cell has none. */
-function perUnitOf({ perUnit, gateNames: { length: G } }: Cell, weights: NumericArray, first: number): (unit: number) => Gates {
+/** Reads a unit's own parameters, which begin at `first`, in units of `width`; zeros if the cell has none. */
+function perUnitOf(
+  { perUnit, gateNames: { length: G } }: Cell,
+  weights: NumericArray,
+  first: number,
+  width: number,
+): (unit: number) => Gates {
   const none = new Array<number>(G).fill(0);
-  return (unit) => (perUnit ? gatesAt(weights, first + unit, G) : none);
+  return (unit) => (perUnit ? gatesAt(weights, first + unit, G, width) : none);
 }
 
-/** A packed matrix. It begins at `first`, in units of G. Each unit reads `read` units. The bias is in row `biasRow`. */
+/**
+ * A packed matrix. It begins at `first`, in units of `width`, the numbers of a unit in a row. Each unit reads `read`
+ * units. The bias is in row `biasRow`.
+ */
 interface Matrix {
   readonly weights: NumericArray;
+  readonly width: number;
   readonly first: number;
   readonly read: number;
   readonly biasRow?: number;
@@ -50,7 +68,7 @@ interface Matrix {
 function project(
   operand: NumericArray,
   from: number,
-  { weights, first, read, biasRow }: Matrix,
+  { weights, width, first, read, biasRow }: Matrix,
   { B, H }: Segment,
   G: number,
 ): Float64Array {
@@ -58,9 +76,9 @@ function project(
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       for (let g = 0; g < G; g++) {
-        let sum = biasRow === undefined ? 0 : weights[(first + biasRow * H + unit) * G + g];
+        let sum = biasRow === undefined ? 0 : weights[(first + biasRow * H + unit) * width + g];
         const at = from + row * H + firstRead(unit, read);
-        for (let k = 0; k < read; k++) sum += operand[at + k] * weights[(first + k * H + unit) * G + g];
+        for (let k = 0; k < read; k++) sum += operand[at + k] * weights[(first + k * H + unit) * width + g];
         to[(row * H + unit) * G + g] = sum;
       }
     }
@@ -84,7 +102,12 @@ export function forwardUnits(
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
-  const perUnit = perUnitOf(cell, weights, forwardMatrix(cell, lane, H, form) + (matrixRows(cell, H, form) + 1) * H);
+  const perUnit = perUnitOf(
+    cell,
+    weights,
+    forwardMatrix(cell, lane, H, form) + (matrixRows(cell, H, form) + 1) * H,
+    weightWidth(cell, form),
+  );
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -114,16 +137,17 @@ export const stepForwardTwin =
     const { lanes, H, steps } = segment;
     const { stacked } = form;
     const G = cell.gateNames.length;
-    const weights = weightNumbers(packed, G, form);
+    const width = weightWidth(cell, form);
+    const weights = weightNumbers(packed, width, form);
     const { gates, h } = arrays;
     for (let lane = 0; lane < lanes; lane++) {
       const own = stacked ? i - lane : i;
       if (own < 0 || own >= steps) continue;
       const step = stepAt(segment, lane, own, memoryNumbers(cell));
-      const ofStates = { weights, first: forwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
+      const ofStates = { weights, width, first: forwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
       const biasRow = cell.recurrence === "none" ? undefined : matrixRows(cell, H, form);
       const recurrent = project(h, step.hPrevious, { ...ofStates, biasRow }, segment, G);
-      const ofInput = { weights, first: forwardMatrix(cell, lanes + lane - 1, H, form), read: H, biasRow: H };
+      const ofInput = { weights, width, first: forwardMatrix(cell, lanes + lane - 1, H, form), read: H, biasRow: H };
       const input =
         stacked && lane > 0 ? project(h, stepAt(segment, lane - 1, own).hCurrent, ofInput, segment, G) : gates.subarray(step.gates * G);
       forwardUnits(cell, { ...arrays, weights }, segment, lane, step, recurrent, input, form);
@@ -134,7 +158,7 @@ export const stepForwardTwin =
 function projectBack(
   dGates: NumericArray,
   from: number,
-  { weights, first, read }: Matrix,
+  { weights, width, first, read }: Matrix,
   { B, H }: Segment,
   G: number,
   dh: Float64Array,
@@ -144,7 +168,7 @@ function projectBack(
       let sum = 0;
       const at = from + row * H + firstRead(unit, read);
       for (let k = 0; k < read; k++) {
-        for (let g = 0; g < G; g++) sum += dGates[(at + k) * G + g] * weights[(first + k * H + unit) * G + g];
+        for (let g = 0; g < G; g++) sum += dGates[(at + k) * G + g] * weights[(first + k * H + unit) * width + g];
       }
       dh[row * H + unit] += sum;
     }
@@ -168,7 +192,7 @@ export function backwardUnits(
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
   const carried = { ...cell, usesC: true };
-  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H, form) + matrixRows(cell, H, form) * H);
+  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H, form) + matrixRows(cell, H, form) * H, weightWidth(cell, form));
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -211,7 +235,8 @@ export const stepBackwardTwin =
     const { lanes, B, H, steps } = segment;
     const { stacked } = form;
     const G = cell.gateNames.length;
-    const weights = weightNumbers(packed, G, form);
+    const width = weightWidth(cell, form);
+    const weights = weightNumbers(packed, width, form);
     const { gates, carry, dRecurrent } = arrays;
     for (let lane = 0; lane < lanes; lane++) {
       const own = stacked && !tail ? i - lane : i;
@@ -219,9 +244,9 @@ export const stepBackwardTwin =
       const step = stepAt(segment, lane, own, memoryNumbers(cell));
       const from = tail ? step.gates : own + 1 < steps ? stepAt(segment, lane, own + 1).gates : undefined;
       const product = new Float64Array(B * H);
-      const ofStates = { weights, first: backwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
+      const ofStates = { weights, width, first: backwardMatrix(cell, lane, H, form), read: fanIn(cell, H, form) };
       if (from !== undefined) projectBack(cell.splitsRecurrentGradient ? dRecurrent : gates, from, ofStates, segment, G, product);
-      const ofInput = { weights, first: backwardMatrix(cell, lanes + lane, H, form), read: H };
+      const ofInput = { weights, width, first: backwardMatrix(cell, lanes + lane, H, form), read: H };
       if (stacked && !tail && lane + 1 < lanes) projectBack(gates, stepAt(segment, lane + 1, own).gates, ofInput, segment, G, product);
       if (tail) {
         addToCarry(cell, carry, segment, lane, product);

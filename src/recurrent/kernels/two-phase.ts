@@ -42,7 +42,7 @@ export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm):
   structsPath,
   "lib/two-phase",
   "lib/lane",
-  weightsSource(form),
+  weightsSource(cell, form),
   ...functionsSource(cell),
   `cells/${cell.shader}`,
   `strategies/${strategy}`,
