@@ -38,6 +38,9 @@ export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimi
 export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts";
 export type { Variable } from "./autodiff/tape.ts";
 export type { StrategyChoice } from "./recurrent/explain.ts";
+export { createStream, type StreamOptions } from "./stream/create-stream.ts";
+export type { Stream } from "./stream/cpu-stream.ts";
+export type { StreamState } from "./stream/stream-state.ts";
 export { chooseStrategy, explainStrategy } from "./recurrent/explain.ts";
 export type { StrategyName } from "./recurrent/strategies/all-strategies.ts";
 export type { LayerShape } from "./recurrent/strategies/strategy.ts";

@@ -133,6 +133,8 @@ export interface Backend {
    * @throws RnnError `device` if the device is lost
    */
   read(buffer: DeviceBuffer, offset?: number, length?: number): Promise<NumericArray>;
+  /** All elements at once, on a backend that computes on the caller's thread; others have no such method. @internal */
+  readNow?(buffer: DeviceBuffer): NumericArray;
   /**
    * Prepares a recording to run; `externals` has the memory of its external buffers.
    * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it

@@ -33,6 +33,10 @@ export class Linear extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
+  override get inputFeatures(): number {
+    return this.inFeatures;
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Linear", context, x);
     checkShape("Linear", "input", x.shape, [...x.shape.slice(0, -1).map(() => "any"), this.inFeatures]);

@@ -87,6 +87,11 @@ export abstract class Module {
     return undefined;
   }
 
+  /** How many numbers a row of the input has in one step; undefined if it is ids, or any number will do. */
+  get inputFeatures(): number | undefined {
+    return undefined;
+  }
+
   /**
    * Further inputs by path, with the number of ids, or undefined for numbers. By default those of the modules inside.
    */

@@ -36,6 +36,10 @@ export class LayerNorm extends Module {
     this.initialize(0);
   }
 
+  override get inputFeatures(): number | undefined {
+    return this.shape.length === 1 ? this.shape[0] : undefined;
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("LayerNorm", context, x);
     const [weight, bias] = ["weight", "bias"].map((name) => (this.namedParameters().has(name) ? context.parameter(name) : undefined));

@@ -8,6 +8,8 @@ import { drawFrom, type Initializer } from "./initializers.ts";
 export interface ParameterHolder {
   /** Its values at the moment of the call, in device order; later runs do not change them. */
   read(): Promise<(parameter: Parameter) => FloatArray>;
+  /** The same at once; undefined if the device cannot answer while the caller waits. */
+  readNow(): ((parameter: Parameter) => FloatArray) | undefined;
 }
 
 /** More gates than any cell has; a cell has at most four. */
@@ -143,6 +145,19 @@ export class Parameter {
         return values;
       }),
     );
+  }
+
+  /** As `readAll`, at once; false if a device cannot answer while the caller waits. The values are then on the host. */
+  static readAllNow(parameters: readonly Parameter[]): boolean {
+    const holders = new Set(parameters.flatMap(({ newest }) => newest ?? []));
+    const reads = new Map([...holders].map((holder) => [holder, holder.readNow()]));
+    if ([...reads.values()].includes(undefined)) return false;
+    for (const parameter of parameters) {
+      if (!parameter.newest) continue;
+      parameter.host = parameter.fromDevice(reads.get(parameter.newest)!(parameter));
+      parameter.newest = undefined;
+    }
+    return true;
   }
 
   private permute(values: FloatArray, back: boolean): FloatArray {

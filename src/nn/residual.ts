@@ -17,6 +17,10 @@ export class Residual extends Module {
     this.addChild("block", block);
   }
 
+  override get inputFeatures(): number | undefined {
+    return this.children.get("block")!.inputFeatures;
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Residual", context, x);
     const y = givenVariable("Residual", "forward of its block", this.children.get("block")!.forward(context.child("block"), x));

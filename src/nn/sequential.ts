@@ -60,6 +60,10 @@ export class Sequential extends Module {
     return [...this.children.values()][0].idCount;
   }
 
+  override get inputFeatures(): number | undefined {
+    return [...this.children.values()].map(({ inputFeatures }) => inputFeatures).find((features) => features !== undefined);
+  }
+
   forward(context: Context, input: Variable): Variable {
     checkCall("Sequential", context, input);
     let x = input;
@@ -84,6 +88,10 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
 
   override get idCount(): number | undefined {
     return this.ids;
+  }
+
+  override get inputFeatures(): number | undefined {
+    return this.ids === undefined ? this.parts[0][1].inputFeatures : undefined;
   }
 
   forward(context: Context, input: Variable): Variable {

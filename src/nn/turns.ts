@@ -22,3 +22,8 @@ export async function inTurn<T>(things: Iterable<object>, act: () => T | Promise
     end();
   }
 }
+
+/** Whether a turn on any of these things is going on or waits. */
+export function isTaken(things: readonly object[]): boolean {
+  return things.some((thing) => latest.has(thing));
+}

@@ -6,7 +6,7 @@ import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { prepareLayer } from "./kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
-import { inputGradient, matmul, weightGradients } from "../autodiff/linear.ts";
+import { inputGradient, timesWeight, weightGradients } from "../autodiff/linear.ts";
 import type { Gathered, Tape, Variable } from "../autodiff/tape.ts";
 
 /** Factors and shifts of normalised values, in device order. The memory has some too in cells that read h out of one. */
@@ -137,16 +137,8 @@ export function laneInput(
   const [T, B] = x.shape;
   const [columns, I] = inputWeight.shape;
   const gathered = tableOf(x, T * B);
-  const multiply = (input: View, to: View, rows: number, firstRow: number): void => {
-    matmul(
-      recording,
-      input,
-      inputWeight.view,
-      to,
-      { M: rows, N: columns, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I },
-      { bias: inputBias?.view },
-    );
-  };
+  const multiply = (input: View, to: View, rows: number, firstRow: number): void =>
+    timesWeight(recording, label, input, inputWeight, to, rows, { bias: inputBias?.view, firstRow });
   const packRecurrent = (gather?: Gather): void => {
     if (!recurrentWeight) {
       if (gather) gatherRows(recording, gather);

@@ -1,7 +1,7 @@
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { Parameter, type ParameterHolder } from "../nn/parameter.ts";
-import { inTurn } from "../nn/turns.ts";
+import { inTurn, isTaken } from "../nn/turns.ts";
 import { RnnError } from "../errors.ts";
 import { align, alignment } from "../kernels/kernel.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
@@ -31,6 +31,7 @@ const mostHalf = 65504;
  */
 export class ParameterStore implements ParameterHolder {
   readonly places: ReadonlyMap<string, Place>;
+  private readonly placed: readonly Place[];
   readonly length: number;
   /** Elements of `gradients`, and of the trainable part of `parameters`; running statistics come behind them. */
   readonly trainedLength: number;
@@ -66,6 +67,7 @@ export class ParameterStore implements ParameterHolder {
     this.trainedLength = Math.max(offset, alignment);
     place(true);
     this.places = places;
+    this.placed = [...places.values()];
     this.length = Math.max(offset, alignment);
     // The model itself must not be among them: the store would keep it alive, and its memory would never be freed.
     this.things = all.length > 0 ? all.map(([, parameter]) => parameter) : [this];
@@ -105,6 +107,23 @@ export class ParameterStore implements ParameterHolder {
   async sync(): Promise<void> {
     await this.fetch();
     this.upload();
+  }
+
+  /** Whether parameters have changed elsewhere since the last upload. Allocates nothing. */
+  get isStale(): boolean {
+    const { placed } = this;
+    for (let i = 0; i < placed.length; i++) if (placed[i].version !== placed[i].parameter.version) return true;
+    return false;
+  }
+
+  /**
+   * As `sync`, at once and outside a turn. False, and nothing is uploaded, while a turn of others is going on, or if a
+   * device cannot give its values at once.
+   */
+  syncNow(): boolean {
+    if (isTaken(this.things) || !Parameter.readAllNow(this.stale().map(({ parameter }) => parameter))) return false;
+    this.upload();
+    return true;
   }
 
   /** First half of `sync`: reads back to the host what other devices have changed. */
@@ -147,7 +166,7 @@ export class ParameterStore implements ParameterHolder {
   }
 
   private stale(): Place[] {
-    return [...this.places.values()].filter(({ version, parameter }) => version !== parameter.version);
+    return this.placed.filter(({ version, parameter }) => version !== parameter.version);
   }
 
   /** Uploads these values, whatever the model has. */
@@ -169,7 +188,6 @@ export class ParameterStore implements ParameterHolder {
   }
 
   async read(): Promise<(parameter: Parameter) => FloatArray> {
-    const places = new Map([...this.places.values()].map((place) => [place.parameter, place]));
     let flat: FloatArray;
     try {
       flat = (await this.backend.read(this.parameters)) as FloatArray;
@@ -177,6 +195,17 @@ export class ParameterStore implements ParameterHolder {
       if (!this.fallback || (this.backend.ended !== "lost" && this.backend.ended !== "failed")) throw error;
       return this.fallback;
     }
+    return this.partsOf(flat);
+  }
+
+  readNow(): ((parameter: Parameter) => FloatArray) | undefined {
+    const flat = this.backend.readNow?.(this.parameters) as FloatArray | undefined;
+    return flat && this.partsOf(flat);
+  }
+
+  /** Parameters in device order, of what the flat buffer held. */
+  private partsOf(flat: FloatArray): (parameter: Parameter) => FloatArray {
+    const places = new Map(this.placed.map((place) => [place.parameter, place]));
     return (parameter) => {
       const { offset } = places.get(parameter)!;
       return flat.slice(offset, offset + parameter.deviceSize);
@@ -269,7 +298,7 @@ export class ParameterStore implements ParameterHolder {
     const shared = [...this.places.values()].filter(({ parameter }) => parameter.newest === this && parameter.owners > 0);
     if (shared.length > 0) {
       const reading = this.read();
-      for (const { parameter } of shared) parameter.newest = { read: () => reading };
+      for (const { parameter } of shared) parameter.newest = { read: () => reading, readNow: () => undefined };
       // Whoever asks for the values gets the error.
       Parameter.readAll(shared.map(({ parameter }) => parameter)).catch(() => undefined);
     }

@@ -212,7 +212,7 @@ export class RunContext implements ContextHost {
 }
 
 /** The label of the buffer that carries a state from run to run. */
-const carriedLabel = (path: string): string => `carried.${path}`;
+export const carriedLabel = (path: string): string => `carried.${path}`;
 
 /** Index `i` along the first dimension. */
 export function sliceOf(whole: View, shape: Shape, i: number): View {

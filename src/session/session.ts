@@ -122,20 +122,24 @@ export class Session {
     const context = await this.record(plan, finish, suited);
     this.making++;
     try {
-      const memory = new Map<Buffer, DeviceBuffer>();
-      for (const [label, { buffer }] of context.externals) {
-        // All recordings share the parameters. The caller may have its own memory for gradients.
-        const known = label === "parameters" ? this.store.parameters : (memoryFor?.(label, buffer) ?? this.store.memoryOf(label));
-        if (!known) throw new RnnError("device", label, "has no memory");
-        memory.set(buffer, known);
-      }
-      const program = await this.backend.prepare(context.recording, memory, options);
+      const program = await this.backend.prepare(context.recording, this.memoryOf(context, memoryFor), options);
       this.made++;
       return { context, program };
     } finally {
       // If the device refused the only recording, nothing stays allocated.
       if (--this.making === 0 && this.made === 0) this.store.clear();
     }
+  }
+
+  /** The memory of a context's external buffers. All recordings share the parameters; the caller may have its own for gradients. */
+  memoryOf(context: RunContext, memoryFor?: MemoryFor): Map<Buffer, DeviceBuffer> {
+    const memory = new Map<Buffer, DeviceBuffer>();
+    for (const [label, { buffer }] of context.externals) {
+      const known = label === "parameters" ? this.store.parameters : (memoryFor?.(label, buffer) ?? this.store.memoryOf(label));
+      if (!known) throw new RnnError("device", label, "has no memory");
+      memory.set(buffer, known);
+    }
+    return memory;
   }
 
   /** Opens readings of several models' parameters, all of one moment. The caller closes them. */
@@ -196,6 +200,11 @@ export class Session {
       plan = { ...plan, learnt: plan.learnt ?? this.store.learnt };
       await Promise.all(missing.map((part) => part.load()));
     }
+    return this.recordNow(plan, finish, suited);
+  }
+
+  /** The same at once: all code that the model needs must be there. */
+  recordNow(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): RunContext {
     const context = new RunContext(this.model, this.store, plan, suited);
     finish(context);
     context.recording.close();

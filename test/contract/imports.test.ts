@@ -41,11 +41,12 @@ const mayImport: Record<string, readonly string[]> = {
   train: [...session, "io", "data"],
   generate: [...session, "data"],
   // Verification runs the recordings of training and generation.
+  stream: [...session, "io"],
   verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
   // Readers of other programs' files build models of what they find.
   formats: [...model, "io"],
-  entries: [...session, "train", "generate", "io", "data", "verify", "language", "formats"],
+  entries: [...session, "train", "stream", "generate", "io", "data", "verify", "language", "formats"],
 };
 
 /** What a layer hands on without looking inside; it may name its type. */

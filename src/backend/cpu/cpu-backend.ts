@@ -145,16 +145,32 @@ export class CpuBackend implements Backend {
     return array.slice(offset, offset + length);
   }
 
+  readNow(buffer: DeviceBuffer): NumericArray {
+    this.check();
+    return heldBuffer(buffer, CpuBuffer).array.slice();
+  }
+
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
     this.check();
     const { keepAll } = takePreparation(recording, externals, options);
+    await this.load(recording);
+    this.check();
+    return new CpuProgram(this, recording, externals, keepAll);
+  }
+
+  /** Loads the code of a recording's kernels. @internal */
+  async load(recording: Recording): Promise<void> {
     const kernels = new Set(recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
     if (!this.slow && [...kernels].some((kernel) => !this.fast(kernel))) this.slow = await import("./slow-kernels.ts");
     const fast = [...kernels].flatMap((kernel) => this.fastKernel(kernel) ?? []);
     const parts = new Set(fast.flatMap((kernel) => kernel.parts ?? []));
     await Promise.all([...[...parts].map((part) => this.kernels!.load(part)), ...fast.map(({ code }) => code?.load())]);
+  }
+
+  /** As `prepare`, at once: another recording with these kernels must have been prepared here before. @internal */
+  prepareNow(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>): CpuProgram {
     this.check();
-    return new CpuProgram(this, recording, externals, keepAll);
+    return new CpuProgram(this, recording, externals, false);
   }
 
   destroy(): void {

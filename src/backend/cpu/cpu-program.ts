@@ -24,6 +24,9 @@ export class CpuProgram implements Program {
   private readonly inputs = new Map<string, CpuBuffer>();
   /** The pieces of each command, made once, so that a run allocates nothing. */
   private pieces: Pieces[] = [];
+  /** All pieces in their order, and how many of them belong to derived commands. */
+  private inRow: Pieces = [];
+  private derivedPieces = 0;
   /** Resolves when the latest run is over. */
   private running: Promise<void> | undefined;
   private downloads: { name: string; array: NumericArray }[] = [];
@@ -79,6 +82,31 @@ export class CpuProgram implements Program {
     });
   }
 
+  /**
+   * Runs every command before it returns, on inputs that the caller has written into `arrayOf` them. The event loop does
+   * not run meanwhile, and nothing is allocated. Results are in `arrayOf` their views. Not while `run` is going on.
+   * @param moment as in `run`
+   */
+  runNow(moment: object): void {
+    this.ready();
+    const { inRow } = this;
+    const first = moment === this.moment ? this.derivedPieces : 0;
+    this.moment = undefined;
+    for (let i = first; i < inRow.length; i++) inRow[i]();
+    this.moment = moment;
+    this.backend.counters.submits++;
+  }
+
+  /**
+   * Makes everything that a run needs, again if the memory has grown; arrays from before are then detached.
+   * @returns a number that changes with it
+   */
+  ready(): number {
+    this.check();
+    this.bind();
+    return this.generation;
+  }
+
   /** Queues runs, because a run may let the event loop run in between. */
   private async alone<T>(run: () => Promise<T>): Promise<T> {
     while (this.running) await this.running;
@@ -117,7 +145,7 @@ export class CpuProgram implements Program {
     this.backend.check();
     if (this.freed)
       throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
-    for (const buffer of this.externals) checkHeld(buffer);
+    for (let i = 0; i < this.externals.length; i++) checkHeld(this.externals[i]);
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
@@ -128,6 +156,7 @@ export class CpuProgram implements Program {
     this.freed = true;
     // The closures hold the arrays, which are the memory if there is no WebAssembly.
     this.pieces = [];
+    this.inRow = [];
     this.downloads = [];
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
   }
@@ -170,10 +199,13 @@ export class CpuProgram implements Program {
       this.generation = this.backend.generation;
       this.downloads = [];
       this.pieces = this.recording.commands.map((command) => this.piecesOf(command));
+      this.inRow = this.pieces.flat();
+      this.derivedPieces = this.pieces.slice(0, this.recording.derived).flat().length;
     }
   }
 
-  private arrayOf({ buffer, offset, shape }: View): NumericArray {
+  /** The elements of a view. Do not keep the array longer than `ready` gives the same number. */
+  arrayOf({ buffer, offset, shape }: View): NumericArray {
     return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
 

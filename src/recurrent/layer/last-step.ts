@@ -35,6 +35,10 @@ export class LastStep extends Module {
     this.of = checkChoice("LastStep", "of", takeOptions("LastStep", given, ["of"]).of ?? "ends", ["ends", "lastStep"]);
   }
 
+  override get inputFeatures(): number {
+    return this.rnn.inputSize;
+  }
+
   override get saysBatchFirst(): boolean {
     return this.rnn.batchFirst;
   }

@@ -158,6 +158,10 @@ export abstract class RecurrentLayer extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
+  override get inputFeatures(): number {
+    return this.inputSize;
+  }
+
   override get saysBatchFirst(): boolean {
     return this.timeSecond;
   }

@@ -1,0 +1,326 @@
+/** A stream on the CPU: recordings whose states stay, run while the caller waits. */
+import type { Backend } from "../backend/backend.ts";
+import type { CpuBackend } from "../backend/cpu/cpu-backend.ts";
+import type { CpuBuffer } from "../backend/cpu/cpu-buffer.ts";
+import type { CpuProgram } from "../backend/cpu/cpu-program.ts";
+import { disposeSymbol } from "../disposable.ts";
+import { checkInteger, RnnError, show } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
+import type { View } from "../recording/recording.ts";
+import { carriedLabel, type RunContext } from "../session/run-context.ts";
+import { Session } from "../session/session.ts";
+import { isA } from "../options.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { copyNumbers, StreamState } from "./stream-state.ts";
+import { checkFrames, featuresOf, framePlan, recordFrames, type FrameRules } from "./frames.ts";
+
+/** A recording of some steps of some rows, ready to run. */
+interface Ready {
+  readonly program: CpuProgram;
+  readonly input: View;
+  readonly output: View;
+  /** The states, by path. */
+  readonly carried: ReadonlyMap<string, CpuBuffer>;
+  /** The arrays of `input` and `output` at this generation of the memory. */
+  generation: number;
+  from: NumericArray;
+  to: NumericArray;
+}
+
+/** Steps that one recording computes together, and rows of `stepRows`: the largest that fit come first. */
+const stepSizes = [128, 16, 1];
+const rowSizes = [256, 64, 16, 4, 1];
+
+/**
+ * A model that gets one frame at a time. Each row of the batch is a sequence for itself: rows start, end and wait
+ * independently, by `stepRows` and `reset(row)`. The results equal those of `forward` over whole sequences bit for bit.
+ *
+ * After `createStream`, every call is synchronous. `step`, and `stepRows` once it has seen a number of rows, allocate
+ * nothing. If the model's parameters change (by training or `loadStateDict`), the next call takes all new ones together;
+ * if another device must first give them back, a later call does.
+ */
+export class Stream {
+  /** Rows of a frame. */
+  readonly batch: number;
+  /** Numbers of one row in a frame; ids count as numbers. */
+  readonly inputSize: number;
+  /** Numbers of one row in the result of a step. */
+  readonly outputSize: number;
+  /** The present states. */
+  readonly state: StreamState;
+  /** The recording of one step of all rows, whose states are the stream's. */
+  private readonly one: Ready;
+  /** Further recordings, by what they compute. */
+  private readonly made = new Map<string, Ready>();
+  private readonly result: Float32Array;
+  /** The results of `stepRows`, by number of rows. */
+  private readonly results: Float32Array[] = [];
+  /** For each row, the call of `stepRows` that named it last. */
+  private readonly named: Float64Array;
+  private calls = 0;
+  /** Whether one recording can compute several steps: their outputs lie one behind the other. */
+  private readonly runsTogether: boolean;
+  private readonly rules: Readonly<Record<"step" | "steps" | "stepRows", FrameRules>>;
+  private fetching = false;
+  private problem: Error | undefined;
+  private disposed = false;
+
+  private constructor(
+    private readonly model: Module,
+    private readonly backend: CpuBackend,
+    private readonly session: Session,
+    context: RunContext,
+    private readonly features: Shape,
+    batch: number,
+  ) {
+    this.batch = batch;
+    this.inputSize = sizeOf(context.input.shape) / batch;
+    this.outputSize = sizeOf(context.output.shape) / batch;
+    this.runsTogether = context.output.shape.length > 2 && (batch === 1 || !model.batchFirst);
+    this.result = new Float32Array(batch * this.outputSize);
+    this.named = new Float64Array(batch);
+    const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
+    this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
+    const carried = new Map([...context.states].map(([path]) => [path, this.stateBuffer(context, path)]));
+    this.one = this.prepare(context, carried);
+    this.state = new StreamState(
+      [...context.states].map(([path, { shape }]) => ({ path, shape, numbers: () => this.numbersOf(carried.get(path)!) })),
+      batch,
+    );
+    model.dependants.add(this);
+  }
+
+  /** @internal */
+  static async create(model: Module, backend: CpuBackend, features: Shape, batch: number): Promise<Stream> {
+    model.checkUsable();
+    const session = Session.apart(model, backend);
+    try {
+      const context = await session.record(framePlan(model, features, 1, batch), recordFrames);
+      await backend.load(context.recording);
+      await session.store.inTurn(() => session.store.sync());
+      return new Stream(model, backend, session, context, features, batch);
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * One step of all rows.
+   * @param frame [batch, inputSize] numbers, or ids if the model begins with an Embedding
+   * @returns [batch, outputSize] numbers: the same array each time, so read or copy it before the next call
+   * @throws RnnError `shape` if the frame has another length, `data` if a number is not finite or an id is unknown; the
+   * states stay as they were
+   */
+  step(frame: ArrayLike<number>): Float32Array {
+    const { one, result } = this;
+    this.begin(one);
+    checkFrames(this.rules.step, frame, one.from.length);
+    copyNumbers(frame, 0, one.from, 0, one.from.length);
+    one.program.runNow(this.session.store.moment);
+    result.set(one.to);
+    return result;
+  }
+
+  /**
+   * Steps of all rows, one after the other: faster than as many calls of `step`, with the same results. Nothing runs
+   * unless all frames are in order.
+   * @param frames [steps, batch, inputSize], also of models that are batchFirst
+   * @param into takes the results, [steps, batch, outputSize] (default: a new array)
+   * @returns `into`
+   * @throws RnnError as `step` does
+   */
+  steps(frames: ArrayLike<number>, into?: Float32Array): Float32Array {
+    const { one, batch, outputSize } = this;
+    this.begin(one);
+    const [width, wide] = [one.from.length, batch * outputSize];
+    checkFrames(this.rules.steps, frames, width, true);
+    const count = frames.length / width;
+    const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
+    for (let done = 0; done < count;) {
+      const some = this.runsTogether ? largest(stepSizes, count - done) : 1;
+      const ready = some === 1 ? one : this.several(some);
+      this.begin(ready);
+      copyNumbers(frames, done * width, ready.from, 0, some * width);
+      ready.program.runNow(this.session.store.moment);
+      copyNumbers(ready.to, 0, results, done * wide, some * wide);
+      done += some;
+    }
+    return results;
+  }
+
+  /**
+   * One step of some rows. The states of all other rows stay as they are.
+   * @param rows their numbers, each from 0 to batch - 1 and at most once, in any order
+   * @param frames [rows.length, inputSize], in the order of `rows`
+   * @returns [rows.length, outputSize] in the same order: for each number of rows the same array each time
+   * @throws RnnError `option` for a row that there is not or that comes twice, and as `step` does; all states stay as
+   * they were
+   */
+  stepRows(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
+    const { inputSize, outputSize } = this;
+    this.begin(this.one);
+    this.checkRows(rows);
+    checkFrames(this.rules.stepRows, frames, rows.length * inputSize);
+    const result = (this.results[rows.length] ??= new Float32Array(rows.length * outputSize));
+    for (let done = 0; done < rows.length;) {
+      const count = largest(rowSizes, rows.length - done);
+      const ready = this.some(count);
+      this.begin(ready);
+      copyNumbers(frames, done * inputSize, ready.from, 0, count * inputSize);
+      this.exchange(ready, rows, done, count, true);
+      ready.program.runNow(this.session.store.moment);
+      this.exchange(ready, rows, done, count, false);
+      copyNumbers(ready.to, 0, result, done * outputSize, count * outputSize);
+      done += count;
+    }
+    return result;
+  }
+
+  /** Sets the states of a row, or of all rows, to zeros: the next frame is the first of a sequence. */
+  reset(row?: number): void {
+    this.checkFreed();
+    this.state.reset(row);
+  }
+
+  /** Frees its memory at once. Without this call, it is freed some time after nobody holds the stream any more. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const { program, carried } of [this.one, ...this.made.values()]) {
+      program.free();
+      for (const buffer of carried.values()) this.backend.free(buffer);
+    }
+    this.made.clear();
+    this.session.dispose();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  /** Before a run: takes changed parameters, and finds the arrays again if the memory has grown. */
+  private begin(ready: Ready): void {
+    this.checkFreed();
+    const { store } = this.session;
+    if (this.problem !== undefined) {
+      const { problem } = this;
+      this.problem = undefined;
+      throw problem;
+    }
+    if (store.isStale && !this.fetching && !store.syncNow()) this.fetch();
+    const generation = ready.program.ready();
+    if (generation === ready.generation) return;
+    ready.generation = generation;
+    ready.from = ready.program.arrayOf(ready.input);
+    ready.to = ready.program.arrayOf(ready.output);
+  }
+
+  /** Takes the parameters when the turns that go on are over, or when a device has given them back. */
+  private fetch(): void {
+    const { store } = this.session;
+    this.fetching = true;
+    store
+      .inTurn(() => store.sync())
+      .catch((error: unknown) => {
+        if (!this.disposed) this.problem = error as Error;
+      })
+      .finally(() => (this.fetching = false));
+  }
+
+  /** The recording of several steps of all rows; made when it is first needed. */
+  private several(steps: number): Ready {
+    const key = `${steps} steps`;
+    return this.made.get(key) ?? this.make(key, steps, this.batch, this.one.carried);
+  }
+
+  /** The recording of one step of some rows, which has states of its own; made when it is first needed. */
+  private some(rows: number): Ready {
+    const key = `${rows} rows`;
+    return this.made.get(key) ?? this.make(key, 1, rows);
+  }
+
+  private make(key: string, steps: number, rows: number, carried?: ReadonlyMap<string, CpuBuffer>): Ready {
+    const context = this.session.recordNow(framePlan(this.model, this.features, steps, rows), recordFrames);
+    const states = carried ?? new Map([...context.states.keys()].map((path) => [path, this.stateBuffer(context, path)]));
+    const ready = this.prepare(context, states);
+    this.made.set(key, ready);
+    return ready;
+  }
+
+  private stateBuffer(context: RunContext, path: string): CpuBuffer {
+    const label = carriedLabel(path);
+    return this.backend.createBuffer(label, "f32", context.externals.get(label)!.buffer.length);
+  }
+
+  private prepare(context: RunContext, carried: ReadonlyMap<string, CpuBuffer>): Ready {
+    const labelled = new Map([...carried].map(([path, buffer]) => [carriedLabel(path), buffer]));
+    const memory = this.session.memoryOf(context, (label) => labelled.get(label)!);
+    const program = this.backend.prepareNow(context.recording, memory);
+    const [input, output] = [context.input.view, context.output.view];
+    const generation = program.ready();
+    return { program, input, output, carried, generation, from: program.arrayOf(input), to: program.arrayOf(output) };
+  }
+
+  /** Copies the states of `count` rows from `done` on into those of a recording, or back. */
+  private exchange({ carried }: Ready, rows: ArrayLike<number>, done: number, count: number, isIn: boolean): void {
+    for (const [path, own] of carried) {
+      const shape = this.state.shapes[path];
+      const [inner, whole] = [this.numbersOf(own), this.numbersOf(this.one.carried.get(path)!)];
+      const layers = shape[0];
+      const length = whole.length / layers / this.batch;
+      for (let layer = 0; layer < layers; layer++)
+        for (let i = 0; i < count; i++) {
+          const outside = (layer * this.batch + rows[done + i]) * length;
+          const inside = (layer * count + i) * length;
+          if (isIn) copyNumbers(whole, outside, inner, inside, length);
+          else copyNumbers(inner, inside, whole, outside, length);
+        }
+    }
+  }
+
+  private numbersOf(buffer: CpuBuffer): Float32Array {
+    this.checkFreed();
+    return buffer.array as Float32Array;
+  }
+
+  private checkFreed(): void {
+    if (this.disposed) throw new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
+  }
+
+  private checkRows(rows: ArrayLike<number>): void {
+    const { batch, named } = this;
+    const where = "stream.stepRows";
+    if (typeof rows !== "object" || rows === null || !(rows.length >= 1 && rows.length <= batch))
+      throw new RnnError("option", where, `rows must be a list of 1 to ${batch} rows, got ${show(rows)}`);
+    this.calls++;
+    for (let i = 0; i < rows.length; i++) {
+      const row = checkInteger(where, "each of rows", rows[i], 0, batch - 1);
+      if (named[row] === this.calls) throw new RnnError("option", where, `rows must name each row once, got ${row} twice`);
+      named[row] = this.calls;
+    }
+  }
+}
+
+function checkInto(into: Float32Array, length: number): Float32Array {
+  if (!isA(into, Float32Array) || into.length !== length)
+    throw new RnnError(
+      "shape",
+      "stream.steps",
+      `into must be a Float32Array of ${length} numbers, got ${show(isA(into, Float32Array) ? into.length : into)}`,
+    );
+  return into;
+}
+
+/** The first of the sizes, which fall, that is at most `most`. */
+function largest(sizes: readonly number[], most: number): number {
+  let i = 0;
+  while (sizes[i] > most) i++;
+  return sizes[i];
+}
+
+/** A stream on a CPU backend. @throws RnnError as `createStream` does */
+export function streamOf(model: Module, backend: Backend, features: number | undefined, batch: number): Promise<Stream> {
+  return Stream.create(model, backend as CpuBackend, featuresOf(model, features), batch);
+}

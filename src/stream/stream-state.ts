@@ -1,0 +1,152 @@
+/** The states of a stream's rows, or a copy of them. */
+import { checkInteger, RnnError, show } from "../errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import { isA, takeEntries } from "../options.ts";
+import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
+import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+
+/** One state: its path, its shape [layers, batch, units], and its numbers, as they are at the moment of the call. */
+export interface StatePart {
+  readonly path: string;
+  readonly shape: Shape;
+  readonly numbers: () => FloatArray;
+}
+
+const where = "stream.state";
+const words = (shape: Shape): string => `[${shape.join(", ")}]`;
+
+/**
+ * The states of a stream: `stream.state` is always the present ones, `clone` makes a copy that stays as it is. Shapes
+ * and paths are those that `forward` takes and gives: [layers, batch, units] of `h`, and `rnn.h` inside a Sequential.
+ */
+export class StreamState {
+  /** The shape of each state, by path. */
+  readonly shapes: Readonly<Record<string, Shape>>;
+  /** Number of rows, the stream's `batch`. */
+  readonly rows: number;
+  /** Numbers that the states of one row have together, as `readRow` gives them. */
+  readonly rowLength: number;
+
+  /** @internal */
+  constructor(
+    private readonly parts: readonly StatePart[],
+    rows: number,
+  ) {
+    this.rows = rows;
+    this.shapes = Object.fromEntries(parts.map(({ path, shape }) => [path, shape]));
+    this.rowLength = parts.reduce((sum, { shape }) => sum + sizeOf(shape) / rows, 0);
+  }
+
+  /** Copies of the states, by path. `forward` takes them as `state`. */
+  read(): Record<string, Tensor<FloatArray>> {
+    return Object.fromEntries(this.parts.map(({ path, shape, numbers }) => [path, { shape, data: numbers().slice() }]));
+  }
+
+  /**
+   * Replaces all states: by those of another `StreamState`, or by tensors, as `forward` gives them in `state`.
+   * @throws RnnError `shape` or `data` if a state is missing, unknown, of another shape, or not finite; nothing has
+   * changed then
+   */
+  write(states: StreamState | Readonly<Record<string, TensorLike>>): void {
+    const given = new Map(takeEntries(where, "states", "tensors by path", isA(states, StreamState) ? states.read() : states));
+    const known = this.parts.map(({ path }) => path);
+    const other = [...given.keys()].find((path) => !known.includes(path)) ?? known.find((path) => !given.has(path));
+    if (other !== undefined)
+      throw new RnnError(
+        "shape",
+        where,
+        `the states must be ${known.join(", ") || "none"}, got ${[...given.keys()].join(", ") || "none"}; these belong to another model`,
+      );
+    const taken = this.parts.map(({ path, shape, numbers }) => {
+      const tensor = takeTensor(where, `"${path}"`, given.get(path), finite);
+      if (!sameShape(tensor.shape, shape))
+        throw new RnnError("shape", where, `"${path}" must be ${words(shape)}, got ${words(tensor.shape)}`);
+      return { numbers, data: tensor.data };
+    });
+    for (const { numbers, data } of taken) numbers().set(data);
+  }
+
+  /** A copy that later steps do not change. */
+  clone(): StreamState {
+    const parts = this.parts.map(({ path, shape, numbers }) => {
+      const copy = numbers().slice();
+      return { path, shape, numbers: () => copy };
+    });
+    return new StreamState(parts, this.rows);
+  }
+
+  /** The states as a file: safetensors with one tensor for each state. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return encodeSafetensors(this.read());
+  }
+
+  /**
+   * Replaces all states by those of a file that `toBytes` has made.
+   * @throws RnnError `format` if the bytes are damaged, and as `write` does; nothing has changed then
+   */
+  fromBytes(bytes: Uint8Array | ArrayBuffer): void {
+    this.write(decodeSafetensors(bytes).tensors);
+  }
+
+  /**
+   * A copy of one row's states: `rowLength` numbers, whose order only `writeRow` knows.
+   * @param into where to put them (default: a new array)
+   */
+  readRow(row: number, into: Float32Array = new Float32Array(this.rowLength)): Float32Array {
+    this.move(row, into, false);
+    return into;
+  }
+
+  /**
+   * Replaces one row's states by what `readRow` gave, of any row of a stream of the same model.
+   * @throws RnnError `shape` unless it is `rowLength` numbers, `data` if one is not finite
+   */
+  writeRow(row: number, values: Float32Array): void {
+    for (let i = 0; i < values.length; i++)
+      if (!Number.isFinite(values[i]))
+        throw new RnnError("data", where, `the states of a row must be finite, got ${values[i]} at index ${i}`);
+    this.move(row, values, true);
+  }
+
+  /** Sets the states of a row, or of all, to zeros. */
+  reset(row?: number): void {
+    for (const { shape, numbers } of this.parts) {
+      const array = numbers();
+      if (row === undefined) array.fill(0);
+      else eachOfRow(shape, this.checkRow(row), this.rows, (at, length) => array.fill(0, at, at + length));
+    }
+  }
+
+  private move(row: number, values: Float32Array, isWrite: boolean): void {
+    this.checkRow(row);
+    if (!isA(values, Float32Array) || values.length !== this.rowLength)
+      throw new RnnError("shape", where, `the states of a row are a Float32Array of ${this.rowLength} numbers, got ${describe(values)}`);
+    let place = 0;
+    for (const { shape, numbers } of this.parts) {
+      const array = numbers();
+      eachOfRow(shape, row, this.rows, (at, length) => {
+        if (isWrite) copyNumbers(values, place, array, at, length);
+        else copyNumbers(array, at, values, place, length);
+        place += length;
+      });
+    }
+  }
+
+  private checkRow(row: number): number {
+    return checkInteger(where, "row", row, 0, this.rows - 1);
+  }
+}
+
+const describe = (value: unknown): string => (isA(value, Float32Array) ? String(value.length) : show(value));
+
+/** Calls `use` with the start and the length of each piece of a row, in a state [layers, rows, units]. */
+function eachOfRow(shape: Shape, row: number, rows: number, use: (at: number, length: number) => void): void {
+  const length = sizeOf(shape) / shape[0] / rows;
+  for (let layer = 0; layer < shape[0]; layer++) use((layer * rows + row) * length, length);
+}
+
+/** Copies without the view that `subarray` would leave behind. */
+export function copyNumbers(from: ArrayLike<number>, fromAt: number, to: NumericArray, toAt: number, length: number): void {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i];
+}
