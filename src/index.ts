@@ -6,6 +6,7 @@ export { TextData } from "./data/text-data.ts";
 export { Vocabulary } from "./data/vocabulary.ts";
 export { RnnError, type ErrorKind } from "./errors.ts";
 export { decodeSafetensors, encodeSafetensors, type TensorFile } from "./io/safetensors.ts";
+export { loadModel, saveModel, type ModelNames, type SaveOptions } from "./saving/models.ts";
 export { generate, generateTokens, type SamplingOptions } from "./generate/generate.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from "./losses/loss.ts";
 export type { DeviceProfile } from "./kernels/device-profile.ts";

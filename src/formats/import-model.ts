@@ -2,6 +2,8 @@
 import { checkChoice, listed, reading, RnnError, show } from "../errors.ts";
 import { takeBytes } from "../io/bytes.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
+import { describesModel } from "../saving/format.ts";
+import { loadModel } from "../saving/models.ts";
 import { Module } from "../nn/module.ts";
 import { isA, takeOptions, takePlain } from "../options.ts";
 import { Part } from "../part.ts";
@@ -100,6 +102,7 @@ function takeModel(options: ImportOptions): Module | undefined {
  * - RTNeural's JSON, in Keras' and in PyTorch's layout, and Neural Amp Modeler's `.nam` of LSTMs.
  * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
  *   names of its parameters. Nothing in a pickle is run.
+ * - A safetensors file that `saveModel` wrote needs no model.
  * - ONNX graphs of opset 7 to 22: recurrent nodes become layers, other weights parameters with the file's names for them
  *   (dots and slashes separate the words of a path). `constants` fixes inputs that are always the same.
  *
@@ -121,12 +124,23 @@ export async function importModel(files: ModelFiles, given: ImportOptions = {}):
   if (constants !== undefined && format !== "onnx") throw new RnnError("option", what, `constants are for ONNX; this file is ${format}`);
   if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), constants);
   return readingFile("importModel", async () => {
+    if (format === "safetensors" && !model && describesModel(decodeSafetensors(onlyFile(taken)).metadata)) return ownModel(onlyFile(taken));
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
     const read = readers[format];
     if (!read) throw formatError("importModel", `files of the format ${show(format)} are not read`);
     return read(taken);
   });
+}
+
+const reportOf = (parameters: Iterable<readonly [string, number]>): ImportedModel["report"] =>
+  [...parameters].map(([name, size]) => ({ name, kind: "tensor", became: name, parameters: size }));
+
+/** A model that `saveModel` wrote. */
+async function ownModel(file: Uint8Array): Promise<ImportedModel> {
+  const model = await loadModel(file);
+  const parameters = [...model.namedParameters()].map(([name, { size }]) => [name, size] as const);
+  return { model, format: "safetensors", inputs: [], outputs: [], report: reportOf(parameters) };
 }
 
 /** Loads weights into the model that the caller has. */
@@ -138,7 +152,7 @@ function intoModel(format: FormatName, model: Module | undefined, tensors: Recor
       `this file holds weights without a description of the layers (${listed(names)}); give { model } with parameters of these names, or call readTensors`,
     );
   model.loadStateDict(tensors);
-  const report = names.map((name) => ({ name, kind: "tensor", became: name, parameters: tensors[name].data.length }));
+  const report = reportOf(names.map((name) => [name, tensors[name].data.length] as const));
   return { model, format, inputs: [], outputs: [], report };
 }
 

@@ -1,8 +1,11 @@
 /** What importing a model gives, whatever the format, and what every reader shares. */
 import { clip, reasonOf, RnnError } from "../errors.ts";
+import { isObject, type Json, type JsonObject } from "../io/json.ts";
 import type { Module } from "../nn/module.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+
+export { isObject, parseJson, type Json, type JsonObject } from "../io/json.ts";
 
 /** The formats that `importModel` reads. */
 export type FormatName = "onnx" | "keras" | "tfjs" | "tf1" | "pytorch" | "safetensors" | "rtneural" | "nam";
@@ -82,33 +85,6 @@ export async function readingFile<T>(where: string, read: () => T | Promise<T>):
     throw new RnnError("format", where, `the file is damaged or in a form that is not known: ${reasonOf(cause)}`, { cause });
   }
 }
-
-/** Values of JSON. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-export interface JsonObject {
-  readonly [name: string]: Json | undefined;
-}
-
-/** Deeper than any model's description. */
-const mostDepth = 200;
-
-/** Parses a text from a file. @throws RnnError `format` if it is no JSON, or nested too deep to walk through */
-export function parseJson(where: string, text: string): Json {
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
-    if (token === "[" || token === "{") {
-      if (++depth > mostDepth) throw formatError(where, `its JSON is nested more than ${mostDepth} deep`);
-    } else if (token === "]" || token === "}") depth--;
-  }
-  try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    throw new RnnError("format", where, `its JSON cannot be read: ${reasonOf(cause)}`, { cause });
-  }
-}
-
-export const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** An object's own value; never one of `Object.prototype`. */
 export const get = (object: JsonObject, name: string): Json | undefined => (Object.hasOwn(object, name) ? object[name] : undefined);

@@ -67,6 +67,11 @@ export class Attention extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
+  override describe(): readonly unknown[] {
+    const { querySize, memorySize, score, features } = this;
+    return [querySize, memorySize, { score, ...(score === "additive" && { features }) }];
+  }
+
   override get saysBatchFirst(): boolean {
     return false;
   }

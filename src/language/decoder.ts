@@ -82,6 +82,11 @@ export class Decoder extends Module {
     return this.rnn instanceof LSTM ? { h: outputSize, c: hiddenSize } : { h: outputSize };
   }
 
+  override describe(): readonly unknown[] {
+    const { vocabulary, memorySize, rnn, dropout } = this;
+    return [{ vocabulary, memorySize, rnn, score: this.attention.score, dropout }];
+  }
+
   override get idCount(): number {
     return this.vocabulary;
   }

@@ -54,6 +54,11 @@ export class Seq2Seq extends Module {
     if (seed !== undefined) this.initialize(seed);
   }
 
+  /** `scheduledSampling` is a function, which acts in training only; a file does not have it. */
+  override describe(): readonly unknown[] {
+    return [{ encoder: this.encoder, decoder: this.decoder }];
+  }
+
   override get idCount(): number | undefined {
     return this.encoder.idCount;
   }

@@ -9,6 +9,10 @@ abstract class ElementWise extends Module {
     super();
   }
 
+  override describe(): readonly unknown[] {
+    return [];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall(this.name, context, x);
     return activation(context.tape, context.label(this.name), x, this.name);
@@ -38,6 +42,10 @@ export class ReLU extends ElementWise {
 
 /** y_i = e^{x_i} / Σ_j e^{x_j} over the last dimension; ∂y_i/∂x_j = y_i ([i = j] - y_j). */
 export class Softmax extends Module {
+  override describe(): readonly unknown[] {
+    return [];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Softmax", context, x);
     return softmax(context.tape, context.label("softmax"), x);
@@ -46,6 +54,10 @@ export class Softmax extends Module {
 
 /** ln softmax(x) over the last dimension. */
 export class LogSoftmax extends Module {
+  override describe(): readonly unknown[] {
+    return [];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("LogSoftmax", context, x);
     return softmax(context.tape, context.label("logSoftmax"), x, { log: true });

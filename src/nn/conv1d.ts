@@ -55,6 +55,10 @@ export class Conv1d extends Module {
     this.initialize(seed ?? anySeed());
   }
 
+  override describe(): readonly unknown[] {
+    return [this.inChannels, this.outChannels, this.size, { ...this.options, bias: this.hasBias }];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Conv1d", context, x);
     return conv1d(context, x, context.parameter("weight"), this.hasBias ? context.parameter("bias") : undefined, this.options);

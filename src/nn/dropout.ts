@@ -30,6 +30,10 @@ export class Dropout extends Module {
     this.time = variational ? (batchFirst ? 1 : 0) : undefined;
   }
 
+  override describe(): readonly unknown[] {
+    return [this.p, { variational: this.time !== undefined, batchFirst: this.time === 1 }];
+  }
+
   override get saysBatchFirst(): boolean | undefined {
     return this.time === undefined ? undefined : this.time === 1;
   }

@@ -28,6 +28,10 @@ export class Embedding extends Module {
     this.initialize(options.seed ?? anySeed());
   }
 
+  override describe(): readonly unknown[] {
+    return [this.numEmbeddings, this.embeddingDim];
+  }
+
   override get idCount(): number {
     return this.numEmbeddings;
   }

@@ -37,6 +37,10 @@ export class Linear extends Module {
     return this.inFeatures;
   }
 
+  override describe(): readonly unknown[] {
+    return [this.inFeatures, this.outFeatures, { bias: this.bias }];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Linear", context, x);
     checkShape("Linear", "input", x.shape, [...x.shape.slice(0, -1).map(() => "any"), this.inFeatures]);

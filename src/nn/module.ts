@@ -103,6 +103,14 @@ export abstract class Module {
     );
   }
 
+  /**
+   * The arguments with which `new` makes this module again, all but its parameters' values: what JSON can say, and other
+   * modules. `saveModel` writes them, `loadModel` uses them. Undefined (the default) if a file cannot describe the module.
+   */
+  describe(): readonly unknown[] | undefined {
+    return undefined;
+  }
+
   /** Code that the forward pass needs and that is loaded only where it is needed. @internal */
   get furtherCode(): readonly Part<unknown>[] {
     return [...this.childModules.values()].flatMap((child) => child.furtherCode);

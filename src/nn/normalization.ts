@@ -40,6 +40,10 @@ export class LayerNorm extends Module {
     return this.shape.length === 1 ? this.shape[0] : undefined;
   }
 
+  override describe(): readonly unknown[] {
+    return [this.shape, { eps: this.eps, affine: this.namedParameters().has("weight"), bias: this.namedParameters().has("bias") }];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("LayerNorm", context, x);
     const [weight, bias] = ["weight", "bias"].map((name) => (this.namedParameters().has(name) ? context.parameter(name) : undefined));
@@ -75,6 +79,10 @@ export class BatchNorm1d extends Module {
     this.addParameter("running_mean", new Parameter([features], constant(0), 1, undefined, true));
     this.addParameter("running_var", new Parameter([features], constant(1), 1, undefined, true));
     this.initialize(0);
+  }
+
+  override describe(): readonly unknown[] {
+    return [this.features, { eps: this.eps, momentum: this.momentum, affine: this.namedParameters().has("weight") }];
   }
 
   forward(context: Context, x: Variable): Variable {

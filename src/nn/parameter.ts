@@ -12,6 +12,24 @@ export interface ParameterHolder {
   readNow(): ((parameter: Parameter) => FloatArray) | undefined;
 }
 
+/** Numbers that further parameters may have while a file's model is built; undefined at all other times. */
+let room: number | undefined;
+
+/**
+ * Calls what builds a model whose values come from a file: nothing is drawn.
+ * @param numbers how many the file holds
+ * @throws RnnError `format` before an array is allocated, if the parameters together need more numbers
+ */
+export function withoutValues<T>(numbers: number, build: () => T): T {
+  const before = room;
+  room = numbers;
+  try {
+    return build();
+  } finally {
+    room = before;
+  }
+}
+
 /** More gates than any cell has; a cell has at most four. */
 const mostGates = 16;
 
@@ -57,6 +75,8 @@ export class Parameter {
       throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
     const what = `[${this.shape.join(", ")}]`;
     const size = checkCount("Parameter", what, sizeOf(this.shape));
+    if (room !== undefined && (room -= size) < 0)
+      throw new RnnError("format", "loadModel", "the file describes layers that need more numbers than it holds");
     this.host = allocating("Parameter", what, () => new Float32Array(size));
   }
 
@@ -98,6 +118,7 @@ export class Parameter {
 
   /** Draws the initial values. @throws RnnError `shape` or `data` if the initializer returns something else */
   draw(seed: number, stream: number): void {
+    if (room !== undefined) return;
     const { shape } = this;
     const data = allocating("Parameter", `[${shape.join(", ")}]`, () => this.initializer(shape, drawFrom(seed, stream)));
     this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);

@@ -32,6 +32,10 @@ export class MaxPool1d extends Module {
     this.options = taken("MaxPool1d", size, given, names);
   }
 
+  override describe(): readonly unknown[] {
+    return [this.size, this.options];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("MaxPool1d", context, x);
     return maxPool1d(context, x, this.size, this.options);
@@ -53,6 +57,10 @@ export class AvgPool1d extends Module {
     super();
     this.options = taken("AvgPool1d", size, given, [...names, "countPadding"]);
     checkBoolean("AvgPool1d", "countPadding", this.options.countPadding ?? true);
+  }
+
+  override describe(): readonly unknown[] {
+    return [this.size, this.options];
   }
 
   forward(context: Context, x: Variable): Variable {

@@ -21,6 +21,10 @@ export class Residual extends Module {
     return this.children.get("block")!.inputFeatures;
   }
 
+  override describe(): readonly unknown[] {
+    return [this.children.get("block")];
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Residual", context, x);
     const y = givenVariable("Residual", "forward of its block", this.children.get("block")!.forward(context.child("block"), x));

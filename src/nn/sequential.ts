@@ -56,6 +56,12 @@ export class Sequential extends Module {
     if (options.seed !== undefined) this.initialize(options.seed);
   }
 
+  override describe(): readonly unknown[] {
+    const parts = [...this.children];
+    const isList = parts.every(([name], i) => name === String(i));
+    return [isList ? parts.map(([, module]) => module) : Object.fromEntries(parts)];
+  }
+
   override get idCount(): number | undefined {
     return [...this.children.values()][0].idCount;
   }
@@ -84,6 +90,14 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
   ) {
     super();
     for (const [name, module] of parts) this.addChild(name, module, "compose");
+  }
+
+  override describe(): never {
+    throw new RnnError(
+      "option",
+      "compose",
+      "a file cannot hold the function that connects these modules; make it the forward of a class that extends Module",
+    );
   }
 
   override get idCount(): number | undefined {

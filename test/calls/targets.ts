@@ -491,6 +491,19 @@ add(
   () => [rnn.encodeSafetensors({ a: some(2) })],
   (f) => rnn.decodeSafetensors(f),
 );
+add(
+  "saveModel",
+  () => [gru(), { dtype: "F16", metadata: { a: "b" }, modules: { GRU: rnn.GRU }, cells: {} }],
+  async (m, o) => (await rnn.saveModel(m, o)).length,
+  { 1: "dtype metadata modules cells" },
+);
+const gruFile = await rnn.saveModel(gru());
+add(
+  "loadModel",
+  () => [gruFile.slice(), { modules: { GRU: rnn.GRU }, cells: {} }],
+  async (f, o) => (await rnn.loadModel(f, o)).parameterCount,
+  { 1: "modules cells" },
+);
 const linearFile = () => rnn.encodeSafetensors({ weight: some(1, 2), bias: some(1) });
 add(
   "importModel",

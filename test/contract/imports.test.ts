@@ -44,9 +44,11 @@ const mayImport: Record<string, readonly string[]> = {
   stream: [...session, "io"],
   verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
+  // A file of a model names the classes of its modules.
+  saving: [...model, "io", "language"],
   // Readers of other programs' files build models of what they find.
-  formats: [...model, "io"],
-  entries: [...session, "train", "stream", "generate", "io", "data", "verify", "language", "formats"],
+  formats: [...model, "io", "saving"],
+  entries: [...session, "train", "stream", "generate", "io", "data", "verify", "language", "saving", "formats"],
 };
 
 /** What a layer hands on without looking inside; it may name its type. */

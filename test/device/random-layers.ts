@@ -168,12 +168,12 @@ export function drawLayer(seed: number): RandomLayer {
   };
 }
 
-const rnnOf = ({ cell, sizes: [, , I, H], options }: RandomLayer): Module => cells[cell].make(I, H, options);
+export const layerOf = ({ cell, sizes: [, , I, H], options }: RandomLayer): Module => cells[cell].make(I, H, options);
 const vocabulary = 7;
 const modelOf = (drawn: RandomLayer): Module =>
   drawn.ids
-    ? new Sequential({ embedding: new Embedding(vocabulary, drawn.sizes[2]), rnn: rnnOf(drawn) }, { seed: drawn.seed })
-    : rnnOf(drawn);
+    ? new Sequential({ embedding: new Embedding(vocabulary, drawn.sizes[2]), rnn: layerOf(drawn) }, { seed: drawn.seed })
+    : layerOf(drawn);
 
 const exact = (shape: readonly number[], seed: number): Tensor => ({
   shape: [...shape],

@@ -208,6 +208,8 @@ const ofMatrix: readonly string[] = ["recurrentInit", "projSize", ...regularizat
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class CustomRNN extends RecurrentLayer {
+  private readonly definition: CustomCell<Memory>;
+
   constructor(cell: CustomCell<Memory>, inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { projSize?: number } = {}) {
     const options = takeOptions("CustomRNN", given, [...commonOptions, "projSize"]);
     const definition = defined.get(cell);
@@ -228,6 +230,11 @@ export class CustomRNN extends RecurrentLayer {
         "projSize needs a cell whose forward does not read hPrevious: a projected h has fewer numbers than there are units",
       );
     const bias = hasMatrix ? options.bias : takeBias("CustomRNN", options.bias ?? true) && "input";
-    super("CustomRNN", inputSize, hiddenSize, [made], { ...options, bias }, { projSize });
+    super("CustomRNN", inputSize, hiddenSize, [made], { ...options, bias }, { projSize, given: options });
+    this.definition = cell;
+  }
+
+  override describe(): readonly unknown[] {
+    return [this.definition, ...super.describe()];
   }
 }

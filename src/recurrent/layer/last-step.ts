@@ -6,6 +6,7 @@ import { checkCall, type Context } from "../../nn/context.ts";
 import { mergeDirections } from "../../nn/merge.ts";
 import { Module } from "../../nn/module.ts";
 import type { Parameter } from "../../nn/parameter.ts";
+import type { Part } from "../../part.ts";
 import { GRU } from "./gru.ts";
 import { LSTM } from "./lstm.ts";
 import { RNN } from "./rnn.ts";
@@ -39,12 +40,20 @@ export class LastStep extends Module {
     return this.rnn.inputSize;
   }
 
+  override describe(): readonly unknown[] {
+    return [this.rnn, { of: this.of }];
+  }
+
   override get saysBatchFirst(): boolean {
     return this.rnn.batchFirst;
   }
 
   override get readsBackwards(): boolean {
     return this.rnn.readsBackwards;
+  }
+
+  override get furtherCode(): readonly Part<unknown>[] {
+    return this.rnn.furtherCode;
   }
 
   override namedParameters(prefix = ""): Map<string, Parameter> {

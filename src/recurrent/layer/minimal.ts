@@ -20,12 +20,16 @@ export interface MinimalLayerOptions extends Omit<RecurrentLayerOptions, "bias" 
 const without: readonly string[] = ["recurrentInit", ...regularizationNames];
 const minimalOptions = [...commonOptions.filter((name) => !without.includes(name)), "candidate"];
 
-function take(where: string, given: MinimalLayerOptions): { options: RecurrentLayerOptions; candidate: Candidate } {
-  const options = takeOptions(where, given, minimalOptions);
-  const bias = checkBoolean(where, "bias", options.bias ?? true) ? "input" : false;
+function take(
+  where: string,
+  given: MinimalLayerOptions,
+): { taken: MinimalLayerOptions; options: RecurrentLayerOptions; candidate: Candidate } {
+  const taken = takeOptions(where, given, minimalOptions);
+  const bias = checkBoolean(where, "bias", taken.bias ?? true) ? "input" : false;
   return {
-    options: { ...options, bias },
-    candidate: checkChoice(where, "candidate", options.candidate ?? "positive", ["positive", "linear"]),
+    taken,
+    options: { ...taken, bias },
+    candidate: checkChoice(where, "candidate", taken.candidate ?? "positive", ["positive", "linear"]),
   };
 }
 
@@ -38,8 +42,8 @@ function take(where: string, given: MinimalLayerOptions): { options: RecurrentLa
  */
 export class MinGRU extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, given: MinimalLayerOptions = {}) {
-    const { options, candidate } = take("MinGRU", given);
-    super("MinGRU", inputSize, hiddenSize, [minGruCell(candidate)], options);
+    const { taken, options, candidate } = take("MinGRU", given);
+    super("MinGRU", inputSize, hiddenSize, [minGruCell(candidate)], options, { given: taken });
   }
 }
 
@@ -52,7 +56,7 @@ export class MinGRU extends RecurrentLayer {
  */
 export class MinLSTM extends RecurrentLayer {
   constructor(inputSize: number, hiddenSize: number, given: MinimalLayerOptions = {}) {
-    const { options, candidate } = take("MinLSTM", given);
-    super("MinLSTM", inputSize, hiddenSize, [minLstmCell(candidate)], options);
+    const { taken, options, candidate } = take("MinLSTM", given);
+    super("MinLSTM", inputSize, hiddenSize, [minLstmCell(candidate)], options, { given: taken });
   }
 }

@@ -4,6 +4,7 @@ import { phasesOf, type Cell } from "../cells/cell.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
+import { takePlain } from "../../options.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
 import { perUnit, regularized, stacking, twoPhase } from "../parts.ts";
@@ -101,6 +102,7 @@ export abstract class RecurrentLayer extends Module {
   private readonly regularizer: Regularizer;
   /** The layer's cell; if each direction has its own, the first one's. */
   private readonly cell: Cell;
+  private readonly given: object;
 
   /** @param cells one, or one for each direction; these differ in their functions only */
   protected constructor(
@@ -109,7 +111,12 @@ export abstract class RecurrentLayer extends Module {
     readonly hiddenSize: number,
     private readonly cells: readonly Cell[],
     options: RecurrentLayerOptions,
-    { gateBias, projSize = 0, heads = 1 }: { gateBias?: GateBias; projSize?: number; heads?: number } = {},
+    {
+      gateBias,
+      projSize = 0,
+      heads = 1,
+      given = options,
+    }: { gateBias?: GateBias; projSize?: number; heads?: number; /** What the layer's own constructor takes. */ given?: object } = {},
   ) {
     super();
     const [cell] = cells;
@@ -155,11 +162,16 @@ export abstract class RecurrentLayer extends Module {
       planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0),
     );
     for (const [label, ...of] of planned) this.addParameter(label, new Parameter(...of));
+    this.given = takePlain(name, "options", { ...given, seed: undefined });
     this.initialize(options.seed ?? anySeed());
   }
 
   override get inputFeatures(): number {
     return this.inputSize;
+  }
+
+  override describe(): readonly unknown[] {
+    return [this.inputSize, this.hiddenSize, this.given];
   }
 
   override get saysBatchFirst(): boolean {

@@ -1,0 +1,68 @@
+import { checkChoice, RnnError, show } from "../errors.ts";
+import { Module } from "../nn/module.ts";
+import { isA, takeEntries, takeOptions } from "../options.ts";
+import { Part } from "../part.ts";
+import { takeBytes } from "../io/bytes.ts";
+import type { ModuleClass, Names } from "./model-file.ts";
+
+const code = new Part("saveModel and loadModel", () => import("./save-and-load.ts"));
+
+/** What a file of an app's own modules refers to by name. */
+export interface ModelNames {
+  /** Classes of the app's modules, by the names that the file has for them. */
+  readonly modules?: Readonly<Record<string, abstract new (...args: never[]) => Module>>;
+  /** Custom cells by name, as `defineCell` gave them. */
+  readonly cells?: Readonly<Record<string, object>>;
+}
+
+/** Options of `saveModel`. */
+export interface SaveOptions extends ModelNames {
+  /** "F16" or "BF16" rounds the parameters to two bytes each. */
+  readonly dtype?: "F16" | "BF16";
+  /** Further texts for the file, such as a vocabulary. `decodeSafetensors` reads them. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+function takeNames(where: string, { modules = {}, cells = {} }: ModelNames): Names {
+  const classes = takeEntries(where, "modules", "classes by name", modules).map(([name, value]) => {
+    if (typeof value !== "function" || !(value.prototype instanceof Module))
+      throw new RnnError("option", where, `modules.${name} must be a class that extends Module, got ${show(value)}`);
+    return [name, value as ModuleClass] as const;
+  });
+  const values = takeEntries(where, "cells", "custom cells by name", cells).map(([name, value]) => {
+    if (typeof value !== "object" || value === null)
+      throw new RnnError("option", where, `cells.${name} must be what defineCell gave, got ${show(value)}`);
+    return [name, value] as const;
+  });
+  return { modules: Object.fromEntries(classes), cells: Object.fromEntries(values) };
+}
+
+/**
+ * Writes a model as a safetensors file: the parameters as `stateDict` names them, which PyTorch's `load_state_dict` takes,
+ * and in the metadata how to make the layers again. `loadModel` and `webgpu-rnn/stream` read it. The parameters are those
+ * of the moment of the call.
+ * Modules of the app's own need `modules` and a `describe()`, custom cells need `cells`; `loadModel` needs the same names.
+ * @throws RnnError `option` that names the module which a file cannot describe, or for wrong options
+ */
+export async function saveModel(model: Module, given: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  const where = "saveModel";
+  if (!isA(model, Module)) throw new RnnError("option", where, `must get a module, got ${show(model)}`);
+  const options = takeOptions(where, given, ["dtype", "metadata", "modules", "cells"]);
+  const { dtype } = options;
+  if (dtype !== undefined) checkChoice(where, "dtype", dtype, ["F16", "BF16"]);
+  const names = takeNames(where, options);
+  const metadata = Object.fromEntries(takeEntries(where, "metadata", "texts", options.metadata ?? {})) as Record<string, string>;
+  const [state, { save }] = await Promise.all([model.stateDict(), code.load()]);
+  return save(model, state, names, { dtype, metadata });
+}
+
+/**
+ * Reads a model that `saveModel` wrote: all built-in layers come back without further code. Nothing in the file is run.
+ * @throws RnnError `format` if the file is damaged or describes no model, naming what does not fit; `option` for wrong
+ * options; `load` if code did not arrive
+ */
+export async function loadModel(file: Uint8Array | ArrayBuffer, given: ModelNames = {}): Promise<Module> {
+  const bytes = takeBytes(file, "loadModel");
+  const names = takeNames("loadModel", takeOptions("loadModel", given, ["modules", "cells"]));
+  return (await code.load()).load(bytes, names);
+}
