@@ -2,7 +2,7 @@
  * Reads options, in all public functions: once, at the moment of the call. `undefined` counts as not given. `null` is
  * an error, because it could mean "none" or "the default".
  */
-import { checkSize, listed, reading, RnnError, show } from "./errors.ts";
+import { checkSize, listed, reading, RnnError, show, type ErrorKind } from "./errors.ts";
 
 const freezing = " freeze and unfreeze of the model say what is learnt, at any time";
 
@@ -178,13 +178,13 @@ const mostDepth = 20;
 /**
  * Copies what an app may have stored as JSON, and arrays of numbers: each list, object and value is read once, at the
  * moment of the call. Use it for data whose checks are loaded later.
- * @throws RnnError `format` if it cannot be read, or lists and objects are nested too deeply
+ * @throws RnnError of this kind if it cannot be read, or lists and objects are nested too deeply
  */
-export function takePlain<T>(where: string, name: string, value: T, depth = mostDepth): T {
-  return reading("format", where, name, () => {
+export function takePlain<T>(where: string, name: string, value: T, kind: ErrorKind = "format", depth = mostDepth): T {
+  return reading(kind, where, name, () => {
     if (typeof value !== "object" || value === null) return value;
-    if (depth === 0) throw new RnnError("format", where, `${name} must have at most ${mostDepth} lists and objects within each other`);
-    const inner = (one: unknown): unknown => takePlain(where, name, one, depth - 1);
+    if (depth === 0) throw new RnnError(kind, where, `${name} must have at most ${mostDepth} lists and objects within each other`);
+    const inner = (one: unknown): unknown => takePlain(where, name, one, kind, depth - 1);
     if (Array.isArray(value)) return takeItems("option", where, name, "a list", value, inner) as T;
     if (ArrayBuffer.isView(value) && "slice" in value) return (value as unknown as Uint8Array).slice() as T;
     if (!isRecord(value)) return value;

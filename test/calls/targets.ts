@@ -135,8 +135,8 @@ add(
 for (const kind of ["RNN", "GRU", "LSTM", "SLSTM"] as const)
   add(
     kind,
-    () => [2, 3, {}],
-    (i, h, o) => new rnn[kind](i, h, o),
+    () => [2, 3, kind === "GRU" ? { activations: { gates: { name: "HardSigmoid", alpha: 0.1 } }, zoneout: { h: 0.1 } } : {}],
+    (i, h, o) => new rnn[kind](i, h, o).describe(),
     {
       2: `${layer} ${{ RNN: "nonlinearity activations clip", GRU: "reset updateGate activations clip", LSTM: "forgetBias projSize forgetGate outputActivation peepholes activations clip", SLSTM: "forgetGate forgetBias heads" }[kind]}`,
     },
@@ -145,7 +145,7 @@ for (const kind of ["MinGRU", "MinLSTM"] as const)
   add(
     kind,
     () => [2, 3, {}],
-    (i, h, o) => new rnn[kind](i, h, o),
+    (i, h, o) => new rnn[kind](i, h, o).describe(),
     { 2: `${layer} candidate` },
   );
 add(

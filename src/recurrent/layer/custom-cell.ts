@@ -7,7 +7,7 @@ import type { Memory } from "../cells/memory.ts";
 import { checkDerivative, checkStates } from "./check-cell.ts";
 import { takeBias } from "./parameters.ts";
 import { regularizationNames } from "./regularizer.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /** The arithmetic of one unit in one step, with its derivative, twice: in TypeScript and in WGSL. */
 export interface CustomCell<M = number> {
@@ -211,7 +211,7 @@ export class CustomRNN extends RecurrentLayer {
   private readonly definition: CustomCell<Memory>;
 
   constructor(cell: CustomCell<Memory>, inputSize: number, hiddenSize: number, given: RecurrentLayerOptions & { projSize?: number } = {}) {
-    const options = takeOptions("CustomRNN", given, [...commonOptions, "projSize"]);
+    const options = takeLayerOptions("CustomRNN", given, [...commonOptions, "projSize"]);
     const definition = defined.get(cell);
     if (!definition) throw new RnnError("option", "CustomRNN", `cell must be what defineCell gave, got ${show(cell)}`);
     const { cell: made, readsH } = definition;

@@ -1,10 +1,9 @@
 /** The layer `GRU`. */
 import { checkChoice } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
 import { gruCell, type UpdateGate } from "../cells/gru.ts";
 import { gruResetBeforeCell } from "../cells/gru-reset-before.ts";
 import { checkWriting, takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /**
  * Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`; gates r z n:
@@ -24,7 +23,7 @@ export class GRU extends RecurrentLayer {
     given: RecurrentLayerOptions &
       GateOptions<"gates" | "candidate"> & { reset?: "after" | "before" | "none"; updateGate?: UpdateGate } = {},
   ) {
-    const options = takeOptions("GRU", given, [...commonOptions, "reset", "updateGate", "activations", "clip"]);
+    const options = takeLayerOptions("GRU", given, [...commonOptions, "reset", "updateGate", "activations", "clip"]);
     const reset = checkChoice("GRU", "reset", options.reset ?? "after", ["after", "before", "none"]);
     const updateGate = checkChoice("GRU", "updateGate", options.updateGate ?? "keeps", ["keeps", "writes"]);
     const functions = takeFunctions("GRU", options, ["gates", "candidate"]);

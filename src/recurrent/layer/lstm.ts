@@ -1,10 +1,9 @@
 /** The layer `LSTM`. */
 import { checkBoolean, checkChoice, checkInteger, checkNumber, RnnError } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
 import { functionOf, identity } from "../cells/gate-functions.ts";
 import { lstmCell, type LstmVariant } from "../cells/lstm.ts";
 import { takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 const lstmOptions = ["forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize", "activations", "clip"] as const;
 
@@ -31,7 +30,7 @@ export class LSTM extends RecurrentLayer {
       GateOptions<"gates" | "candidate" | "output"> &
       Partial<LstmVariant> & { forgetBias?: number; projSize?: number; outputActivation?: "tanh" | "identity" } = {},
   ) {
-    const options = takeOptions("LSTM", given, [...commonOptions, ...lstmOptions]);
+    const options = takeLayerOptions("LSTM", given, [...commonOptions, ...lstmOptions]);
     checkInteger("LSTM", "inputSize", inputSize, 1);
     checkInteger("LSTM", "hiddenSize", hiddenSize, 1);
     const { forgetBias } = options;

@@ -1,9 +1,8 @@
 /** The layers `MinGRU` and `MinLSTM`, whose time steps a scan computes side by side. */
 import { checkBoolean, checkChoice } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
 import { minGruCell, type Candidate } from "../cells/min-gru.ts";
 import { minLstmCell } from "../cells/min-lstm.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 import { regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
 /** Options of the other recurrent layers, except those that act on a recurrent matrix or between two steps. */
@@ -24,7 +23,7 @@ function take(
   where: string,
   given: MinimalLayerOptions,
 ): { taken: MinimalLayerOptions; options: RecurrentLayerOptions; candidate: Candidate } {
-  const taken = takeOptions(where, given, minimalOptions);
+  const taken = takeLayerOptions(where, given, minimalOptions);
   const bias = checkBoolean(where, "bias", taken.bias ?? true) ? "input" : false;
   return {
     taken,

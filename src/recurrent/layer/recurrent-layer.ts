@@ -1,10 +1,10 @@
 /** The base of all recurrent layers. */
-import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, RnnError } from "../../errors.ts";
+import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, reading, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
-import { takePlain } from "../../options.ts";
+import { takeOptions, takePlain } from "../../options.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
 import { perUnit, regularized, stacking, twoPhase } from "../parts.ts";
@@ -73,6 +73,19 @@ export const commonOptions = [
   "seed",
   ...regularizationNames,
 ];
+
+/** Reads options that may have objects inside, each once, so that the layer and what describes it have the same. */
+export function takeLayerOptions<T extends object>(where: string, given: T | undefined, known: readonly string[]): T {
+  const options = takeOptions(where, given, known);
+  const copied = Object.entries(options).map(([name, value]: [string, unknown]) =>
+    // Longer lists are refused by their length.
+    reading("option", where, name, () => [
+      name,
+      Array.isArray(value) && value.length > 2 ? value : takePlain(where, name, value, "option"),
+    ]),
+  );
+  return Object.fromEntries(copied) as T;
+}
 
 /**
  * The part that all recurrent layers share. Parameters per layer k, with `_reverse` for the second direction:
@@ -162,7 +175,7 @@ export abstract class RecurrentLayer extends Module {
       planned.reduce((sum, [, shape]) => sum + sizeOf(shape), 0),
     );
     for (const [label, ...of] of planned) this.addParameter(label, new Parameter(...of));
-    this.given = takePlain(name, "options", { ...given, seed: undefined });
+    this.given = { ...given, seed: undefined };
     this.initialize(options.seed ?? anySeed());
   }
 

@@ -1,10 +1,9 @@
 /** The layer `RNN`. */
 import { checkChoice } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
 import { functionOf } from "../cells/gate-functions.ts";
 import { rnnCell } from "../cells/rnn.ts";
 import { takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /**
  * Elman network (Elman 1990), as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh). `nonlinearity` chooses tanh
@@ -18,7 +17,7 @@ export class RNN extends RecurrentLayer {
     hiddenSize: number,
     given: RecurrentLayerOptions & GateOptions<"candidate"> & { nonlinearity?: "tanh" | "relu" } = {},
   ) {
-    const options = takeOptions("RNN", given, [...commonOptions, "nonlinearity", "activations", "clip"]);
+    const options = takeLayerOptions("RNN", given, [...commonOptions, "nonlinearity", "activations", "clip"]);
     const nonlinearity = checkChoice("RNN", "nonlinearity", options.nonlinearity ?? "tanh", ["tanh", "relu"]);
     const short = { role: "candidate", option: "nonlinearity", of: functionOf(nonlinearity === "relu" ? "Relu" : "Tanh") } as const;
     super("RNN", inputSize, hiddenSize, takeFunctions("RNN", options, ["candidate"], short).map(rnnCell), options);

@@ -1,8 +1,7 @@
 /** The layer `SLSTM`. */
 import { checkChoice, checkNumber, RnnError } from "../../errors.ts";
-import { takeOptions } from "../../options.ts";
 import { slstmCell } from "../cells/slstm.ts";
-import { commonOptions, RecurrentLayer, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
 
 /**
  * Scalar LSTM with exponential gates (xLSTM's sLSTM, Beck et al. 2024); gates i f z o:
@@ -21,7 +20,7 @@ export class SLSTM extends RecurrentLayer {
     hiddenSize: number,
     given: RecurrentLayerOptions & { forgetGate?: "sigmoid" | "exponential"; forgetBias?: number; heads?: number } = {},
   ) {
-    const options = takeOptions("SLSTM", given, [...commonOptions, "forgetGate", "forgetBias", "heads"]);
+    const options = takeLayerOptions("SLSTM", given, [...commonOptions, "forgetGate", "forgetBias", "heads"]);
     const forgetGate = checkChoice("SLSTM", "forgetGate", options.forgetGate ?? "sigmoid", ["sigmoid", "exponential"]);
     const { forgetBias, heads } = options;
     if (forgetBias !== undefined) checkNumber("SLSTM", "forgetBias", forgetBias);
