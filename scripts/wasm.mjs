@@ -15,7 +15,7 @@ const sources = "src/backend/cpu/wasm";
 const generated = "src/backend/cpu/wasm-builds";
 
 /** The modules that pages load apart. */
-export const parts = ["running", "training", "regularized", "two-phase", "scan"];
+export const parts = ["running", "training", "regularized", "two-phase", "scan", "operators"];
 
 async function compile(part, name, features) {
   const file = join(root, "build", "wasm", `${part}-${name}.wasm`);

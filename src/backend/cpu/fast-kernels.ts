@@ -162,11 +162,21 @@ function trainingKernel(exports: WasmExports, name: (typeof trainingNames)[numbe
   return needing(["training"], (...given) => trainingCalls.now.trainingKernels[name](exports)(...given), trainingCalls);
 }
 
+/** Kernels of fast-operators.ts. */
+const operatorNames = ["binary", "pick", "unfold", "normalize-forward"] as const;
+
+const operatorCalls = new Part("operators on the CPU", () => import("./fast-operators.ts"));
+
+function operatorKernel(exports: WasmExports, name: (typeof operatorNames)[number]): FastKernel {
+  return needing(["operators"], (...given) => operatorCalls.now.operatorKernels[name](exports)(...given), operatorCalls);
+}
+
 /** The WebAssembly version of a kernel, if it has one. */
 export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Kernel) => FastKernel | undefined {
   const byName = new Map<string, FastKernel>([
     ...runningKernels(exports, matmulKernel(means.threads)),
     ...trainingNames.map((name): [string, FastKernel] => [name, trainingKernel(exports, name)]),
+    ...operatorNames.map((name): [string, FastKernel] => [name, operatorKernel(exports, name)]),
   ]);
   return ({ name, recurrent }) => (recurrent ? recurrentKernel(recurrent, means) : byName.get(name));
 }

@@ -21,7 +21,7 @@ const looks = 20_000;
  * sleeps, because the next request often comes soon.
  */
 const source = `async function work({ modules, memory, scratch, box: at, names }, ready) {
-  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log } })));
+  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log, pow: Math.pow } })));
   const exports = Object.assign({}, ...instances.map(({ exports }) => exports));
   const box = new Int32Array(memory.buffer, at, ${boxWords});
   const calls = names.map((name) => exports[name]);

@@ -13,6 +13,7 @@ const builds = {
   regularized: () => import("./wasm-builds/regularized.ts"),
   "two-phase": () => import("./wasm-builds/two-phase.ts"),
   scan: () => import("./wasm-builds/scan.ts"),
+  operators: () => import("./wasm-builds/operators.ts"),
 };
 export type WasmPart = keyof typeof builds;
 export const wasmParts = Object.keys(builds) as readonly WasmPart[];
@@ -130,6 +131,6 @@ export class WasmKernels {
 }
 
 async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WasmExports> {
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory, scratch: 0, log: Math.log } });
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, scratch: 0, log: Math.log, pow: Math.pow } });
   return exports as unknown as WasmExports;
 }

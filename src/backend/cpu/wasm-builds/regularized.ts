@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: 22dede734ca1c9150c780f1d062a4eb789e71f031c2cbe9200cd2e234f366622
+// sources: cb0c6bef5340856c46085f7f7b54cffc1d1fcb715e9aeb6ac57ef1fc89cefb8d
 export const plainLength = 18836;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

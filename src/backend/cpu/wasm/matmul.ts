@@ -174,35 +174,67 @@ function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: 
   storeRow(c + 96, c6, c7, add);
 }
 
-/** Rows of A times rows of B, both contiguous along K: four columns at a time. */
+/** Rows of A times rows of B, both contiguous along K: four columns at a time, by two rows of A where there are two. */
 function dotProducts(a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize, aRow: usize, bColumn: usize, cRow: usize, add: bool): void {
+  const pairs = M & ~1;
   for (let n: usize = 0; n < N << 2; n += 16) {
     const columns = N - (n >> 2);
     const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
-    for (let m: usize = 0; m < M; m++) {
-      let sums = dotTile(K, a + m * aRow, b, b1, b2, b3);
-      if (bias) sums = f32x4.add(sums, v128.load(bias + n));
-      const to = c + m * cRow + n;
-      storeFirst(to, sumWith(to, sums, add), columns);
+    const start = bias ? v128.load(bias + n) : f32x4.splat(0);
+    for (let m: usize = 0; m < pairs; m += 2) dotPair(K, a + m * aRow, a + m * aRow + aRow, b, b1, b2, b3, c + m * cRow + n, cRow, start, columns, add);
+    if (pairs < M) {
+      const to = c + pairs * cRow + n;
+      storeFirst(to, sumWith(to, f32x4.add(dotTile(K, a + pairs * aRow, b, b1, b2, b3), start), add), columns);
     }
     b += bColumn << 2;
   }
 }
 
-/** Inlined: as a call it is a quarter slower, other than `wideTile`, which has more sums than the compiler keeps in a loop. */
+/** Inlined: as a call it is a quarter slower, other than `dotPair`, which has more sums than the compiler keeps in a loop. */
 @inline
 function dotTile(K: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize): v128 {
   const whole = (K & ~3) << 2;
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  let k: usize = 0;
-  for (; k < whole; k += 16) {
+  for (let k: usize = 0; k < whole; k += 16) {
     const x = v128.load(a + k);
     s0 = madd(x, v128.load(b0 + k), s0);
     s1 = madd(x, v128.load(b1 + k), s1);
     s2 = madd(x, v128.load(b2 + k), s2);
     s3 = madd(x, v128.load(b3 + k), s3);
   }
-  let sums = sumsOf(s0, s1, s2, s3);
+  return lastProducts(K, whole, a, b0, b1, b2, b3, sumsOf(s0, s1, s2, s3));
+}
+
+/** The same for two rows, whose sums go as those of one. */
+function dotPair(
+  K: usize, a: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c: usize, cRow: usize, start: v128, columns: usize, add: bool,
+): void {
+  const whole = (K & ~3) << 2;
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0, t3 = s0;
+  for (let k: usize = 0; k < whole; k += 16) {
+    const x = v128.load(a + k), y = v128.load(a1 + k);
+    let row = v128.load(b0 + k);
+    s0 = madd(x, row, s0);
+    t0 = madd(y, row, t0);
+    row = v128.load(b1 + k);
+    s1 = madd(x, row, s1);
+    t1 = madd(y, row, t1);
+    row = v128.load(b2 + k);
+    s2 = madd(x, row, s2);
+    t2 = madd(y, row, t2);
+    row = v128.load(b3 + k);
+    s3 = madd(x, row, s3);
+    t3 = madd(y, row, t3);
+  }
+  const first = f32x4.add(lastProducts(K, whole, a, b0, b1, b2, b3, sumsOf(s0, s1, s2, s3)), start);
+  const second = f32x4.add(lastProducts(K, whole, a1, b0, b1, b2, b3, sumsOf(t0, t1, t2, t3)), start);
+  storeFirst(c, sumWith(c, first, add), columns);
+  storeFirst(c + cRow, sumWith(c + cRow, second, add), columns);
+}
+
+/** The products that are left from byte k of the rows on, one after the other. */
+@inline
+function lastProducts(K: usize, k: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize, sums: v128): v128 {
   for (; k < K << 2; k += 4) {
     let last = v128.load32_splat(b0 + k);
     last = v128.load_lane<f32>(b1 + k, last, 1);
