@@ -1,7 +1,7 @@
 /** The flags of `npm run train`: one table that parsing, checking, --help and checkpoints share. */
 import { parseArgs } from "node:util";
 import { suggestion } from "../command-line.mjs";
-import { UserError } from "./user-error.ts";
+import { UserError } from "../user-error.ts";
 
 interface Flag<T> {
   /** Stands for the value in --help. */

@@ -28,7 +28,7 @@ import {
 } from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { keep, type Options } from "./options.ts";
-import { UserError } from "./user-error.ts";
+import { UserError } from "../user-error.ts";
 
 /** A checkpoint that this program has written. */
 export interface Resumed {

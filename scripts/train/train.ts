@@ -2,10 +2,10 @@
 import { RnnError, type Evaluation, type Recovered } from "webgpu-rnn";
 import { mobyDick } from "../moby-dick.mjs";
 import { display, printable, short } from "./display.ts";
-import { checkOutput, readBytes, readText, sameFile, writeOutput, type Output } from "./files.ts";
+import { checkOutput, readBytes, readText, sameFile, writeOutput, type Output } from "../files.ts";
 import { completeOptions, help, parseCommandLine, type Options } from "./options.ts";
 import { readResumed, Run } from "./run.ts";
-import { UserError } from "./user-error.ts";
+import { UserError } from "../user-error.ts";
 
 type Stopped = "done" | "interrupted" | "failed";
 

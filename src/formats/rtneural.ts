@@ -141,7 +141,15 @@ function readStateDict(dict: JsonObject, skips: boolean): ImportedModel {
   }
   if (skips) report.push({ name: "skip", kind: "skip", became: "the input is added to the output", parameters: 0 });
   const model = skips ? new Skipping(parts) : new Sequential(parts);
-  return { model, format: "rtneural", inputs: [{ name: "input", path: "input" }], outputs: [{ name: "output", path: "output" }], report };
+  const [first] = groups.values();
+  const features = (first.weight_ih_l0 ?? first.weight).shape[1];
+  return {
+    model,
+    format: "rtneural",
+    inputs: [{ name: "input", shape: [null, null, features], path: "input" }],
+    outputs: [{ name: "output", path: "output" }],
+    report,
+  };
 }
 
 /** Layers whose input is added to their output. */

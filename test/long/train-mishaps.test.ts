@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
-import { checkOutput, writeOutput } from "../../scripts/train/files.ts";
+import { checkOutput, writeOutput } from "../../scripts/files.ts";
 import { nodeAdapter } from "../../scripts/vulkan.mjs";
 import { buildProgram, Folder, program, start, text, tiny } from "../node/train-support.ts";
 

@@ -1,7 +1,7 @@
 // The flags of `npm run train`: what is taken, what is refused, and in which words.
 import { describe, expect, it } from "vitest";
 import { completeOptions, help, keep, parseCommandLine } from "../../scripts/train/options.ts";
-import { UserError } from "../../scripts/train/user-error.ts";
+import { UserError } from "../../scripts/user-error.ts";
 
 function problem(act: () => unknown): string {
   try {

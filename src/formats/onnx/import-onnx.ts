@@ -7,11 +7,12 @@ import { Recording } from "../../recording/recording.ts";
 import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import { readingFile, type ImportedModel, type ImportOptions } from "../imported.ts";
 import { Constants, neededNodes, problemOf } from "./fold.ts";
-import { fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
+import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { OnnxModel } from "./model.ts";
+import { loadOperators } from "./operators.ts";
 import { takeConstants, takePorts } from "./ports.ts";
 import { readOnnx } from "./read.ts";
-import { recurrentAttributes } from "./recurrent.ts";
+import { isRecurrent, recurrentAttributes } from "./recurrent.ts";
 
 /**
  * Reads an ONNX file.
@@ -25,6 +26,9 @@ export async function importOnnx(bytes: Uint8Array, given: ImportOptions["consta
 }
 
 async function modelOf(graph: Graph, opset: number, fixed: ReadonlyMap<string, Known>): Promise<ImportedModel> {
+  // Recurrent layers and If are no operators of the table.
+  const operators = [...everyNode(graph)].map(({ operator }) => operator).filter((name) => name !== "If" && !isRecurrent(name));
+  await loadOperators(operators);
   checkNodes(graph);
   const constants = new Constants(graph, opset, fixed);
   const { inputs, states } = takePorts(graph, constants);

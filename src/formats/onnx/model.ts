@@ -6,13 +6,12 @@ import { Module } from "../../nn/module.ts";
 import * as ops from "../../nn/ops.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
-import { RNN } from "../../recurrent/layer/rnn.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
 import { type Constants, neededNodes } from "./fold.ts";
 import { atNode, everyNode, fail, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { operatorOf } from "./operators.ts";
 import { batchComesFirst, bindSizes, type Input, type State } from "./ports.ts";
-import { isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
+import { codeOfAnyLayer, isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
 import { Trace, type Parts } from "./trace.ts";
 import { shapeOf, Values, type Value } from "./values.ts";
 
@@ -136,7 +135,7 @@ export class OnnxModel extends Tree {
   override get furtherCode(): readonly Part<unknown>[] {
     const isMade = [...this.parts.recurrent.values()].some(({ layer }) => !layer);
     // Layers whose weights are inputs are made while recording, when their code must be there.
-    return [...super.furtherCode, ...(isMade ? new RNN(1, 1, { bidirectional: true, seed: 0 }).furtherCode : [])];
+    return [...super.furtherCode, ...(isMade ? codeOfAnyLayer() : [])];
   }
 
   forward(context: Context, input: Variable): Variable {

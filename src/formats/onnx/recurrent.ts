@@ -8,6 +8,7 @@ import type { Module } from "../../nn/module.ts";
 import { GRU } from "../../recurrent/layer/gru.ts";
 import { LSTM } from "../../recurrent/layer/lstm.ts";
 import { RNN } from "../../recurrent/layer/rnn.ts";
+import type { Part } from "../../part.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Attributes, fail, wordsOf, type Known, type Node } from "./graph.ts";
@@ -287,6 +288,14 @@ export class RecurrentNode {
     return context.tape.recording.buffer(context.label("lengths"), [B], "constant", "u32", Uint32Array.from(given.data));
   }
 }
+
+/** What a layer needs, whatever options the node gives it. */
+export const codeOfAnyLayer = (): Part<unknown>[] =>
+  [
+    new RNN(1, 1, { bidirectional: true, seed: 0 }),
+    new GRU(1, 1, { reset: "before", seed: 0 }),
+    new LSTM(1, 1, { peepholes: true, seed: 0 }),
+  ].flatMap(({ furtherCode }) => furtherCode);
 
 const isZero = (value: Value): boolean => isKnown(value) && value.data.every((number) => number === 0);
 

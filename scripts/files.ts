@@ -8,7 +8,7 @@ import { UserError } from "./user-error.ts";
 /** npm starts scripts in the package's folder; paths mean those of the folder that npm was called in. */
 export function absolute(path: string): string {
   const { npm_lifecycle_event, INIT_CWD } = process.env;
-  return resolve(npm_lifecycle_event === "train" && INIT_CWD !== undefined ? INIT_CWD : ".", path);
+  return resolve(["train", "import"].includes(npm_lifecycle_event ?? "") && INIT_CWD !== undefined ? INIT_CWD : ".", path);
 }
 
 const reasons: Record<string, string> = {
@@ -71,10 +71,10 @@ export interface Output {
 }
 
 /** A file beside `path`: a rename works only within one file system. */
-const temporaryBeside = (path: string): string => join(dirname(path), `.train-${randomUUID()}.tmp`);
+const temporaryBeside = (path: string): string => join(dirname(path), `.webgpu-rnn-${randomUUID()}.tmp`);
 
 /**
- * Finds out before training whether `path` can be written.
+ * Finds out before any work whether `path` can be written.
  * @throws UserError if it cannot
  */
 export async function checkOutput(flag: string, path: string): Promise<Output> {
