@@ -5,7 +5,7 @@
 //   webgpu.js  the rest of the WebGPU backend, with the shaders that most models need
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
 // three, it drops unused definitions.
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import * as esbuild from "esbuild";
 import { root } from "./bundle.mjs";
@@ -37,6 +37,13 @@ const groups = [
  */
 const copying = ["train/checkpoint", "io/safetensors"].map(file);
 const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half"].map(file);
+
+/**
+ * Modules that only pass on what others have. An app that imports one name of them by `export { name } from` would make
+ * esbuild load at the start whatever the module passes on and import() reaches too, such as the layers that the reader of
+ * a format makes. It does not follow `export *`, so each of them passes on small modules that name one origin.
+ */
+const passing = ["index", "formats", "inspect", "language", "nn/ops"].map(file);
 
 const options = { absWorkingDir: root, format: "esm", platform: "browser", target: "es2022", logLevel: "warning", write: false };
 const posix = (path) => path.split(sep).join("/");
@@ -123,6 +130,36 @@ const redirect = (places, group) => ({
 const reexport = (names, from, back = false) =>
   `export { ${[...names].map(([own, there]) => (back ? `${there} as ${own}` : `${own} as ${there}`)).join(", ")} } from ${JSON.stringify(from)};\n`;
 
+/** The names in an import or export statement: its own here, and the one there. */
+const namesIn = (list) =>
+  list
+    .split(",")
+    .map((one) => one.trim().split(" as "))
+    .filter(([name]) => name !== "")
+    .map(([there, here = there]) => [here, there]);
+
+/** A module that passes on what others have, as modules that each name one origin: path and text of all. */
+function divideByOrigin(path, text) {
+  const origins = new Map();
+  for (const [, list, from] of text.matchAll(/^import \{([^}]*)\} from "([^"]+)";$/gm))
+    for (const [here, there] of namesIn(list)) origins.set(here, { there, from });
+  const byOrigin = new Map();
+  for (const [, list] of text.matchAll(/^export \{([^}]*)\};$/gm))
+    for (const [exported, own] of namesIn(list)) {
+      const origin = origins.get(own);
+      if (!origin) throw new Error(`${path} must only pass on what it imports, but has ${own}`);
+      byOrigin.set(origin.from, new Map(byOrigin.get(origin.from)).set(origin.there, exported));
+    }
+  const name = posix(relative(esm, path)).replace(/\.js$/, "").replaceAll("/", "-");
+  const parts = [...byOrigin].map(([from, names], i) => {
+    const part = join(esm, "exports", `${name}-${i}.js`);
+    return { path: part, contents: reexport(names, specifier(part, resolve(dirname(path), from))) };
+  });
+  const whole = text.match(/^export \* from "[^"]+";$/gm) ?? [];
+  const passed = [...whole, ...parts.map((part) => `export * from "${specifier(path, part.path)}";`)];
+  return [...parts, { path, contents: `${passed.join("\n")}\n` }];
+}
+
 /** Rewrites dist/esm. @param files all its modules */
 export async function mergeModules(files) {
   const modules = await readModules(files);
@@ -136,5 +173,9 @@ export async function mergeModules(files) {
     }),
   ]);
   await Promise.all([...places.keys()].map((one) => rm(one)));
-  await Promise.all(built.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => writeFile(path, contents))));
+  const written = built.flatMap(({ outputFiles }) =>
+    outputFiles.flatMap(({ path, contents, text }) => (passing.includes(path) ? divideByOrigin(path, text) : [{ path, contents }])),
+  );
+  await mkdir(join(esm, "exports"));
+  await Promise.all(written.map(({ path, contents }) => writeFile(path, contents)));
 }

@@ -1,9 +1,6 @@
 /** Reads models that other software has written. */
 import { checkChoice, listed, reading, RnnError, show } from "../errors.ts";
 import { takeBytes } from "../io/bytes.ts";
-import { decodeSafetensors } from "../io/safetensors.ts";
-import { describesModel } from "../saving/format.ts";
-import { loadModel } from "../saving/models.ts";
 import { Module } from "../nn/module.ts";
 import { isA, takeOptions, takePlain } from "../options.ts";
 import { Part } from "../part.ts";
@@ -12,6 +9,7 @@ import { formatOf, jsonOf, looksLikeJson } from "./detect.ts";
 import {
   formatError,
   readingFile,
+  tensorReport,
   type FileBytes,
   type FormatName,
   type ImportedModel,
@@ -22,6 +20,7 @@ import {
 
 const what = "importModel";
 const zip = new Part(what, () => import("./parsers/zip.ts"));
+const safetensors = new Part(what, () => import("./safetensors-file.ts"));
 const pytorch = new Part(what, () => import("./pytorch/read.ts"));
 const keras = new Part(what, () => import("./keras/read.ts"));
 const tfjs = new Part(what, () => import("./tfjs.ts"));
@@ -65,7 +64,7 @@ function takeFiles(given: ModelFiles): Map<string, Uint8Array> {
 
 /** Reads the tensors of files that hold only weights. */
 async function tensorsOf(format: FormatName, files: Files): Promise<Record<string, Tensor> | undefined> {
-  if (format === "safetensors") return decodeSafetensors(onlyFile(files)).tensors;
+  if (format === "safetensors") return (await safetensors.load()).tensorsIn(onlyFile(files));
   if (format === "pytorch") return (await pytorch.load()).readStateDict(onlyFile(files));
   return undefined;
 }
@@ -124,23 +123,14 @@ export async function importModel(files: ModelFiles, given: ImportOptions = {}):
   if (constants !== undefined && format !== "onnx") throw new RnnError("option", what, `constants are for ONNX; this file is ${format}`);
   if (format === "onnx") return (await onnx.load()).importOnnx(onlyFile(taken), constants);
   return readingFile("importModel", async () => {
-    if (format === "safetensors" && !model && describesModel(decodeSafetensors(onlyFile(taken)).metadata)) return ownModel(onlyFile(taken));
+    const own = format === "safetensors" && !model ? await (await safetensors.load()).ownModel(onlyFile(taken)) : undefined;
+    if (own) return own;
     const tensors = await tensorsOf(format, taken);
     if (tensors) return intoModel(format, model, tensors);
     const read = readers[format];
     if (!read) throw formatError("importModel", `files of the format ${show(format)} are not read`);
     return read(taken);
   });
-}
-
-const reportOf = (parameters: Iterable<readonly [string, number]>): ImportedModel["report"] =>
-  [...parameters].map(([name, size]) => ({ name, kind: "tensor", became: name, parameters: size }));
-
-/** A model that `saveModel` wrote. */
-async function ownModel(file: Uint8Array): Promise<ImportedModel> {
-  const model = await loadModel(file);
-  const parameters = [...model.namedParameters()].map(([name, { size }]) => [name, size] as const);
-  return { model, format: "safetensors", inputs: [], outputs: [], report: reportOf(parameters) };
 }
 
 /** Loads weights into the model that the caller has. */
@@ -152,7 +142,7 @@ function intoModel(format: FormatName, model: Module | undefined, tensors: Recor
       `this file holds weights without a description of the layers (${listed(names)}); give { model } with parameters of these names, or call readTensors`,
     );
   model.loadStateDict(tensors);
-  const report = reportOf(names.map((name) => [name, tensors[name].data.length] as const));
+  const report = tensorReport(names.map((name) => [name, tensors[name].data.length] as const));
   return { model, format, inputs: [], outputs: [], report };
 }
 

@@ -69,6 +69,10 @@ export interface ImportOptions {
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
+/** The report of a file that has no layers, only tensors: names with numbers of elements. */
+export const tensorReport = (tensors: Iterable<readonly [string, number]>): ImportedNode[] =>
+  [...tensors].map(([name, size]) => ({ name, kind: "tensor", became: name, parameters: size }));
+
 /** An error about a file, to be thrown. */
 export const formatError = (where: string, problem: string): RnnError => new RnnError("format", where, problem);
 
