@@ -1,7 +1,7 @@
 // `npm run import -- FILE… [flags]`: says what is in a file of another program, and tries it on both backends. See --help.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { createBackend, encodeSafetensors, forward, RnnError, type Backend, type Tensor } from "webgpu-rnn";
+import { createBackend, encodeSafetensors, forward, RnnError, saveModel, type Backend, type Module, type Tensor } from "webgpu-rnn";
 import { importModel, readTensors, type ImportedModel, type ImportedNode, type ModelFiles } from "webgpu-rnn/formats";
 import { readCommandLine } from "../command-line.mjs";
 import { absolute, checkOutput, readBytes, sameFile, writeOutput, type Output } from "../files.ts";
@@ -125,13 +125,13 @@ async function otherBackend(): Promise<Backend> {
 /** Whether both backends compute the same. */
 async function check(imported: ImportedModel): Promise<boolean> {
   const backend = await createBackend("cpu");
-  const { inputs, outputs } = await tryModel(imported, backend);
-  const results = resultsOf(imported, outputs);
+  const { imported: tried, inputs, outputs } = await tryModel(imported, backend);
+  const results = resultsOf(tried, outputs);
   const shown = results.map(({ name, tensor: { shape } }) => `${name} ${sizes(shape)}`).join(", ");
   console.log(`run with ${sizes((inputs.input as Tensor).shape)}: gives ${shown}\non ${backend.adapter}`);
   const other = await otherBackend();
   console.log(`and on ${other.adapter}`);
-  const others = resultsOf(imported, await forward(imported.model, inputs, { backend: other }));
+  const others = resultsOf(tried, await forward(imported.model, inputs, { backend: other }));
   for (const one of [backend, other]) one.destroy();
   const { agrees, worst, where, count } = compareResults(others, results);
   const place = worst === 0 ? "" : `, in ${where}`;
@@ -142,6 +142,17 @@ async function check(imported: ImportedModel): Promise<boolean> {
 /** A file of weights alone: their names and sizes. Undefined for a file that has more. */
 async function weightsIn(files: ModelFiles): Promise<Awaited<ReturnType<typeof readTensors>> | undefined> {
   return ArrayBuffer.isView(files) ? readTensors(files).catch(() => undefined) : undefined;
+}
+
+/** The model as a file that `loadModel` reads, or its weights alone. */
+async function fileOf(model: Module): Promise<Uint8Array> {
+  try {
+    return await saveModel(model);
+  } catch (error) {
+    if (!(error instanceof RnnError) || error.kind !== "option") throw error;
+    console.log(`only weights can be written (${error.message})`);
+    return encodeSafetensors(await model.stateDict());
+  }
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -168,7 +179,7 @@ async function main(args: readonly string[]): Promise<number> {
     const imported = await importModel(files, { constants });
     describe(imported, all);
     agrees = await check(imported);
-    if (output) await writeOutput(output, encodeSafetensors(await imported.model.stateDict()));
+    if (output) await writeOutput(output, await fileOf(imported.model));
   }
   if (out !== undefined) console.log(`wrote ${out}`);
   return agrees ? 0 : 1;

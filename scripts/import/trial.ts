@@ -65,17 +65,40 @@ function stepsOf(imported: ImportedModel, steps: number): number {
   return shapeOf(imported, first, steps)[axesOf(imported, first).steps ?? 0] ?? steps;
 }
 
+/** The inputs and outputs of the model's own where the file does not name them, for each number of features that may fit. */
+function portsOf(imported: ImportedModel): ImportedModel[] {
+  if (imported.inputs.length > 0) return [imported];
+  const { model } = imported;
+  const { idCount: ids } = model;
+  const features = ids === undefined ? [...model.namedParameters().values()].map(({ shape }) => shape[shape.length - 1]) : [null];
+  return [...new Set(features)].map((last) => ({
+    ...imported,
+    inputs: [{ name: "input", shape: last === null ? [null, null] : [null, null, last], path: "input", ...(ids !== undefined && { ids }) }],
+    outputs: [{ name: "output", path: "output" }],
+  }));
+}
+
+/** A model with the inputs that it took, and what it gave. */
+export interface Tried {
+  /** With inputs and outputs, also where the file does not name them. */
+  readonly imported: ImportedModel;
+  readonly inputs: ModelInputs;
+  readonly outputs: ModelOutputs;
+}
+
 /** Runs a model on sample inputs of the first sizes that it takes. @throws RnnError if it takes none of them */
-export async function tryModel(imported: ImportedModel, backend: Backend): Promise<{ inputs: ModelInputs; outputs: ModelOutputs }> {
-  const isOpen = imported.inputs.some(({ shape }) => !shape || shape.includes(null));
+export async function tryModel(given: ImportedModel, backend: Backend): Promise<Tried> {
   let problem: unknown;
-  for (const steps of isOpen ? guesses : [1]) {
-    const inputs = sampleInputs(imported, steps);
-    try {
-      return { inputs, outputs: await forward(imported.model, inputs, { backend }) };
-    } catch (error) {
-      if (!(error instanceof RnnError) || error.kind === "device") throw error;
-      problem ??= error;
+  for (const imported of portsOf(given)) {
+    const isOpen = imported.inputs.some(({ shape }) => !shape || shape.includes(null));
+    for (const steps of isOpen ? guesses : [1]) {
+      const inputs = sampleInputs(imported, steps);
+      try {
+        return { imported, inputs, outputs: await forward(imported.model, inputs, { backend }) };
+      } catch (error) {
+        if (!(error instanceof RnnError) || error.kind === "device") throw error;
+        problem ??= error;
+      }
     }
   }
   throw problem;
