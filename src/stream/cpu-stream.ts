@@ -9,19 +9,25 @@ import type { Module } from "../nn/module.ts";
 import type { View } from "../recording/recording.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
-import { isA } from "../options.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
 import { checkFrames, featuresOf, framePlan, recordFrames, type FrameRules } from "./frames.ts";
+
+/** Where a recording keeps a state. */
+interface StateBuffer {
+  readonly path: string;
+  /** [layers, rows, units] */
+  readonly shape: Shape;
+  readonly buffer: CpuBuffer;
+}
 
 /** A recording of some steps of some rows, ready to run. */
 interface Ready {
   readonly program: CpuProgram;
   readonly input: View;
   readonly output: View;
-  /** The states, by path. */
-  readonly carried: ReadonlyMap<string, CpuBuffer>;
+  readonly states: readonly StateBuffer[];
   /** The arrays of `input` and `output` at this generation of the memory. */
   generation: number;
   from: NumericArray;
@@ -51,8 +57,9 @@ export class Stream {
   readonly state: StreamState;
   /** The recording of one step of all rows, whose states are the stream's. */
   private readonly one: Ready;
-  /** Further recordings, by what they compute. */
-  private readonly made = new Map<string, Ready>();
+  /** Recordings of several steps of all rows, by number of steps, and of one step of some rows, by number of rows. */
+  private readonly longer: Ready[] = [];
+  private readonly smaller: Ready[] = [];
   private readonly result: Float32Array;
   /** The results of `stepRows`, by number of rows. */
   private readonly results: Float32Array[] = [];
@@ -82,10 +89,9 @@ export class Stream {
     this.named = new Float64Array(batch);
     const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
     this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
-    const carried = new Map([...context.states].map(([path]) => [path, this.stateBuffer(context, path)]));
-    this.one = this.prepare(context, carried);
+    this.one = this.prepare(context);
     this.state = new StreamState(
-      [...context.states].map(([path, { shape }]) => ({ path, shape, numbers: () => this.numbersOf(carried.get(path)!) })),
+      this.one.states.map(({ path, shape, buffer }) => ({ path, shape, numbers: () => this.numbersOf(buffer) })),
       batch,
     );
     model.dependants.add(this);
@@ -134,7 +140,8 @@ export class Stream {
   steps(frames: ArrayLike<number>, into?: Float32Array): Float32Array {
     const { one, batch, outputSize } = this;
     this.begin(one);
-    const [width, wide] = [one.from.length, batch * outputSize];
+    const width = one.from.length;
+    const wide = batch * outputSize;
     checkFrames(this.rules.steps, frames, width, true);
     const count = frames.length / width;
     const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
@@ -188,11 +195,11 @@ export class Stream {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const { program, carried } of [this.one, ...this.made.values()]) {
+    // `flat` leaves out the numbers for which there is none.
+    for (const { program, states } of [[this.one], this.longer, this.smaller].flat()) {
       program.free();
-      for (const buffer of carried.values()) this.backend.free(buffer);
+      for (const { buffer } of states) this.backend.free(buffer);
     }
-    this.made.clear();
     this.session.dispose();
   }
 
@@ -231,48 +238,46 @@ export class Stream {
 
   /** The recording of several steps of all rows; made when it is first needed. */
   private several(steps: number): Ready {
-    const key = `${steps} steps`;
-    return this.made.get(key) ?? this.make(key, steps, this.batch, this.one.carried);
+    return (this.longer[steps] ??= this.prepare(this.record(steps, this.batch), this.one.states));
   }
 
   /** The recording of one step of some rows, which has states of its own; made when it is first needed. */
   private some(rows: number): Ready {
-    const key = `${rows} rows`;
-    return this.made.get(key) ?? this.make(key, 1, rows);
+    return (this.smaller[rows] ??= this.prepare(this.record(1, rows)));
   }
 
-  private make(key: string, steps: number, rows: number, carried?: ReadonlyMap<string, CpuBuffer>): Ready {
-    const context = this.session.recordNow(framePlan(this.model, this.features, steps, rows), recordFrames);
-    const states = carried ?? new Map([...context.states.keys()].map((path) => [path, this.stateBuffer(context, path)]));
-    const ready = this.prepare(context, states);
-    this.made.set(key, ready);
-    return ready;
+  private record(steps: number, rows: number): RunContext {
+    return this.session.recordNow(framePlan(this.model, this.features, steps, rows), recordFrames);
   }
 
-  private stateBuffer(context: RunContext, path: string): CpuBuffer {
-    const label = carriedLabel(path);
-    return this.backend.createBuffer(label, "f32", context.externals.get(label)!.buffer.length);
-  }
-
-  private prepare(context: RunContext, carried: ReadonlyMap<string, CpuBuffer>): Ready {
-    const labelled = new Map([...carried].map(([path, buffer]) => [carriedLabel(path), buffer]));
-    const memory = this.session.memoryOf(context, (label) => labelled.get(label)!);
+  /** @param states where they are (default: in new memory) */
+  private prepare(context: RunContext, states: readonly StateBuffer[] = this.statesFor(context)): Ready {
+    const byLabel = new Map(states.map(({ path, buffer }) => [carriedLabel(path), buffer]));
+    const memory = this.session.memoryOf(context, (label) => byLabel.get(label)!);
     const program = this.backend.prepareNow(context.recording, memory);
     const [input, output] = [context.input.view, context.output.view];
     const generation = program.ready();
-    return { program, input, output, carried, generation, from: program.arrayOf(input), to: program.arrayOf(output) };
+    return { program, input, output, states, generation, from: program.arrayOf(input), to: program.arrayOf(output) };
+  }
+
+  private statesFor({ states, externals }: RunContext): StateBuffer[] {
+    return [...states].map(([path, { shape }]) => {
+      const { label, length } = externals.get(carriedLabel(path))!.buffer;
+      return { path, shape, buffer: this.backend.createBuffer(label, "f32", length) };
+    });
   }
 
   /** Copies the states of `count` rows from `done` on into those of a recording, or back. */
-  private exchange({ carried }: Ready, rows: ArrayLike<number>, done: number, count: number, isIn: boolean): void {
-    for (const [path, own] of carried) {
-      const shape = this.state.shapes[path];
-      const [inner, whole] = [this.numbersOf(own), this.numbersOf(this.one.carried.get(path)!)];
-      const layers = shape[0];
-      const length = whole.length / layers / this.batch;
+  private exchange({ states }: Ready, rows: ArrayLike<number>, done: number, count: number, isIn: boolean): void {
+    const { batch, one } = this;
+    for (let s = 0; s < states.length; s++) {
+      const inner = this.numbersOf(states[s].buffer);
+      const whole = this.numbersOf(one.states[s].buffer);
+      const layers = states[s].shape[0];
+      const length = whole.length / layers / batch;
       for (let layer = 0; layer < layers; layer++)
         for (let i = 0; i < count; i++) {
-          const outside = (layer * this.batch + rows[done + i]) * length;
+          const outside = (layer * batch + rows[done + i]) * length;
           const inside = (layer * count + i) * length;
           if (isIn) copyNumbers(whole, outside, inner, inside, length);
           else copyNumbers(inner, inside, whole, outside, length);
@@ -304,13 +309,14 @@ export class Stream {
 }
 
 function checkInto(into: Float32Array, length: number): Float32Array {
-  if (!isA(into, Float32Array) || into.length !== length)
-    throw new RnnError(
-      "shape",
-      "stream.steps",
-      `into must be a Float32Array of ${length} numbers, got ${show(isA(into, Float32Array) ? into.length : into)}`,
-    );
-  return into;
+  // `isA` would leave garbage.
+  const isArray = into instanceof Float32Array;
+  if (isArray && into.length === length) return into;
+  throw new RnnError(
+    "shape",
+    "stream.steps",
+    `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
+  );
 }
 
 /** The first of the sizes, which fall, that is at most `most`. */

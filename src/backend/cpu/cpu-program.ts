@@ -103,7 +103,8 @@ export class CpuProgram implements Program {
    */
   ready(): number {
     this.check();
-    this.bind();
+    // `bind` has a context for its closures, which would be garbage.
+    if (this.generation !== this.backend.generation) this.bind();
     return this.generation;
   }
 
