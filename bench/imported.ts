@@ -7,11 +7,11 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import type * as Ort from "onnxruntime-web/wasm";
 import { forward, type ModelOutputs, type Tensor } from "webgpu-rnn";
 import { importModel, type ImportedModel } from "webgpu-rnn/formats";
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
 
-type Ort = typeof import("onnxruntime-web/wasm");
 /** By the file's names. */
 type Values = Record<string, Tensor<Float32Array>>;
 type Call = (values: Values) => Promise<Values>;
@@ -19,10 +19,10 @@ type Call = (values: Values) => Promise<Values>;
 const callsOfRound = 15;
 const rounds = 100;
 
-async function loadOrt(): Promise<Ort> {
+async function loadOrt(): Promise<typeof Ort> {
   const file = join("bench", "node_modules", "onnxruntime-web", "dist", "ort.wasm.min.mjs");
   if (!existsSync(file)) throw new Error(`${file} is not there; \`npm run bench -- --peers\` installs it`);
-  const ort = (await import(pathToFileURL(file).href)) as Ort;
+  const ort = (await import(pathToFileURL(file).href)) as typeof Ort;
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
   return ort;
@@ -31,10 +31,12 @@ async function loadOrt(): Promise<Ort> {
 async function theirCall(bytes: Uint8Array, constants: Readonly<Record<string, number>>): Promise<Call> {
   const ort = await loadOrt();
   const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
-  const whole = Object.entries(constants).map(([name, value]) => [name, new ort.Tensor("int64", BigInt64Array.of(BigInt(value)), [])]);
+  const whole: Record<string, Ort.Tensor> = {};
+  for (const [name, value] of Object.entries(constants)) whole[name] = new ort.Tensor("int64", BigInt64Array.of(BigInt(value)), []);
   return async (values) => {
-    const numbers = Object.entries(values).map(([name, { data, shape }]) => [name, new ort.Tensor("float32", data, shape)]);
-    const results = await session.run(Object.fromEntries([...whole, ...numbers]));
+    const feeds = { ...whole };
+    for (const [name, { data, shape }] of Object.entries(values)) feeds[name] = new ort.Tensor("float32", data, shape);
+    const results = await session.run(feeds);
     return Object.fromEntries(Object.entries(results).map(([name, { data, dims }]) => [name, { data, shape: dims }]));
   };
 }

@@ -53,8 +53,10 @@ export {
   gradients,
   plannedMemory,
   type Cotangents,
+  type ForwardOptions,
   type ModelGradients,
   type ModelOutputs,
+  type ResultArrays,
   type RunOptions,
 } from "./session/run.ts";
 export type { Shape } from "./tensor/shape.ts";

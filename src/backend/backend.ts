@@ -64,6 +64,8 @@ export interface RunOptions {
   readonly moment?: object;
   /** Copies and clears to do before the commands, in the same submit. */
   readonly first?: readonly Fill[];
+  /** Arrays that receive downloads, by name; the other downloads come in new ones. */
+  readonly into?: Readonly<Record<string, NumericArray>>;
 }
 
 /** A recording that is ready to run on one device: pipelines, bind groups and transient memory exist. */

@@ -11,17 +11,10 @@ import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type M
 import type { MemoryUse } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { RunContext } from "./run-context.ts";
+import { resultsOf, takeResultArrays, type ModelOutputs, type ResultArrays } from "./results.ts";
 import { Session } from "./session.ts";
 
-/** The result of a forward pass. */
-export interface ModelOutputs {
-  /** In the input's order of steps and batch. */
-  output: Tensor<FloatArray>;
-  /** Final states by path, each [layers·directions, batch, H]: after the last step of each row. */
-  state: Record<string, Tensor<FloatArray>>;
-  /** Further results of modules, by path (for example an attention's weights). */
-  further: Record<string, Tensor<FloatArray>>;
-}
+export type { ModelOutputs, ResultArrays };
 
 /** Cotangents: ∂L/∂output and, optionally, ∂L/∂(final state) by path. */
 export interface Cotangents {
@@ -58,6 +51,12 @@ export interface RunOptions extends LayerOptions {
   seed?: number;
 }
 
+/** Options of `forward`. */
+export interface ForwardOptions extends RunOptions {
+  /** Arrays that receive the results, instead of new ones. They must stay as they are until the call is over. */
+  into?: ResultArrays;
+}
+
 /** @throws RnnError `option` */
 export function takeRunOptions<O extends RunOptions>(where: string, given: O, further: readonly string[] = []): O {
   const options = takeOptions(where, given, ["backend", "training", "seed", ...layerOptionNames, ...further], { needed: true });
@@ -67,20 +66,18 @@ export function takeRunOptions<O extends RunOptions>(where: string, given: O, fu
   return options;
 }
 
-/** Joins the downloads `<name>.<path>.<i>` into one tensor per state. */
-function joinStates(
+/** The gradients of given initial states. Their downloads are `d.<path>.<i>`; a part without one is zero. */
+function stateGradients(
   context: RunContext,
   downloads: Readonly<Record<string, NumericArray>>,
-  name: string,
   backend: Backend,
-  wanted: (path: string) => boolean,
 ): Record<string, Tensor<FloatArray>> {
   const result: Record<string, Tensor<FloatArray>> = {};
-  for (const [path, { shape }] of context.states) {
-    if (!wanted(path)) continue;
-    const data = backend.floats(shape.reduce((product, n) => product * n, 1));
+  for (const [path, { shape, initial }] of context.states) {
+    if (!initial) continue;
+    const data = backend.floats(sizeOf(shape));
     for (let i = 0; i < shape[0]; i++) {
-      const part = downloads[`${name}.${path}.${i}`];
+      const part = downloads[`d.${path}.${i}`];
       if (part) data.set(part, (i * data.length) / shape[0]);
     }
     result[path] = { shape, data };
@@ -99,7 +96,7 @@ function downloadOutputs(context: RunContext): void {
  * Runs a model once.
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
-export async function forward(model: Module, inputs: ModelInputs | TensorLike, options: RunOptions): Promise<ModelOutputs> {
+export async function forward(model: Module, inputs: ModelInputs | TensorLike, options: ForwardOptions): Promise<ModelOutputs> {
   return forwardOf(model, inputs, options);
 }
 
@@ -107,33 +104,26 @@ export async function forward(model: Module, inputs: ModelInputs | TensorLike, o
 export async function forwardOf(
   model: Module,
   inputs: ModelInputs | TensorLike,
-  given: RunOptions,
+  given: ForwardOptions,
   reading?: Reading,
 ): Promise<ModelOutputs> {
-  const options = takeRunOptions("forward", given);
+  const options = takeRunOptions("forward", given, ["into"]);
+  const taken = takeResultArrays("forward", options.into);
   const session = Session.of(model, options.backend);
   const { plan, data } = planFor(model, inputs, { ...options, differentiates: false });
   const { context, program, release } = await session.prepare("forward", plan, downloadOutputs);
   try {
+    const { outputs, byDownload } = resultsOf(context, options.backend, "forward", taken);
     const { downloads } = await session.run(
       program,
       { ...data, ...context.stepInputs(options.seed ?? 0, 0) },
-      { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
+      { reading, into: byDownload, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
     );
-    return outputsOf(context, await downloads, options.backend);
+    await downloads;
+    return outputs;
   } finally {
     release();
   }
-}
-
-function outputsOf(context: RunContext, downloads: Readonly<Record<string, NumericArray>>, backend: Backend): ModelOutputs {
-  return {
-    output: { shape: context.output.shape, data: downloads.output as FloatArray },
-    state: joinStates(context, downloads, "final", backend, () => true),
-    further: Object.fromEntries(
-      [...context.emitted].map(([path, { shape }]) => [path, { shape, data: downloads[`emitted.${path}`] as FloatArray }]),
-    ),
-  };
 }
 
 /**
@@ -167,10 +157,11 @@ export async function gradientsOf(
   const { context, program, release } = await session.prepare(key, plan, (made) => recordGradients(made, taken));
   try {
     Object.assign(data, cotangentData(context, taken));
+    const { outputs, byDownload } = resultsOf(context, backend, "gradients");
     const { downloads } = await session.run(
       program,
       { ...data, ...context.stepInputs(options.seed ?? 0, 0) },
-      { reading, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
+      { reading, into: byDownload, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
     );
     const values = await downloads;
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({
@@ -179,12 +170,12 @@ export async function gradientsOf(
     });
     const further = [...context.furtherInputs].filter(([, { needsGradient }]) => needsGradient);
     return {
-      ...outputsOf(context, values, backend),
+      ...outputs,
       gradients: {
         parameters: session.store.split(values.gradients, trained),
         input: context.input.needsGradient ? gradientOf("input", context.input) : undefined,
         further: Object.fromEntries(further.map(([path, variable]) => [path, gradientOf(`further.${path}`, variable)])),
-        state: joinStates(context, values, "d", backend, (path) => context.states.get(path)?.initial !== undefined),
+        state: stateGradients(context, values, backend),
       },
     };
   } finally {

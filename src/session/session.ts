@@ -29,6 +29,8 @@ export interface RunParts {
   readonly halves?: boolean;
   /** Read the parameters of an earlier moment (default: the present ones). */
   readonly reading?: Reading;
+  /** Arrays that receive downloads, by name. */
+  readonly into?: Readonly<Record<string, NumericArray>>;
   /**
    * Called right before and right after the run, in the same turn. `before` may return copies and clears to do first.
    */
@@ -168,7 +170,7 @@ export class Session {
   async run(
     program: Program,
     inputs: Readonly<Record<string, NumericArray>>,
-    { repeat, changes = false, halves = false, reading, before, after }: RunParts = {},
+    { repeat, changes = false, halves = false, reading, into, before, after }: RunParts = {},
   ): Promise<RunResult> {
     const { store } = this;
     // Wait outside the turn, so that the turn is short.
@@ -179,7 +181,7 @@ export class Session {
         if (halves) store.checkHalves();
         if (changes) store.readings.copyForReaders();
         const first = before?.();
-        const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first });
+        const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first, into });
         const result = await (reading ? reading.run(run) : run());
         if (changes) store.changed();
         after?.();

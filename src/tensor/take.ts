@@ -45,9 +45,9 @@ const typeOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.
  * The type name of a typed array; undefined for anything else. It works for arrays of other windows too, and cannot be
  * faked.
  */
-const tagOf = (value: unknown): string | undefined => typeOf.get!.call(value) as string | undefined;
+export const typedArrayName = (value: unknown): string | undefined => typeOf.get!.call(value) as string | undefined;
 
-const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || tagOf(value) !== undefined;
+const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || typedArrayName(value) !== undefined;
 /** For example the `arguments` of a function. */
 const hasIndices = (value: unknown): value is ArrayLike<unknown> =>
   isList(value) || (typeof value === "object" && value !== null && Number.isSafeInteger((value as { length?: unknown }).length));
@@ -155,7 +155,7 @@ function copyOf(where: string, name: string, source: ArrayLike<number>, Type: Ar
 
 /** The list's numbers in a new array, and the shape that the list defines. */
 function take(where: string, name: string, list: ArrayLike<unknown>, content: Content): { data: NumericArray; sizes: readonly number[] } {
-  const Type = copyType(tagOf(list), content);
+  const Type = copyType(typedArrayName(list), content);
   if (Type) return { data: copyOf(where, name, list as ArrayLike<number>, Type, content), sizes: [list.length] };
   const { numbers, sizes } = gather(where, name, list, content);
   return { data: allocating(where, name, () => new listType[content.type](numbers)), sizes };
@@ -167,7 +167,7 @@ export function takeShape(where: string, name: string, shape: unknown): number[]
 }
 
 function shapeOf(where: string, name: string, shape: unknown): number[] {
-  if (!Array.isArray(shape) && tagOf(shape) === undefined)
+  if (!Array.isArray(shape) && typedArrayName(shape) === undefined)
     throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
   const { length } = shape as ArrayLike<unknown>;
   if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);

@@ -5,6 +5,7 @@ import type { Buffer, Command, Dispatch, Recording, View } from "../../recording
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
+import { putInto } from "../into.ts";
 import { checkHeld } from "../ledger.ts";
 import type { Pieces } from "./calls.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
@@ -58,7 +59,7 @@ export class CpuProgram implements Program {
 
   async run(
     inputs: Readonly<Record<string, NumericArray>> = {},
-    { repeat = 1, moment, first: fills = [] }: RunOptions = {},
+    { repeat = 1, moment, first: fills = [], into = {} }: RunOptions = {},
   ): Promise<RunResult> {
     return this.alone(async () => {
       this.check();
@@ -70,7 +71,8 @@ export class CpuProgram implements Program {
       for (let i = 0; i < repeat; i++, first = derived) await this.runCommands(first, commands.length);
       this.moment = moment;
       this.backend.counters.submits++;
-      return { downloads: Promise.resolve(Object.fromEntries(this.downloads.map(({ name, array }) => [name, array.slice()]))) };
+      const results = this.downloads.map(({ name, array }) => [name, name in into ? putInto(into[name], name, array) : array.slice()]);
+      return { downloads: Promise.resolve(Object.fromEntries(results) as Record<string, NumericArray>) };
     });
   }
 

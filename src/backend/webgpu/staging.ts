@@ -1,6 +1,7 @@
 /** A ring of read-back buffers, so that a training loop does not wait for a loss before it submits the next step. */
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
+import { putInto } from "../into.ts";
 import { arrayTypes, type WebGpuBackend, type WebGpuBuffer } from "./webgpu-backend.ts";
 
 interface Source {
@@ -65,22 +66,34 @@ export class Staging {
   }
 
   /** Reads the copies once the device has done them, then releases the buffer. Rejects if `accepted` does. */
-  readBack({ buffer, release }: Loan, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
-    const result = buffer ? this.map(buffer, accepted).finally(release) : accepted.then(() => ({}));
+  readBack(
+    { buffer, release }: Loan,
+    accepted: Promise<void>,
+    into: Readonly<Record<string, NumericArray>> = {},
+  ): Promise<Record<string, NumericArray>> {
+    const result = buffer ? this.map(buffer, accepted, into).finally(release) : accepted.then(() => ({}));
     // The caller may never look at the result; a lost device is reported by the next run all the same.
     result.catch(() => undefined);
     return result;
   }
 
-  private async map(buffer: WebGpuBuffer, accepted: Promise<void>): Promise<Record<string, NumericArray>> {
+  private async map(
+    buffer: WebGpuBuffer,
+    accepted: Promise<void>,
+    into: Readonly<Record<string, NumericArray>>,
+  ): Promise<Record<string, NumericArray>> {
     const mapped = await this.backend.mapForReading(buffer, accepted);
     const result: Record<string, NumericArray> = {};
     let at = 0;
-    for (const { name, type, bytes } of this.sources) {
-      result[name] = new arrayTypes[type](mapped.slice(at, at + bytes));
-      at += bytes;
+    try {
+      for (const { name, type, bytes } of this.sources) {
+        const values = new arrayTypes[type](mapped, at, bytes / 4);
+        result[name] = name in into ? putInto(into[name], name, values) : values.slice();
+        at += bytes;
+      }
+    } finally {
+      buffer.gpu.unmap();
     }
-    buffer.gpu.unmap();
     return result;
   }
 }

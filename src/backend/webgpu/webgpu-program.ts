@@ -119,7 +119,7 @@ class WebGpuProgram implements Program {
 
   async run(
     inputs: Readonly<Record<string, NumericArray>> = {},
-    { repeat = 1, room, moment, first = [] }: RunOptions = {},
+    { repeat = 1, room, moment, first = [], into }: RunOptions = {},
   ): Promise<RunResult> {
     const loan: Loan = room ?? (await this.staging.acquire());
     let accepted: Promise<void>;
@@ -137,7 +137,7 @@ class WebGpuProgram implements Program {
       loan.release();
       throw error;
     }
-    return { downloads: this.staging.readBack(loan, accepted) };
+    return { downloads: this.staging.readBack(loan, accepted, into) };
   }
 
   async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
