@@ -55,10 +55,9 @@ export {
   type Cotangents,
   type ForwardOptions,
   type ModelGradients,
-  type ModelOutputs,
-  type ResultArrays,
   type RunOptions,
 } from "./session/run.ts";
+export type { ModelOutputs, ResultArrays } from "./session/results.ts";
 export type { Shape } from "./tensor/shape.ts";
 export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./tensor/take.ts";
 export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";

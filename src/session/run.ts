@@ -14,8 +14,6 @@ import type { RunContext } from "./run-context.ts";
 import { resultsOf, takeResultArrays, type ModelOutputs, type ResultArrays } from "./results.ts";
 import { Session } from "./session.ts";
 
-export type { ModelOutputs, ResultArrays };
-
 /** Cotangents: ∂L/∂output and, optionally, ∂L/∂(final state) by path. */
 export interface Cotangents {
   output?: TensorLike;
