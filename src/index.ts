@@ -40,6 +40,8 @@ export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts
 export type { Variable } from "./autodiff/tape.ts";
 export type { StrategyChoice } from "./recurrent/explain.ts";
 export { createStream, type StreamOptions } from "./stream/create-stream.ts";
+export { createBatcher, type BatcherOptions } from "./stream/create-batcher.ts";
+export type { Batcher } from "./stream/batcher.ts";
 export type { Stream } from "./stream/cpu-stream.ts";
 export type { StreamState } from "./stream/stream-state.ts";
 export { chooseStrategy, explainStrategy } from "./recurrent/explain.ts";

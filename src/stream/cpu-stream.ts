@@ -36,7 +36,7 @@ interface Ready {
 
 /** Steps that one recording computes together, and rows of `stepRows`: the largest that fit come first. */
 const stepSizes = [128, 16, 1];
-const rowSizes = [256, 64, 16, 4, 1];
+export const rowSizes = [256, 64, 16, 4, 1];
 
 /**
  * A model that gets one frame at a time. Each row of the batch is a sequence for itself: rows start, end and wait

@@ -19,7 +19,7 @@ export interface StreamOptions {
 }
 
 /** Most rows of a stream. */
-const mostRows = 2 ** 20;
+export const mostRows = 2 ** 20;
 
 const code = new Part("createStream", () => import("./cpu-stream.ts"));
 

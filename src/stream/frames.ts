@@ -61,9 +61,10 @@ export interface FrameRules {
 
 /**
  * @param length numbers that there must be, or with `multiple` a multiple of them
+ * @param into takes a copy of what was checked
  * @throws RnnError `shape` or `data`
  */
-export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false): void {
+export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false, into?: Float64Array): void {
   const count = typeof frames === "object" && frames !== null ? frames.length : -1;
   if (multiple ? count < length || count % length !== 0 : count !== length) throw lengthError(rules, frames, length, multiple);
   const { ids } = rules;
@@ -71,12 +72,14 @@ export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length
     for (let i = 0; i < count; i++) {
       const value = frames[i];
       if (typeof value !== "number" || !(value >= -mostFloat && value <= mostFloat)) throw numberError(rules, value, i);
+      if (into) into[i] = value;
     }
     return;
   }
   for (let i = 0; i < count; i++) {
     const id = frames[i];
     if (typeof id !== "number" || id >>> 0 !== id || id >= ids) throw numberError(rules, id, i);
+    if (into) into[i] = id;
   }
 }
 

@@ -38,17 +38,30 @@ export class StreamState {
     this.rowLength = parts.reduce((sum, { shape }) => sum + sizeOf(shape) / rows, 0);
   }
 
-  /** Copies of the states, by path. `forward` takes them as `state`. */
-  read(): Record<string, Tensor<FloatArray>> {
-    return Object.fromEntries(this.parts.map(({ path, shape, numbers }) => [path, { shape, data: numbers().slice() }]));
+  /**
+   * Copies of the states, by path. `forward` takes them as `state`.
+   * @param row gives those of one row only: [layers, 1, units]
+   */
+  read(row?: number): Record<string, Tensor<FloatArray>> {
+    return Object.fromEntries(
+      this.parts.map(({ path, shape, numbers }) => {
+        if (row === undefined) return [path, { shape, data: numbers().slice() }];
+        const array = numbers();
+        const data = array.slice(0, sizeOf(shape) / this.rows);
+        eachOfRow(shape, this.checkRow(row), this.rows, (at, length, place) => copyNumbers(array, at, data, place, length));
+        return [path, { shape: ofOneRow(shape), data }];
+      }),
+    );
   }
 
   /**
    * Replaces all states: by those of another `StreamState`, or by tensors, as `forward` gives them in `state`.
+   * @param row replaces those of one row only, by tensors [layers, 1, units]
    * @throws RnnError `shape` or `data` if a state is missing, unknown, of another shape, or not finite; nothing has
    * changed then
    */
-  write(states: StreamState | Readonly<Record<string, TensorLike>>): void {
+  write(states: StreamState | Readonly<Record<string, TensorLike>>, row?: number): void {
+    if (row !== undefined) this.checkRow(row);
     const given = new Map(takeEntries(where, "states", "tensors by path", isA(states, StreamState) ? states.read() : states));
     const known = this.parts.map(({ path }) => path);
     const other = [...given.keys()].find((path) => !known.includes(path)) ?? known.find((path) => !given.has(path));
@@ -60,11 +73,16 @@ export class StreamState {
       );
     const taken = this.parts.map(({ path, shape, numbers }) => {
       const tensor = takeTensor(where, `"${path}"`, given.get(path), finite);
-      if (!sameShape(tensor.shape, shape))
-        throw new RnnError("shape", where, `"${path}" must be ${words(shape)}, got ${words(tensor.shape)}`);
-      return { numbers, data: tensor.data };
+      const expected = row === undefined ? shape : ofOneRow(shape);
+      if (!sameShape(tensor.shape, expected))
+        throw new RnnError("shape", where, `"${path}" must be ${words(expected)}, got ${words(tensor.shape)}`);
+      return { shape, numbers, data: tensor.data };
     });
-    for (const { numbers, data } of taken) numbers().set(data);
+    for (const { shape, numbers, data } of taken) {
+      const array = numbers();
+      if (row === undefined) array.set(data);
+      else eachOfRow(shape, row, this.rows, (at, length, place) => copyNumbers(data, place, array, at, length));
+    }
   }
 
   /** A copy that later steps do not change. */
@@ -122,14 +140,14 @@ export class StreamState {
     this.checkRow(row);
     if (!isA(values, Float32Array) || values.length !== this.rowLength)
       throw new RnnError("shape", where, `the states of a row are a Float32Array of ${this.rowLength} numbers, got ${describe(values)}`);
-    let place = 0;
+    let start = 0;
     for (const { shape, numbers } of this.parts) {
       const array = numbers();
-      eachOfRow(shape, row, this.rows, (at, length) => {
-        if (isWrite) copyNumbers(values, place, array, at, length);
-        else copyNumbers(array, at, values, place, length);
-        place += length;
+      eachOfRow(shape, row, this.rows, (at, length, place) => {
+        if (isWrite) copyNumbers(values, start + place, array, at, length);
+        else copyNumbers(array, at, values, start + place, length);
       });
+      start += sizeOf(shape) / this.rows;
     }
   }
 
@@ -140,10 +158,16 @@ export class StreamState {
 
 const describe = (value: unknown): string => (isA(value, Float32Array) ? String(value.length) : show(value));
 
-/** Calls `use` with the start and the length of each piece of a row, in a state [layers, rows, units]. */
-function eachOfRow(shape: Shape, row: number, rows: number, use: (at: number, length: number) => void): void {
+/** The shape of one row's state, of that of all. */
+const ofOneRow = (shape: Shape): Shape => shape.map((size, axis) => (axis === 1 ? 1 : size));
+
+/**
+ * Calls `use` with the start and the length of each piece of a row, in a state [layers, rows, units], and with the start of
+ * the piece in the row's own state.
+ */
+function eachOfRow(shape: Shape, row: number, rows: number, use: (at: number, length: number, place: number) => void): void {
   const length = sizeOf(shape) / shape[0] / rows;
-  for (let layer = 0; layer < shape[0]; layer++) use((layer * rows + row) * length, length);
+  for (let layer = 0; layer < shape[0]; layer++) use((layer * rows + row) * length, length, layer * length);
 }
 
 /** Copies without the view that `subarray` would leave behind. */

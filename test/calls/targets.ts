@@ -497,6 +497,29 @@ add(
   async (m, o) => (await rnn.saveModel(m, o)).length,
   { 1: "dtype metadata modules cells" },
 );
+const batcherOptions = { maxBatch: 2, maxWaitMs: 0, maxStreams: 3, maxWaiting: 2, idleMs: 1000, onIdle: () => undefined };
+add(
+  "createBatcher",
+  () => [gru(), { ...batcherOptions, backend: on }],
+  async (m, o) => {
+    using batcher = await rnn.createBatcher(m, o);
+    return (await batcher.step("a", new Float32Array(batcher.inputSize))).length;
+  },
+  { 1: "maxBatch maxWaitMs maxStreams maxWaiting idleMs onIdle backend features" },
+);
+/** It has no states, so that it answers the same to each call. */
+const linear = await rnn.createBatcher(new rnn.Linear(2, 1, { seed: 1 }), { ...batcherOptions, maxStreams: 2 ** 10, backend: on });
+add(
+  "a batcher's step",
+  () => ["a", [1, 2]],
+  (id, frame) => linear.step(id, frame),
+);
+const batcher = await rnn.createBatcher(gru(), { ...batcherOptions, backend: on });
+add(
+  "a batcher's states",
+  () => ["a", rnn.encodeSafetensors({ h: some(1, 1, 3) }, { frames: "3" })],
+  (id, state) => [batcher.restore(id, state), batcher.state(id), batcher.frames(id), batcher.close(id)],
+);
 const gruFile = await rnn.saveModel(gru());
 add(
   "loadModel",

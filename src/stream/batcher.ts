@@ -1,0 +1,294 @@
+/** Many streams of one model: frames that come at the same time are computed together. */
+import { breathe } from "../backend/breathe.ts";
+import { now } from "../backend/clock.ts";
+import { disposeSymbol } from "../disposable.ts";
+import { reading, RnnError, show } from "../errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import type { Module } from "../nn/module.ts";
+import { rowSizes, type Stream } from "./cpu-stream.ts";
+import type { BatcherOptions } from "./create-batcher.ts";
+import { checkFrames, type FrameRules } from "./frames.ts";
+
+type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
+
+/** A frame that waits for its turn. */
+interface Waiting {
+  readonly frame: Float64Array;
+  readonly resolve: (result: Float32Array) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** One user's stream. */
+interface Client {
+  readonly id: string;
+  /** Its row of the stream of all. */
+  readonly row: number;
+  /** Frames computed since the sequence began. */
+  frames: number;
+  /** When its last frame came. */
+  usedAt: number;
+  /** Its frames, in their order. */
+  readonly waiting: Waiting[];
+}
+
+/**
+ * The streams of many users, each known by an id of the app's choosing. A stream begins with the first frame of a new
+ * id. Each has a row of one `Stream`, where its states stay between its frames.
+ *
+ * Batches run in turns of the event loop of their own, never inside of a call, so that sockets are served between them.
+ * A batch takes one frame of each of up to `maxBatch` streams, those that have waited longest first; who sends faster
+ * than others takes nothing from them.
+ */
+export class Batcher {
+  /** Numbers of a frame; ids count as numbers. */
+  readonly inputSize: number;
+  /** Numbers of a result. */
+  readonly outputSize: number;
+  /** By id; whose last frame is the longest ago comes first. */
+  private readonly clients = new Map<string, Client>();
+  private readonly freeRows: number[];
+  /** Those with frames that wait, in the order of their turns. */
+  private ready: Client[] = [];
+  /** When the next batch runs, even if it is not full. */
+  private due = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private breathes = false;
+  private readonly frameRules: FrameRules;
+  /** The frames of a batch. Ids can have more digits than float32. */
+  private readonly batchFrames: Float64Array;
+  private disposed = false;
+
+  /** @internal */
+  constructor(
+    private readonly stream: Stream,
+    model: Module,
+    private readonly limits: Limits,
+  ) {
+    const { batch, inputSize, outputSize } = stream;
+    this.inputSize = inputSize;
+    this.outputSize = outputSize;
+    this.freeRows = Array.from({ length: batch }, (_, i) => batch - 1 - i);
+    this.frameRules = { where: "batcher.step", inputSize, ids: model.idCount };
+    this.batchFrames = new Float64Array(limits.maxBatch * inputSize);
+    // What a batch of any size needs is made now: later, no batch can fail after some of its rows have had their step.
+    for (const rows of rowSizes.filter((size) => size <= limits.maxBatch))
+      stream.stepRows(
+        Array.from({ length: rows }, (_, i) => i),
+        this.batchFrames.subarray(0, rows * inputSize),
+      );
+    stream.reset();
+    model.dependants.add(this);
+  }
+
+  /**
+   * The next frame of a stream. Frames of one stream are computed in the order of the calls. A frame that is refused is
+   * as if it had not come.
+   * @param frame `inputSize` numbers, or ids if the model begins with an Embedding; the caller may reuse the array at once
+   * @returns `outputSize` numbers, in an array of their own
+   * @throws RnnError `shape` or `data` for a wrong frame; `limit` if `maxWaiting` frames of this stream wait, or a new
+   * stream would be more than `maxStreams`; `option` if the stream is closed before the frame's turn
+   */
+  async step(id: string, frame: ArrayLike<number>): Promise<Float32Array> {
+    const where = "batcher.step";
+    this.check(where, id);
+    const taken = new Float64Array(this.inputSize);
+    reading("data", where, "frame", () => checkFrames(this.frameRules, frame, taken.length, false, taken));
+    const client = this.clients.get(id) ?? this.open(where, id);
+    const { maxBatch, maxWaiting, maxWaitMs } = this.limits;
+    if (client.waiting.length >= maxWaiting)
+      throw new RnnError(
+        "limit",
+        where,
+        `${maxWaiting} frames of stream ${show(id)} wait, which is the limit; wait for results before further frames, or give a higher maxWaiting`,
+      );
+    this.clients.delete(id);
+    this.clients.set(id, client);
+    client.usedAt = now();
+    const result = new Promise<Float32Array>((resolve, reject) => client.waiting.push({ frame: taken, resolve, reject }));
+    if (client.waiting.length > 1) return result;
+    this.ready.push(client);
+    if (this.ready.length === 1) this.due = client.usedAt + maxWaitMs;
+    if (this.ready.length === 1 || this.ready.length === maxBatch) this.schedule();
+    return result;
+  }
+
+  /** Ids of all streams; the one whose last frame is the longest ago comes first. */
+  ids(): string[] {
+    return [...this.clients.keys()];
+  }
+
+  /** How many frames of a stream have been computed since its sequence began; 0 if there is no such stream. */
+  frames(id: string): number {
+    this.check("batcher.frames", id);
+    return this.clients.get(id)?.frames ?? 0;
+  }
+
+  /**
+   * The state of a stream after all results that it has given, as a file for `restore`: safetensors with one tensor for
+   * each state, and `frames` in the metadata. Undefined if there is no such stream.
+   */
+  state(id: string): Uint8Array<ArrayBuffer> | undefined {
+    this.check("batcher.state", id);
+    const client = this.clients.get(id);
+    return client && this.bytesOf(client);
+  }
+
+  /**
+   * Begins a stream with the state that `state` gave, in this process or an earlier one, or replaces the state of the
+   * stream that there is. Frames of it that wait are computed from this state.
+   * @returns how many frames led to this state
+   * @throws RnnError `format` if the bytes are damaged, `shape` if they belong to another model, `limit` as `step` does;
+   * nothing has changed then
+   */
+  restore(id: string, state: Uint8Array | ArrayBuffer): number {
+    const where = "batcher.restore";
+    this.check(where, id);
+    const { tensors, metadata } = decodeSafetensors(state);
+    const frames = /^\d+$/.test(metadata.frames ?? "") ? Number(metadata.frames) : NaN;
+    if (!Number.isSafeInteger(frames))
+      throw new RnnError(
+        "format",
+        where,
+        `state must come from batcher.state, got a file whose metadata.frames is ${show(metadata.frames)}`,
+      );
+    const known = this.clients.get(id);
+    const client = known ?? this.open(where, id);
+    try {
+      this.stream.state.write(tensors, client.row);
+    } catch (error) {
+      if (!known) this.drop(client);
+      throw error;
+    }
+    client.frames = frames;
+    if (this.ready.length === 0) this.schedule();
+    return frames;
+  }
+
+  /**
+   * Ends a stream and forgets its state. Its frames that wait are refused; the same id may begin anew at once.
+   * @returns false if there is no such stream
+   */
+  close(id: string): boolean {
+    this.check("batcher.close", id);
+    const client = this.clients.get(id);
+    if (client) this.drop(client, "was closed");
+    return client !== undefined;
+  }
+
+  /** Ends all streams, refuses the frames that wait, and frees the memory. */
+  dispose(): void {
+    if (this.disposed) return;
+    for (const client of this.clients.values()) this.drop(client, "ended, because the batcher or its model has been disposed of,");
+    this.disposed = true;
+    clearTimeout(this.timer);
+    this.stream.dispose();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  private check(where: string, id: string): void {
+    if (this.disposed) throw new RnnError("option", where, "the batcher has been disposed of, or its model has; create a new one");
+    if (typeof id !== "string") throw new RnnError("option", where, `id must be a text, got ${show(id)}`);
+  }
+
+  private open(where: string, id: string): Client {
+    if (this.freeRows.length === 0) this.closeIdle();
+    const row = this.freeRows.pop();
+    if (row === undefined)
+      throw new RnnError(
+        "limit",
+        where,
+        `there are ${this.clients.size} streams, which is the limit; close some, or give a higher maxStreams`,
+      );
+    this.stream.reset(row);
+    const client: Client = { id, row, frames: 0, usedAt: now(), waiting: [] };
+    this.clients.set(id, client);
+    return client;
+  }
+
+  private drop(client: Client, why = ""): void {
+    this.clients.delete(client.id);
+    this.freeRows.push(client.row);
+    if (client.waiting.length === 0) return;
+    this.ready = this.ready.filter((one) => one !== client);
+    refuse(client, new RnnError("option", "batcher.step", `stream ${show(client.id)} ${why} before the frame's turn`));
+  }
+
+  /** Closes the streams without a frame for `idleMs`. */
+  private closeIdle(): void {
+    const { idleMs, onIdle } = this.limits;
+    for (const client of this.clients.values()) {
+      if (client.usedAt + idleMs > now()) return;
+      if (client.waiting.length > 0) continue;
+      const state = onIdle && this.bytesOf(client);
+      this.drop(client);
+      onIdle?.(client.id, state!);
+    }
+  }
+
+  private bytesOf({ row, frames }: Client): Uint8Array<ArrayBuffer> {
+    return encodeSafetensors(this.stream.state.read(row), { frames: String(frames) });
+  }
+
+  /** Sets the timer to what comes next: a batch, or the end of a stream's idle time. */
+  private schedule(): void {
+    clearTimeout(this.timer);
+    if (this.ready.length > 0) {
+      const wait = this.ready.length >= this.limits.maxBatch ? 0 : this.due - now();
+      if (wait <= 0) void this.wakeSoon();
+      else this.timer = setTimeout(() => this.wake(), wait);
+      return;
+    }
+    const [client] = this.clients.values();
+    if (!client) return;
+    this.timer = setTimeout(() => this.wake(), client.usedAt + this.limits.idleMs - now());
+    // Streams that nobody uses do not keep a program of Node running.
+    (this.timer as { unref?: () => void }).unref?.();
+  }
+
+  private async wakeSoon(): Promise<void> {
+    if (this.breathes) return;
+    this.breathes = true;
+    await breathe();
+    this.breathes = false;
+    this.wake();
+  }
+
+  /** May be called at any time: does what is due. */
+  private wake(): void {
+    if (this.disposed) return;
+    try {
+      if (this.ready.length >= this.limits.maxBatch || (this.ready.length > 0 && now() >= this.due)) this.runBatch();
+      this.closeIdle();
+    } finally {
+      this.schedule();
+    }
+  }
+
+  private runBatch(): void {
+    const { stream, inputSize, outputSize, batchFrames } = this;
+    const batch = this.ready.splice(0, this.limits.maxBatch);
+    batch.forEach(({ waiting }, i) => batchFrames.set(waiting[0].frame, i * inputSize));
+    try {
+      const rows = batch.map(({ row }) => row);
+      const results = stream.stepRows(rows, batchFrames.subarray(0, batch.length * inputSize));
+      batch.forEach((client, i) => {
+        client.frames++;
+        client.waiting.shift()!.resolve(results.slice(i * outputSize, (i + 1) * outputSize));
+      });
+    } catch (error) {
+      // Later frames of these streams are refused too: their results would be those of a sequence with a hole.
+      for (const client of batch) refuse(client, error);
+    }
+    this.ready.push(...batch.filter(({ waiting }) => waiting.length > 0));
+    // What is left has waited during this batch.
+    this.due = now();
+  }
+}
+
+/** Refuses all frames of a stream that wait. */
+function refuse({ waiting }: Client, error: unknown): void {
+  for (const { reject } of waiting.splice(0)) reject(error);
+}
