@@ -21,6 +21,7 @@ export const entryPoints = {
 export const bundledPackages = [
   { file: "src/backend/cpu/inflate.ts", packages: ["fflate"] },
   { file: "src/formats/parsers/protobuf.ts", packages: ["pbf"] },
+  { file: "src/formats/parsers/protobuf-writer.ts", packages: ["pbf"] },
   { file: "src/formats/parsers/zip.ts", packages: ["fflate"] },
   // pako comes with jsfive.
   { file: "src/formats/parsers/hdf5.ts", packages: ["fflate", "jsfive", "pako"] },

@@ -87,7 +87,7 @@ async function prepare(runtime: Runtime, backend: "wasm" | "webgpu", problem: Pr
     const { y } = await session.run({ x: new runtime.Tensor("float32", inputs, [steps, batch, input]) });
     const data = await y.getData();
     y.dispose();
-    return data;
+    return data as Float32Array;
   };
   return {
     check: async () => ({ output: await pass() }),

@@ -520,6 +520,12 @@ add(
   () => ["a", rnn.encodeSafetensors({ h: some(1, 1, 3) }, { frames: "3" })],
   (id, state) => [batcher.restore(id, state), batcher.state(id), batcher.frames(id), batcher.close(id)],
 );
+add(
+  "exportOnnx",
+  () => [gru(), { opset: 18, input: ["steps", "batch", 2], lengths: true, states: false }],
+  async (m, o) => (await rnn.exportOnnx(m, o)).length,
+  { 1: "opset input lengths states" },
+);
 const gruFile = await rnn.saveModel(gru());
 add(
   "loadModel",

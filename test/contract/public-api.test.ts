@@ -137,8 +137,9 @@ const types = [
 /** What the further entries have. */
 const further: Readonly<Record<string, { readonly values: readonly string[]; readonly types: readonly string[] }>> = {
   formats: {
-    values: ["decodeSafetensors", "encodeSafetensors", "importModel", "readTensors", "stackWeights", "unstackWeights"],
+    values: ["decodeSafetensors", "encodeSafetensors", "exportOnnx", "importModel", "readTensors", "stackWeights", "unstackWeights"],
     types: [
+      "ExportOptions",
       "FileBytes",
       "FormatName",
       "ImportOptions",

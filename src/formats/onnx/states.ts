@@ -49,15 +49,18 @@ export function findStates(graph: Graph, isKnown: (name: string) => boolean): St
     });
   }
   const fed = new Set([...feeds.values()].flatMap((states) => [...states]));
-  const outputs = graph.outputs.map(({ name }) => ({ name, states: origins(name) ?? new Set<string>() }));
-  return graph.inputs.flatMap(({ name }) => {
+  const outputs = graph.outputs.map(({ name, shape }) => ({ name, shape, states: origins(name) ?? new Set<string>() }));
+  return graph.inputs.flatMap(({ name, shape }) => {
     const own = feeds.get(name);
     if (!own) return [];
     // A branch that is taken where no state comes in has nodes that start from zeros.
     const going = outputs.filter(
       ({ states }) => [...own].every((state) => states.has(state)) && [...states].every((state) => own.has(state) || !fed.has(state)),
     );
-    return going.length === 1 ? [{ input: name, output: going[0].name }] : [];
+    // Where an output is what was read in the end, the state itself has the sizes of the one that came in.
+    const sizes = JSON.stringify(shape);
+    const same = going.length > 1 ? going.filter((output) => JSON.stringify(output.shape) === sizes) : going;
+    return same.length === 1 ? [{ input: name, output: same[0].name }] : [];
   });
 }
 

@@ -31,6 +31,6 @@ export class GRU extends RecurrentLayer {
     const cells = functions.map((each) =>
       reset === "before" ? gruResetBeforeCell(updateGate, each) : gruCell({ reset: reset === "after", updateGate }, each),
     );
-    super("GRU", inputSize, hiddenSize, cells, options);
+    super("GRU", inputSize, hiddenSize, cells, options, { given: { ...options, reset, updateGate } });
   }
 }

@@ -48,6 +48,6 @@ export class LSTM extends RecurrentLayer {
     const short = { role: "output", option: "outputActivation", of: outputActivation === "tanh" ? functionOf("Tanh") : identity } as const;
     const functions = takeFunctions("LSTM", options, ["gates", "candidate", "output"], short);
     const cells = functions.map((each) => lstmCell({ forgetGate, peepholes }, each));
-    super("LSTM", inputSize, hiddenSize, cells, options, { gateBias, projSize });
+    super("LSTM", inputSize, hiddenSize, cells, options, { gateBias, projSize, given: { ...options, forgetGate, peepholes } });
   }
 }

@@ -25,11 +25,8 @@ function take(
 ): { taken: MinimalLayerOptions; options: RecurrentLayerOptions; candidate: Candidate } {
   const taken = takeLayerOptions(where, given, minimalOptions);
   const bias = checkBoolean(where, "bias", taken.bias ?? true) ? "input" : false;
-  return {
-    taken,
-    options: { ...taken, bias },
-    candidate: checkChoice(where, "candidate", taken.candidate ?? "positive", ["positive", "linear"]),
-  };
+  const candidate = checkChoice(where, "candidate", taken.candidate ?? "positive", ["positive", "linear"]);
+  return { taken: { ...taken, candidate }, options: { ...taken, bias }, candidate };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The base of all recurrent layers. */
 import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, reading, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
+import type { GateFunctions } from "../cells/gate-functions.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
@@ -181,6 +182,17 @@ export abstract class RecurrentLayer extends Module {
 
   override get inputFeatures(): number {
     return this.inputSize;
+  }
+
+  /** The functions of the gates in each direction; undefined if the layer's cell has its own. @internal */
+  get gateFunctions(): readonly GateFunctions[] | undefined {
+    const functions = this.suffixes(0).map((_, direction) => (this.cells[direction] ?? this.cell).functions);
+    return functions.every((each) => each !== undefined) ? functions : undefined;
+  }
+
+  /** Names of the states. @internal */
+  get stateNames(): readonly string[] {
+    return ["h", ...this.cell.states];
   }
 
   override describe(): readonly unknown[] {

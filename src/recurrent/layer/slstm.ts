@@ -27,6 +27,6 @@ export class SLSTM extends RecurrentLayer {
     if (forgetBias !== undefined && options.bias === false)
       throw new RnnError("option", "SLSTM", "forgetBias needs a bias, which bias: false leaves out");
     const gateBias = forgetBias === undefined ? undefined : { gate: "f", value: forgetBias };
-    super("SLSTM", inputSize, hiddenSize, [slstmCell(forgetGate)], options, { gateBias, heads });
+    super("SLSTM", inputSize, hiddenSize, [slstmCell(forgetGate)], options, { gateBias, heads, given: { ...options, forgetGate } });
   }
 }
