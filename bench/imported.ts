@@ -37,7 +37,7 @@ async function theirCall(bytes: Uint8Array, constants: Readonly<Record<string, n
     const feeds = { ...whole };
     for (const [name, { data, shape }] of Object.entries(values)) feeds[name] = new ort.Tensor("float32", data, shape);
     const results = await session.run(feeds);
-    return Object.fromEntries(Object.entries(results).map(([name, { data, dims }]) => [name, { data, shape: dims }]));
+    return Object.fromEntries(Object.entries(results).map(([name, { data, dims }]) => [name, { data: data as Float32Array, shape: dims }]));
   };
 }
 
