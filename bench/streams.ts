@@ -117,7 +117,7 @@ async function onnxruntime(ort: typeof Ort, model: Uint8Array, batch: number, H:
   return async (frame) => {
     const results = await session.run({ x: new ort.Tensor("float32", frame, [1, batch, 1]), h, c });
     [h, c] = [results.hNext, results.cNext] as unknown as Ort.Tensor[];
-    return results.y.data;
+    return results.y.data as Float32Array;
   };
 }
 
