@@ -7,6 +7,7 @@
 //   dist/classic.min.js     the same as a classic script, which sets the global webgpuRnn: file://, old pages
 //   dist/static.cjs         the same for `require` where Node's conditions are not set: Jest with jsdom
 //   dist/ops.cjs            its operations, for the same
+//   dist/stream.js          streams alone, in one module without import(); stream.cjs is the same for `require`
 //   formats/, inspect/, …   tell tools that do not know "exports" where these entries are
 // Nothing but dist/node/ names a module of Node's. Prints what a page loads.
 import { execFile } from "node:child_process";
@@ -17,6 +18,7 @@ import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
 import { bundledPackages, entryPoints, root } from "./bundle.mjs";
+import { bundleStream } from "./bundle-stream.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
@@ -169,10 +171,9 @@ async function forNode(names) {
 /** For TypeScript's moduleResolution node10 and for Parcel, which look for a folder of the entry's name. */
 async function stubs() {
   for (const entry of Object.keys(entryPoints).filter((name) => name !== "index")) {
-    const all = entry === "static";
-    const [name, module] = all ? ["all", "static.js"] : [entry, `esm/${entry}.js`];
+    const [name, module] = entry === "static" ? ["all", "static.js"] : [entry, entry === "stream" ? "stream.js" : `esm/${entry}.js`];
     const stub = {
-      main: `../dist/node/${name}.js`,
+      main: entry === "stream" ? "../dist/stream.cjs" : `../dist/node/${name}.js`,
       module: `../dist/${module}`,
       browser: `../dist/${module}`,
       types: `../dist/node/${name}.d.ts`,
@@ -186,9 +187,14 @@ export async function build() {
   await rm(dist, { recursive: true, force: true });
   await modules();
   const namesOf = (entry) => single({ entryPoints: [`dist/esm/${entry}.js`], outfile: `build/names-${entry}.js`, write: false });
-  const entries = ["all", ...Object.keys(entryPoints).filter((name) => name !== "static")];
+  const entries = ["all", ...Object.keys(entryPoints).filter((name) => name !== "static" && name !== "stream")];
   const lists = await Promise.all(entries.map(namesOf));
   await Promise.all([single({ outfile: "dist/static.js" }), single({ outfile: "dist/static.cjs", format: "cjs" })]);
+  for (const [file, format] of [
+    ["stream.js", "esm"],
+    ["stream.cjs", "cjs"],
+  ])
+    await write(join(dist, file), await bundleStream("dist/esm/stream.js", format));
   await write(join(dist, "ops.cjs"), '"use strict";\nmodule.exports = require("./static.cjs").ops;\n');
   await forNode(Object.fromEntries(entries.map((entry, i) => [entry, lists[i]])));
   await Promise.all([rm(join(esm, "host/node.js")), rm(join(esm, "host/node.d.ts"))]);

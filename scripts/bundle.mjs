@@ -15,6 +15,7 @@ export const entryPoints = {
   language: "src/language.ts",
   ops: "src/ops.ts",
   static: "src/all.ts",
+  stream: "src/stream.ts",
 };
 
 /** Packages whose code the build puts into the one file that imports them, with the words of their licences. */

@@ -68,7 +68,10 @@ function testFiles(...folders) {
  */
 const inEachBrowser = ["event-loop", "lent-device", "threads"].map((name) => `device/${name}`);
 const inFirefox = ["kernels.", "oracles-training", "saturation", "scheduler"].map((name) => `device/${name}`);
-const usualFiles = { chromium: [...inEachBrowser, "pages/"], firefox: [...inEachBrowser, ...inFirefox, "pages/demo.", "pages/threads"] };
+const usualFiles = {
+  chromium: [...inEachBrowser, "pages/"],
+  firefox: [...inEachBrowser, ...inFirefox, "pages/demo.", "pages/stream", "pages/threads"],
+};
 
 /** The files of a browser's lane. A filter selects from all of them. */
 function inBrowser(kind, folder) {

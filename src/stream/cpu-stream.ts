@@ -12,6 +12,7 @@ import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
+import { checkSteps } from "./check-steps.ts";
 import { checkFrames, featuresOf, framePlan, recordFrames, type FrameRules } from "./frames.ts";
 
 /** Where a recording keeps a state. */
@@ -326,7 +327,24 @@ function largest(sizes: readonly number[], most: number): number {
   return sizes[i];
 }
 
+/** Most rows of a stream that is checked itself; for more, one row is. */
+const mostChecked = 4;
+
 /** A stream on a CPU backend. @throws RnnError as `createStream` does */
-export function streamOf(model: Module, backend: Backend, features: number | undefined, batch: number): Promise<Stream> {
-  return Stream.create(model, backend as CpuBackend, featuresOf(model, features), batch);
+export async function streamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<Stream> {
+  const features = featuresOf(model, given);
+  const streamWith = async (rows: number, isChecked: boolean): Promise<Stream> => {
+    const stream = await Stream.create(model, backend as CpuBackend, features, rows);
+    try {
+      if (isChecked) checkSteps(stream, model.idCount);
+      return stream;
+    } catch (error) {
+      stream.dispose();
+      throw error;
+    }
+  };
+  // Rows of a model that is batch first do not lie so that steps can be computed together.
+  const alone = batch > mostChecked || (batch > 1 && model.batchFirst);
+  if (alone) (await streamWith(1, true)).dispose();
+  return streamWith(batch, !alone);
 }

@@ -41,7 +41,7 @@ const mayImport: Record<string, readonly string[]> = {
   train: [...session, "io", "data"],
   generate: [...session, "data"],
   // Verification runs the recordings of training and generation.
-  stream: [...session, "io"],
+  stream: [...session, "io", "saving"],
   verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
   // A file of a model names the classes of its modules.

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import {
   compose,
+  Conv1d,
   createBackend,
   createStream,
   Embedding,
@@ -12,6 +13,7 @@ import {
   LSTM,
   LastStep,
   MinGRU,
+  Module,
   Residual,
   RNN,
   Sequential,
@@ -19,9 +21,11 @@ import {
   Softmax,
   squaredError,
   Trainer,
-  type Module,
+  type Context,
   type Stream,
+  type Variable,
 } from "webgpu-rnn";
+import * as ops from "webgpu-rnn/ops";
 import { expectClose, numbers, sizeOf } from "./support.ts";
 
 const backend = await createBackend("cpu");
@@ -239,6 +243,27 @@ describe("a stream", () => {
     await expect(refused(new LSTM(2, 3), { batch: 0 })).rejects.toThrow("createStream: batch must be an integer of at least 1, got 0");
     await expect(refused(new LSTM(2, 3), { features: 4 })).rejects.toThrow("LSTM: input must be [steps, batch, 2], got [1, 1, 4]");
     await expect(refused(7 as never)).rejects.toThrow("model: must be a Module");
+  });
+
+  it("refuses models whose steps need others than their states tell of", async () => {
+    const sums = compose({ rnn: new GRU(3, 4), out: new Linear(4, 2) }, ({ rnn, out }, x) => out(rnn(x)));
+    (await createStream(sums, { backend })).dispose();
+    class Sums extends Module {
+      override forward(context: Context, x: Variable): Variable {
+        return ops.cumulativeSum(context, x, 0);
+      }
+    }
+    const convolution = new Sequential([
+      new GRU(3, 4, { batchFirst: true }),
+      new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" }),
+    ]);
+    const before = backend.counters.bytes;
+    for (const batch of [1, 3, 20])
+      for (const model of [convolution, new Sequential([new Linear(3, 2), new Sums()])])
+        await expect(createStream(model, { backend, batch })).rejects.toThrow(
+          "createStream: needs a model whose steps know of earlier ones by states only",
+        );
+    expect(backend.counters.bytes).toBe(before);
   });
 
   it("is of no use once it or its model has been disposed of", async () => {

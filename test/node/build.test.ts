@@ -8,7 +8,8 @@ import { runInNewContext } from "node:vm";
 import * as esbuild from "esbuild";
 import { describe, expect, it } from "vitest";
 import type * as rnn from "webgpu-rnn/static";
-import { sizes, tasks } from "../../scripts/sizes.mjs";
+import type * as streams from "webgpu-rnn/stream";
+import { sizes, streamLimit, tasks } from "../../scripts/sizes.mjs";
 import { sampled } from "../thorough.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -115,6 +116,18 @@ describe("dist", () => {
     for await (const { loss } of trainer.run({ steps: 12 })) losses.push(loss);
     expect(losses.at(-1)).toBeLessThan(losses[0]);
     expect(bare.decodeSafetensors(await trainer.checkpoint({ title: "déjà vu 😀" })).metadata.title).toBe("déjà vu 😀");
+  });
+
+  it("has streams in one module without import(), which runs where there are no globals", async () => {
+    for (const file of ["stream.js", "stream.cjs"]) expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(|node:/);
+    expect((await sizes()).stream).toBeLessThanOrEqual(streamLimit);
+    const { LSTM, saveModel, createStream } = (await load("esm/index.js")) as typeof rnn;
+    const model = new LSTM(2, 3, { seed: 1 });
+    const bare = runInNewContext(`const module = {}; ${readFileSync(join(dist, "stream.cjs"), "utf8")}; module.exports`) as typeof streams;
+    const stream = await bare.createStream(bare.loadModel(await saveModel(model)), { module: await bare.compile() });
+    const expected = await createStream(model);
+    for (let i = 0; i < 3; i++) expect([...stream.step([i, 1])]).toEqual([...expected.step([i, 1])]);
+    expect(Object.keys(await load("stream.js")).sort()).toEqual(Object.keys(bare).sort());
   });
 
   it.each(Object.entries(tasks))("loads little for %s", async (name, { limit }) => {

@@ -204,19 +204,20 @@ export class DemoPage {
     return this.give(file, "upload");
   }
 
-  /** Chooses files in the field with this id, or drops them on the page ("drop"). */
-  give(given: PageFile | readonly PageFile[], where: string): Promise<void> {
+  /** Chooses a file in a field, or drops it on the page. */
+  give({ name, base64 }: PageFile, where: "upload" | "own-file" | "drop"): Promise<void> {
     return this.page.evaluate(
-      (list, place) => {
+      (fileName, data, place) => {
         const files = new DataTransfer();
-        for (const { name, base64 } of list) files.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+        files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
         if (place === "drop")
           return void document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
         const field = document.getElementById(place) as HTMLInputElement;
         field.files = files.files;
         field.dispatchEvent(new Event("change", { bubbles: true }));
       },
-      [given].flat(),
+      name,
+      base64,
       where,
     );
   }

@@ -10,7 +10,7 @@ interface Graph {
   output: ValueInfo[];
 }
 export declare const onnx: {
-  TensorProto: { DataType: { FLOAT: number; INT64: number } };
+  TensorProto: { DataType: { FLOAT: number } };
   AttributeProto: { AttributeType: { INT: number } };
   ModelProto: {
     encode(model: { irVersion: number; opsetImport: { domain: string; version: number }[]; graph: Graph }): { finish(): Uint8Array };

@@ -30,6 +30,8 @@ export interface CpuOptions {
   wasm?: boolean;
   /** Number of threads, with the caller's (default 1). More than one needs the WebAssembly kernels. */
   threads?: number;
+  /** The WebAssembly of the part for running, compiled elsewhere. */
+  module?: WebAssembly.Module;
   reason?: string;
 }
 
@@ -63,6 +65,11 @@ export class CpuBackend implements Backend {
     this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
   }
 
+  /** Whether it computes in WebAssembly. @internal */
+  get hasWasm(): boolean {
+    return this.kernels !== undefined;
+  }
+
   /** The WebAssembly version of a kernel, if there is one. @internal */
   fastKernel(kernel: Kernel): FastKernel | undefined {
     const { means, slow } = this;
@@ -75,10 +82,16 @@ export class CpuBackend implements Backend {
   }
 
   /** @throws RnnError `device` if there cannot be several threads here */
-  static async create({ precision = "float32", wasm = true, threads = 1, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
+  static async create({
+    precision = "float32",
+    wasm = true,
+    threads = 1,
+    module,
+    reason = "asked for",
+  }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
     if (threads > 1) checkSharing();
-    const loaded = wasm ? await WasmKernels.create(threads > 1) : "wasm: false";
+    const loaded = wasm ? await WasmKernels.create(threads > 1, module) : "wasm: false";
     if (typeof loaded === "string") {
       if (threads > 1) throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);

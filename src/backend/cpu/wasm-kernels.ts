@@ -75,6 +75,9 @@ function compiledOnce(part: WasmPart, shared: boolean): Promise<Compiled | undef
   return compiling;
 }
 
+/** The part for running, compiled; undefined if this engine has no SIMD. */
+export const compiledModule = async (): Promise<WebAssembly.Module | undefined> => (await compiledOnce("running", false))?.module;
+
 /** Kernels over a memory of their own. */
 export class WasmKernels {
   readonly exports: Record<string, Call> = {};
@@ -91,11 +94,14 @@ export class WasmKernels {
     private readonly shared: boolean,
   ) {}
 
-  /** What running needs, `shared` with threads or not; or the reason why this engine has none. */
-  static async create(shared: boolean): Promise<WasmKernels | string> {
+  /**
+   * What running needs, `shared` with threads or not; or the reason why this engine has none.
+   * @param given the part for running, compiled elsewhere
+   */
+  static async create(shared: boolean, given?: WebAssembly.Module): Promise<WasmKernels | string> {
     if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
     try {
-      const found = await compiledOnce("running", shared);
+      const found = given ? { module: given, relaxed: false } : await compiledOnce("running", shared);
       if (!found) return "this engine has no WebAssembly SIMD";
       // The maximum must be the one that the module declares.
       const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
