@@ -12,7 +12,7 @@
 // Nothing but dist/node/ names a module of Node's. Prints what a page loads.
 import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
@@ -22,7 +22,7 @@ import { bundleStream } from "./bundle-stream.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
-import { groupModule, minifyWgsl, shaderGroups } from "./wgsl-plugin.mjs";
+import { groupModule, shaderGroups } from "./wgsl-plugin.mjs";
 
 const run = promisify(execFile);
 const dist = join(root, "dist");
@@ -45,15 +45,23 @@ async function compile() {
   }
 }
 
+/** The modules that differ between browsers and Node, by the names in package.json. */
+const hosts = Object.fromEntries(
+  Object.entries(JSON.parse(await readFile(join(root, "package.json"), "utf8")).imports).map(([name, { node, default: browser }]) => {
+    const [inNode, inBrowsers] = [node, browser].map((path) => join(root, path.replace(/^\.\/src/, "dist/esm").replace(/ts$/, "js")));
+    return [name, { node: inNode, browser: inBrowsers }];
+  }),
+);
+
 /** Does what tsc does not: the host, shaders, class names. */
 async function finishModule(file) {
   let code = await readFile(file, "utf8");
-  code = code.replace('"#host"', JSON.stringify(specifier(file, join(esm, "host/browser.js"))));
+  for (const [name, { browser }] of Object.entries(hosts)) code = code.replace(`"${name}"`, JSON.stringify(specifier(file, browser)));
   code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.group"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
   code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
   // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.
-  if (/(^|\/)kernels\//.test(toPosix(relative(esm, file)))) code = code.replace(/\bshape: "(?:[^"\\]|\\.)*"/g, 'shape: ""');
+  if (/(^|\/)kernels\//.test(toPosix(relative(esm, file)))) code = code.replace(/,\s*shape: "(?:[^"\\]|\\.)*"/g, "");
   // Bundlers may drop unused definitions, although they are calls.
   code = code.replace(/^((?:export )?const \w+ = )(?=(?:new )?\w+\()/gm, "$1/* @__PURE__ */ ");
   await writeFile(file, code);
@@ -67,17 +75,11 @@ async function finishDeclaration(file) {
   await writeFile(file, text.includes("Symbol.dispose") ? `/// <reference lib="esnext.disposable" />\n${text}` : text);
 }
 
-async function shaderModule(file) {
-  const source = minifyWgsl(await readFile(file, "utf8"));
-  if (/[`\\]|\$\{/.test(source)) throw new Error(`${file} has a character that a template literal takes for its own`);
-  await write(join(esm, "shaders", relative(join(root, "shaders"), file).replace(/wgsl$/, "js")), `export default \`\n${source}\`;\n`);
-}
-
 /** A module for each group of shaders. */
 async function groupModules() {
   const folder = join(root, "shaders");
   for (const name of ["index", ...Object.keys(await shaderGroups(folder))])
-    await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder)).replace(/\.(wgsl|group)"/g, '.js"'));
+    await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder, { minify: true })).replaceAll('.group"', '.js"'));
 }
 
 /** Puts a package's code, with its licence, into the module that imports it. What else the module imports stays where it is. */
@@ -109,15 +111,10 @@ const ownModules = {
   },
 };
 
-/** Builds dist/esm, and dist/node/host.js, the one module that differs in Node. */
+/** Builds dist/esm, with Node's versions of what differs in Node. */
 async function modules() {
   await compile();
-  await Promise.all([
-    ...bundledPackages.map(bundlePackage),
-    ...(await filesIn(join(root, "shaders"), ".wgsl")).map(shaderModule),
-    groupModules(),
-    ...(await filesIn(esm, ".d.ts")).map(finishDeclaration),
-  ]);
+  await Promise.all([...bundledPackages.map(bundlePackage), groupModules(), ...(await filesIn(esm, ".d.ts")).map(finishDeclaration)]);
   await Promise.all((await filesIn(esm, ".js")).filter((file) => !file.includes(`${sep}shaders${sep}`)).map(finishModule));
 }
 
@@ -144,7 +141,10 @@ async function minified(names) {
 const nodeHost = {
   name: "node-host",
   setup(build) {
-    build.onResolve({ filter: /[\\/]host[\\/]browser\.js$/ }, () => ({ path: join(esm, "host/node.js") }));
+    build.onResolve({ filter: /[\\/]host[\\/]/ }, ({ path, resolveDir }) => {
+      const to = resolve(resolveDir, path);
+      return { path: Object.values(hosts).find(({ browser }) => browser === to)?.node ?? to };
+    });
   },
 };
 
@@ -197,7 +197,7 @@ export async function build() {
     await write(join(dist, file), await bundleStream("dist/esm/stream.js", format));
   await write(join(dist, "ops.cjs"), '"use strict";\nmodule.exports = require("./static.cjs").ops;\n');
   await forNode(Object.fromEntries(entries.map((entry, i) => [entry, lists[i]])));
-  await Promise.all([rm(join(esm, "host/node.js")), rm(join(esm, "host/node.d.ts"))]);
+  await Promise.all(Object.values(hosts).flatMap(({ node }) => [rm(node), rm(node.replace(/js$/, "d.ts"))]));
   await minified(lists[0]);
   // Last, because what Node loads differs in a module that is merged.
   await mergeModules(await filesIn(esm, ".js"));

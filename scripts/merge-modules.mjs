@@ -28,6 +28,8 @@ const groups = [
     shared: ["backend/cpu/cpu-backend", "backend/webgpu/webgpu-backend"],
   },
   { name: "cpu", begins: ["backend/cpu/cpu-backend"] },
+  { name: "sampling", begins: ["generate/sampling"] },
+  { name: "steps", begins: ["train/optimizer-state", "kernels/losses", "kernels/cross-entropy", "session/carried-states"] },
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
 ];
 
@@ -35,7 +37,7 @@ const groups = [
  * Modules that get a copy of what they import from the list, which has no state. esbuild would load it at the start of
  * every app: what index.js names and import() reaches too counts as used.
  */
-const copying = ["train/checkpoint", "io/safetensors"].map(file);
+const copying = ["train/checkpoint", "stream/stream-state", "io/safetensors"].map(file);
 const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half"].map(file);
 
 /**

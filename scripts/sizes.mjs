@@ -10,20 +10,20 @@ import { root } from "./bundle.mjs";
 
 /**
  * `imports`: what the program uses, by the entry that has it; `loads`: the modules that it reaches by import() on its way;
- * `limit`: bytes; that of the second is a little above what it is today, and the aim is 70 kB.
+ * `limit`: bytes, a little above what it is today. The aims of the first two are 50 kB and 70 kB.
  */
 export const tasks = {
   "running an LSTM on the CPU": {
     imports: { index: ["createBackend", "forward", "LSTM", "tensor"] },
     loads: ["cpu", "wasm-builds/running"],
-    limit: 50_000,
+    limit: 50_800,
   },
   "training a character model on WebGPU": {
     imports: {
       index: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     },
     loads: ["webgpu", "sampling"],
-    limit: 72_000,
+    limit: 71_200,
   },
   "running an LSTM from an ONNX file on the CPU": {
     imports: { index: ["createBackend", "forward"], formats: ["importModel"] },

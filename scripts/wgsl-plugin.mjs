@@ -56,22 +56,23 @@ export async function shaderGroups(folder) {
 }
 
 /**
- * The module behind `import … from "…/shaders/<name>.group"`: the texts of a group by path, as `shaders`. "index" has
- * those of "common", and for the others a function that loads them.
+ * The module behind `import … from "…/shaders/<name>.group"`. It has the files of a group in one text, `packed`, each
+ * behind a line with # and its path: fewer bytes than a variable and a name for each. "index" has that of "common", and
+ * for the other groups a function that loads them.
  */
-export async function groupModule(name, folder) {
+export async function groupModule(name, folder, { minify = false } = {}) {
   const groups = await shaderGroups(folder);
   if (name !== "index") {
-    const files = groups[name];
-    const imports = files.map((path, i) => `import s${i} from "./${path}.wgsl";\n`).join("");
-    return `${imports}export const shaders = {\n${files.map((path, i) => `  "${path}": s${i},\n`).join("")}};\n`;
+    const texts = await Promise.all(groups[name].map((path) => readFile(resolve(folder, `${path}.wgsl`), "utf8")));
+    const packed = texts.map((text, i) => `#${groups[name][i]}\n${minify ? minifyWgsl(text) : text}`).join("");
+    return `export const packed = \`${packed.replace(/[`\\]|\$\{/g, "\\$&")}\`;\n`;
   }
   const others = Object.entries(groups).filter(([group]) => group !== "common" && group !== "further");
   const lists = others.map(([group, files]) => `  { files: ${JSON.stringify(files)}, load: () => import("./${group}.group") },\n`);
-  return `export { shaders as common } from "./common.group";\nexport const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
+  return `export { packed as common } from "./common.group";\nexport const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
 }
 
-const groupOf = (path) => groupModule(basename(path, ".group"), dirname(path));
+const groupOf = (path, options) => groupModule(basename(path, ".group"), dirname(path), options);
 
 /** For esbuild: `import source from "./kernel.wgsl"` gives the file's text; and groups. */
 export function wgslPlugin({ minify = false } = {}) {
@@ -83,7 +84,10 @@ export function wgslPlugin({ minify = false } = {}) {
         return { contents: minify ? minifyWgsl(source) : source, loader: "text" };
       });
       build.onResolve({ filter: /\.group$/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path), namespace: "group" }));
-      build.onLoad({ filter: /./, namespace: "group" }, async ({ path }) => ({ contents: await groupOf(path), resolveDir: dirname(path) }));
+      build.onLoad({ filter: /./, namespace: "group" }, async ({ path }) => ({
+        contents: await groupOf(path, { minify }),
+        resolveDir: dirname(path),
+      }));
     },
   };
 }

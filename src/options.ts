@@ -4,80 +4,48 @@
  */
 import { checkSize, listed, reading, RnnError, show, type ErrorKind } from "./errors.ts";
 
-const freezing = " freeze and unfreeze of the model say what is learnt, at any time";
-
 /**
- * Names of options in other libraries, and their names here, or "" and a remark if there is none. Letters only, in
- * lower case.
+ * What options of other libraries are called here: our name with theirs, in lower case, letters and digits only; or a
+ * remark with those that have no counterpart.
  */
 const otherNames: Readonly<Record<string, string>> = {
-  lr: "learningRate",
-  eta: "learningRate",
-  stepsize: "learningRate",
-  betas: "beta1",
-  rho: "alpha",
-  epsilon: "eps",
-  decay: "weightDecay",
-  l2: "weightDecay",
-  clip: "clipNorm",
-  gradclip: "clipNorm",
-  maxgradnorm: "clipNorm",
-  maxnorm: "clipNorm",
-  tmax: "totalSteps",
-  etamin: "minimum",
-  layers: "numLayers",
-  nlayers: "numLayers",
-  usebias: "bias",
-  timemajor: "batchFirst",
-  mergemode: "merge",
-  activation: "nonlinearity",
-  recurrentactivation: "activations",
-  cellclip: "clip",
-  kernelinitializer: "inputInit",
-  recurrentinitializer: "recurrentInit",
-  resetafter: "reset",
-  unitforgetbias: "forgetBias",
-  stateful: "carryState",
-  size: "batch",
-  batchsize: "batch",
-  rows: "batch",
-  sequencelength: "steps",
-  seqlen: "steps",
-  seqlength: "steps",
-  epochs: "steps",
-  iterations: "steps",
-  maxlen: "maxLength",
-  maxlength: "length",
-  maxtokens: "length",
-  maxnewtokens: "length",
-  numbeams: "beams",
-  beamwidth: "beams",
-  beamsize: "beams",
-  abort: "signal",
-  abortsignal: "signal",
-  abortcontroller: "signal",
-  device: "backend",
-  dataset: "data",
-  criterion: "loss",
-  lossfn: "loss",
-  optim: "optimizer",
-  x: "input",
-  inputs: "input",
-  y: "targets",
-  target: "targets",
-  labels: "targets",
-  initialstate: "state",
-  h0: "state",
-  returnsequences: " all steps are the output, and LastStep gives the last one",
-  returnstate: " forward gives the states besides the output",
-  trainable: freezing,
-  freeze: freezing,
-  frozen: freezing,
-  requiresgrad: freezing,
-  units: " sizes are the first arguments",
-  hiddensize: " sizes are the first arguments",
-  inputsize: " sizes are the first arguments",
-  inputshape: " sizes are the first arguments",
+  learningRate: "lr eta stepsize",
+  beta1: "betas",
+  alpha: "rho",
+  eps: "epsilon",
+  weightDecay: "decay l2",
+  clipNorm: "clip gradclip maxgradnorm maxnorm",
+  totalSteps: "tmax",
+  minimum: "etamin",
+  numLayers: "layers nlayers",
+  bias: "usebias",
+  batchFirst: "timemajor",
+  merge: "mergemode",
+  nonlinearity: "activation",
+  activations: "recurrentactivation",
+  clip: "cellclip",
+  inputInit: "kernelinitializer",
+  recurrentInit: "recurrentinitializer",
+  reset: "resetafter",
+  forgetBias: "unitforgetbias",
+  carryState: "stateful",
+  batch: "size batchsize rows",
+  steps: "sequencelength seqlen seqlength epochs iterations",
+  maxLength: "maxlen",
+  length: "maxlength maxtokens maxnewtokens",
+  beams: "numbeams beamwidth beamsize",
+  signal: "abort abortsignal abortcontroller",
+  backend: "device",
+  data: "dataset",
+  loss: "criterion lossfn",
+  optimizer: "optim",
+  input: "x inputs",
+  targets: "y target labels",
+  state: "initialstate h0",
+  "all steps are the output, and LastStep gives the last one": "returnsequences",
+  "forward gives the states besides the output": "returnstate",
+  "freeze and unfreeze of the model say what is learnt, at any time": "trainable freeze frozen requiresgrad",
+  "sizes are the first arguments": "units hiddensize inputsize inputshape",
 };
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
@@ -99,8 +67,8 @@ function hintFor(name: string, known: readonly string[]): string {
   const all = `known options are ${known.join(", ") || "none"}`;
   const word = plain(name);
   if (word === "" || word.length > 40) return all;
-  const other = Object.hasOwn(otherNames, word) ? otherNames[word] : "";
-  if (other.startsWith(" ")) return `${other.trim()}; ${all}`;
+  const other = Object.keys(otherNames).find((one) => otherNames[one].split(" ").includes(word)) ?? "";
+  if (other.includes(" ")) return `${other}; ${all}`;
   const meant = known.includes(other) ? other : meantBy(word, known);
   return meant === undefined ? all : `did you mean "${meant}"?`;
 }

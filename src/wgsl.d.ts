@@ -5,9 +5,10 @@ declare module "*.wgsl" {
 }
 
 declare module "*/shaders/index.group" {
-  type Shaders = Readonly<Record<string, string>>;
-  type Load = () => Promise<{ readonly shaders: Shaders }>;
-  export const common: Shaders;
+  /** Files in one text, each behind a line with # and its path. */
+  type Packed = string;
+  type Load = () => Promise<{ readonly packed: Packed }>;
+  export const common: Packed;
   export const groups: readonly { readonly files: readonly string[]; readonly load: Load }[];
   export const further: Load;
 }

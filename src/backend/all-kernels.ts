@@ -3,12 +3,14 @@ import { activationBackward, activationForward } from "../kernels/activations.ts
 import { binary, binaryGradient } from "../kernels/binary.ts";
 import { chooseTokens } from "../kernels/choose-tokens.ts";
 import { columnSum } from "../kernels/column-sum.ts";
+import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { dropout } from "../kernels/dropout.ts";
+import { binaryCrossEntropy, squaredError } from "../kernels/element-losses.ts";
 import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
 import { gradientNorm, gradientNormPartial } from "../kernels/gradient-norm.ts";
 import { fromHalf, toHalf } from "../kernels/half-storage.ts";
 import type { Kernel } from "../kernels/kernel.ts";
-import { binaryCrossEntropy, crossEntropy, lossSum, squaredError } from "../kernels/losses.ts";
+import { lossSum } from "../kernels/losses.ts";
 import { maskSteps } from "../kernels/mask-steps.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../kernels/matmul.ts";
 import { adam, rmsprop, sgd } from "../kernels/optimizers.ts";

@@ -27,14 +27,3 @@ async function load(flags: readonly string[]): Promise<unknown> {
   Object.assign(globalThis, globals);
   return create(flags);
 }
-
-export async function startThread(script: string, data: object): Promise<() => unknown> {
-  const { Worker } = await import("node:worker_threads");
-  const text = `const { workerData, parentPort } = require("node:worker_threads");\n${script}work(workerData, () => parentPort.postMessage(0));`;
-  // Empty execArgv: otherwise the thread inherits --input-type=module from `node -e`, but the text is a script.
-  const worker = new Worker(text, { eval: true, workerData: data, execArgv: [] });
-  await new Promise((ready, fail) => worker.once("message", ready).once("error", fail));
-  // Do not keep a program running that has nothing else to do.
-  worker.unref();
-  return () => worker.terminate();
-}

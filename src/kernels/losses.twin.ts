@@ -1,7 +1,9 @@
-/** The twins of losses.ts. */
+/** The twins of losses.ts, cross-entropy.ts and element-losses.ts. */
 import type { NumericArray } from "../tensor/tensor.ts";
 import { safeExp, sigmoid } from "./activations.twin.ts";
-import { lossSum, crossEntropy, binaryCrossEntropy, squaredError } from "./losses.ts";
+import { crossEntropy } from "./cross-entropy.ts";
+import { binaryCrossEntropy, squaredError } from "./element-losses.ts";
+import { lossSum } from "./losses.ts";
 import { rowOf } from "./softmax.twin.ts";
 import { twin } from "./twin.ts";
 

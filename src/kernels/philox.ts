@@ -33,9 +33,6 @@ export function philox(counter: Words4, key: readonly [number, number]): Words4 
 /** [0, 1) in steps of 2^-24. */
 export const uniformOf = (word: number): number => (word >>> 8) * 2 ** -24;
 
-/** (0, 1), both ends open: the midpoints of 2^23 intervals, each exact in float32. */
-export const openUniformOf = (word: number): number => ((word >>> 9) + 0.5) * 2 ** -23;
-
 /**
  * `count` uniform numbers in [0, 1), always the same for a seed (an integer up to 2^53) and a stream. The counter's
  * last word keeps them apart from what kernels draw during a step.

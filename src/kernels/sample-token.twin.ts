@@ -1,8 +1,11 @@
 /** The twins of sample-token.ts. */
 import type { NumericArray } from "../tensor/tensor.ts";
 import { sampleToken, advancePosition } from "./sample-token.ts";
-import { openUniformOf, philox } from "./philox.ts";
+import { philox } from "./philox.ts";
 import { twin } from "./twin.ts";
+
+/** (0, 1), both ends open: the midpoints of 2^23 intervals, each exact in float32. */
+export const openUniformOf = (word: number): number => ((word >>> 9) + 0.5) * 2 ** -23;
 
 /** -ln(-ln u), computed from v = 1 - u, which keeps the digits of large draws. */
 const gumbelOf = (word: number): number => -Math.log(-Math.log1p(-openUniformOf(word)));

@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { BatchLike } from "../data/batch.ts";
 import { RnnError } from "../errors.ts";
-import { crossEntropy } from "../losses/loss.ts";
+import { crossEntropy } from "../losses/cross-entropy.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { CarriedStates } from "../session/carried-states.ts";

@@ -7,7 +7,7 @@ import type { Cell } from "./cells/cell.ts";
 import { columnSum } from "../kernels/column-sum.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { align, type Params } from "../kernels/kernel.ts";
-import { hSize, hStart, laneStart, stepAt, type Segment } from "./kernels/lanes.ts";
+import { firstInTime, hSize, hStart, isReversed, laneStart, type Segment } from "./kernels/lanes.ts";
 import { regularizedBackward, regularizedForward } from "./kernels/regularized.ts";
 import {
   carryParts,
@@ -42,6 +42,9 @@ export interface Regularization {
   /** Running statistics of one lane, for batch normalisation: [keptSteps, rows·H]. `momentum` is the weight of a new batch. */
   readonly running?: { readonly view: View; readonly momentum: number };
 }
+
+/** The time step of a lane that is computed i-th in a segment. */
+const timeOf = (segment: Segment, lane: number, i: number): number => firstInTime(lane, { ...segment, first: segment.first + i, steps: 1 });
 
 export class RowRecurrence implements Recurrence {
   readonly ownsBiases: boolean;
@@ -150,7 +153,7 @@ export class RowRecurrence implements Recurrence {
   /** The place of a lane's step in `recurrent`, in numbers. */
   private sideAt(segment: Segment, lane: number, i: number): number {
     const { size, r } = regularizedLayout(segment, this.G, this.form);
-    return lane * size + r + (stepAt(segment, lane, i).gates - laneStart(lane, segment.steps * segment.B * segment.H)) * this.G;
+    return lane * size + r + (timeOf(segment, lane, i) - firstInTime(lane, segment)) * segment.B * segment.H * this.G;
   }
 
   forward({ segment, ...buffers }: SegmentBuffers, weights: View, name: string, again: boolean): View {
@@ -174,7 +177,7 @@ export class RowRecurrence implements Recurrence {
           M: B,
           N: H * G,
           K: H,
-          aOffset: stepAt(segment, lane, i).hPrevious,
+          aOffset: hStart(lane, segment) + (timeOf(segment, lane, i) + (isReversed(segment.reverse, lane) ? 1 : 0)) * B * H,
           bOffset: laneStart(lane, this.weightRows.forward * H) * G,
           cOffset: this.sideAt(segment, lane, i),
         });

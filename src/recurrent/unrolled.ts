@@ -2,9 +2,9 @@
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { View } from "../recording/recording.ts";
 import { concat, slice } from "../autodiff/parts.ts";
-import { hasStep } from "./kernels/lanes.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";
+import { hasStep } from "./kernels/lanes.ts";
 
 /** The states of one lane: the initial one first, then by step. */
 export interface LaneStates {

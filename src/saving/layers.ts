@@ -1,4 +1,10 @@
-/** The classes of modules that every entry knows, by the names that files have for them. */
+/**
+ * The classes of modules, by the names that files have for them. Only what calls `saveModel` or `loadModel` may load this
+ * file, and not by import(): then esbuild would load every module that index.js names at the start of every page.
+ */
+import { Attention } from "../language/attention.ts";
+import { Decoder } from "../language/decoder.ts";
+import { Seq2Seq } from "../language/seq2seq.ts";
 import { LogSoftmax, ReLU, Sigmoid, Softmax, Tanh } from "../nn/activation.ts";
 import { Conv1d } from "../nn/conv1d.ts";
 import { Dropout } from "../nn/dropout.ts";
@@ -18,10 +24,12 @@ import { SLSTM } from "../recurrent/layer/slstm.ts";
 import type { ModuleClass } from "./model-file.ts";
 
 export const layers: Readonly<Record<string, ModuleClass>> = {
+  Attention,
   AvgPool1d,
   BatchNorm1d,
   Conv1d,
   CustomRNN,
+  Decoder,
   Dropout,
   Embedding,
   GRU,
@@ -36,6 +44,7 @@ export const layers: Readonly<Record<string, ModuleClass>> = {
   ReLU,
   Residual,
   RNN,
+  Seq2Seq,
   Sequential,
   Sigmoid,
   SLSTM,

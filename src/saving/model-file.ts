@@ -111,16 +111,6 @@ export function descriptionOf(model: Module, names: Names): string {
   return text;
 }
 
-/** The names of the classes in a description. */
-export function classesIn(text: string): Set<string> {
-  const found = new Set<string>();
-  JSON.stringify(parseJson("loadModel", text), (key, value: unknown) => {
-    if (key === "@" && typeof value === "string") found.add(value);
-    return value;
-  });
-  return found;
-}
-
 /** The model of a file that is decoded. @throws as `readModel` */
 export function modelWith(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>>, names: Names): Module {
   const { format, model: text } = metadata;

@@ -1,11 +1,9 @@
 import { checkChoice, RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import { isA, takeEntries, takeOptions } from "../options.ts";
-import { Part } from "../part.ts";
 import { takeBytes } from "../io/bytes.ts";
 import type { ModuleClass, Names } from "./model-file.ts";
-
-const code = new Part("saveModel and loadModel", () => import("./save-and-load.ts"));
+import { load, save } from "./save-and-load.ts";
 
 /** What a file of an app's own modules refers to by name. */
 export interface ModelNames {
@@ -52,17 +50,15 @@ export async function saveModel(model: Module, given: SaveOptions = {}): Promise
   if (dtype !== undefined) checkChoice(where, "dtype", dtype, ["F16", "BF16"]);
   const names = takeNames(where, options);
   const metadata = Object.fromEntries(takeEntries(where, "metadata", "texts", options.metadata ?? {})) as Record<string, string>;
-  const [state, { save }] = await Promise.all([model.stateDict(), code.load()]);
-  return save(model, state, names, { dtype, metadata });
+  return save(model, await model.stateDict(), names, { dtype, metadata });
 }
 
 /**
  * Reads a model that `saveModel` wrote: all built-in layers come back without further code. Nothing in the file is run.
  * @throws RnnError `format` if the file is damaged or describes no model, naming what does not fit; `option` for wrong
- * options; `load` if code did not arrive
+ * options
  */
 export async function loadModel(file: Uint8Array | ArrayBuffer, given: ModelNames = {}): Promise<Module> {
-  const bytes = takeBytes(file, "loadModel");
   const names = takeNames("loadModel", takeOptions("loadModel", given, ["modules", "cells"]));
-  return (await code.load()).load(bytes, names);
+  return load(takeBytes(file, "loadModel"), names);
 }

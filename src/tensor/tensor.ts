@@ -19,15 +19,6 @@ export function finiteProblem(name: string, value: number, index: number, least:
 }
 
 /**
- * Refuses NaN, infinities and numbers that are infinite in float32; the error names the first index.
- * @throws RnnError `data`
- */
-export function checkFinite(where: string, name: string, data: ArrayLike<number>): void {
-  for (let i = 0; i < data.length; i++)
-    if (!(data[i] >= -mostFloat && data[i] <= mostFloat)) throw new RnnError("data", where, finiteProblem(name, data[i], i, -mostFloat));
-}
-
-/**
  * Refuses class or token ids that are not integers in [0, count), except `ignore`.
  * @throws RnnError `data`
  */

@@ -1,7 +1,8 @@
 /** Checks that what a checkpoint holds fits a training. */
 import { clip, RnnError } from "../errors.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
-import { checkFinite, type NumericArray, type Tensor } from "../tensor/tensor.ts";
+import { checkFinite } from "../tensor/finite.ts";
+import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 
 /**
  * @param shapes of the optimiser's state

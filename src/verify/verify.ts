@@ -1,7 +1,9 @@
 /** Checks on the user's own device that its results are right. */
 import type { Backend } from "../backend/backend.ts";
 import { checkBoolean, checkNumber } from "../errors.ts";
-import { checkLoss, crossEntropy, squaredError, takeTargets, type Loss } from "../losses/loss.ts";
+import { crossEntropy } from "../losses/cross-entropy.ts";
+import { squaredError } from "../losses/element-losses.ts";
+import { checkLoss, takeTargets, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import { adam, checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { takeOptions } from "../options.ts";

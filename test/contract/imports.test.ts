@@ -17,7 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   disposable: [],
   options: ["errors"],
   part: ["errors"],
-  // What browsers and Node have differently; imported as "#host".
+  // What browsers and Node have differently; imported as "#host" and "#thread".
   host: [],
   tensor: ["errors"],
   kernels: ["errors", "tensor"],
@@ -121,18 +121,18 @@ function violations(file: string, text: string): string[] {
   const found: string[] = [];
   for (const { to, how } of imports) {
     const complain = (why: string) => found.push(`${file}: ${how === "dynamic" ? "import()" : "import"} "${to}": ${why}`);
-    if (!to.startsWith(".") && to !== "#host") {
+    const host = hosts[to];
+    if (!to.startsWith(".") && host === undefined) {
       if (bundled.get(file)?.includes(to)) continue;
-      const forNode = file === "src/host/node.ts" && how === "dynamic" && (to === "webgpu" || to.startsWith("node:"));
-      if (!forNode) complain("the package has no dependencies; only src/host/node.ts loads webgpu and node:*, by import()");
+      const forNode = nodeFiles.includes(file) && how === "dynamic" && (to === "webgpu" || to.startsWith("node:"));
+      if (!forNode) complain(`the package has no dependencies; only ${nodeFiles.join(" and ")} load webgpu and node:*, by import()`);
       continue;
     }
     const target =
-      to === "#host"
-        ? "src/host/browser.ts"
-        : relative(".", resolve(dirname(file), to))
-            .split(sep)
-            .join("/");
+      host?.default ??
+      relative(".", resolve(dirname(file), to))
+        .split(sep)
+        .join("/");
     if (target.startsWith("shaders/")) {
       if (layer !== "kernels" && layer !== "backend") complain("only kernels and backend read shaders");
       continue;
@@ -151,10 +151,19 @@ function violations(file: string, text: string): string[] {
   return found;
 }
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The files behind "#host" and "#thread", as package.json has them. */
+const hosts = (
+  JSON.parse(readFileSync(join(root, "package.json"), "utf8").replaceAll("./src/", "src/")) as {
+    imports: Partial<Record<string, { node: string; default: string }>>;
+  }
+).imports;
+const nodeFiles = Object.values(hosts).map((host) => host!.node);
+
 /** Packages whose code the build puts into the one file that imports them. */
 const bundled = new Map(bundledPackages.map(({ file, packages }) => [file, packages]));
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const sources = readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && entry.name !== "wgsl.d.ts")
   .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))

@@ -1,7 +1,9 @@
 // The twins of losses, activations and softmax against PyTorch: values and gradients in float64.
 import { describe, expect, it } from "vitest";
 import { activationBackward, activationForward, activationKinds } from "../../src/kernels/activations.ts";
-import { binaryCrossEntropy, crossEntropy, lossSum, normalizerOf, squaredError } from "../../src/kernels/losses.ts";
+import { crossEntropy } from "../../src/kernels/cross-entropy.ts";
+import { binaryCrossEntropy, squaredError } from "../../src/kernels/element-losses.ts";
+import { lossSum, normalizerOf } from "../../src/kernels/losses.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
 import lossCases from "../fixtures/pytorch/losses.json";
 import moduleCases from "../fixtures/pytorch/modules.json";

@@ -5,7 +5,8 @@ import { scannedCells } from "../../src/recurrent/cells/all-cells.ts";
 import { twinOf } from "../../src/backend/all-twins.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
 import type { Cell } from "../../src/recurrent/cells/cell.ts";
-import { hSize, hStart, laneStart, stepAt, type Segment } from "../../src/recurrent/kernels/lanes.ts";
+import { hSize, hStart, laneStart, type Segment } from "../../src/recurrent/kernels/lanes.ts";
+import { stepAt } from "../../src/recurrent/kernels/step-places.ts";
 import { scanBackward, scanForward } from "../../src/recurrent/strategies/scan.ts";
 import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
 

@@ -55,7 +55,7 @@ describe("dist", () => {
   });
 
   it("shows bundlers no module of Node's, and no import() where there may be none", () => {
-    const node = /["'`]node:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#host|\brequire\(|getBuiltinModule/;
+    const node = /["'`]node:(?!internal)|worker_threads|import\([^)]*webgpu["']\)|#(host|thread)|\brequire\(|getBuiltinModule/;
     const forBrowsers = [
       ...filesOf("esm", ".js"),
       ...["static.js", "static.cjs", "webgpu-rnn.min.js", "classic.min.js"].map((file) => join(dist, file)),

@@ -5,15 +5,10 @@
 import { phasesOf, type Cell } from "../../recurrent/cells/cell.ts";
 import { memoryNumbers } from "../../recurrent/cells/memory.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import {
-  backwardMatrix,
-  fanIn,
-  forwardMatrix,
-  matrixRows,
-  type KernelForm,
-  type RecurrentParts,
-} from "../../recurrent/kernels/recurrent-kernel.ts";
-import { stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { fanIn, matrixRows, type KernelForm, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import type { Segment } from "../../recurrent/kernels/lanes.ts";
+import { backwardMatrix, forwardMatrix } from "../../recurrent/kernels/packed-places.ts";
+import { stepAt } from "../../recurrent/kernels/step-places.ts";
 import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/step.ts";
 import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
 import { needing, worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";

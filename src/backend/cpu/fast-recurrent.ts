@@ -1,8 +1,10 @@
 /** Steps and time loops in WebAssembly, of the package's cells with their variants. */
 import { Part } from "../../part.ts";
 import { phasesOf } from "../../recurrent/cells/cell.ts";
-import { backwardMatrix, forwardMatrix, type RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
-import { cStart, firstInTime, hStart, isReversed, laneStart, stepAt, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { backwardMatrix, forwardMatrix } from "../../recurrent/kernels/packed-places.ts";
+import type { RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts";
+import { cStart, firstInTime, hStart, isReversed, laneStart, type Segment } from "../../recurrent/kernels/lanes.ts";
+import { stepAt } from "../../recurrent/kernels/step-places.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
 import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";

@@ -5,7 +5,8 @@
 import { runningRows } from "../../recurrent/cells/memory.ts";
 import type { Cell } from "../../recurrent/cells/cell.ts";
 import { align } from "../../kernels/kernel.ts";
-import { laneStart, stepAt } from "../../recurrent/kernels/lanes.ts";
+import { laneStart } from "../../recurrent/kernels/lanes.ts";
+import { stepAt } from "../../recurrent/kernels/step-places.ts";
 import {
   carryParts,
   extraRows,
@@ -90,7 +91,7 @@ function placesOf(cell: Cell, form: RegularizedForm, at: Addresses, p: Regulariz
 
 type Places = ReturnType<typeof placesOf>;
 
-/** The words of a `Step`. */
+/** The words of a step. */
 function messageOf(
   cell: Cell,
   form: RegularizedForm,

@@ -1,5 +1,5 @@
 /** Splits the rows of a kernel among threads. Each has an instance of the kernels over the same memory. */
-import { startThread } from "#host";
+import { startThread } from "#thread";
 import { RnnError } from "../../errors.ts";
 import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
 import { wasmParts, type WasmExports, type WasmKernels } from "./wasm-kernels.ts";

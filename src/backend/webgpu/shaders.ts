@@ -6,21 +6,37 @@ import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import { structsPath } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { common, further, groups } from "../../../shaders/index.group";
 
+type Texts = Readonly<Record<string, string>>;
+
+/** The files of a group, by path. */
+const unpack = (packed: string): Texts =>
+  Object.fromEntries(
+    packed
+      .slice(1, -1)
+      .split("\n#")
+      .map((file) => {
+        const end = file.indexOf("\n");
+        return [file.slice(0, end), `${file.slice(end + 1)}\n`];
+      }),
+  );
+
+const inCommon = unpack(common);
+
 /** The text of a file, undefined if there is none of this path. */
 export async function shaderText(path: string): Promise<string | undefined> {
-  if (path in common) return common[path];
-  const { shaders } = await (groups.find(({ files }) => files.includes(path))?.load ?? further)();
-  return shaders[path];
+  if (path in inCommon) return inCommon[path];
+  const { packed } = await (groups.find(({ files }) => files.includes(path))?.load ?? further)();
+  return unpack(packed)[path];
 }
 
 /** Every file. */
-export async function allShaders(): Promise<Readonly<Record<string, string>>> {
+export async function allShaders(): Promise<Texts> {
   const loaded = await Promise.all([...groups.map(({ load }) => load()), further()]);
-  return Object.assign({}, common, ...loaded.map(({ shaders }) => shaders)) as Readonly<Record<string, string>>;
+  return Object.assign({}, inCommon, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
 }
 
 /** All WGSL of the package: every file, and what is made from the data of its cells. */
-export async function allTexts(): Promise<Readonly<Record<string, string>>> {
+export async function allTexts(): Promise<Texts> {
   const [files, { allCells }] = await Promise.all([allShaders(), import("../../recurrent/cells/all-cells.ts")]);
   const made = allCells.flatMap((cell) =>
     (["forward", "backward"] as const).map((pass) => [`${structsPath}:${cell.name}:${pass}`, cellText({ cell, pass }, structsPath)!]),

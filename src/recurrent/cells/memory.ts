@@ -1,5 +1,4 @@
-/** Reads and writes a unit's memory, its states besides h, for the twins. */
-import type { NumericArray } from "../../tensor/tensor.ts";
+/** A unit's memory: its states besides h. */
 import type { Cell } from "./cell.ts";
 
 /** A number; or numbers by name, if the cell has several states besides h. */
@@ -14,20 +13,3 @@ export const carryNumbers = (cell: Pick<Cell, "states">): number => 1 + memoryNu
 /** Rows of running statistics in a layer with batch normalisation, each of H numbers. */
 export const runningRows = ({ gateNames, hasReadOut }: Pick<Cell, "gateNames" | "hasReadOut">): number =>
   4 * gateNames.length + (hasReadOut ? 2 : 0);
-
-/** Reads the memory whose first number is number `at`; the others follow `apart` behind each other. */
-export function readMemory({ states, usesC }: Pick<Cell, "states" | "usesC">, numbers: NumericArray, at: number, apart: number): Memory {
-  if (states.length > 1) return Object.fromEntries(states.map((name, s) => [name, numbers[at + s * apart]]));
-  return usesC ? numbers[at] : 0;
-}
-
-export function writeMemory(
-  { states, usesC }: Pick<Cell, "states" | "usesC">,
-  numbers: NumericArray,
-  at: number,
-  apart: number,
-  memory: Memory,
-): void {
-  if (typeof memory === "object") states.forEach((name, s) => (numbers[at + s * apart] = memory[name]));
-  else if (usesC) numbers[at] = memory;
-}

@@ -27,18 +27,6 @@ export const segmentParams = {
 /** `reverse` has a bit for each lane. */
 export type Segment = Params<typeof segmentParams>;
 
-/** Where the numbers of one step start in each buffer; add row · H + unit. */
-export interface Step {
-  readonly t: number;
-  /** In units of G numbers, as in the shaders. */
-  readonly gates: number;
-  readonly hPrevious: number;
-  readonly hCurrent: number;
-  readonly cPrevious: number;
-  readonly cCurrent: number;
-  readonly dy: number;
-}
-
 /**
  * `lengths` holds the number of steps of a row without gaps. For a row with gaps it holds this bit and where the row's
  * bits begin.
@@ -80,23 +68,3 @@ export const cStart = (lane: number, { T, B, H }: Pick<Segment, "T" | "B" | "H">
 /** The step of a segment that is first in time; `first` is the one that is computed first. */
 export const firstInTime = (lane: number, { T, reverse, first, steps }: Segment): number =>
   isReversed(reverse, lane) ? T - first - steps : first;
-
-/** The i-th step of the segment, in the order of computation; `memories` are the numbers of a unit in a slot of c. */
-export function stepAt(segment: Segment, lane: number, i: number, memories = 1): Step {
-  const { T, B, H, reverse, first, steps } = segment;
-  const size = B * H;
-  const reversed = isReversed(reverse, lane);
-  const t = reversed ? T - 1 - first - i : first + i;
-  const [before, after] = reversed ? [(t + 1) * size, t * size] : [t * size, (t + 1) * size];
-  const h = hStart(lane, segment);
-  const c = cStart(lane, segment, memories);
-  return {
-    t,
-    gates: laneStart(lane, steps * size) + (reversed ? steps - 1 - i : i) * size,
-    hPrevious: h + before,
-    hCurrent: h + after,
-    cPrevious: c + before * memories,
-    cCurrent: c + after * memories,
-    dy: laneStart(lane, T * size) + t * size,
-  };
-}

@@ -1,8 +1,7 @@
-/** The parts that recurrent kernels of all strategies have, and the places of packed weights. */
+/** The parts that recurrent kernels of all strategies have, and the rows of packed weights. */
 import type { Cell } from "../cells/cell.ts";
 import { functionConstants } from "../cells/gate-functions.ts";
 import type { Binding } from "../../kernels/kernel.ts";
-import { laneStart } from "./lanes.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
 
 /** The variants of a recurrent kernel, besides strategy and cell. */
@@ -73,17 +72,10 @@ export const structsPath = "cell-structs";
 /** Rows of weights for the units' own parameters. */
 export const perUnitRows = ({ perUnit }: Pick<Cell, "perUnit">): 0 | 1 => (perUnit ? 1 : 0);
 
-type Read = Pick<Cell, "perUnit" | "recurrence">;
+export type Read = Pick<Cell, "perUnit" | "recurrence">;
 
-/** The number of units whose states a unit reads, those of its head; `firstRead` is the first of them. */
+/** The number of units whose states a unit reads, those of its head. */
 export const fanIn = ({ recurrence }: Read, H: number, { heads = 1 }: KernelForm): number => (recurrence === "none" ? 0 : H / heads);
-export const firstRead = (unit: number, read: number): number => (read === 0 ? 0 : unit - (unit % read));
 
 /** Rows of a packed matrix, each with H times `weightWidth` numbers. A stack packs W in the same way, which has H rows. */
 export const matrixRows = (cell: Read, H: number, form: KernelForm): number => (form.stacked ? H : fanIn(cell, H, form));
-
-/** Where a matrix of packed weights begins, in units of `weightWidth`. */
-export const forwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>
-  laneStart(n, (matrixRows(cell, H, form) + 1 + perUnitRows(cell)) * H);
-export const backwardMatrix = (cell: Read, n: number, H: number, form: KernelForm): number =>
-  laneStart(n, (matrixRows(cell, H, form) + perUnitRows(cell)) * H);

@@ -4,7 +4,8 @@ import type { CellArithmetic, Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/all-cells.ts";
 import type { Cell } from "../cells/cell.ts";
 import { philox, uniformOf } from "../../kernels/philox.ts";
-import { hasStep, laneStart, type Step } from "./lanes.ts";
+import { hasStep, laneStart } from "./lanes.ts";
+import { type StepPlaces } from "./step-places.ts";
 import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
 
 /** The steps of a kernel in one lane, with the facts about cell, form and params that both twins need. */
@@ -40,7 +41,7 @@ export class LaneSteps {
     );
   }
 
-  alive(step: Step, at: number): boolean {
+  alive(step: StepPlaces, at: number): boolean {
     return hasStep(this.arrays.lengths, Math.floor(at / this.p.H), step.t);
   }
 
@@ -68,12 +69,12 @@ export class LaneSteps {
   }
 
   /** Where a side of a step begins in `recurrent`. */
-  side(which: "x" | "r", step: Step): number {
+  side(which: "x" | "r", step: StepPlaces): number {
     const local = step.gates - laneStart(this.lane, this.p.steps * this.p.B * this.p.H);
     return this.lane * this.layout.size + (which === "r" ? this.layout.r : 0) + local * this.G;
   }
 
-  statistics(step: Step, group: number): number {
+  statistics(step: StepPlaces, group: number): number {
     const { B, H, steps } = this.p;
     const local = (step.gates - laneStart(this.lane, steps * B * H)) / (B * H);
     return this.lane * this.layout.size + this.layout.statistics + (local * this.layout.groups + group) * 12;
@@ -98,7 +99,7 @@ export class LaneSteps {
   }
 
   /** The shares of the previous h and c that remain. */
-  remains(step: Step, at: number): { h: number; c: number } {
+  remains(step: StepPlaces, at: number): { h: number; c: number } {
     const { zoneH, zoneC, draws, B, H, stream } = this.p;
     if (!this.form.zones || !draws) return { h: zoneH, c: zoneC };
     const [forH, forC] = this.words(step.t * B * H + at, stream + 2 * this.lane + 1);

@@ -7,7 +7,7 @@ import { rnnTanh } from "../cells/rnn.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Gates } from "../cells/arithmetic.ts";
 import { align } from "../../kernels/kernel.ts";
-import { stepAt, type Step } from "./lanes.ts";
+import { stepAt, type StepPlaces } from "./step-places.ts";
 import { regularizedBackward, regularizedForward } from "./regularized.ts";
 import { LaneSteps } from "./regularized-lane.ts";
 import { carryParts, normalized, normalizesMemory, statisticsModes, type RegularizedForm } from "./regularized-layout.ts";
@@ -39,7 +39,7 @@ export function forwardStep(lane: LaneSteps, arrays: ForwardArrays, i: number): 
 interface Group {
   /** Step of the segment. */
   readonly i: number;
-  readonly step: Step;
+  readonly step: StepPlaces;
   readonly group: number;
   /** row · H + unit of each. */
   readonly elements: readonly number[];
@@ -163,7 +163,7 @@ function backwardProduct(lane: LaneSteps, { carry, recurrent }: BackwardArrays, 
 }
 
 /** ∂L/∂h and ∂L/∂c of the cell's results, the gradients that bypass the cell, and their places in the carry. */
-function reaching(lane: LaneSteps, { carry, dy }: BackwardArrays, step: Step, at: number, alive: boolean) {
+function reaching(lane: LaneSteps, { carry, dy }: BackwardArrays, step: StepPlaces, at: number, alive: boolean) {
   const [pair, product] = [partOf(lane, 0) + 2 * at, partOf(lane, 2) + at];
   const dh = carry[pair] + carry[product] * lane.dropFactor(at);
   const dc = carry[pair + 1];

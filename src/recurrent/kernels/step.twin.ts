@@ -6,24 +6,18 @@ import type { Cell } from "../cells/cell.ts";
 import { functionOf, usualFunctions } from "../cells/gate-functions.ts";
 import { gru } from "../cells/gru.ts";
 import { lstm } from "../cells/lstm.ts";
-import { carryNumbers, memoryNumbers, readMemory, writeMemory } from "../cells/memory.ts";
+import { carryNumbers, memoryNumbers } from "../cells/memory.ts";
+import { readMemory, writeMemory } from "../cells/memory.twin.ts";
 import { minGru } from "../cells/min-gru.ts";
 import { minLstm } from "../cells/min-lstm.ts";
 import { rnnCell, rnnTanh } from "../cells/rnn.ts";
 import { slstmCell } from "../cells/slstm.ts";
 import { fromHalves } from "../../kernels/half-storage.twin.ts";
 import type { Arrays } from "../../kernels/kernel.ts";
-import {
-  backwardMatrix,
-  fanIn,
-  firstRead,
-  forwardMatrix,
-  matrixRows,
-  weightWidth,
-  type KernelForm,
-  type RecurrentParts,
-} from "./recurrent-kernel.ts";
-import { hasStep, laneStart, stepAt, type Segment, type Step } from "./lanes.ts";
+import { fanIn, matrixRows, weightWidth, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { hasStep, laneStart, type Segment } from "./lanes.ts";
+import { backwardMatrix, firstRead, forwardMatrix } from "./packed-places.ts";
+import { stepAt, type StepPlaces } from "./step-places.ts";
 import { stepBackward, stepForward, type backwardBindings, type forwardBindings } from "./step.ts";
 import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
@@ -95,7 +89,7 @@ export function forwardUnits(
   { gates, weights, h, c, lengths }: Arrays<typeof forwardBindings>,
   { B, H }: Segment,
   lane: number,
-  step: Step,
+  step: StepPlaces,
   recurrent: NumericArray,
   input: NumericArray,
   form: KernelForm,
@@ -184,7 +178,7 @@ export function backwardUnits(
   { gates, weights, h, c, carry, dRecurrent, lengths }: Omit<Arrays<typeof backwardBindings>, "dy">,
   { B, H }: Segment,
   lane: number,
-  step: Step,
+  step: StepPlaces,
   product: NumericArray,
   dy: NumericArray | undefined,
   form: KernelForm,

@@ -3,7 +3,8 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import { inPieces, recurrentTwins, type KernelFamily } from "../../kernels/twin.ts";
 import { scannedCells } from "../cells/all-cells.ts";
 import { minGru } from "../cells/min-gru.ts";
-import { laneStart, stepAt, type Segment } from "../kernels/lanes.ts";
+import { laneStart, type Segment } from "../kernels/lanes.ts";
+import { stepAt } from "../kernels/step-places.ts";
 import { scanBackward, scanForward } from "./scan.ts";
 import { backwardUnits, forwardUnits } from "../kernels/step.twin.ts";
 
