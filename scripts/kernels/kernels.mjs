@@ -4,17 +4,21 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { root } from "../bundle.mjs";
-import { gpus } from "./estimate.mjs";
+import { bundleProgram, root } from "../bundle.mjs";
 import { nullDriver } from "./null-driver.mjs";
-import { describeTable, findProblems, rowOf } from "./table.mjs";
+
+// The table uses the package's TypeScript.
+const built = join(root, "build", "programs", "kernels-table.mjs");
+await bundleProgram("scripts/kernels/table.mjs", built);
+const { describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(built).href);
 
 const stored = join(root, "bench", "kernels.json");
 const usage = `npm run kernels -- [options]
   --chip NAME          the GPU by Mesa's name: ${gpus.map(({ chip }) => chip).join(", ")} (which have estimates), gfx1100, … (default navi21)
   --cells LIST         lstm, gru, gru-before, rnn, lstm-layer-norm (default all but the last)
-  --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512)
+  --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512)
   --strategies LIST    (default loop,step)
   --only PATTERN       kernels whose names match
   --replace PATH=FILE  compiles FILE in the place of shaders/PATH.wgsl; may be repeated
@@ -30,7 +34,7 @@ function readOptions() {
       options: {
         chip: { ...text, default: "navi21" },
         cells: { ...text, default: "lstm,gru,gru-before,rnn" },
-        shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,32x32x256x512" },
+        shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512" },
         strategies: { ...text, default: "loop,step" },
         only: { ...text, default: "." },
         replace: { ...text, multiple: true, default: [] },

@@ -117,7 +117,7 @@ function disassembly(log) {
 /**
  * Describes the machine code of one kernel.
  * @param {string} log what the driver printed while it compiled the kernel
- * @returns {{ [statistic: string]: any, loops: any[], body: any, walksTime: boolean }} statistics, `loops` (the innermost loops that multiply and add, the largest first), and `body`: what is
+ * @returns {{ [statistic: string]: any, waves: number, loops: any[], body: any, walksTime: boolean }} statistics, `loops` (the innermost loops that multiply and add, the largest first), and `body`: what is
  * executed once for each round of the loop around the largest one, or once in all if there is none around it
  */
 export function readKernel(log) {
@@ -141,5 +141,5 @@ export function readKernel(log) {
   const [from, to] = around ?? [0, lines.length - 1];
   const withinInner = (at) => innermost.some(([first, last]) => at >= first && at <= last);
   const body = countInstructions(lines.filter((_, at) => at >= from && at <= to && !withinInner(at)));
-  return { ...statistics, loops: counted.map(({ counts }) => counts), body, walksTime: around !== undefined };
+  return { ...statistics, waves: statistics.waves, loops: counted.map(({ counts }) => counts), body, walksTime: around !== undefined };
 }

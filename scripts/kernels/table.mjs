@@ -1,5 +1,6 @@
 // The table of `npm run kernels`: its rows, how it is printed, and its comparison with a stored one.
-import { gpus, microsecondsPerStep } from "./estimate.mjs";
+export { gpus } from "./estimate.ts";
+import { gpus, microsecondsPerStep } from "./estimate.ts";
 import { readKernel } from "./machine-code.mjs";
 
 /** The share of multiply-adds may fall by so much before it counts as worse. */
@@ -19,7 +20,7 @@ const counted = (counts) => ({
 });
 
 /**
- * The row of one kernel, with the estimates of its time steps if the chip is one that estimate.mjs describes.
+ * The row of one kernel, with the estimates of its time steps if the chip is one that estimate.ts describes.
  * @param compiled a line that compile.ts wrote
  * @param log all that the driver printed
  */
@@ -98,7 +99,7 @@ export function describeTable({ chip, rows }) {
   const parts = ["Whole kernels, and behind the bar an iteration of the largest inner loop:", align([head, ...lines])];
   if (estimates.length > 0)
     parts.push(
-      `\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.mjs has the formula and its assumptions:`,
+      `\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.ts has the formula and its assumptions:`,
       align(estimates),
     );
   return parts.join("\n");

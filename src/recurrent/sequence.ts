@@ -168,7 +168,7 @@ class RecurrentOp {
 
   /** Numbers of a unit in a row of the packed weights. */
   private get width(): number {
-    return weightWidth(this.options.cell, this.form);
+    return weightWidth(this.G, this.form);
   }
 
   private inputOf({ label, weights: all }: Lane, n: number): LaneInput {

@@ -163,7 +163,7 @@ export function recordTimeLoop({
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
   const form = { shared: on.isGpu && phasesOf(cell) === 1 ? on.mostThreads : undefined };
-  const weights = buffer("weights", H + 1, H, weightWidth(cell, form));
+  const weights = buffer("weights", H + 1, H, weightWidth(G, form));
   const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form };
   const recurrence = recurrenceOf(strategies[strategy], site);
   if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);

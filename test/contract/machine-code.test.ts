@@ -1,7 +1,9 @@
 // How `npm run kernels` reads a driver's output and evaluates it.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.mjs";
+import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.ts";
 import { countInstructions, readKernel } from "../../scripts/kernels/machine-code.mjs";
+import { estimatedMicroseconds } from "../../src/recurrent/strategies/estimate.ts";
 import { findProblems, rowOf } from "../../scripts/kernels/table.mjs";
 
 const product = (k: number): string[] => [
@@ -115,8 +117,32 @@ describe("estimates", () => {
   });
 
   it("know nothing of kernels that walk no time", () => {
-    expect(microsecondsPerStep(gpu, { kernel: "adam", ...readKernel(log(1)) }, use)).toBeUndefined();
+    expect(microsecondsPerStep(gpu, { ...compiled, kernel: "adam", ...readKernel(log(1)) }, use)).toBeUndefined();
   });
+});
+
+it("what strategies are chosen by without a profile is within 20 % of the estimates from machine code", () => {
+  const { chip, rows } = JSON.parse(readFileSync(new URL("../../bench/kernels.json", import.meta.url), "utf8")) as {
+    chip: string;
+    rows: { kernel: string; grids: { case: string; estimatedMicrosecondsPerStep?: number }[] }[];
+  };
+  const gpu = gpus.find((one) => one.chip === chip)!;
+  const compared = new Set<string>();
+  for (const { kernel, grids } of rows)
+    for (const { case: name, estimatedMicrosecondsPerStep: counted } of grids) {
+      const [, cell, T, B, H, strategy] = /^(\S+) (\d+)x(\d+)x\d+x(\d+) (loop|step)$/.exec(name)!;
+      const { phases, G } = { lstm: { phases: 1, G: 4 }, gru: { phases: 1, G: 3 }, "gru-before": { phases: 2, G: 3 } }[cell] ?? {
+        phases: 1,
+        G: 1,
+      };
+      const layer = { T: Number(T), B: Number(B), H: Number(H), G, phases, lanes: 1, layers: 1, linear: false } as const;
+      const estimate = estimatedMicroseconds({ ...layer, regularized: "none", recomputes: false, training: true }, 1024, gpu);
+      if (counted === undefined || !estimate) continue;
+      compared.add(`${cell} ${strategy}`);
+      const ratio = estimate[strategy as "loop" | "step"] / counted;
+      expect(Math.abs(Math.log(ratio)), `${kernel}, ${name}: ${ratio}`).toBeLessThan(Math.log(1.2));
+    }
+  expect([...compared].sort()).toEqual(["gru loop", "gru step", "lstm loop", "lstm step", "rnn loop", "rnn step"]);
 });
 
 describe("the comparison with a stored table", () => {

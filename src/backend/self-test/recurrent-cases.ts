@@ -40,7 +40,7 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
   const { lanes, T, B, H, steps } = segment;
   const { cell, strategy, form } = kernel.recurrent!;
   const memories = memoryNumbers(cell);
-  const width = weightWidth(cell, form);
+  const width = weightWidth(G, form);
   const all: Record<string, NumericArray> = {
     gates: floats((laneStart(lanes, steps * B * H) + spare) * G, hasChosen(kernel) ? -1 : 0, 1),
     weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * width, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),

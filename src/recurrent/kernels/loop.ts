@@ -61,6 +61,9 @@ function sharedGroup(units: number, batch: number, mostThreads: number) {
   return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };
 }
 
+/** Rows of the batch that such a workgroup owns. */
+export const sharedRows = (units: number, batch: number, mostThreads: number): number => sharedGroup(units, batch, mostThreads).rows;
+
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
   const { size, holds, rows, constants } = form.shared ? sharedGroup(units, batch, form.shared) : plainGroup(pass, units, batch);

@@ -57,13 +57,12 @@ export const withWeights = <B extends { readonly weights: Binding }>(bindings: B
  * The numbers that each unit has in a row of packed weights. Where threads share sums, three gates take the room of four,
  * so that one load fetches them.
  */
-export const weightWidth = ({ gateNames: { length: G } }: Pick<Cell, "gateNames">, { shared }: KernelForm): number =>
-  shared && G === 3 ? 4 : G;
+export const weightWidth = (G: number, { shared }: KernelForm): number => (shared && G === 3 ? 4 : G);
 
 /** The file that reads weights of this form. */
 export const weightsSource = (cell: Cell, form: KernelForm): string => {
   if (form.half) return "lib/weights-half";
-  return weightWidth(cell, form) > cell.gateNames.length ? "lib/weights-padded" : "lib/weights-float";
+  return weightWidth(cell.gateNames.length, form) > cell.gateNames.length ? "lib/weights-padded" : "lib/weights-float";
 };
 
 /** The path by which `Kernel.sources` names the cell's structs, which are made from its data (`cell-structs.ts`). */

@@ -22,7 +22,7 @@ import {
 import { segmentParams } from "./lanes.ts";
 
 /** Batch rows that one thread of the step kernels owns. */
-const rowsPerThread = 4;
+export const rowsPerThread = 4;
 interface StepGrid {
   readonly lanes: number;
   readonly B: number;
@@ -104,7 +104,7 @@ export function cellSources(
  * A workgroup where eight threads share a sum: 32 units, a small number so that a GPU has many workgroups, and an array
  * for the states or gradients of 128 units in four rows.
  */
-const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16 };
+export const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16 };
 
 /** Name and pipeline constants. */
 const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({

@@ -96,12 +96,7 @@ export function forwardUnits(
 ): void {
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
-  const perUnit = perUnitOf(
-    cell,
-    weights,
-    forwardMatrix(cell, lane, H, form) + (matrixRows(cell, H, form) + 1) * H,
-    weightWidth(cell, form),
-  );
+  const perUnit = perUnitOf(cell, weights, forwardMatrix(cell, lane, H, form) + (matrixRows(cell, H, form) + 1) * H, weightWidth(G, form));
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -131,7 +126,7 @@ export const stepForwardTwin =
     const { lanes, H, steps } = segment;
     const { stacked } = form;
     const G = cell.gateNames.length;
-    const width = weightWidth(cell, form);
+    const width = weightWidth(G, form);
     const weights = weightNumbers(packed, width, form);
     const { gates, h } = arrays;
     for (let lane = 0; lane < lanes; lane++) {
@@ -186,7 +181,7 @@ export function backwardUnits(
   const G = cell.gateNames.length;
   const arithmetic = arithmeticOf(cell);
   const carried = { ...cell, usesC: true };
-  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H, form) + matrixRows(cell, H, form) * H, weightWidth(cell, form));
+  const perUnit = perUnitOf(cell, weights, backwardMatrix(cell, lane, H, form) + matrixRows(cell, H, form) * H, weightWidth(G, form));
   for (let row = 0; row < B; row++) {
     for (let unit = 0; unit < H; unit++) {
       const at = row * H + unit;
@@ -229,7 +224,7 @@ export const stepBackwardTwin =
     const { lanes, B, H, steps } = segment;
     const { stacked } = form;
     const G = cell.gateNames.length;
-    const width = weightWidth(cell, form);
+    const width = weightWidth(G, form);
     const weights = weightNumbers(packed, width, form);
     const { gates, carry, dRecurrent } = arrays;
     for (let lane = 0; lane < lanes; lane++) {

@@ -12,11 +12,26 @@
 // is the loop over time. In it all waves execute the product, and those that finish a row (rows of `shares`) the rest.
 // Other kernels read all weights in each step. Such a step cannot take less than its weights take through the caches:
 //   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
-// `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step.
+// `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step. The last formula is
+// `stepMicroseconds`, with which the package chooses a strategy where nothing was measured.
 //
 // Assumptions: weights and states lie in L2 (512 units of an LSTM are 4 MB); workgroups spread evenly over compute units;
 // every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
 // instruction fetch are free.
+
+import { heldUnits } from "../../src/recurrent/kernels/loop.ts";
+import { weightWidth } from "../../src/recurrent/kernels/recurrent-kernel.ts";
+import { groupsPerUnit, midRangeGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
+
+/** With what else the estimate of machine code needs. */
+interface DescribedGpu extends Gpu {
+  readonly name: string;
+  /** By Mesa's name. */
+  readonly chip: string;
+  /** Cycles until what is read is there: from L2, and from workgroup memory. */
+  readonly memoryLatency: number;
+  readonly ldsLatency: number;
+}
 
 /**
  * GPUs whose machine code the driver can make. Compute units and clocks are those of the makers' data sheets. Latencies
@@ -24,7 +39,7 @@
  * "Measuring GPU Memory Latency", 2021); the others have no measurement behind them. A dependent dispatch is taken as the
  * middle of 2 to 6 µs.
  */
-export const gpus = [
+export const gpus: readonly DescribedGpu[] = [
   {
     name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)",
     chip: "renoir",
@@ -42,15 +57,22 @@ export const gpus = [
   {
     name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)",
     chip: "navi21",
-    computeUnits: 60,
+    ...midRangeGpu,
+    memoryLatency: 220,
+    ldsLatency: 50,
+  },
+  {
+    name: "a large desktop GPU (Radeon RX 7900 XTX: 96 compute units, 2.3 GHz)",
+    chip: "gfx1100",
+    computeUnits: 96,
     simdsPerUnit: 2,
-    clockGHz: 2.1,
+    clockGHz: 2.3,
     waveSize: 64,
     vectorCycles: 2,
     memoryLatency: 220,
     ldsLatency: 50,
     cacheBytesPerCycle: 64,
-    l2BytesPerCycle: 1024,
+    l2BytesPerCycle: 1536,
     dispatchMicroseconds: 4,
   },
   {
@@ -69,17 +91,41 @@ export const gpus = [
   },
 ];
 
-/** Units of U that a thread keeps the weights of; see src/recurrent/kernels/loop.ts. */
-const heldUnits = 16;
+/** The counts of a piece of code; see machine-code.mjs. */
+type Counts = Readonly<
+  Record<
+    "fma" | "macs" | "valu" | "salu" | "loads" | "stores" | "scalarLoads" | "lds" | "branches" | "barriers" | "memoryStalls" | "ldsStalls",
+    number
+  >
+>;
+
+/** A kernel's machine code, with the rows of the batch that a thread computes, the threads of a workgroup, and those of a sum. */
+interface Code {
+  readonly kernel: string;
+  readonly threads: number;
+  readonly rows: number;
+  readonly shares: number;
+  /** Waves that a SIMD has room for. */
+  readonly waves: number;
+  readonly loops: readonly Counts[];
+  readonly body: Counts;
+}
+
+/** The cell, the shape [T, B, I, H] and the grid of one layer. */
+interface Use {
+  readonly cell: string;
+  readonly shape: readonly number[];
+  readonly workgroups: readonly number[];
+}
 
 /** Gates whose recurrent product a kernel makes. Of a cell with two phases, the first makes two and the second the candidate's. */
-function gatesOf(kernel, cell) {
+function gatesOf(kernel: string, cell: string): number {
   if (kernel.endsWith(":first")) return 2;
   if (kernel.endsWith(":second")) return 1;
   return cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
 }
 
-const issueCycles = (gpu, counts) =>
+const issueCycles = (gpu: Gpu, counts: Counts): number =>
   (counts.fma + counts.valu) * gpu.vectorCycles +
   counts.salu +
   counts.loads +
@@ -90,56 +136,45 @@ const issueCycles = (gpu, counts) =>
   counts.barriers;
 
 /** `busy`: the cycles in which a SIMD issues what its waves execute of the piece. */
-const pieceCycles = (gpu, counts, busy) => {
+const pieceCycles = (gpu: DescribedGpu, counts: Counts, busy: number): number => {
   const stalls = counts.memoryStalls * gpu.memoryLatency + (counts.ldsStalls + counts.barriers) * gpu.ldsLatency;
   return Math.max(issueCycles(gpu, counts) + stalls, busy);
 };
 
 /** The waves of a SIMD that finish a row execute all of the loop over time, the others the multiply-adds of the product. */
-function busyHolding(gpu, { rows, shares }, G, counts, wavesOnSimd) {
+function busyHolding(gpu: Gpu, { rows, shares }: Code, G: number, counts: Counts, wavesOnSimd: number): number {
   const product = heldUnits * G * rows * gpu.vectorCycles;
   return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
 }
 
-/**
- * Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time.
- * @param kernel a row of the table, with `rows` (of the batch a thread computes), `threads` of a workgroup and
- *   `shares` (threads of a sum)
- * @param use the cell, the shape [T, B, I, H] and the grid of one layer
- */
-export function microsecondsPerStep(gpu, kernel, use) {
+/** Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time. */
+export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, shape, workgroups: grid }: Use): number | undefined {
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
   // A loop far smaller than the largest one is the remainder of an unrolled sum.
   const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
-  const {
-    shape: [, , , H],
-    workgroups,
-    cell,
-  } = use;
+  const H = shape[3];
   const G = gatesOf(kernel.kernel, cell);
-  const groups = workgroups.reduce((product, n) => product * n, 1);
+  const workgroups = grid.reduce((product, n) => product * n, 1);
   const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);
-  const groupsPerUnit = Math.ceil(groups / gpu.computeUnits);
-  const wanted = Math.ceil((groupsPerUnit * wavesPerGroup) / gpu.simdsPerUnit);
+  const wanted = Math.ceil((groupsPerUnit(gpu, workgroups) * wavesPerGroup) / gpu.simdsPerUnit);
   const wavesOnSimd = Math.min(wanted, kernel.waves);
   const holds = kernel.kernel.includes(":held");
-  const busy = (counts) => wavesOnSimd * issueCycles(gpu, counts);
-  const step = () => {
+  const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
+  const step = (): number => {
     if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, G, kernel.loops[0], wavesOnSimd));
     const k = (kernel.rows * G * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
     return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
   };
-  const cycles = Math.ceil(wanted / wavesOnSimd) * step();
-  const weightBytes = holds ? 0 : (G * H * H * 4) / workgroupsForUnits(kernel, use);
-  const bytes = Math.max((groupsPerUnit * weightBytes) / gpu.cacheBytesPerCycle, (groups * weightBytes) / gpu.l2BytesPerCycle);
-  return Math.max(cycles, bytes) / (gpu.clockGHz * 1000) + (walksTime(kernel) ? 0 : gpu.dispatchMicroseconds);
+  const width = weightWidth(G, { shared: kernel.shares > 1 ? kernel.threads : undefined });
+  const walksTime = /^loop|fused/.test(kernel.kernel);
+  return stepMicroseconds(gpu, {
+    workgroups,
+    // Of a step, each workgroup reads the weights of its own units.
+    bytes: holds ? 0 : (4 * width * H * H) / (walksTime ? 1 : grid[0]),
+    cycles: Math.ceil(wanted / wavesOnSimd) * step(),
+    dispatches: walksTime ? 0 : 1,
+  });
 }
 
-/** Whether a kernel computes all steps in one dispatch. */
-const walksTime = ({ kernel }) => /^loop|fused/.test(kernel);
-
-/** Of a step, each workgroup reads the weights of its own units. */
-const workgroupsForUnits = (kernel, { workgroups }) => (walksTime(kernel) ? 1 : workgroups[0]);
-
 /** True if a kernel computes time steps. */
-export const isRecurrent = (name) => /^(loop|step|two-phase|regularized)/.test(name);
+export const isRecurrent = (name: string): boolean => /^(loop|step|two-phase|regularized)/.test(name);
