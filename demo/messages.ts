@@ -94,7 +94,7 @@ export interface DeviceReport {
 }
 
 export interface Problem {
-  readonly during: Request["kind"] | "training";
+  readonly during: Request["kind"] | "training" | "run" | "compare" | "export";
   /** `other` is a fault of the page's own. */
   readonly kind: ErrorKind | "other";
   readonly message: string;

@@ -12,6 +12,7 @@ import { mobyDick } from "./moby-dick.mjs";
 const pages = [
   { name: "demo", path: "", title: "Learning to write" },
   { name: "demo/gradients", path: "gradients/", title: "Vanishing gradients" },
+  { name: "demo/models", path: "models/", title: "Bring your model" },
   { name: "bench", path: "bench/", title: "How fast is it here?", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 

@@ -1,19 +1,22 @@
 // `npm run import -- FILE… [flags]`: says what is in a file of another program, and tries it on both backends. See --help.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { createBackend, encodeSafetensors, forward, RnnError, saveModel, type Backend, type Module, type Tensor } from "webgpu-rnn";
-import { importModel, readTensors, type ImportedModel, type ImportedNode, type ModelFiles } from "webgpu-rnn/formats";
+import { createBackend, encodeSafetensors, forward, RnnError, type Backend, type Module, type Tensor } from "webgpu-rnn";
+import { readTensors, type ImportedModel, type ImportedNode } from "webgpu-rnn/formats";
 import { readCommandLine } from "../command-line.mjs";
 import { absolute, checkOutput, readBytes, sameFile, writeOutput, type Output } from "../files.ts";
 import { UserError } from "../user-error.ts";
+import { readModel } from "./read-model.ts";
 import { sizes, table } from "./table.ts";
 import { compareResults, resultsOf, tryModel } from "./trial.ts";
+import { writeModel } from "./write-model.ts";
 
 const help = `npm run import -- FILE… [flags]
 
 Reads a model of another program (ONNX, Keras, tensorflow.js, PyTorch, RTNeural, Neural Amp Modeler, TensorFlow 1),
 lists its layers, inputs and states, and compares a run on WebGPU with one on the CPU. Give all files of a model that has
-several, or their folder.
+several, or their folder. Weights alone, as PyTorch's, need a description of the layers beside them, a JSON file such as
+{"@": "Sequential", "of": [{"rnn": {"@": "LSTM", "of": [4, 8]}, "fc": {"@": "Linear", "of": [8, 2]}}]}.
 
   --out FILE            where the model goes, as safetensors
   --constant NAME=X     an input of an ONNX graph that always has this value; may be given again
@@ -65,9 +68,12 @@ async function filesIn(paths: readonly string[]): Promise<string[]> {
   return (await Promise.all(lists)).flat();
 }
 
-async function readFiles(paths: readonly string[]): Promise<ModelFiles> {
-  const files = await Promise.all(paths.map(async (path) => [basename(path), await readBytes(JSON.stringify(path), path)] as const));
-  return files.length === 1 ? files[0][1] : Object.fromEntries(files);
+type Files = Readonly<Record<string, Uint8Array>>;
+
+async function readFiles(paths: readonly string[]): Promise<Files> {
+  return Object.fromEntries(
+    await Promise.all(paths.map(async (path) => [basename(path), await readBytes(JSON.stringify(path), path)] as const)),
+  );
 }
 
 /** Nodes of an ONNX graph of which there are many, and which compute nothing when the model runs. */
@@ -108,7 +114,7 @@ function describe(imported: ImportedModel, all: boolean): void {
       outputs.filter(({ path }) => !path.startsWith("state.")),
     ),
   ];
-  console.log(`${table(["", "name", "sizes", "in forward"], ports)}\n`);
+  if (ports.length > 0) console.log(`${table(["", "name", "sizes", "in forward"], ports)}\n`);
 }
 
 /** Where no device is, plain code stands in for it, so that at least the WebAssembly is checked. */
@@ -139,20 +145,25 @@ async function check(imported: ImportedModel): Promise<boolean> {
   return agrees;
 }
 
-/** A file of weights alone: their names and sizes. Undefined for a file that has more. */
-async function weightsIn(files: ModelFiles): Promise<Awaited<ReturnType<typeof readTensors>> | undefined> {
-  return ArrayBuffer.isView(files) ? readTensors(files).catch(() => undefined) : undefined;
+/** Lists a file of weights alone. Undefined for other files. */
+async function listWeights(files: Files): Promise<Uint8Array | undefined> {
+  const [file, ...others] = Object.values(files);
+  const weights = others.length > 0 ? undefined : await readTensors(file).catch(() => undefined);
+  if (!weights) return undefined;
+  const rows = Object.entries(weights).map(([name, { shape, data }]) => [name, sizes(shape), data.length]);
+  console.log(`weights without a description of the layers\n\n${table(["tensor", "sizes", "numbers"], rows)}\n`);
+  console.log(
+    'To run them, give a description too, a JSON file such as {"@": "Sequential", "of": [{"rnn": {"@": "LSTM", "of": [4, 8]}}]},',
+  );
+  console.log("or make the model with parameters of these names: importModel(file, { model })");
+  return encodeSafetensors(weights);
 }
 
 /** The model as a file that `loadModel` reads, or its weights alone. */
 async function fileOf(model: Module): Promise<Uint8Array> {
-  try {
-    return await saveModel(model);
-  } catch (error) {
-    if (!(error instanceof RnnError) || error.kind !== "option") throw error;
-    console.log(`only weights can be written (${error.message})`);
-    return encodeSafetensors(await model.stateDict());
-  }
+  const { file, problem } = await writeModel(model);
+  if (problem !== "") console.log(`only weights can be written (${problem})`);
+  return file;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -168,19 +179,13 @@ async function main(args: readonly string[]): Promise<number> {
     output = await checkOutput("--out", out);
   }
   const files = await readFiles(await filesIn(paths));
-  const weights = constants ? undefined : await weightsIn(files);
-  let agrees = true;
-  if (weights) {
-    const rows = Object.entries(weights).map(([name, { shape, data }]) => [name, sizes(shape), data.length]);
-    console.log(`weights without a description of the layers\n\n${table(["tensor", "sizes", "numbers"], rows)}\n`);
-    console.log("To run them, make the model with parameters of these names: importModel(file, { model })");
-    if (output) await writeOutput(output, encodeSafetensors(weights));
-  } else {
-    const imported = await importModel(files, { constants });
-    describe(imported, all);
-    agrees = await check(imported);
-    if (output) await writeOutput(output, await fileOf(imported.model));
-  }
+  const read = await readModel(files, constants).catch((error: unknown) => error);
+  const weights = read instanceof RnnError ? await listWeights(files) : undefined;
+  if (!weights && read instanceof Error) throw read;
+  const imported = weights ? undefined : (read as ImportedModel);
+  if (imported) describe(imported, all);
+  const agrees = !imported || (await check(imported));
+  if (output) await writeOutput(output, weights ?? (await fileOf(imported!.model)));
   if (out !== undefined) console.log(`wrote ${out}`);
   return agrees ? 0 : 1;
 }

@@ -204,20 +204,19 @@ export class DemoPage {
     return this.give(file, "upload");
   }
 
-  /** Chooses a file in a field, or drops it on the page. */
-  give({ name, base64 }: PageFile, where: "upload" | "own-file" | "drop"): Promise<void> {
+  /** Chooses files in the field with this id, or drops them on the page ("drop"). */
+  give(given: PageFile | readonly PageFile[], where: string): Promise<void> {
     return this.page.evaluate(
-      (fileName, data, place) => {
+      (list, place) => {
         const files = new DataTransfer();
-        files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], fileName));
+        for (const { name, base64 } of list) files.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
         if (place === "drop")
           return void document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
         const field = document.getElementById(place) as HTMLInputElement;
         field.files = files.files;
         field.dispatchEvent(new Event("change", { bubbles: true }));
       },
-      name,
-      base64,
+      [given].flat(),
       where,
     );
   }

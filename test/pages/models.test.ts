@@ -1,0 +1,188 @@
+// The page of models in a real browser: files of other programs are drawn, run, compared, checked and written.
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
+import { root } from "../../scripts/bundle.mjs";
+import { violations } from "./accessibility.ts";
+import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
+
+const models = join(root, "test/fixtures/models");
+const shared = join(root, "../shared/models");
+const fixture = (name: string): PageFile => fileOf(basename(name), readFileSync(join(models, name)));
+
+/** 0.1 seconds of a tone, 8,000 samples of 16 bits a second. */
+function tone(): Uint8Array {
+  const samples = Int16Array.from({ length: 800 }, (_, i) => 12000 * Math.sin((2 * Math.PI * 440 * i) / 8000));
+  const head = new DataView(new ArrayBuffer(44));
+  const word = (at: number, text: string): void => Array.from(text).forEach((letter, i) => head.setUint8(at + i, letter.charCodeAt(0)));
+  word(0, "RIFF");
+  word(8, "WAVEfmt ");
+  word(36, "data");
+  for (const [at, value] of [
+    [4, 36 + samples.byteLength],
+    [16, 16],
+    [24, 8000],
+    [28, 16000],
+    [40, samples.byteLength],
+  ])
+    head.setUint32(at, value, true);
+  for (const [at, value] of [
+    [20, 1],
+    [22, 1],
+    [32, 2],
+    [34, 16],
+  ])
+    head.setUint16(at, value, true);
+  return Buffer.concat([Buffer.from(head.buffer), Buffer.from(samples.buffer)]);
+}
+
+describe(`the page of models in ${kind}`, () => {
+  let demo: Awaited<ReturnType<typeof serveDemo>>;
+  let page: DemoPage;
+
+  beforeAll(async () => {
+    demo = await serveDemo("models");
+  });
+  afterAll(() => demo.close());
+  beforeEach(async () => {
+    page = await DemoPage.open(demo.browser, `${demo.url}models/`);
+  });
+  afterEach(async () => {
+    await page.page.close();
+    expect(page.errors).toEqual([]);
+  });
+
+  /** Opens files, and waits until they have been read and run on a sample. */
+  async function open(...files: PageFile[]): Promise<void> {
+    await page.give(files, "drop");
+    await page.page.waitForFunction((name) => document.getElementById("model-title")!.textContent === name, {}, files[0].name);
+    await page.waitForStatus("Ready");
+  }
+
+  async function run(): Promise<void> {
+    await page.click("#run");
+    await page.waitForStatus("Ready");
+  }
+
+  const layers = (): Promise<string[]> =>
+    page.page.$$eval("#layers li", (items) => items.map((item) => (item as HTMLElement).innerText.replace(/\s+/g, " ").trim()));
+  const results = (): Promise<string[][]> =>
+    page.page.$$eval("#results tr", (rows) => rows.map((row) => [...row.children].map((cell) => (cell as HTMLElement).innerText)));
+
+  it("draws the layers of a Keras file, runs it, and says that both backends agree", async () => {
+    await open(fixture("simplernn_dense.keras"));
+    expect(await page.text("format")).toBe("keras");
+    expect(await page.text("parameters")).toBe("62");
+    expect(await layers()).toEqual([
+      expect.stringMatching(/^Input .*\[any, 6, 4\]$/),
+      expect.stringMatching(/^SimpleRNN simple_rnn RNN\(4, 5\), last output 50$/),
+      expect.stringMatching(/^Dense dense Linear\(5, 2\) 12$/),
+      expect.stringMatching(/^Output dense$/),
+    ]);
+    expect((await results())[0].slice(0, 2)).toEqual(["dense", "[1, 2]"]);
+    await page.click("#compare");
+    await page.waitForStatus("Ready");
+    expect(await page.text("verdict")).toMatch(/^Both agree: .*; 7 numbers, greatest difference \d/);
+  });
+
+  it("runs an amplifier on a table and on audio, with the numbers that the library gives", async () => {
+    await open(fixture("amp.nam"));
+    await page.click('input[name="source"][value="table"]');
+    const values = Array.from({ length: 50 }, (_, i) => Math.sin(0.3 * i));
+    await page.fill({ table: `sample\n${values.join("\n")}` });
+    await run();
+    const { model } = await importModel(readFileSync(join(models, "amp.nam")));
+    const { createBackend, forward } = await import("webgpu-rnn");
+    const { output } = await forward(model, { shape: [1, 50, 1], data: values }, { backend: await createBackend("cpu") });
+    const [[name, sizes, least, , most]] = await results();
+    expect([name, sizes]).toEqual(["output", "[1, 50, 1]"]);
+    expect(Number(least)).toBeCloseTo(Math.min(...output.data), 3);
+    expect(Number(most)).toBeCloseTo(Math.max(...output.data), 3);
+    expect(await page.page.$eval("#chart", (chart) => chart.getAttribute("aria-label"))).toMatch(/^First output over 50 steps: from /);
+
+    await page.click('input[name="source"][value="audio"]');
+    await page.fill({ rate: 8000 });
+    await page.give(fileOf("tone.wav", tone()), "audio-file");
+    await page.page.waitForFunction(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
+    await run();
+    expect((await results())[0][1]).toBe("[1, 800, 1]");
+  });
+
+  it("continues a text with a character model in several files", async () => {
+    const folder = existsSync(shared) ? join(shared, "charrnn/charlotte_bronte") : join(models, "characters");
+    await open(...readdirSync(folder).map((name) => fileOf(name, readFileSync(join(folder, name)))));
+    const isWhole = existsSync(shared);
+    await page.fill({ text: isWhole ? "She was " : "ab" });
+    await run();
+    const text = await page.text("continuation");
+    if (isWhole) expect(text).toMatch(/^answered to the present sense of the/);
+    expect(text.length).toBeGreaterThan(20);
+  });
+
+  it("reads weights alone with a description, and writes a file that comes back", async () => {
+    const description = {
+      "@": "Sequential",
+      of: [
+        {
+          embedding: { "@": "Embedding", of: [11, 5] },
+          rnn: { "@": "GRU", of: [5, 8, { numLayers: 2 }] },
+          fc: { "@": "Linear", of: [8, 11] },
+        },
+      ],
+    };
+    await open(fixture("gru_legacy_pickle.pt"), fileOf("layers.json", JSON.stringify(description)));
+    await page.click("#export");
+    const file = await page.saved();
+    expect(file.name).toBe("gru_legacy_pickle.safetensors");
+    const bytes = Buffer.from(file.base64, "base64");
+    expect(Object.keys(decodeSafetensors(bytes).tensors)).toContain("rnn.weight_hh_l1");
+    await open({ ...file, name: "again.safetensors" });
+    expect(await page.text("parameters")).toBe("946");
+  });
+
+  it("checks every kernel of an ONNX model", async () => {
+    await page.choose("cpu");
+    await open(fixture("lstm_charlm.onnx"));
+    await page.click("#verify");
+    await page.waitForStatus("Ready");
+    expect(await page.text("report")).toContain("Passed: every number agrees");
+  });
+
+  it("says what is wrong with a file or an input, and keeps the present model", async () => {
+    await open(fixture("amp.nam"));
+    const damaged = readFileSync(join(models, "lstm_charlm.onnx")).subarray(0, 3000);
+    await page.give(fileOf("damaged.onnx", damaged), "drop");
+    await page.waitForNotice("This model cannot be opened");
+    await page.waitForNotice("The present model is as it was.");
+    expect(await page.text("model-title")).toBe("amp.nam");
+    await page.click('input[name="source"][value="table"]');
+    await page.fill({ table: "0.1\n0.x" });
+    await page.click("#run");
+    await page.waitForNotice('line 2 has "0.x", which is no number');
+    await page.fill({ table: "1, 2\n3, 4" });
+    await page.click("#run");
+    await page.waitForNotice("it has 2 numbers a row, and the model reads 1 a step");
+    await page.waitForStatus("Ready");
+  });
+
+  it.skipIf(!existsSync(shared))("runs a voice detector frame by frame, with an input fixed", async () => {
+    const silero = fileOf("vad.onnx", readFileSync(join(shared, "silero/silero_vad_16k_op15.onnx")));
+    await page.give(silero, "upload");
+    await page.waitForNotice("Write it into Fixed inputs");
+    await page.waitForStatus("Ready");
+    await page.fill({ constants: "sr=16000" });
+    await open(silero);
+    await page.click('input[name="source"][value="audio"]');
+    await page.fill({ rate: 16000 });
+    await page.give(fileOf("tone.wav", tone()), "audio-file");
+    await page.page.waitForFunction(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
+    await run();
+    expect(await page.text("run-note")).toMatch(/^1600 steps on .* ms, 6 calls$/);
+  });
+
+  it("can be used by everybody, as far as axe-core sees", async () => {
+    await open(fixture("simplernn_dense.keras"));
+    expect(await violations(page.page)).toEqual([]);
+  });
+});
