@@ -5,6 +5,8 @@ import { now } from "./clock.ts";
  * worklets, which have no MessageChannel, it does nothing.
  */
 export function breathe(): Promise<void> {
+  // Node and Deno, where a channel costs more.
+  if (typeof setImmediate === "function") return new Promise((resolve) => void setImmediate(resolve));
   if (typeof MessageChannel === "undefined") return Promise.resolve();
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

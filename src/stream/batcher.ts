@@ -11,9 +11,12 @@ import { checkFrames, type FrameRules } from "./frames.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
 
+/** Ids can have more digits than float32. */
+type Frame = Float32Array | Float64Array;
+
 /** A frame that waits for its turn. */
 interface Waiting {
-  readonly frame: Float64Array;
+  readonly frame: Frame;
   readonly resolve: (result: Float32Array) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -54,8 +57,10 @@ export class Batcher {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private breathes = false;
   private readonly frameRules: FrameRules;
-  /** The frames of a batch. Ids can have more digits than float32. */
-  private readonly batchFrames: Float64Array;
+  /** The frames of a batch. */
+  private readonly batchFrames: Frame;
+  /** Arrays for frames that wait. */
+  private readonly spare: Frame[] = [];
   private disposed = false;
 
   /** @internal */
@@ -69,7 +74,7 @@ export class Batcher {
     this.outputSize = outputSize;
     this.freeRows = Array.from({ length: batch }, (_, i) => batch - 1 - i);
     this.frameRules = { where: "batcher.step", inputSize, ids: model.idCount };
-    this.batchFrames = new Float64Array(limits.maxBatch * inputSize);
+    this.batchFrames = this.newFrames(limits.maxBatch);
     // What a batch of any size needs is made now: later, no batch can fail after some of its rows have had their step.
     for (const rows of rowSizes.filter((size) => size <= limits.maxBatch))
       stream.stepRows(
@@ -88,28 +93,25 @@ export class Batcher {
    * @throws RnnError `shape` or `data` for a wrong frame; `limit` if `maxWaiting` frames of this stream wait, or a new
    * stream would be more than `maxStreams`; `option` if the stream is closed before the frame's turn
    */
-  async step(id: string, frame: ArrayLike<number>): Promise<Float32Array> {
-    const where = "batcher.step";
-    this.check(where, id);
-    const taken = new Float64Array(this.inputSize);
-    reading("data", where, "frame", () => checkFrames(this.frameRules, frame, taken.length, false, taken));
-    const client = this.clients.get(id) ?? this.open(where, id);
-    const { maxBatch, maxWaiting, maxWaitMs } = this.limits;
-    if (client.waiting.length >= maxWaiting)
-      throw new RnnError(
-        "limit",
-        where,
-        `${maxWaiting} frames of stream ${show(id)} wait, which is the limit; wait for results before further frames, or give a higher maxWaiting`,
-      );
-    this.clients.delete(id);
-    this.clients.set(id, client);
-    client.usedAt = now();
-    const result = new Promise<Float32Array>((resolve, reject) => client.waiting.push({ frame: taken, resolve, reject }));
-    if (client.waiting.length > 1) return result;
-    this.ready.push(client);
-    if (this.ready.length === 1) this.due = client.usedAt + maxWaitMs;
-    if (this.ready.length === 1 || this.ready.length === maxBatch) this.schedule();
-    return result;
+  step(id: string, frame: ArrayLike<number>): Promise<Float32Array> {
+    // What is thrown inside refuses the promise.
+    return new Promise((resolve, reject) => {
+      const where = "batcher.step";
+      this.check(where, id);
+      const taken = this.spare.pop() ?? this.newFrames(1);
+      reading("data", where, "frame", () => checkFrames(this.frameRules, frame, taken.length, false, taken));
+      const client = this.clients.get(id) ?? this.open(where, id);
+      if (client.waiting.length >= this.limits.maxWaiting)
+        throw new RnnError(
+          "limit",
+          where,
+          `${client.waiting.length} frames of stream ${show(id)} wait, which is the limit; wait for results before further frames, or give a higher maxWaiting`,
+        );
+      this.clients.delete(id);
+      this.clients.set(id, client);
+      client.usedAt = now();
+      if (client.waiting.push({ frame: taken, resolve, reject }) === 1) this.takeTurn(client);
+    });
   }
 
   /** Ids of all streams; the one whose last frame is the longest ago comes first. */
@@ -188,6 +190,11 @@ export class Batcher {
     this.dispose();
   }
 
+  private newFrames(rows: number): Frame {
+    const length = rows * this.inputSize;
+    return this.frameRules.ids === undefined ? new Float32Array(length) : new Float64Array(length);
+  }
+
   private check(where: string, id: string): void {
     if (this.disposed) throw new RnnError("option", where, "the batcher has been disposed of, or its model has; create a new one");
     if (typeof id !== "string") throw new RnnError("option", where, `id must be a text, got ${show(id)}`);
@@ -232,6 +239,14 @@ export class Batcher {
     return encodeSafetensors(this.stream.state.read(row), { frames: String(frames) });
   }
 
+  /** Must be called when a stream without frames that wait has got one. */
+  private takeTurn(client: Client): void {
+    const { maxBatch, maxWaitMs } = this.limits;
+    const length = this.ready.push(client);
+    if (length === 1) this.due = client.usedAt + maxWaitMs;
+    if (length === 1 || length === maxBatch) this.schedule();
+  }
+
   /** Sets the timer to what comes next: a batch, or the end of a stream's idle time. */
   private schedule(): void {
     clearTimeout(this.timer);
@@ -270,19 +285,21 @@ export class Batcher {
   private runBatch(): void {
     const { stream, inputSize, outputSize, batchFrames } = this;
     const batch = this.ready.splice(0, this.limits.maxBatch);
-    batch.forEach(({ waiting }, i) => batchFrames.set(waiting[0].frame, i * inputSize));
+    for (let i = 0; i < batch.length; i++) batchFrames.set(batch[i].waiting[0].frame, i * inputSize);
     try {
       const rows = batch.map(({ row }) => row);
-      const results = stream.stepRows(rows, batchFrames.subarray(0, batch.length * inputSize));
-      batch.forEach((client, i) => {
-        client.frames++;
-        client.waiting.shift()!.resolve(results.slice(i * outputSize, (i + 1) * outputSize));
-      });
+      const results = stream.stepChecked(rows, batchFrames.subarray(0, batch.length * inputSize));
+      for (let i = 0; i < batch.length; i++) {
+        const { frame, resolve } = batch[i].waiting.shift()!;
+        batch[i].frames++;
+        this.spare.push(frame);
+        resolve(results.slice(i * outputSize, (i + 1) * outputSize));
+      }
     } catch (error) {
       // Later frames of these streams are refused too: their results would be those of a sequence with a hole.
       for (const client of batch) refuse(client, error);
     }
-    this.ready.push(...batch.filter(({ waiting }) => waiting.length > 0));
+    for (const client of batch) if (client.waiting.length > 0) this.ready.push(client);
     // What is left has waited during this batch.
     this.due = now();
   }

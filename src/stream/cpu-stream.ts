@@ -62,7 +62,7 @@ export class Stream {
   private readonly longer: Ready[] = [];
   private readonly smaller: Ready[] = [];
   private readonly result: Float32Array;
-  /** The results of `stepRows`, by number of rows. */
+  /** Those of `stepRows`, by number of rows: parts of `result`. */
   private readonly results: Float32Array[] = [];
   /** For each row, the call of `stepRows` that named it last. */
   private readonly named: Float64Array;
@@ -162,16 +162,22 @@ export class Stream {
    * One step of some rows. The states of all other rows stay as they are.
    * @param rows their numbers, each from 0 to batch - 1 and at most once, in any order
    * @param frames [rows.length, inputSize], in the order of `rows`
-   * @returns [rows.length, outputSize] in the same order: for each number of rows the same array each time
+   * @returns [rows.length, outputSize] in the same order: for each number of rows the same array each time, in the
+   * memory of what `step` returns
    * @throws RnnError `option` for a row that there is not or that comes twice, and as `step` does; all states stay as
    * they were
    */
   stepRows(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
-    const { inputSize, outputSize } = this;
     this.begin(this.one);
     this.checkRows(rows);
-    checkFrames(this.rules.stepRows, frames, rows.length * inputSize);
-    const result = (this.results[rows.length] ??= new Float32Array(rows.length * outputSize));
+    checkFrames(this.rules.stepRows, frames, rows.length * this.inputSize);
+    return this.stepChecked(rows, frames);
+  }
+
+  /** `stepRows` of what has been checked. @internal */
+  stepChecked(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
+    const { inputSize, outputSize } = this;
+    const result = (this.results[rows.length] ??= this.result.subarray(0, rows.length * outputSize));
     for (let done = 0; done < rows.length;) {
       const count = largest(rowSizes, rows.length - done);
       const ready = this.some(count);

@@ -3,7 +3,7 @@ import { checkInteger, mostFloat, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { finiteProblem } from "../tensor/tensor.ts";
+import { finiteProblem, type NumericArray } from "../tensor/tensor.ts";
 
 /** How the model wants `steps` frames of `rows` rows, with states that stay from run to run. @param features sizes of a row's frame */
 export function framePlan(model: Module, features: Shape, steps: number, rows: number): RecordingPlan {
@@ -64,7 +64,7 @@ export interface FrameRules {
  * @param into takes a copy of what was checked
  * @throws RnnError `shape` or `data`
  */
-export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false, into?: Float64Array): void {
+export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false, into?: NumericArray): void {
   const count = typeof frames === "object" && frames !== null ? frames.length : -1;
   if (multiple ? count < length || count % length !== 0 : count !== length) throw lengthError(rules, frames, length, multiple);
   const { ids } = rules;
