@@ -18,9 +18,10 @@ export interface BackendOptions {
    */
   wasm?: boolean;
   /**
-   * Number of threads of the CPU backend, with the caller's (default 1, at most 128). They share the rows of the batch
-   * and of large matrix products; results are the same bit for bit. Pages need the headers COOP and COEP. `destroy()`
-   * ends the threads.
+   * Number of threads of the CPU backend, with the caller's (at most 128). They share the rows of the batch and of large
+   * matrix products; results are the same bit for bit. Pages need the headers COOP and COEP. `destroy()` ends the
+   * threads. By default up to four start with the first large layer, where they may and where a trial of some
+   * milliseconds finds them faster.
    */
   threads?: number;
   /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
@@ -89,15 +90,16 @@ export const madeWith = new WeakMap<Backend, BackendOptions>();
 
 async function make(kind: BackendKind, options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, profile, selfTest = false, wasm = true, threads = 1 } = options;
+  const { shaders, device, profile, selfTest = false, wasm = true } = options;
   if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
-  checkSize("createBackend", "threads", threads, 1, mostThreads);
-  if (threads > 1 && (!wasm || precision === "float64"))
+  const asked = checkSize("createBackend", "threads", options.threads ?? 1, 1, mostThreads);
+  if (asked > 1 && (!wasm || precision === "float64"))
     throw new RnnError(
       "option",
       "createBackend",
-      `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${threads}; only the WebAssembly kernels have threads`,
+      `threads must be 1 with ${wasm ? 'precision: "float64"' : "wasm: false"}, got ${asked}; only the WebAssembly kernels have threads`,
     );
+  const threads = options.threads ?? "automatic";
   if (profile !== undefined || typeof selfTest !== "boolean") {
     const { checkProfile, checkSelfTest } = await stored.load();
     if (profile !== undefined) checkProfile("createBackend", profile);

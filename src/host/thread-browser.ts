@@ -1,5 +1,11 @@
 /** The browser's version of what starts a thread, as in browser.ts. */
 
+/** Number of threads that can run at once. */
+export function cores(): Promise<number> {
+  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
+  return Promise.resolve(navigator?.hardwareConcurrency ?? 1);
+}
+
 /**
  * Starts a thread with a script that defines `work(data, ready)`. Resolves when the thread is ready, to a function that
  * ends it.

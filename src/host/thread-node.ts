@@ -1,5 +1,9 @@
 /** Node's version of what starts a thread, as in node.ts. */
 
+export async function cores(): Promise<number> {
+  return (await import("node:os")).availableParallelism();
+}
+
 export async function startThread(script: string, data: object): Promise<() => unknown> {
   const { Worker } = await import("node:worker_threads");
   const text = `const { workerData, parentPort } = require("node:worker_threads");\n${script}work(workerData, () => parentPort.postMessage(0));`;

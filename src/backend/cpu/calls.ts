@@ -1,5 +1,6 @@
 /** Calls of WebAssembly kernels as data, so that other threads can make them. */
 import type { Part } from "../../part.ts";
+import type { Recording } from "../../recording/recording.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { WasmExports, WasmPart } from "./wasm-kernels.ts";
 
@@ -47,6 +48,10 @@ export type CallsOf = (first: number, end: number) => readonly Call[];
 
 /** Computes the rows of a kernel: on the caller's thread alone, or on several threads (`threads.ts`). */
 export interface Workforce {
+  /** Number of threads, with the caller's. */
+  readonly count: number;
+  /** Must be called before a recording is prepared. */
+  suit?(recording: Recording): Promise<void>;
   /**
    * Pieces that make the calls for each part of `rows`. No part has fewer than `least` rows, so there may be only one.
    * @param together number of calls of a part in one piece
@@ -74,6 +79,7 @@ export function piecesOf(exports: WasmExports, calls: readonly Call[], together:
 }
 
 export const alone = (exports: WasmExports): Workforce => ({
+  count: 1,
   parallel: (rows, _, callsOf, together) => piecesOf(exports, callsOf(0, rows), together),
   end: () => undefined,
 });

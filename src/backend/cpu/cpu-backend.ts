@@ -28,8 +28,11 @@ export interface CpuOptions {
    * If true (the default), use the WebAssembly SIMD kernels where the engine supports them; if false, only the twins.
    */
   wasm?: boolean;
-  /** Number of threads, with the caller's (default 1). More than one needs the WebAssembly kernels. */
-  threads?: number;
+  /**
+   * Number of threads, with the caller's (default 1). More than one needs the WebAssembly kernels. "automatic" starts them
+   * where they can be, when a recording is worth it.
+   */
+  threads?: number | "automatic";
   /** The WebAssembly of the part for running, compiled elsewhere. */
   module?: WebAssembly.Module;
   reason?: string;
@@ -56,7 +59,7 @@ export class CpuBackend implements Backend {
 
   private constructor(
     readonly precision: "float32" | "float64",
-    readonly adapter: string,
+    private readonly engine: string,
     readonly reason: string,
     private readonly kernels?: WasmKernels,
     private readonly threads?: Workforce,
@@ -68,6 +71,11 @@ export class CpuBackend implements Backend {
   /** Whether it computes in WebAssembly. @internal */
   get hasWasm(): boolean {
     return this.kernels !== undefined;
+  }
+
+  get adapter(): string {
+    const { threads } = this;
+    return threads && threads.count > 1 ? `${this.engine}, ${threads.count} threads` : this.engine;
   }
 
   /** The WebAssembly version of a kernel, if there is one. @internal */
@@ -90,14 +98,17 @@ export class CpuBackend implements Backend {
     reason = "asked for",
   }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
-    if (threads > 1) checkSharing();
-    const loaded = wasm ? await WasmKernels.create(threads > 1, module) : "wasm: false";
+    const automatic = threads === "automatic";
+    if (!automatic && threads > 1) checkSharing();
+    const shared = automatic ? mayShare() : threads > 1;
+    const loaded = wasm ? await WasmKernels.create(shared, module) : "wasm: false";
     if (typeof loaded === "string") {
-      if (threads > 1) throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
+      if (!automatic && threads > 1)
+        throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);
     }
-    const adapter = `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}${threads > 1 ? `, ${threads} threads` : ""}`;
-    return new CpuBackend(precision, adapter, reason, loaded, threads > 1 ? await startThreads(loaded, threads) : alone(loaded.exports));
+    const engine = `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}`;
+    return new CpuBackend(precision, engine, reason, loaded, shared ? await startThreads(loaded, threads) : alone(loaded.exports));
   }
 
   get lost(): Promise<Error> {
@@ -166,6 +177,7 @@ export class CpuBackend implements Backend {
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
     this.check();
     const { keepAll } = takePreparation(recording, externals, options);
+    await this.threads?.suit?.(recording);
     await this.load(recording);
     this.check();
     return new CpuProgram(this, recording, externals, keepAll);
@@ -208,16 +220,21 @@ export class CpuBackend implements Backend {
 }
 
 /** Browsers share memory between threads only in cross-origin isolated pages. */
-function checkSharing(): void {
+function mayShare(): boolean {
   const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
-  if (typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false) return;
+  return typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false;
+}
+
+function checkSharing(): void {
+  if (mayShare()) return;
   const problem =
     'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
   throw new RnnError("device", "CpuBackend", `${problem}; send both, or use threads: 1`);
 }
 
-async function startThreads(kernels: WasmKernels, count: number): Promise<Workforce> {
+async function startThreads(kernels: WasmKernels, count: number | "automatic"): Promise<Workforce> {
   // Loaded separately, because most pages use one thread.
+  if (count === "automatic") return new (await import("./automatic-threads.ts")).AutomaticThreads(kernels);
   const { Threads } = await import("./threads.ts");
   return Threads.start(kernels, count);
 }

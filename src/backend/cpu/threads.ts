@@ -76,12 +76,14 @@ export class Threads implements Workforce {
   private requests = 0;
   private ended = false;
   private readonly maySleep = maySleepHere();
+  readonly count: number;
 
   private constructor(
     private readonly exports: WasmExports,
     private readonly others: readonly Thread[],
   ) {
     dropped.register(this, others, this);
+    this.count = others.length + 1;
   }
 
   /** Starts `count` threads, with the caller's. @throws RnnError `device` if threads cannot be started here */

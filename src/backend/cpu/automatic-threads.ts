@@ -1,0 +1,92 @@
+/** Threads that start by themselves, with the first recording that is worth them, where they make it faster. */
+import { cores } from "#thread";
+import type { Dispatch, Recording } from "../../recording/recording.ts";
+import { alone, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
+import { Threads } from "./threads.ts";
+import type { WasmKernels } from "./wasm-kernels.ts";
+
+/** Multiplications of one dispatch from which on threads are worth their start: about a millisecond on one thread. */
+const worthStarting = 2 ** 24;
+/** More would have fewer rows of a usual batch each than they compute together. */
+const mostThreads = 4;
+/** How many times faster the trial must be. */
+const leastGain = 1.25;
+
+/** Multiplications of a dispatch that threads can share. */
+function sharedWork({ kernel, params: p }: Dispatch): number {
+  if (!kernel.recurrent) return kernel.name.startsWith("matmul") && p.batch === 1 && p.M >= 32 ? p.M * p.N * p.K : 0;
+  const { strategy, cell } = kernel.recurrent;
+  return p.B >= 8 ? (strategy === "step" ? 1 : p.steps) * p.B * p.H * p.H * cell.gateNames.length : 0;
+}
+
+/** How many times faster `threads` make a square product than one thread does. */
+export function gainOf({ exports, heap }: WasmKernels, threads: Workforce): number {
+  const size = 256;
+  const bytes = 4 * size * size;
+  const [a, b, c] = [bytes, bytes, bytes].map((length) => heap.allocate(length));
+  for (const at of [a, b]) new Float32Array(heap.memory.buffer, at, size * size).fill(1);
+  const callsOf: CallsOf = (first, end) => {
+    const rows = 4 * first * size;
+    return [{ name: "matmul", args: [a + rows, b, 0, c + rows, end - first, size, size, 1, 0, size, 1, 0, size, 1, 0, size, 0] }];
+  };
+  const least = [alone(exports), threads].map((workforce) => ({ pieces: workforce.parallel(size, 16, callsOf, 1), time: Infinity }));
+  // The first round warms up; other programs can only make a round slower.
+  for (let round = 0; round < 6; round++) {
+    for (const one of least) {
+      const started = performance.now();
+      for (const piece of one.pieces) piece();
+      if (round > 0) one.time = Math.min(one.time, performance.now() - started);
+    }
+  }
+  for (const at of [a, b, c]) heap.free(at);
+  return least[0].time / least[1].time;
+}
+
+/** What the trial found on this machine. */
+let measured: number | undefined;
+
+export class AutomaticThreads implements Workforce {
+  private chosen: Workforce;
+  private choosing: Promise<void> | undefined;
+  private ended = false;
+
+  /** @param gain how many times faster threads are (default: measured, once) */
+  constructor(
+    private readonly kernels: WasmKernels,
+    private readonly gain: typeof gainOf = (...given) => (measured ??= gainOf(...given)),
+  ) {
+    this.chosen = alone(kernels.exports);
+  }
+
+  get count(): number {
+    return this.chosen.count;
+  }
+
+  parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
+    return this.chosen.parallel(rows, least, callsOf, together);
+  }
+
+  async suit({ commands }: Recording): Promise<void> {
+    if (commands.some((command) => command.kind === "dispatch" && sharedWork(command) >= worthStarting))
+      await (this.choosing ??= this.choose());
+  }
+
+  end(): void {
+    this.ended = true;
+    this.chosen.end();
+  }
+
+  private async choose(): Promise<void> {
+    const count = Math.min(mostThreads, await cores());
+    if (count === 1) return;
+    let threads: Threads;
+    try {
+      threads = await Threads.start(this.kernels, count);
+    } catch {
+      // A policy of the page may forbid them. The backend's `adapter` says how many threads there are.
+      return;
+    }
+    if (this.ended || this.gain(this.kernels, threads) < leastGain) threads.end();
+    else this.chosen = threads;
+  }
+}
