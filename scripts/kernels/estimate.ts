@@ -8,7 +8,7 @@
 // that share a SIMD fill each other's gaps but not its slots:
 //   piece = max(alone, waves on the SIMD · issue)
 // A time step is the body once and the inner loops k times; k follows from the multiply-adds that a thread owes in a
-// step, rows · G · H divided by the threads that share a sum. A kernel that holds its weights has no inner loop: its piece
+// step, rows · (gates) · H divided by the threads that share a sum. A kernel that holds its weights has no inner loop: its piece
 // is the loop over time. In it all waves execute the product, and those that finish a row (rows of `shares`) the rest.
 // Other kernels read all weights in each step. Such a step cannot take less than its weights take through the caches:
 //   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
@@ -118,11 +118,14 @@ interface Use {
   readonly workgroups: readonly number[];
 }
 
-/** Gates whose recurrent product a kernel makes. Of a cell with two phases, the first makes two and the second the candidate's. */
-function gatesOf(kernel: string, cell: string): number {
-  if (kernel.endsWith(":first")) return 2;
-  if (kernel.endsWith(":second")) return 1;
-  return cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
+/**
+ * Gates of a cell, those that a kernel multiplies in a step, and how often it reads the weights. A cell with two phases
+ * has a product for two gates, then one for the candidate; threads that share sums make each of them for all gates.
+ */
+function gatesOf({ kernel, shares }: Code, cell: string): { readonly G: number; readonly multiplied: number; readonly reads: number } {
+  const G = cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
+  if (kernel.startsWith("loop-two-phase")) return { G, multiplied: shares > 1 ? 2 * G : G, reads: 2 };
+  return { G, multiplied: shares > 1 ? G : kernel.endsWith(":first") ? 2 : kernel.endsWith(":second") ? 1 : G, reads: 1 };
 }
 
 const issueCycles = (gpu: Gpu, counts: Counts): number =>
@@ -142,8 +145,8 @@ const pieceCycles = (gpu: DescribedGpu, counts: Counts, busy: number): number =>
 };
 
 /** The waves of a SIMD that finish a row execute all of the loop over time, the others the multiply-adds of the product. */
-function busyHolding(gpu: Gpu, { rows, shares }: Code, G: number, counts: Counts, wavesOnSimd: number): number {
-  const product = heldUnits * G * rows * gpu.vectorCycles;
+function busyHolding(gpu: Gpu, { rows, shares }: Code, multiplied: number, counts: Counts, wavesOnSimd: number): number {
+  const product = heldUnits * multiplied * rows * gpu.vectorCycles;
   return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
 }
 
@@ -153,7 +156,7 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   // A loop far smaller than the largest one is the remainder of an unrolled sum.
   const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
   const H = shape[3];
-  const G = gatesOf(kernel.kernel, cell);
+  const { G, multiplied, reads } = gatesOf(kernel, cell);
   const workgroups = grid.reduce((product, n) => product * n, 1);
   const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);
   const wanted = Math.ceil((groupsPerUnit(gpu, workgroups) * wavesPerGroup) / gpu.simdsPerUnit);
@@ -161,8 +164,8 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   const holds = kernel.kernel.includes(":held");
   const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
   const step = (): number => {
-    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, G, kernel.loops[0], wavesOnSimd));
-    const k = (kernel.rows * G * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
+    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, multiplied, kernel.loops[0], wavesOnSimd));
+    const k = (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
     return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
   };
   const width = weightWidth(G, { shared: kernel.shares > 1 ? kernel.threads : undefined });
@@ -170,7 +173,7 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   return stepMicroseconds(gpu, {
     workgroups,
     // Of a step, each workgroup reads the weights of its own units.
-    bytes: holds ? 0 : (4 * width * H * H) / (walksTime ? 1 : grid[0]),
+    bytes: holds ? 0 : (reads * 4 * width * H * H) / (walksTime ? 1 : grid[0]),
     cycles: Math.ceil(wanted / wavesOnSimd) * step(),
     dispatches: walksTime ? 0 : 1,
   });

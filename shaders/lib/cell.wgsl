@@ -3,5 +3,3 @@ struct CellForward { gates: Gates, h: f32, c: Memory }
 struct CellBackward { dGates: Gates, dRecurrent: Gates, dhPrevious: f32, dcPrevious: Memory }
 // ∂L/∂h and ∂L/∂c for the step before.
 struct Carry { h: f32, c: Memory }
-// Sums of products for one unit in four rows of the batch.
-struct Sums { row0: PackedGates, row1: PackedGates, row2: PackedGates, row3: PackedGates }

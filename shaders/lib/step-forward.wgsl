@@ -7,6 +7,8 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn operandAt(i: u32) -> f32 { return h[i]; }
+
 fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;

@@ -1,31 +1,6 @@
 // One time step of BPTT, for GPUs: dh_t = dy_t + carry + dRecurrent_{t'}·U, where t' is the step of the segment that came
 // after t, then the gates' gradients. Threads and rows as in step-forward-shared. In a stack, the lanes are layers. Each
 // is a step behind the layer above, whose gradient reaches it through W instead of dy.
-const chunk = 128u;
-
-// Adds the products with the gate gradients of four rows, which begin at `at`, on the recurrent side or on the input side.
-fn addGradients(at: vec4<u32>, recurrent: bool, count: u32, weight: u32, thread: u32, before: Sums) -> Sums {
-  var sums = before;
-  for (var k = 0u; k < count; k += chunk) {
-    // After this barrier, all threads have read what is overwritten next.
-    workgroupBarrier();
-    let unit = thread % chunk;
-    // A thread brings two rows.
-    let row = thread / chunk * 2u;
-    var first = PackedGates();
-    var second = PackedGates();
-    if (k + unit < count) {
-      first = gradientAt(at[row] + k + unit, recurrent);
-      second = gradientAt(at[row + 1u] + k + unit, recurrent);
-    }
-    putGradient(row, unit, first);
-    putGradient(row + 1u, unit, second);
-    workgroupBarrier();
-    sums = addShare(thread / units, min(chunk, count - k), weight + k * params.H, sums);
-  }
-  return sums;
-}
-
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let lane = group.z;

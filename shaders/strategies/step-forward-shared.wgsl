@@ -1,28 +1,6 @@
 // One time step of a recurrent layer, for GPUs. A workgroup owns 32 units in four rows of the batch. Threads share the
 // recurrent product as in products-forward-shared; those of share r then finish row r. In a stack, the lanes are layers.
 // Each is a step behind the layer below, whose new state is its input.
-const chunk = 128u;
-
-// The products with the states of four rows, which begin at `at`, and the bias. `chunk` units at a time are brought into
-// workgroup memory.
-fn addStates(at: vec4<u32>, count: u32, weight: u32, thread: u32, bias: PackedGates) -> PackedGates {
-  var sums = Sums();
-  for (var k = 0u; k < count; k += chunk) {
-    // After this barrier, all threads have read what is overwritten next.
-    workgroupBarrier();
-    let unit = thread % chunk;
-    // A thread brings two rows.
-    let row = thread / chunk * 2u;
-    var pair = vec2<f32>();
-    if (k + unit < count) { pair = vec2(h[at[row] + k + unit], h[at[row + 1u] + k + unit]); }
-    putState(row, unit, pair.x);
-    putState(row + 1u, unit, pair.y);
-    workgroupBarrier();
-    sums = addShare(thread / units, min(chunk, count - k), weight + k * params.H, sums);
-  }
-  return fold(sums, thread, bias);
-}
-
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let lane = group.z;

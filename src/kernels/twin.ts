@@ -56,3 +56,9 @@ export function recurrentTwins<K extends { bindings: Bindings; params: ParamType
 ): TwinEntry {
   return [stem, ({ recurrent }) => of(recurrent!)];
 }
+
+/** One twin for the kernels with and without sums that threads share. */
+export const withShared = <K extends { bindings: Bindings; params: ParamTypes }>(
+  stem: string,
+  of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>,
+): TwinEntry[] => [stem, `${stem}-shared`].map((name) => recurrentTwins<K>(name, of));

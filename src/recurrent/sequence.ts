@@ -115,7 +115,7 @@ class RecurrentOp {
     const { recurrentWeight } = lanes[0].weights;
     const heads = recurrentWeight && H / recurrentWeight.shape[1];
     const { regularization } = options;
-    const shares = recording.target.isGpu && phasesOf(cell) === 1 && (heads ?? 1) === 1 && !regularization;
+    const shares = recording.target.isGpu && (heads ?? 1) === 1 && !regularization;
     const shared = shares ? recording.target.mostThreads : undefined;
     // A GPU waits for weights less if they are half as long. A CPU would unpack each of them at every step.
     const half = tape.options.halves && recording.target.kind === "webgpu";

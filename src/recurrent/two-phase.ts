@@ -6,12 +6,12 @@ import type { Dispatches } from "./strategies/strategy.ts";
 
 const loop: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
-    recording.dispatch(loopTwoPhaseForward(cell, segment.H, form), { ...buffers, weights }, segment);
+    recording.dispatch(loopTwoPhaseForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);
   },
 
   backward({ tape: { recording }, cell, form }, { segment, c: _, ...buffers }, { dRecurrent: __, ...cotangents }, tail) {
     const params = { ...segment, tail: tail ? 1 : 0 };
-    recording.dispatch(loopTwoPhaseBackward(cell, segment.H, form), { ...buffers, ...cotangents }, params);
+    recording.dispatch(loopTwoPhaseBackward(cell, segment.H, segment.B, form), { ...buffers, ...cotangents }, params);
   },
 };
 

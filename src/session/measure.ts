@@ -3,7 +3,7 @@
  * long K.
  */
 import type { Backend, Program } from "../backend/backend.ts";
-import { phasesOf, type Cell } from "../recurrent/cells/cell.ts";
+import type { Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
@@ -162,7 +162,7 @@ export function recordTimeLoop({
   const segment = { lanes: 1, T, B, H, reverse: 0, hBase: 0, first: 0, steps: T };
   const lengths = recording.buffer("lengths", [B], "constant", "u32", new Uint32Array(B).fill(T));
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
-  const form = { shared: on.isGpu && phasesOf(cell) === 1 ? on.mostThreads : undefined };
+  const form = { shared: on.isGpu ? on.mostThreads : undefined };
   const weights = buffer("weights", H + 1, H, weightWidth(G, form));
   const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form };
   const recurrence = recurrenceOf(strategies[strategy], site);

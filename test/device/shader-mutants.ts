@@ -442,18 +442,14 @@ change(
 );
 change("strategies/loop-backward-shared", "gpuRows", ["if (i > 0u)", "if (i > 1u)"], ["one.carry, perUnit", "Carry(), perUnit"]);
 change(
-  "strategies/step-forward-shared",
+  "lib/staged-forward",
   "gpuSteps",
-  ["h[at[row] + k + unit]", "h[at[row] + unit]"],
+  ["operandAt(at[row] + k + unit)", "operandAt(at[row] + unit)"],
   ["putState(row + 1u, unit, pair.y)", "putState(row + 1u, unit, pair.x)"],
-  ["thread, biasAt(firstWeight, own)", "thread, PackedGates()"],
 );
-change(
-  "strategies/step-backward-shared",
-  "gpuSteps",
-  ["weight + k * params.H, sums)", "weight, sums)"],
-  ["i + 1u < params.steps", "i + 2u < params.steps"],
-);
+change("strategies/step-forward-shared", "gpuSteps", ["thread, biasAt(firstWeight, own)", "thread, PackedGates()"]);
+change("lib/staged-backward", "gpuSteps", ["weight + k * params.H, sums)", "weight, sums)"]);
+change("strategies/step-backward-shared", "gpuSteps", ["i + 1u < params.steps", "i + 2u < params.steps"]);
 change(
   "lib/loop-forward",
   "lstm",
@@ -471,17 +467,20 @@ change(
 change("lib/step-backward", "wavefront", ["lane + 1u == params.lanes", "lane == params.lanes"]);
 change("strategies/loop-forward", "lstm", ["putStates(copy + unit", "putStates(unit"]);
 change("strategies/loop-backward", "lstm", ["if (i > 0u)", "if (i > 1u)"], ["row0.carry.h += sum.x;", ""]);
+change("strategies/loop-two-phase-forward", "reset", ["let q = operands[k];", "let q = states[k];"]);
+change("lib/loop-two-phase-forward", "reset", ["c[step.cCurrent + cell] = out.operand;", ""]);
 change(
-  "strategies/loop-two-phase-forward",
-  "reset",
-  ["let q = operands[k];", "let q = states[k];"],
-  ["c[step.cCurrent + cell] = out.operand;", ""],
+  "strategies/loop-two-phase-forward-shared",
+  "gpuReset",
+  ["putState(share, unit, operand)", "putState(share, unit, state)"],
+  ["let candidate = fold(addShare(share, params.H, firstWeight + own, Sums()), thread, bias);", "let candidate = bias;"],
 );
+change("strategies/loop-two-phase-backward-shared", "gpuReset", ["one.dh += product;", ""], ["ofPhase(phase, gates)", "gates"]);
+change("lib/loop-two-phase-backward", "reset", ["before.dh + out.dhPrevious, 0.0", "out.dhPrevious, 0.0"]);
 change(
   "strategies/loop-two-phase-backward",
   "reset",
   ["row0.dh += product.x;", ""],
-  ["before.dh + out.dhPrevious, 0.0", "out.dhPrevious, 0.0"],
   ["handed[3u * threads + k]", "handed[2u * threads + k]"],
 );
 change(
@@ -499,17 +498,17 @@ change(
 change("strategies/step-backward", "lstmSteps", ["i + 1u < params.steps", "i + 2u < params.steps"]);
 change("strategies/step-backward", "wavefront", ["stepAt(lane + 1u, i).gates", "stepAt(lane, i).gates"]);
 change(
-  "strategies/two-phase-forward",
+  "lib/two-phase-forward",
   "resetSteps",
-  ["return c[step.cCurrent + at];", "return h[step.hPrevious + at];"],
+  ["return c[i];", "return h[i];"],
   ["c[step.cCurrent + cell] = 0.0;", "c[step.cCurrent + cell] = 1.0;"],
 );
-change(
-  "strategies/two-phase-backward",
-  "resetSteps",
-  ["carried.x + out.dhPrevious", "out.dhPrevious"],
-  ["params.i + 1u < params.steps", "params.i + 2u < params.steps"],
-);
+change("strategies/two-phase-forward", "resetSteps", ["let at2 = start + min(row + 2u, last)", "let at2 = start + min(row + 1u, last)"]);
+change("lib/two-phase-backward", "resetSteps", ["carried.x + out.dhPrevious", "out.dhPrevious"]);
+change("lib/two-phase-backward", "gpuResetSteps", ["return gatesAt(phase, at);", "return gatesAt(0u, at);"]);
+change("strategies/two-phase-backward", "resetSteps", ["params.i + 1u < params.steps", "params.i + 2u < params.steps"]);
+change("strategies/two-phase-forward-shared", "gpuResetSteps", ["weightAt(weight + params.H * params.H)", "PackedGates()"]);
+change("strategies/two-phase-backward-shared", "gpuResetSteps", ["params.i + 1u < params.steps", "params.i + 2u < params.steps"]);
 change(
   "strategies/regularized-forward",
   "layerNorm",

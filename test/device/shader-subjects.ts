@@ -89,6 +89,13 @@ const table = {
   gpuLoop: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, isGpu: true },
   gpuWideLoop: { model: () => new LSTM(3, 71, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
   gpuGru: { model: () => new GRU(3, 9, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
+  gpuReset: { model: () => new GRU(3, 9, { seed: 1, reset: "before" }), inputs: { input: floats(3, 3, 3) }, isGpu: true },
+  gpuResetSteps: {
+    model: () => new GRU(3, 9, { seed: 1, reset: "before" }),
+    inputs: { input: floats(3, 5, 3) },
+    options: steps,
+    isGpu: true,
+  },
   gpuRows: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 34, 3) }, isGpu: true },
   gpuSteps: { model: () => new LSTM(3, 135, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, options: steps, isGpu: true },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },

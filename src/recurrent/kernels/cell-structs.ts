@@ -14,6 +14,7 @@ const letters = ["x", "y", "z", "w"];
  * - `PackedGates`: the same in the layout of buffers, so that one load fetches them. Three gates are not a vector
  *   there, because it would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
  * - `HalfGates`: two gates to a word.
+ * - `Sums`: sums of products for one unit in four rows of the batch.
  * - `Memory`: the states of a unit besides h: one number, or several by name. `loadMemory` and, in a forward pass,
  *   `storeMemory` find them in c, which has a plane of [B, H] for each.
  */
@@ -44,17 +45,15 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   ];
   const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
   const dot = (gates: readonly number[]): string => gates.reduce((sum, i) => `fma(d${part(i)}, w${part(i)}, ${sum})`, "sum");
-  if (!gatePhases) {
-    return [
-      ...lines,
-      ...memoryAccess(cell, pass),
-      `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
-      `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
-      // One sum per gate, so that the sums do not wait for each other; `totalOf` adds them up in the end.
-      `fn multiplyGates(d: PackedGates, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list((i) => `fma(d${part(i)}, w${part(i)}, sum${part(i)})`)}); }`,
-      `fn totalOf(sums: PackedGates) -> f32 { return ${list((i) => `sums${part(i)}`, " + ")}; }`,
-    ].join("\n");
-  }
+  const products = [
+    "struct Sums { row0: PackedGates, row1: PackedGates, row2: PackedGates, row3: PackedGates }",
+    `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
+    `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
+    // One sum per gate, so that the sums do not wait for each other; `totalOf` adds them up in the end.
+    `fn multiplyGates(d: PackedGates, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list((i) => `fma(d${part(i)}, w${part(i)}, sum${part(i)})`)}); }`,
+    `fn totalOf(sums: PackedGates) -> f32 { return ${list((i) => `sums${part(i)}`, " + ")}; }`,
+  ];
+  if (!gatePhases) return [...lines, ...memoryAccess(cell, pass), ...products].join("\n");
   // The same for the gates of one phase.
   const within = (phase: number, of: (i: number) => string, other: (i: number) => string): string =>
     list((i) => (gatePhases[i] === phase ? of(i) : other(i)));
@@ -62,8 +61,18 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   const byPhase = (of: (phase: number) => string): string => `if (phase == 0u) { return ${of(0)}; } return ${of(1)};`;
   return [
     ...lines,
-    `fn multiplyAdd(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
-    `fn dotGates(phase: u32, d: PackedGates, w: PackedGates, sum: f32) -> f32 { ${byPhase((phase) => dot(ofPhase(phase)))} }`,
+    ...products,
+    // The gates of a phase, with zeros for the others.
+    `fn ofPhase(phase: u32, gates: PackedGates) -> PackedGates { ${byPhase(
+      (phase) =>
+        `PackedGates(${within(
+          phase,
+          (i) => `gates${part(i)}`,
+          () => "0.0",
+        )})`,
+    )} }`,
+    `fn multiplyAddIn(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
+    `fn dotGatesIn(phase: u32, d: PackedGates, w: PackedGates, sum: f32) -> f32 { ${byPhase((phase) => dot(ofPhase(phase)))} }`,
     // In the backward pass of a step, threads read others' gates while they write their own, so they read one phase's only.
     `fn gatesAt(phase: u32, at: u32) -> PackedGates { ${byPhase(
       (phase) =>

@@ -50,7 +50,7 @@ const enoughGroups = 32;
  * A workgroup whose threads share sums over k, as many as keep all weights in registers if the device has so many; else
  * as many as fit. Each row needs a share that finishes it.
  */
-function sharedGroup(units: number, batch: number, mostThreads: number) {
+export function sharedGroup(units: number, batch: number, mostThreads: number) {
   const wide = threadsFor(units);
   const holds = holdsWeights(units, mostThreads);
   const shares = holds ? Math.ceil(units / heldUnits) : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));

@@ -11,17 +11,9 @@ import { loopTwoPhaseBackward, loopTwoPhaseForward } from "./loop-two-phase.ts";
 import { loopBackward, loopForward, stepsBack } from "./loop.ts";
 import { stepBackwardTwin, stepForwardTwin } from "./step.twin.ts";
 import { twoPhaseBackwardTwin, twoPhaseForwardTwin } from "./two-phase.twin.ts";
-import type { Bindings, ParamTypes } from "../../kernels/kernel.ts";
-import type { RecurrentParts } from "./recurrent-kernel.ts";
-import { inPieces, recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
+import { inPieces, withShared, type KernelFamily } from "../../kernels/twin.ts";
 
 const stepsOf = ({ steps }: Pick<Segment, "steps">): number[] => Array.from({ length: steps }, (_, i) => i);
-
-/** One twin for the kernels with and without shared sums. */
-const withShared = <K extends { bindings: Bindings; params: ParamTypes }>(
-  stem: string,
-  of: (parts: RecurrentParts) => Twin<K["bindings"], K["params"]>,
-) => [stem, `${stem}-shared`].map((name) => recurrentTwins<K>(name, of));
 
 const twins: KernelFamily["twins"] = [
   ...withShared<ReturnType<typeof loopForward>>("loop-forward", (parts) => {
@@ -34,11 +26,11 @@ const twins: KernelFamily["twins"] = [
       stepsBack(segment.steps, tail === 1).map((one) => () => step(arrays, { ...segment, ...one })),
     );
   }),
-  recurrentTwins<ReturnType<typeof loopTwoPhaseForward>>("loop-two-phase-forward", (parts) => {
+  ...withShared<ReturnType<typeof loopTwoPhaseForward>>("loop-two-phase-forward", (parts) => {
     const phases = [twoPhaseForwardTwin(parts, 0), twoPhaseForwardTwin(parts, 1)];
     return inPieces((arrays, segment) => stepsOf(segment).flatMap((i) => phases.map((phase) => () => phase(arrays, { ...segment, i }))));
   }),
-  recurrentTwins<ReturnType<typeof loopTwoPhaseBackward>>("loop-two-phase-backward", (parts) => {
+  ...withShared<ReturnType<typeof loopTwoPhaseBackward>>("loop-two-phase-backward", (parts) => {
     const [first, second] = [twoPhaseBackwardTwin(parts, 0), twoPhaseBackwardTwin(parts, 1)];
     return inPieces((arrays, { tail, ...segment }) =>
       stepsBack(segment.steps, tail === 1).flatMap((one) =>
@@ -70,8 +62,15 @@ export const loopFamily: KernelFamily = {
     loopBackward(lstm, 256, 4),
     loopForward(lstm, 33, 1),
     loopBackward(gru, 33, 1),
-    ...twoPhaseCells.map((cell) => loopTwoPhaseForward(cell, 33)),
-    loopTwoPhaseBackward(gruResetBefore, 33, { half: true, gaps: true }),
+    ...twoPhaseCells.map((cell) => loopTwoPhaseForward(cell, 33, 4)),
+    loopTwoPhaseBackward(gruResetBefore, 33, 4, { half: true, gaps: true }),
+    ...[
+      [33, 4, 256],
+      [33, 60, 128],
+    ].flatMap(([units, batch, shared]) => [
+      loopTwoPhaseForward(gruResetBefore, units, batch, { shared }),
+      loopTwoPhaseBackward(gruResetBefore, units, batch, { shared }),
+    ]),
     // Without a recurrent matrix, and with blocks of one.
     loopForward(minGru, 33, 4),
     loopBackward(minGru, 33, 4),

@@ -28,7 +28,10 @@ interface StepGrid {
   readonly B: number;
   readonly H: number;
 }
-export const stepGroups = ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / 64), Math.ceil(B / rowsPerThread), lanes];
+/** Workgroups of a step, each with 64 units, or with those of `sharedStep`. */
+export const stepGroups =
+  ({ shared }: KernelForm) =>
+  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? sharedStep.units : 64)), Math.ceil(B / rowsPerThread), lanes];
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
@@ -68,11 +71,19 @@ export const backwardBindings = {
 } as const;
 
 /** A workgroup whose threads share sums: its rows of the batch, and whether the threads keep their weights. */
-interface SharedSums {
+export interface SharedSums {
   readonly rows: 1 | 2 | 4;
   readonly holds: boolean;
 }
 const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows" } as const;
+
+/** The WGSL files of the products of such a workgroup. */
+export const sharedSources = (pass: RecurrentParts["pass"], { rows, holds }: SharedSums = { rows: 4, holds: false }): string[] => [
+  rowsSource[rows],
+  "lib/eight-weights",
+  `lib/weights-${holds ? "held" : "streamed"}`,
+  `lib/products-${pass}-shared`,
+];
 
 /** The WGSL files of a strategy joined to a cell. */
 export function cellSources(
@@ -80,7 +91,7 @@ export function cellSources(
   strategy: "step" | "loop",
   pass: RecurrentParts["pass"],
   form: KernelForm,
-  shared: SharedSums = { rows: 4, holds: false },
+  shared?: SharedSums,
 ): string[] {
   return [
     "lib/activations",
@@ -91,11 +102,10 @@ export function cellSources(
     "lib/cell-weights",
     ...functionsSource(cell),
     ...(pass === "backward" ? ["lib/gate-gradients"] : []),
-    ...(form.shared
-      ? [rowsSource[shared.rows], "lib/eight-weights", `lib/weights-${shared.holds ? "held" : "streamed"}`, `lib/products-${pass}-shared`]
-      : [`lib/products-${pass}`]),
+    ...(form.shared ? sharedSources(pass, shared) : [`lib/products-${pass}`]),
     `cells/${cell.shader}`,
     `lib/${strategy}-${pass}`,
+    ...(form.shared && strategy === "step" ? [`lib/staged-${pass}`] : []),
     `strategies/${strategy}-${pass}${form.shared ? "-shared" : ""}`,
   ];
 }
@@ -112,9 +122,7 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, "step", pass, form),
   constants: { ...constantsOf(cell, form), ...(form.shared ? sharedStep : {}) },
-  workgroups: form.shared
-    ? ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / sharedStep.units), Math.ceil(B / rowsPerThread), lanes]
-    : stepGroups,
+  workgroups: stepGroups(form),
 });
 
 /** @see forwardBindings, and `shaders/strategies/step-forward.wgsl` */

@@ -19,7 +19,7 @@ import { hasStep, laneStart, type Segment } from "./lanes.ts";
 import { backwardMatrix, firstRead, forwardMatrix } from "./packed-places.ts";
 import { stepAt, type StepPlaces } from "./step-places.ts";
 import { stepBackward, stepForward, type backwardBindings, type forwardBindings } from "./step.ts";
-import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
+import { withShared, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 type Forward = ReturnType<typeof stepForward>;
 type Backward = ReturnType<typeof stepBackward>;
@@ -251,12 +251,7 @@ const slstm = slstmCell("sigmoid");
 const otherFunctions = [functionOf("Sigmoid"), functionOf("Affine", 0.8, -0.1), functionOf("ThresholdedRelu", 0.3)];
 
 export const stepFamily: KernelFamily = {
-  twins: [
-    recurrentTwins<Forward>("step-forward", stepForwardTwin),
-    recurrentTwins<Forward>("step-forward-shared", stepForwardTwin),
-    recurrentTwins<Backward>("step-backward", stepBackwardTwin),
-    recurrentTwins<Backward>("step-backward-shared", stepBackwardTwin),
-  ],
+  twins: [...withShared<Forward>("step-forward", stepForwardTwin), ...withShared<Backward>("step-backward", stepBackwardTwin)],
   variants: () => [
     ...onePhaseCells.flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
     ...otherFunctions

@@ -18,7 +18,7 @@ import {
   type RecurrentParts,
 } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
-import { forwardBindings, stepGroups } from "./step.ts";
+import { forwardBindings, sharedSources, sharedStep, stepGroups } from "./step.ts";
 
 export const twoPhaseForwardBindings = {
   ...forwardBindings,
@@ -27,7 +27,11 @@ export const twoPhaseForwardBindings = {
 
 export const twoPhaseBackwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient" },
-  weights: { access: "read", type: "f32", shape: "lanes of [H, H, G]: [k, j] from unit j to the gates of unit k" },
+  weights: {
+    access: "read",
+    type: "f32",
+    shape: "lanes of [H, H, G], or with 4 for a G of 3 (`weightWidth`): [k, j] from unit j to the gates of unit k",
+  },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end" },
   carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, 2]: dh that reaches the step before; what phase 1 wants kept" },
@@ -36,8 +40,8 @@ export const twoPhaseBackwardBindings = {
 
 const phaseNames = ["first", "second"] as const;
 
-/** The WGSL files of a strategy joined to a two-phase cell. */
-export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm): string[] => [
+/** The WGSL files of a two-phase cell with those of a strategy. */
+export const twoPhaseSources = (cell: Cell, strategy: readonly string[], form: KernelForm): string[] => [
   "lib/activations",
   structsPath,
   "lib/two-phase",
@@ -45,15 +49,21 @@ export const twoPhaseSources = (cell: Cell, strategy: string, form: KernelForm):
   weightsSource(cell, form),
   ...functionsSource(cell),
   `cells/${cell.shader}`,
-  `strategies/${strategy}`,
+  ...strategy,
 ];
 
 const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: KernelForm) => ({
-  name: `two-phase-${pass}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
+  name: `two-phase-${pass}${form.shared ? "-shared" : ""}:${cell.name}:${phaseNames[phase]}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form, phase } as const,
-  sources: twoPhaseSources(cell, `two-phase-${pass}`, form),
-  constants: { ...constantsOf(cell, form), phase },
-  workgroups: stepGroups,
+  sources: twoPhaseSources(
+    cell,
+    form.shared
+      ? [...sharedSources(pass), `lib/two-phase-${pass}`, `lib/staged-${pass}`, `strategies/two-phase-${pass}-shared`]
+      : [`lib/two-phase-${pass}`, `strategies/two-phase-${pass}`],
+    form,
+  ),
+  constants: { ...constantsOf(cell, form), phase, ...(form.shared ? sharedStep : {}) },
+  workgroups: stepGroups(form),
 });
 
 /** @see twoPhaseForwardBindings, and `shaders/strategies/two-phase-forward.wgsl` */

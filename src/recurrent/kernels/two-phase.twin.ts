@@ -1,12 +1,12 @@
 /** The twins of two-phase.ts. */
 import { twoPhaseArithmeticOf, twoPhaseCells } from "../cells/all-cells.ts";
 import { gruResetBefore } from "../cells/gru-reset-before.ts";
-import type { Phase, RecurrentParts } from "./recurrent-kernel.ts";
+import { weightWidth, type Phase, type RecurrentParts } from "./recurrent-kernel.ts";
 import { hasStep, laneStart } from "./lanes.ts";
 import { stepAt } from "./step-places.ts";
 import { weightNumbers } from "./step.twin.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./two-phase.ts";
-import { recurrentTwins, type KernelFamily, type Twin } from "../../kernels/twin.ts";
+import { withShared, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 type Forward = ReturnType<typeof twoPhaseForward>;
 type Backward = ReturnType<typeof twoPhaseBackward>;
@@ -17,11 +17,12 @@ export function twoPhaseForwardTwin({ cell, form }: RecurrentParts, phase: Phase
   return ({ gates, weights: packed, h, c, lengths }, { i, ...segment }) => {
     const { lanes, B, H } = segment;
     const G = cell.gateNames.length;
-    const weights = weightNumbers(packed, G, form);
+    const width = weightWidth(G, form);
+    const weights = weightNumbers(packed, width, form);
     const recurrent = new Array<number>(G);
     for (let lane = 0; lane < lanes; lane++) {
       const step = stepAt(segment, lane, i);
-      const w = laneStart(lane, (H + 1) * H) * G;
+      const w = laneStart(lane, (H + 1) * H) * width;
       const [operand, from] = phase === 0 ? [h, step.hPrevious] : [c, step.cCurrent];
       for (let row = 0; row < B; row++) {
         for (let unit = 0; unit < H; unit++) {
@@ -32,9 +33,9 @@ export function twoPhaseForwardTwin({ cell, form }: RecurrentParts, phase: Phase
             continue;
           }
           for (let g = 0; g < G; g++) {
-            let sum = weights[w + (H * H + unit) * G + g];
+            let sum = weights[w + (H * H + unit) * width + g];
             if (gatePhases[g] === phase)
-              for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[w + (k * H + unit) * G + g];
+              for (let k = 0; k < H; k++) sum += operand[from + row * H + k] * weights[w + (k * H + unit) * width + g];
             recurrent[g] = sum;
           }
           const saved = (step.gates + at) * G;
@@ -60,10 +61,11 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
   return ({ gates, weights: packed, h, dy, carry, lengths }, { i, tail, ...segment }) => {
     const { lanes, B, H, steps } = segment;
     const G = cell.gateNames.length;
-    const weights = weightNumbers(packed, G, form);
+    const width = weightWidth(G, form);
+    const weights = weightNumbers(packed, width, form);
     for (let lane = 0; lane < lanes; lane++) {
       const step = stepAt(segment, lane, i);
-      const w = laneStart(lane, H * H) * G;
+      const w = laneStart(lane, H * H) * width;
       const carried = laneStart(lane, B * H);
       const from = phase === 1 || tail ? step.gates : i + 1 < steps ? stepAt(segment, lane, i + 1).gates : undefined;
       for (let row = 0; row < B; row++) {
@@ -73,7 +75,7 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
           if (from !== undefined) {
             for (let k = 0; k < H; k++) {
               for (let g = 0; g < G; g++) {
-                if (gatePhases[g] === phase) product += gates[(from + row * H + k) * G + g] * weights[w + (k * H + unit) * G + g];
+                if (gatePhases[g] === phase) product += gates[(from + row * H + k) * G + g] * weights[w + (k * H + unit) * width + g];
               }
             }
           }
@@ -107,8 +109,8 @@ export function twoPhaseBackwardTwin({ cell, form }: RecurrentParts, phase: Phas
 
 export const twoPhaseFamily: KernelFamily = {
   twins: [
-    recurrentTwins<Forward>("two-phase-forward", (parts) => twoPhaseForwardTwin(parts, parts.phase!)),
-    recurrentTwins<Backward>("two-phase-backward", (parts) => twoPhaseBackwardTwin(parts, parts.phase!)),
+    ...withShared<Forward>("two-phase-forward", (parts) => twoPhaseForwardTwin(parts, parts.phase!)),
+    ...withShared<Backward>("two-phase-backward", (parts) => twoPhaseBackwardTwin(parts, parts.phase!)),
   ],
   variants: () => [
     ...twoPhaseCells.flatMap((cell) => [
@@ -116,6 +118,10 @@ export const twoPhaseFamily: KernelFamily = {
       twoPhaseForward(cell, 1),
       twoPhaseBackward(cell, 0),
       twoPhaseBackward(cell, 1),
+    ]),
+    ...([0, 1] as const).flatMap((phase) => [
+      twoPhaseForward(gruResetBefore, phase, { shared: 256 }),
+      twoPhaseBackward(gruResetBefore, phase, { shared: 256 }),
     ]),
     twoPhaseForward(gruResetBefore, 1, { half: true, gaps: true }),
   ],
