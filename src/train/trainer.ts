@@ -39,7 +39,8 @@ export class Trainer {
   private readonly training: Training;
   private readonly data: TrainingData;
   private readonly recovery: Recovery;
-  private running: Run | undefined;
+  /** Held weakly: a loop that was left without a word ends when it is collected, as its claim does. */
+  private latest: WeakRef<Run> | undefined;
   private disposed = false;
   /** Steps that were in flight when a loop was left. The next loop reports them first. */
   private unreported: Progress[] = [];
@@ -116,11 +117,11 @@ export class Trainer {
   }
 
   private async *loop(run: Run, steps: number, signal: AbortSignal | undefined): AsyncGenerator<Progress, void, undefined> {
-    while (this.running?.isLeft) await this.running.ended;
+    for (let before = this.running; before?.isLeft; before = this.running) await before.ended;
     this.checkUsable();
     if (this.running) throw new RnnError("option", "Trainer", "is running already; leave the other loop first");
     const giveBack = claim(this.state.session.store.parametersByPath);
-    this.running = run;
+    this.latest = new WeakRef(run);
     let end!: () => void;
     run.ended = new Promise((resolve) => (end = resolve));
     const pending: Pending[] = [];
@@ -168,7 +169,7 @@ export class Trainer {
         }
         this.recovery.end();
       } finally {
-        this.running = undefined;
+        this.finish(run);
         giveBack();
         end();
       }
@@ -267,12 +268,20 @@ export class Trainer {
       throw new RnnError("option", "Trainer", "is running or restoring; leave the loop, or await what restores, before restoring");
     const restoring = this.readAndWrite(file);
     const run: Run = { isLeft: true, ended: restoring.catch(() => undefined) };
-    this.running = run;
+    this.latest = new WeakRef(run);
     try {
       await restoring;
     } finally {
-      this.running = undefined;
+      this.finish(run);
     }
+  }
+
+  private get running(): Run | undefined {
+    return this.latest?.deref();
+  }
+
+  private finish(run: Run): void {
+    if (this.running === run) this.latest = undefined;
   }
 
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {

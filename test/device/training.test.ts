@@ -255,6 +255,19 @@ describe("verification", () => {
     }
   });
 
+  it.each([
+    ["matmul-blok", 'did you mean "matmul-block"?'],
+    ["activations.wgsl", "paths are those below shaders/ without .wgsl"],
+    ["lib/activation", 'did you mean "lib/activations"?'],
+    ["toString", "paths are those below shaders/ without .wgsl"],
+  ])("refuses WGSL for the path %s, which no file has", async (path, hint) => {
+    const creating = createBackend("webgpu", { shaders: { adam: "fn main() {}", [path]: "fn main() {}" } });
+    await expect(creating).rejects.toMatchObject({
+      kind: "option",
+      message: `createBackend: shaders: there is no file "${path}"; ${hint}`,
+    });
+  });
+
   it("names a shader that does not compile, with line and source", async () => {
     const on = await createBackend("webgpu", { shaders: { "matmul-block": "fn main() { nonsense }" } });
     await expect(forward(new Linear(3, 3), { shape: [9, 3], data: new Float32Array(27) }, { backend: on })).rejects.toThrow(

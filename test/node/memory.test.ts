@@ -94,4 +94,26 @@ describe("of a model that lives on, and is trained", () => {
       expect((await makeTrainer(model, backend).train({ steps: 1 })).steps).toBe(1);
     }
   });
+
+  it("a trainer trains again after its loop was left half-way without a word", async () => {
+    const [model, backend] = [makeCharacters(), await createBackend("cpu")];
+    const trainer = makeTrainer(model, backend);
+    const leave = async (steps: number): Promise<void> => {
+      const loop = trainer.run({ steps: 9 });
+      for (let i = 0; i < steps; i++) await loop.next();
+    };
+    for (const steps of [1, 3]) {
+      await leave(steps);
+      let losses: readonly number[] | undefined;
+      await settled(() => {
+        if (losses) return 0;
+        void trainer.train({ steps: 2 }).then(
+          (result) => (losses = result.losses),
+          () => undefined,
+        );
+        return 1;
+      }, 0);
+      expect(losses).toHaveLength(2);
+    }
+  });
 });

@@ -2,6 +2,8 @@
  * The WGSL files, by path below `shaders/` without extension: those that most models need, and others that are loaded in
  * groups when needed. `scripts/shader-groups.json` lists the groups; a file that is in no list is loaded with the rest.
  */
+import { clip, RnnError } from "../../errors.ts";
+import { meantBy } from "../../options.ts";
 import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import { structsPath } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { common, further, groups } from "../../../shaders/index.group";
@@ -33,6 +35,16 @@ export async function shaderText(path: string): Promise<string | undefined> {
 export async function allShaders(): Promise<Texts> {
   const loaded = await Promise.all([...groups.map(({ load }) => load()), further()]);
   return Object.assign({}, inCommon, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
+}
+
+/** @throws RnnError `option` for a path that no file has, with the nearest one */
+export async function checkPaths(paths: readonly string[]): Promise<void> {
+  const known = Object.keys(await allShaders());
+  const unknown = paths.find((path) => !known.includes(path));
+  if (unknown === undefined) return;
+  const meant = meantBy(unknown, known);
+  const hint = meant === undefined ? "paths are those below shaders/ without .wgsl" : `did you mean "${meant}"?`;
+  throw new RnnError("option", "createBackend", `shaders: there is no file "${clip(unknown)}"; ${hint}`);
 }
 
 /** All WGSL of the package: every file, and what is made from the data of its cells. */

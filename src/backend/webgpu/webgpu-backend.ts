@@ -16,6 +16,7 @@ import { endWithDevice } from "./lost-devices.ts";
 import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
 import { refused, watched, type Refusal, type Watched } from "./refusal.ts";
+import { checkPaths } from "./shaders.ts";
 import { prepareProgram } from "./webgpu-program.ts";
 
 export class WebGpuBuffer implements DeviceBuffer {
@@ -84,10 +85,12 @@ export class WebGpuBackend implements Backend {
   }
 
   /**
-   * @throws RnnError `device` if there is no device, or the lent one is lost; `option` if the lent object is no device
+   * @throws RnnError `device` if there is no device, or the lent one is lost; `option` if the lent object is no device, or
+   * no file has the path of a shader
    */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-    const { device } = options;
+    const { device, shaders } = options;
+    if (shaders) await checkPaths(Object.keys(shaders));
     if (!device) return new WebGpuBackend(await findDevice(), options);
     if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function")
       throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);
