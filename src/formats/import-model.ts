@@ -101,7 +101,7 @@ function takeModel(options: ImportOptions): Module | undefined {
  * - RTNeural's JSON, in Keras' and in PyTorch's layout, and Neural Amp Modeler's `.nam` of LSTMs.
  * - PyTorch's `.pt` and `.pth` and safetensors hold weights alone: `{ model }` is the model that gets them, with the
  *   names of its parameters. Nothing in a pickle is run.
- * - A safetensors file that `saveModel` wrote needs no model.
+ * - A safetensors file that `saveModel` wrote, of the modules of the main entry, needs no model.
  * - ONNX graphs of opset 7 to 22: recurrent nodes become layers, other weights parameters with the file's names for them
  *   (dots and slashes separate the words of a path). `constants` fixes inputs that are always the same.
  *

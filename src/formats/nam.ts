@@ -15,15 +15,16 @@ import { tensorOf } from "./nested.ts";
 const where = "NAM file";
 
 /** An LSTM whose first states are learnt, and a linear layer. Input [batch, steps, inputs], output [batch, steps, outputs]. */
-class NamLstm extends Module {
+export class NamLstm extends Module {
+  static readonly savedAs = "NamLstm";
   private readonly lstm: LSTM;
   private readonly head: Linear;
 
   constructor(
     private readonly layers: number,
-    inputs: number,
-    units: number,
-    outputs: number,
+    private readonly inputs: number,
+    private readonly units: number,
+    private readonly outputs: number,
   ) {
     super();
     this.lstm = new LSTM(inputs, units, { numLayers: layers, batchFirst: true, bias: "input", seed: 0 });
@@ -32,6 +33,10 @@ class NamLstm extends Module {
     this.addChild("head", this.head);
     for (const name of ["initial_h", "initial_c"])
       this.addParameter(name, new Parameter([layers, units], (shape) => new Float32Array(shape[0] * shape[1])));
+  }
+
+  override describe(): readonly unknown[] {
+    return [this.layers, this.inputs, this.units, this.outputs];
   }
 
   forward(context: Context, input: Variable): Variable {

@@ -153,7 +153,9 @@ function readStateDict(dict: JsonObject, skips: boolean): ImportedModel {
 }
 
 /** Layers whose input is added to their output. */
-class Skipping extends Sequential {
+export class Skipping extends Sequential {
+  static readonly savedAs = "Skipping";
+
   override forward(context: Context, input: Variable): Variable {
     checkCall("Skipping", context, input);
     const y = super.forward(context, input);

@@ -30,6 +30,12 @@ export function withoutValues<T>(numbers: number, build: () => T): T {
   }
 }
 
+/** @throws RnnError `format` if the file whose model is being built has fewer numbers than these */
+export function checkRoom(numbers: number): void {
+  if (room !== undefined && !(numbers <= room))
+    throw new RnnError("format", "loadModel", "the file describes layers that need more numbers than it holds");
+}
+
 /** More gates than any cell has; a cell has at most four. */
 const mostGates = 16;
 
@@ -75,8 +81,8 @@ export class Parameter {
       throw new RnnError("shape", "Parameter", `rows must be a multiple of the ${gates} gates, got [${this.shape.join(", ")}]`);
     const what = `[${this.shape.join(", ")}]`;
     const size = checkCount("Parameter", what, sizeOf(this.shape));
-    if (room !== undefined && (room -= size) < 0)
-      throw new RnnError("format", "loadModel", "the file describes layers that need more numbers than it holds");
+    checkRoom(size);
+    if (room !== undefined) room -= size;
     this.host = allocating("Parameter", what, () => new Float32Array(size));
   }
 

@@ -26,6 +26,25 @@ export interface Names {
 const nameOf = (values: Readonly<Record<string, unknown>>, wanted: unknown): string | undefined =>
   Object.keys(values).find((name) => values[name] === wanted);
 
+/**
+ * The name that a class has for itself in files, as those of imported models do: pages that save no such model do not load
+ * them.
+ */
+const ownName = (kind: unknown): string | undefined =>
+  Object.hasOwn(kind as object, "savedAs") ? (kind as { savedAs: string }).savedAs : undefined;
+
+/** The classes of a module and those inside that name themselves. */
+function selfNamed(module: Module): Record<string, ModuleClass> {
+  const name = ownName(module.constructor);
+  const inner = (module.describe() ?? []).flatMap((one) =>
+    isA(one, Module) ? [one] : typeof one === "object" && one !== null ? Object.values(one as object) : [],
+  );
+  return Object.assign(
+    name === undefined ? {} : { [name]: module.constructor as ModuleClass },
+    ...inner.filter((one): one is Module => isA(one, Module)).map(selfNamed),
+  ) as Record<string, ModuleClass>;
+}
+
 /** @throws RnnError `option` that names the module which a file cannot describe */
 function describe(value: unknown, names: Names, path: string): Json {
   const inner = (one: unknown, step: string): Json => describe(one, names, path === "" ? step : `${path}.${step}`);
@@ -35,7 +54,7 @@ function describe(value: unknown, names: Names, path: string): Json {
   if (isA(value, Module)) {
     const own = clip(value.constructor.name, 60);
     const args: unknown = reading("option", own, "describe()", () => value.describe());
-    const name = nameOf(names.modules, value.constructor);
+    const name = nameOf(names.modules, value.constructor) ?? ownName(value.constructor);
     if (name === undefined)
       return refuse(`is of the class ${own}, which the package does not have`, `give { modules: { ${own} } } to saveModel and loadModel`);
     if (!Array.isArray(args))
@@ -69,12 +88,19 @@ function build(value: Json, names: Names): unknown {
   if (typeof wanted !== "string" || !Object.hasOwn(known, wanted)) {
     const option = name === undefined ? "cells" : "modules";
     const what = name === undefined ? "the custom cell" : "modules of the class";
-    throw new RnnError("format", "loadModel", `the file has ${what} ${clip(JSON.stringify(wanted))}, which must be in { ${option} }`);
+    const imported = name === undefined ? "" : "; importModel of webgpu-rnn/formats reads models of other programs";
+    throw new RnnError(
+      "format",
+      "loadModel",
+      `the file has ${what} ${clip(JSON.stringify(wanted))}, which must be in { ${option} }${imported}`,
+    );
   }
   if (name === undefined) return known[wanted];
   const args = value.of;
   if (!Array.isArray(args)) throw new RnnError("format", "loadModel", `the file has no list of arguments for ${clip(wanted)}`);
-  return new (known[wanted] as new (...args: unknown[]) => Module)(...(args as Json[]).map((one) => build(one, names)));
+  const kind = known[wanted] as (new (...args: unknown[]) => Module) & { restore?: (...args: unknown[]) => Module };
+  const built = (args as Json[]).map((one) => build(one, names));
+  return kind.restore ? kind.restore(...built) : new kind(...built);
 }
 
 /** A model as a text describes it, without values. @throws RnnError `format` for a text that no model has */
@@ -97,7 +123,8 @@ function modelOf(text: string, names: Names, numbers: number): Module {
 export function descriptionOf(model: Module, names: Names): string {
   const text = JSON.stringify(describe(model, names, ""));
   const parameters = model.namedParameters();
-  const again = modelOf(text, names, Infinity).namedParameters();
+  const modules = { ...selfNamed(model), ...names.modules };
+  const again = modelOf(text, { ...names, modules }, Infinity).namedParameters();
   const changed = [...new Set([...parameters.keys(), ...again.keys()])].filter((path) => {
     const [one, other] = [parameters.get(path), again.get(path)];
     return !one || !other || !sameShape(one.shape, other.shape);

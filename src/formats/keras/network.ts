@@ -2,10 +2,12 @@
 import type { Variable } from "../../autodiff/tape.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
 import { Module } from "../../nn/module.ts";
+import type { Shape } from "../../tensor/shape.ts";
 import { formatError, type ImportedNode } from "../imported.ts";
 import { layerOf, modelKinds, modelOf, placeOf, where, type Call, type LayerConfig, type ModelConfig, type Source } from "./config.ts";
 import type { Flow, Layer } from "./layer.ts";
 import { builderOf } from "./layers.ts";
+import { NotedArrays, ZeroArrays } from "./saved-arrays.ts";
 import type { LayerArrays } from "./weights.ts";
 
 /** Names of parts have no dots, and none is too long for a path. */
@@ -38,12 +40,15 @@ function inOrder({ calls, inputs, outputs, ...model }: ModelConfig): Call[] {
 }
 
 export class KerasNetwork extends Module {
+  static readonly savedAs = "KerasNetwork";
   private readonly layers = new Map<string, Layer>();
   private readonly calls: readonly Call[];
   private readonly parts = new Map<string, string>();
   /** Names of the further inputs and outputs, behind the first. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+
+  private readonly shapes: readonly Shape[];
 
   /** @param inside whether it is a layer of another network, which gives it its inputs */
   constructor(
@@ -53,11 +58,23 @@ export class KerasNetwork extends Module {
     report: ImportedNode[],
   ) {
     super();
-    const sources = arrays.parts(config.layers);
+    const noted = new NotedArrays(arrays);
+    this.shapes = noted.shapes;
+    const sources = noted.parts(config.layers);
     config.layers.forEach((layer, i) => this.addLayer(layer, sources[i], report));
     this.calls = inOrder(config);
     this.inputNames = uniqueNames(config.inputs.map(({ layer }) => partName(layer)));
     this.outputNames = uniqueNames(config.outputs.map(({ layer }) => partName(layer)));
+  }
+
+  /** What `restore` takes. */
+  override describe(): readonly unknown[] {
+    return [this.config, this.shapes];
+  }
+
+  /** The network that `describe` described. */
+  static restore(config: ModelConfig, shapes: readonly Shape[]): KerasNetwork {
+    return new KerasNetwork(config, new ZeroArrays(shapes), false, []);
   }
 
   private addLayer(layer: LayerConfig, arrays: LayerArrays, report: ImportedNode[]): void {

@@ -6,11 +6,11 @@ import { anyCpu } from "../../recording/target.ts";
 import { Recording } from "../../recording/recording.ts";
 import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import { readingFile, type ImportedModel, type ImportOptions } from "../imported.ts";
-import { Constants, neededNodes, problemOf } from "./fold.ts";
+import { neededNodes, problemOf } from "./fold.ts";
 import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { OnnxModel } from "./model.ts";
 import { loadOperators } from "./operators.ts";
-import { takeConstants, takePorts } from "./ports.ts";
+import { takeConstants } from "./ports.ts";
 import { readOnnx } from "./read.ts";
 import { isRecurrent, recurrentAttributes } from "./recurrent.ts";
 
@@ -30,9 +30,8 @@ async function modelOf(graph: Graph, opset: number, fixed: ReadonlyMap<string, K
   const operators = [...everyNode(graph)].map(({ operator }) => operator).filter((name) => name !== "If" && !isRecurrent(name));
   await loadOperators(operators);
   checkNodes(graph);
-  const constants = new Constants(graph, opset, fixed);
-  const { inputs, states } = takePorts(graph, constants);
-  const model = new OnnxModel(graph, opset, constants, inputs, states);
+  const model = new OnnxModel(graph, opset, fixed);
+  const { inputs, states } = model;
   await Promise.all(model.furtherCode.map((part) => part.load()));
   const tried = tryOut(model);
   const [first] = model.outputs;

@@ -7,11 +7,12 @@ import * as ops from "../../nn/ops.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
-import { type Constants, neededNodes } from "./fold.ts";
+import { Constants, neededNodes } from "./fold.ts";
 import { atNode, everyNode, fail, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { operatorOf } from "./operators.ts";
-import { batchComesFirst, bindSizes, type Input, type State } from "./ports.ts";
+import { batchComesFirst, bindSizes, takePorts, type Input, type State } from "./ports.ts";
 import { codeOfAnyLayer, isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
+import { graphOf, heldElsewhere, knownOf, savedGraph, savedKnown, type SavedGraph } from "./saved-graph.ts";
 import { Trace, type Parts } from "./trace.ts";
 import { shapeOf, Values, type Value } from "./values.ts";
 
@@ -50,17 +51,25 @@ class Branch extends Tree {
 }
 
 export class OnnxModel extends Tree {
+  static readonly savedAs = "OnnxModel";
   private readonly parts: Parts;
   private readonly timeSecond: boolean | undefined;
 
+  readonly inputs: readonly Input[];
+  readonly states: readonly State[];
+  private readonly constants: Constants;
+
+  /** @param fixed values of inputs that are always the same */
   constructor(
     readonly graph: Graph,
-    opset: number,
-    private readonly constants: Constants,
-    readonly inputs: readonly Input[],
-    readonly states: readonly State[],
+    private readonly opset: number,
+    private readonly fixed: ReadonlyMap<string, Known>,
   ) {
     super();
+    const constants = (this.constants = new Constants(graph, opset, fixed));
+    const { inputs, states } = takePorts(graph, constants);
+    this.inputs = inputs;
+    this.states = states;
     const parameters = new Map<string, string>();
     const recurrent = new Map<Node, { readonly as: RecurrentNode; readonly layer: NamedLayer | undefined }>();
     const shared = new Map<string, { readonly weights: readonly (Known | undefined)[]; readonly layer: NamedLayer }>();
@@ -75,6 +84,26 @@ export class OnnxModel extends Tree {
     this.parts = { opset, constants, parameters, recurrent };
     // Only now: the layers inside have the steps first, whatever the order of the model's input.
     this.timeSecond = batchComesFirst(inputs[0].port, graph);
+  }
+
+  /** What `restore` takes. */
+  override describe(): readonly unknown[] {
+    const { graph, opset, fixed, parts, constants } = this;
+    const isFolded = (node: Node): boolean => node.outputs.every((name) => name === "" || constants.known.has(name));
+    const holderOf = (node: Node, i: number): string | undefined => {
+      if (isRecurrent(node.operator)) return weightInputs.some((at) => at === i) ? parts.recurrent.get(node)?.layer?.name : undefined;
+      return !isFolded(node) && constants.isWeight(node, i) ? parts.parameters.get(node.inputs[i]) : undefined;
+    };
+    return [
+      savedGraph(graph, heldElsewhere(graph, holderOf, isFolded)),
+      opset,
+      [...fixed].map(([name, value]) => [name, savedKnown(value)]),
+    ];
+  }
+
+  /** The model that `describe` described. */
+  static restore(graph: SavedGraph, opset: number, fixed: readonly (readonly [string, Parameters<typeof knownOf>[0]])[]): OnnxModel {
+    return new OnnxModel(graphOf(graph), opset, new Map(fixed.map(([name, value]) => [name, knownOf(value)])));
   }
 
   /** Makes parameters of the weights that a node reads. */
