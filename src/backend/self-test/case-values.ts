@@ -43,3 +43,20 @@ export function integers(length: number, most: number): Uint32Array {
 
 /** Extra elements behind the end, so that a write past the end differs from the twin. */
 export const spare = 5;
+
+/** Sizes around one workgroup of an element-wise kernel, and primes. */
+export const lengths = [1, 63, 64, 65, 257];
+/** Rows and columns around the sizes where eight threads, and where 64 threads, share a row. */
+export const tables = [
+  [1, 1],
+  [9, 7],
+  [8, 8],
+  [5, 65],
+  [3, 256],
+  [2, 257],
+  [3, 520],
+] as const;
+export const both = [0, 1] as const;
+
+export const vectors = (names: readonly string[], length: number): Record<string, Float32Array> =>
+  Object.fromEntries(names.map((name) => [name, floats(length + spare)]));

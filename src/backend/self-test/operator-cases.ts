@@ -1,11 +1,7 @@
 /** The cases of kernels of general operators. */
 import { binaryNames } from "../../kernels/binary.ts";
 import { unaryNames, type UnaryName } from "../../kernels/unary.ts";
-import { floats, integers, spare, type KernelCase } from "./case-values.ts";
-
-/** Sizes around one workgroup of an element-wise kernel, and primes. */
-const lengths = [1, 63, 64, 65, 257];
-const both = [0, 1] as const;
+import { both, floats, integers, lengths, spare, type KernelCase } from "./case-values.ts";
 
 /** Sizes and strides of operands that are repeated along no, some or all indices. */
 const binarySpaces = [

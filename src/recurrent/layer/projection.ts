@@ -19,7 +19,7 @@ const straight = { transposeA: false, transposeB: false };
 /**
  * @param weight W_hr [P, H]
  * @param lane with U [G·H, P] and h_0 [B, P]
- * @param walk runs an LSTM of m
+ * @param runLstm runs an LSTM of m
  */
 export function projected(
   context: Context,
@@ -27,7 +27,7 @@ export function projected(
   x: Variable,
   lane: Lane,
   lengths: RecurrentOptions["lengths"],
-  walk: (lane: Lane, input: Variable) => RecurrentResult,
+  runLstm: (lane: Lane, input: Variable) => RecurrentResult,
 ): RecurrentResult {
   const { tape } = context;
   const { label, initialH, reverse, weights } = lane;
@@ -54,7 +54,7 @@ export function projected(
   // No kernel can bind final states where they lie.
   const last = ({ finalH }: RecurrentResult): Variable => project("final", slice(tape, `${label}.last`, finalH, 0, 0, B));
   if (!initialH) {
-    const result = walk(ofMemory(inputWeight), x);
+    const result = runLstm(ofMemory(inputWeight), x);
     return { ...result, y: project("h", result.y), finalH: last(result) };
   }
   if (context.hasGaps)
@@ -66,7 +66,7 @@ export function projected(
   const h0 = slice(tape, `${label}.h0`, initialH, 0, 0, B).reshaped([1, B, P]);
   const whole = context.lengths === undefined;
   const first = whole ? atEnd(context, label, h0, x.shape[0], reverse) : atFirstStep(context, label, h0, x.shape[0], reverse, lengths);
-  const result = walk(
+  const result = runLstm(
     ofMemory(
       tape.recording.derive([inputWeight.view, recurrentWeight.view], () =>
         concat(tape, `${label}.inputs`, [inputWeight, recurrentWeight], 1),
