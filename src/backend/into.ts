@@ -10,7 +10,7 @@ export function putInto(target: NumericArray, name: string, values: NumericArray
     throw new RnnError(
       "data",
       "into",
-      `the array for ${name} was transferred or resized while the pass ran, it has ${target.length} numbers instead of ${values.length}; wait for the call before you pass the array on`,
+      `the array for ${name} was transferred or resized while the pass ran; wait for the call before you pass it on`,
     );
   target.set(values);
   return target;

@@ -98,17 +98,22 @@ export class CpuBackend implements Backend {
     reason = "asked for",
   }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
-    const automatic = threads === "automatic";
-    if (!automatic && threads > 1) checkSharing();
-    const shared = automatic ? mayShare() : threads > 1;
+    // Loaded separately, because most pages use one thread.
+    const several = typeof threads === "number" && threads > 1 ? await import("./threads.ts") : undefined;
+    if (several && !mayShare()) throw several.notShared();
+    const shared = several !== undefined || (threads === "automatic" && mayShare());
     const loaded = wasm ? await WasmKernels.create(shared, module) : "wasm: false";
     if (typeof loaded === "string") {
-      if (!automatic && threads > 1)
-        throw new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${loaded}; use threads: 1`);
+      if (several) throw several.withoutKernels(loaded);
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);
     }
     const engine = `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}`;
-    return new CpuBackend(precision, engine, reason, loaded, shared ? await startThreads(loaded, threads) : alone(loaded.exports));
+    const workforce = several
+      ? await several.Threads.start(loaded, threads as number)
+      : shared
+        ? new (await import("./automatic-threads.ts")).AutomaticThreads(loaded)
+        : alone(loaded.exports);
+    return new CpuBackend(precision, engine, reason, loaded, workforce);
   }
 
   get lost(): Promise<Error> {
@@ -223,18 +228,4 @@ export class CpuBackend implements Backend {
 function mayShare(): boolean {
   const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
   return typeof SharedArrayBuffer !== "undefined" && crossOriginIsolated !== false;
-}
-
-function checkSharing(): void {
-  if (mayShare()) return;
-  const problem =
-    'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
-  throw new RnnError("device", "CpuBackend", `${problem}; send both, or use threads: 1`);
-}
-
-async function startThreads(kernels: WasmKernels, count: number | "automatic"): Promise<Workforce> {
-  // Loaded separately, because most pages use one thread.
-  if (count === "automatic") return new (await import("./automatic-threads.ts")).AutomaticThreads(kernels);
-  const { Threads } = await import("./threads.ts");
-  return Threads.start(kernels, count);
 }

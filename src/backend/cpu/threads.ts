@@ -46,6 +46,15 @@ const source = `async function work({ modules, memory, scratch, box: at, names }
 }
 `;
 
+export function notShared(): RnnError {
+  const problem =
+    'threads need SharedArrayBuffer, which a page has only when its server sends the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
+  return new RnnError("device", "CpuBackend", `${problem}; send both, or use threads: 1`);
+}
+
+export const withoutKernels = (reason: string): RnnError =>
+  new RnnError("device", "CpuBackend", `threads need the WebAssembly kernels, but ${reason}; use threads: 1`);
+
 interface Thread {
   readonly box: Int32Array;
   readonly end: () => unknown;
