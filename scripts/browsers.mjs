@@ -166,8 +166,11 @@ export async function launchBrowser(kind, options = {}) {
   );
 }
 
-/** `software`: let Chromium use its own software adapter, which is off by default. */
-function launchOptions(kind, { software = false } = {}) {
+/**
+ * `software`: let Chromium use its own software adapter, which is off by default. `microphone`: pages get a microphone
+ * that plays this WAV file (in Firefox a tone), and may play sound, without asking anybody.
+ */
+function launchOptions(kind, { software = false, microphone = undefined } = {}) {
   if (kind === "firefox") {
     return {
       browser: "firefox",
@@ -176,6 +179,11 @@ function launchOptions(kind, { software = false } = {}) {
         "dom.webgpu.workers.enabled": true,
         // Without a hardware GPU the blocklist would hide Mesa's software Vulkan driver.
         "gfx.webgpu.ignore-blocklist": true,
+        ...(microphone && {
+          "media.navigator.streams.fake": true,
+          "media.navigator.permission.disabled": true,
+          "media.autoplay.default": 0,
+        }),
       },
     };
   }
@@ -186,6 +194,14 @@ function launchOptions(kind, { software = false } = {}) {
       // Without this flag, SwiftShader takes ten times as long to compile kernels with much workgroup memory.
       ...(software
         ? ["--use-webgpu-adapter=swiftshader", "--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"]
+        : []),
+      ...(microphone
+        ? [
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            "--autoplay-policy=no-user-gesture-required",
+            `--use-file-for-fake-audio-capture=${microphone}`,
+          ]
         : []),
       ...(process.platform === "linux" ? ["--enable-features=Vulkan"] : []),
       // Chromium's sandbox cannot be set up by root, nor in most containers that run CI.

@@ -13,6 +13,7 @@ const pages = [
   { name: "demo", path: "", title: "Learning to write" },
   { name: "demo/gradients", path: "gradients/", title: "Vanishing gradients" },
   { name: "demo/models", path: "models/", title: "Bring your model" },
+  { name: "demo/audio", path: "audio/", title: "Play through a network" },
   { name: "bench", path: "bench/", title: "How fast is it here?", also: (outdir) => buildPeers(join(outdir, "peers")) },
 ];
 
@@ -40,6 +41,9 @@ export async function buildPage(name, outdir) {
       await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
   await bundle({ entryPoints: entries.map((file) => join(source, file)), outdir, splitting: true, loader: { ".txt": "text" } });
+  // A worklet may not import() what is loaded when it is needed, so its file has everything.
+  const worklets = files.filter((file) => /^worklet.*\.ts$/.test(file)).map((file) => join(source, file));
+  if (worklets.length > 0) await bundle({ entryPoints: worklets, outdir, minify: true });
 }
 
 /**

@@ -243,10 +243,13 @@ export class DemoPage {
 }
 
 /** The demo's pages served, and a browser to open them with. Each test file has a folder of its own, as several run at a time. */
-export async function serveDemo(test: string): Promise<{ browser: Browser; url: string; close: () => Promise<void> }> {
+export async function serveDemo(
+  test: string,
+  options: { microphone?: string } = {},
+): Promise<{ browser: Browser; url: string; close: () => Promise<void> }> {
   const { folder } = await buildPages({ folder: join(root, "build", `test-${test}-${kind}`), demoOnly: true });
   const server = await serve(folder);
-  const browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware" })) as Browser;
+  const browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware", ...options })) as Browser;
   return {
     browser,
     url: server.url,

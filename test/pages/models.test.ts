@@ -6,36 +6,18 @@ import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
+import { wav } from "./wav.ts";
 
 const models = join(root, "test/fixtures/models");
 const shared = join(root, "../shared/models");
 const fixture = (name: string): PageFile => fileOf(basename(name), readFileSync(join(models, name)));
 
-/** 0.1 seconds of a tone, 8,000 samples of 16 bits a second. */
-function tone(): Uint8Array {
-  const samples = Int16Array.from({ length: 800 }, (_, i) => 12000 * Math.sin((2 * Math.PI * 440 * i) / 8000));
-  const head = new DataView(new ArrayBuffer(44));
-  const word = (at: number, text: string): void => Array.from(text).forEach((letter, i) => head.setUint8(at + i, letter.charCodeAt(0)));
-  word(0, "RIFF");
-  word(8, "WAVEfmt ");
-  word(36, "data");
-  for (const [at, value] of [
-    [4, 36 + samples.byteLength],
-    [16, 16],
-    [24, 8000],
-    [28, 16000],
-    [40, samples.byteLength],
-  ])
-    head.setUint32(at, value, true);
-  for (const [at, value] of [
-    [20, 1],
-    [22, 1],
-    [32, 2],
-    [34, 16],
-  ])
-    head.setUint16(at, value, true);
-  return Buffer.concat([Buffer.from(head.buffer), Buffer.from(samples.buffer)]);
-}
+/** 0.1 seconds of a tone. */
+const tone = (): Uint8Array =>
+  wav(
+    Float32Array.from({ length: 800 }, (_, i) => 0.4 * Math.sin((2 * Math.PI * 440 * i) / 8000)),
+    8000,
+  );
 
 describe(`the page of models in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;

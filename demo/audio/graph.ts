@@ -1,0 +1,69 @@
+/** Sound through a model: a source, the processor, and what hears it. */
+import { RnnError } from "webgpu-rnn";
+import type { Files, FromProcessor, Load, ToProcessor } from "./messages.ts";
+
+export interface Hears {
+  load(load: Load): void;
+  problem(message: string): void;
+}
+
+export type Ready = Extract<FromProcessor, { kind: "ready" }>;
+
+/** A processor in a context, when its model is there. */
+export class ModelNode {
+  private constructor(
+    readonly node: AudioWorkletNode,
+    readonly ready: Ready,
+  ) {}
+
+  /** @throws RnnError `format` or `option` in the words of the processor, if it cannot use the model */
+  static async create(context: BaseAudioContext, files: Files, hears: Hears): Promise<ModelNode> {
+    await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+    const node = new AudioWorkletNode(context, "model", {
+      outputChannelCount: [1],
+      channelCount: 1,
+      channelCountMode: "explicit",
+      processorOptions: { files },
+    });
+    const ready = await new Promise<Ready>((resolve, reject) => {
+      node.onprocessorerror = () => reject(new RnnError("format", "The model", "the processor has ended"));
+      node.port.onmessage = ({ data }: MessageEvent<FromProcessor>) => {
+        if (data.kind === "ready") resolve(data);
+        else if (data.kind === "load") hears.load(data);
+        else {
+          hears.problem(data.message);
+          reject(new RnnError("format", "The model", data.message));
+        }
+      };
+    });
+    return new ModelNode(node, ready);
+  }
+
+  bypass(value: boolean): void {
+    this.node.port.postMessage({ kind: "bypass", value } satisfies ToProcessor);
+  }
+}
+
+/** Plays samples through a model as fast as it computes; what comes out. */
+export async function render(
+  samples: Float32Array<ArrayBuffer>,
+  rate: number,
+  files: Files,
+  hears: Hears,
+): Promise<Float32Array<ArrayBuffer>> {
+  const context = new OfflineAudioContext(1, samples.length, rate);
+  const { node } = await ModelNode.create(context, files, hears);
+  sourceOf(context, samples, rate).connect(node).connect(context.destination);
+  return (await context.startRendering()).getChannelData(0);
+}
+
+/** A source that plays samples again and again. */
+export function sourceOf(context: BaseAudioContext, samples: Float32Array<ArrayBuffer>, rate: number): AudioBufferSourceNode {
+  const buffer = context.createBuffer(1, samples.length, rate);
+  buffer.copyToChannel(samples, 0);
+  const source = context.createBufferSource();
+  source.buffer = buffer;
+  source.loop = true;
+  source.start();
+  return source;
+}

@@ -1,0 +1,187 @@
+/** The audio page: plays sound through a model, and shows how much time that takes. */
+import { RnnError } from "webgpu-rnn";
+import { rate, strings } from "../../examples/drive.ts";
+import { block, button, byId, count, input, say } from "../dom.ts";
+import { readFiles } from "../models/source-form.ts";
+import { Notices } from "../notices.ts";
+import { Plot } from "../plot.ts";
+import { ModelNode, render, sourceOf } from "./graph.ts";
+import type { Files, Load } from "./messages.ts";
+
+/** Samples that are drawn, from the middle of what was computed. */
+const drawn = 600;
+
+const notices = new Notices();
+const source = byId("source", HTMLSelectElement);
+const own = "Overdrive: LSTM of 16 units, trained on synthetic strings";
+let files: Files = {};
+let file: { readonly name: string; readonly bytes: ArrayBuffer } | undefined;
+let playing: { readonly context: AudioContext; readonly model: ModelNode; readonly gain: GainNode; end(): void } | undefined;
+let total: Load = { quanta: 0, milliseconds: 0, late: 0 };
+let waves: readonly [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
+
+const plot = new Plot(block("chart"), {
+  lines: [
+    { colour: "--raw", width: 1.5 },
+    { colour: "--accent", width: 1.5 },
+  ],
+  data: () => [Array.from(waves[0], (_, i) => i + 1), [...waves[0]], [...waves[1]]],
+  label: () => (waves[0].length === 0 ? "Nothing yet" : `Sound in and out, ${waves[0].length} samples`),
+  pointed: (i) =>
+    (block("readout").textContent = i === null ? "" : `sample ${i + 1}: in ${waves[0][i].toFixed(3)}, out ${waves[1][i].toFixed(3)}`),
+});
+
+const hears = {
+  load({ quanta, milliseconds, late }: Load): void {
+    total = { quanta: total.quanta + quanta, milliseconds: total.milliseconds + milliseconds, late: total.late + late };
+    const each = total.milliseconds / total.quanta;
+    block("load").textContent = `${((100 * each * rate) / 128000).toFixed(1)} %`;
+    block("quantum").textContent = `${each.toFixed(3)} ms`;
+    block("quanta").textContent = count(total.quanta);
+    block("late").textContent = count(total.late);
+  },
+  problem: (message: string): void => notices.show("problem", "The model has stopped", message),
+};
+
+function update(words: string, busy = false): void {
+  button("start").hidden = playing !== undefined;
+  button("stop").hidden = playing === undefined;
+  for (const id of ["start", "render"]) button(id).disabled = busy || playing !== undefined || Object.keys(files).length === 0;
+  for (const id of ["upload", "audio-file"]) input(id).disabled = busy || playing !== undefined;
+  for (const one of [source, button("own")]) one.disabled = busy || playing !== undefined;
+  say(block("status"), words);
+}
+
+/** Does something that takes time; says what went wrong. */
+async function attempt(words: string, work: () => Promise<void>): Promise<void> {
+  notices.clear();
+  update(words, true);
+  try {
+    await work();
+  } catch (error) {
+    stop();
+    if (!(error instanceof RnnError || error instanceof DOMException)) console.error(error);
+    notices.show("problem", "That did not work", (error as Error).message);
+  }
+  update(playing ? "Playing" : "Ready");
+}
+
+/** Samples to play: of a file, or made here. @throws RnnError `data` */
+async function samples(): Promise<Float32Array<ArrayBuffer>> {
+  if (source.value !== "file") return strings(4 * rate, 7);
+  if (!file) throw new RnnError("data", "Sound", "choose an audio file first");
+  const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(file.bytes.slice(0)).catch(() => undefined);
+  if (!decoded) throw new RnnError("data", file.name, "the browser cannot decode it as audio");
+  return decoded.getChannelData(0);
+}
+
+async function start(): Promise<void> {
+  total = { quanta: 0, milliseconds: 0, late: 0 };
+  const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+  const gain = new GainNode(context, { gain: input("volume").valueAsNumber });
+  let end = (): void => undefined;
+  try {
+    const model = await ModelNode.create(context, files, hears);
+    model.bypass(input("bypass").checked);
+    if (source.value === "microphone") {
+      // The browser's own filters would change the sound before the model hears it.
+      const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      const media = await navigator.mediaDevices.getUserMedia({ audio });
+      end = () => media.getTracks().forEach((track) => track.stop());
+      context.createMediaStreamSource(media).connect(model.node);
+    } else sourceOf(context, await samples(), rate).connect(model.node);
+    model.node.connect(gain).connect(context.destination);
+    await context.resume();
+    playing = { context, model, gain, end };
+    describe(model);
+  } catch (error) {
+    end();
+    void context.close();
+    throw error;
+  }
+}
+
+function stop(): void {
+  playing?.end();
+  void playing?.context.close();
+  playing = undefined;
+}
+
+async function renderSecond(): Promise<void> {
+  total = { quanta: 0, milliseconds: 0, late: 0 };
+  const x = source.value === "microphone" ? strings(rate, 7) : (await samples()).slice(0, rate);
+  const y = await render(x, rate, files, hears);
+  const from = Math.max(0, Math.floor((x.length - drawn) / 2));
+  waves = [x.subarray(from, from + drawn), y.subarray(from, from + drawn)];
+  plot.draw();
+}
+
+function describe({ ready: { format, parameters, adapter } }: ModelNode): void {
+  say(
+    block("budget"),
+    `${format}, ${count(parameters)} parameters, on ${adapter}; 128 samples last ${((128 * 1000) / rate).toFixed(1)} ms.`,
+  );
+}
+
+const notes: Readonly<Record<string, string>> = {
+  strings: "Plucked strings, made of noise by this page.",
+  file: "Its first channel, again and again.",
+  microphone: "With loudspeakers it hears itself; use headphones.",
+};
+
+function showSource(): void {
+  block("choose-file").hidden = source.value !== "file";
+  say(block("source-note"), source.value === "file" && file ? file.name : notes[source.value]);
+}
+
+async function openOwn(): Promise<void> {
+  const answer = await fetch(new URL("./drive.safetensors", import.meta.url));
+  if (!answer.ok) throw new RnnError("load", "The overdrive", `the server answered ${answer.status}`);
+  files = { "drive.safetensors": new Uint8Array(await answer.arrayBuffer()) };
+  say(block("model"), own);
+  button("own").hidden = true;
+}
+
+async function open(given: readonly File[]): Promise<void> {
+  if (given.length === 0 || playing) return;
+  await attempt("Reading…", async () => {
+    const read = await readFiles(given);
+    // Whether it can be played is known when the processor has read it.
+    const context = new OfflineAudioContext(1, 128, rate);
+    describe(await ModelNode.create(context, read, { ...hears, problem: () => undefined }));
+    files = read;
+    say(block("model"), given.map(({ name }) => name).join(", "));
+    button("own").hidden = false;
+  });
+}
+
+const chosenFiles = (id: string): File[] => {
+  const list = [...(input(id).files ?? [])];
+  input(id).value = "";
+  return list;
+};
+input("upload").addEventListener("change", () => void open(chosenFiles("upload")));
+input("audio-file").addEventListener("change", () => {
+  const [one] = chosenFiles("audio-file");
+  if (one) void attempt("Reading…", async () => void (file = { name: one.name, bytes: await one.arrayBuffer() })).then(showSource);
+});
+const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+addEventListener("drop", (event) => {
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  void open([...(event.dataTransfer?.files ?? [])]);
+});
+source.addEventListener("change", showSource);
+block("settings").addEventListener("submit", (event) => event.preventDefault());
+input("volume").addEventListener("input", () => playing && (playing.gain.gain.value = input("volume").valueAsNumber));
+input("bypass").addEventListener("change", () => playing?.model.bypass(input("bypass").checked));
+button("own").addEventListener("click", () => void attempt("Reading…", openOwn));
+button("start").addEventListener("click", () => void attempt("Getting ready…", start));
+button("render").addEventListener("click", () => void attempt("Computing…", renderSecond));
+button("stop").addEventListener("click", () => {
+  stop();
+  update("Ready");
+});
+showSource();
+void attempt("Loading…", openOwn);

@@ -1,0 +1,25 @@
+/** The messages between the audio page and its processor, which lives in an AudioWorklet. */
+export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+
+/** What the processor gets when it is made. */
+export interface ProcessorOptions {
+  readonly files: Files;
+}
+
+/** Sound goes through unchanged. */
+export type ToProcessor = { readonly kind: "bypass"; readonly value: boolean };
+
+/** How much of the time of a stretch of sound was needed to compute it. */
+export interface Load {
+  /** Blocks of 128 samples. */
+  readonly quanta: number;
+  /** Spent in the model. The worklet's clock has whole milliseconds, so only sums mean something. */
+  readonly milliseconds: number;
+  /** Quanta that took longer than they last. */
+  readonly late: number;
+}
+
+export type FromProcessor =
+  | { readonly kind: "ready"; readonly parameters: number; readonly format: string; readonly adapter: string }
+  | { readonly kind: "problem"; readonly message: string }
+  | ({ readonly kind: "load" } & Load);

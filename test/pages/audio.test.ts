@@ -1,0 +1,122 @@
+// The page of sound in a real browser: an AudioWorklet gives what the library gives, sample by sample, offline and live.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createBackend, forward } from "webgpu-rnn";
+import { importModel } from "webgpu-rnn/formats";
+import { amplifier, strings } from "../../examples/drive.ts";
+import { root } from "../../scripts/bundle.mjs";
+import { expectClose } from "../device/support.ts";
+import { violations } from "./accessibility.ts";
+import { DemoPage, fileOf, kind, serveDemo } from "./demo-page.ts";
+import { wav } from "./wav.ts";
+
+const rate = 44100;
+const own = join(root, "demo/audio/drive.safetensors");
+const fixture = (name: string): Buffer => readFileSync(join(root, "test/fixtures/models", name));
+
+/** What the library computes from samples. */
+async function expected(file: Uint8Array, samples: Float32Array): Promise<Float32Array> {
+  const { model } = await importModel(file);
+  const { output } = await forward(model, { shape: [1, samples.length, 1], data: samples }, { backend: await createBackend("cpu") });
+  return output.data as Float32Array;
+}
+
+describe(`the page of sound in ${kind}`, () => {
+  let demo: Awaited<ReturnType<typeof serveDemo>>;
+  let page: DemoPage;
+
+  beforeAll(async () => {
+    const folder = join(root, "build", `microphone-${kind}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "strings.wav"), wav(strings(2 * rate, 5), rate));
+    demo = await serveDemo("audio", { microphone: join(folder, "strings.wav") });
+  });
+  afterAll(() => demo.close());
+  beforeEach(async () => {
+    page = await DemoPage.open(demo.browser, `${demo.url}audio/`);
+  });
+  afterEach(async () => {
+    await page.page.close();
+    expect(page.errors).toEqual([]);
+  });
+
+  const number = async (id: string): Promise<number> => Number((await page.text(id)).replace(/[^\d.]/g, ""));
+
+  /** Plays samples through the page's processor, offline. */
+  async function throughWorklet(file: Uint8Array, samples: Float32Array): Promise<Float32Array> {
+    const [model, sound] = [file, new Uint8Array(samples.buffer)].map((bytes) => Buffer.from(bytes).toString("base64"));
+    const result = await page.page.evaluate(
+      async (given) => {
+        const [bytes, raw] = [given.model, given.sound].map((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+        const data = new Float32Array(raw.buffer);
+        const context = new OfflineAudioContext(1, data.length, given.rate);
+        await context.audioWorklet.addModule("worklet.js");
+        const node = new AudioWorkletNode(context, "model", { processorOptions: { files: { model: bytes } } });
+        await new Promise((resolve) => (node.port.onmessage = resolve));
+        const buffer = context.createBuffer(1, data.length, given.rate);
+        buffer.copyToChannel(data, 0);
+        const source = new AudioBufferSourceNode(context, { buffer });
+        source.connect(node).connect(context.destination);
+        source.start();
+        const out = (await context.startRendering()).getChannelData(0);
+        return Array.from(out);
+      },
+      { model, sound, rate },
+    );
+    return Float32Array.from(result);
+  }
+
+  it.each(["drive.safetensors", "amp.nam", "plugin.json"])("gives in a worklet what the library gives: %s", async (name) => {
+    const file = name === "drive.safetensors" ? readFileSync(own) : fixture(name);
+    const samples = strings(128 * 40, 3);
+    expectClose("sound", await throughWorklet(file, samples), await expected(file, samples));
+  });
+
+  it("computes a second of sound and says how much of the time that took", async () => {
+    await page.click("#render");
+    await page.page.waitForFunction(() => document.getElementById("quanta")!.textContent === "256");
+    await page.waitForStatus("Ready");
+    expect(await number("load")).toBeGreaterThan(0);
+    expect(await page.page.$eval("#chart", (chart) => chart.getAttribute("aria-label"))).toBe("Sound in and out, 600 samples");
+  });
+
+  it.each(["strings", "microphone"])("plays live from the %s, counts what comes too late, and stops", async (source) => {
+    await page.fill({ source });
+    await page.click("#start");
+    await page.waitForStatus("Playing");
+    await page.page.waitForFunction(() => Number(document.getElementById("quanta")!.textContent!.replace(",", "")) >= 256);
+    expect(await number("late")).toBeGreaterThanOrEqual(0);
+    expect(await page.text("budget")).toMatch(/^safetensors, 1,233 parameters, on CPU, WASM SIMD.*; 128 samples last 2\.9 ms\.$/);
+    await page.click("#bypass");
+    await page.click("#stop");
+    await page.waitForStatus("Ready");
+  });
+
+  it("opens an amplifier of another program, and refuses a model that reads no samples", async () => {
+    await page.give(fileOf("amp.nam", fixture("amp.nam")), "drop");
+    await page.page.waitForFunction(() => document.getElementById("model")!.textContent === "amp.nam");
+    await page.waitForStatus("Ready");
+    expect(await page.text("budget")).toContain("nam, 70 parameters");
+    await page.give(fileOf("lstm_charlm.onnx", fixture("lstm_charlm.onnx")), "drop");
+    await page.waitForNotice("must read one sample and give one in each step; this one reads ids");
+    expect(await page.text("model")).toBe("amp.nam");
+    await page.click("#own");
+    await page.page.waitForFunction(() => document.getElementById("model")!.textContent!.startsWith("Overdrive"));
+    await page.waitForStatus("Ready");
+  });
+
+  it("can be used by everybody, as far as axe-core sees", async () => {
+    expect(await violations(page.page)).toEqual([]);
+  });
+});
+
+describe("the overdrive", () => {
+  it("sounds like the amplifier that it learnt, on strings that it has not heard", async () => {
+    const samples = strings(rate / 2, 11);
+    const wanted = amplifier(samples);
+    const found = await expected(readFileSync(own), samples);
+    const power = (sound: Float32Array): number => sound.reduce((sum, value) => sum + value * value, 0);
+    expect(power(found.map((value, i) => value - wanted[i])) / power(wanted)).toBeLessThan(0.01);
+  });
+});
