@@ -17,6 +17,8 @@ declare const sampleRate: number;
 const reportEvery = 128;
 /** Samples of a quantum. */
 const quantum = 128;
+/** Silence that a model hears first. */
+const quietQuanta = 40;
 
 class ModelProcessor extends AudioWorkletProcessor {
   private stream: Stream | undefined;
@@ -32,16 +34,19 @@ class ModelProcessor extends AudioWorkletProcessor {
 
   private async open({ files }: ProcessorOptions): Promise<void> {
     const given = Object.values(files);
-    const { model, format } = await importModel(given.length === 1 ? given[0] : files);
+    const { model, format, inputs } = await importModel(given.length === 1 ? given[0] : files);
     const backend = await createBackend("cpu");
-    const stream = await createStream(model, { backend });
+    const stream = await createStream(model, {
+      backend,
+      ...(inputs.length > 0 && model.idCount === undefined && { features: inputs[0].shape?.at(-1) ?? 1 }),
+    });
     if (model.idCount !== undefined || stream.inputSize !== 1 || stream.outputSize !== 1) {
       const what = model.idCount === undefined ? `${stream.inputSize} numbers and gives ${stream.outputSize}` : "ids";
       throw new RnnError("option", "The model", `must read one sample and give one in each step; this one reads ${what}`);
     }
-    // The first call makes what a quantum needs, before sound depends on it.
-    stream.steps(this.results, this.results);
-    stream.reset();
+    // An amplifier has been on for a while: states come to rest. And the first call makes what a quantum needs.
+    const silence = new Float32Array(quantum);
+    for (let i = 0; i < quietQuanta; i++) stream.steps(silence, this.results);
     this.stream = stream;
     this.say({ kind: "ready", parameters: model.parameterCount, format, adapter: backend.adapter });
   }

@@ -1,4 +1,5 @@
 /** Reads Keras' files: `.keras`, `.h5` of whole models, and `.weights.h5` with a description beside it. */
+import { Part } from "../../part.ts";
 import { looksLikeJson, jsonOf } from "../detect.ts";
 import {
   formatError,
@@ -11,11 +12,14 @@ import {
   type Json,
   type JsonObject,
 } from "../imported.ts";
-import { readHdf5, type Hdf5Group } from "../parsers/hdf5.ts";
-import { unzip } from "../parsers/zip.ts";
+import type { Hdf5Group } from "../parsers/hdf5.ts";
 import { inputShapeOf, layerOf, modelOf, where } from "./config.ts";
 import { KerasNetwork } from "./network.ts";
 import { arraysByLayer, GroupedArrays, legacyArrays, type LayerArrays } from "./weights.ts";
+
+// RTNeural's and tensorflow.js' files hold the same layers, and need neither.
+const hdf5 = new Part("importModel", () => import("../parsers/hdf5.ts"));
+const zip = new Part("importModel", () => import("../parsers/zip.ts"));
 
 /** What a set of files holds. */
 interface Parts {
@@ -34,12 +38,13 @@ function readJson(parts: Parts, json: Json): void {
   if (get(json, "class_name") !== undefined && get(json, "config") !== undefined) parts.description = json;
 }
 
-function readFile(parts: Parts, name: string, bytes: Uint8Array): void {
+async function readFile(parts: Parts, name: string, bytes: Uint8Array): Promise<void> {
   if (isZip(bytes)) {
     const wanted = /(^|\/)(config\.json|metadata\.json|model\.weights\.h5)$/;
-    for (const [inner, content] of unzip(where, bytes, (one) => wanted.test(one))) readFile(parts, inner, content);
+    const { unzip } = await zip.load();
+    for (const [inner, content] of unzip(where, bytes, (one) => wanted.test(one))) await readFile(parts, inner, content);
   } else if (isHdf5(bytes)) {
-    const root = readHdf5(where, bytes);
+    const root = (await hdf5.load()).readHdf5(where, bytes);
     const { attributes } = root;
     const [config, version] = [attributes.get("model_config"), attributes.get("keras_version")];
     if (typeof version === "string") parts.version ??= version;
@@ -83,9 +88,9 @@ export function networkOf(description: Json, era: 2 | 3, arrays: LayerArrays): I
 }
 
 /** @throws RnnError `format` */
-export function readKeras(files: ReadonlyMap<string, Uint8Array>): ImportedModel {
+export async function readKeras(files: ReadonlyMap<string, Uint8Array>): Promise<ImportedModel> {
   const parts: Parts = {};
-  for (const [name, bytes] of files) readFile(parts, name, bytes);
+  for (const [name, bytes] of files) await readFile(parts, name, bytes);
   const { description, weights } = parts;
   if (!description)
     throw formatError(

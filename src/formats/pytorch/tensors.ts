@@ -1,5 +1,6 @@
 /** What `torch.save` writes: a pickle whose tensors are views of storages, which lie beside it. */
 import { show } from "../../errors.ts";
+import { decodeUtf8 } from "../../io/utf8.ts";
 import { halfToNumber } from "../../tensor/half.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray, Tensor } from "../../tensor/tensor.ts";
@@ -121,7 +122,7 @@ function readZip(bytes: Uint8Array): TorchFile {
   const root = main.slice(0, -"data.pkl".length);
   const files = unzip(where, bytes, (name) => name === main || name === `${root}byteorder` || name.startsWith(`${root}data/`));
   const order = files.get(`${root}byteorder`);
-  if (order && new TextDecoder().decode(order).trim() !== "little")
+  if (order && decodeUtf8(order).trim() !== "little")
     throw formatError(where, "it was written on a big-endian machine; save it on another one");
   const { value } = readPickle(files.get(main)!, 0, host);
   return { value, size: bytes.length, bytesOf: (key) => files.get(`${root}data/${key}`) };
