@@ -34,15 +34,16 @@ const ownName = (kind: unknown): string | undefined =>
   Object.hasOwn(kind as object, "savedAs") ? (kind as { savedAs: string }).savedAs : undefined;
 
 /** The classes of a module and those inside that name themselves. */
-function selfNamed(module: Module): Record<string, ModuleClass> {
+function selfNamed(module: Module): Readonly<Record<string, ModuleClass>> {
   const name = ownName(module.constructor);
-  const inner = (module.describe() ?? []).flatMap((one) =>
-    isA(one, Module) ? [one] : typeof one === "object" && one !== null ? Object.values(one as object) : [],
-  );
-  return Object.assign(
-    name === undefined ? {} : { [name]: module.constructor as ModuleClass },
-    ...inner.filter((one): one is Module => isA(one, Module)).map(selfNamed),
-  ) as Record<string, ModuleClass>;
+  const own = name === undefined ? {} : { [name]: module.constructor as ModuleClass };
+  const parts = (module.describe() ?? []).flatMap((one): unknown[] => {
+    if (isA(one, Module)) return [one];
+    return typeof one === "object" && one !== null ? Object.values(one) : [];
+  });
+  return parts
+    .filter((one) => isA(one, Module))
+    .reduce<Readonly<Record<string, ModuleClass>>>((all, part) => ({ ...all, ...selfNamed(part) }), own);
 }
 
 /** @throws RnnError `option` that names the module which a file cannot describe */
