@@ -5,7 +5,7 @@ import type { Recording } from "../recording/recording.ts";
 /** Bytes on the device, without a few kilobytes of params and without the buffers for reading results back. */
 export interface MemoryUse {
   /** Buffers that outlive a run: parameters; in training also gradients, the optimiser's state, carried states and copies. */
-  kept: number;
+  lasting: number;
   /** Inputs, targets and constants. */
   inputs: number;
   /** Values within a run; values that are never needed at the same time share memory. */
@@ -20,8 +20,8 @@ export interface MemoryUse {
 export function memoryOf(recording: Recording, floatBytes: number, copied = 0): MemoryUse {
   const bytes = ({ type, length }: { type: string; length: number }): number => length * (type === "f32" ? floatBytes : 4);
   const sum = (pieces: readonly { type: string; length: number }[]): number => pieces.reduce((total, piece) => total + bytes(piece), 0);
-  const kept = sum(recording.buffers.filter(({ role }) => role === "external")) + copied * floatBytes;
+  const lasting = sum(recording.buffers.filter(({ role }) => role === "external")) + copied * floatBytes;
   const inputs = sum(recording.buffers.filter(({ role }) => role === "input" || role === "constant"));
   const transient = sum(planMemory(recording, { share: true }).slots);
-  return { kept, inputs, transient, total: kept + inputs + transient };
+  return { lasting, inputs, transient, total: lasting + inputs + transient };
 }

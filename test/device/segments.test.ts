@@ -163,7 +163,7 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
         { backend: device, recompute: options.recompute },
       );
     else await forward(model, input, { backend: device });
-    expect(planned.total).toBe(planned.kept + planned.inputs + planned.transient);
+    expect(planned.total).toBe(planned.lasting + planned.inputs + planned.transient);
     // WebGPU has besides a ring of eight buffers to read results back.
     const most = kind === "cpu" ? planned.total : planned.total + 8 * 4 * (model.parameterCount + 64 * 12 + 2 * 64 * 4 * 24 + 64 * 4 * 16);
     expect(device.counters.bytes).toBeGreaterThanOrEqual(planned.total);
