@@ -119,7 +119,9 @@ export class WebGpuBackend implements Backend {
   get mostThreads(): number {
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } = this.device.limits;
     if (maxComputeWorkgroupStorageSize < workgroupLimits.maxComputeWorkgroupStorageSize) return 256;
-    return Math.min(1024, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
+    // A compute unit of AMD's GCN has 64 registers for each thread of a workgroup of 1,024; recurrent kernels need up to 128.
+    const most = /\bgcn/i.test(this.adapter) ? 512 : 1024;
+    return Math.min(most, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
   }
 
   get mostElements(): number {
