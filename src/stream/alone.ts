@@ -7,8 +7,9 @@ import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { readModel } from "../saving/model-file.ts";
 import { checkModel } from "../session/session.ts";
-import { streamOf, type Stream } from "./cpu-stream.ts";
+import type { Stream } from "./cpu-stream.ts";
 import { layers } from "./layers.ts";
+import { streamOf } from "./stream-of.ts";
 
 /** Options of `createStream`. */
 export interface StreamOptions {

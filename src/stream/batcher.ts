@@ -2,12 +2,12 @@
 import { breathe } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { reading, RnnError, show } from "../errors.ts";
+import { RnnError, show } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { Module } from "../nn/module.ts";
 import { rowSizes, type Stream } from "./cpu-stream.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
-import { checkFrames, type FrameRules } from "./frames.ts";
+import { checkLength, takeFrames, type FrameRules } from "./frames.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
 
@@ -99,7 +99,7 @@ export class Batcher {
       const where = "batcher.step";
       this.check(where, id);
       const taken = this.spare.pop() ?? this.newFrames(1);
-      reading("data", where, "frame", () => checkFrames(this.frameRules, frame, taken.length, false, taken));
+      takeFrames(this.frameRules, frame, 0, checkLength(this.frameRules, frame, taken.length), taken);
       const client = this.clients.get(id) ?? this.open(where, id);
       if (client.waiting.length >= this.limits.maxWaiting)
         throw new RnnError(

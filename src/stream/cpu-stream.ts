@@ -1,10 +1,9 @@
 /** A stream on the CPU: recordings whose states stay, run while the caller waits. */
-import type { Backend } from "../backend/backend.ts";
 import type { CpuBackend } from "../backend/cpu/cpu-backend.ts";
 import type { CpuBuffer } from "../backend/cpu/cpu-buffer.ts";
 import type { CpuProgram } from "../backend/cpu/cpu-program.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { checkInteger, RnnError, show } from "../errors.ts";
+import { checkInteger, reasonOf, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { View } from "../recording/recording.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
@@ -12,8 +11,7 @@ import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
-import { checkSteps } from "./check-steps.ts";
-import { checkFrames, featuresOf, framePlan, recordFrames, type FrameRules } from "./frames.ts";
+import { checkLength, framePlan, recordFrames, takeFrames, type FrameRules } from "./frames.ts";
 
 /** Where a recording keeps a state. */
 interface StateBuffer {
@@ -67,6 +65,8 @@ export class Stream {
   /** For each row, the call of `stepRows` that named it last. */
   private readonly named: Float64Array;
   private calls = 0;
+  /** The rows that a call of `stepRows` names. */
+  private readonly taken: Uint32Array;
   /** Whether one recording can compute several steps: their outputs lie one behind the other. */
   private readonly runsTogether: boolean;
   private readonly rules: Readonly<Record<"step" | "steps" | "stepRows", FrameRules>>;
@@ -88,6 +88,7 @@ export class Stream {
     this.runsTogether = context.output.shape.length > 2 && (batch === 1 || !model.batchFirst);
     this.result = new Float32Array(batch * this.outputSize);
     this.named = new Float64Array(batch);
+    this.taken = new Uint32Array(batch);
     const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
     this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
     this.one = this.prepare(context);
@@ -123,8 +124,7 @@ export class Stream {
   step(frame: ArrayLike<number>): Float32Array {
     const { one, result } = this;
     this.begin(one);
-    checkFrames(this.rules.step, frame, one.from.length);
-    copyNumbers(frame, 0, one.from, 0, one.from.length);
+    takeFrames(this.rules.step, frame, 0, checkLength(this.rules.step, frame, one.from.length), one.from);
     one.program.runNow(this.session.store.moment);
     result.set(one.to);
     return result;
@@ -143,14 +143,15 @@ export class Stream {
     this.begin(one);
     const width = one.from.length;
     const wide = batch * outputSize;
-    checkFrames(this.rules.steps, frames, width, true);
-    const count = frames.length / width;
+    const length = checkLength(this.rules.steps, frames, width, true);
+    const count = length / width;
     const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
+    takeFrames(this.rules.steps, frames, 0, length);
     for (let done = 0; done < count;) {
       const some = this.runsTogether ? largest(stepSizes, count - done) : 1;
       const ready = some === 1 ? one : this.several(some);
       this.begin(ready);
-      copyNumbers(frames, done * width, ready.from, 0, some * width);
+      takeFrames(this.rules.steps, frames, done * width, some * width, ready.from);
       ready.program.runNow(this.session.store.moment);
       copyNumbers(ready.to, 0, results, done * wide, some * wide);
       done += some;
@@ -168,21 +169,22 @@ export class Stream {
    * they were
    */
   stepRows(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
+    const { rules, taken } = this;
     this.begin(this.one);
-    this.checkRows(rows);
-    checkFrames(this.rules.stepRows, frames, rows.length * this.inputSize);
-    return this.stepChecked(rows, frames);
+    const count = this.takeRows(rows);
+    takeFrames(rules.stepRows, frames, 0, checkLength(rules.stepRows, frames, count * this.inputSize));
+    return this.stepChecked(taken, frames, count);
   }
 
   /** `stepRows` of what has been checked. @internal */
-  stepChecked(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
-    const { inputSize, outputSize } = this;
-    const result = (this.results[rows.length] ??= this.result.subarray(0, rows.length * outputSize));
-    for (let done = 0; done < rows.length;) {
-      const count = largest(rowSizes, rows.length - done);
+  stepChecked(rows: ArrayLike<number>, frames: ArrayLike<number>, all = rows.length): Float32Array {
+    const { inputSize, outputSize, rules } = this;
+    const result = (this.results[all] ??= this.result.subarray(0, all * outputSize));
+    for (let done = 0; done < all;) {
+      const count = largest(rowSizes, all - done);
       const ready = this.some(count);
       this.begin(ready);
-      copyNumbers(frames, done * inputSize, ready.from, 0, count * inputSize);
+      takeFrames(rules.stepRows, frames, done * inputSize, count * inputSize, ready.from);
       this.exchange(ready, rows, done, count, true);
       ready.program.runNow(this.session.store.moment);
       this.exchange(ready, rows, done, count, false);
@@ -301,23 +303,32 @@ export class Stream {
     if (this.disposed) throw new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
   }
 
-  private checkRows(rows: ArrayLike<number>): void {
-    const { batch, named } = this;
+  /** Copies the numbers of rows into `taken`. @returns how many there are */
+  private takeRows(rows: ArrayLike<number>): number {
+    const { batch, named, taken } = this;
     const where = "stream.stepRows";
-    if (typeof rows !== "object" || rows === null || !(rows.length >= 1 && rows.length <= batch))
-      throw new RnnError("option", where, `rows must be a list of 1 to ${batch} rows, got ${show(rows)}`);
-    this.calls++;
-    for (let i = 0; i < rows.length; i++) {
-      const row = checkInteger(where, "each of rows", rows[i], 0, batch - 1);
-      if (named[row] === this.calls) throw new RnnError("option", where, `rows must name each row once, got ${row} twice`);
-      named[row] = this.calls;
+    try {
+      const count = typeof rows === "object" && rows !== null ? rows.length : 0;
+      if (!(Number.isInteger(count) && count >= 1 && count <= batch))
+        throw new RnnError("option", where, `rows must be a list of 1 to ${batch} rows, got ${show(rows)}`);
+      this.calls++;
+      for (let i = 0; i < count; i++) {
+        const row = checkInteger(where, "each of rows", rows[i], 0, batch - 1);
+        if (named[row] === this.calls) throw new RnnError("option", where, `rows must name each row once, got ${row} twice`);
+        named[row] = this.calls;
+        taken[i] = row;
+      }
+      return count;
+    } catch (cause) {
+      if (cause instanceof RnnError) throw cause;
+      throw new RnnError("option", where, `rows could not be read: ${reasonOf(cause)}`, { cause });
     }
   }
 }
 
 function checkInto(into: Float32Array, length: number): Float32Array {
-  // `isA` would leave garbage.
-  const isArray = into instanceof Float32Array;
+  // `isA` would leave garbage. A Proxy is no view, and is not asked anything.
+  const isArray = ArrayBuffer.isView(into) && into instanceof Float32Array;
   if (isArray && into.length === length) return into;
   throw new RnnError(
     "shape",
@@ -331,26 +342,4 @@ function largest(sizes: readonly number[], most: number): number {
   let i = 0;
   while (sizes[i] > most) i++;
   return sizes[i];
-}
-
-/** Most rows of a stream that is checked itself; for more, one row is. */
-const mostChecked = 4;
-
-/** A stream on a CPU backend. @throws RnnError as `createStream` does */
-export async function streamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<Stream> {
-  const features = featuresOf(model, given);
-  const streamWith = async (rows: number, isChecked: boolean): Promise<Stream> => {
-    const stream = await Stream.create(model, backend as CpuBackend, features, rows);
-    try {
-      if (isChecked) checkSteps(stream, model.idCount);
-      return stream;
-    } catch (error) {
-      stream.dispose();
-      throw error;
-    }
-  };
-  // Rows of a model that is batch first do not lie so that steps can be computed together.
-  const alone = batch > mostChecked || (batch > 1 && model.batchFirst);
-  if (alone) (await streamWith(1, true)).dispose();
-  return streamWith(batch, !alone);
 }

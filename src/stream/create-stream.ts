@@ -21,7 +21,7 @@ export interface StreamOptions {
 /** Most rows of a stream. */
 export const mostRows = 2 ** 20;
 
-const code = new Part("createStream", () => import("./cpu-stream.ts"));
+const code = new Part("createStream", () => import("./stream-of.ts"));
 
 /** The backend of streams without one. */
 let shared: Promise<Backend> | undefined;

@@ -1,6 +1,7 @@
 /** Frames: their shapes, how steps of them are recorded, and the checks of those that come. */
-import { checkInteger, mostFloat, RnnError, show } from "../errors.ts";
+import { checkInteger, mostFloat, reasonOf, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
+import { isA } from "../options.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { finiteProblem, type NumericArray } from "../tensor/tensor.ts";
@@ -61,36 +62,52 @@ export interface FrameRules {
 
 /**
  * @param length numbers that there must be, or with `multiple` a multiple of them
- * @param into takes a copy of what was checked
- * @throws RnnError `shape` or `data`
+ * @returns how many there are
+ * @throws RnnError `shape`
  */
-export function checkFrames(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false, into?: NumericArray): void {
-  const count = typeof frames === "object" && frames !== null ? frames.length : -1;
-  if (multiple ? count < length || count % length !== 0 : count !== length) throw lengthError(rules, frames, length, multiple);
-  const { ids } = rules;
-  if (ids === undefined) {
-    for (let i = 0; i < count; i++) {
-      const value = frames[i];
-      if (typeof value !== "number" || !(value >= -mostFloat && value <= mostFloat)) throw numberError(rules, value, i);
-      if (into) into[i] = value;
-    }
-    return;
+export function checkLength(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple = false): number {
+  let count: unknown = -1;
+  try {
+    if (typeof frames === "object" && frames !== null) count = frames.length;
+  } catch (cause) {
+    throw readingError(rules, cause);
   }
+  if (typeof count === "number" && (multiple ? count >= length && count % length === 0 : count === length)) return count;
+  throw lengthError(rules, frames, length, multiple);
+}
+
+/**
+ * Reads each of `count` numbers from `at` on once, checks it, and puts it into `to`, if there is one. A `try` and no
+ * closure, which would be garbage.
+ * @throws RnnError `data`
+ */
+export function takeFrames(rules: FrameRules, frames: ArrayLike<number>, at: number, count: number, to?: NumericArray): void {
+  const { ids } = rules;
   for (let i = 0; i < count; i++) {
-    const id = frames[i];
-    if (typeof id !== "number" || id >>> 0 !== id || id >= ids) throw numberError(rules, id, i);
-    if (into) into[i] = id;
+    let value: number;
+    try {
+      value = frames[at + i];
+    } catch (cause) {
+      throw readingError(rules, cause);
+    }
+    const fits =
+      typeof value === "number" && (ids === undefined ? value >= -mostFloat && value <= mostFloat : value >>> 0 === value && value < ids);
+    if (!fits) throw numberError(rules, value, at + i);
+    if (to !== undefined) to[i] = value;
   }
 }
 
+const readingError = ({ where }: FrameRules, cause: unknown): RnnError =>
+  cause instanceof RnnError ? cause : new RnnError("data", where, `a frame could not be read: ${reasonOf(cause)}`, { cause });
+
 function lengthError({ where, inputSize, ids }: FrameRules, frames: unknown, length: number, multiple: boolean): RnnError {
-  const isList = typeof frames === "object" && frames !== null && "length" in frames;
+  const isList = isA(frames, Array) || ArrayBuffer.isView(frames);
   const rows = length / inputSize;
   const each = ids === undefined ? `${inputSize} for each of ${rows} ${rows === 1 ? "row" : "rows"}` : "one for each row";
   return new RnnError(
     "shape",
     where,
-    `${multiple ? "the frames must have a multiple of" : "a frame must have"} ${length} ${ids === undefined ? "numbers" : "ids"}, ${each}, got ${show(isList ? frames.length : frames)}`,
+    `${multiple ? "the frames must have a multiple of" : "a frame must have"} ${length} ${ids === undefined ? "numbers" : "ids"}, ${each}, got ${show(isList ? (frames as unknown as ArrayLike<number>).length : frames)}`,
   );
 }
 

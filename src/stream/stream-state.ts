@@ -121,6 +121,7 @@ export class StreamState {
    * @throws RnnError `shape` unless it is `rowLength` numbers, `data` if one is not finite
    */
   writeRow(row: number, values: Float32Array): void {
+    this.checkRowValues(row, values);
     for (let i = 0; i < values.length; i++)
       if (!Number.isFinite(values[i]))
         throw new RnnError("data", where, `the states of a row must be finite, got ${values[i]} at index ${i}`);
@@ -129,17 +130,22 @@ export class StreamState {
 
   /** Sets the states of a row, or of all, to zeros. */
   reset(row?: number): void {
+    if (row !== undefined) this.checkRow(row);
     for (const { shape, numbers } of this.parts) {
       const array = numbers();
       if (row === undefined) array.fill(0);
-      else eachOfRow(shape, this.checkRow(row), this.rows, (at, length) => array.fill(0, at, at + length));
+      else eachOfRow(shape, row, this.rows, (at, length) => array.fill(0, at, at + length));
     }
   }
 
-  private move(row: number, values: Float32Array, isWrite: boolean): void {
+  private checkRowValues(row: number, values: Float32Array): void {
     this.checkRow(row);
     if (!isA(values, Float32Array) || values.length !== this.rowLength)
       throw new RnnError("shape", where, `the states of a row are a Float32Array of ${this.rowLength} numbers, got ${describe(values)}`);
+  }
+
+  private move(row: number, values: Float32Array, isWrite: boolean): void {
+    this.checkRowValues(row, values);
     let start = 0;
     for (const { shape, numbers } of this.parts) {
       const array = numbers();

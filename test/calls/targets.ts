@@ -497,6 +497,43 @@ add(
   async (m, o) => (await rnn.saveModel(m, o)).length,
   { 1: "dtype metadata modules cells" },
 );
+add(
+  "createStream",
+  () => [gru(), { batch: 2, features: 2, backend: on }],
+  async (m, o) => {
+    using stream = await rnn.createStream(m, o);
+    return stream.step(new Float32Array(stream.batch * stream.inputSize)).length;
+  },
+  { 1: "batch features backend" },
+);
+/** It has no states, so that it answers the same to each call. */
+const stateless = await rnn.createStream(new rnn.Linear(2, 1, { seed: 1 }), { batch: 2, backend: on });
+add(
+  "a stream's step",
+  () => [[1, 2, 3, 4]],
+  (frame) => stateless.step(frame).slice(),
+);
+add(
+  "a stream's steps",
+  () => [[1, 2, 3, 4], new Float32Array(2)],
+  (frames, into) => stateless.steps(frames, into).slice(),
+);
+add(
+  "a stream's stepRows",
+  () => [[1], [1, 2]],
+  (rows, frames) => stateless.stepRows(rows, frames).slice(),
+);
+const stateful = await rnn.createStream(gru(), { batch: 2, backend: on });
+add(
+  "a stream's states",
+  () => [{ h: some(1, 2, 3) }, 1, new Float32Array(3)],
+  (states, row, values) => {
+    stateful.state.write(states);
+    stateful.reset(row);
+    stateful.state.writeRow(row, values);
+    return stateful.state.readRow(row);
+  },
+);
 const batcherOptions = { maxBatch: 2, maxWaitMs: 0, maxStreams: 3, maxWaiting: 2, idleMs: 1000, onIdle: () => undefined };
 add(
   "createBatcher",
