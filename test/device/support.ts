@@ -42,6 +42,8 @@ export function expectClose(
   let worst = -1;
   let excess = 0;
   for (let i = 0; i < expected.length; i++) {
+    // Two equal infinities have no difference.
+    if (actual[i] === expected[i]) continue;
     const over = Math.abs(actual[i] - expected[i]) / (atol + rtol * Math.abs(expected[i]));
     if (!(over <= 1) && !(over <= excess)) {
       excess = over;

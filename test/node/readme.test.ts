@@ -134,8 +134,12 @@ describe.each(
   // Gradients over a thousand steps, four times.
   const usual = examples.filter(({ name }) => !name.endsWith("How far gradients reach"));
   let results: Promise<ReturnType<typeof run>> | undefined;
-  const program = async ({ name, code }: Example): Promise<string> =>
-    programOf(name, code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (code.includes("fromKeras") ? kerasCheck : ""));
+  // Two examples may stand below one heading.
+  const program = async ({ name, code }: Example, i = 0): Promise<string> =>
+    programOf(
+      `${name} ${i}`,
+      code.replace(/createBackend\([^)]*\)/, 'createBackend("cpu")') + (code.includes("fromKeras") ? kerasCheck : ""),
+    );
   const checked = ({ printed, error }: ReturnType<typeof run>[number], { code, output }: Example): void => {
     expect(error).toBe(undefined);
     expect(printed).not.toBe("");

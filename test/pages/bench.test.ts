@@ -185,6 +185,8 @@ describe(`the bench page in ${kind}`, () => {
     expect(await page.$$eval(".pages a", (links) => links.map((link) => `${link.getAttribute("href")} ${link.ariaCurrent}`))).toEqual([
       "../ null",
       "../gradients/ null",
+      "../models/ null",
+      "../audio/ null",
       "../bench/ page",
     ]);
   });
