@@ -40,8 +40,9 @@ const mayImport: Record<string, readonly string[]> = {
   data: ["errors", "options", "tensor"],
   train: [...session, "io", "data"],
   generate: [...session, "data"],
-  // Verification runs the recordings of training and generation.
+  // A stream keeps its states in files, and its own entry reads models from files.
   stream: [...session, "io", "saving"],
+  // Verification runs the recordings of training and generation.
   verify: [...session, "train", "generate", "data"],
   language: [...session, "train", "data"],
   // A file of a model names the classes of its modules.
