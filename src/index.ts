@@ -45,6 +45,8 @@ export { createStream, type StreamOptions } from "./stream/create-stream.ts";
 export { createBatcher, type BatcherOptions } from "./stream/create-batcher.ts";
 export type { Batcher } from "./stream/batcher.ts";
 export type { Stream } from "./stream/cpu-stream.ts";
+export type { DeviceStream } from "./stream/device-stream.ts";
+export type { DeviceState } from "./stream/device-state.ts";
 export type { StreamState } from "./stream/stream-state.ts";
 export { chooseStrategy, explainStrategy } from "./recurrent/explain.ts";
 export type { StrategyName } from "./recurrent/strategies/all-strategies.ts";

@@ -59,6 +59,12 @@ const mostThreads = 128;
  *
  * @throws RnnError `device` for "webgpu" if there is none; `option` for unknown options
  */
+export function createBackend(kind: "cpu", given?: BackendOptions): Promise<Backend & { readonly kind: "cpu" }>;
+export function createBackend(
+  kind: "webgpu",
+  given?: BackendOptions & { selfTest?: undefined },
+): Promise<Backend & { readonly kind: "webgpu" }>;
+export function createBackend(kind?: BackendKind | BackendOptions, given?: BackendOptions): Promise<Backend>;
 export async function createBackend(kind?: BackendKind | BackendOptions, given?: BackendOptions): Promise<Backend> {
   const onlyOptions = typeof kind === "object" && kind !== null && given === undefined;
   const asked =

@@ -1,5 +1,18 @@
 import { RnnError } from "../errors.ts";
-import type { Stream } from "./cpu-stream.ts";
+import type { Module } from "../nn/module.ts";
+
+/** What the check needs of a stream. */
+interface Checkable {
+  readonly batch: number;
+  readonly inputSize: number;
+  step(frame: Float32Array): Float32Array | Promise<Float32Array>;
+  steps(frames: Float32Array): Float32Array | Promise<Float32Array>;
+  reset(): void | Promise<void>;
+  dispose(): void;
+}
+
+/** Most rows of a stream that is checked itself; for more, one row is. */
+const mostChecked = 4;
 
 /** As many frames as one recording computes together. */
 const frameCount = 16;
@@ -12,13 +25,13 @@ const tolerance = 1e-3;
  * @param ids number of ids, if the frames are ids
  * @throws RnnError `option` if the model needs other steps than its states tell of, as convolutions and pooling do
  */
-export function checkSteps(stream: Stream, ids: number | undefined): void {
+async function checkSteps(stream: Checkable, ids: number | undefined): Promise<void> {
   const width = stream.batch * stream.inputSize;
   const frames = Float32Array.from({ length: frameCount * width }, (_, i) => (ids === undefined ? Math.sin(i * 1.7) : (i * 7) % ids));
-  const together = stream.steps(frames);
-  stream.reset();
+  const together = await stream.steps(frames);
+  await stream.reset();
   for (let t = 0; t < frameCount; t++) {
-    const one = stream.step(frames.subarray(t * width, (t + 1) * width));
+    const one = await stream.step(frames.subarray(t * width, (t + 1) * width));
     const other = together.subarray(t * one.length, (t + 1) * one.length);
     // Numbers that overflow are NaN in both.
     const differs = one.some((x, i) => Math.abs(x - other[i]) > tolerance * (1 + Math.abs(x)));
@@ -29,5 +42,32 @@ export function checkSteps(stream: Stream, ids: number | undefined): void {
         `needs a model whose steps know of earlier ones by states only: step ${t} of a sequence is another one by itself; convolutions, pooling and sums over time need whole sequences`,
       );
   }
-  stream.reset();
+  await stream.reset();
+}
+
+/**
+ * A stream that `make` makes for so many rows, once the model's steps have been compared.
+ * @param mayCheckItself false if always another stream, of one row, is checked, and disposed of
+ * @throws RnnError as `checkSteps` and `make` do
+ */
+export async function checkedStream<T extends Checkable>(
+  model: Module,
+  batch: number,
+  mayCheckItself: boolean,
+  make: (rows: number) => Promise<T>,
+): Promise<T> {
+  const checked = async (rows: number): Promise<T> => {
+    const stream = await make(rows);
+    try {
+      await checkSteps(stream, model.idCount);
+      return stream;
+    } catch (error) {
+      stream.dispose();
+      throw error;
+    }
+  };
+  // Rows of a model that is batch first do not lie so that steps can be computed together.
+  if (mayCheckItself && batch <= mostChecked && (batch === 1 || !model.batchFirst)) return checked(batch);
+  (await checked(1)).dispose();
+  return make(batch);
 }

@@ -11,7 +11,7 @@ import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
-import { checkLength, framePlan, recordFrames, takeFrames, type FrameRules } from "./frames.ts";
+import { checkLength, framePlan, largest, recordFrames, runsTogether, stepSizes, takeFrames, type FrameRules } from "./frames.ts";
 
 /** Where a recording keeps a state. */
 interface StateBuffer {
@@ -33,8 +33,7 @@ interface Ready {
   to: NumericArray;
 }
 
-/** Steps that one recording computes together, and rows of `stepRows`: the largest that fit come first. */
-const stepSizes = [128, 16, 1];
+/** Rows of `stepRows` that one recording computes together: the largest that fit come first. */
 export const rowSizes = [256, 64, 16, 4, 1];
 
 /**
@@ -67,7 +66,6 @@ export class Stream {
   private calls = 0;
   /** The rows that a call of `stepRows` names. */
   private readonly taken: Uint32Array;
-  /** Whether one recording can compute several steps: their outputs lie one behind the other. */
   private readonly runsTogether: boolean;
   private readonly rules: Readonly<Record<"step" | "steps" | "stepRows", FrameRules>>;
   private fetching = false;
@@ -85,7 +83,7 @@ export class Stream {
     this.batch = batch;
     this.inputSize = sizeOf(context.input.shape) / batch;
     this.outputSize = sizeOf(context.output.shape) / batch;
-    this.runsTogether = context.output.shape.length > 2 && (batch === 1 || !model.batchFirst);
+    this.runsTogether = runsTogether(model, context.output.shape, batch);
     this.result = new Float32Array(batch * this.outputSize);
     this.named = new Float64Array(batch);
     this.taken = new Uint32Array(batch);
@@ -335,11 +333,4 @@ function checkInto(into: Float32Array, length: number): Float32Array {
     "stream.steps",
     `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
   );
-}
-
-/** The first of the sizes, which fall, that is at most `most`. */
-function largest(sizes: readonly number[], most: number): number {
-  let i = 0;
-  while (sizes[i] > most) i++;
-  return sizes[i];
 }

@@ -1,9 +1,10 @@
 /** `createBatcher`, whose work is loaded when it is first called. */
 import type { Backend } from "../backend/backend.ts";
-import { checkFunction, checkNumber, checkSize } from "../errors.ts";
+import { checkFunction, checkNumber, checkSize, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
+import { checkBackend } from "../session/session.ts";
 import type { Batcher } from "./batcher.ts";
 import { createStream, mostRows } from "./create-stream.ts";
 
@@ -52,7 +53,9 @@ export async function createBatcher(model: Module, given: BatcherOptions = {}): 
   checkNumber(where, "idleMs", idleMs, { least: 0, most: longest, open: true });
   if (onIdle !== undefined) checkFunction(where, "onIdle", onIdle);
   const { Batcher } = await code.load();
-  const stream = await createStream(model, { batch: maxStreams, backend, features });
+  if (backend !== undefined) checkBackend(backend, where);
+  if (backend?.kind === "webgpu") throw new RnnError("option", where, "backend must be a CPU backend, got one on WebGPU");
+  const stream = await createStream(model, { batch: maxStreams, backend: backend as Backend & { kind: "cpu" }, features });
   try {
     return new Batcher(stream, model, { maxBatch: Math.min(maxBatch, maxStreams), maxWaitMs, maxWaiting, idleMs, onIdle });
   } catch (error) {

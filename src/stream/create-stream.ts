@@ -1,18 +1,19 @@
 /** `createStream`, whose work is loaded when it is first called. */
 import type { Backend } from "../backend/backend.ts";
 import { cpuBackend } from "../backend/create-backend.ts";
-import { checkSize, RnnError } from "../errors.ts";
+import { checkSize } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import { checkBackend, checkModel } from "../session/session.ts";
 import type { Stream } from "./cpu-stream.ts";
+import type { DeviceStream } from "./device-stream.ts";
 
 /** Options of `createStream`. */
 export interface StreamOptions {
   /** Sequences side by side, the rows of a frame (default 1). */
   batch?: number;
-  /** A CPU backend to run on (default: one that all streams share). */
+  /** Where it runs (default: a CPU backend that all streams share). */
   backend?: Backend;
   /** How many numbers a row of a frame has. Only for models that do not say it themselves. */
   features?: number;
@@ -22,6 +23,7 @@ export interface StreamOptions {
 export const mostRows = 2 ** 20;
 
 const code = new Part("createStream", () => import("./stream-of.ts"));
+const deviceCode = new Part("createStream", () => import("./device-stream.ts"));
 
 /** The backend of streams without one. */
 let shared: Promise<Backend> | undefined;
@@ -32,20 +34,27 @@ async function sharedBackend(): Promise<Backend> {
   return (shared = cpuBackend({ reason: "for streams" }));
 }
 
+/** A backend whose kind the compiler knows. */
+type On<Kind extends Backend["kind"]> = Backend & { readonly kind: Kind };
+
 /**
- * Makes a stream of a model: it takes a frame and gives the result at once, without a promise, and keeps the states.
+ * Makes a stream of a model: it takes a frame and gives the result, and keeps the states. On the CPU, the result comes at
+ * once, without a promise; on a WebGPU backend, `step` returns a promise. `await stream.step(frame)` does for both.
  * @example
  * const stream = await createStream(model);
  * const out = stream.step(frame);
  * @throws RnnError `option` if the model reads backwards, `limit` if its memory is not to be had
  */
-export async function createStream(model: Module, given: StreamOptions = {}): Promise<Stream> {
+export function createStream(model: Module, given?: StreamOptions & { backend?: On<"cpu"> }): Promise<Stream>;
+export function createStream(model: Module, given: StreamOptions & { backend: On<"webgpu"> }): Promise<DeviceStream>;
+export function createStream(model: Module, given?: StreamOptions): Promise<Stream | DeviceStream>;
+export async function createStream(model: Module, given: StreamOptions = {}): Promise<Stream | DeviceStream> {
   const where = "createStream";
   const { batch = 1, backend, features } = takeOptions(where, given, ["batch", "backend", "features"]);
   checkModel(model);
   if (backend !== undefined) checkBackend(backend, where);
-  if (backend?.kind === "webgpu") throw new RnnError("option", where, "backend must be a CPU backend, got one on WebGPU");
   checkSize(where, "batch", batch, 1, mostRows);
+  if (backend?.kind === "webgpu") return (await deviceCode.load()).deviceStreamOf(model, backend, features, batch);
   const { streamOf } = await code.load();
   return streamOf(model, backend ?? (await sharedBackend()), features, batch);
 }

@@ -17,6 +17,20 @@ export function framePlan(model: Module, features: Shape, steps: number, rows: n
   };
 }
 
+/** Steps that one recording computes together: the largest that fits comes first. */
+export const stepSizes = [128, 16, 1];
+
+/** The first of the sizes, which fall, that is at most `most`. */
+export function largest(sizes: readonly number[], most: number): number {
+  let i = 0;
+  while (sizes[i] > most) i++;
+  return sizes[i];
+}
+
+/** Whether one recording can compute several steps: their frames and outputs lie one behind the other. */
+export const runsTogether = (model: Module, output: Shape, batch: number): boolean =>
+  output.length > 2 && (batch === 1 || !model.batchFirst);
+
 export function recordFrames(context: RunContext): void {
   // A download keeps the output's memory from being used by others.
   context.recording.download("output", context.output.view);

@@ -171,7 +171,7 @@ const ofOneRow = (shape: Shape): Shape => shape.map((size, axis) => (axis === 1 
  * Calls `use` with the start and the length of each piece of a row, in a state [layers, rows, units], and with the start of
  * the piece in the row's own state.
  */
-function eachOfRow(shape: Shape, row: number, rows: number, use: (at: number, length: number, place: number) => void): void {
+export function eachOfRow(shape: Shape, row: number, rows: number, use: (at: number, length: number, place: number) => void): void {
   const length = sizeOf(shape) / shape[0] / rows;
   for (let layer = 0; layer < shape[0]; layer++) use((layer * rows + row) * length, length, layer * length);
 }

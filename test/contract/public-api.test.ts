@@ -79,6 +79,8 @@ const types = [
   "Cotangents",
   "CustomCell",
   "DeviceProfile",
+  "DeviceState",
+  "DeviceStream",
   "Draw",
   "ErrorKind",
   "Evaluation",

@@ -1,0 +1,226 @@
+/** A stream on a device: its states and packed weights stay there, and results come later. */
+import type { Backend, DeviceBuffer, Program, RunResult } from "../backend/backend.ts";
+import { disposeSymbol } from "../disposable.ts";
+import { RnnError } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
+import type { Prepared } from "../session/recordings.ts";
+import { carriedLabel } from "../session/run-context.ts";
+import { Session } from "../session/session.ts";
+import { sizeOf, type Shape } from "../tensor/shape.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { checkedStream } from "./check-steps.ts";
+import { DeviceState } from "./device-state.ts";
+import {
+  checkLength,
+  featuresOf,
+  framePlan,
+  largest,
+  recordFrames,
+  runsTogether,
+  stepSizes,
+  takeFrames,
+  type FrameRules,
+} from "./frames.ts";
+
+/** A stream on a device. @throws RnnError as `createStream` does */
+export async function deviceStreamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<DeviceStream> {
+  const features = featuresOf(model, given);
+  // Another stream is checked, whose recording of several steps is freed at once: wide weights have only one packed copy.
+  return checkedStream(model, batch, false, (rows) => DeviceStream.create(model, backend, features, rows));
+}
+
+/**
+ * A model on a device that gets one frame at a time. Each row of the batch is a sequence for itself. Results equal those
+ * of `forward` over whole sequences on this backend, up to rounding.
+ *
+ * Calls are carried out in their order, and the next one need not wait for the result of the last: some eight frames can
+ * be on their way, further ones wait on this side. If a call fails, those that were made meanwhile fail with it, so that
+ * no sequence gets a hole. If the model's parameters change, the next step takes all new ones together.
+ */
+export class DeviceStream {
+  /** Rows of a frame. */
+  readonly batch: number;
+  /** Numbers of one row in a frame; ids count as numbers. */
+  readonly inputSize: number;
+  /** Numbers of one row in the result of a step. */
+  readonly outputSize: number;
+  /** The states after all steps that have been called. */
+  readonly state: DeviceState;
+  /** Recordings by number of steps; made when they are first needed. */
+  private readonly recordings = new Map<number, Promise<Prepared>>();
+  private readonly programs: Program[] = [];
+  /** The end of the latest call's turn: its commands have been submitted. */
+  private latest: Promise<unknown> = Promise.resolve();
+  private readonly runsTogether: boolean;
+  private readonly ids: number | undefined;
+  private disposed = false;
+
+  private constructor(
+    model: Module,
+    private readonly session: Session,
+    private readonly features: Shape,
+    batch: number,
+    private readonly buffers: Map<string, DeviceBuffer>,
+    one: Prepared,
+  ) {
+    const { input, output, states } = one.context;
+    this.batch = batch;
+    this.inputSize = sizeOf(input.shape) / batch;
+    this.outputSize = sizeOf(output.shape) / batch;
+    this.runsTogether = runsTogether(model, output.shape, batch);
+    this.ids = model.idCount;
+    this.recordings.set(1, Promise.resolve(one));
+    this.programs.push(one.program);
+    const parts = [...states].map(([path, { shape }]) => ({ path, shape, buffer: buffers.get(carriedLabel(path))! }));
+    this.state = new DeviceState(session.backend, parts, batch, (act) => this.inOrder(act));
+    model.dependants.add(this);
+  }
+
+  /** @internal */
+  static async create(model: Module, backend: Backend, features: Shape, batch: number): Promise<DeviceStream> {
+    const session = Session.of(model, backend);
+    const buffers = new Map<string, DeviceBuffer>();
+    try {
+      const one = await prepare(session, features, 1, batch, buffers);
+      return new DeviceStream(model, session, features, batch, buffers, one);
+    } catch (error) {
+      for (const buffer of buffers.values()) backend.free(buffer);
+      throw error;
+    }
+  }
+
+  /**
+   * One step of all rows.
+   * @param frame [batch, inputSize] numbers, or ids if the model begins with an Embedding; it is read at once
+   * @returns [batch, outputSize] numbers, in an array of their own
+   * @throws RnnError `shape` if the frame has another length, `data` if a number is not finite or an id is unknown; then
+   * the frame is as if it had not come. `device` if the device is lost
+   */
+  async step(frame: ArrayLike<number>): Promise<Float32Array> {
+    return this.compute("stream.step", frame, false);
+  }
+
+  /**
+   * Steps of all rows, one after the other: faster than as many calls of `step`. Nothing runs unless all frames are in
+   * order.
+   * @param frames [steps, batch, inputSize], also of models that are batchFirst; they are read at once
+   * @returns [steps, batch, outputSize], in an array of their own
+   * @throws RnnError as `step` does
+   */
+  async steps(frames: ArrayLike<number>): Promise<Float32Array> {
+    return this.compute("stream.steps", frames, true);
+  }
+
+  /** Sets the states of a row, or of all rows, to zeros: the next frame is the first of a sequence. */
+  async reset(row?: number): Promise<void> {
+    await this.state.reset(row);
+  }
+
+  /** Frees its memory at once; calls whose results are on their way are refused. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const program of this.programs) program.free();
+    for (const buffer of this.buffers.values()) this.session.backend.free(buffer);
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  private async compute(where: string, frames: ArrayLike<number>, multiple: boolean): Promise<Float32Array> {
+    this.checkFreed();
+    const rules: FrameRules = { where, inputSize: this.inputSize, ids: this.ids };
+    const width = this.batch * this.inputSize;
+    const length = checkLength(rules, frames, width, multiple);
+    const taken = this.ids === undefined ? new Float32Array(length) : new Uint32Array(length);
+    takeFrames(rules, frames, 0, length, taken);
+    const runs = await this.inOrder(() => this.submit(taken, width));
+    try {
+      const results = await Promise.all(runs.map(({ downloads }) => downloads));
+      return joined(results.map(({ output }) => output as Float32Array));
+    } catch (error) {
+      throw this.reasonOf(error);
+    }
+  }
+
+  /** Submits steps in as few runs as possible. */
+  private async submit(taken: NumericArray, width: number): Promise<RunResult[]> {
+    const count = taken.length / width;
+    const sizes: number[] = [];
+    for (let done = 0; done < count; done += sizes.at(-1)!) sizes.push(this.runsTogether ? largest(stepSizes, count - done) : 1);
+    // All are prepared before the first one runs.
+    const prepared = await Promise.all(sizes.map((steps) => this.recordingOf(steps)));
+    const runs: RunResult[] = [];
+    let done = 0;
+    for (let i = 0; i < sizes.length; i++) {
+      const input = taken.subarray(done * width, (done + sizes[i]) * width);
+      runs.push(await this.session.run(prepared[i].program, { input }));
+      done += sizes[i];
+    }
+    return runs;
+  }
+
+  private recordingOf(steps: number): Promise<Prepared> {
+    const known = this.recordings.get(steps);
+    if (known) return known;
+    const made = prepare(this.session, this.features, steps, this.batch, this.buffers).then((prepared) => {
+      if (this.disposed) prepared.program.free();
+      this.checkFreed();
+      this.programs.push(prepared.program);
+      return prepared;
+    });
+    this.recordings.set(steps, made);
+    made.catch(() => this.recordings.delete(steps));
+    return made;
+  }
+
+  /** Runs `act` when the turns of earlier calls are over, unless one of them fails. */
+  private inOrder<T>(act: () => T | Promise<T>): Promise<T> {
+    const turn = this.latest.then(async () => {
+      this.checkFreed();
+      try {
+        return await act();
+      } catch (error) {
+        throw this.reasonOf(error);
+      }
+    });
+    this.latest = turn;
+    // What is called once the failure is known begins anew.
+    turn.catch(() => {
+      if (this.latest === turn) this.latest = Promise.resolve();
+    });
+    return turn;
+  }
+
+  /** Whatever failed because the memory is gone, the reason is that the stream has been disposed of. */
+  private reasonOf(error: unknown): unknown {
+    return this.disposed ? disposedError() : error;
+  }
+
+  private checkFreed(): void {
+    if (this.disposed) throw disposedError();
+  }
+}
+
+/** @param buffers memory of the states, by label; those that are missing are made */
+function prepare(session: Session, features: Shape, steps: number, batch: number, buffers: Map<string, DeviceBuffer>): Promise<Prepared> {
+  return session.make(framePlan(session.model, features, steps, batch), recordFrames, (label, { type, length }) => {
+    const buffer = buffers.get(label) ?? session.backend.createBuffer(label, type, length);
+    buffers.set(label, buffer);
+    return buffer;
+  });
+}
+
+const disposedError = (): RnnError => new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0];
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
