@@ -8,7 +8,7 @@ import type { Ceiling } from "./report.ts";
 
 const wide = defineKernel({
   name: "bench-matmul-wide",
-  sources: ["bench/ceiling"],
+  sources: ["own/ceiling"],
   bindings: {
     a: { access: "read", type: "f32", shape: "[size, size]" },
     b: { access: "read", type: "f32", shape: "[size, size]" },
@@ -19,7 +19,7 @@ const wide = defineKernel({
 });
 
 /** WGSL for the WebGPU backend, which knows only the package's own files. */
-export const benchShaders = { "bench/ceiling": wideSource };
+export const benchShaders = { "own/ceiling": wideSource };
 
 interface Candidate {
   readonly name: string;

@@ -24,7 +24,10 @@ export interface BackendOptions {
    * milliseconds finds them faster.
    */
   threads?: number;
-  /** WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. */
+  /**
+   * WGSL by path below `shaders/` to use instead of the package's own, e.g. to try a change to a kernel. A path below
+   * `own/` is a file for a kernel that the program adds.
+   */
   shaders?: Readonly<Record<string, string>>;
   /** The caller's own GPUDevice for the WebGPU backend. */
   device?: LentDevice;

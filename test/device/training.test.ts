@@ -255,6 +255,9 @@ describe("verification", () => {
     }
   });
 
+  it("takes WGSL below own/ for kernels that a program adds", async () =>
+    (await createBackend("webgpu", { shaders: { "own/kernel": "fn main() {}" } })).destroy());
+
   it.each([
     ["matmul-blok", 'did you mean "matmul-block"?'],
     ["activations.wgsl", "paths are those below shaders/ without .wgsl"],

@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { violations } from "./accessibility.ts";
 import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
-import { itThoroughly } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const tiny = {
@@ -126,14 +125,14 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     expect(await page.text("about")).toBe("LSTM 16 on “pasted text”");
   });
 
-  itThoroughly("says that it waits for a check of the device, and continues afterwards", async () => {
+  it("says that it waits for a check of the device, and continues afterwards", async () => {
     await page.click("#verify");
     await page.page.waitForSelector('#report[data-passed="true"]');
     await goesOn();
     await narrow();
   });
 
-  itThoroughly("puts the model of a file in the place of one that trains, with nothing left of the former", async () => {
+  it("puts the model of a file in the place of one that trains, with nothing left of the former", async () => {
     await page.fill({ learningRate: 0.01 });
     await page.upload(checkpoint);
     await page.waitForNotice("Opened pasted-text-");
@@ -147,7 +146,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await narrow();
   });
 
-  itThoroughly("goes on with the text that is chosen when Continue is pressed", async () => {
+  it("goes on with the text that is chosen when Continue is pressed", async () => {
     await page.give(png, "own-file");
     await page.waitForNotice("photo.png: is a binary file");
     await page.give(second, "own-file");
@@ -260,7 +259,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     for (const { loss } of (await page.losses()).slice(again)) expect(loss).toBeLessThan(3.5);
   });
 
-  itThoroughly("names the fault of a learning rate or a length, and keeps training", async () => {
+  it("names the fault of a learning rate or a length, and keeps training", async () => {
     await page.fill({ learningRate: -1 });
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });

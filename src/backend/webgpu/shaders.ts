@@ -37,10 +37,10 @@ export async function allShaders(): Promise<Texts> {
   return Object.assign({}, inCommon, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
 }
 
-/** @throws RnnError `option` for a path that no file has, with the nearest one */
+/** @throws RnnError `option` for a path that no file has, with the nearest one; paths below `own/` are the program's */
 export async function checkPaths(paths: readonly string[]): Promise<void> {
   const known = Object.keys(await allShaders());
-  const unknown = paths.find((path) => !known.includes(path));
+  const unknown = paths.find((path) => !known.includes(path) && !path.startsWith("own/"));
   if (unknown === undefined) return;
   const meant = meantBy(unknown, known);
   const hint = meant === undefined ? "paths are those below shaders/ without .wgsl" : `did you mean "${meant}"?`;
