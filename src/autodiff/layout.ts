@@ -68,7 +68,7 @@ export function rearranged(tape: Tape, label: string, shape: Shape, sources: rea
 }
 
 /** Joins neighbouring axes that stay neighbours. */
-function groupsOf(axes: readonly number[]): number[][] {
+export function groupsOf(axes: readonly number[]): number[][] {
   const groups: number[][] = [];
   for (const axis of axes) {
     const last = groups.at(-1);
@@ -78,11 +78,10 @@ function groupsOf(axes: readonly number[]): number[][] {
   return groups;
 }
 
-/** Puts axis `axes[i]` of x at place i. */
+/** Puts axis `axes[i]` of x at place i. A copy has three indices, so `axes` must have at most three groups; `turn` takes any. */
 export function permute(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
   const groups = groupsOf(axes);
   if (groups.length === 1) return x;
-  if (groups.length > 3) return permuteByMoves(tape, label, x, axes);
   const sizeOfGroup = (group: readonly number[]): number => sizeOf(group.map((axis) => x.shape[axis]));
   const sizes = [...groups.map(sizeOfGroup), 1];
   const from = [...groups.map((group) => sizeOf(x.shape.slice(group.at(-1)! + 1))), 0];
@@ -95,21 +94,6 @@ export function permute(tape: Tape, label: string, x: Variable, axes: readonly n
     [x],
     [{ sizes: three(sizes), from: three(from), to: three(to) }],
   );
-}
-
-/**
- * A copy has three indices. A permutation that needs more moves one axis to the front at a time, the last one first.
- */
-function permuteByMoves(tape: Tape, label: string, x: Variable, axes: readonly number[]): Variable {
-  let order = axes.map((_, i) => i);
-  let y = x;
-  for (const axis of [...axes].reverse()) {
-    const at = order.indexOf(axis);
-    const move = [at, ...order.keys()].filter((place, i) => i === 0 || place !== at);
-    y = permute(tape, label, y, move);
-    order = move.map((place) => order[place]);
-  }
-  return y;
 }
 
 /** Zeros where a row has ended: x [T, B, H], lengths [B] u32. */

@@ -4,6 +4,7 @@ import { matmul } from "../autodiff/linear.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { cStart, firstInTime, hStart, isReversed, type Segment } from "./kernels/lanes.ts";
+import { twoPhase } from "./parts.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
 /** In a lane's segment, the first row of the states before its steps, and of the states after them. */
@@ -32,58 +33,30 @@ export function recurrentProducts(
   const { before, after } = stateRows(lane, segment);
   const previousStates = hStart(lane, segment) + before * H;
   const { gatePhases } = cell;
-  if (!gatePhases && heads === 1) {
-    matmul(
-      recording,
-      recurrentSide,
-      h,
-      output,
-      { M: H * G, N: H, K, aRow: 1, aColumn: H * G, bOffset: previousStates, accumulate },
-      { sums },
-    );
+  const isOneProduct = !gatePhases && heads === 1;
+  if (sums && !isOneProduct) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
+  if (gatePhases) {
+    const operands = [
+      { view: h, offset: previousStates },
+      { view: c, offset: cStart(lane, segment) + after * H },
+    ];
+    twoPhase.now.phaseProducts(recording, gatePhases, operands, recurrentSide, { H, K }, output, accumulate);
     return;
   }
-  if (sums) recording.dispatch(columnSum, { x: recurrentSide, sums }, { rows: K, columns: H * G, accumulate });
-  if (!gatePhases) {
-    const read = H / heads;
-    matmul(recording, recurrentSide, h, output, {
-      M: read * G,
-      N: read,
-      K,
-      batch: heads,
-      aBatch: read * G,
-      aRow: 1,
-      aColumn: H * G,
-      bOffset: previousStates,
-      bBatch: read,
-      bRow: H,
-      cBatch: read * G * read,
-      accumulate,
-    });
-    return;
-  }
-  const operands = [
-    { view: h, offset: previousStates },
-    { view: c, offset: cStart(lane, segment) + after * H },
-  ];
-  operands.forEach(({ view, offset }, phase) => {
-    const first = gatePhases.indexOf(phase as 0 | 1);
-    const gates = gatePhases.filter((p) => p === phase).length;
-    // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
-    matmul(recording, recurrentSide, view, output, {
-      M: H,
-      N: H,
-      K,
-      batch: gates,
-      aOffset: first,
-      aBatch: 1,
-      aRow: G,
-      aColumn: H * G,
-      bOffset: offset,
-      cOffset: first * H,
-      cBatch: H,
-      cRow: G * H,
-      accumulate,
-    });
-  });
+  const read = H / heads;
+  const product = {
+    M: read * G,
+    N: read,
+    K,
+    batch: heads,
+    aBatch: read * G,
+    aRow: 1,
+    aColumn: H * G,
+    bOffset: previousStates,
+    bBatch: read,
+    bRow: H,
+    cBatch: read * G * read,
+    accumulate,
+  };
+  matmul(recording, recurrentSide, h, output, product, isOneProduct ? { sums } : {});
 }

@@ -1,4 +1,7 @@
-/** The dispatches of cells with two phases, by strategy: each phase has a product of its own. */
+/** Cells with two phases, each of which has a product of its own: their dispatches by strategy, and weight gradients. */
+import { matmul } from "../autodiff/linear.ts";
+import type { Recording, View } from "../recording/recording.ts";
+import type { Cell } from "./cells/cell.ts";
 import { loopTwoPhaseBackward, loopTwoPhaseForward } from "./kernels/loop-two-phase.ts";
 import { stepsBack } from "./kernels/loop.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./kernels/two-phase.ts";
@@ -35,3 +38,39 @@ const step: Dispatches = {
 
 /** Of the strategies that do not refuse these cells. */
 export const dispatches: Readonly<Record<string, Dispatches>> = { loop, step };
+
+/**
+ * ∂L/∂U [H·G, H] (+)= a product for each phase, over the K rows of a lane's segment.
+ * @param operands what the gates of each phase were multiplied with
+ */
+export function phaseProducts(
+  recording: Recording,
+  gatePhases: NonNullable<Cell["gatePhases"]>,
+  operands: readonly { view: View; offset: number }[],
+  recurrentSide: View,
+  { H, K }: { H: number; K: number },
+  output: View,
+  accumulate: 0 | 1,
+): void {
+  const G = gatePhases.length;
+  operands.forEach(({ view, offset }, phase) => {
+    const first = gatePhases.indexOf(phase as 0 | 1);
+    const gates = gatePhases.filter((p) => p === phase).length;
+    // Rows of the output are [unit, gate]: the batch runs over the gates of a phase, M over the units.
+    matmul(recording, recurrentSide, view, output, {
+      M: H,
+      N: H,
+      K,
+      batch: gates,
+      aOffset: first,
+      aBatch: 1,
+      aRow: G,
+      aColumn: H * G,
+      bOffset: offset,
+      cOffset: first * H,
+      cBatch: H,
+      cRow: G * H,
+      accumulate,
+    });
+  });
+}

@@ -22,9 +22,6 @@ interface Place {
 /** A number for each parameter that changes with its values, whoever changes them. */
 export type Versions = ReadonlyMap<Parameter, number>;
 
-/** The largest finite number in half precision. */
-const mostHalf = 65504;
-
 /**
  * A model's parameters on one backend: one flat buffer for all of them and one for their gradients, made when they are
  * first needed. Trainable parameters come first, so both buffers have the same offsets.
@@ -142,26 +139,6 @@ export class ParameterStore implements ParameterHolder {
     for (const place of stale) {
       this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
       place.version = place.parameter.version;
-    }
-  }
-
-  /**
-   * @throws RnnError `data`, naming the parameter, if a recurrent weight on the host is too large for half precision
-   */
-  checkHalves(): void {
-    for (const place of this.places.values()) {
-      const { path, parameter } = place;
-      // Values that training changed on the device are not checked here: the loss becomes NaN if they are too large.
-      if (!/(^|\.)weight_hh_/.test(path) || place.fitting === parameter.version || parameter.newest) continue;
-      const values = parameter.hostValues;
-      const bad = values.findIndex((value) => Math.abs(value) > mostHalf);
-      if (bad >= 0)
-        throw new RnnError(
-          "data",
-          path,
-          `has ${values[bad]} at index ${bad}, but storage "float16" holds numbers up to 65504; use storage "float32", or smaller weights`,
-        );
-      place.fitting = parameter.version;
     }
   }
 

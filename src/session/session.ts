@@ -15,6 +15,7 @@ import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
 const memory = new Part("plannedMemory", () => import("./memory.ts"));
+const fitting = new Part('storage: "float16"', () => import("./check-halves.ts"));
 
 /** Returns the memory of an external buffer; called once for each recording. */
 export type MemoryFor = (label: string, buffer: Buffer) => DeviceBuffer;
@@ -174,11 +175,12 @@ export class Session {
   ): Promise<RunResult> {
     const { store } = this;
     // Wait outside the turn, so that the turn is short.
+    const checks = halves ? await fitting.load() : undefined;
     const room = await program.reserve();
     try {
       return await store.inTurn(async () => {
         if (!reading) await store.sync();
-        if (halves) store.checkHalves();
+        checks?.checkHalves(store);
         if (changes) store.readings.copyForReaders();
         const first = before?.();
         const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first, into });
