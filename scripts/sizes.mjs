@@ -16,24 +16,24 @@ export const tasks = {
   "running an LSTM on the CPU": {
     imports: { index: ["createBackend", "forward", "LSTM", "tensor"] },
     loads: ["cpu", "wasm-builds/running"],
-    limit: 51_600,
+    limit: 51_000,
   },
   "training a character model on WebGPU": {
     imports: {
       index: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     },
     loads: ["webgpu", "sampling"],
-    limit: 71_900,
+    limit: 71_100,
   },
   "running an LSTM from an ONNX file on the CPU": {
     imports: { index: ["createBackend", "forward"], formats: ["importModel"] },
     loads: ["cpu", "wasm-builds/running", "formats/onnx/import-onnx"],
-    limit: 92_500,
+    limit: 91_800,
   },
 };
 
 /** Bytes of dist/stream.js, a little above what it is today; the aim is 35 kB. */
-export const streamLimit = 63_000;
+export const streamLimit = 61_900;
 
 const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
