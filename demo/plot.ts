@@ -12,6 +12,8 @@ export interface Line {
 
 export interface PlotOptions {
   readonly lines: readonly Line[];
+  /** What the horizontal axis counts; by default steps. */
+  readonly unit?: string;
   /** The steps, then the values of each line. */
   readonly data: () => uPlot.AlignedData;
   /** A description of the picture in words. */
@@ -59,7 +61,7 @@ export class Plot {
   /** Colours are read from the style sheet once, so another colour scheme needs another plot. */
   private build(): void {
     this.plot?.destroy();
-    const { lines, data, pointed, range } = this.options;
+    const { lines, data, pointed, range, unit = "step" } = this.options;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
     const axis = {
@@ -78,7 +80,7 @@ export class Plot {
         axes: [
           {
             ...axis,
-            label: "step",
+            label: unit,
             labelFont: axis.font,
             labelSize: 18,
             size: 28,

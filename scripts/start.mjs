@@ -14,11 +14,13 @@ What was built from the same sources before is not built again.
 
 /** The package, and a line about its sizes. The builders are loaded only when they are needed. */
 async function buildPackage() {
+  console.log("building the package …");
   const [{ build }, { describeSizes }] = await Promise.all([import("./build.mjs"), import("./sizes.mjs")]);
   return describeSizes(await build());
 }
 
 async function buildSite() {
+  console.log("building the pages …");
   const { buildPages } = await import("./pages.mjs");
   return (await buildPages()).pages.map(({ path, title }) => ({ path, title }));
 }

@@ -25,6 +25,7 @@ const plot = new Plot(block("chart"), {
     { colour: "--raw", width: 1.5 },
     { colour: "--accent", width: 1.5 },
   ],
+  unit: "sample",
   data: () => [Array.from(waves[0], (_, i) => i + 1), [...waves[0]], [...waves[1]]],
   label: () => (waves[0].length === 0 ? "Nothing yet" : `Sound in and out, ${waves[0].length} samples`),
   pointed: (i) =>
@@ -125,7 +126,7 @@ function describe({ ready: { format, parameters, adapter } }: ModelNode): void {
 
 const notes: Readonly<Record<string, string>> = {
   strings: "Plucked strings, made of noise by this page.",
-  file: "Its first channel, again and again.",
+  file: "The page plays its first channel again and again.",
   microphone: "With loudspeakers it hears itself; use headphones.",
 };
 
