@@ -35,6 +35,10 @@ export class NamLstm extends Module {
       this.addParameter(name, new Parameter([layers, units], (shape) => new Float32Array(shape[0] * shape[1])));
   }
 
+  override get inputFeatures(): number {
+    return this.inputs;
+  }
+
   override describe(): readonly unknown[] {
     return [this.layers, this.inputs, this.units, this.outputs];
   }

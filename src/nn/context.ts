@@ -26,6 +26,8 @@ export interface ContextHost {
   /** The initial state for `path`, one variable of shape[1..] per index of shape[0]; undefined for zeros. */
   initialState(path: string, shape: Shape): Variable[] | undefined;
   finalState(path: string, shape: Shape, values: Variable[]): void;
+  /** Hears of the initial state that a module gives those inside it under this path. */
+  startsFrom(path: string, values: readonly Variable[]): void;
 }
 
 /** What a module may override for the modules inside it; the rest stays as it is. */
@@ -110,7 +112,10 @@ export class Context {
 
   initialState(name: string, shape: Shape): Variable[] | undefined {
     const { initialState } = this.scope;
-    return initialState ? initialState(name, shape) : this.host.initialState(this.path + name, shape);
+    if (!initialState) return this.host.initialState(this.path + name, shape);
+    const values = initialState(name, shape);
+    if (values) this.host.startsFrom(this.path + name, values);
+    return values;
   }
 
   finalState(name: string, shape: Shape, values: Variable[]): void {

@@ -61,6 +61,8 @@ export class RunContext implements ContextHost {
   readonly input: Variable;
   readonly output: Variable;
   readonly states = new Map<string, RecordedState>();
+  /** Initial states that modules gave those inside them, by path. */
+  readonly starts = new Map<string, readonly Variable[]>();
   /** Further inputs and values besides the output, by path. */
   readonly furtherInputs = new Map<string, Variable>();
   readonly emitted = new Map<string, Variable>();
@@ -198,6 +200,10 @@ export class RunContext implements ContextHost {
 
   finalState(path: string, shape: Shape, values: Variable[]): void {
     this.states.set(path, { shape, initial: this.initials.get(path), final: values });
+  }
+
+  startsFrom(path: string, values: readonly Variable[]): void {
+    this.starts.set(path, values);
   }
 
   private checkStates(): void {

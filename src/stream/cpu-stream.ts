@@ -10,8 +10,19 @@ import { carriedLabel, type RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
+import { firstStates, type FirstStates } from "./first-states.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
-import { checkLength, framePlan, largest, recordFrames, runsTogether, stepSizes, takeFrames, type FrameRules } from "./frames.ts";
+import {
+  checkInto,
+  checkLength,
+  framePlan,
+  largest,
+  recordFrames,
+  runsTogether,
+  stepSizes,
+  takeFrames,
+  type FrameRules,
+} from "./frames.ts";
 
 /** Where a recording keeps a state. */
 interface StateBuffer {
@@ -79,6 +90,8 @@ export class Stream {
     context: RunContext,
     private readonly features: Shape,
     batch: number,
+    /** What sequences begin with, if not with zeros. */
+    private readonly first: FirstStates | undefined,
   ) {
     this.batch = batch;
     this.inputSize = sizeOf(context.input.shape) / batch;
@@ -90,10 +103,11 @@ export class Stream {
     const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
     this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
     this.one = this.prepare(context);
-    this.state = new StreamState(
-      this.one.states.map(({ path, shape, buffer }) => ({ path, shape, numbers: () => this.numbersOf(buffer) })),
-      batch,
-    );
+    const parts = this.one.states.map(({ path, shape, buffer }) => {
+      return { path, shape, numbers: () => this.numbersOf(buffer), first: () => this.first?.of(path) };
+    });
+    this.state = new StreamState(parts, batch);
+    this.begin(this.one);
     model.dependants.add(this);
   }
 
@@ -101,12 +115,15 @@ export class Stream {
   static async create(model: Module, backend: CpuBackend, features: Shape, batch: number): Promise<Stream> {
     model.checkUsable();
     const session = Session.apart(model, backend);
+    let first: FirstStates | undefined;
     try {
       const context = await session.record(framePlan(model, features, 1, batch), recordFrames);
       await backend.load(context.recording);
+      first = await firstStates(session, backend, framePlan(model, features, 1, 1), context);
       await session.store.inTurn(() => session.store.sync());
-      return new Stream(model, backend, session, context, features, batch);
+      return new Stream(model, backend, session, context, features, batch, first);
     } catch (error) {
+      first?.program.free();
       session.dispose();
       throw error;
     }
@@ -192,10 +209,27 @@ export class Stream {
     return result;
   }
 
-  /** Sets the states of a row, or of all rows, to zeros: the next frame is the first of a sequence. */
+  /** Sets the states of a row, or of all rows, to those that `forward` begins with: the next frame is the first of a sequence. */
   reset(row?: number): void {
-    this.checkFreed();
+    if (this.first) this.begin(this.one);
+    else this.checkFreed();
     this.state.reset(row);
+  }
+
+  /** What `forward` gives for `frames` [steps, batch, inputSize]. @internal */
+  async whole(frames: Float32Array): Promise<NumericArray> {
+    const steps = frames.length / this.batch / this.inputSize;
+    const context = this.record(steps, this.batch, "zero");
+    await this.backend.load(context.recording);
+    const ready = this.prepare(context, []);
+    try {
+      this.begin(ready);
+      ready.from.set(frames);
+      ready.program.runNow(this.session.store.moment);
+      return ready.to.slice();
+    } finally {
+      ready.program.free();
+    }
   }
 
   /** Frees its memory at once. Without this call, it is freed some time after nobody holds the stream any more. */
@@ -203,6 +237,7 @@ export class Stream {
     if (this.disposed) return;
     this.disposed = true;
     // `flat` leaves out the numbers for which there is none.
+    this.first?.program.free();
     for (const { program, states } of [[this.one], this.longer, this.smaller].flat()) {
       program.free();
       for (const { buffer } of states) this.backend.free(buffer);
@@ -224,6 +259,8 @@ export class Stream {
       throw problem;
     }
     if (store.isStale && !this.fetching && !store.syncNow()) this.fetch();
+    const before = this.first?.take(store.moment);
+    if (before) this.state.startAnew(before);
     const generation = ready.program.ready();
     if (generation === ready.generation) return;
     ready.generation = generation;
@@ -253,8 +290,8 @@ export class Stream {
     return (this.smaller[rows] ??= this.prepare(this.record(1, rows)));
   }
 
-  private record(steps: number, rows: number): RunContext {
-    return this.session.recordNow(framePlan(this.model, this.features, steps, rows), recordFrames);
+  private record(steps: number, rows: number, kind: "carried" | "zero" = "carried"): RunContext {
+    return this.session.recordNow({ ...framePlan(this.model, this.features, steps, rows), states: { kind } }, recordFrames);
   }
 
   /** @param states where they are (default: in new memory) */
@@ -322,15 +359,4 @@ export class Stream {
       throw new RnnError("option", where, `rows could not be read: ${reasonOf(cause)}`, { cause });
     }
   }
-}
-
-function checkInto(into: Float32Array, length: number): Float32Array {
-  // `isA` would leave garbage. A Proxy is no view, and is not asked anything.
-  const isArray = ArrayBuffer.isView(into) && into instanceof Float32Array;
-  if (isArray && into.length === length) return into;
-  throw new RnnError(
-    "shape",
-    "stream.steps",
-    `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
-  );
 }

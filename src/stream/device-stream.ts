@@ -1,7 +1,7 @@
 /** A stream on a device: its states and packed weights stay there, and results come later. */
 import type { Backend, DeviceBuffer, Program, RunResult } from "../backend/backend.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { RnnError } from "../errors.ts";
+import { clip, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Prepared } from "../session/recordings.ts";
 import { carriedLabel } from "../session/run-context.ts";
@@ -109,6 +109,29 @@ export class DeviceStream {
    */
   async steps(frames: ArrayLike<number>): Promise<Float32Array> {
     return this.compute("stream.steps", frames, true);
+  }
+
+  /**
+   * What `forward` gives for `frames` [steps, batch, inputSize]. @internal
+   * @throws RnnError `option` if the model gives its layers other first states than zeros
+   */
+  async whole(frames: Float32Array): Promise<NumericArray> {
+    const { session, batch } = this;
+    const plan = framePlan(session.model, this.features, frames.length / batch / this.inputSize, batch);
+    const { context, program } = await session.make({ ...plan, states: { kind: "zero" } }, recordFrames);
+    try {
+      const own = [...context.starts.keys()].find((path) => context.states.has(path));
+      if (own !== undefined)
+        throw new RnnError(
+          "option",
+          "createStream",
+          `on WebGPU needs a model whose states begin with zeros, and "${clip(own)}" does not; without backend, the stream runs on the CPU`,
+        );
+      const { downloads } = await session.run(program, { input: this.ids === undefined ? frames : Uint32Array.from(frames) });
+      return (await downloads).output;
+    } finally {
+      program.free();
+    }
   }
 
   /** Sets the states of a row, or of all rows, to zeros: the next frame is the first of a sequence. */

@@ -90,6 +90,17 @@ export function checkLength(rules: FrameRules, frames: ArrayLike<number>, length
   throw lengthError(rules, frames, length, multiple);
 }
 
+export function checkInto(into: Float32Array, length: number): Float32Array {
+  // `isA` would leave garbage. A Proxy is no view, and is not asked anything.
+  const isArray = ArrayBuffer.isView(into) && into instanceof Float32Array;
+  if (isArray && into.length === length) return into;
+  throw new RnnError(
+    "shape",
+    "stream.steps",
+    `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
+  );
+}
+
 /**
  * Reads each of `count` numbers from `at` on once, checks it, and puts it into `to`, if there is one. A `try` and no
  * closure, which would be garbage.

@@ -11,6 +11,8 @@ export interface StatePart {
   readonly path: string;
   readonly shape: Shape;
   readonly numbers: () => FloatArray;
+  /** What one row of it begins with, [layers, units]; undefined for zeros. */
+  readonly first?: () => FloatArray | undefined;
 }
 
 const where = "stream.state";
@@ -87,9 +89,9 @@ export class StreamState {
 
   /** A copy that later steps do not change. */
   clone(): StreamState {
-    const parts = this.parts.map(({ path, shape, numbers }) => {
-      const copy = numbers().slice();
-      return { path, shape, numbers: () => copy };
+    const parts = this.parts.map(({ path, shape, numbers, first }) => {
+      const [copy, start] = [numbers().slice(), first?.()?.slice()];
+      return { path, shape, numbers: () => copy, first: () => start };
     });
     return new StreamState(parts, this.rows);
   }
@@ -128,14 +130,33 @@ export class StreamState {
     this.move(row, values, true);
   }
 
-  /** Sets the states of a row, or of all, to zeros. */
+  /** Sets the states of a row, or of all, to those that the model begins with: zeros, unless it has others. */
   reset(row?: number): void {
     if (row !== undefined) this.checkRow(row);
-    for (const { shape, numbers } of this.parts) {
-      const array = numbers();
-      if (row === undefined) array.fill(0);
-      else eachOfRow(shape, row, this.rows, (at, length) => array.fill(0, at, at + length));
+    for (const { shape, numbers, first } of this.parts) {
+      const [start, array] = [first?.(), numbers()];
+      if (start === undefined && row === undefined) array.fill(0);
+      else
+        for (let r = row ?? 0; r <= (row ?? this.rows - 1); r++)
+          eachOfRow(shape, r, this.rows, (at, length, place) => {
+            if (start === undefined) array.fill(0, at, at + length);
+            else copyNumbers(start, place, array, at, length);
+          });
     }
+  }
+
+  /** Begins the rows anew that still have the states which the model began with before. @internal */
+  startAnew(before: ReadonlyMap<string, FloatArray>): void {
+    const sameRow = (row: number): boolean =>
+      this.parts.every(({ path, shape, numbers }) => {
+        const [start, array] = [before.get(path), numbers()];
+        let same = true;
+        eachOfRow(shape, row, this.rows, (at, length, place) => {
+          for (let i = 0; i < length; i++) same &&= array[at + i] === (start?.[place + i] ?? 0);
+        });
+        return same;
+      });
+    for (let row = 0; row < this.rows; row++) if (sameRow(row)) this.reset(row);
   }
 
   private checkRowValues(row: number, values: Float32Array): void {

@@ -14,6 +14,7 @@ import {
   LastStep,
   MinGRU,
   Module,
+  Parameter,
   Residual,
   RNN,
   Sequential,
@@ -368,6 +369,79 @@ describe("a stream's states", () => {
     const { h, c } = stream.state.read();
     expect(() => stream.state.write({ h, c: { shape: c.shape, data: [1, NaN, 2] } })).toThrow('"c" must be finite');
     expect(nextOf(stream)).toEqual(next);
+  });
+});
+
+/** A layer whose first states are learnt. */
+class Learnt extends Module {
+  private readonly layers = 2;
+  private readonly rnn: LSTM;
+  constructor(batchFirst: boolean) {
+    super();
+    this.rnn = new LSTM(3, 5, { numLayers: this.layers, batchFirst, seed: 3 });
+    this.addChild("rnn", this.rnn);
+    for (const name of ["h", "c"]) this.addParameter(name, new Parameter([this.layers, 5], (shape) => new Float32Array(sizeOf(shape))));
+  }
+  override forward(context: Context, x: Variable): Variable {
+    const inside = context.child("rnn");
+    const first = (name: string, [layers, ...row]: readonly number[]): Variable[] => {
+      const zeros = ops.constant(context, { shape: row, data: new Float32Array(sizeOf(row)) });
+      const all = context.parameter(name);
+      return Array.from({ length: layers }, (_, layer) => ops.add(context, ops.slice(context, all, 0, layer, layer + 1), zeros));
+    };
+    return this.rnn.forward(inside.within({ initialState: (name, shape) => inside.initialState(name, shape) ?? first(name, shape) }), x);
+  }
+}
+
+describe.each([false, true])("a stream of a model with first states of its own, batch first %s", (batchFirst) => {
+  it.each([1, 3, 6])("begins where forward begins, whenever a row of %i is reset or the model changes", async (batch) => {
+    const model = new Sequential({ own: new Learnt(batchFirst) });
+    const subject = { model, size: 3 };
+    const frames = framesOf(subject, 20, batch);
+    using stream = await createStream(model, { batch, backend, features: 3 });
+    const width = batch * 3;
+    const wide = batch * 5;
+    for (const factor of [0, 1, -2, 0, 0.5]) {
+      const dict = await model.stateDict();
+      const scaled = (name: string) => ({ shape: dict[name].shape, data: numbers(10, 8).map((x) => x * factor + 0) });
+      // The stream has not begun, and takes the new first states.
+      stream.reset();
+      model.loadStateDict({ ...dict, "own.h": scaled("own.h"), "own.c": scaled("own.c") });
+      const { output } = await whole(subject, frames, batch);
+      expect(stepAll(stream, frames)).toEqual(output);
+      stream.reset();
+      expect(stream.steps(frames)).toEqual(output);
+      for (let row = 0; row < batch; row++) {
+        stream.reset(row);
+        const one = stream.stepRows([row], frames.slice(row * 3, row * 3 + 3));
+        expect(one.slice()).toEqual(output.slice(row * 5, row * 5 + 5));
+      }
+      // All rows have had one step, and go on.
+      expect(stream.step(frameAt(frames, 1, width)).slice()).toEqual(output.slice(wide, 2 * wide));
+      using late = await createStream(model, { batch, backend, features: 3 });
+      expect(late.state.read()["own.rnn.c"].data.slice(-5)).toEqual(scaled("own.c").data.slice(5));
+      expect(late.steps(frames)).toEqual(output);
+      // A row that has begun keeps its state when the model changes.
+      const before = stream.state.read();
+      model.loadStateDict(dict);
+      stream.step(frameAt(frames, 2, width));
+      using twin = await createStream(model, { batch, backend, features: 3 });
+      twin.state.write(before);
+      twin.step(frameAt(frames, 2, width));
+      expect(stream.state.read()).toEqual(twin.state.read());
+    }
+  });
+
+  it("is refused if forward makes them where no stream can see it", async () => {
+    class Hidden extends Module {
+      override forward(context: Context, x: Variable): Variable {
+        const [, rows] = x.shape;
+        const [h] = context.initialState("h", [1, rows, 3]) ?? [ops.constant(context, { shape: [rows, 3], data: numbers(rows * 3) })];
+        context.finalState("h", [1, rows, 3], [h]);
+        return ops.add(context, x, h);
+      }
+    }
+    await expect(createStream(new Hidden(), { backend, features: 3 })).rejects.toThrow("gives those inside it other first states");
   });
 });
 

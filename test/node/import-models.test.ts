@@ -3,7 +3,21 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { adam, Embedding, forward, GRU, Linear, LSTM, RNN, Sequential, squaredError, Trainer, type Module } from "webgpu-rnn";
+import {
+  adam,
+  createStream,
+  Embedding,
+  forward,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  saveModel,
+  Sequential,
+  squaredError,
+  Trainer,
+  type Module,
+} from "webgpu-rnn";
 import { importModel, type ImportedModel, type ModelFiles } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { backend, expectClose, kinds } from "../device/support.ts";
@@ -180,4 +194,21 @@ it("an option that a format does not have is refused, and not left without effec
   const file = readFileSync(join(root, "test/fixtures/models/simplernn_dense.keras"));
   await expect(importModel(file, { model: new Linear(1, 1) })).rejects.toThrow("model is for files that hold weights alone");
   await expect(importModel(file, { constants: { sr: 16000 } })).rejects.toThrow("constants are for ONNX");
+});
+
+it("An amplifier's stream begins with the states of its file, also after a reset and from a saved file", async () => {
+  const { model } = await importModel(readFileSync(join(root, "test/fixtures/models/amp.nam")));
+  const { model: again } = await importModel(await saveModel(model));
+  const frames = Float32Array.from({ length: 40 }, (_, i) => Math.sin(i));
+  const cpu = await backend("cpu");
+  const { output } = await forward(model, { shape: [1, 40, 1], data: frames }, { backend: cpu });
+  for (const one of [model, again]) {
+    using stream = await createStream(one);
+    expect(Object.values(stream.state.read()).some(({ data }) => data.some((x) => x !== 0))).toBe(true);
+    for (let round = 0; round < 2; round++, stream.reset())
+      expect(Float32Array.from({ length: 40 }, (_, t) => stream.step([frames[t]])[0])).toEqual(output.data);
+  }
+  await expect(createStream(model, { backend: await backend("webgpu") })).rejects.toThrow(
+    'createStream: on WebGPU needs a model whose states begin with zeros, and "lstm.h" does not',
+  );
 });

@@ -110,6 +110,7 @@ class Trial implements ContextHost {
     return undefined;
   }
   finalState(): void {}
+  startsFrom(): void {}
 }
 
 /** What a trial found: the nodes that ran, with the commands they took; undefined if no sizes that were tried fit. */
