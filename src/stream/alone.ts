@@ -70,5 +70,7 @@ export async function createStream(model: Module, given: StreamOptions = {}): Pr
   checkSize(where, "batch", batch, 1, mostRows);
   if (module !== undefined && !(module instanceof WebAssembly.Module))
     throw new RnnError("option", where, `module must be a WebAssembly.Module, as compile() gives it, got ${show(module)}`);
+  if (module !== undefined && !WebAssembly.Module.exports(module).some(({ name }) => name === "scratchBytes"))
+    throw new RnnError("option", where, "module must be what compile() of this version gave, got another WebAssembly.Module");
   return streamOf(model, await backendWith(module), features, batch);
 }
