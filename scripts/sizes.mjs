@@ -33,7 +33,7 @@ export const tasks = {
 };
 
 /** Bytes of dist/stream.js, a little above what it is today; the aim is 35 kB. */
-export const streamLimit = 61_900;
+export const streamLimit = 62_600;
 
 const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
