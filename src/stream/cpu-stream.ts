@@ -15,6 +15,7 @@ import { copyNumbers, StreamState } from "./stream-state.ts";
 import {
   checkInto,
   checkLength,
+  disposedError,
   framePlan,
   largest,
   recordFrames,
@@ -77,6 +78,8 @@ export class Stream {
   private calls = 0;
   /** The rows that a call of `stepRows` names. */
   private readonly taken: Uint32Array;
+  /** The frames of a call of `steps` or `stepRows`, read from the caller once; grows to the longest call. */
+  private frames: Float32Array | Float64Array;
   private readonly runsTogether: boolean;
   private readonly rules: Readonly<Record<"step" | "steps" | "stepRows", FrameRules>>;
   private fetching = false;
@@ -100,6 +103,7 @@ export class Stream {
     this.result = new Float32Array(batch * this.outputSize);
     this.named = new Float64Array(batch);
     this.taken = new Uint32Array(batch);
+    this.frames = this.newFrames(batch * this.inputSize);
     const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
     this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
     this.one = this.prepare(context);
@@ -161,12 +165,12 @@ export class Stream {
     const length = checkLength(this.rules.steps, frames, width, true);
     const count = length / width;
     const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
-    takeFrames(this.rules.steps, frames, 0, length);
+    const taken = this.take(this.rules.steps, frames, length);
     for (let done = 0; done < count;) {
       const some = this.runsTogether ? largest(stepSizes, count - done) : 1;
       const ready = some === 1 ? one : this.several(some);
       this.begin(ready);
-      takeFrames(this.rules.steps, frames, done * width, some * width, ready.from);
+      copyNumbers(taken, done * width, ready.from, 0, some * width);
       ready.program.runNow(this.session.store.moment);
       copyNumbers(ready.to, 0, results, done * wide, some * wide);
       done += some;
@@ -187,19 +191,19 @@ export class Stream {
     const { rules, taken } = this;
     this.begin(this.one);
     const count = this.takeRows(rows);
-    takeFrames(rules.stepRows, frames, 0, checkLength(rules.stepRows, frames, count * this.inputSize));
-    return this.stepChecked(taken, frames, count);
+    const length = checkLength(rules.stepRows, frames, count * this.inputSize);
+    return this.stepChecked(taken, this.take(rules.stepRows, frames, length), count);
   }
 
-  /** `stepRows` of what has been checked. @internal */
+  /** `stepRows` of rows and frames that have been checked, and that nobody else changes. @internal */
   stepChecked(rows: ArrayLike<number>, frames: ArrayLike<number>, all = rows.length): Float32Array {
-    const { inputSize, outputSize, rules } = this;
+    const { inputSize, outputSize } = this;
     const result = (this.results[all] ??= this.result.subarray(0, all * outputSize));
     for (let done = 0; done < all;) {
       const count = largest(rowSizes, all - done);
       const ready = this.some(count);
       this.begin(ready);
-      takeFrames(rules.stepRows, frames, done * inputSize, count * inputSize, ready.from);
+      copyNumbers(frames, done * inputSize, ready.from, 0, count * inputSize);
       this.exchange(ready, rows, done, count, true);
       ready.program.runNow(this.session.store.moment);
       this.exchange(ready, rows, done, count, false);
@@ -329,13 +333,25 @@ export class Stream {
     }
   }
 
+  /** Ids can have more digits than float32. */
+  private newFrames(length: number): Float32Array | Float64Array {
+    return this.model.idCount === undefined ? new Float32Array(length) : new Float64Array(length);
+  }
+
+  /** Reads and checks a call's frames. Results that are written where the frames are do not change them. */
+  private take(rules: FrameRules, frames: ArrayLike<number>, length: number): Float32Array | Float64Array {
+    if (this.frames.length < length) this.frames = this.newFrames(length);
+    takeFrames(rules, frames, 0, length, this.frames);
+    return this.frames;
+  }
+
   private numbersOf(buffer: CpuBuffer): Float32Array {
     this.checkFreed();
     return buffer.array as Float32Array;
   }
 
   private checkFreed(): void {
-    if (this.disposed) throw new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
+    if (this.disposed) throw disposedError();
   }
 
   /** Copies the numbers of rows into `taken`. @returns how many there are */

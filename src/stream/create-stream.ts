@@ -29,9 +29,12 @@ const deviceCode = new Part("createStream", () => import("./device-stream.ts"));
 let shared: Promise<Backend> | undefined;
 
 async function sharedBackend(): Promise<Backend> {
-  const known = await shared?.catch(() => undefined);
+  const before = shared;
+  const known = await before?.catch(() => undefined);
   if (known && !known.ended) return known;
-  return (shared = cpuBackend({ reason: "for streams" }));
+  // Another call may have made one meanwhile.
+  if (shared === before || shared === undefined) shared = cpuBackend({ reason: "for streams" });
+  return shared;
 }
 
 /** A backend whose kind the compiler knows. */
@@ -43,7 +46,7 @@ type On<Kind extends Backend["kind"]> = Backend & { readonly kind: Kind };
  * @example
  * const stream = await createStream(model);
  * const out = stream.step(frame);
- * @throws RnnError `option` if the model reads backwards, `limit` if its memory is not to be had
+ * @throws RnnError `option` if the model reads backwards, `limit` if there is not enough memory for it
  */
 export function createStream(model: Module, given?: StreamOptions & { backend?: On<"cpu"> }): Promise<Stream>;
 export function createStream(model: Module, given: StreamOptions & { backend: On<"webgpu"> }): Promise<DeviceStream>;

@@ -12,8 +12,10 @@ import { checkedStream } from "./check-steps.ts";
 import { DeviceState } from "./device-state.ts";
 import {
   checkLength,
+  disposedError,
   featuresOf,
   framePlan,
+  joined,
   largest,
   recordFrames,
   runsTogether,
@@ -161,7 +163,8 @@ export class DeviceStream {
     const runs = await this.inOrder(() => this.submit(taken, width));
     try {
       const results = await Promise.all(runs.map(({ downloads }) => downloads));
-      return joined(results.map(({ output }) => output as Float32Array));
+      const parts = results.map(({ output }) => output as Float32Array);
+      return parts.length === 1 ? parts[0] : joined(parts);
     } catch (error) {
       throw this.reasonOf(error);
     }
@@ -233,17 +236,4 @@ function prepare(session: Session, features: Shape, steps: number, batch: number
     buffers.set(label, buffer);
     return buffer;
   });
-}
-
-const disposedError = (): RnnError => new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -4,6 +4,7 @@ import type { CpuProgram } from "../backend/cpu/cpu-program.ts";
 import type { View } from "../recording/recording.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
+import { joined } from "./frames.ts";
 
 /**
  * Finds the states that the model gives its layers, one view for each layer.
@@ -58,14 +59,4 @@ export class FirstStates {
   of(path: string): Float32Array | undefined {
     return this.values.get(path);
   }
-}
-
-function joined(arrays: readonly ArrayLike<number>[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
 }

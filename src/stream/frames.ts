@@ -27,6 +27,19 @@ export function largest(sizes: readonly number[], most: number): number {
   return sizes[i];
 }
 
+export const disposedError = (): RnnError => new RnnError("option", "stream", "has been disposed of, or its model has; create a new one");
+
+/** Arrays in one, in their order. */
+export function joined(parts: readonly ArrayLike<number>[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** Whether one recording can compute several steps: their frames and outputs lie one behind the other. */
 export const runsTogether = (model: Module, output: Shape, batch: number): boolean =>
   output.length > 2 && (batch === 1 || !model.batchFirst);
@@ -102,11 +115,11 @@ export function checkInto(into: Float32Array, length: number): Float32Array {
 }
 
 /**
- * Reads each of `count` numbers from `at` on once, checks it, and puts it into `to`, if there is one. A `try` and no
+ * Reads each of `count` numbers from `at` on once, checks it, and puts it into `to`. A `try` and no
  * closure, which would be garbage.
  * @throws RnnError `data`
  */
-export function takeFrames(rules: FrameRules, frames: ArrayLike<number>, at: number, count: number, to?: NumericArray): void {
+export function takeFrames(rules: FrameRules, frames: ArrayLike<number>, at: number, count: number, to: NumericArray): void {
   const { ids } = rules;
   for (let i = 0; i < count; i++) {
     let value: number;
@@ -118,7 +131,7 @@ export function takeFrames(rules: FrameRules, frames: ArrayLike<number>, at: num
     const fits =
       typeof value === "number" && (ids === undefined ? value >= -mostFloat && value <= mostFloat : value >>> 0 === value && value < ids);
     if (!fits) throw numberError(rules, value, at + i);
-    if (to !== undefined) to[i] = value;
+    to[i] = value;
   }
 }
 

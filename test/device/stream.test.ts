@@ -190,6 +190,51 @@ describe("a stream", () => {
     expect(stream.steps(numbers(6), into)).toBe(into);
   });
 
+  it.each([
+    [1, 5],
+    [5, 1],
+    [3, 3],
+  ])("writes results of %i numbers a frame to %i over the frames themselves", async (inputSize, outputSize) => {
+    using stream = await createStream(new GRU(inputSize, outputSize, { seed: 2 }), { backend });
+    for (const count of [1, 17, 150]) {
+      const frames = numbers(count * inputSize);
+      stream.reset();
+      const expected = stream.steps(frames);
+      for (const from of [0, 2]) {
+        const memory = new Float32Array(count * Math.max(inputSize, outputSize) + 2);
+        memory.set(frames, from);
+        stream.reset();
+        stream.steps(memory.subarray(from, from + frames.length), memory.subarray(0, count * outputSize));
+        expect(memory.slice(0, count * outputSize)).toEqual(expected);
+      }
+    }
+  });
+
+  it.each(["steps", "stepRows"] as const)("reads each number of %s once, so that it computes what it has checked", async (name) => {
+    using stream = await createStream(new GRU(2, 3, { seed: 2 }), { backend, batch: 2 });
+    const frames = Array.from(numbers(4));
+    const call = (given: ArrayLike<number>): number[] =>
+      Array.from(name === "steps" ? stream.steps(given) : stream.stepRows([0, 1], given));
+    const expected = call(frames);
+    stream.reset();
+    const reads = new Map<PropertyKey, number>();
+    const fickle = new Proxy(frames, {
+      get(of, key) {
+        const before = reads.get(key) ?? 0;
+        reads.set(key, before + 1);
+        return before > 0 && key !== "length" ? NaN : (Reflect.get(of, key) as unknown);
+      },
+    });
+    expect(call(fickle)).toEqual(expected);
+  });
+
+  it("takes one backend for all streams that are begun at the same time", async () => {
+    const streams = await Promise.all(Array.from({ length: 5 }, () => createStream(new GRU(2, 3))));
+    const backends = new Set(streams.map((stream) => (stream as unknown as { backend: unknown }).backend));
+    expect(backends.size).toBe(1);
+    for (const stream of streams) stream.dispose();
+  });
+
   it("gives the last step of a model that outputs only that", async () => {
     const model = new Sequential([new LastStep(new GRU(2, 5)), new Linear(5, 1)]);
     using stream = await createStream(model, { backend, batch: 2 });
