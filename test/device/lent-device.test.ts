@@ -206,7 +206,9 @@ describe("programs that are made at the same time", () => {
   it("name memory that the device has not, and work again when it has", async () => {
     const backend = await createBackend("webgpu");
     const device = deviceOf(backend);
-    await run(backend);
+    // Held until the end: a collection would free its memory.
+    const model = new Linear(3, 4, { seed: 1 });
+    await forward(model, input, { backend });
     const before = backend.counters.bytes;
     const pop = device.popErrorScope.bind(device);
     let full = true;
@@ -222,6 +224,7 @@ describe("programs that are made at the same time", () => {
     expect(backend.ended).toBeUndefined();
     expect(backend.counters.bytes).toBe(before);
     await forward(new Linear(3, 64, { seed: 1 }), input, { backend });
+    model.dispose();
     backend.destroy();
   });
 });
