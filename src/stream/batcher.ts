@@ -7,7 +7,7 @@ import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { Module } from "../nn/module.ts";
 import { rowSizes, type Stream } from "./cpu-stream.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
-import { checkLength, takeFrames, type FrameRules } from "./frames.ts";
+import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
 
@@ -74,7 +74,7 @@ export class Batcher {
     this.outputSize = outputSize;
     this.freeRows = Array.from({ length: batch }, (_, i) => batch - 1 - i);
     this.frameRules = { where: "batcher.step", inputSize, ids: model.idCount };
-    this.batchFrames = this.newFrames(limits.maxBatch);
+    this.batchFrames = newFrames(model.idCount, limits.maxBatch * inputSize);
     // What a batch of any size needs is made now: later, no batch can fail after some of its rows have had their step.
     for (const rows of rowSizes.filter((size) => size <= limits.maxBatch))
       stream.stepRows(
@@ -98,7 +98,7 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       const where = "batcher.step";
       this.check(where, id);
-      const taken = this.spare.pop() ?? this.newFrames(1);
+      const taken = this.spare.pop() ?? newFrames(this.frameRules.ids, this.inputSize);
       takeFrames(this.frameRules, frame, 0, checkLength(this.frameRules, frame, taken.length), taken);
       const client = this.clients.get(id) ?? this.open(where, id);
       if (client.waiting.length >= this.limits.maxWaiting)
@@ -188,11 +188,6 @@ export class Batcher {
 
   [disposeSymbol](): void {
     this.dispose();
-  }
-
-  private newFrames(rows: number): Frame {
-    const length = rows * this.inputSize;
-    return this.frameRules.ids === undefined ? new Float32Array(length) : new Float64Array(length);
   }
 
   private check(where: string, id: string): void {

@@ -3,7 +3,6 @@ import type { CpuBackend } from "../backend/cpu/cpu-backend.ts";
 import type { CpuBuffer } from "../backend/cpu/cpu-buffer.ts";
 import type { CpuProgram } from "../backend/cpu/cpu-program.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { checkInteger, reasonOf, RnnError, show } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { View } from "../recording/recording.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
@@ -12,18 +11,8 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { firstStates, type FirstStates } from "./first-states.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
-import {
-  checkInto,
-  checkLength,
-  disposedError,
-  framePlan,
-  largest,
-  recordFrames,
-  runsTogether,
-  stepSizes,
-  takeFrames,
-  type FrameRules,
-} from "./frames.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { checkInto, disposedError, framePlan, largest, recordFrames, runsTogether, stepSizes } from "./frames.ts";
 
 /** Where a recording keeps a state. */
 interface StateBuffer {
@@ -73,15 +62,8 @@ export class Stream {
   private readonly result: Float32Array;
   /** Those of `stepRows`, by number of rows: parts of `result`. */
   private readonly results: Float32Array[] = [];
-  /** For each row, the call of `stepRows` that named it last. */
-  private readonly named: Float64Array;
-  private calls = 0;
-  /** The rows that a call of `stepRows` names. */
-  private readonly taken: Uint32Array;
-  /** The frames of a call of `steps` or `stepRows`, read from the caller once; grows to the longest call. */
-  private frames: Float32Array | Float64Array;
+  private readonly reader: FrameReader;
   private readonly runsTogether: boolean;
-  private readonly rules: Readonly<Record<"step" | "steps" | "stepRows", FrameRules>>;
   private fetching = false;
   private problem: Error | undefined;
   private disposed = false;
@@ -101,11 +83,7 @@ export class Stream {
     this.outputSize = sizeOf(context.output.shape) / batch;
     this.runsTogether = runsTogether(model, context.output.shape, batch);
     this.result = new Float32Array(batch * this.outputSize);
-    this.named = new Float64Array(batch);
-    this.taken = new Uint32Array(batch);
-    this.frames = this.newFrames(batch * this.inputSize);
-    const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize: this.inputSize, ids: model.idCount });
-    this.rules = { step: rulesOf("step"), steps: rulesOf("steps"), stepRows: rulesOf("stepRows") };
+    this.reader = new FrameReader(batch, this.inputSize, model.idCount);
     this.one = this.prepare(context);
     const parts = this.one.states.map(({ path, shape, buffer }) => {
       return { path, shape, numbers: () => this.numbersOf(buffer), first: () => this.first?.of(path) };
@@ -143,7 +121,7 @@ export class Stream {
   step(frame: ArrayLike<number>): Float32Array {
     const { one, result } = this;
     this.begin(one);
-    takeFrames(this.rules.step, frame, 0, checkLength(this.rules.step, frame, one.from.length), one.from);
+    this.reader.takeFrame(frame, one.from);
     one.program.runNow(this.session.store.moment);
     result.set(one.to);
     return result;
@@ -158,14 +136,13 @@ export class Stream {
    * @throws RnnError as `step` does
    */
   steps(frames: ArrayLike<number>, into?: Float32Array): Float32Array {
-    const { one, batch, outputSize } = this;
+    const { one, reader, batch, outputSize } = this;
     this.begin(one);
     const width = one.from.length;
     const wide = batch * outputSize;
-    const length = checkLength(this.rules.steps, frames, width, true);
-    const count = length / width;
+    const count = reader.stepsOf(frames);
     const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
-    const taken = this.take(this.rules.steps, frames, length);
+    const taken = reader.takeSteps(frames, count);
     for (let done = 0; done < count;) {
       const some = this.runsTogether ? largest(stepSizes, count - done) : 1;
       const ready = some === 1 ? one : this.several(some);
@@ -188,11 +165,10 @@ export class Stream {
    * they were
    */
   stepRows(rows: ArrayLike<number>, frames: ArrayLike<number>): Float32Array {
-    const { rules, taken } = this;
+    const { reader } = this;
     this.begin(this.one);
-    const count = this.takeRows(rows);
-    const length = checkLength(rules.stepRows, frames, count * this.inputSize);
-    return this.stepChecked(taken, this.take(rules.stepRows, frames, length), count);
+    const count = reader.takeRows(rows);
+    return this.stepChecked(reader.rows, reader.takeFramesOfRows(frames, count), count);
   }
 
   /** `stepRows` of rows and frames that have been checked, and that nobody else changes. @internal */
@@ -333,18 +309,6 @@ export class Stream {
     }
   }
 
-  /** Ids can have more digits than float32. */
-  private newFrames(length: number): Float32Array | Float64Array {
-    return this.model.idCount === undefined ? new Float32Array(length) : new Float64Array(length);
-  }
-
-  /** Reads and checks a call's frames. Results that are written where the frames are do not change them. */
-  private take(rules: FrameRules, frames: ArrayLike<number>, length: number): Float32Array | Float64Array {
-    if (this.frames.length < length) this.frames = this.newFrames(length);
-    takeFrames(rules, frames, 0, length, this.frames);
-    return this.frames;
-  }
-
   private numbersOf(buffer: CpuBuffer): Float32Array {
     this.checkFreed();
     return buffer.array as Float32Array;
@@ -352,27 +316,5 @@ export class Stream {
 
   private checkFreed(): void {
     if (this.disposed) throw disposedError();
-  }
-
-  /** Copies the numbers of rows into `taken`. @returns how many there are */
-  private takeRows(rows: ArrayLike<number>): number {
-    const { batch, named, taken } = this;
-    const where = "stream.stepRows";
-    try {
-      const count = typeof rows === "object" && rows !== null ? rows.length : 0;
-      if (!(Number.isInteger(count) && count >= 1 && count <= batch))
-        throw new RnnError("option", where, `rows must be a list of 1 to ${batch} rows, got ${show(rows)}`);
-      this.calls++;
-      for (let i = 0; i < count; i++) {
-        const row = checkInteger(where, "each of rows", rows[i], 0, batch - 1);
-        if (named[row] === this.calls) throw new RnnError("option", where, `rows must name each row once, got ${row} twice`);
-        named[row] = this.calls;
-        taken[i] = row;
-      }
-      return count;
-    } catch (cause) {
-      if (cause instanceof RnnError) throw cause;
-      throw new RnnError("option", where, `rows could not be read: ${reasonOf(cause)}`, { cause });
-    }
   }
 }

@@ -87,6 +87,11 @@ export interface FrameRules {
   readonly ids: number | undefined;
 }
 
+/** Memory for frames. Ids can have more digits than float32. */
+export function newFrames(ids: number | undefined, length: number): Float32Array | Float64Array {
+  return ids === undefined ? new Float32Array(length) : new Float64Array(length);
+}
+
 /**
  * @param length numbers that there must be, or with `multiple` a multiple of them
  * @returns how many there are

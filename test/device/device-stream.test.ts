@@ -229,7 +229,7 @@ describe("a stream on a device", () => {
 
   it("gives its memory back, also what is made while it is disposed of", async () => {
     // On a backend of its own: a collection frees the models that other tests left on the shared one at any moment.
-    const on = await mortal();
+    const on = (await mortal()) as Device;
     const model = small();
     (await streamOf(model, 2, on)).dispose();
     const before = on.counters.bytes;

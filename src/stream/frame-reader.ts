@@ -1,0 +1,85 @@
+/** What callers give a stream: it is read once and checked before anything runs. */
+import { checkInteger, reasonOf, RnnError, show } from "../errors.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
+import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
+
+/**
+ * Reads rows and frames into memory of its own, so that results may be written where the frames are. It allocates only
+ * when a call is longer than all before.
+ */
+export class FrameReader {
+  /** The rows that the last call named; valid for as many as `takeRows` has said. */
+  readonly rows: Uint32Array;
+  /** For each row, the call that named it last. */
+  private readonly named: Float64Array;
+  private calls = 0;
+  /** The frames of the last call; grows to the longest one. */
+  private frames: Float32Array | Float64Array;
+  private readonly step: FrameRules;
+  private readonly steps: FrameRules;
+  private readonly stepRows: FrameRules;
+
+  /** @param ids number of ids, if the frames are ids */
+  constructor(
+    private readonly batch: number,
+    private readonly inputSize: number,
+    ids: number | undefined,
+  ) {
+    this.rows = new Uint32Array(batch);
+    this.named = new Float64Array(batch);
+    this.frames = newFrames(ids, batch * inputSize);
+    const rulesOf = (call: string): FrameRules => ({ where: `stream.${call}`, inputSize, ids });
+    this.step = rulesOf("step");
+    this.steps = rulesOf("steps");
+    this.stepRows = rulesOf("stepRows");
+  }
+
+  /** Reads the frame of `step` into `to`, whose length it must have. @throws RnnError `shape`, `data` */
+  takeFrame(frame: ArrayLike<number>, to: NumericArray): void {
+    takeFrames(this.step, frame, 0, checkLength(this.step, frame, to.length), to);
+  }
+
+  /** How many steps of all rows the frames of `steps` are. @throws RnnError `shape` */
+  stepsOf(frames: ArrayLike<number>): number {
+    const width = this.batch * this.inputSize;
+    return checkLength(this.steps, frames, width, true) / width;
+  }
+
+  /** Reads the frames of `count` steps. @throws RnnError `data` */
+  takeSteps(frames: ArrayLike<number>, count: number): Float32Array | Float64Array {
+    return this.take(this.steps, frames, count * this.batch * this.inputSize);
+  }
+
+  /** Reads the frames of `stepRows`, of `count` rows. @throws RnnError `shape`, `data` */
+  takeFramesOfRows(frames: ArrayLike<number>, count: number): Float32Array | Float64Array {
+    return this.take(this.stepRows, frames, checkLength(this.stepRows, frames, count * this.inputSize));
+  }
+
+  /** Copies the numbers of rows into `rows`. @returns how many there are @throws RnnError `option` */
+  takeRows(given: ArrayLike<number>): number {
+    const { batch, named, rows } = this;
+    const { where } = this.stepRows;
+    try {
+      const count = typeof given === "object" && given !== null ? given.length : 0;
+      if (!(Number.isInteger(count) && count >= 1 && count <= batch))
+        throw new RnnError("option", where, `rows must be a list of 1 to ${batch} rows, got ${show(given)}`);
+      this.calls++;
+      for (let i = 0; i < count; i++) {
+        const row = checkInteger(where, "each of rows", given[i], 0, batch - 1);
+        if (named[row] === this.calls) throw new RnnError("option", where, `rows must name each row once, got ${row} twice`);
+        named[row] = this.calls;
+        rows[i] = row;
+      }
+      return count;
+    } catch (cause) {
+      if (cause instanceof RnnError) throw cause;
+      throw new RnnError("option", where, `rows could not be read: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  private take(rules: FrameRules, frames: ArrayLike<number>, length: number): Float32Array | Float64Array {
+    if (this.frames.length < length) this.frames = newFrames(rules.ids, length);
+    takeFrames(rules, frames, 0, length, this.frames);
+    return this.frames;
+  }
+}
