@@ -1,7 +1,7 @@
 /** Code that most pages do not need, loaded with the layers that do. */
 import { Part } from "../part.ts";
 
-export const halves = new Part('storage: "float16"', () => import("../kernels/half-storage.ts"));
+export const halves = new Part('storage: "float16"', () => import("./half-copies.ts"));
 export const regularized = new Part("normalization, zoneout or recurrentDropout", () => import("./row.ts"));
 export const perUnit = new Part("peepholes", () => import("./per-unit.ts"));
 export const twoPhase = new Part('reset: "before"', () => import("./two-phase.ts"));

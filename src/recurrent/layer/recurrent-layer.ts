@@ -3,7 +3,8 @@ import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, check
 import { phasesOf, type Cell } from "../cells/cell.ts";
 import type { GateFunctions } from "../cells/gate-functions.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
-import { canStack, recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
+import { canStack } from "../op-strategy.ts";
+import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
 import { takeOptions, takePlain } from "../../options.ts";
 import { Part } from "../../part.ts";
