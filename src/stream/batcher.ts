@@ -5,7 +5,8 @@ import { disposeSymbol } from "../disposable.ts";
 import { RnnError, show } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { Module } from "../nn/module.ts";
-import { rowSizes, type Stream } from "./cpu-stream.ts";
+import type { Stream } from "./cpu-stream.ts";
+import { rowSizes } from "./executor.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
 import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
 

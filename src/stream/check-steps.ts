@@ -7,11 +7,15 @@ interface Checkable {
   readonly batch: number;
   readonly inputSize: number;
   step(frame: Float32Array): Float32Array | Promise<Float32Array>;
-  /** What `forward` gives for frames [steps, batch, inputSize]. */
-  whole(frames: Float32Array): Promise<NumericArray>;
   readonly outputSize: number;
   reset(): void | Promise<void>;
   dispose(): void;
+}
+
+/** A stream, and what `forward` gives for frames [steps, batch, inputSize]. */
+interface Made<T extends Checkable> {
+  readonly stream: T;
+  readonly whole: (frames: Float32Array) => Promise<NumericArray>;
 }
 
 /** Most rows of a stream that is checked itself; for more, one row is. */
@@ -29,10 +33,10 @@ const tolerance = 1e-3;
  * @param ids number of ids, if the frames are ids
  * @throws RnnError `option` if the model needs other steps than its states tell of, as convolutions and pooling do
  */
-async function checkSteps(stream: Checkable, ids: number | undefined): Promise<void> {
+async function checkSteps({ stream, whole }: Made<Checkable>, ids: number | undefined): Promise<void> {
   const width = stream.batch * stream.inputSize;
   const frames = Float32Array.from({ length: frameCount * width }, (_, i) => (ids === undefined ? Math.sin(i * 1.7) : (i * 7) % ids));
-  const together = await stream.whole(frames);
+  const together = await whole(frames);
   // Some models give the last step only.
   const shown = together.length / stream.batch / stream.outputSize;
   await stream.reset();
@@ -62,20 +66,20 @@ export async function checkedStream<T extends Checkable>(
   model: Module,
   batch: number,
   mayCheckItself: boolean,
-  make: (rows: number) => Promise<T>,
+  make: (rows: number) => Promise<Made<T>>,
 ): Promise<T> {
   const checked = async (rows: number): Promise<T> => {
-    const stream = await make(rows);
+    const made = await make(rows);
     try {
-      await checkSteps(stream, model.idCount);
-      return stream;
+      await checkSteps(made, model.idCount);
+      return made.stream;
     } catch (error) {
-      stream.dispose();
+      made.stream.dispose();
       throw error;
     }
   };
   // Rows of a model that is batch first do not lie so that steps can be computed together.
   if (mayCheckItself && batch <= mostChecked && (batch === 1 || !model.batchFirst)) return checked(batch);
   (await checked(1)).dispose();
-  return make(batch);
+  return (await make(batch)).stream;
 }

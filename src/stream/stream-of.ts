@@ -5,9 +5,15 @@ import type { Module } from "../nn/module.ts";
 import { checkedStream } from "./check-steps.ts";
 import { Stream } from "./cpu-stream.ts";
 import { featuresOf } from "./frames.ts";
+import { ModelExecutor } from "./model-executor.ts";
 
 /** A stream on a CPU backend. @throws RnnError as `createStream` does */
 export async function streamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<Stream> {
   const features = featuresOf(model, given);
-  return checkedStream(model, batch, true, (rows) => Stream.create(model, backend as CpuBackend, features, rows));
+  return checkedStream(model, batch, true, async (rows) => {
+    const executor = await ModelExecutor.create(model, backend as CpuBackend, features, rows);
+    const stream = new Stream(executor);
+    model.dependants.add(stream);
+    return { stream, whole: (frames) => executor.whole(frames) };
+  });
 }
