@@ -14,8 +14,11 @@ export interface Subject {
    * last one read. Generation: `times` texts.
    */
   run(times: number): Promise<void>;
-  /** Forward without transfers: `times` passes over data on the device, one after the other, waited for at the end. */
-  steady?(times: number): Promise<void>;
+  /**
+   * Forward without transfers: `times` passes over data on the device, one after the other, waited for at the end.
+   * @returns their milliseconds by the device's own clock, if it has one
+   */
+  steady?(times: number): Promise<number | undefined>;
   /** Dispatches and submits so far, where the library counts them; else the bench counts WebGPU calls. */
   readonly counters?: { readonly dispatches: number; readonly submits: number };
   free(): void | Promise<void>;

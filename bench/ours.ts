@@ -76,9 +76,9 @@ async function forwardSubject(backend: Backend, problem: Problem): Promise<Omit<
       for (let i = 0; i < times; i++) await pass();
     },
     async steady(times) {
-      await (
-        await program.run(data, { repeat: times })
-      ).downloads;
+      const { downloads, milliseconds } = await program.run(data, { repeat: times, timed: true });
+      await downloads;
+      return milliseconds;
     },
   };
 }

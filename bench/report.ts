@@ -18,7 +18,7 @@ export interface Row {
   readonly min_ms: number;
   readonly max_ms: number;
   readonly samples: number;
-  /** Forward only, where the library allows it: median without transfers, runs submitted back to back. */
+  /** Forward only, where the library allows it: median without transfers, runs submitted back to back, by the GPU's own clock if it has one. */
   readonly steady_ms?: number;
   /** Of one run. */
   readonly dispatches: number;

@@ -1,22 +1,23 @@
 // `node scripts/run-ts.mjs bench/strategies.ts [--cpu-time] [CELL,...] [H,...] [B,...]`: times both strategies over a
 // grid of layers and prints how far the calibrated choice is from the better one. Time loops alone, best of interleaved
-// runs. --cpu-time is for software adapters on a busy machine: the clock is this process's processor time, for
+// runs, by the device's own clock where it has one. --cpu-time is for software adapters on a busy machine: the clock is this process's processor time, for
 // calibration too.
-import { calibrate, createBackend, explainStrategy } from "webgpu-rnn";
+import { createBackend, explainStrategy } from "webgpu-rnn";
 import type { Backend } from "../src/backend/backend.ts";
 import { gruResetBefore } from "../src/recurrent/cells/gru-reset-before.ts";
 import { gru } from "../src/recurrent/cells/gru.ts";
 import { lstm } from "../src/recurrent/cells/lstm.ts";
 import { rnnTanh } from "../src/recurrent/cells/rnn.ts";
 import { mostLoopUnits } from "../src/recurrent/kernels/loop.ts";
-import { recordTimeLoop, millisecondsOf } from "../src/session/measure.ts";
+import { measure as calibrated, recordTimeLoop, millisecondsOf } from "../src/session/measure.ts";
 
 const cells = { lstm: lstm, gru: gru, rnn: rnnTanh, "gru-reset-before": gruResetBefore } as const;
 const numbers = (text: string): number[] => text.split(",").map(Number);
 const [cellNames = "lstm,gru,rnn", units = "16,32,64,128,256", batches = "1,4,16,64"] = process.argv
   .slice(2)
   .filter((word) => word !== "--cpu-time");
-if (process.argv.includes("--cpu-time")) {
+const cpuTime = process.argv.includes("--cpu-time");
+if (cpuTime) {
   performance.now = () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
@@ -45,7 +46,8 @@ async function measure(
   for (let round = 0; round < 3 || (round < 30 && performance.now() - started < 1500); round++) {
     for (const { strategy, program } of runs) {
       const repeat = Math.min(64, Math.max(1, Math.round(5 / best[strategy])));
-      best[strategy] = Math.min(best[strategy], (await millisecondsOf(program, repeat)) / repeat);
+      const { host, device = host } = await millisecondsOf(program, repeat);
+      best[strategy] = Math.min(best[strategy], (cpuTime ? host : device) / repeat);
     }
   }
   for (const { program } of runs) program.free();
@@ -54,7 +56,7 @@ async function measure(
 
 const backend = await createBackend("webgpu");
 const started = performance.now();
-const profile = await calibrate(backend);
+const profile = await calibrated(backend, cpuTime ? "host" : "device");
 console.log(`${backend.adapter}: calibrated in ${((performance.now() - started) / 1000).toFixed(1)} s, compilation included`);
 console.log(JSON.stringify(profile, (_, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(3)) : value)));
 const losses: number[] = [];

@@ -30,6 +30,11 @@ export interface Counters {
 export interface RunResult {
   /** Resolves to the recording's downloads, by name, once the device has done them. */
   readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
+  /**
+   * Of a `timed` run: milliseconds from the start of its first dispatch to the end of its last, by the device's own clock.
+   * Undefined on a device without such a clock, or if the clock was set back meanwhile.
+   */
+  readonly milliseconds?: Promise<number | undefined>;
 }
 
 /**
@@ -66,6 +71,8 @@ export interface RunOptions {
   readonly first?: readonly Fill[];
   /** Arrays that receive downloads, by name; the other downloads come in new ones. */
   readonly into?: Readonly<Record<string, NumericArray>>;
+  /** Ask for `RunResult.milliseconds` (default false). */
+  readonly timed?: boolean;
 }
 
 /** A recording that is ready to run on one device: pipelines, bind groups and transient memory exist. */

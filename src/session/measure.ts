@@ -39,9 +39,12 @@ type Pass = (typeof passes)[number];
 /** Microseconds per step of one layer. */
 type Times = Record<Pass, Record<MeasuredStrategy, number>>;
 
+/** Which clock counts: the device's own where it has one, or the host's. */
+export type ClockChoice = "device" | "host";
+
 /** Runs the recordings to measure. */
-export async function measure(backend: Backend): Promise<DeviceProfile> {
-  const clock = new Clock(backend);
+export async function measure(backend: Backend, by: ClockChoice = "device"): Promise<DeviceProfile> {
+  const clock = new Clock(backend, by);
   await clock.measureLatency();
   const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
   const fixed = await clock.layer(1, 1, guess);
@@ -173,25 +176,28 @@ export function recordTimeLoop({
   return recording;
 }
 
-/** Milliseconds from the call of a run until the host knows that it is done. */
-export async function millisecondsOf(program: Program, repeat: number): Promise<number> {
+/** Milliseconds of a run: from the call until the host knows that it is done, and by the device's own clock if it has one. */
+export async function millisecondsOf(program: Program, repeat: number): Promise<{ readonly host: number; readonly device?: number }> {
   const started = now();
-  await (
-    await program.run({}, { repeat })
-  ).downloads;
-  return now() - started;
+  const { downloads, milliseconds } = await program.run({}, { repeat, timed: true });
+  await downloads;
+  const host = now() - started;
+  return { host, device: await milliseconds };
 }
 
 /** How often a recording that takes about this long is repeated in one run. */
 const repeatsFor = (milliseconds: number): number => Math.min(256, Math.ceil(least / milliseconds));
 
-/** Times runs on the host and adds up what they have taken. */
+/** Times runs, on the device where it can and else on the host, and adds up what they have taken. */
 class Clock {
   private spent = 0;
   /** The time of an empty run: the shortest of several. */
   private latency = 0;
 
-  constructor(private readonly backend: Backend) {}
+  constructor(
+    private readonly backend: Backend,
+    private readonly by: ClockChoice,
+  ) {}
 
   async measureLatency(): Promise<void> {
     const program = await this.backend.prepare(
@@ -199,7 +205,7 @@ class Clock {
       new Map(),
     );
     this.latency = Infinity;
-    for (let i = 0; i < 8; i++) this.latency = Math.min(this.latency, await millisecondsOf(program, 1));
+    for (let i = 0; i < 8; i++) this.latency = Math.min(this.latency, (await millisecondsOf(program, 1)).host);
     program.free();
   }
 
@@ -252,8 +258,9 @@ class Clock {
 
   /** Milliseconds of the commands alone. */
   private async time(program: Program, repeat: number): Promise<number> {
-    const taken = await millisecondsOf(program, repeat);
-    this.spent += taken;
-    return Math.max(taken - this.latency, taken / 10);
+    const { host, device } = await millisecondsOf(program, repeat);
+    this.spent += host;
+    if (this.by === "device" && device !== undefined) return device;
+    return Math.max(host - this.latency, host / 10);
   }
 }

@@ -12,6 +12,7 @@ import { checkHeld } from "../ledger.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
 import { Staging, type Loan } from "./staging.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
 /** A command with all its WebGPU objects. Numbers are bytes. */
@@ -62,6 +63,10 @@ async function checkAccepted(
   const first = found.find((one) => one !== undefined);
   if (first) throw refused("the recording", first);
 }
+
+/** Compute passes of these commands: copies and clears end one. */
+const passesOf = (commands: readonly PreparedCommand[]): number =>
+  commands.filter(({ kind }, i) => kind === "dispatch" && commands[i - 1]?.kind !== "dispatch").length;
 
 function encodeFills(encoder: GPUCommandEncoder, fills: readonly Fill[]): void {
   for (const { to, from, offset = 0 } of fills) {
@@ -119,15 +124,21 @@ class WebGpuProgram implements Program {
 
   async run(
     inputs: Readonly<Record<string, NumericArray>> = {},
-    { repeat = 1, room, moment, first = [], into }: RunOptions = {},
+    { repeat = 1, room, moment, first = [], into, timed = false }: RunOptions = {},
   ): Promise<RunResult> {
+    const module = timed && this.backend.device.features.has("timestamp-query") ? await import("./stopwatch.ts") : undefined;
     const loan: Loan = room ?? (await this.staging.acquire());
     let accepted: Promise<void>;
+    let stopwatch: Stopwatch | undefined;
     try {
       accepted = this.submit("run", inputs, (encoder) => {
         encodeFills(encoder, first);
         const again = moment !== undefined && moment === this.moment;
-        for (let i = 0; i < repeat; i++) this.encode(encoder, again || i > 0 ? this.repeated : this.commands);
+        const rounds = Array.from({ length: repeat }, (_, i) => (again || i > 0 ? this.repeated : this.commands));
+        const passes = rounds.reduce((sum, commands) => sum + passesOf(commands), 0);
+        if (module && passes > 0) stopwatch = new module.Stopwatch(this.backend, passes);
+        for (const commands of rounds) this.encode(encoder, commands, stopwatch);
+        stopwatch?.encode(encoder);
         this.staging.encode(encoder, loan);
       });
       this.moment = moment;
@@ -137,7 +148,7 @@ class WebGpuProgram implements Program {
       loan.release();
       throw error;
     }
-    return { downloads: this.staging.readBack(loan, accepted, into) };
+    return { downloads: this.staging.readBack(loan, accepted, into), milliseconds: stopwatch?.read(accepted) };
   }
 
   async runSlice(first: number, last: number, inputs: Readonly<Record<string, NumericArray>> = {}): Promise<void> {
@@ -299,7 +310,7 @@ class WebGpuProgram implements Program {
     }
   }
 
-  private encode(encoder: GPUCommandEncoder, commands: readonly PreparedCommand[]): void {
+  private encode(encoder: GPUCommandEncoder, commands: readonly PreparedCommand[], stopwatch?: Stopwatch): void {
     let pass: GPUComputePassEncoder | undefined;
     let pipeline: GPUComputePipeline | undefined;
     let group: GPUBindGroup | undefined;
@@ -314,7 +325,7 @@ class WebGpuProgram implements Program {
         continue;
       }
       if (!pass) {
-        pass = encoder.beginComputePass({ label: "compute" });
+        pass = encoder.beginComputePass({ label: "compute", timestampWrites: stopwatch?.next() });
         pipeline = group = undefined;
         paramsOffset = -1;
       }
