@@ -5,7 +5,7 @@ import { block, button, choose, chosen, download, input, radios, say } from "../
 import type { BackendChoice, Problem } from "../messages.ts";
 import { Notices } from "../notices.ts";
 import { hideReport, showReport } from "../report-view.ts";
-import type { Reply, Request } from "./messages.ts";
+import type { ExportFormat, Reply, Request } from "./messages.ts";
 import { showModel } from "./model-card.ts";
 import { ResultCard } from "./result-card.ts";
 import { readConstants, readFiles, SourceForm } from "./source-form.ts";
@@ -16,6 +16,7 @@ const sources = new SourceForm((error) => refuse("That cannot be read", error));
 /** The backend that is known to work. */
 let choice: BackendChoice = "auto";
 let hasModel = false;
+const formats: readonly ExportFormat[] = ["safetensors", "onnx"];
 /** Requests that have not been answered. */
 let waiting = 0;
 let worker = startWorker();
@@ -46,7 +47,7 @@ function send(request: Request, words: string): void {
 
 function update(words: string): void {
   const busy = waiting > 0;
-  for (const id of ["run", "compare", "verify", "export"]) button(id).disabled = busy || !hasModel;
+  for (const id of ["run", "compare", "verify", ...formats]) button(id).disabled = busy || !hasModel;
   input("upload").disabled = busy;
   for (const radio of radios("backend")) radio.disabled = busy;
   say(block("status"), busy ? words : "Ready");
@@ -113,6 +114,7 @@ const titles: Partial<Record<Problem["during"], string>> = {
   open: "This model cannot be opened",
   backend: "This cannot be computed on here",
   compare: "They cannot be compared",
+  export: "This file cannot be written",
 };
 
 function explain({ during, kind, message }: Problem): void {
@@ -145,5 +147,5 @@ block("settings").addEventListener("submit", (event) => event.preventDefault());
 button("run").addEventListener("click", () => void run());
 button("compare").addEventListener("click", () => send({ kind: "compare" }, "Comparing…"));
 button("verify").addEventListener("click", () => send({ kind: "verify" }, "Checking every kernel…"));
-button("export").addEventListener("click", () => send({ kind: "export" }, "Writing…"));
+for (const as of formats) button(as).addEventListener("click", () => send({ kind: "export", as }, "Writing…"));
 send({ kind: "backend", choice: "auto" }, "Loading…");

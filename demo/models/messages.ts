@@ -22,7 +22,10 @@ export type Request =
   /** The last inputs again, on the other backend. */
   | { readonly kind: "compare" }
   | { readonly kind: "verify" }
-  | { readonly kind: "export" };
+  | { readonly kind: "export"; readonly as: ExportFormat };
+
+/** What a model is written as. */
+export type ExportFormat = "safetensors" | "onnx";
 
 /** An input or output, with its sizes in words. */
 export interface Port {

@@ -1,9 +1,9 @@
 /** The worker of the models page: reads a model, runs it, compares, verifies and writes it. */
 import { createBackend, RnnError, verify } from "webgpu-rnn";
 import { readModel } from "../../scripts/import/read-model.ts";
-import { writeModel } from "../../scripts/import/write-model.ts";
+import { writeModel, writeOnnx } from "../../scripts/import/write-model.ts";
 import { Device, problemOf, RequestQueue } from "../worker-parts.ts";
-import type { Reply, Request } from "./messages.ts";
+import type { ExportFormat, Reply, Request } from "./messages.ts";
 import { Runner } from "./runner.ts";
 
 const device = new Device({
@@ -57,7 +57,7 @@ async function handle(request: Request): Promise<void> {
       return reply({ kind: "verify", report: { passed, adapter, commands, compared, findings, text: report.toString() } });
     }
     case "export":
-      return write();
+      return write(request.as);
   }
 }
 
@@ -74,10 +74,10 @@ async function compare(): Promise<void> {
   }
 }
 
-async function write(): Promise<void> {
+async function write(as: ExportFormat): Promise<void> {
   const { name, imported } = opened();
-  const { file, problem } = await writeModel(imported.model);
-  reply({ kind: "export", file, problem, name: `${name.replace(/\.[^.]*$/, "")}.safetensors` }, [file.buffer]);
+  const { file, problem } = as === "onnx" ? { file: await writeOnnx(imported), problem: "" } : await writeModel(imported.model);
+  reply({ kind: "export", file, problem, name: `${name.replace(/\.[^.]*$/, "")}.${as}` }, [file.buffer]);
 }
 
 function reply(message: Reply, transfer: Transferable[] = []): void {

@@ -1,7 +1,7 @@
 // `npm run import -- FILE… [flags]`: says what is in a file of another program, and tries it on both backends. See --help.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { createBackend, encodeSafetensors, forward, RnnError, type Backend, type Module, type Tensor } from "webgpu-rnn";
+import { createBackend, encodeSafetensors, forward, RnnError, type Backend, type Tensor } from "webgpu-rnn";
 import { readTensors, type ImportedModel, type ImportedNode } from "webgpu-rnn/formats";
 import { readCommandLine } from "../command-line.mjs";
 import { absolute, checkOutput, readBytes, sameFile, writeOutput, type Output } from "../files.ts";
@@ -9,7 +9,7 @@ import { UserError } from "../user-error.ts";
 import { readModel } from "./read-model.ts";
 import { sizes, table } from "./table.ts";
 import { compareResults, resultsOf, tryModel } from "./trial.ts";
-import { writeModel } from "./write-model.ts";
+import { writeModel, writeOnnx } from "./write-model.ts";
 
 const help = `npm run import -- FILE… [flags]
 
@@ -18,7 +18,7 @@ lists its layers, inputs and states, and compares a run on WebGPU with one on th
 several, or their folder. Weights alone, as PyTorch's, need a description of the layers beside them, a JSON file such as
 {"@": "Sequential", "of": [{"rnn": {"@": "LSTM", "of": [4, 8]}, "fc": {"@": "Linear", "of": [8, 2]}}]}.
 
-  --out FILE            where the model goes, as safetensors
+  --out FILE            where the model goes: FILE.onnx as ONNX, any other name as safetensors
   --constant NAME=X     an input of an ONNX graph that always has this value; may be given again
   --all                 list the constants and views of an ONNX graph too
   --help                this text
@@ -128,8 +128,8 @@ async function otherBackend(): Promise<Backend> {
   }
 }
 
-/** Whether both backends compute the same. */
-async function check(imported: ImportedModel): Promise<boolean> {
+/** Whether both backends compute the same, and the model with the inputs that it was run with. */
+async function check(imported: ImportedModel): Promise<{ tried: ImportedModel; agrees: boolean }> {
   const backend = await createBackend("cpu");
   const { imported: tried, inputs, outputs } = await tryModel(imported, backend);
   const results = resultsOf(tried, outputs);
@@ -142,7 +142,7 @@ async function check(imported: ImportedModel): Promise<boolean> {
   const { agrees, worst, where, count } = compareResults(others, results);
   const place = worst === 0 ? "" : `, in ${where}`;
   console.log(`${agrees ? "both agree" : "they DIFFER"}: ${count} numbers, greatest difference ${worst.toExponential(1)}${place}`);
-  return agrees;
+  return { tried, agrees };
 }
 
 /** Lists a file of weights alone. Undefined for other files. */
@@ -159,9 +159,10 @@ async function listWeights(files: Files): Promise<Uint8Array | undefined> {
   return encodeSafetensors(weights);
 }
 
-/** The model as a file that `loadModel` reads, or its weights alone. */
-async function fileOf(model: Module): Promise<Uint8Array> {
-  const { file, problem } = await writeModel(model);
+/** The model as an ONNX graph, or as a file that `loadModel` reads, or its weights alone. */
+async function fileOf(model: ImportedModel, isOnnx: boolean): Promise<Uint8Array> {
+  if (isOnnx) return writeOnnx(model);
+  const { file, problem } = await writeModel(model.model);
   if (problem !== "") console.log(`only weights can be written (${problem})`);
   return file;
 }
@@ -184,9 +185,13 @@ async function main(args: readonly string[]): Promise<number> {
   if (!weights && read instanceof Error) throw read;
   const imported = weights ? undefined : (read as ImportedModel);
   if (imported) describe(imported, all);
-  const agrees = !imported || (await check(imported));
-  if (output) await writeOutput(output, weights ?? (await fileOf(imported!.model)));
-  if (out !== undefined) console.log(`wrote ${out}`);
+  const { tried, agrees } = imported ? await check(imported) : { tried: undefined, agrees: true };
+  if (output) {
+    const isOnnx = /\.onnx$/i.test(out!);
+    if (!tried && isOnnx) throw new UserError("an ONNX file has the layers too; give a description of them beside the weights");
+    await writeOutput(output, tried ? await fileOf(tried, isOnnx) : weights!);
+    console.log(`wrote ${out}`);
+  }
   return agrees ? 0 : 1;
 }
 

@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createBackend, type Tensor } from "webgpu-rnn";
+import { createBackend, forward, type Tensor } from "webgpu-rnn";
 import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
+import { readModel } from "../../scripts/import/read-model.ts";
 import { compareResults, resultsOf, sampleInputs, tryModel } from "../../scripts/import/trial.ts";
 import { sampled } from "../thorough.ts";
 
@@ -37,6 +38,37 @@ describe("npm run import", () => {
     const { tensors } = decodeSafetensors(readFileSync(out));
     for (const [name, { shape, data }] of Object.entries(await model.stateDict()))
       expect({ name, shape: tensors[name].shape, data: [...tensors[name].data] }).toEqual({ name, shape, data: [...data] });
+  });
+
+  it("writes an ONNX graph that computes the same, where the layers are known and ONNX has them", async () => {
+    const description = join(folder, "layers.json");
+    const layers = { embedding: ["Embedding", 11, 5], rnn: ["GRU", 5, 8, { numLayers: 2 }], fc: ["Linear", 8, 11] };
+    const parts = Object.entries(layers).map(([name, [kind, ...of]]) => [name, { "@": kind, of }] as const);
+    writeFileSync(description, JSON.stringify({ "@": "Sequential", of: [Object.fromEntries(parts)] }));
+    const out = join(folder, "model.onnx");
+    const [written, refused, bare] = await Promise.all([
+      start("gru_legacy_pickle.pt", description, "--out", out),
+      start("simplernn_dense.keras", "--out", join(folder, "refused.onnx")),
+      start("gru_legacy_pickle.pt", "--out", join(folder, "bare.onnx")),
+    ]);
+    expect({ code: written.code, problem: /^import: .*/m.exec(written.stderr) }).toEqual({ code: 0, problem: null });
+    const files = { "layers.json": readFileSync(description), "weights.pt": readFileSync(join(models, "gru_legacy_pickle.pt")) };
+    const backend = await createBackend("cpu");
+    const runs = [await readModel(files), await importModel(readFileSync(out))].map(async ({ model }) => {
+      const { output } = await forward(model, { shape: [4, 1], data: Uint32Array.of(3, 7, 10, 3) }, { backend });
+      return [{ name: "output", tensor: output }];
+    });
+    const [one, other] = await Promise.all(runs);
+    expect(compareResults(one, other)).toMatchObject({ agrees: true, count: 44 });
+
+    expect(refused.stderr).toMatch(/^import: exportOnnx: the model \(KerasNetwork\): this class is not written; known are /m);
+    expect(bare.stderr).toMatch(/^import: an ONNX file has the layers too; give a description of them beside the weights$/m);
+    expect([refused.code, bare.code, existsSync(join(folder, "refused.onnx")), existsSync(join(folder, "bare.onnx"))]).toEqual([
+      1,
+      1,
+      false,
+      false,
+    ]);
   });
 
   // In a process where nothing else has loaded the code that their layers need.

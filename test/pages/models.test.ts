@@ -114,13 +114,27 @@ describe(`the page of models in ${kind}`, () => {
       ],
     };
     await open(fixture("gru_legacy_pickle.pt"), fileOf("layers.json", JSON.stringify(description)));
-    await page.click("#export");
+    await page.click("#safetensors");
     const file = await page.saved();
     expect(file.name).toBe("gru_legacy_pickle.safetensors");
     const bytes = Buffer.from(file.base64, "base64");
     expect(Object.keys(decodeSafetensors(bytes).tensors)).toContain("rnn.weight_hh_l1");
     await open({ ...file, name: "again.safetensors" });
     expect(await page.text("parameters")).toBe("946");
+    await page.click("#onnx");
+    const graph = await page.saved();
+    expect(graph.name).toBe("again.onnx");
+    await open(graph);
+    expect(await page.text("format")).toBe("onnx");
+    expect((await results())[0].slice(0, 2)).toEqual(["output", "[16, 1, 11]"]);
+  });
+
+  it("says in words why a model cannot become an ONNX file", async () => {
+    await open(fixture("amp.nam"));
+    await page.click("#onnx");
+    await page.waitForNotice("This file cannot be written");
+    await page.waitForNotice("exportOnnx: the model (NamLstm): this class is not written");
+    await page.waitForStatus("Ready");
   });
 
   it("checks every kernel of an ONNX model", async () => {

@@ -25,7 +25,8 @@ const named = new Map([...Object.entries(layers)].map(([name, kind]) => [kind as
 
 /** Adds a module's nodes. @throws RnnError `option` that names the module which ONNX cannot hold */
 export function writeModule(build: Builder, path: string, module: Module, x: Wire, asked: Asked): Wire {
-  const kind = named.get(module.constructor) ?? module.constructor.name;
+  const { name, savedAs = name } = module.constructor as { name: string; savedAs?: string };
+  const kind = named.get(module.constructor) ?? savedAs;
   const write = Object.hasOwn(writers, kind) ? writers[kind] : undefined;
   if (!write) return refuse(path, kind, `this class is not written; known are ${Object.keys(writers).sort().join(", ")}`);
   return write({ build, path, kind, module, args: module.describe() ?? [], asked }, x);
