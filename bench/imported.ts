@@ -1,13 +1,10 @@
 // ONNX files on the CPU backend and in onnxruntime-web's WebAssembly, call by call, states fed back:
 // `node scripts/run-ts.mjs bench/imported.ts FILE.onnx [--shape input=1x576] [--constant sr=16000]`. Both have one
-// thread. The results of 12 calls are compared before anything is timed; then rounds of calls take turns. onnxruntime-web
-// comes with `npm run bench -- --peers`.
-import { existsSync } from "node:fs";
+// thread. The results of 12 calls are compared before anything is timed; then rounds of calls take turns.
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
-import type * as Ort from "onnxruntime-web/wasm";
+import * as ort from "onnxruntime-web/wasm";
 import { forward, type ModelOutputs, type Tensor } from "webgpu-rnn";
 import { importModel, type ImportedModel } from "webgpu-rnn/formats";
 import { CpuBackend } from "../src/backend/cpu/cpu-backend.ts";
@@ -19,19 +16,11 @@ type Call = (values: Values) => Promise<Values>;
 const callsOfRound = 15;
 const rounds = 100;
 
-async function loadOrt(): Promise<typeof Ort> {
-  const file = join("bench", "node_modules", "onnxruntime-web", "dist", "ort.wasm.min.mjs");
-  if (!existsSync(file)) throw new Error(`${file} is not there; \`npm run bench -- --peers\` installs it`);
-  const ort = (await import(pathToFileURL(file).href)) as typeof Ort;
+async function theirCall(bytes: Uint8Array, constants: Readonly<Record<string, number>>): Promise<Call> {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
-  return ort;
-}
-
-async function theirCall(bytes: Uint8Array, constants: Readonly<Record<string, number>>): Promise<Call> {
-  const ort = await loadOrt();
   const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
-  const whole: Record<string, Ort.Tensor> = {};
+  const whole: Record<string, ort.Tensor> = {};
   for (const [name, value] of Object.entries(constants)) whole[name] = new ort.Tensor("int64", BigInt64Array.of(BigInt(value)), []);
   return async (values) => {
     const feeds = { ...whole };

@@ -1,11 +1,13 @@
 // Frames one at a time, in streams, in onnxruntime-web's WebAssembly and in a plain loop, each on one thread:
 // `node scripts/run-ts.mjs bench/stream.ts [--rounds 30]`. Results are compared before anything is timed. Then rounds of
-// calls take turns; a line has the medians, by the clock, and the least processor time. Then quanta of 128 samples, and 64
-// streams on one thread.
+// calls take turns; a line has the medians, by the clock, and the least processor time. Beside a frame stands its floor:
+// as many multiply-adds as the layer has weights, which a loop reads one after the other. Then quanta of 128 samples, and
+// 64 streams on one thread.
 import { parseArgs } from "node:util";
 import * as ort from "onnxruntime-web/wasm";
 import { createBatcher, createStream, GRU, Linear, LSTM, Sequential, type Module } from "webgpu-rnn";
 import { exportOnnx } from "webgpu-rnn/formats";
+import { createFloor } from "./floor.ts";
 import { plainLstm } from "./plain-lstm.ts";
 
 /** Computes the next frame; a peer may need a promise. */
@@ -43,7 +45,14 @@ interface Samples {
   readonly processor: number[];
 }
 
-async function race(what: string, work: number, steps: Readonly<Record<string, Step>>, frames: readonly Float32Array[]): Promise<void> {
+/** @param floors timed beside the steps; they compute nothing that could be compared */
+async function race(
+  what: string,
+  work: number,
+  steps: Readonly<Record<string, Step>>,
+  frames: readonly Float32Array[],
+  floors: Readonly<Record<string, () => void>> = {},
+): Promise<void> {
   const names = Object.keys(steps);
   for (const frame of frames) {
     const [first, ...others] = await Promise.all(names.map(async (name) => Float32Array.from(await steps[name](frame))));
@@ -53,10 +62,10 @@ async function race(what: string, work: number, steps: Readonly<Record<string, S
       });
   }
   const calls = Math.ceil(roundWork / work);
-  const samples = Object.fromEntries(names.map((name): [string, Samples] => [name, { clock: [], processor: [] }]));
+  const timed: Record<string, (frame: Float32Array) => unknown> = { ...steps, ...floors };
+  const samples = Object.fromEntries(Object.keys(timed).map((name): [string, Samples] => [name, { clock: [], processor: [] }]));
   for (let round = -2; round < rounds; round++)
-    for (const name of names) {
-      const step = steps[name];
+    for (const [name, step] of Object.entries(timed)) {
       const [began, used] = [performance.now(), process.cpuUsage()];
       for (let i = 0; i < calls; i++) {
         const result = step(frames[i % frames.length]);
@@ -67,11 +76,14 @@ async function race(what: string, work: number, steps: Readonly<Record<string, S
       samples[name].clock.push(((performance.now() - began) * 1000) / calls);
       samples[name].processor.push((user + system) / calls);
     }
-  const cells = names.map((name) => `${name} ${shown(median(samples[name].clock))} (${shown(Math.min(...samples[name].processor))})`);
+  const cells = Object.keys(timed).map(
+    (name) => `${name} ${shown(median(samples[name].clock))} (${shown(Math.min(...samples[name].processor))})`,
+  );
   console.log(`${what.padEnd(26)} ${cells.join("   ")}`);
 }
 
 console.log("µs a frame: median by the clock (least processor time)");
+const floor = await createFloor(8 * 256 * 256);
 for (const [what, model, size, work] of [
   ...[16, 64, 128, 256].map((H) => [`LSTM ${H}`, new LSTM(H, H, { seed: 1 }), H, 8 * H * H] as const),
   ["GRU 3x128", new GRU(128, 128, { numLayers: 3, seed: 1 }), 128, 18 * 128 * 128] as const,
@@ -79,7 +91,8 @@ for (const [what, model, size, work] of [
   const stream = await createStream(model);
   const steps: Record<string, Step> = { "webgpu-rnn": (frame) => stream.step(frame), "onnxruntime-web": await onnxStep(model, size) };
   if (model instanceof LSTM) steps["plain loop"] = plainLstm(await model.stateDict(), size);
-  await race(what, work, steps, framesOf(7, size));
+  // Each weight is used once in a frame.
+  await race(what, work, steps, framesOf(7, size), { floor: () => floor.streamed(work), "in registers": () => floor.registers(work) });
 }
 
 console.log("µs a quantum of 128 samples");

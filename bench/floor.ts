@@ -1,0 +1,61 @@
+/**
+ * The least time that a frame can take: each weight is read once and multiplied once. A loop that does only this, over as
+ * many weights in a row, is the measure; another has its numbers in registers and reads nothing.
+ */
+import asc from "assemblyscript/asc";
+
+/** AssemblyScript. Eight or twelve sums side by side hide the latency of an addition. */
+const source = `
+export function streamed(at: usize, bytes: usize): void {
+  const x = f32x4.splat(0.5);
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+  for (const end = at + bytes; at != end; at += 128) {
+    s0 = f32x4.add(f32x4.mul(x, v128.load(at)), s0);
+    s1 = f32x4.add(f32x4.mul(x, v128.load(at, 16)), s1);
+    s2 = f32x4.add(f32x4.mul(x, v128.load(at, 32)), s2);
+    s3 = f32x4.add(f32x4.mul(x, v128.load(at, 48)), s3);
+    s4 = f32x4.add(f32x4.mul(x, v128.load(at, 64)), s4);
+    s5 = f32x4.add(f32x4.mul(x, v128.load(at, 80)), s5);
+    s6 = f32x4.add(f32x4.mul(x, v128.load(at, 96)), s6);
+    s7 = f32x4.add(f32x4.mul(x, v128.load(at, 112)), s7);
+  }
+  v128.store(0, f32x4.add(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), f32x4.add(f32x4.add(s4, s5), f32x4.add(s6, s7))));
+}
+
+export function registers(count: usize): void {
+  const x = f32x4.splat(0.5), y = f32x4.splat(<f32>count);
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, s10 = s0, s11 = s0;
+  for (; count != 0; count--) {
+    s0 = f32x4.add(f32x4.mul(x, s0), y), s1 = f32x4.add(f32x4.mul(x, s1), y), s2 = f32x4.add(f32x4.mul(x, s2), y);
+    s3 = f32x4.add(f32x4.mul(x, s3), y), s4 = f32x4.add(f32x4.mul(x, s4), y), s5 = f32x4.add(f32x4.mul(x, s5), y);
+    s6 = f32x4.add(f32x4.mul(x, s6), y), s7 = f32x4.add(f32x4.mul(x, s7), y), s8 = f32x4.add(f32x4.mul(x, s8), y);
+    s9 = f32x4.add(f32x4.mul(x, s9), y), s10 = f32x4.add(f32x4.mul(x, s10), y), s11 = f32x4.add(f32x4.mul(x, s11), y);
+  }
+  s0 = f32x4.add(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), f32x4.add(f32x4.add(s4, s5), f32x4.add(s6, s7)));
+  v128.store(0, f32x4.add(s0, f32x4.add(f32x4.add(s8, s9), f32x4.add(s10, s11))));
+}
+`;
+
+const options = { optimizeLevel: 3, runtime: "stub", importMemory: true, noExportMemory: true, enable: ["simd"] };
+const reserved = 128;
+
+export interface Floor {
+  /** Reads this many weights and multiplies each by a number. */
+  streamed(weights: number): void;
+  /** Makes as many multiply-adds of numbers in registers. */
+  registers(multiplyAdds: number): void;
+}
+
+/** @param mostWeights how many `streamed` may be asked for */
+export async function createFloor(mostWeights: number): Promise<Floor> {
+  const { error, binary, stderr } = await asc.compileString(source, options);
+  if (error || !binary) throw new Error(`the floor's AssemblyScript has errors:\n${stderr.toString()}`);
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((reserved + 4 * mostWeights) / 65536) });
+  new Float32Array(memory.buffer).fill(0.25);
+  const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { env: { memory } });
+  const { streamed, registers } = instance.exports as Record<string, (...args: number[]) => void>;
+  return {
+    streamed: (weights) => streamed(reserved, Math.ceil(weights / 32) * 128),
+    registers: (multiplyAdds) => registers(Math.ceil(multiplyAdds / 48)),
+  };
+}
