@@ -5,16 +5,8 @@ import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import { now } from "../backend/clock.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
-import {
-  ChangedMeanwhile,
-  TrainingState,
-  type Capture,
-  type Snapshot,
-  type Outcome,
-  type Pending,
-  type StepPlan,
-  type Training,
-} from "./training-state.ts";
+import type { Outcome, Pending } from "./steps-in-flight.ts";
+import { ChangedMeanwhile, TrainingState, type Capture, type Snapshot, type StepPlan, type Training } from "./training-state.ts";
 
 /** What to do if the device is lost. */
 export interface RecoveryOptions {

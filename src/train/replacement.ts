@@ -7,7 +7,8 @@ import { Parameter } from "../nn/parameter.ts";
 import { checkBackend } from "../session/session.ts";
 import type { FloatArray } from "../tensor/tensor.ts";
 import type { Recovery } from "./recovery.ts";
-import type { Outcome, Pending, TrainingState } from "./training-state.ts";
+import type { Outcome, Pending } from "./steps-in-flight.ts";
+import type { TrainingState } from "./training-state.ts";
 
 /** Steps in flight during a replay. */
 const depth = 4;

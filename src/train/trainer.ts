@@ -15,8 +15,9 @@ import { claim } from "./claims.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { Recovery } from "./recovery.ts";
+import type { Pending } from "./steps-in-flight.ts";
 import { takeTrainer, type Progress, type Summary, type TrainerOptions, type TrainOptions } from "./trainer-options.ts";
-import type { Pending, Training, TrainingState } from "./training-state.ts";
+import type { Training, TrainingState } from "./training-state.ts";
 
 /** A loop over the steps of a training. */
 interface Run {

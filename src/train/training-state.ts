@@ -10,9 +10,10 @@ import type { LayerOptions } from "../session/plan.ts";
 import type { Versions } from "../session/parameter-store.ts";
 import { Session } from "../session/session.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { History, type Backup } from "./history.ts";
+import { History } from "./history.ts";
 import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
 import { OptimizerState, type Clipping, type Update } from "./optimizer-state.ts";
+import { StepsInFlight, type Before, type Outcome, type Pending } from "./steps-in-flight.ts";
 
 /** The settings of a training, on any backend. */
 export interface Training {
@@ -31,36 +32,6 @@ export interface StepPlan {
   readonly frozen: string;
   readonly update: Update;
   readonly controls: Readonly<Record<string, Float64Array>>;
-}
-
-/** What is needed to undo a step, besides `lastGood` on the device. */
-interface Before {
-  readonly step: number;
-  readonly updates: ReadonlyMap<string, number>;
-  readonly backup: Backup;
-}
-
-/** A step that was submitted but whose loss has not come back yet. */
-export interface Pending {
-  /** The state that submitted it. */
-  readonly state: TrainingState;
-  readonly step: number;
-  readonly tokens: number;
-  readonly learningRate: number;
-  /** Σ weights of the targets. */
-  readonly targets: number;
-  /** Undefined if no target counted: then the step learnt nothing, and there is nothing to undo. */
-  readonly before: Before | undefined;
-  readonly downloads: Promise<Readonly<Record<string, NumericArray>>>;
-}
-
-/** The result of a step. */
-export interface Outcome {
-  step: number;
-  loss: number;
-  targets: number;
-  gradientNorm: number;
-  learningRate: number;
 }
 
 /** Everything that training needs to continue, all from one moment. */
@@ -98,17 +69,9 @@ export class TrainingState {
   readonly optimizer: OptimizerState;
   readonly recorder: LossRecorder;
   private readonly history: History;
-  /** Steps whose outcome has not been reported, the oldest first. */
-  private readonly inFlight: Pending[] = [];
-  /**
-   * The state before the last step of this run that is known to be good; none from before a change of what is frozen.
-   */
-  private lastGood: Before | undefined;
-  private firstStep = 0;
+  private readonly inFlight: StepsInFlight;
   /** The key of the last update. */
   private updating: string | undefined;
-  /** The failure of this run, once the failed step has been undone. */
-  private failure: RnnError | undefined;
 
   constructor(
     private readonly training: Training,
@@ -119,6 +82,12 @@ export class TrainingState {
     this.carried = new CarriedStates(backend);
     this.optimizer = new OptimizerState(optimizer, this.session, clipping);
     this.history = new History(this.session, this.carried);
+    // A value too large for half precision becomes NaN.
+    const remedy =
+      layerOptions.storage === "float16"
+        ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504'
+        : ", or clipNorm";
+    this.inFlight = new StepsInFlight(this.history, (to, then) => this.goBack(to, then), remedy);
     this.recorder = new LossRecorder(this.session, loss, this.carried, carryState, this.optimizer, layerOptions);
   }
 
@@ -134,10 +103,8 @@ export class TrainingState {
   begin(): Promise<void> {
     return this.session.store.inTurn(() => {
       this.optimizer.begin();
-      this.history.releaseAll();
-      this.inFlight.length = 0;
-      this.firstStep = this.step;
-      this.lastGood = this.failure = this.updating = undefined;
+      this.inFlight.begin(this.step);
+      this.updating = undefined;
     });
   }
 
@@ -168,12 +135,10 @@ export class TrainingState {
    */
   private async startAfterFreezing({ key }: Update): Promise<void> {
     if (this.updating === undefined || this.updating === key) return;
-    await this.undoFailure(this.inFlight.length);
-    if (this.failure) return;
+    await this.inFlight.settle(this.step);
+    if (this.inFlight.failure) return;
     await this.session.store.inTurn(() => this.optimizer.begin());
-    if (this.lastGood) this.history.release(this.lastGood.backup);
-    this.lastGood = this.updating = undefined;
-    this.firstStep = this.step;
+    this.updating = undefined;
   }
 
   /**
@@ -185,7 +150,7 @@ export class TrainingState {
    */
   async submit(batch: TakenBatch, prepared: () => void, { update, controls, frozen }: StepPlan, needsCopy: boolean): Promise<Pending> {
     await this.startAfterFreezing(update);
-    if (this.failure) throw this.failure;
+    if (this.inFlight.failure) throw this.inFlight.failure;
     const {
       step,
       optimizer,
@@ -209,9 +174,9 @@ export class TrainingState {
           const states = this.carried.buffers;
           const starts = this.carried.begin(context.externals, batch.startsSequence);
           if (!learns) return starts;
-          const { backup, fills } = this.history.backUp(states);
-          before = { step, updates: optimizer.updates, backup };
-          return [...fills, ...starts];
+          const kept = this.inFlight.backUp(step, optimizer.updates, states);
+          before = kept.before;
+          return [...kept.fills, ...starts];
         },
         after: () => {
           if (learns) optimizer.updated(update);
@@ -230,7 +195,7 @@ export class TrainingState {
         before,
         downloads,
       };
-      this.inFlight.push(pending);
+      this.inFlight.add(pending);
       return pending;
     } catch (error) {
       release();
@@ -238,28 +203,9 @@ export class TrainingState {
     }
   }
 
-  /**
-   * Awaits the outcome of the oldest step in flight.
-   * @throws RnnError `numeric` if its loss or gradient norm is not finite
-   */
-  async report(pending: Pending): Promise<Outcome> {
-    const { step, targets, learningRate, before } = pending;
-    const {
-      loss: [loss],
-      norm: [gradientNorm, , healthy],
-    } = { loss: [0], norm: [0, 0, 1], ...(await pending.downloads) };
-    if (healthy === 0) {
-      await this.undoFailure(1);
-      throw this.failure!;
-    }
-    if (before && before.step < this.firstStep) {
-      this.history.release(before.backup);
-    } else if (before) {
-      if (this.lastGood) this.history.release(this.lastGood.backup);
-      this.lastGood = before;
-    }
-    this.inFlight.shift();
-    return { step, targets, learningRate, loss, gradientNorm };
+  /** @throws RnnError as `StepsInFlight.report` */
+  report(pending: Pending): Promise<Outcome> {
+    return this.inFlight.report(pending);
   }
 
   /** A snapshot of one moment between two steps. */
@@ -286,7 +232,7 @@ export class TrainingState {
             store.read(),
             this.optimizer.read(),
             this.carried.read(),
-            this.failure ? true : this.optimizer.isHealthy(),
+            this.inFlight.failure ? true : this.optimizer.isHealthy(),
           ]),
         };
       });
@@ -301,8 +247,9 @@ export class TrainingState {
           snapshot: () => ({ step, updates: others, parameters: store.tensors(parameters), optimizer: optimizer(), carried }),
         };
       // A step in flight has failed and has not been reported yet, so this is not a state between two good steps.
-      await this.undoFailure(this.inFlight.length);
-      if (!this.failure) throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
+      await this.inFlight.undoFailure();
+      if (!this.inFlight.failure)
+        throw new RnnError("device", "Trainer", "the device says that a step went wrong, but none that it was given did");
     }
   }
 
@@ -313,37 +260,13 @@ export class TrainingState {
     return { step: snapshot.step, parameters, snapshot: () => snapshot, versions: this.versions, frozen: this.frozen };
   }
 
-  /** If one of the oldest `count` steps in flight failed, goes back to the state before the update that caused it. */
-  private async undoFailure(count: number): Promise<void> {
-    let good = this.lastGood;
-    for (const { step, before, downloads } of this.inFlight.slice(0, count)) {
-      const { loss, norm } = (await downloads) as { loss: NumericArray; norm: NumericArray };
-      if (this.failure) return;
-      if (!before) continue;
-      if (norm[2] !== 0) {
-        if (before.step >= this.firstStep) good = before;
-        continue;
-      }
-      // This step and those behind it changed nothing else. The update before it is undone, because its result is what
-      // failed.
-      const back = good ?? before;
-      // A value too large for half precision becomes NaN.
-      const remedy =
-        this.training.layerOptions.storage === "float16"
-          ? ', clipNorm, or storage "float32" if recurrent weights or gates are beyond 65504'
-          : ", or clipNorm";
-      await this.session.store.inTurn(() => {
-        this.history.restore(back.backup);
-        this.optimizer.updates = back.updates;
-        this.step = back.step;
-        this.failure ??= new RnnError(
-          "numeric",
-          "Trainer",
-          `step ${step} gave loss ${loss[0]} with gradient norm ${norm[0]}; everything is as it was after step ${back.step}. Try a lower learning rate${remedy}`,
-        );
-      });
-      return;
-    }
+  private goBack({ step, updates, backup }: Before, then: () => void): Promise<void> {
+    return this.session.store.inTurn(() => {
+      this.history.restore(backup);
+      this.optimizer.updates = updates;
+      this.step = step;
+      then();
+    });
   }
 
   /** Continues from this snapshot. */
