@@ -1,5 +1,5 @@
 // Draws each row's next token by the Gumbel-max trick, among its topK largest logits; a workgroup owns a row.
-struct Params { rows: u32, columns: u32, capacity: u32, stream: u32 }
+struct Params { rows: u32, columns: u32, capacity: u32, stream: u32, separate: u32 }
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> sampling: array<f32>;
 @group(0) @binding(2) var<storage, read> random: array<u32>;
@@ -54,6 +54,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let at = row * params.columns;
   let temperature = sampling[0];
   let topK = u32(sampling[1]);
+  // Where the row's random words are, and what distinguishes it from rows with the same ones.
+  let firstWord = select(0u, row * 4u, params.separate != 0u);
+  let streamRow = select(row, 0u, params.separate != 0u);
   var threshold = 0u;
   if (topK > 0u && topK < params.columns) { threshold = thresholdOf(at, topK, thread); }
 
@@ -61,8 +64,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var bestColumn = none;
   // Four neighbouring columns share a Philox block, and a thread.
   for (var block = thread; block * 4u < params.columns; block += 64u) {
-    let counter = vec4(block, params.stream + row, random[2] + position[0], random[3]);
-    var words = philox(counter, vec2(random[0], random[1]));
+    let counter = vec4(block, params.stream + streamRow, random[firstWord + 2u] + position[0], random[firstWord + 3u]);
+    var words = philox(counter, vec2(random[firstWord], random[firstWord + 1u]));
     for (var column = block * 4u; column < min(block * 4u + 4u, params.columns); column++) {
       let logit = logits[at + column];
       var score = logit;

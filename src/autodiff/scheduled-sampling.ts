@@ -36,7 +36,7 @@ export function nextTokens(tape: Tape, label: string, { logits, target, step, ra
   recording.dispatch(
     sampleToken,
     { logits: logits.view, sampling, random, position, tokens: drawn, history },
-    { rows: B, columns: V, capacity: 1, stream: firstDraw + step * B },
+    { rows: B, columns: V, capacity: 1, stream: firstDraw + step * B, separate: 0 },
   );
   recording.dispatch(chooseTokens, { given: target.view, drawn, rate, random, tokens }, { rows: B, offset: step * B, stream });
   return tape.leaf(`${label}.tokens`, tokens);

@@ -7,7 +7,7 @@ import { defineKernel, rowGroups } from "./kernel.ts";
 const bindings = {
   logits: { access: "read", type: "f32", shape: "[B, V]" },
   sampling: { access: "read", type: "f32", shape: "[2]: temperature (0: argmax), topK (0: all)" },
-  random: { access: "read", type: "u32", shape: "[4]: seed low, seed high, step low, step high" },
+  random: { access: "read", type: "u32", shape: "[4]: seed low, seed high, step low, step high; [B, 4] if rows are separate" },
   position: { access: "read", type: "u32", shape: "[1]: number of tokens drawn before" },
   tokens: { access: "read_write", type: "u32", shape: "[B]" },
   history: { access: "read_write", type: "u32", shape: "[capacity, B]" },
@@ -20,13 +20,14 @@ const bindings = {
  * finite logit gives token 0.
  *
  * u comes from Philox with the key random[0..1] and the counter (column / 4, stream + row, random[2] + position,
- * random[3]). The token is written to `tokens` and to `history`, a ring, at `position` modulo `capacity`.
+ * random[3]). If rows are `separate`, each has random words of its own and the counter of row 0, so that it draws what it
+ * would draw alone. The token is written to `tokens` and to `history`, a ring, at `position` modulo `capacity`.
  */
 export const sampleToken = defineKernel({
   name: "sample-token",
   sources: ["lib/linear-index", "lib/philox", "sample-token"],
   bindings,
-  params: { rows: "u32", columns: "u32", capacity: "u32", stream: "u32" },
+  params: { rows: "u32", columns: "u32", capacity: "u32", stream: "u32", separate: "u32" },
   workgroups: ({ rows }) => rowGroups(rows),
 });
 

@@ -16,16 +16,20 @@ function thresholdOf(logits: NumericArray, at: number, columns: number, topK: nu
 }
 
 export const sampleTokenTwins = [
-  twin(sampleToken, ({ logits, sampling, random, position, tokens, history }, { rows, columns, capacity, stream }) => {
+  twin(sampleToken, ({ logits, sampling, random, position, tokens, history }, { rows, columns, capacity, stream, separate }) => {
     const temperature = sampling[0];
     const topK = Math.trunc(sampling[1]);
     for (let row = 0; row < rows; row++) {
       const at = row * columns;
+      const [firstWord, streamRow] = separate ? [4 * row, 0] : [0, row];
       const threshold = topK > 0 && topK < columns ? thresholdOf(logits, at, columns, topK) : -Infinity;
       let best = -3.4e38;
       let token = 0;
       for (let block = 0; block * 4 < columns; block++) {
-        const words = philox([block, (stream + row) >>> 0, (random[2] + position[0]) >>> 0, random[3]], [random[0], random[1]]);
+        const words = philox(
+          [block, (stream + streamRow) >>> 0, (random[firstWord + 2] + position[0]) >>> 0, random[firstWord + 3]],
+          [random[firstWord], random[firstWord + 1]],
+        );
         for (let column = block * 4; column < Math.min(block * 4 + 4, columns); column++) {
           const logit = logits[at + column];
           const score = temperature > 0 ? logit / temperature + gumbelOf(words[column % 4]) : logit;

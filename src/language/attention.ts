@@ -92,10 +92,13 @@ export class Attention extends Module {
     checkShape("Attention", "memory", memory.shape, ["steps", "batch", this.memorySize]);
     const [S, B] = memory.shape;
     if (mask) checkShape("Attention", "mask", mask.shape, [B, S]);
-    const values = ops.permute(context, memory, [1, 0, 2]);
-    const weight = this.score === "general" ? "weight" : "weight_memory";
-    const keys = this.score === "dot" ? values : ops.linear(context, values, context.parameter(weight));
-    return { values, keys, mask: mask && ops.reshape(context, mask, [B, 1, S]) };
+    const weight = this.score === "dot" ? undefined : context.parameter(this.score === "general" ? "weight" : "weight_memory");
+    // A search keeps its memory, and computes this once for all steps.
+    return context.tape.recording.derive([memory.view, ...(weight ? [weight.view] : [])], () => {
+      const values = ops.permute(context, memory, [1, 0, 2]);
+      const keys = weight ? ops.linear(context, values, weight) : values;
+      return { values, keys, mask: mask && ops.reshape(context, mask, [B, 1, S]) };
+    });
   }
 
   /** The weighted means for queries [T, B, Q], as [T, B, M]; emits `weights`. */

@@ -1,11 +1,13 @@
 import type { Backend } from "../backend/backend.ts";
 import { checkCount, checkNumber, checkSize, RnnError, show } from "../errors.ts";
 import { isA, takeOptions } from "../options.ts";
+import { planFor } from "../session/plan.ts";
 import type { Reading } from "../session/reading.ts";
-import type { ModelOutputs } from "../session/results.ts";
+import { CarriedRuns } from "../session/carried-runs.ts";
 import { forwardOf } from "../session/run.ts";
 import { Session } from "../session/session.ts";
-import { checkIds, type FloatArray, type Tensor } from "../tensor/tensor.ts";
+import type { DeviceBuffer } from "../backend/backend.ts";
+import { checkIds, type FloatArray, type NumericArray, type Tensor } from "../tensor/tensor.ts";
 import { Seq2Seq } from "./seq2seq.ts";
 import { source as sourceOf, takeSentences, type Sentence } from "./sentences.ts";
 
@@ -84,16 +86,11 @@ interface Search {
 }
 
 /** The search on the parameters of one moment. */
-async function searchOn(
-  { model, backend, end, K, maxLength, alpha, input, lengths }: Search,
-  encoding: Reading,
-  decoding: Reading,
-): Promise<Hypothesis[][]> {
+async function searchOn(search: Search, encoding: Reading, decoding: Reading): Promise<Hypothesis[][]> {
+  const { model, backend, end, K, maxLength, alpha, input, lengths } = search;
   const { output } = await forwardOf(model.encoder, { input, lengths }, { backend }, encoding);
-  const further = { memory: repeated(backend, output, K), mask: maskOf(lengths, input.shape[0], K) };
   const finished: Hypothesis[][] = lengths.map(() => []);
   let alive: Beam[][] = lengths.map((_, b) => [{ tokens: [], logProbability: 0, attention: [], row: b * K }]);
-  let state: ModelOutputs["state"] | undefined;
 
   const hypothesis = (beam: Beam, source: number, ended: boolean): Hypothesis => {
     const data = backend.floats(beam.attention.length * lengths[source]);
@@ -110,49 +107,99 @@ async function searchOn(
   };
 
   const S = input.shape[0];
-  for (let t = 0; t < maxLength && alive.some((beams) => beams.length > 0); t++) {
-    // Rows of the batch without a beam are computed too, with the end as their token.
-    const last = new Uint32Array(lengths.length * K).fill(end);
-    const parents = Uint32Array.from(last.keys());
-    alive.forEach((beams, b) =>
-      beams.forEach(({ tokens, row }, k) => {
-        last[b * K + k] = tokens.at(-1) ?? end;
-        parents[b * K + k] = row;
-      }),
-    );
-    const step = await forwardOf(
-      model.decoder,
-      { input: { shape: [1, last.length], data: last }, state: state && reordered(state, parents), further },
-      { backend },
-      decoding,
-    );
-    state = step.state;
-    const weights = step.further["attention.weights"].data;
-    alive = alive.map((beams, b) => {
-      const rows = beams.map((beam, k) => ({
-        ...beam,
-        row: b * K + k,
-        attention: [...beam.attention, weights.slice((b * K + k) * S, (b * K + k + 1) * S)],
-      }));
-      const next: Beam[] = [];
-      for (const [rank, { beam, token, logProbability }] of best(rows, step.output, 2 * K).entries()) {
-        if (token === end && rank < K) finished[b].push(hypothesis({ ...beam, logProbability }, b, true));
-        else if (token !== end && next.length < K) next.push({ ...beam, tokens: [...beam.tokens, token], logProbability });
-      }
-      return finished[b].length >= K ? [] : next;
-    });
+  const rows = lengths.length * K;
+  const decoder = await DecoderSteps.make(search, output, decoding);
+  try {
+    for (let t = 0; t < maxLength && alive.some((beams) => beams.length > 0); t++) {
+      // Rows of the batch without a beam are computed too, with the end as their token.
+      const last = new Uint32Array(rows).fill(end);
+      const parents = Uint32Array.from(last.keys());
+      alive.forEach((beams, b) =>
+        beams.forEach(({ tokens, row }, k) => {
+          last[b * K + k] = tokens.at(-1) ?? end;
+          parents[b * K + k] = row;
+        }),
+      );
+      const { logits, weights } = await decoder.step(last, parents);
+      alive = alive.map((beams, b) => {
+        const reached = beams.map((beam, k) => ({
+          ...beam,
+          row: b * K + k,
+          attention: [...beam.attention, weights.slice((b * K + k) * S, (b * K + k + 1) * S)],
+        }));
+        const next: Beam[] = [];
+        for (const [rank, { beam, token, logProbability }] of best(reached, logits, model.decoder.vocabulary, 2 * K).entries()) {
+          if (token === end && rank < K) finished[b].push(hypothesis({ ...beam, logProbability }, b, true));
+          else if (token !== end && next.length < K) next.push({ ...beam, tokens: [...beam.tokens, token], logProbability });
+        }
+        return finished[b].length >= K ? [] : next;
+      });
+    }
+  } finally {
+    decoder.free();
   }
   alive.forEach((beams, b) => finished[b].push(...beams.slice(0, K - finished[b].length).map((beam) => hypothesis(beam, b, false))));
   return finished.map((list) => list.sort((one, other) => other.score - one.score));
 }
 
+/** The decoder, whose states and memory stay on the device from step to step. */
+class DecoderSteps {
+  private constructor(
+    private readonly runs: CarriedRuns,
+    private readonly memory: Readonly<Record<string, DeviceBuffer>>,
+    private readonly search: Search,
+    private readonly decoding: Reading,
+  ) {}
+
+  /** @param output of the encoder, [S, B, M] */
+  static async make(search: Search, output: Tensor<FloatArray>, decoding: Reading): Promise<DecoderSteps> {
+    const { model, backend, K, lengths } = search;
+    const input = { shape: [1, lengths.length * K], data: new Uint32Array(lengths.length * K) };
+    const further = { memory: repeated(backend, output, K), mask: maskOf(lengths, output.shape[0], K) };
+    const { plan, data } = planFor(model.decoder, { input, further }, { differentiates: false });
+    const memory: Record<string, DeviceBuffer> = {};
+    try {
+      for (const label of Object.keys(data).filter((one) => one.startsWith("further.")))
+        memory[label] = backend.createBuffer(label, "f32", data[label].length, data[label]);
+      const runs = await CarriedRuns.make(
+        Session.of(model.decoder, backend),
+        { ...plan, furtherStays: true, states: { kind: "carried", reorders: true } },
+        ({ recording, output: logits, emitted }) => {
+          recording.download("logits", logits.view);
+          recording.download("weights", emitted.get("attention.weights")!.view);
+        },
+        memory,
+        decoding,
+      );
+      return new DecoderSteps(runs, memory, search, decoding);
+    } catch (error) {
+      for (const buffer of Object.values(memory)) backend.free(buffer);
+      throw error;
+    }
+  }
+
+  /**
+   * @param tokens of each row
+   * @param parents for each row, the one whose state after the last step it goes on from
+   * @returns [rows, V] logits and [rows, S] attention weights
+   */
+  async step(tokens: Uint32Array, parents: Uint32Array): Promise<{ logits: FloatArray; weights: FloatArray }> {
+    const inputs: Record<string, NumericArray> = { input: tokens };
+    for (const [path, { shape }] of this.runs.context.states)
+      inputs[`rows.${path}`] = Uint32Array.from({ length: shape[0] * shape[1] }, (_, i) => i - (i % shape[1]) + parents[i % shape[1]]);
+    const { downloads } = await this.runs.run(inputs, { reading: this.decoding });
+    const { logits, weights } = await downloads;
+    return { logits: logits as FloatArray, weights: weights as FloatArray };
+  }
+
+  free(): void {
+    this.runs.free();
+    for (const buffer of Object.values(this.memory)) this.search.backend.free(buffer);
+  }
+}
+
 /** The `count` likeliest continuations of these beams by one token, best first. */
-function best(
-  beams: readonly Beam[],
-  { shape, data }: Tensor<FloatArray>,
-  count: number,
-): { beam: Beam; token: number; logProbability: number }[] {
-  const V = shape[2];
+function best(beams: readonly Beam[], data: FloatArray, V: number, count: number): { beam: Beam; token: number; logProbability: number }[] {
   const all = beams.flatMap((beam) => {
     const logits = Array.from(data.subarray(beam.row * V, (beam.row + 1) * V));
     const greatest = Math.max(...logits);
@@ -175,19 +222,4 @@ function maskOf(lengths: readonly number[], S: number, K: number): Tensor {
     shape: [lengths.length * K, S],
     data: Float32Array.from({ length: lengths.length * K * S }, (_, i) => (i % S < lengths[Math.floor(i / (S * K))] ? 1 : 0)),
   };
-}
-
-/** States whose row i is row `parents[i]` of these. */
-function reordered(states: ModelOutputs["state"], parents: Uint32Array): Record<string, Tensor> {
-  return Object.fromEntries(
-    Object.entries(states).map(([path, { shape, data }]) => {
-      const [L, R, H] = shape;
-      const result = data.slice();
-      for (let i = 0; i < L * R; i++) {
-        const from = Math.floor(i / R) * R + parents[i % R];
-        result.set(data.subarray(from * H, (from + 1) * H), i * H);
-      }
-      return [path, { shape, data: result }];
-    }),
-  );
 }

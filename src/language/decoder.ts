@@ -101,13 +101,13 @@ export class Decoder extends Module {
     if (!memory)
       throw new RnnError("option", "Decoder", 'needs the further input "memory" [steps, batch, features], the encoder\'s output');
     const prepared = this.prepare(context, memory, context.further("mask"));
-    const first = this.initialStates(context, prepared);
+    let first: States | undefined;
     const rnn = context.child("rnn");
     return this.decode(
       context,
       tokens,
       prepared,
-      (name, shape) => rnn.initialState(name, shape) ?? first[name],
+      (name, shape) => rnn.initialState(name, shape) ?? (first ??= this.initialStates(context, prepared))[name],
       (name, shape, values) => rnn.finalState(name, shape, values),
     );
   }

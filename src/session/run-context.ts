@@ -1,5 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import { clip, RnnError } from "../errors.ts";
+import { embeddingGather } from "../kernels/embedding.ts";
 import { Avoided, nothingAvoided } from "../kernels/self-test.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
@@ -16,9 +17,12 @@ import type { ParameterStore } from "./parameter-store.ts";
  * Where initial states come from:
  * - "zero": zeros
  * - "given": the states named in `shapes` are inputs (`state.<path>`), the others zeros
- * - "carried": external buffers (`carried.<path>`), to which `keepStates` copies the final states
+ * - "carried": external buffers (`carried.<path>`), to which `keepStates` copies the final states. With `reorders`, a
+ *   row begins with the state of any row: row i of each layer with that of the row `rows.<path>` [layers · rows] names,
+ *   counted through all layers
  */
-export type StateSource = { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried" };
+export type StateSource =
+  { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried"; reorders?: boolean };
 
 export interface RecordingPlan {
   readonly inputShape: Shape;
@@ -40,6 +44,8 @@ export interface RecordingPlan {
   readonly recurrent?: TapeOptions["recurrent"];
   /** True if the input is an external buffer, `input`, which the recording itself may write (generation). */
   readonly inputStays?: boolean;
+  /** True if the further inputs are external buffers, `further.<path>`, which stay as they are as long as the recording lives. */
+  readonly furtherStays?: boolean;
 }
 
 export interface RecordedState {
@@ -103,7 +109,10 @@ export class RunContext implements ContextHost {
     this.input = this.tape.leaf("input", input, { needsGradient: (plan.inputGradient ?? false) && !ids });
     for (const [path, shape] of Object.entries(plan.further ?? {})) {
       const numbers = model.furtherInputs[path] === undefined;
-      const view = recording.buffer(`further.${path}`, shape, "input", numbers ? "f32" : "u32");
+      const element = numbers ? "f32" : "u32";
+      const label = `further.${path}`;
+      const view = plan.furtherStays ? this.external(label, shape, element) : recording.buffer(label, shape, "input", element);
+      if (plan.furtherStays) recording.settle(view);
       this.furtherInputs.set(path, this.tape.leaf(path, view, { needsGradient: (plan.inputGradient ?? false) && numbers }));
     }
     this.hasGaps = plan.steps === "mask";
@@ -133,6 +142,21 @@ export class RunContext implements ContextHost {
     for (const [path, { final, shape }] of this.states) {
       const carried = this.externals.get(carriedLabel(path));
       if (carried) final.forEach((v, i) => this.recording.copy(v.view, sliceOf(carried, shape, i)));
+    }
+  }
+
+  /** Whether the model gives layers other first states than zeros. */
+  get givesStates(): boolean {
+    return [...this.starts.keys()].some((path) => this.states.has(path));
+  }
+
+  /** Records copies of these states to where they are carried. Must come last, as `keepStates`. */
+  keepFirstStates(): void {
+    for (const [path, values] of this.starts) {
+      const state = this.states.get(path);
+      if (!state) continue;
+      const carried = this.external(carriedLabel(path), state.shape);
+      values.forEach(({ view }, i) => this.recording.copy(view, sliceOf(carried, state.shape, i)));
     }
   }
 
@@ -185,6 +209,7 @@ export class RunContext implements ContextHost {
     let whole: View;
     if (states.kind === "carried") {
       whole = this.external(carriedLabel(path), shape);
+      if (states.reorders) whole = this.reordered(path, whole);
     } else {
       const given = states.shapes[path];
       if (!given) return undefined;
@@ -204,6 +229,14 @@ export class RunContext implements ContextHost {
 
   startsFrom(path: string, values: readonly Variable[]): void {
     this.starts.set(path, values);
+  }
+
+  private reordered(path: string, carried: View): View {
+    const [layers, rows, columns] = carried.shape;
+    const ids = this.recording.buffer(`rows.${path}`, [layers * rows], "input", "u32");
+    const y = this.recording.buffer(`${path}.reordered`, carried.shape);
+    this.recording.dispatch(embeddingGather, { weight: carried, ids, y }, { rows: layers * rows, columns, firstId: 0 });
+    return y;
   }
 
   private checkStates(): void {

@@ -68,7 +68,7 @@ async function generation(model: Module, backend: Backend): Promise<Recording[]>
   if (model.idCount === undefined) return [];
   try {
     const session = Session.apart(model, backend);
-    return [(await session.record(tokenPlan, (context) => recordToken(context, model.idCount!))).recording];
+    return [(await session.record(tokenPlan(model, [[0]]), (context) => recordToken(context, model.idCount!))).recording];
   } catch (error) {
     // `generate` refuses this model: it does not have one logit per id, or it has further inputs.
     if (error instanceof RnnError) return [];

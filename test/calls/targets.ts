@@ -404,6 +404,18 @@ add(
   { 2: "backend temperature topK seed stop signal" },
 );
 add(
+  "generate from several prompts",
+  () => [characters(), { backend: on, vocabulary: new rnn.Vocabulary(Array.from("abcde")), prompt: ["ab", "c"], seed: [1, 2], length: 3 }],
+  (m, o) => rnn.generate(m, o),
+  { 1: "seed prompt" },
+);
+add(
+  "generateTokens from several prompts",
+  () => [characters(), [[1, 2], [3]], { backend: on, length: 3 }],
+  (m, p, o) => few(rnn.generateTokens(m, p, o)),
+  {},
+);
+add(
   "how much is generated",
   () => [3],
   (length) =>

@@ -84,7 +84,7 @@ describe("sampleToken", () => {
       history,
     };
     for (let i = 0; i < count; i++) {
-      twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity, stream: 0 });
+      twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity, stream: 0, separate: 0 });
       twinOf(advancePosition)({ position }, { by: 1 });
     }
     return history.subarray(0, Math.min(count, capacity));
@@ -129,7 +129,7 @@ describe("sampleToken", () => {
       tokens: new Uint32Array(1),
       history: Uint32Array.of(9, 9),
     };
-    twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0 });
+    twinOf(sampleToken)(arrays, { rows: 1, columns: logits.length, capacity: 2, stream: 0, separate: 0 });
     expect([...arrays.history]).toEqual([9, 0]);
   });
 });

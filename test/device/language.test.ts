@@ -31,6 +31,7 @@ import {
   type Score,
   type Seq2SeqOptions,
 } from "webgpu-rnn/language";
+import type { Recording } from "../../src/recording/recording.ts";
 import { checkGradients } from "./gradient-check.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
 import { itThoroughly, sampled, usuallyIf } from "../thorough.ts";
@@ -523,6 +524,56 @@ describe.each(kinds)("beam search, on %s", (kind) => {
     for (const [i, source] of sources.entries())
       expect(tokensOf((await beamSearch(model, [source], options))[0])).toEqual(tokensOf(together[i]));
   });
+
+  usuallyIf(kind === "cpu")(
+    "reads back logits and weights only: states and memory stay where they are, and no step packs anything",
+    async () => {
+      const on = await backend(kind);
+      const recordings: Recording[] = [];
+      // The same backend, which notes what it prepares.
+      const watched = new Proxy(on, {
+        get(target, name) {
+          const value = Reflect.get(target, name) as unknown;
+          if (name !== "prepare") return typeof value === "function" ? (value as () => unknown).bind(target) : value;
+          return (recording: Recording, ...rest: never[]) => (
+            recordings.push(recording),
+            (value as (...all: unknown[]) => unknown).call(target, recording, ...rest)
+          );
+        },
+      });
+      const dispatchesOf = async (maxLength: number): Promise<number> => {
+        const before = on.counters.dispatches;
+        await beamSearch(
+          models.projected,
+          [
+            [1, 2, 3],
+            [5, 1],
+          ],
+          { backend: watched, end: 0, beams: 40, maxLength },
+        );
+        return on.counters.dispatches - before;
+      };
+      // The encoder packs its weights.
+      await dispatchesOf(1);
+      recordings.length = 0;
+      const [two, three, four] = [await dispatchesOf(2), await dispatchesOf(3), await dispatchesOf(4)];
+      expect(three - two).toBe(four - three);
+      const steps = recordings.filter(({ buffers }) => buffers.some(({ label }) => label === "rows.rnn.h"));
+      expect(steps).toHaveLength(3);
+      for (const { commands, buffers, derived, dispatches } of steps) {
+        expect(commands.flatMap((command) => (command.kind === "download" ? [command.name] : []))).toEqual(["logits", "weights"]);
+        expect(buffers.filter(({ role }) => role === "input").map(({ label }) => label)).toEqual([
+          "random",
+          "input",
+          "rows.rnn.h",
+          "rows.rnn.c",
+        ]);
+        // The memory's keys, and the packed weights of two layers with projections.
+        expect(derived).toBeGreaterThan(3);
+        expect(three - two).toBe(dispatches - derived);
+      }
+    },
+  );
 
   it("refuses what does not fit", async () => {
     const options = { backend: await backend(kind), end: 0 };

@@ -14,7 +14,6 @@ import {
   LastStep,
   MinGRU,
   Module,
-  Parameter,
   Residual,
   RNN,
   Sequential,
@@ -27,6 +26,7 @@ import {
   type Variable,
 } from "webgpu-rnn";
 import * as ops from "webgpu-rnn/ops";
+import { LearntStates } from "./learnt-states.ts";
 import { expectClose, numbers, sizeOf } from "./support.ts";
 
 const backend = await createBackend("cpu");
@@ -421,30 +421,9 @@ describe("a stream's states", () => {
   });
 });
 
-/** A layer whose first states are learnt. */
-class Learnt extends Module {
-  private readonly layers = 2;
-  private readonly rnn: LSTM;
-  constructor(batchFirst: boolean) {
-    super();
-    this.rnn = new LSTM(3, 5, { numLayers: this.layers, batchFirst, seed: 3 });
-    this.addChild("rnn", this.rnn);
-    for (const name of ["h", "c"]) this.addParameter(name, new Parameter([this.layers, 5], (shape) => new Float32Array(sizeOf(shape))));
-  }
-  override forward(context: Context, x: Variable): Variable {
-    const inside = context.child("rnn");
-    const first = (name: string, [layers, ...row]: readonly number[]): Variable[] => {
-      const zeros = ops.constant(context, { shape: row, data: new Float32Array(sizeOf(row)) });
-      const all = context.parameter(name);
-      return Array.from({ length: layers }, (_, layer) => ops.add(context, ops.slice(context, all, 0, layer, layer + 1), zeros));
-    };
-    return this.rnn.forward(inside.within({ initialState: (name, shape) => inside.initialState(name, shape) ?? first(name, shape) }), x);
-  }
-}
-
 describe.each([false, true])("a stream of a model with first states of its own, batch first %s", (batchFirst) => {
   it.each([1, 3, 6])("begins where forward begins, whenever a row of %i is reset or the model changes", async (batch) => {
-    const model = new Sequential({ own: new Learnt(batchFirst) });
+    const model = new Sequential({ own: new LearntStates(3, 5, { batchFirst }) });
     const subject = { model, size: 3 };
     const frames = framesOf(subject, 20, batch);
     using stream = await createStream(model, { batch, backend, features: 3 });

@@ -183,14 +183,15 @@ const sampleCases = (): KernelCase[] =>
       [0.7, 5],
       [1.3, 40],
       [99, 2],
-    ].map(([temperature, topK]) => ({
-      note: `temperature ${temperature}, topK ${topK}`,
-      params: { rows, columns, capacity: 4, stream: 3 },
+      [1.1, 0, 1],
+    ].map(([temperature, topK, separate = 0]) => ({
+      note: `temperature ${temperature}, topK ${topK}${separate ? ", separate rows" : ""}`,
+      params: { rows, columns, capacity: 4, stream: 3, separate },
       arrays: {
         // Rounded coarsely, so that many logits are equal.
         logits: floats(rows * columns, -8, 8).map((x) => Math.round(x * 4) / 4),
         sampling: Float32Array.of(temperature, topK),
-        random: Uint32Array.of(1, 2, 0xffffffff, 4),
+        random: Uint32Array.from({ length: separate ? 4 * rows : 4 }, (_, i) => [1, 2, 0xffffffff, 4][i % 4] + Math.floor(i / 4)),
         position: Uint32Array.of(columns === 3 ? 4 : 2),
         tokens: integers(rows + spare, 9),
         history: integers(4 * rows + spare, 9),
