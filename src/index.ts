@@ -34,7 +34,7 @@ export { SLSTM } from "./recurrent/layer/slstm.ts";
 export { MinGRU, MinLSTM, type MinimalLayerOptions } from "./recurrent/layer/minimal.ts";
 export { CustomRNN, defineCell, type CustomCell } from "./recurrent/layer/custom-cell.ts";
 export { LastStep } from "./recurrent/layer/last-step.ts";
-export type { RecurrentLayerOptions } from "./recurrent/layer/recurrent-layer.ts";
+export type { RecurrentLayerOptions } from "./recurrent/layer/layer-options.ts";
 export type { RegularizationOptions } from "./recurrent/layer/regularizer.ts";
 export { compose, Sequential } from "./nn/sequential.ts";
 export { adam, adamw, nadam, rmsprop, sgd, type Optimizer } from "./optim/optimizer.ts";

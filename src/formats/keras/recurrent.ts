@@ -8,7 +8,7 @@ import * as ops from "../../nn/ops.ts";
 import { GRU } from "../../recurrent/layer/gru.ts";
 import { LSTM } from "../../recurrent/layer/lstm.ts";
 import { RNN } from "../../recurrent/layer/rnn.ts";
-import type { RecurrentLayerOptions } from "../../recurrent/layer/recurrent-layer.ts";
+import type { RecurrentLayerOptions } from "../../recurrent/layer/layer-options.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { asList, formatError, get, isObject } from "../imported.ts";
 import { gateFunction } from "./activations.ts";

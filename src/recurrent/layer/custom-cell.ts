@@ -5,9 +5,9 @@ import type { CellArithmetic, CellBackward, CellForward, Gates } from "../cells/
 import type { Cell } from "../cells/cell.ts";
 import type { Memory } from "../cells/memory.ts";
 import { checkDerivative, checkStates } from "./check-cell.ts";
-import { takeBias } from "./parameters.ts";
 import { regularizationNames } from "./regularizer.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeBias, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 
 /** The arithmetic of one unit in one step, with its derivative, twice: in TypeScript and in WGSL. */
 export interface CustomCell<M = number> {

@@ -3,7 +3,8 @@ import { checkChoice } from "../../errors.ts";
 import { gruCell, type UpdateGate } from "../cells/gru.ts";
 import { gruResetBeforeCell } from "../cells/gru-reset-before.ts";
 import { checkWriting, takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 
 /**
  * Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`; gates r z n:

@@ -3,7 +3,8 @@ import { checkBoolean, checkChoice, checkInteger, checkNumber, RnnError } from "
 import { functionOf, identity } from "../cells/gate-functions.ts";
 import { lstmCell, type LstmVariant } from "../cells/lstm.ts";
 import { takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 
 const lstmOptions = ["forgetBias", "forgetGate", "outputActivation", "peepholes", "projSize", "activations", "clip"] as const;
 

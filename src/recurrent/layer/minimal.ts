@@ -2,7 +2,8 @@
 import { checkBoolean, checkChoice } from "../../errors.ts";
 import { minGruCell, type Candidate } from "../cells/min-gru.ts";
 import { minLstmCell } from "../cells/min-lstm.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 import { regularizationNames, type RegularizationOptions } from "./regularizer.ts";
 
 /** Options of the other recurrent layers, except those that act on a recurrent matrix or between two steps. */

@@ -1,5 +1,4 @@
 /** The parameters of a recurrent layer: names, shapes and first values. */
-import { RnnError, show } from "../../errors.ts";
 import type { Cell } from "../cells/cell.ts";
 import { constant, glorot, identity, orthogonal, uniform, withRows, type Initializer } from "../../nn/initializers.ts";
 import type { Parameter } from "../../nn/parameter.ts";
@@ -29,12 +28,6 @@ interface Sizes {
   readonly P: number;
   readonly heads: number;
   readonly deeper: number;
-}
-
-/** @throws RnnError `option` */
-export function takeBias(where: string, given: unknown): boolean | "input" {
-  if (typeof given === "boolean" || given === "input") return given;
-  throw new RnnError("option", where, `bias must be true, false or "input", got ${show(given)}`);
 }
 
 /** @param suffixes of each layer's directions */

@@ -1,12 +1,11 @@
 /** The base of all recurrent layers. */
-import { checkBoolean, checkChoice, checkCount, checkInteger, checkNumber, checkSize, reading, RnnError } from "../../errors.ts";
+import { checkCount, checkInteger, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
 import type { GateFunctions } from "../cells/gate-functions.ts";
 import { maskSteps, permute } from "../../autodiff/layout.ts";
 import { canStack } from "../op-strategy.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
-import { takeOptions, takePlain } from "../../options.ts";
 import { Part } from "../../part.ts";
 import { checkShape, sizeOf } from "../../tensor/shape.ts";
 import { perUnit, regularized, stacking, twoPhase } from "../parts.ts";
@@ -14,80 +13,14 @@ import { checkCall, type Context } from "../../nn/context.ts";
 import { anySeed, Module } from "../../nn/module.ts";
 import type { Merge } from "../../nn/merge.ts";
 import { Parameter } from "../../nn/parameter.ts";
-import { plannedParameters, takeBias, type GateBias } from "./parameters.ts";
-import { Regularizer, regularizationNames, type RegularizationOptions } from "./regularizer.ts";
-
-/** Options of all recurrent layers, with PyTorch's meanings and defaults. */
-export interface RecurrentLayerOptions extends RegularizationOptions {
-  /** Layers stacked on each other (default 1, at most 1024). */
-  numLayers?: number;
-  /** b_ih and b_hh (true, the default), b_ih alone ("input", as in files with one bias), or none. */
-  bias?: boolean | "input";
-  /** Input and output [batch, steps, ·] instead of [steps, batch, ·] (default false); a single sequence is [steps, ·] in any case. */
-  batchFirst?: boolean;
-  /** Dropout between layers, in training (default 0). */
-  dropout?: number;
-  /** Whether the dropout between layers drops the same elements at every step (Gal & Ghahramani 2016; default false). */
-  variational?: boolean;
-  /**
-   * Adds a second set of weights that reads from the last step to the first (default false). It needs whole sequences:
-   * its final state belongs to the first step, so it means nothing to the next chunk.
-   */
-  bidirectional?: boolean;
-  /**
-   * The only direction reads from the last step to the first (default false), in all layers of a stack. Outputs stay in
-   * the order of the input's steps (Keras' go_backwards returns them in the order of reading). The names of parameters
-   * do not change. The final state belongs to the first step.
-   */
-  reverse?: boolean;
-  /** How the outputs of both directions are merged, by Keras' names; see `Merge` (default "concat"). */
-  merge?: Merge;
-  /**
-   * Recurrent weights from U(-1/√H, 1/√H) as PyTorch does ("uniform"), orthogonal blocks, or identities and zero
-   * biases (the IRNN of Le et al. 2015, with ReLU).
-   */
-  recurrentInit?: "uniform" | "orthogonal" | "identity";
-  /** Input weights from U(-1/√H, 1/√H), or by Glorot & Bengio (2010): variance 2 / (inputs + H) in each gate's block. */
-  inputInit?: "uniform" | "glorotUniform" | "glorotNormal";
-  /** The seed of the first values, an integer of at least 0; any if left out. */
-  seed?: number;
-}
+import { checkRecurrentOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { plannedParameters, type GateBias } from "./parameters.ts";
+import { Regularizer } from "./regularizer.ts";
 
 const regularization = new Part("normalization, zoneout or recurrentDropout", () => import("./regularization.ts"));
 const projection = new Part("projSize", () => import("./projection.ts"));
 const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
 const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
-
-/** The most layers of one stack. */
-const mostLayers = 1024;
-
-export const commonOptions = [
-  "numLayers",
-  "bias",
-  "batchFirst",
-  "dropout",
-  "variational",
-  "bidirectional",
-  "reverse",
-  "merge",
-  "recurrentInit",
-  "inputInit",
-  "seed",
-  ...regularizationNames,
-];
-
-/** Reads options that may have objects inside, each once, so that the layer and what describes it have the same. */
-export function takeLayerOptions<T extends object>(where: string, given: T | undefined, known: readonly string[]): T {
-  const options = takeOptions(where, given, known);
-  const copied = Object.entries(options).map(([name, value]: [string, unknown]) =>
-    // Longer lists are refused by their length.
-    reading("option", where, name, () => [
-      name,
-      Array.isArray(value) && value.length > 2 ? value : takePlain(where, name, value, "option"),
-    ]),
-  );
-  return Object.fromEntries(copied) as T;
-}
 
 /**
  * The part that all recurrent layers share. Parameters per layer k, with `_reverse` for the second direction:
@@ -138,38 +71,24 @@ export abstract class RecurrentLayer extends Module {
     this.cell = cell;
     checkInteger(name, "inputSize", inputSize, 1);
     checkInteger(name, "hiddenSize", hiddenSize, 1);
-    this.numLayers = checkSize(name, "numLayers", options.numLayers ?? 1, 1, mostLayers);
-    this.bias = takeBias(name, options.bias ?? true);
-    this.timeSecond = checkBoolean(name, "batchFirst", options.batchFirst ?? false);
-    this.dropout = checkNumber(name, "dropout", options.dropout ?? 0, { least: 0, most: 1 });
-    this.directions = checkBoolean(name, "bidirectional", options.bidirectional ?? false) ? 2 : 1;
-    this.reverse = checkBoolean(name, "reverse", options.reverse ?? false);
-    if (this.reverse && this.directions === 2)
-      throw new RnnError("option", name, "reverse is for one direction; with bidirectional: true the second one reads backwards already");
-    this.merge = checkChoice<Merge>(name, "merge", options.merge ?? "concat", ["concat", "sum", "mul", "average", "none"]);
-    if (this.merge !== "concat" && this.directions === 1)
-      throw new RnnError("option", name, "merge says what becomes of two directions and needs bidirectional: true");
-    this.variational = checkBoolean(name, "variational", options.variational ?? false);
-    if (this.variational && this.dropout === 0)
-      throw new RnnError("option", name, "variational says how dropout between layers acts and needs dropout above 0");
-    if (this.dropout > 0 && this.numLayers === 1) {
-      throw new RnnError(
-        "option",
-        name,
-        "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it",
-      );
-    }
-    const recurrentInit = checkChoice(name, "recurrentInit", options.recurrentInit ?? "uniform", ["uniform", "orthogonal", "identity"]);
-    const inputInit = checkChoice(name, "inputInit", options.inputInit ?? "uniform", ["uniform", "glorotUniform", "glorotNormal"]);
+    const taken = checkRecurrentOptions(name, options);
+    this.numLayers = taken.numLayers;
+    this.bias = taken.bias;
+    this.timeSecond = taken.batchFirst;
+    this.dropout = taken.dropout;
+    this.directions = taken.bidirectional ? 2 : 1;
+    this.reverse = taken.reverse;
+    this.merge = taken.merge;
+    this.variational = taken.variational;
     this.regularizer = new Regularizer(name, cell, options, projSize > 0);
     this.outputSize = projSize || hiddenSize;
     this.heads = checkInteger(name, "heads", heads, 1);
     if (hiddenSize % heads !== 0) throw new RnnError("option", name, `hiddenSize must be a multiple of heads, ${heads}, got ${hiddenSize}`);
-    if (heads > 1 && recurrentInit !== "uniform")
-      throw new RnnError("option", name, `recurrentInit must be "uniform" with more than one head, got "${recurrentInit}"`);
+    if (heads > 1 && taken.recurrentInit !== "uniform")
+      throw new RnnError("option", name, `recurrentInit must be "uniform" with more than one head, got "${taken.recurrentInit}"`);
     const sizes = { I: inputSize, H: hiddenSize, P: this.outputSize, heads, deeper: this.outputSize * (this.joins ? this.directions : 1) };
     const suffixes = Array.from({ length: this.numLayers }, (_, layer) => this.suffixes(layer));
-    const planned = plannedParameters(cell, sizes, suffixes, { bias: this.bias, recurrentInit, inputInit, gateBias }, this.regularizer);
+    const planned = plannedParameters(cell, sizes, suffixes, { ...taken, gateBias }, this.regularizer);
     // This check comes before anything is allocated.
     checkCount(
       name,

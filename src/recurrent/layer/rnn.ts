@@ -3,7 +3,8 @@ import { checkChoice } from "../../errors.ts";
 import { functionOf } from "../cells/gate-functions.ts";
 import { rnnCell } from "../cells/rnn.ts";
 import { takeFunctions, type GateOptions } from "./activations.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 
 /**
  * Elman network (Elman 1990), as PyTorch's `nn.RNN`: h_t = g(W·x_t + b_ih + U·h_{t-1} + b_hh). `nonlinearity` chooses tanh

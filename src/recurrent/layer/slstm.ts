@@ -1,7 +1,8 @@
 /** The layer `SLSTM`. */
 import { checkChoice, checkNumber, RnnError } from "../../errors.ts";
 import { slstmCell } from "../cells/slstm.ts";
-import { commonOptions, RecurrentLayer, takeLayerOptions, type RecurrentLayerOptions } from "./recurrent-layer.ts";
+import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
+import { RecurrentLayer } from "./recurrent-layer.ts";
 
 /**
  * Scalar LSTM with exponential gates (xLSTM's sLSTM, Beck et al. 2024); gates i f z o:
