@@ -9,6 +9,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
+import { packParams } from "./pack-params.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
 import { Staging, type Loan } from "./staging.ts";
@@ -208,39 +209,14 @@ class WebGpuProgram implements Program {
     }
   }
 
-  /**
-   * Packs the params of all dispatches into one uniform buffer, equal blocks only once. Returns the offset for each
-   * command.
-   */
+  /** Uploads the params of all dispatches. Returns the offset for each command. */
   private uploadParams(): number[] {
-    const blocks = new Map<string, number>();
-    const offsets = this.recording.commands.map((command) => {
-      if (command.kind !== "dispatch") return -1;
-      const key = Object.entries(command.kernel.params)
-        .map(([name, type]) => `${type}${command.params[name]}`)
-        .join();
-      const known = blocks.get(key);
-      if (known !== undefined) return known;
-      const offset = blocks.size * paramsStride;
-      blocks.set(key, offset);
-      return offset;
-    });
-    const bytes = new DataView(new ArrayBuffer(Math.max(1, blocks.size) * paramsStride));
-    this.recording.commands.forEach((command, i) => {
-      if (command.kind !== "dispatch") return;
-      Object.entries(command.kernel.params).forEach(([name, type], at) => {
-        const value = command.params[name];
-        const where = offsets[i] + at * 4;
-        if (type === "f32") bytes.setFloat32(where, value, true);
-        else if (type === "u32") bytes.setUint32(where, value, true);
-        else bytes.setInt32(where, value, true);
-      });
-    });
+    const { bytes, offsets } = packParams(this.recording.commands);
     const {
       backend,
       backend: { device },
     } = this;
-    const params = backend.allocate("params", "u32", bytes.byteLength / 4, "params", new Uint32Array(bytes.buffer));
+    const params = backend.allocate("params", "u32", bytes.byteLength / 4, "params", new Uint32Array(bytes));
     this.owned.push(params);
     this.paramsGroup = device.createBindGroup({
       label: "params",
