@@ -39,7 +39,7 @@ async function write(path, text) {
 
 async function compile() {
   try {
-    await run(process.execPath, [tool("typescript", "tsc"), "-p", "tsconfig.build.json"], { cwd: root });
+    await run(process.execPath, [tool("typescript-7", "tsc"), "-p", "tsconfig.build.json"], { cwd: root });
   } catch (error) {
     throw new Error(`tsc found errors while writing dist/esm:\n${error.stdout ?? error.message}`);
   }
@@ -135,7 +135,7 @@ async function single(options) {
 async function minified(names) {
   await single({ outfile: "build/classic.js", format: "iife", globalName: "webgpuRnn" });
   // Terser makes some 3 % less of it than esbuild. Errors' stacks keep the names of classes.
-  const { code } = await minify(await readFile(join(root, "build/classic.js"), "utf8"), { compress: { passes: 2 }, keep_classnames: true });
+  const { code } = await minify(await readFile(join(root, "build/classic.js"), "utf8"), { keep_classnames: true });
   await write(join(dist, "classic.min.js"), code);
   await write(join(dist, "webgpu-rnn.min.js"), `${code}\nexport const{${names.join(",")}}=webgpuRnn;\n`);
 }

@@ -5,7 +5,7 @@ import { root } from "./bundle.mjs";
 import { tool } from "./tool.mjs";
 
 const checks = [
-  ["types", tool("typescript", "tsc"), "--noEmit", "--incremental", "--tsBuildInfoFile", "build/types.tsbuildinfo"],
+  ["types", tool("typescript-7", "tsc"), "--noEmit", "--incremental", "--tsBuildInfoFile", "build/types.tsbuildinfo"],
   ["lint", tool("eslint"), ".", "--max-warnings=0", "--cache", "--cache-location", "build/eslint/"],
   ["format", tool("prettier"), ".", "--check", "--log-level=warn", "--cache", "--cache-location", "build/prettier"],
   ["contract tests", tool("vitest"), "run", "test/contract"],
