@@ -1,10 +1,12 @@
 // Merges modules of dist/esm that are always loaded together: one module is compressed much better than eighty, and a
 // bundler that divides an app makes one file of it where it would make thirty.
-//   core.js    what every model runs on, and what both backends share
-//   cpu.js     the rest of the CPU backend
-//   webgpu.js  the rest of the WebGPU backend, with the shaders that most models need
+//   core.js        what every model runs on, and what both backends share
+//   cpu.js         the rest of the CPU backend
+//   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
+//   operations.js  the operations that imported graphs are made of, without their kernels
+//   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
-// three, it drops unused definitions.
+// merged ones, it drops unused definitions.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import * as esbuild from "esbuild";
@@ -13,7 +15,10 @@ import { root } from "./bundle.mjs";
 const esm = join(root, "dist", "esm");
 const file = (name) => join(esm, `${name}.js`);
 
-/** Each module with the modules in which it begins; `shared` names the modules of which it has what all of them import. */
+/**
+ * Each module with the modules in which it begins; `shared` names the modules of which it has what all of them import,
+ * `within` the beginnings of paths to which it keeps.
+ */
 const groups = [
   {
     name: "core",
@@ -22,6 +27,7 @@ const groups = [
       "session/run",
       "recurrent/layer/recurrent-layer",
       "recurrent/layer/lstm",
+      "autodiff/embedding",
       "backend/breathe",
       "backend/clock",
     ],
@@ -31,6 +37,13 @@ const groups = [
   { name: "sampling", begins: ["generate/sampling"] },
   { name: "steps", begins: ["train/optimizer-state", "kernels/losses", "kernels/cross-entropy", "session/carried-states"] },
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
+  // Derivatives that layers have without operations stay apart: a page with such a layer would load them all.
+  {
+    name: "operations",
+    begins: ["elementwise", "tensors", "axes", "parts"].map((name) => `nn/ops/${name}`),
+    within: ["nn/ops/", "autodiff/unary", "autodiff/reduce", "autodiff/pick", "autodiff/turn"],
+  },
+  { name: "onnx", begins: ["formats/onnx/model"], within: ["formats/onnx/"] },
 ];
 
 /**
@@ -82,11 +95,12 @@ function reached(modules, files, found = new Set()) {
 function divide(modules) {
   const places = new Map();
   const lists = new Map();
-  for (const { name, begins, shared = [] } of groups) {
+  for (const { name, begins, shared = [], within = [""] } of groups) {
+    const isWithin = (one) => within.some((beginning) => one.startsWith(join(esm, beginning)));
     const first = begins.map(file);
     const [some, ...others] = shared.map((one) => reached(modules, [file(one)]));
     const common = some ? [...some].filter((one) => others.every((other) => other.has(one))) : [];
-    const all = [...reached(modules, [...first, ...common])].filter((one) => !places.has(one));
+    const all = [...reached(modules, [...first, ...common])].filter((one) => !places.has(one) && isWithin(one));
     // What import() reaches keeps its names.
     const ordered = [...new Set([...first, ...all])];
     const taken = new Set();
@@ -129,8 +143,10 @@ const redirect = (places, group) => ({
   },
 });
 
-const reexport = (names, from, back = false) =>
-  `export { ${[...names].map(([own, there]) => (back ? `${there} as ${own}` : `${own} as ${there}`)).join(", ")} } from ${JSON.stringify(from)};\n`;
+function reexport(names, from, back = false) {
+  const list = [...names].map(([own, there]) => (back ? `${there} as ${own}` : `${own} as ${there}`));
+  return `export {\n  ${list.join(",\n  ")}\n} from ${JSON.stringify(from)};\n`;
+}
 
 /** The names in an import or export statement: its own here, and the one there. */
 const namesIn = (list) =>

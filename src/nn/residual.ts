@@ -1,10 +1,10 @@
 import { RnnError, show } from "../errors.ts";
 import { isA } from "../options.ts";
+import { combined } from "../autodiff/elementwise.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { checkCall, givenVariable, type Context } from "./context.ts";
 import { Module } from "./module.ts";
-import { add } from "./ops/elementwise.ts";
 
 /**
  * y = x + f(x) for a module f, whose parameters are named `block.…` (He et al. 2016).
@@ -34,6 +34,6 @@ export class Residual extends Module {
         "Residual",
         `its block must keep the shape of its input, got [${y.shape.join(", ")}] for [${x.shape.join(", ")}]`,
       );
-    return add(context, x, y);
+    return combined(context.tape, context.label("add"), "add", x, y, x.shape);
   }
 }
