@@ -29,11 +29,12 @@ export class CarriedStates {
 
   /**
    * Before a run with these externals.
-   * @param starts true: the run begins with zeros; false: with the final states of the last run
-   * @returns copies and clears that the run does first
+   * @param starts true: the run begins sequences; false: it begins with the final states of the last run
+   * @param begins whether the recording itself begins with the model's first states; else sequences begin with zeros
+   * @returns clears that the run does first
    * @throws RnnError `shape` if the carried states have another number of rows; nothing has changed then
    */
-  begin(externals: ReadonlyMap<string, View>, starts: boolean): Fill[] {
+  begin(externals: ReadonlyMap<string, View>, starts: boolean, begins = false): Fill[] {
     const carried = [...externals]
       .filter(([label]) => label.startsWith("carried."))
       .map(([label, { buffer }]) => ({ label, next: this.memoryFor(label, buffer), before: this.present.get(label) }));
@@ -46,7 +47,12 @@ export class CarriedStates {
       );
     }
     for (const { label, next } of carried) this.present.set(label, next);
-    return carried.filter(({ before }) => starts || !before).map(({ next }) => ({ to: next }));
+    return begins ? [] : carried.filter(({ before }) => starts || !before).map(({ next }) => ({ to: next }));
+  }
+
+  /** True if nothing is carried yet: the next run begins sequences. */
+  get isEmpty(): boolean {
+    return this.present.size === 0;
   }
 
   /** The buffers that hold the carried states now, by label. */

@@ -239,10 +239,14 @@ export class ParameterStore implements ParameterHolder {
     return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");
   }
 
-  /** Records a clear of `gradients` before the first dispatch: parameters that are not in `learnt`, a list of paths, get zeros. */
-  clearFrozen(recording: Recording, gradients: View, learnt: readonly string[]): void {
+  /**
+   * Records a clear of `gradients` before the first dispatch: parameters that get no gradient here, because they are frozen
+   * or take no part, get zeros. Another recording may have left others there.
+   * @param reached paths of the parameters that get one
+   */
+  clearOthers(recording: Recording, gradients: View, reached: readonly string[]): void {
     for (const { path, parameter, offset } of this.learnable) {
-      if (!learnt.includes(path)) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
+      if (!reached.includes(path)) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
     }
   }
 

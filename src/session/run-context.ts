@@ -20,9 +20,13 @@ import type { ParameterStore } from "./parameter-store.ts";
  * - "carried": external buffers (`carried.<path>`), to which `keepStates` copies the final states. With `reorders`, a
  *   row begins with the state of any row: row i of each layer with that of the row `rows.<path>` [layers · rows] names,
  *   counted through all layers
+ * - "begun": as "zero", and the final states are kept as with "carried"
  */
 export type StateSource =
-  { kind: "zero" } | { kind: "given"; shapes: Readonly<Record<string, Shape>> } | { kind: "carried"; reorders?: boolean };
+  | { kind: "zero" }
+  | { kind: "given"; shapes: Readonly<Record<string, Shape>> }
+  | { kind: "carried"; reorders?: boolean }
+  | { kind: "begun" };
 
 export interface RecordingPlan {
   readonly inputShape: Shape;
@@ -145,6 +149,11 @@ export class RunContext implements ContextHost {
     }
   }
 
+  /** Whether states begin as the model gives them, and not with what an earlier run has carried. */
+  get begins(): boolean {
+    return this.plan.states.kind !== "carried";
+  }
+
   /** Whether the model gives layers other first states than zeros. */
   get givesStates(): boolean {
     return [...this.starts.keys()].some((path) => this.states.has(path));
@@ -203,9 +212,14 @@ export class RunContext implements ContextHost {
     return variable;
   }
 
+  /** Whether a gradient has reached this parameter. */
+  hasGradient(path: string): boolean {
+    return this.variables.get(path)?.gradient !== undefined;
+  }
+
   initialState(path: string, shape: Shape): Variable[] | undefined {
     const { states } = this.plan;
-    if (states.kind === "zero") return undefined;
+    if (states.kind === "zero" || states.kind === "begun") return undefined;
     let whole: View;
     if (states.kind === "carried") {
       whole = this.external(carriedLabel(path), shape);
@@ -224,6 +238,7 @@ export class RunContext implements ContextHost {
   }
 
   finalState(path: string, shape: Shape, values: Variable[]): void {
+    if (this.plan.states.kind === "begun") this.external(carriedLabel(path), shape);
     this.states.set(path, { shape, initial: this.initials.get(path), final: values });
   }
 

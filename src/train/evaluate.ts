@@ -46,7 +46,7 @@ export function evaluate({ session, recorder, carried, source, batches, reductio
         try {
           const { downloads } = await session.run(program, inputs, {
             reading,
-            before: () => carried.begin(context.externals, batch.startsSequence),
+            before: () => carried.begin(context.externals, batch.startsSequence, context.begins),
           });
           values = await downloads;
         } finally {

@@ -56,21 +56,34 @@ export class LossRecorder {
 
   /** The recording for batches of this shape, with this update at its end if there is an optimiser. */
   prepare(batch: TakenBatch, update?: Update): Promise<Lent> {
-    return this.lend(`${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch, update), (context) =>
+    return this.lend(batch, `${batch.mask !== undefined} ${update?.key ?? ""}`, this.planOf(batch, update), (context) =>
       this.finish(context, batch, update),
     );
   }
 
   /** The recording for a batch without a target that counts: it advances the carried states and learns nothing. */
   prepareWithoutTargets(batch: TakenBatch): Promise<Lent> {
-    return this.lend("no targets", { ...this.planOf(batch), differentiates: false }, (context) => context.keepStates());
+    return this.lend(batch, "no targets", { ...this.planOf(batch), differentiates: false }, (context) => context.keepStates());
   }
 
-  private lend(key: string, plan: RecordingPlan, finish: (context: RunContext) => void): Promise<Lent> {
+  private async lend(
+    { startsSequence }: TakenBatch,
+    key: string,
+    plan: RecordingPlan,
+    finish: (context: RunContext) => void,
+  ): Promise<Lent> {
     if (this.carried.isFull) {
       this.recordings.clear();
       this.carried.freeOthers();
     }
+    const carrying = await this.lendOne(key, plan, finish);
+    if (plan.states.kind !== "carried" || !carrying.context.givesStates || !(startsSequence || this.carried.isEmpty)) return carrying;
+    // Sequences begin with states that the model computes: it can learn them.
+    carrying.release();
+    return this.lendOne(key, { ...plan, states: { kind: "begun" } }, finish);
+  }
+
+  private lendOne(key: string, plan: RecordingPlan, finish: (context: RunContext) => void): Promise<Lent> {
     return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () =>
       this.session.make(plan, finish, (label, buffer) => {
         return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
@@ -135,7 +148,8 @@ export class LossRecorder {
     const losses = this.loss.record(tape, output, targets, weights, normalizer);
     if (this.optimizer && update) {
       tape.backward();
-      this.session.store.clearFrozen(recording, context.gradients, update.paths);
+      const reached = update.paths.filter((path) => context.hasGradient(path));
+      this.session.store.clearOthers(recording, context.gradients, reached);
       this.optimizer.record(context, losses, normalizer, update);
     } else {
       const loss = recording.buffer("loss", [1]);

@@ -172,7 +172,7 @@ export class TrainingState {
         before: () => {
           if (needsCopy && this.changed.length > 0) throw new ChangedMeanwhile();
           const states = this.carried.buffers;
-          const starts = this.carried.begin(context.externals, batch.startsSequence);
+          const starts = this.carried.begin(context.externals, batch.startsSequence, context.begins);
           if (!learns) return starts;
           const kept = this.inFlight.backUp(step, optimizer.updates, states);
           before = kept.before;
