@@ -153,8 +153,10 @@ function busyHolding(gpu: Gpu, { rows, shares }: Code, multiplied: number, count
 /** Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time. */
 export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, shape, workgroups: grid }: Use): number | undefined {
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
+  // A regularized step whose product is another dispatch: its loops walk the units of a row, and it reads no matrix.
+  const rowsOnly = /^regularized/.test(kernel.kernel) && !kernel.kernel.includes("fused");
   // A loop far smaller than the largest one is the remainder of an unrolled sum.
-  const loops = kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
+  const loops = rowsOnly ? kernel.loops : kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
   const H = shape[3];
   const { G, multiplied, reads } = gatesOf(kernel, cell);
   const workgroups = grid.reduce((product, n) => product * n, 1);
@@ -165,7 +167,9 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
   const step = (): number => {
     if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, multiplied, kernel.loops[0], wavesOnSimd));
-    const k = (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
+    const k = rowsOnly
+      ? Math.ceil(H / kernel.threads)
+      : (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
     return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
   };
   const width = weightWidth(G, { shared: kernel.shares > 1 ? kernel.threads : undefined });
@@ -173,7 +177,7 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   return stepMicroseconds(gpu, {
     workgroups,
     // Of a step, each workgroup reads the weights of its own units.
-    bytes: holds ? 0 : (reads * 4 * width * H * H) / (walksTime ? 1 : grid[0]),
+    bytes: holds || rowsOnly ? 0 : (reads * 4 * width * H * H) / (walksTime ? 1 : grid[0]),
     cycles: Math.ceil(wanted / wavesOnSimd) * step(),
     dispatches: walksTime ? 0 : 1,
   });

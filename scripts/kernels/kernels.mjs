@@ -17,7 +17,7 @@ const { describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(
 const stored = join(root, "bench", "kernels.json");
 const usage = `npm run kernels -- [options]
   --chip NAME          the GPU by Mesa's name: ${gpus.map(({ chip }) => chip).join(", ")} (which have estimates), gfx1100, … (default navi21)
-  --cells LIST         lstm, gru, gru-before, rnn, lstm-layer-norm (default all but the last)
+  --cells LIST         (default lstm,gru,gru-before,rnn,lstm-layer-norm)
   --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512)
   --strategies LIST    (default loop,step)
   --only PATTERN       kernels whose names match
@@ -33,7 +33,7 @@ function readOptions() {
     return parseArgs({
       options: {
         chip: { ...text, default: "navi21" },
-        cells: { ...text, default: "lstm,gru,gru-before,rnn" },
+        cells: { ...text, default: "lstm,gru,gru-before,rnn,lstm-layer-norm" },
         shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512" },
         strategies: { ...text, default: "loop,step" },
         only: { ...text, default: "." },

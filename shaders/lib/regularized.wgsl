@@ -13,7 +13,8 @@ override zones: bool = false;
 override drops: bool = false;
 // The product U·h_{t-1} is computed here, step after step, and not by a dispatch between two steps.
 override fused: bool = false;
-override threads: u32;
+// Threads that share the elements: all, or in kernels whose threads share sums as many as there may be units.
+override workers: u32;
 
 struct Params {
   lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, first: u32, steps: u32, i: u32, count: u32, tail: u32,
@@ -35,6 +36,9 @@ fn membersAt(t: u32) -> f32 {
   for (var row = 0u; row < params.B; row++) { alive += select(0u, 1u, hasStep(row, t)); }
   return f32(max(alive, 1u));
 }
+
+// Which statistics count: 1 for the batch's, which are kept; 2 for those kept before. Rows have their own only.
+fn statisticsAre(mode: u32) -> bool { return normalizes == 2u && params.statistics == mode; }
 
 fn aligned(size: u32) -> u32 { return (size + 63u) / 64u * 64u; }
 
@@ -70,35 +74,55 @@ fn save(at: u32, v: vec4<f32>) { for (var g = 0u; g < gateCount; g++) { recurren
 
 // Both sides at once, gate by gate.
 struct Sides { x: vec4<f32>, r: vec4<f32> }
-var<workgroup> partial: array<Sides, threads>;
-var<workgroup> folded: array<Sides, 16>;
+// Sums of each number of all threads, then of eight parts of them. The other side's numbers count over the batch only, and
+// lie behind those of the first. Firefox (naga) crashes on an array whose length is a product of overrides.
+override partialLength: u32;
+var<workgroup> partial: array<vec4<f32>, partialLength>;
+var<workgroup> folded: array<vec4<f32>, 16>;
 
-// The sum over all threads, in a fixed order; all threads must call this.
-fn fold(value: Sides, thread: u32) -> Sides {
-  // After this barrier, all threads have read the previous sum.
-  workgroupBarrier();
-  partial[thread] = value;
-  workgroupBarrier();
-  var total = Sides();
-  if (thread < 16u) {
-    for (var i = thread; i < threads; i += 16u) { total = Sides(total.x + partial[i].x, total.r + partial[i].r); }
-    folded[thread] = total;
+fn putNumbers(first: u32, numbers: vec4<f32>, thread: u32) {
+  for (var n = 0u; n < 4u; n++) { partial[((first + n) * workers + thread) / 4u][thread % 4u] = numbers[n]; }
+}
+fn sumOf(v: vec4<f32>) -> f32 { return (v.x + v.y) + (v.z + v.w); }
+fn foldedNumber(n: u32) -> f32 { return sumOf(folded[2u * n] + folded[2u * n + 1u]); }
+fn foldedNumbers(first: u32) -> vec4<f32> {
+  return vec4(foldedNumber(first), foldedNumber(first + 1u), foldedNumber(first + 2u), foldedNumber(first + 3u));
+}
+
+// The sum over all threads, in a fixed order; all threads must call this. Over the units of a row, that of x only. No
+// barrier must come first: when all have passed the first one, all have read the sum before.
+fn foldSides(value: Sides, thread: u32) -> Sides {
+  if (thread < workers) {
+    putNumbers(0u, value.x, thread);
+    if (normalizes == 2u) { putNumbers(4u, value.r, thread); }
   }
   workgroupBarrier();
-  total = Sides();
-  for (var i = 0u; i < 16u; i++) { total = Sides(total.x + folded[i].x, total.r + folded[i].r); }
-  return total;
+  if (thread < select(32u, 64u, normalizes == 2u)) {
+    let each = workers / 32u;
+    var total = vec4<f32>();
+    for (var n = 0u; n < each; n++) { total += partial[thread * each + n]; }
+    folded[thread / 4u][thread % 4u] = sumOf(total);
+  }
+  workgroupBarrier();
+  if (normalizes == 2u) { return Sides(foldedNumbers(0u), foldedNumbers(4u)); }
+  return Sides(foldedNumbers(0u), vec4<f32>());
 }
 
 fn gatesIn(bits: u32) -> vec4<f32> { return select(vec4(0.0), vec4(1.0), ((vec4(bits) >> vec4(0u, 1u, 2u, 3u)) & vec4(1u)) == vec4(1u)); }
-// Means from sums over n elements: of each gate by itself, or of the gates that belong together.
-fn meanOf(sum: vec4<f32>, n: f32) -> vec4<f32> {
-  if (normalizes == 2u) { return sum / n; }
+// Means of what the threads have summed over n elements: of each gate by itself, or of the gates that belong together.
+// Those of a row need four numbers: two groups of gates on both sides.
+fn meansOf(sum: Sides, n: f32, thread: u32) -> Sides {
+  if (normalizes == 2u) {
+    let total = foldSides(sum, thread);
+    return Sides(total.x / n, total.r / n);
+  }
   let one = gatesIn(firstGates);
   let other = gatesIn(secondGates);
-  return one * (dot(sum, one) / (n * max(dot(one, one), 1.0))) + other * (dot(sum, other) / (n * max(dot(other, other), 1.0)));
+  let groups = vec4(dot(sum.x, one), dot(sum.x, other), dot(sum.r, one), dot(sum.r, other));
+  let counts = n * max(vec2(dot(one, one), dot(other, other)), vec2(1.0));
+  let mean = foldSides(Sides(groups, vec4<f32>()), thread).x / counts.xyxy;
+  return Sides(one * mean.x + other * mean.y, one * mean.z + other * mean.w);
 }
-fn meansOf(sum: Sides, n: f32) -> Sides { return Sides(meanOf(sum.x, n), meanOf(sum.r, n)); }
 
 // The shares of h and c before the step that remain: drawn as 0 or 1, or the expected shares (Krueger et al. 2017).
 fn remains(lane: u32, t: u32, at: u32) -> vec2<f32> {

@@ -76,7 +76,8 @@ export class RowRecurrence implements Recurrence {
       );
     if (training && running && whole.B === 1)
       throw new RnnError("shape", label, "batch normalisation needs a batch of at least 2 rows in training, got 1, which has no variance");
-    this.form = { normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0, fused, gaps };
+    const shared = fused && recording.target.isGpu ? recording.target.mostThreads : undefined;
+    this.form = { normalization, zones: zoneout.h > 0 || zoneout.c > 0, drops: recurrentDropout > 0, fused, gaps, shared };
     this.ownsBiases = normalization !== "none";
     const width = carryParts(this.G, this.form).count;
     this.carry = { shape: [align(whole.B * whole.H) * width], width };

@@ -8,16 +8,19 @@ const layers = {
   LSTM: (I: number, H: number, options: object) => new LSTM(I, H, options),
   GRU: (I: number, H: number, options: object) => new GRU(I, H, options),
   RNN: (I: number, H: number, options: object) => new RNN(I, H, options),
+  // Only their loops share sums.
+  "LSTM with norms": (I: number, H: number, options: object) => new LSTM(I, H, { ...options, normalization: "layer", zoneout: 0.2 }),
+  "GRU with zoneout": (I: number, H: number, options: object) => new GRU(I, H, { ...options, zoneout: 0.2 }),
   // Its candidate has a recurrent product of its own.
   "GRU, reset before": (I: number, H: number, options: object) => new GRU(I, H, { ...options, reset: "before" }),
 };
 const strategies: readonly StrategyName[] = ["loop", "step", "wavefront"];
 /** Units below, at and above what a thread reads at once or keeps, and beyond what a step brings into workgroup memory at once. */
 const sizes = [1, 7, 8, 9, 16, 63, 64, 71, 130];
+const strategiesOf = (cell: string): readonly StrategyName[] =>
+  cell.includes("with") ? ["loop"] : cell.includes("before") ? ["loop", "step"] : strategies;
 const cases = Object.keys(layers).flatMap((cell) =>
-  (cell.includes("before") ? strategies.filter((name) => name !== "wavefront") : strategies).flatMap((strategy) =>
-    sizes.map((H) => ({ cell: cell as keyof typeof layers, strategy, H })),
-  ),
+  strategiesOf(cell).flatMap((strategy) => sizes.map((H) => ({ cell: cell as keyof typeof layers, strategy, H }))),
 );
 
 describe("layers by the kernels of GPUs", () => {
@@ -34,7 +37,7 @@ describe("layers by the kernels of GPUs", () => {
     return () => gpu.destroy();
   });
 
-  it.each(sampled(cases, 4))("$cell by $strategy with $H units", async ({ cell, strategy, H }) => {
+  it.each(sampled(cases, 5))("$cell by $strategy with $H units", async ({ cell, strategy, H }) => {
     const numLayers = strategy === "wavefront" ? 2 : 1;
     // Batches for which a workgroup of the loop has one row, two and four.
     const more = strategy !== "loop" ? 0 : H === 64 ? 65 : H === 16 ? 29 : 0;
@@ -47,7 +50,10 @@ describe("layers by the kernels of GPUs", () => {
       await gradients(model, input, cotangents, { backend: await backend("cpu", "float64") }),
     ];
     expect([...used].filter((name) => /^(loop|step|two-phase)-/.test(name) && !name.includes("-shared:"))).toEqual([]);
-    expect([...used].some((name) => /backward-shared:/.test(name) && name.startsWith("loop") === (strategy === "loop"))).toBe(true);
+    const shared = cell.includes("with")
+      ? (name: string) => /^regularized-backward.*x/.test(name)
+      : (name: string) => /backward-shared:/.test(name) && name.startsWith("loop") === (strategy === "loop");
+    expect([...used].some(shared)).toBe(true);
     used.clear();
     expectClose("output", actual.output.data, expected.output.data);
     for (const [name, { data }] of Object.entries(expected.gradients.parameters))

@@ -365,11 +365,34 @@ change("lib/philox", "parts", ["round < 10u", "round < 9u"], ["word >> 8u", "wor
 change(
   "lib/regularized",
   "layerNorm",
-  ["i < 16u; i++) { total = Sides(total.x + folded", "i < 15u; i++) { total = Sides(total.x + folded"],
+  ["folded[2u * n] + folded[2u * n + 1u]", "folded[2u * n]"],
+  ["sum.r, one), dot(sum.r, other)", "sum.x, one), dot(sum.r, other)"],
   ["return 1.0 / (1.0 - params.dropP);", "return 1.0;"],
   ["uniformOf(words.x), uniformOf(words.y)", "uniformOf(words.y), uniformOf(words.x)"],
 );
-change("lib/regularized-gradient", "layerNorm", ["carry[first + g] += v[g]", "carry[first + g] = v[g]"], ["kept.y * dc)", "dc)"]);
+change(
+  "lib/regularized-forward",
+  "layerNorm",
+  ["(1.0 - remaining) * state + remaining * hPrevious", "(1.0 - remaining) * hPrevious + remaining * state"],
+  ["sides.r *= gain(lane, 2u, element.unit);", ""],
+  ["kept.c = value;", ""],
+);
+change(
+  "lib/regularized-gradient",
+  "layerNorm",
+  ["inputBias + d.x)", "d.x)"],
+  ["remaining.y * one.dc)", "one.dc)"],
+  ["if (fused) { return kept.carried; }", ""],
+);
+change("lib/row-product-forward", "layerNorm", ["multiplyAdd(operands[k]", "multiplyAdd(operands[0]"]);
+change("lib/row-product-backward", "layerNorm", ["dotGates(operands[k]", "dotGates(operands[0]"]);
+change(
+  "lib/row-product-forward-shared",
+  "gpuNorms",
+  ["matrixOf(lane) + min(", "min("],
+  ["putState(0u, thread, operand)", "putState(0u, thread, 0.5)"],
+);
+change("lib/row-product-backward-shared", "gpuNorms", ["putGradient(0u, thread, d)", "putGradient(0u, thread, PackedGates())"]);
 change("lib/row-sums", "linear", ["value += sums[m + r]", "value = sums[m + r]"], ["m + r < params.M", "m + r + 1u < params.M"]);
 change(
   "lib/rows",
@@ -513,17 +536,16 @@ change(
   "strategies/regularized-forward",
   "layerNorm",
   ["squares = Sides(squares.x + x * x", "squares = Sides(squares.x + x"],
-  ["(1.0 - kept) * state + kept * hPrevious", "(1.0 - kept) * hPrevious + kept * state"],
-  ["r *= gain(lane, 2u, element.unit);", ""],
+  ["Sides(inverseSqrt(variance.x", "Sides(inverseSqrt(variance.r"],
 );
 change("strategies/regularized-forward", "batchNorm", ["keepSide(params.first + i, 2u", "keepSide(params.first + i, 0u"]);
 change(
   "strategies/regularized-backward",
   "layerNorm",
-  ["gr - mean.r - load", "gr - load"],
+  ["gr - mean.r - kept", "gr - kept"],
   ["memory.dRead * memory.normalized;", "memory.dRead;"],
 );
-change("strategies/regularized-backward", "batchNorm", ["carry[pair] += out.dhPrevious;", ""]);
+change("strategies/regularized-backward", "batchNorm", ["reach.hBeside + out.dhPrevious", "reach.hBeside"]);
 same(
   "lib/operands-vec4",
   "min(m, params.M - 4u)",

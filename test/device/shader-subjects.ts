@@ -97,6 +97,11 @@ const table = {
     isGpu: true,
   },
   gpuRows: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 34, 3) }, isGpu: true },
+  gpuNorms: {
+    model: () => new LSTM(3, 21, { seed: 1, normalization: "layer", zoneout: 0.3 }),
+    inputs: { input: floats(3, 2, 3) },
+    isGpu: true,
+  },
   gpuSteps: { model: () => new LSTM(3, 135, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, options: steps, isGpu: true },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },

@@ -181,9 +181,9 @@ function sequenceCases(kernel: Kernel): KernelCase[] {
 function regularizedCases(kernel: Kernel): KernelCase[] {
   const { cell, pass, regularized } = kernel.recurrent!;
   const { normalization, fused, zones } = regularized!;
-  // More units than half the threads, where each thread has one unit.
-  const { threads } = kernel.constants!;
-  const most = threads > 32 ? threads / 2 + 1 : threads - 1;
+  // More units than half the threads that have one each.
+  const { workers } = kernel.constants!;
+  const most = workers > 32 ? workers / 2 + 1 : workers - 1;
   const backward = pass === "backward";
   // Running statistics exist for one lane at a time.
   const modesOf = (lanes: number): number[] =>

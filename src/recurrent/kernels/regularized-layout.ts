@@ -15,6 +15,8 @@ export interface RegularizedForm {
   readonly zones: boolean;
   readonly drops: boolean;
   readonly fused: boolean;
+  /** As in a `KernelForm`; of fused kernels only. */
+  readonly shared?: number;
   /** As in a `KernelForm`. */
   readonly gaps?: boolean;
 }

@@ -19,7 +19,8 @@ import type { Cell } from "../cells/cell.ts";
 import { functionsSource } from "../cells/gate-functions.ts";
 import { defineKernel, type Bindings, type Workgroups } from "../../kernels/kernel.ts";
 import { structsPath, constantsOf, type RecurrentParts } from "./recurrent-kernel.ts";
-import { mostLoopUnits } from "./loop.ts";
+import { mostLoopUnits, sharedGroup, threadsFor } from "./loop.ts";
+import { sharedSources } from "./step.ts";
 import {
   gateBits,
   normalizes,
@@ -78,11 +79,23 @@ export const regularizedBackwardBindings = {
   random,
 } as const satisfies Bindings;
 
-const threadsOf = (units: number, { normalization }: RegularizedForm): number =>
-  normalization === "batch" ? 64 : Math.min(Math.ceil(units / 32) * 32, mostLoopUnits);
+/** A workgroup, whose threads share sums if the form says so; `workers` of them share the elements. */
+function groupOf(units: number, pass: RecurrentParts["pass"], { normalization, shared }: RegularizedForm) {
+  const batch = normalization === "batch";
+  const workers = batch ? 64 : Math.min(threadsFor(units), mostLoopUnits);
+  const partialLength = batch ? 2 * workers : workers;
+  if (shared === undefined)
+    return { size: `${workers}`, constants: { threads: workers, workers, partialLength }, product: [`lib/row-product-${pass}`] };
+  const { size, holds, constants } = sharedGroup(units, 1, shared);
+  return {
+    size,
+    constants: { ...constants, workers, partialLength },
+    product: [...sharedSources(pass, { rows: 1, holds }), `lib/row-product-${pass}-shared`],
+  };
+}
 
 function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: RegularizedForm) {
-  const threads = threadsOf(units, form);
+  const { size, constants, product } = groupOf(units, pass, form);
   const [firstGates, secondGates] = gateBits(cell);
   const { normalization, zones, drops, fused, gaps } = form;
   const flags = [
@@ -93,7 +106,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
     ...(gaps ? ["gaps"] : []),
   ];
   return {
-    name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${threads}`,
+    name: `regularized-${pass}:${cell.name}:${flags.join("-")}:${size}`,
     recurrent: { cell, strategy: "regularized", pass, form: {}, regularized: form } as const,
     sources: [
       "lib/activations",
@@ -108,7 +121,8 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       ...functionsSource(cell),
       `cells/${cell.shader}`,
       "lib/regularized",
-      pass === "forward" ? "lib/running-statistics" : "lib/regularized-gradient",
+      ...product,
+      ...(pass === "forward" ? ["lib/running-statistics", "lib/regularized-forward"] : ["lib/regularized-gradient"]),
       `strategies/regularized-${pass}`,
     ],
     constants: {
@@ -120,7 +134,7 @@ function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: 
       zones: zones ? 1 : 0,
       drops: drops ? 1 : 0,
       fused: fused ? 1 : 0,
-      threads,
+      ...constants,
     },
     params: regularizedParams,
     workgroups: ({ B, H, lanes }: RegularizedParams): Workgroups => [normalization === "batch" ? H : B, 1, lanes],

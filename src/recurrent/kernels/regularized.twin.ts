@@ -295,6 +295,12 @@ const forms: readonly (readonly [Cell, RegularizedForm])[] = [
   [rnnTanh, { normalization: "batch", zones: false, drops: true, fused: false, gaps: true }],
   [lstmCell({ forgetGate: "gate", peepholes: true }), { normalization: "none", zones: true, drops: true, fused: true, gaps: true }],
   [gru, { normalization: "none", zones: true, drops: false, fused: false }],
+  // As GPUs run them: all weights held, then read in each step.
+  [lstm, { normalization: "layer", zones: true, drops: true, fused: true, shared: 256 }],
+  [gru, { normalization: "layer", zones: false, drops: false, fused: true, shared: 256 }],
+  [rnnTanh, { normalization: "none", zones: true, drops: false, fused: true, gaps: true, shared: 256 }],
+  [lstm, { normalization: "none", zones: false, drops: true, fused: true, shared: 128 }],
+  [gru, { normalization: "layer", zones: true, drops: false, fused: true, shared: 128 }],
 ];
 
 export const regularizedFamily: KernelFamily = {

@@ -61,15 +61,15 @@ const onceCycles = 2000;
 
 /**
  * Microseconds of a time step in both strategies. In the loop each workgroup reads all weights; those of a step share
- * them out. Undefined where this does not decide: where the loop's threads keep the weights, and for layers whose kernels
- * do not share sums.
+ * them out. Undefined where this does not decide: where the loop's threads keep the weights, and for layers that no loop
+ * runs or whose steps have two phases.
  */
 export function estimatedMicroseconds(
   { B, H, G, lanes, phases, regularized }: Required<LayerShape>,
   mostThreads: number,
   gpu: Gpu = midRangeGpu,
 ): { readonly loop: number; readonly step: number } | undefined {
-  if (phases > 1 || regularized !== "none" || holdsWeights(H, mostThreads)) return undefined;
+  if (phases > 1 || regularized === "batch" || holdsWeights(H, mostThreads)) return undefined;
   const width = weightWidth(G, { shared: mostThreads });
   /** For workgroups that compute so many rows of the batch, and so many units. */
   const of = (rows: number, units: number, dispatches: 0 | 1): number => {
@@ -78,5 +78,8 @@ export function estimatedMicroseconds(
     const cycles = onceCycles + instructions * gpu.vectorCycles;
     return stepMicroseconds(gpu, { workgroups, bytes: 4 * width * H * units, cycles, dispatches });
   };
-  return { loop: of(sharedRows(H, B, mostThreads), H, 0), step: of(rowsPerThread, sharedStep.units, 1) };
+  const step = of(rowsPerThread, sharedStep.units, 1);
+  // With norms or zoneout a workgroup of the loop has one row, and a step has a second dispatch.
+  if (regularized === "row") return { loop: of(1, H, 0), step: step + gpu.dispatchMicroseconds };
+  return { loop: of(sharedRows(H, B, mostThreads), H, 0), step };
 }
