@@ -24,8 +24,9 @@ export interface LaneStep {
 
 /** The steps of a kernel in the order in which they are computed. */
 export function stepsOf({ strategy, pass }: RecurrentParts, { i, tail = 0, steps, lanes }: Params): LaneStep[] {
-  const forward = Array.from({ length: steps }, (_, n) => ({ i: n, tail: 0 }));
-  const all = strategy === "step" ? [{ i, tail }] : pass === "backward" ? stepsBack(steps, tail === 1) : forward;
+  const whole = (): { i: number; tail: number }[] =>
+    pass === "backward" ? stepsBack(steps, tail === 1) : Array.from({ length: steps }, (_, n) => ({ i: n, tail: 0 }));
+  const all = strategy === "step" ? [{ i, tail }] : whole();
   return all.flatMap((step) => Array.from({ length: lanes }, (_, lane) => ({ ...step, lane })));
 }
 
