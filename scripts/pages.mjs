@@ -41,7 +41,7 @@ export async function buildPage(name, outdir) {
       await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
   await bundle({ entryPoints: entries.map((file) => join(source, file)), outdir, splitting: true, loader: { ".txt": "text" } });
-  // A worklet may not import() what is loaded when it is needed, so its file has everything.
+  // A worklet may not import() anything, so its file has everything.
   const worklets = files.filter((file) => /^worklet.*\.ts$/.test(file)).map((file) => join(source, file));
   if (worklets.length > 0) await bundle({ entryPoints: worklets, outdir, minify: true });
 }

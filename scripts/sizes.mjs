@@ -32,8 +32,8 @@ export const tasks = {
   },
 };
 
-/** Bytes of dist/stream.js, a little above what it is today; the aim is 35 kB. */
-export const streamLimit = 62_600;
+/** Bytes of dist/stream.js, a little above what it is today; 35 kB are the most that it may ever have. */
+export const streamLimit = 26_000;
 
 const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 

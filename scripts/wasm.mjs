@@ -14,8 +14,8 @@ const run = promisify(execFile);
 const sources = "src/backend/cpu/wasm";
 const generated = "src/backend/cpu/wasm-builds";
 
-/** The modules that pages load apart. */
-export const parts = ["running", "training", "regularized", "two-phase", "scan", "operators"];
+/** The modules that pages load apart, and that of saved streams, which has the forward passes of all. */
+export const parts = ["running", "training", "regularized", "two-phase", "scan", "operators", "stream"];
 
 async function compile(part, name, features) {
   const file = join(root, "build", "wasm", `${part}-${name}.wasm`);

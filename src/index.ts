@@ -42,6 +42,7 @@ export { constant, cosine, stepDecay, type Schedule } from "./optim/schedules.ts
 export type { Variable } from "./autodiff/tape.ts";
 export type { StrategyChoice } from "./recurrent/explain.ts";
 export { createStream, type StreamOptions } from "./stream/create-stream.ts";
+export { saveStream, type SaveStreamOptions } from "./stream/save-stream.ts";
 export { createBatcher, type BatcherOptions } from "./stream/create-batcher.ts";
 export type { Batcher } from "./stream/batcher.ts";
 export type { Stream } from "./stream/cpu-stream.ts";

@@ -1,34 +1,29 @@
 /** Sound through a model: a source, the processor, and what hears it. */
 import { RnnError } from "webgpu-rnn";
-import type { Files, FromProcessor, Load, ToProcessor } from "./messages.ts";
+import type { FromProcessor, Load, Playable, ProcessorOptions, ToProcessor } from "./messages.ts";
 
 export interface Hears {
   load(load: Load): void;
   problem(message: string): void;
 }
 
-export type Ready = Extract<FromProcessor, { kind: "ready" }>;
-
 /** A processor in a context, when its model is there. */
 export class ModelNode {
-  private constructor(
-    readonly node: AudioWorkletNode,
-    readonly ready: Ready,
-  ) {}
+  private constructor(readonly node: AudioWorkletNode) {}
 
-  /** @throws RnnError `format` or `option` in the words of the processor, if it cannot use the model */
-  static async create(context: BaseAudioContext, files: Files, hears: Hears): Promise<ModelNode> {
+  /** @throws RnnError `format` in the words of the processor, if it cannot use the model */
+  static async create(context: BaseAudioContext, { file, module }: Playable, hears: Hears): Promise<ModelNode> {
     await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "model", {
       outputChannelCount: [1],
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { files },
+      processorOptions: { file, module } satisfies ProcessorOptions,
     });
-    const ready = await new Promise<Ready>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       node.onprocessorerror = () => reject(new RnnError("format", "The model", "the processor has ended"));
       node.port.onmessage = ({ data }: MessageEvent<FromProcessor>) => {
-        if (data.kind === "ready") resolve(data);
+        if (data.kind === "ready") resolve();
         else if (data.kind === "load") hears.load(data);
         else {
           hears.problem(data.message);
@@ -36,7 +31,7 @@ export class ModelNode {
         }
       };
     });
-    return new ModelNode(node, ready);
+    return new ModelNode(node);
   }
 
   bypass(value: boolean): void {
@@ -48,11 +43,11 @@ export class ModelNode {
 export async function render(
   samples: Float32Array<ArrayBuffer>,
   rate: number,
-  files: Files,
+  model: Playable,
   hears: Hears,
 ): Promise<Float32Array<ArrayBuffer>> {
   const context = new OfflineAudioContext(1, samples.length, rate);
-  const { node } = await ModelNode.create(context, files, hears);
+  const { node } = await ModelNode.create(context, model, hears);
   sourceOf(context, samples, rate).connect(node).connect(context.destination);
   return (await context.startRendering()).getChannelData(0);
 }

@@ -6,7 +6,8 @@ import { readFiles } from "../models/source-form.ts";
 import { Notices } from "../notices.ts";
 import { Plot } from "../plot.ts";
 import { ModelNode, render, sourceOf } from "./graph.ts";
-import type { Files, Load } from "./messages.ts";
+import type { Load, Playable } from "./messages.ts";
+import { playableOf } from "./model.ts";
 
 /** Samples that are drawn, from the middle of what was computed. */
 const drawn = 600;
@@ -14,9 +15,9 @@ const drawn = 600;
 const notices = new Notices();
 const source = byId("source", HTMLSelectElement);
 const own = "Overdrive: LSTM of 16 units, trained on synthetic strings";
-let files: Files = {};
+let model: Playable | undefined;
 let file: { readonly name: string; readonly bytes: ArrayBuffer } | undefined;
-let playing: { readonly context: AudioContext; readonly model: ModelNode; readonly gain: GainNode; end(): void } | undefined;
+let playing: { readonly context: AudioContext; readonly node: ModelNode; readonly gain: GainNode; end(): void } | undefined;
 let total: Load = { quanta: 0, milliseconds: 0, late: 0 };
 let waves: readonly [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
 
@@ -47,7 +48,7 @@ const hears = {
 function update(words: string, busy = false): void {
   button("start").hidden = playing !== undefined;
   button("stop").hidden = playing === undefined;
-  for (const id of ["start", "render"]) button(id).disabled = busy || playing !== undefined || Object.keys(files).length === 0;
+  for (const id of ["start", "render"]) button(id).disabled = busy || playing !== undefined || !model;
   for (const id of ["upload", "audio-file"]) input(id).disabled = busy || playing !== undefined;
   for (const one of [source, button("own")]) one.disabled = busy || playing !== undefined;
   say(block("status"), words);
@@ -77,24 +78,24 @@ async function samples(): Promise<Float32Array<ArrayBuffer>> {
 }
 
 async function start(): Promise<void> {
+  if (!model) return;
   total = { quanta: 0, milliseconds: 0, late: 0 };
   const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
   const gain = new GainNode(context, { gain: input("volume").valueAsNumber });
   let end = (): void => undefined;
   try {
-    const model = await ModelNode.create(context, files, hears);
-    model.bypass(input("bypass").checked);
+    const node = await ModelNode.create(context, model, hears);
+    node.bypass(input("bypass").checked);
     if (source.value === "microphone") {
       // The browser's own filters would change the sound before the model hears it.
       const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
       const media = await navigator.mediaDevices.getUserMedia({ audio });
       end = () => media.getTracks().forEach((track) => track.stop());
-      context.createMediaStreamSource(media).connect(model.node);
-    } else sourceOf(context, await samples(), rate).connect(model.node);
-    model.node.connect(gain).connect(context.destination);
+      context.createMediaStreamSource(media).connect(node.node);
+    } else sourceOf(context, await samples(), rate).connect(node.node);
+    node.node.connect(gain).connect(context.destination);
     await context.resume();
-    playing = { context, model, gain, end };
-    describe(model);
+    playing = { context, node, gain, end };
   } catch (error) {
     end();
     void context.close();
@@ -109,19 +110,23 @@ function stop(): void {
 }
 
 async function renderSecond(): Promise<void> {
+  if (!model) return;
   total = { quanta: 0, milliseconds: 0, late: 0 };
   const x = source.value === "microphone" ? strings(rate, 7) : (await samples()).slice(0, rate);
-  const y = await render(x, rate, files, hears);
+  const y = await render(x, rate, model, hears);
   const from = Math.max(0, Math.floor((x.length - drawn) / 2));
   waves = [x.subarray(from, from + drawn), y.subarray(from, from + drawn)];
   plot.draw();
 }
 
-function describe({ ready: { format, parameters, adapter } }: ModelNode): void {
-  say(
-    block("budget"),
-    `${format}, ${count(parameters)} parameters, on ${adapter}; 128 samples last ${((128 * 1000) / rate).toFixed(1)} ms.`,
-  );
+/** Plays the model from now on, once a processor has taken it. @throws RnnError if it cannot be played */
+async function use(found: Playable, name: string): Promise<void> {
+  const context = new OfflineAudioContext(1, 128, rate);
+  await ModelNode.create(context, found, { ...hears, problem: () => undefined });
+  model = found;
+  say(block("model"), name);
+  const time = ((128 * 1000) / rate).toFixed(1);
+  say(block("budget"), `${found.format}, ${count(found.parameters)} parameters, in WebAssembly; 128 samples last ${time} ms.`);
 }
 
 const notes: Readonly<Record<string, string>> = {
@@ -138,20 +143,14 @@ function showSource(): void {
 async function openOwn(): Promise<void> {
   const answer = await fetch(new URL("./drive.safetensors", import.meta.url));
   if (!answer.ok) throw new RnnError("load", "The overdrive", `the server answered ${answer.status}`);
-  files = { "drive.safetensors": new Uint8Array(await answer.arrayBuffer()) };
-  say(block("model"), own);
+  await use(await playableOf({ "drive.safetensors": new Uint8Array(await answer.arrayBuffer()) }), own);
   button("own").hidden = true;
 }
 
 async function open(given: readonly File[]): Promise<void> {
   if (given.length === 0 || playing) return;
   await attempt("Reading…", async () => {
-    const read = await readFiles(given);
-    // Whether it can be played is known when the processor has read it.
-    const context = new OfflineAudioContext(1, 128, rate);
-    describe(await ModelNode.create(context, read, { ...hears, problem: () => undefined }));
-    files = read;
-    say(block("model"), given.map(({ name }) => name).join(", "));
+    await use(await playableOf(await readFiles(given)), given.map(({ name }) => name).join(", "));
     button("own").hidden = false;
   });
 }
@@ -176,7 +175,7 @@ addEventListener("drop", (event) => {
 source.addEventListener("change", showSource);
 block("settings").addEventListener("submit", (event) => event.preventDefault());
 input("volume").addEventListener("input", () => playing && (playing.gain.gain.value = input("volume").valueAsNumber));
-input("bypass").addEventListener("change", () => playing?.model.bypass(input("bypass").checked));
+input("bypass").addEventListener("change", () => playing?.node.bypass(input("bypass").checked));
 button("own").addEventListener("click", () => void attempt("Reading…", openOwn));
 button("start").addEventListener("click", () => void attempt("Getting ready…", start));
 button("render").addEventListener("click", () => void attempt("Computing…", renderSecond));

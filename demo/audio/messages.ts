@@ -3,7 +3,16 @@ export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
 
 /** What the processor gets when it is made. */
 export interface ProcessorOptions {
-  readonly files: Files;
+  /** What `saveStream` wrote. */
+  readonly file: Uint8Array<ArrayBuffer>;
+  /** What `compile` of webgpu-rnn/stream gave; without it, the processor compiles by itself. */
+  readonly module?: WebAssembly.Module;
+}
+
+/** A model that the processor can play, and what the page says about it. */
+export interface Playable extends ProcessorOptions {
+  readonly format: string;
+  readonly parameters: number;
 }
 
 /** Sound goes through unchanged. */
@@ -20,6 +29,4 @@ export interface Load {
 }
 
 export type FromProcessor =
-  | { readonly kind: "ready"; readonly parameters: number; readonly format: string; readonly adapter: string }
-  | { readonly kind: "problem"; readonly message: string }
-  | ({ readonly kind: "load" } & Load);
+  { readonly kind: "ready" } | { readonly kind: "problem"; readonly message: string } | ({ readonly kind: "load" } & Load);

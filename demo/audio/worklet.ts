@@ -1,6 +1,5 @@
 /** The processor: a stream of a model that reads one sample and gives one, called for each 128 samples. */
-import { createBackend, createStream, RnnError, type Stream } from "webgpu-rnn";
-import { importModel } from "webgpu-rnn/formats";
+import { createStream, RnnError, type Stream } from "webgpu-rnn/stream";
 import type { FromProcessor, Load, ProcessorOptions, ToProcessor } from "./messages.ts";
 
 // TypeScript's library has no declarations for what a worklet alone has.
@@ -32,23 +31,18 @@ class ModelProcessor extends AudioWorkletProcessor {
     void this.open(processorOptions).catch((error: unknown) => this.fail(error));
   }
 
-  private async open({ files }: ProcessorOptions): Promise<void> {
-    const given = Object.values(files);
-    const { model, format, inputs } = await importModel(given.length === 1 ? given[0] : files);
-    const backend = await createBackend("cpu");
-    const stream = await createStream(model, {
-      backend,
-      ...(inputs.length > 0 && model.idCount === undefined && { features: inputs[0].shape?.at(-1) ?? 1 }),
-    });
-    if (model.idCount !== undefined || stream.inputSize !== 1 || stream.outputSize !== 1) {
-      const what = model.idCount === undefined ? `${stream.inputSize} numbers and gives ${stream.outputSize}` : "ids";
-      throw new RnnError("option", "The model", `must read one sample and give one in each step; this one reads ${what}`);
+  private async open({ file, module }: ProcessorOptions): Promise<void> {
+    const stream = await createStream(file, { module });
+    const { inputSize, outputSize } = stream;
+    if (inputSize !== 1 || outputSize !== 1) {
+      const what = `reads ${inputSize} numbers and gives ${outputSize}`;
+      throw new RnnError("option", "The model", `must read one sample and give one in each step; this one ${what}`);
     }
-    // An amplifier has been on for a while: states come to rest. And the first call makes what a quantum needs.
+    // An amplifier has been on for a while: states come to rest.
     const silence = new Float32Array(quantum);
     for (let i = 0; i < quietQuanta; i++) stream.steps(silence, this.results);
     this.stream = stream;
-    this.say({ kind: "ready", parameters: model.parameterCount, format, adapter: backend.adapter });
+    this.say({ kind: "ready" });
   }
 
   process([[input]]: Float32Array[][], [[output]]: Float32Array[][]): boolean {

@@ -2,6 +2,7 @@ import { allocating, checkBoolean, checkCount, checkFunction, checkInteger, RnnE
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, takeShape, takeTensor } from "../tensor/take.ts";
 import type { FloatArray } from "../tensor/tensor.ts";
+import { deviceSizeOf, reordered } from "./gate-order.ts";
 import { drawFrom, type Initializer } from "./initializers.ts";
 
 /** A device copy that has newer values of parameters than the host. */
@@ -112,7 +113,7 @@ export class Parameter {
   }
 
   get deviceSize(): number {
-    return (this.size / this.gates) * this.lanes.length;
+    return deviceSizeOf(this.size, this);
   }
 
   /** Replaces the values. */
@@ -188,22 +189,7 @@ export class Parameter {
   }
 
   private permute(values: FloatArray, back: boolean): FloatArray {
-    const { lanes } = this;
-    if (lanes.length === 1) return values.slice();
-    const size = back ? this.size : this.deviceSize;
-    const result = values instanceof Float64Array ? new Float64Array(size) : new Float32Array(size);
-    const units = this.shape[0] / this.gates;
-    const width = this.size / this.shape[0];
-    for (let unit = 0; unit < units; unit++) {
-      for (let lane = 0; lane < lanes.length; lane++) {
-        if (lanes[lane] < 0) continue;
-        const fileRow = lanes[lane] * units + unit;
-        const deviceRow = unit * lanes.length + lane;
-        const [from, to] = back ? [deviceRow, fileRow] : [fileRow, deviceRow];
-        result.set(values.subarray(from * width, (from + 1) * width), to * width);
-      }
-    }
-    return result;
+    return reordered(values, this.size, this.shape[0], this, back);
   }
 }
 

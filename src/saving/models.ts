@@ -3,7 +3,7 @@ import { Module } from "../nn/module.ts";
 import { isA, takeEntries, takeOptions } from "../options.ts";
 import { takeBytes } from "../io/bytes.ts";
 import type { ModuleClass, Names } from "./model-file.ts";
-import { load, save } from "./save-and-load.ts";
+import { load, save, type Saved } from "./save-and-load.ts";
 
 /** What a file of an app's own modules refers to by name. */
 export interface ModelNames {
@@ -35,22 +35,29 @@ function takeNames(where: string, { modules = {}, cells = {} }: ModelNames): Nam
   return { modules: Object.fromEntries(classes), cells: Object.fromEntries(values) };
 }
 
+/** Names of the options of `saveModel`. */
+export const saveOptionNames = ["dtype", "metadata", "modules", "cells"] as const;
+
+/** @throws RnnError `option` */
+export function takeSaveOptions(where: string, options: SaveOptions): { names: Names } & Saved {
+  const { dtype, metadata = {} } = options;
+  if (dtype !== undefined) checkChoice(where, "dtype", dtype, ["F16", "BF16"]);
+  const texts = Object.fromEntries(takeEntries(where, "metadata", "texts", metadata)) as Record<string, string>;
+  return { names: takeNames(where, options), dtype, metadata: texts };
+}
+
 /**
  * Writes a model as a safetensors file: the parameters as `stateDict` names them, which PyTorch's `load_state_dict` takes,
- * and in the metadata how to make the layers again. `loadModel` and `webgpu-rnn/stream` read it. The parameters are those
- * of the moment of the call.
+ * and in the metadata how to make the layers again. `loadModel` reads it. The parameters are those of the moment of the
+ * call.
  * Modules of the app's own need `modules` and a `describe()`, custom cells need `cells`; `loadModel` needs the same names.
  * @throws RnnError `option` that names the module which a file cannot describe, or for wrong options
  */
 export async function saveModel(model: Module, given: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   const where = "saveModel";
   if (!isA(model, Module)) throw new RnnError("option", where, `must get a module, got ${show(model)}`);
-  const options = takeOptions(where, given, ["dtype", "metadata", "modules", "cells"]);
-  const { dtype } = options;
-  if (dtype !== undefined) checkChoice(where, "dtype", dtype, ["F16", "BF16"]);
-  const names = takeNames(where, options);
-  const metadata = Object.fromEntries(takeEntries(where, "metadata", "texts", options.metadata ?? {})) as Record<string, string>;
-  return save(model, await model.stateDict(), names, { dtype, metadata });
+  const { names, ...saved } = takeSaveOptions(where, takeOptions(where, given, saveOptionNames));
+  return save(model, await model.stateDict(), names, saved);
 }
 
 /**

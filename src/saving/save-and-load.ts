@@ -20,12 +20,21 @@ export function save(
   state: Readonly<Record<string, Tensor>>,
   given: Names,
   { dtype, metadata }: Saved,
+  stream?: string,
 ): Uint8Array<ArrayBuffer> {
-  const taken = ["format", "model"].find((key) => Object.hasOwn(metadata, key));
+  const taken = ["format", "model", "stream"].find((key) => Object.hasOwn(metadata, key));
   if (taken !== undefined)
-    throw new RnnError("option", "saveModel", `metadata cannot be named "${taken}", which the description of the layers uses`);
+    throw new RnnError(
+      "option",
+      "saveModel",
+      `metadata cannot be named "${taken}", which the description of the ${taken === "stream" ? "stream" : "layers"} uses`,
+    );
   const description = descriptionOf(model, withLayers(given));
-  return encodeSafetensors(state, { ...metadata, format: modelFormat, model: description }, { dtype });
+  return encodeSafetensors(
+    state,
+    { ...metadata, format: modelFormat, model: description, ...(stream !== undefined && { stream }) },
+    { dtype },
+  );
 }
 
 export function load(file: Uint8Array, given: Names): Module {

@@ -13,7 +13,7 @@ interface Checkable {
 }
 
 /** A stream, and what `forward` gives for frames [steps, batch, inputSize]. */
-interface Made<T extends Checkable> {
+export interface Made<T extends Checkable> {
   readonly stream: T;
   readonly whole: (frames: Float32Array) => Promise<NumericArray>;
 }
@@ -58,21 +58,21 @@ async function checkSteps({ stream, whole }: Made<Checkable>, ids: number | unde
 }
 
 /**
- * A stream that `make` makes for so many rows, once the model's steps have been compared.
+ * The stream that `make` makes for so many rows, once the model's steps have been compared.
  * @param mayCheckItself false if always another stream, of one row, is checked, and disposed of
  * @throws RnnError as `checkSteps` and `make` do
  */
-export async function checkedStream<T extends Checkable>(
+export async function checkedStream<M extends Made<Checkable>>(
   model: Module,
   batch: number,
   mayCheckItself: boolean,
-  make: (rows: number) => Promise<Made<T>>,
-): Promise<T> {
-  const checked = async (rows: number): Promise<T> => {
+  make: (rows: number) => Promise<M>,
+): Promise<M> {
+  const checked = async (rows: number): Promise<M> => {
     const made = await make(rows);
     try {
       await checkSteps(made, model.idCount);
-      return made.stream;
+      return made;
     } catch (error) {
       made.stream.dispose();
       throw error;
@@ -80,6 +80,6 @@ export async function checkedStream<T extends Checkable>(
   };
   // Rows of a model that is batch first do not lie so that steps can be computed together.
   if (mayCheckItself && batch <= mostChecked && (batch === 1 || !model.batchFirst)) return checked(batch);
-  (await checked(1)).dispose();
-  return (await make(batch)).stream;
+  (await checked(1)).stream.dispose();
+  return make(batch);
 }

@@ -28,7 +28,8 @@ const deviceCode = new Part("createStream", () => import("./device-stream.ts"));
 /** The backend of streams without one. */
 let shared: Promise<Backend> | undefined;
 
-async function sharedBackend(): Promise<Backend> {
+/** The CPU backend of streams that are given none. */
+export async function sharedBackend(): Promise<Backend> {
   const before = shared;
   const known = await before?.catch(() => undefined);
   if (known && !known.ended) return known;
@@ -59,5 +60,5 @@ export async function createStream(model: Module, given: StreamOptions = {}): Pr
   checkSize(where, "batch", batch, 1, mostRows);
   if (backend?.kind === "webgpu") return (await deviceCode.load()).deviceStreamOf(model, backend, features, batch);
   const { streamOf } = await code.load();
-  return streamOf(model, backend ?? (await sharedBackend()), features, batch);
+  return (await streamOf(model, backend ?? (await sharedBackend()), features, batch)).stream;
 }

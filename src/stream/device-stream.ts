@@ -28,10 +28,11 @@ import {
 export async function deviceStreamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<DeviceStream> {
   const features = featuresOf(model, given);
   // Another stream is checked, whose recording of several steps is freed at once: wide weights have only one packed copy.
-  return checkedStream(model, batch, false, async (rows) => {
+  const made = await checkedStream(model, batch, false, async (rows) => {
     const stream = await DeviceStream.create(model, backend, features, rows);
-    return { stream, whole: (frames) => stream.whole(frames) };
+    return { stream, whole: (frames: Float32Array) => stream.whole(frames) };
   });
+  return made.stream;
 }
 
 /**

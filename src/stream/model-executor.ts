@@ -63,12 +63,12 @@ export class ModelExecutor implements Executor {
   private constructor(
     private readonly model: Module,
     private readonly backend: CpuBackend,
-    private readonly session: Session,
+    readonly session: Session,
     context: RunContext,
     private readonly features: Shape,
     readonly batch: number,
     /** What sequences begin with, if not with zeros. */
-    private readonly first: FirstStates | undefined,
+    readonly first: FirstStates | undefined,
   ) {
     this.inputSize = sizeOf(context.input.shape) / batch;
     this.outputSize = sizeOf(context.output.shape) / batch;
@@ -162,7 +162,8 @@ export class ModelExecutor implements Executor {
       .finally(() => (this.fetching = false));
   }
 
-  private record(steps: number, rows: number, kind: "carried" | "zero" = "carried"): RunContext {
+  /** @param kind where sequences begin */
+  record(steps: number, rows: number, kind: "carried" | "zero" = "carried"): RunContext {
     return this.session.recordNow({ ...framePlan(this.model, this.features, steps, rows), states: { kind } }, recordFrames);
   }
 

@@ -510,6 +510,12 @@ add(
   { 1: "dtype metadata modules cells" },
 );
 add(
+  "saveStream",
+  () => [gru(), { batch: 2, features: 2, dtype: "F16", metadata: { a: "b" }, modules: { GRU: rnn.GRU }, cells: {} }],
+  async (m, o) => (await rnn.saveStream(m, o)).length,
+  { 1: "batch features dtype metadata modules cells" },
+);
+add(
   "createStream",
   () => [gru(), { batch: 2, features: 2, backend: on }],
   async (m, o) => {

@@ -124,10 +124,10 @@ describe("dist", () => {
   it("has streams in one module without import(), which runs where there are no globals", async () => {
     for (const file of ["stream.js", "stream.cjs"]) expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(|node:/);
     expect((await measured()).stream).toBeLessThanOrEqual(streamLimit);
-    const { LSTM, saveModel, createStream } = (await load("esm/index.js")) as typeof rnn;
+    const { LSTM, saveStream, createStream } = (await load("esm/index.js")) as typeof rnn;
     const model = new LSTM(2, 3, { seed: 1 });
     const bare = runInNewContext(`const module = {}; ${readFileSync(join(dist, "stream.cjs"), "utf8")}; module.exports`) as typeof streams;
-    const stream = await bare.createStream(bare.loadModel(await saveModel(model)), { module: await bare.compile() });
+    const stream = await bare.createStream(await saveStream(model), { module: await bare.compile() });
     const expected = await createStream(model);
     for (let i = 0; i < 3; i++) expect([...stream.step([i, 1])]).toEqual([...expected.step([i, 1])]);
     expect(Object.keys(await load("stream.js")).sort()).toEqual(Object.keys(bare).sort());

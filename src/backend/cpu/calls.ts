@@ -2,7 +2,8 @@
 import type { Part } from "../../part.ts";
 import type { Recording } from "../../recording/recording.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { WasmExports, WasmPart } from "./wasm-kernels.ts";
+import type { WasmExports } from "./wasm-code.ts";
+import type { WasmPart } from "./wasm-kernels.ts";
 
 /** Byte address of each binding. */
 export type Addresses = Readonly<Record<string, number>>;

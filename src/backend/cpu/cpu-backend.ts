@@ -33,8 +33,6 @@ export interface CpuOptions {
    * where they can be, when a recording is worth it.
    */
   threads?: number | "automatic";
-  /** The WebAssembly of the part for running, compiled elsewhere. */
-  module?: WebAssembly.Module;
   reason?: string;
 }
 
@@ -68,11 +66,6 @@ export class CpuBackend implements Backend {
     this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
   }
 
-  /** Whether it computes in WebAssembly. @internal */
-  get hasWasm(): boolean {
-    return this.kernels !== undefined;
-  }
-
   get adapter(): string {
     const { threads } = this;
     return threads && threads.count > 1 ? `${this.engine}, ${threads.count} threads` : this.engine;
@@ -90,19 +83,13 @@ export class CpuBackend implements Backend {
   }
 
   /** @throws RnnError `device` if there cannot be several threads here */
-  static async create({
-    precision = "float32",
-    wasm = true,
-    threads = 1,
-    module,
-    reason = "asked for",
-  }: CpuOptions = {}): Promise<CpuBackend> {
+  static async create({ precision = "float32", wasm = true, threads = 1, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
     // Loaded separately, because most pages use one thread.
     const several = typeof threads === "number" && threads > 1 ? await import("./threads.ts") : undefined;
     if (several && !mayShare()) throw several.notShared();
     const shared = several !== undefined || (threads === "automatic" && mayShare());
-    const loaded = wasm ? await WasmKernels.create(shared, module) : "wasm: false";
+    const loaded = wasm ? await WasmKernels.create(shared) : "wasm: false";
     if (typeof loaded === "string") {
       if (several) throw several.withoutKernels(loaded);
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);

@@ -13,7 +13,7 @@ import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/
 import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
 import { needing, worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";
-import type { Means, WorkSpace } from "./work-space.ts";
+import type { Means } from "./work-space.ts";
 
 /** Splits products by rows among the threads. */
 type Share = (calls: (first: number, end: number) => Call[]) => Pieces;
@@ -31,7 +31,7 @@ function forwardStep(
   arrays: Arrays<typeof forwardBindings>,
   segment: Segment,
   { lane, i }: LaneStep,
-  work: WorkSpace,
+  work: Means["work"],
   share: Share,
 ): () => void {
   const { B, H } = segment;
@@ -80,7 +80,7 @@ function backwardStep(
   arrays: Arrays<typeof backwardBindings>,
   segment: Segment,
   { lane, i, tail }: LaneStep,
-  work: WorkSpace,
+  work: Means["work"],
   share: Share,
 ): () => void {
   const { B, H, steps } = segment;

@@ -18,7 +18,7 @@ import {
 } from "./calls.ts";
 import { Part } from "../../part.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
-import type { WasmExports, WasmKernels } from "./wasm-kernels.ts";
+import type { WasmExports } from "./wasm-code.ts";
 import type { Means } from "./work-space.ts";
 
 /** A kernel that consists of calls of exports only. */
@@ -172,7 +172,7 @@ function operatorKernel(exports: WasmExports, name: (typeof operatorNames)[numbe
 }
 
 /** The WebAssembly version of a kernel, if it has one. */
-export function fastKernels({ exports }: WasmKernels, means: Means): (kernel: Kernel) => FastKernel | undefined {
+export function fastKernels({ exports }: { readonly exports: WasmExports }, means: Means): (kernel: Kernel) => FastKernel | undefined {
   const byName = new Map<string, FastKernel>([
     ...runningKernels(exports, matmulKernel(means.threads)),
     ...trainingNames.map((name): [string, FastKernel] => [name, trainingKernel(exports, name)]),

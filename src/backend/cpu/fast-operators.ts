@@ -5,7 +5,7 @@ import { normalizeForward } from "../../kernels/normalize.ts";
 import { pick } from "../../kernels/pick.ts";
 import { unfold } from "../../kernels/windows.ts";
 import { direct, type FastKernel } from "./calls.ts";
-import type { WasmExports } from "./wasm-kernels.ts";
+import type { WasmExports } from "./wasm-code.ts";
 
 /** An export that takes what the kernel's contract has, in its order. */
 const asInContract =

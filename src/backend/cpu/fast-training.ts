@@ -1,6 +1,6 @@
 /** Kernels of training in WebAssembly, loaded with the first that is used: name -> the function that makes the call. */
 import { direct, type FastKernel } from "./calls.ts";
-import type { WasmExports } from "./wasm-kernels.ts";
+import type { WasmExports } from "./wasm-code.ts";
 
 export const trainingKernels = {
   "softmax-backward": (exports) => direct(exports, "softmaxBackward", ["y", "dy", "dx"], ["rows", "columns", "log", "accumulate"]),

@@ -2,7 +2,8 @@
 import { startThread } from "#thread";
 import { RnnError } from "../../errors.ts";
 import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
-import { wasmParts, type WasmExports, type WasmKernels } from "./wasm-kernels.ts";
+import type { WasmExports } from "./wasm-code.ts";
+import { wasmParts, type WasmKernels } from "./wasm-kernels.ts";
 
 /** Kernels that other threads can run; a request names one by its place in this list. */
 const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward", "regularizedForward", "regularizedBackward"];

@@ -34,5 +34,5 @@ export class WorkSpace {
 /** What recurrent kernels are made with. */
 export interface Means {
   readonly threads: Workforce;
-  readonly work: WorkSpace;
+  readonly work: Pick<WorkSpace, "address" | "reserve" | "array" | "words">;
 }

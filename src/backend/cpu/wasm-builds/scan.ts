@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/scan.ts; not to be edited.
-// sources: cb0c6bef5340856c46085f7f7b54cffc1d1fcb715e9aeb6ac57ef1fc89cefb8d
+// sources: b799a026e29f371c615b015fc4c9527dde071f9227e092f2633c76f401982962
 export const plainLength = 4833;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

@@ -1,0 +1,76 @@
+/**
+ * A stream in a file: the places of a WebAssembly memory, and the calls of WebAssembly functions that compute its steps
+ * there. It is JSON in the metadata of a safetensors file, under "stream". Addresses are bytes, and multiples of 4.
+ */
+import type { Shape } from "../tensor/shape.ts";
+
+/** Changes with the meaning of the calls; a file has that of the version that wrote it. */
+export const streamVersion = 1;
+
+/** Most bytes of a stream's memory. */
+export const mostBytes = 2 ** 30;
+
+/** A call of a function by name. "write", whose arguments are an address and the words to put there, is no WebAssembly. */
+export type SavedCall = readonly [name: string, ...args: number[]];
+
+/** These calls so many times; each time, the arguments grow by these steps. */
+export type SavedGroup = readonly [times: number, calls: readonly SavedCall[], steps?: readonly (readonly number[])[]];
+
+/** A recording of some steps of some rows. */
+export interface SavedRun {
+  readonly from: number;
+  readonly to: number;
+  /** Where it has the states, in the order of `states`. */
+  readonly states: readonly number[];
+  readonly calls: readonly SavedGroup[];
+}
+
+export interface SavedStream {
+  readonly version: number;
+  readonly batch: number;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  /** Number of ids, if the frames are ids. */
+  readonly ids?: number;
+  /** Bytes of the memory. */
+  readonly bytes: number;
+  /** Where each tensor of the file goes, and in which order of its rows, if it is another one there (GateOrder). */
+  readonly parameters: readonly (readonly [path: string, address: number, gates?: number, lanes?: readonly number[]])[];
+  /** Paths and shapes of the states, and what a row begins with, if not with zeros. */
+  readonly states: readonly (readonly [path: string, shape: Shape, first?: readonly number[]])[];
+  /** Writes constants and packs weights, once. */
+  readonly setup: readonly SavedGroup[];
+  /** One step of all rows. */
+  readonly one: SavedRun;
+  /** Several steps of all rows, by their number; none if the model needs each step by itself. */
+  readonly longer: Readonly<Record<string, SavedRun>>;
+  /** One step of some rows, by their number. */
+  readonly smaller: Readonly<Record<string, SavedRun>>;
+}
+
+/** Bytes of a message to `regularizedForward`. */
+export const messageBytes = 256;
+
+const times = (...counts: number[]): number => counts.reduce((product, count) => product * Math.max(1, count >>> 0), 1);
+
+/** The functions that calls may name, with a bound of the work that the arguments ask for, in multiplications or moves. */
+export const workOf: Readonly<Record<string, (args: readonly number[]) => number>> = {
+  activationForward: ([, , length]) => times(length),
+  binary: ([, , , size0, size1, size2, size3]) => times(size0, size1, size2, size3),
+  columnSum: ([, , rows, columns]) => times(rows, columns),
+  embeddingGather: ([, , , rows, columns]) => times(rows, columns),
+  matmul: ([, , , , M, N, K, batch]) => times(M, N, K, batch),
+  normalizeForward: ([, , , , rows, columns]) => times(rows, columns),
+  pick: ([, , , , outer, , inner, count]) => times(outer, inner, count),
+  regularizedForward: ([, , end]) => times(end),
+  scanForward: ([, , , , , , H, , , , , end]) => times(H, end),
+  softmaxForward: ([, , rows, columns]) => times(rows, columns),
+  stepForward: ([, , , , , , , , , H, , , , , end]) => times(H, H, end),
+  stridedCopy: ([, , size0, size1, size2]) => times(size0, size1, size2),
+  twoPhaseForward: ([, , , , , , , , B, H]) => times(B, H, H),
+  unfold: ([, , batch, channels, , groups, positions, taps]) => times(batch, Math.max(channels >>> 0, groups >>> 0), positions, taps),
+  write: ({ length }) => length,
+};
+
+/** Most work of a run for each frame of a row and each number that the memory holds. */
+export const mostWork = 256;

@@ -1,0 +1,209 @@
+// Streams in files: what webgpu-rnn/stream plays has the bits of a stream of the model itself.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  createStream,
+  decodeSafetensors,
+  Embedding,
+  encodeSafetensors,
+  GRU,
+  LayerNorm,
+  Linear,
+  loadModel,
+  LSTM,
+  MinGRU,
+  MinLSTM,
+  Residual,
+  RNN,
+  RnnError,
+  saveModel,
+  saveStream,
+  Sequential,
+  SLSTM,
+  Softmax,
+  type Module,
+  type Stream,
+} from "webgpu-rnn";
+import { importModel } from "webgpu-rnn/formats";
+import * as alone from "../../src/stream.ts";
+import { numbers } from "../device/support.ts";
+
+const folder = join(import.meta.dirname, "../fixtures/models");
+const imported = async (name: string): Promise<Module> => (await importModel(Uint8Array.from(readFileSync(join(folder, name))))).model;
+
+const models: Record<string, () => Module | Promise<Module>> = {
+  "an LSTM": () => new LSTM(5, 9, { seed: 1 }),
+  "GRUs, batch first": () => new Sequential({ rnn: new GRU(4, 33, { numLayers: 2, batchFirst: true, seed: 2 }), out: new Linear(33, 3) }),
+  "a character model": () => new Sequential([new Embedding(11, 6), new LSTM(6, 16), new Linear(16, 11), new Softmax()], { seed: 4 }),
+  "norms, a residual block and scans": () =>
+    new Sequential(
+      [
+        new Linear(3, 8),
+        new Residual(new Sequential([new LayerNorm(8), new RNN(8, 8)])),
+        new MinGRU(8, 7),
+        new MinLSTM(7, 6),
+        new Linear(6, 1),
+      ],
+      { seed: 7 },
+    ),
+  "a projection": () => new LSTM(6, 12, { projSize: 5, seed: 11 }),
+  "layer normalization": () => new LSTM(6, 12, { normalization: "layer", seed: 11 }),
+  zoneout: () => new GRU(3, 5, { zoneout: 0.2, seed: 12 }),
+  peepholes: () => new LSTM(3, 6, { peepholes: true, seed: 13 }),
+  "the reset before the product": () => new GRU(6, 5, { reset: "before", numLayers: 2, seed: 13 }),
+  "an RNN with ReLU": () => new RNN(3, 5, { nonlinearity: "relu", seed: 14 }),
+  "states of its own at the beginning": () => imported("amp.nam"),
+  "a file of RTNeural": () => imported("plugin.json"),
+};
+
+const idsOf = ({ idCount }: Module, values: ArrayLike<number>): Float32Array =>
+  Float32Array.from(values, (x) => (idCount === undefined ? x : Math.floor(((x + 1) / 2) * idCount)));
+
+async function both(model: Module, batch: number): Promise<{ played: Stream; own: Stream; file: Uint8Array<ArrayBuffer> }> {
+  const features = model.idCount === undefined && model.inputFeatures === undefined ? { features: 1 } : {};
+  const file = await saveStream(model, { batch, ...features });
+  return { played: await alone.createStream(file), own: await createStream(model, { batch, ...features }), file };
+}
+
+describe.each(Object.entries(models))("a file's stream: %s", (_, make) => {
+  it.each([1, 3, 6])("has the bits of the model's stream, %i rows", async (batch) => {
+    const model = await make();
+    const { played, own, file } = await both(model, batch);
+    expect([played.batch, played.inputSize, played.outputSize]).toEqual([batch, own.inputSize, own.outputSize]);
+    const width = batch * own.inputSize;
+    const frames = idsOf(model, numbers(150 * width, 3));
+    for (let round = 0; round < 2; round++) {
+      for (let t = 0; t < 3; t++)
+        expect(played.step(frames.subarray(t * width, (t + 1) * width))).toEqual(own.step(frames.subarray(t * width, (t + 1) * width)));
+      expect(played.steps(frames)).toEqual(own.steps(frames));
+      expect(played.state.read()).toEqual(own.state.read());
+      const rows = [...Array(batch).keys()].reverse().filter((row) => batch === 1 || row !== 1);
+      const some = frames.subarray(0, rows.length * own.inputSize);
+      expect(played.stepRows(rows, some)).toEqual(own.stepRows(rows, some));
+      played.reset(batch - 1);
+      own.reset(batch - 1);
+      expect(played.state.toBytes()).toEqual(own.state.toBytes());
+      own.state.fromBytes(played.state.toBytes());
+      if (round === 0) [played, own].forEach((stream) => stream.reset());
+    }
+    const { tensors, metadata } = decodeSafetensors(file);
+    const { stream, ...rest } = metadata;
+    expect(JSON.parse(stream)).toMatchObject({ batch });
+    // All else is what saveModel writes.
+    expect({ tensors, metadata: rest }).toEqual(decodeSafetensors(await saveModel(model)));
+  });
+});
+
+describe("saveStream", () => {
+  it("refuses what createStream refuses, in its words, and cells that are not in WebAssembly", async () => {
+    const refusal = (model: Module, options?: object): Promise<unknown> => saveStream(model, options).catch((error: unknown) => error);
+    expect(await refusal(new LSTM(2, 3, { bidirectional: true }))).toMatchObject({ kind: "option", where: "createStream" });
+    expect(String(await refusal(new Softmax()))).toContain("createStream: features must be given");
+    expect(String(await refusal(new SLSTM(2, 4)))).toContain('layers of the cell "slstm" are in JavaScript');
+    expect(String(await refusal(new LSTM(2, 3), { batch: 0 }))).toContain("saveStream: batch must be");
+    expect(String(await refusal(new LSTM(2, 3), { metadata: { stream: "mine" } }))).toContain('metadata cannot be named "stream"');
+  });
+
+  it("writes a file from which loadModel makes the model", async () => {
+    const model = new Sequential([new LSTM(2, 3, { seed: 1 }), new Linear(3, 1, { seed: 2 })]);
+    const again = await loadModel(await saveStream(model, { metadata: { note: "a" } }));
+    expect(await again.stateDict()).toEqual(await model.stateDict());
+  });
+
+  it("rounds to two bytes what it is told to", async () => {
+    const model = new GRU(2, 3, { seed: 1 });
+    const file = await saveStream(model, { dtype: "F16" });
+    const played = await alone.createStream(file);
+    const own = await createStream(await loadModel(file));
+    for (let t = 0; t < 3; t++) expect(played.step([t, -t])).toEqual(own.step([t, -t]));
+  });
+});
+
+/** A draw of integers below `count`, the same in each run. */
+function drawer(seed: number): (count: number) => number {
+  let state = seed;
+  return (count) => Math.floor(((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * count);
+}
+
+const awkward = [0, 1, -1, 3, 0.5, 65536, 2 ** 20, 2 ** 29, 2 ** 31 - 4, 2 ** 32 - 4, 2 ** 53, 1e300, "x", null, [], {}, true, "__proto__"];
+
+/** Replaces some values somewhere in a JSON tree. */
+function spoilt(value: unknown, draw: (count: number) => number): unknown {
+  const places: [Record<string, unknown>, string][] = [];
+  const root = { value: structuredClone(value) };
+  const visit = (one: object): void => {
+    for (const [key, inner] of Object.entries(one)) {
+      places.push([one as Record<string, unknown>, key]);
+      if (typeof inner === "object" && inner !== null) visit(inner as object);
+    }
+  };
+  visit(root.value as object);
+  for (let n = 1 + draw(3); n > 0; n--) {
+    const [holder, key] = places[draw(places.length)];
+    const kind = draw(4);
+    if (kind === 0) Reflect.deleteProperty(holder, key);
+    else if (kind === 1 && typeof holder[key] === "number") holder[key] += 4 * (draw(2001) - 1000);
+    else holder[key] = awkward[draw(awkward.length)];
+  }
+  return root.value;
+}
+
+describe("damaged files", () => {
+  const subjects = [
+    () => new Sequential([new Embedding(5, 3), new LSTM(3, 4), new Linear(4, 5)], { seed: 1 }),
+    () => new LSTM(2, 4, { normalization: "layer", seed: 2 }),
+    () => new Sequential([new GRU(2, 3, { reset: "before" }), new MinGRU(3, 4), new Softmax()], { seed: 3 }),
+  ];
+
+  it.each([0, 1, 2])("are read or refused, and another stream computes what it computed: %i", async (which) => {
+    const model = subjects[which]();
+    const file = await saveStream(model, { batch: 3 });
+    const { tensors, metadata } = decodeSafetensors(file);
+    const plan = JSON.parse(metadata.stream) as unknown;
+    const healthy = await alone.createStream(file);
+    const frame = idsOf(model, numbers(3 * healthy.inputSize, 5));
+    healthy.step(frame);
+    const before = healthy.state.clone();
+    const expected = healthy.step(frame).slice();
+    const draw = drawer(which + 1);
+    let read = 0;
+    for (let n = 0; n < 200; n++) {
+      const stream = JSON.stringify(spoilt(plan, draw));
+      try {
+        const damaged = await alone.createStream(encodeSafetensors(tensors, { ...metadata, stream }));
+        read++;
+        damaged.steps(new Float32Array(17 * damaged.batch * damaged.inputSize));
+        damaged.stepRows([0], new Float32Array(damaged.inputSize));
+      } catch (error) {
+        if (!(error instanceof RnnError)) throw error;
+        expect(["format", "limit"], error.message).toContain(error.kind);
+      }
+      healthy.state.write(before);
+      expect(healthy.step(frame)).toEqual(expected);
+    }
+    // Some damage changes numbers only.
+    expect(read).toBeGreaterThan(0);
+    expect(read).toBeLessThan(200);
+  });
+
+  it("are refused if they ask for more memory or work than a stream may", async () => {
+    const file = await saveStream(new LSTM(2, 4, { seed: 2 }));
+    const { tensors, metadata } = decodeSafetensors(file);
+    const plan = JSON.parse(metadata.stream) as { bytes: number; one: { calls: unknown[] }; setup: unknown[] };
+    const refusal = async (changes: object): Promise<string> => {
+      const stream = JSON.stringify({ ...plan, ...changes });
+      const given = encodeSafetensors(tensors, { ...metadata, stream });
+      return alone.createStream(given).then(
+        () => "",
+        (error: unknown) => String(error),
+      );
+    };
+    expect(await refusal({ bytes: 2 ** 32 })).toContain("bytes must be an integer from 1 to");
+    const endless = ["matmul", 0, 0, 0, 0, 2 ** 31, 2 ** 31, 2 ** 31, 1, ...Array<number>(9).fill(0)];
+    expect(await refusal({ setup: [[1, [endless]]] })).toContain("more work than a model of its size needs");
+    expect(await refusal({ setup: [[2 ** 20, plan.setup]] })).toContain("damaged");
+    expect(await refusal({ setup: [[1, [["columnSum", 2 ** 30, 2 ** 30, 1, 4, 0]]]] })).toContain("its calls cannot run");
+    expect(await refusal({ version: 0 })).toContain("another version of webgpu-rnn");
+  });
+});
