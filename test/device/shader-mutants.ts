@@ -199,7 +199,7 @@ change(
   ["total >= topK", "total > topK"],
   ["columns[other] < bestColumn", "columns[other] > bestColumn"],
   ["words = words.yzwx;", ""],
-  ["random[2] + position[0]", "random[2]"],
+  ["random[firstWord + 2u] + position[0]", "random[firstWord + 2u]"],
   ["logit / temperature", "logit"],
 );
 change(
