@@ -3,7 +3,7 @@
 // src/recurrent/kernels/lanes.ts has the same arithmetic.
 
 // Where the numbers of one step start in each buffer; add row · H + unit.
-struct Step { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }
+struct StepPlaces { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }
 
 // Whether a row has step t. `lengths` holds the number of steps of a row without gaps. For a row with gaps it holds the
 // place of the row's bits, one per step, with the top bit set.
@@ -18,7 +18,7 @@ fn laneStart(lane: u32, size: u32) -> u32 { return lane * ((size + 63u) / 64u * 
 fn isReversed(lane: u32) -> bool { return ((params.reverse >> lane) & 1u) != 0u; }
 
 // The i-th step of the segment, in the order of computation. i = steps gives the slots after its last step.
-fn stepAt(lane: u32, i: u32) -> Step {
+fn stepAt(lane: u32, i: u32) -> StepPlaces {
   let size = params.B * params.H;
   let reversed = isReversed(lane);
   let done = params.first + i;
@@ -28,7 +28,7 @@ fn stepAt(lane: u32, i: u32) -> Step {
   let after = select(t + 1u, t, reversed) * size;
   let h = laneStart(lane, params.hBase + (params.T + 1u) * size) + select(params.hBase, 0u, reversed);
   let c = laneStart(lane, (params.T + 1u) * size * memoryNumbers);
-  return Step(
+  return StepPlaces(
     t, laneStart(lane, params.steps * size) + local * size, h + before, h + after,
     c + before * memoryNumbers, c + after * memoryNumbers,
     laneStart(lane, params.T * size) + t * size);

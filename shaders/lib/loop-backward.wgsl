@@ -12,7 +12,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 
 struct Row { dRecurrent: PackedGates, carry: Carry }
 
-fn retreat(row: u32, unit: u32, step: Step, product: f32, carried: Carry, perUnit: Gates) -> Row {
+fn retreat(row: u32, unit: u32, step: StepPlaces, product: f32, carried: Carry, perUnit: Gates) -> Row {
   if (row >= params.B) { return Row(); }
   let cell = row * params.H + unit;
   let at = step.gates + cell;

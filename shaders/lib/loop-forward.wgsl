@@ -10,13 +10,13 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 struct State { h: f32, c: Memory }
 
 // What the input gives the gates of a unit.
-fn inputAt(row: u32, unit: u32, step: Step) -> PackedGates {
+fn inputAt(row: u32, unit: u32, step: StepPlaces) -> PackedGates {
   if (row >= params.B || unit >= params.H) { return PackedGates(); }
   return gates[step.gates + row * params.H + unit];
 }
 
 // Computes one row of one step; the step is the same for all threads.
-fn advance(row: u32, unit: u32, step: Step, x: PackedGates, r: PackedGates, before: State, perUnit: Gates) -> State {
+fn advance(row: u32, unit: u32, step: StepPlaces, x: PackedGates, r: PackedGates, before: State, perUnit: Gates) -> State {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   var after = before;
@@ -31,7 +31,7 @@ fn advance(row: u32, unit: u32, step: Step, x: PackedGates, r: PackedGates, befo
   return after;
 }
 
-fn initial(row: u32, unit: u32, step: Step) -> State {
+fn initial(row: u32, unit: u32, step: StepPlaces) -> State {
   if (row >= params.B || unit >= params.H) { return State(); }
   let cell = row * params.H + unit;
   return State(h[step.hPrevious + cell], loadMemory(step.cPrevious + cell));

@@ -23,7 +23,7 @@ fn store(lane: u32, row: u32, unit: u32, value: Row) {
   if (row < params.B && unit < params.H) { carry[carryAt(lane, row, unit)] = vec2(value.dh, value.kept); }
 }
 
-fn first(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
+fn first(row: u32, unit: u32, step: StepPlaces, product: f32, before: Row) -> Row {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   var dh = product + before.dh;
@@ -35,7 +35,7 @@ fn first(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
   return Row(packed(out.gates), out.dhPrevious, out.kept);
 }
 
-fn second(row: u32, unit: u32, step: Step, product: f32, before: Row) -> Row {
+fn second(row: u32, unit: u32, step: StepPlaces, product: f32, before: Row) -> Row {
   if (row >= params.B) { return before; }
   let cell = row * params.H + unit;
   let at = step.gates + cell;

@@ -7,12 +7,12 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn initial(row: u32, unit: u32, step: Step) -> f32 {
+fn initial(row: u32, unit: u32, step: StepPlaces) -> f32 {
   if (row >= params.B || unit >= params.H) { return 0.0; }
   return h[step.hPrevious + row * params.H + unit];
 }
 
-fn first(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32) -> f32 {
+fn first(row: u32, unit: u32, step: StepPlaces, recurrent: PackedGates, hPrevious: f32) -> f32 {
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var out = FirstForward();
@@ -25,7 +25,7 @@ fn first(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32
   return out.operand;
 }
 
-fn second(row: u32, unit: u32, step: Step, recurrent: PackedGates, hPrevious: f32) -> f32 {
+fn second(row: u32, unit: u32, step: StepPlaces, recurrent: PackedGates, hPrevious: f32) -> f32 {
   if (row >= params.B) { return 0.0; }
   let cell = row * params.H + unit;
   var state = hPrevious;

@@ -15,34 +15,34 @@
 struct Kept { sides: Sides, h: f32, c: f32, gates: Gates, memory: f32 }
 var<private> kept: Kept;
 
-fn loadH(step: Step, element: Element) -> f32 { return h[step.hPrevious + element.at]; }
-fn loadC(step: Step, element: Element) -> f32 {
+fn loadH(step: StepPlaces, element: Element) -> f32 { return h[step.hPrevious + element.at]; }
+fn loadC(step: StepPlaces, element: Element) -> f32 {
   if (usesC) { return c[step.cPrevious + element.at]; }
   return 0.0;
 }
-fn hOf(step: Step, element: Element) -> f32 {
+fn hOf(step: StepPlaces, element: Element) -> f32 {
   if (fused) { return kept.h; }
   return loadH(step, element);
 }
-fn cOf(step: Step, element: Element) -> f32 {
+fn cOf(step: StepPlaces, element: Element) -> f32 {
   if (fused) { return kept.c; }
   return loadC(step, element);
 }
-fn sidesOf(step: Step, place: Place, element: Element) -> Sides {
+fn sidesOf(step: StepPlaces, place: Place, element: Element) -> Sides {
   if (fused) { return kept.sides; }
   return Sides(vectorOf(gates[step.gates + element.at]), load(place.r + element.at * gateCount));
 }
-fn activatedOf(step: Step, element: Element) -> Gates {
+fn activatedOf(step: StepPlaces, element: Element) -> Gates {
   if (fused) { return kept.gates; }
   return named(gates[step.gates + element.at]);
 }
-fn memoryOf(step: Step, element: Element) -> f32 {
+fn memoryOf(step: StepPlaces, element: Element) -> f32 {
   if (fused) { return kept.memory; }
   return stateOf(activatedOf(step, element), 0.0, cOf(step, element)).y;
 }
 
 // Both sides of a fused kernel's element. The input's comes from memory while the product is computed.
-fn computeSides(lane: u32, step: Step, place: Place, element: Element, exists: bool, thread: u32) {
+fn computeSides(lane: u32, step: StepPlaces, place: Place, element: Element, exists: bool, thread: u32) {
   var x = PackedGates();
   if (exists) { x = gates[step.gates + element.at]; }
   var operand = kept.h;
@@ -52,20 +52,20 @@ fn computeSides(lane: u32, step: Step, place: Place, element: Element, exists: b
   kept.sides = Sides(vectorOf(x), r);
 }
 
-fn finish(lane: u32, step: Step, element: Element, state: f32, hPrevious: f32, remaining: f32) {
+fn finish(lane: u32, step: StepPlaces, element: Element, state: f32, hPrevious: f32, remaining: f32) {
   let mixed = (1.0 - remaining) * state + remaining * hPrevious;
   h[step.hCurrent + element.at] = mixed;
   kept.h = mixed;
   if (drops) { masked[step.hCurrent + element.at] = mixed * dropFactor(lane, element.at); }
 }
-fn storeC(step: Step, element: Element, value: f32) {
+fn storeC(step: StepPlaces, element: Element, value: f32) {
   if (!usesC) { return; }
   c[step.cCurrent + element.at] = value;
   kept.c = value;
 }
 
 // The cell of one element. Returns its memory, if h waits for its norm.
-fn advance(lane: u32, step: Step, place: Place, element: Element, mean: Sides, scale: Sides) -> f32 {
+fn advance(lane: u32, step: StepPlaces, place: Place, element: Element, mean: Sides, scale: Sides) -> f32 {
   let hPrevious = hOf(step, element);
   let cPrevious = cOf(step, element);
   // A row that has ended (or, in reverse, not begun) keeps its state.
@@ -99,7 +99,7 @@ fn advance(lane: u32, step: Step, place: Place, element: Element, mean: Sides, s
 
 // Computes h from the normalised memory. In a kernel that keeps nothing it is made again from the gates, since the stored c is
 // the one after zoneout.
-fn finishMemory(lane: u32, group: u32, i: u32, step: Step, place: Place, n: f32, sum: Sides, thread: u32) {
+fn finishMemory(lane: u32, group: u32, i: u32, step: StepPlaces, place: Place, n: f32, sum: Sides, thread: u32) {
   let elements = elementCount();
   var mean = foldSides(sum, thread).x.x / n;
   var squares = Sides();

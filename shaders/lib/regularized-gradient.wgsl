@@ -65,7 +65,7 @@ fn carryOn(lane: u32, at: u32, one: Carried) {
 
 // ∂L/∂h and ∂L/∂c of the cell's results, and the gradients that bypass the cell, for h_{t-1} and c_{t-1}.
 struct Reaching { h: f32, c: f32, hBeside: f32, cBeside: f32 }
-fn reaching(lane: u32, step: Step, at: u32, alive: bool, one: Carried) -> Reaching {
+fn reaching(lane: u32, step: StepPlaces, at: u32, alive: bool, one: Carried) -> Reaching {
   var product = one.product;
   if (drops) { product *= dropFactor(lane, at); }
   var dh = one.dh + product;
@@ -75,20 +75,20 @@ fn reaching(lane: u32, step: Step, at: u32, alive: bool, one: Carried) -> Reachi
   return Reaching((1.0 - remaining.x) * dh, (1.0 - remaining.y) * one.dc, remaining.x * dh, remaining.y * one.dc);
 }
 
-fn computeMemory(lane: u32, step: Step, place: Place, element: Element, dh: f32) -> NormalizedMemory {
+fn computeMemory(lane: u32, step: StepPlaces, place: Place, element: Element, dh: f32) -> NormalizedMemory {
   let out = named(gates[step.gates + element.at]);
   let parts = gain(lane, 3u, element.unit);
   let normalized = (stateOf(out, 0.0, c[step.cPrevious + element.at]).y - recurrent[place.statistics + 8u]) * recurrent[place.statistics + 9u];
   let read = readOutBackward(out, normalized * parts.x + parts.y, dh);
   return NormalizedMemory(normalized, read.x, read.y, parts.x);
 }
-fn memoryOf(lane: u32, step: Step, place: Place, element: Element, dh: f32) -> NormalizedMemory {
+fn memoryOf(lane: u32, step: StepPlaces, place: Place, element: Element, dh: f32) -> NormalizedMemory {
   if (fused && !statisticsAre(2u)) { return kept.memory; }
   return computeMemory(lane, step, place, element, dh);
 }
 
 // A row that lacks the step passes its gradient on, and in a gap also the repeated output's. Its gates had no part in it.
-fn skipStep(lane: u32, step: Step, place: Place, element: Element) {
+fn skipStep(lane: u32, step: StepPlaces, place: Place, element: Element) {
   var one = carriedOf(lane, element.at);
   one.dh = reaching(lane, step, element.at, false, one).hBeside;
   if (hasGaps) { one.dh += dy[step.dy + element.at]; }

@@ -55,7 +55,7 @@ fn perUnitOf(lane: u32, unit: u32) -> Gates {
 
 // For each lane, `recurrent` has the normalised input side (if there is one), the recurrent side, and each step's statistics.
 struct Place { x: u32, r: u32, statistics: u32 }
-fn placeOf(lane: u32, group: u32, step: Step) -> Place {
+fn placeOf(lane: u32, group: u32, step: StepPlaces) -> Place {
   let size = params.B * params.H;
   let part = aligned(params.steps * size) * gateCount;
   let groups = select(params.B, params.H, normalizes == 2u);

@@ -10,13 +10,13 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(7) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn outputGradient(lane: u32, step: Step, cell: u32) -> f32 {
+fn outputGradient(lane: u32, step: StepPlaces, cell: u32) -> f32 {
   if (!stacked) { return dy[step.dy + cell]; }
   if (lane + 1u == params.lanes) { return dy[step.t * params.B * params.H + cell]; }
   return 0.0;
 }
 
-fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32, perUnit: Gates) {
+fn finish(lane: u32, step: StepPlaces, row: u32, unit: u32, product: f32, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let reach = laneStart(lane, params.B * params.H) + cell;

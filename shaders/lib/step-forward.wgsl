@@ -9,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 
 fn operandAt(i: u32) -> f32 { return h[i]; }
 
-fn finish(step: Step, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
+fn finish(step: StepPlaces, row: u32, unit: u32, r: PackedGates, above: bool, projected: PackedGates, perUnit: Gates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let hPrevious = h[step.hPrevious + cell];

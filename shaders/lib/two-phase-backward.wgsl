@@ -9,7 +9,7 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn finish(lane: u32, step: Step, row: u32, unit: u32, product: f32) {
+fn finish(lane: u32, step: StepPlaces, row: u32, unit: u32, product: f32) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   let at = step.gates + cell;

@@ -9,13 +9,13 @@ struct Params { lanes: u32, T: u32, B: u32, H: u32, reverse: u32, hBase: u32, fi
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Where the operand of this phase's product begins, and its numbers.
-fn operandStart(step: Step) -> u32 { return select(step.cCurrent, step.hPrevious, phase == 0u); }
+fn operandStart(step: StepPlaces) -> u32 { return select(step.cCurrent, step.hPrevious, phase == 0u); }
 fn operandAt(i: u32) -> f32 {
   if (phase == 0u) { return h[i]; }
   return c[i];
 }
 
-fn finish(step: Step, row: u32, unit: u32, recurrent: PackedGates) {
+fn finish(step: StepPlaces, row: u32, unit: u32, recurrent: PackedGates) {
   if (row >= params.B) { return; }
   let cell = row * params.H + unit;
   // A row that has ended (or, in reverse, not begun) keeps its state.

@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 }
 
 // What the norm of the memory takes from the gradient: its mean, and that of its product with the normalised memory.
-fn memorySums(lane: u32, group: u32, step: Step, place: Place, thread: u32) -> Sides {
+fn memorySums(lane: u32, group: u32, step: StepPlaces, place: Place, thread: u32) -> Sides {
   var sum = Sides();
   let elements = elementCount();
   for (var e = thread; e < elements; e += threads) {
@@ -66,7 +66,7 @@ fn memorySums(lane: u32, group: u32, step: Step, place: Place, thread: u32) -> S
 }
 
 // The cell of one element, backwards. It leaves the gradients of both sides before their norms.
-fn retreat(lane: u32, step: Step, place: Place, element: Element, ofMemory: vec2<f32>) {
+fn retreat(lane: u32, step: StepPlaces, place: Place, element: Element, ofMemory: vec2<f32>) {
   let at = step.gates + element.at;
   var one = carriedOf(lane, element.at);
   let reach = reaching(lane, step, element.at, true, one);
@@ -114,7 +114,7 @@ fn retreat(lane: u32, step: Step, place: Place, element: Element, ofMemory: vec2
 
 // The gradient of y = (x - mean)·scale from ∂L/∂y: scale·(∂L/∂y - its mean - y·mean(∂L/∂y·y)). With running statistics
 // it is scale·∂L/∂y.
-fn passNorms(lane: u32, group: u32, step: Step, place: Place, members: f32, thread: u32) {
+fn passNorms(lane: u32, group: u32, step: StepPlaces, place: Place, members: f32, thread: u32) {
   var mean = Sides();
   var product = Sides();
   if (!statisticsAre(2u)) {
