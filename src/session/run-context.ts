@@ -156,16 +156,33 @@ export class RunContext implements ContextHost {
 
   /** Whether the model gives layers other first states than zeros. */
   get givesStates(): boolean {
-    return [...this.starts.keys()].some((path) => this.states.has(path));
+    return this.firstStates.size > 0;
   }
 
-  /** Records copies of these states to where they are carried. Must come last, as `keepStates`. */
-  keepFirstStates(): void {
-    for (const [path, values] of this.starts) {
-      const state = this.states.get(path);
-      if (!state) continue;
-      const carried = this.external(carriedLabel(path), state.shape);
-      values.forEach(({ view }, i) => this.recording.copy(view, sliceOf(carried, state.shape, i)));
+  /** The states that the model gives its layers first, by path. */
+  get firstStates(): ReadonlyMap<string, { shape: Shape; values: readonly Variable[] }> {
+    const known = [...this.starts].filter(([path]) => this.states.has(path));
+    return new Map(known.map(([path, values]) => [path, { shape: this.states.get(path)!.shape, values }]));
+  }
+
+  /**
+   * Records copies of these states to where they are carried. Must come last, as `keepStates`.
+   * @param ofSome only rows that the input `rows.<path>` names get them. It has a place for each row of each layer, and
+   * names there a row of the states that are carried, or of the first states, whose rows are counted behind those
+   */
+  keepFirstStates(ofSome = false): void {
+    const { recording } = this;
+    for (const [path, { shape, values }] of this.firstStates) {
+      const carried = this.external(carriedLabel(path), shape);
+      const copyTo = (to: View): void => values.forEach(({ view }, i) => recording.copy(view, sliceOf(to, shape, i)));
+      if (!ofSome) {
+        copyTo(carried);
+        continue;
+      }
+      const both = recording.buffer(`${path}.both`, [2, ...shape]);
+      recording.copy(carried, subview(both, 0, shape));
+      copyTo(subview(both, sizeOf(shape), shape));
+      recording.copy(this.rowsOf(path, both, shape), carried);
     }
   }
 
@@ -223,7 +240,7 @@ export class RunContext implements ContextHost {
     let whole: View;
     if (states.kind === "carried") {
       whole = this.external(carriedLabel(path), shape);
-      if (states.reorders) whole = this.reordered(path, whole);
+      if (states.reorders) whole = this.rowsOf(path, whole, shape);
     } else {
       const given = states.shapes[path];
       if (!given) return undefined;
@@ -246,11 +263,13 @@ export class RunContext implements ContextHost {
     this.starts.set(path, values);
   }
 
-  private reordered(path: string, carried: View): View {
-    const [layers, rows, columns] = carried.shape;
-    const ids = this.recording.buffer(`rows.${path}`, [layers * rows], "input", "u32");
-    const y = this.recording.buffer(`${path}.reordered`, carried.shape);
-    this.recording.dispatch(embeddingGather, { weight: carried, ids, y }, { rows: layers * rows, columns, firstId: 0 });
+  /** Rows of states, those that the input `rows.<path>` names. @param shape [layers, rows, units] of the result */
+  private rowsOf(path: string, from: View, shape: Shape): View {
+    const columns = shape[2];
+    const rows = sizeOf(shape) / columns;
+    const ids = this.recording.buffer(`rows.${path}`, [rows], "input", "u32");
+    const y = this.recording.buffer(`${path}.rows`, shape);
+    this.recording.dispatch(embeddingGather, { weight: from, ids, y }, { rows, columns, firstId: 0 });
     return y;
   }
 

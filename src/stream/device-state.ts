@@ -4,6 +4,7 @@ import { decodeSafetensors } from "../io/safetensors.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
+import type { DeviceFirstStates } from "./device-first-states.ts";
 import { eachOfRow, StreamState } from "./stream-state.ts";
 
 /** Where the device keeps a state [layers, rows, units]. */
@@ -31,13 +32,23 @@ export class DeviceState {
     /** Number of rows, the stream's `batch`. */
     readonly rows: number,
     private readonly inOrder: InOrder,
+    /** What sequences begin with, if not with zeros. */
+    private readonly first: DeviceFirstStates | undefined,
   ) {
     this.shapes = Object.fromEntries(parts.map(({ path, shape }) => [path, shape]));
   }
 
+  /** Numbers that the states of one row have together, as `readRow` gives them. */
+  get rowLength(): number {
+    return this.stateOf([]).rowLength;
+  }
+
   /** A copy that later steps do not change. */
   async clone(): Promise<StreamState> {
-    const { reads } = await this.inOrder(() => ({ reads: Promise.all(this.parts.map(({ buffer }) => this.backend.read(buffer))) }));
+    const { reads } = await this.inOrder(async () => {
+      await this.first?.fill();
+      return { reads: Promise.all(this.parts.map(({ buffer }) => this.backend.read(buffer))) };
+    });
     return this.stateOf((await reads) as FloatArray[]);
   }
 
@@ -51,9 +62,17 @@ export class DeviceState {
    * @throws RnnError as `write` of a stream on the CPU does; nothing has changed then
    */
   async write(states: StreamState | Readonly<Record<string, TensorLike>>, row?: number): Promise<void> {
-    const arrays = this.zeros();
-    this.stateOf(arrays).write(states, row);
-    await this.inOrder(() => this.put(arrays, row));
+    await this.change(row, (state) => state.write(states, row));
+  }
+
+  /** As `readRow` of a stream on the CPU. */
+  async readRow(row: number, into?: Float32Array): Promise<Float32Array> {
+    return (await this.clone()).readRow(row, into);
+  }
+
+  /** As `writeRow` of a stream on the CPU, before the next step. */
+  async writeRow(row: number, values: Float32Array): Promise<void> {
+    await this.change(row, (state) => state.writeRow(row, values));
   }
 
   /** The states as a file: safetensors with one tensor for each state. */
@@ -66,15 +85,24 @@ export class DeviceState {
     await this.write(decodeSafetensors(bytes).tensors);
   }
 
-  /** Sets the states of a row, or of all, to zeros before the next step. */
+  /** Sets the states of a row, or of all, to those that the model begins with, before the next step. */
   async reset(row?: number): Promise<void> {
-    const arrays = this.zeros();
-    this.stateOf(arrays).reset(row);
-    await this.inOrder(() => this.put(arrays, row));
+    await this.change(
+      row,
+      (state) => state.reset(row),
+      () => this.first?.mark(row),
+    );
   }
 
-  private zeros(): Float32Array[] {
-    return this.parts.map(({ shape }) => new Float32Array(sizeOf(shape)));
+  /** Makes new states of a row, or of all, and writes them before the next step; `then` comes in the same turn. */
+  private async change(row: number | undefined, make: (state: StreamState) => void, then?: () => void): Promise<void> {
+    const arrays = this.parts.map(({ shape }) => new Float32Array(sizeOf(shape)));
+    make(this.stateOf(arrays));
+    await this.inOrder(() => {
+      this.put(arrays, row);
+      this.first?.unmark(row === undefined ? undefined : [row]);
+      then?.();
+    });
   }
 
   private stateOf(arrays: readonly FloatArray[]): StreamState {

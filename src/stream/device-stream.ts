@@ -1,15 +1,17 @@
 /** A stream on a device: its states and packed weights stay there, and results come later. */
 import type { Backend, DeviceBuffer, Program, RunResult } from "../backend/backend.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { clip, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Prepared } from "../session/recordings.ts";
-import { carriedLabel } from "../session/run-context.ts";
+import type { Reading } from "../session/reading.ts";
+import { carriedLabel, type RecordingPlan, type RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { checkedStream } from "./check-steps.ts";
+import { DeviceFirstStates } from "./device-first-states.ts";
 import { DeviceState } from "./device-state.ts";
+import { FrameReader } from "./frame-reader.ts";
 import {
   checkLength,
   disposedError,
@@ -52,13 +54,14 @@ export class DeviceStream {
   readonly outputSize: number;
   /** The states after all steps that have been called. */
   readonly state: DeviceState;
-  /** Recordings by number of steps; made when they are first needed. */
-  private readonly recordings = new Map<number, Promise<Prepared>>();
+  /** Recordings by number of steps, and that of one step of some rows; made when they are first needed. */
+  private readonly recordings = new Map<number | "some rows", Promise<Prepared>>();
   private readonly programs: Program[] = [];
   /** The end of the latest call's turn: its commands have been submitted. */
   private latest: Promise<unknown> = Promise.resolve();
   private readonly runsTogether: boolean;
   private readonly ids: number | undefined;
+  private readonly reader: FrameReader;
   private disposed = false;
 
   private constructor(
@@ -68,6 +71,8 @@ export class DeviceStream {
     batch: number,
     private readonly buffers: Map<string, DeviceBuffer>,
     one: Prepared,
+    /** What sequences begin with, if not with zeros. */
+    private readonly first: DeviceFirstStates | undefined,
   ) {
     const { input, output, states } = one.context;
     this.batch = batch;
@@ -75,10 +80,11 @@ export class DeviceStream {
     this.outputSize = sizeOf(output.shape) / batch;
     this.runsTogether = runsTogether(model, output.shape, batch);
     this.ids = model.idCount;
+    this.reader = new FrameReader(batch, this.inputSize, this.ids);
     this.recordings.set(1, Promise.resolve(one));
     this.programs.push(one.program);
     const parts = [...states].map(([path, { shape }]) => ({ path, shape, buffer: buffers.get(carriedLabel(path))! }));
-    this.state = new DeviceState(session.backend, parts, batch, (act) => this.inOrder(act));
+    this.state = new DeviceState(session.backend, parts, batch, (act) => this.inOrder(act), first);
     model.dependants.add(this);
   }
 
@@ -86,10 +92,16 @@ export class DeviceStream {
   static async create(model: Module, backend: Backend, features: Shape, batch: number): Promise<DeviceStream> {
     const session = Session.of(model, backend);
     const buffers = new Map<string, DeviceBuffer>();
+    const plan = framePlan(model, features, 1, batch);
+    let one: Prepared | undefined;
     try {
-      const one = await prepare(session, features, 1, batch, buffers);
-      return new DeviceStream(model, session, features, batch, buffers, one);
+      one = await prepare(session, plan, recordFrames, buffers);
+      const first = one.context.givesStates
+        ? await prepare(session, { ...plan, states: { kind: "zero" } }, (context) => context.keepFirstStates(true), buffers)
+        : undefined;
+      return new DeviceStream(model, session, features, batch, buffers, one, first && new DeviceFirstStates(session, first, batch));
     } catch (error) {
+      one?.program.free();
       for (const buffer of buffers.values()) backend.free(buffer);
       throw error;
     }
@@ -118,21 +130,37 @@ export class DeviceStream {
   }
 
   /**
-   * What `forward` gives for `frames` [steps, batch, inputSize]. @internal
-   * @throws RnnError `option` if the model gives its layers other first states than zeros
+   * One step of some rows. The states of all other rows stay as they are.
+   * @param rows their numbers, each from 0 to batch - 1 and at most once, in any order
+   * @param frames [rows.length, inputSize], in the order of `rows`; both are read at once
+   * @returns [rows.length, outputSize] in the same order, in an array of their own
+   * @throws RnnError `option` for a row that there is not or that comes twice, and as `step` does
    */
+  async stepRows(rows: ArrayLike<number>, frames: ArrayLike<number>): Promise<Float32Array> {
+    this.checkFreed();
+    const { reader, batch, inputSize, outputSize } = this;
+    const count = reader.takeRows(rows);
+    const taken = reader.takeFramesOfRows(frames, count);
+    const named = [...reader.rows.subarray(0, count)];
+    const input = this.newInput(batch * inputSize);
+    const lengths = new Uint32Array(batch);
+    named.forEach((row, i) => {
+      input.set(taken.subarray(i * inputSize, (i + 1) * inputSize), row * inputSize);
+      lengths[row] = 1;
+    });
+    const [all] = await this.resultsOf(async () => {
+      const { program } = await this.recordingOf("some rows");
+      return this.runAll([{ program, inputs: { input, lengths } }], named);
+    });
+    return joined(named.map((row) => all.subarray(row * outputSize, (row + 1) * outputSize)));
+  }
+
+  /** What `forward` gives for `frames` [steps, batch, inputSize]. @internal */
   async whole(frames: Float32Array): Promise<NumericArray> {
     const { session, batch } = this;
     const plan = framePlan(session.model, this.features, frames.length / batch / this.inputSize, batch);
-    const { context, program } = await session.make({ ...plan, states: { kind: "zero" } }, recordFrames);
+    const { program } = await session.make({ ...plan, states: { kind: "zero" } }, recordFrames);
     try {
-      const own = [...context.starts.keys()].find((path) => context.states.has(path));
-      if (own !== undefined)
-        throw new RnnError(
-          "option",
-          "createStream",
-          `on WebGPU needs a model whose states begin with zeros, and "${clip(own)}" does not; without backend, the stream runs on the CPU`,
-        );
       const { downloads } = await session.run(program, { input: this.ids === undefined ? frames : Uint32Array.from(frames) });
       return (await downloads).output;
     } finally {
@@ -140,7 +168,7 @@ export class DeviceStream {
     }
   }
 
-  /** Sets the states of a row, or of all rows, to zeros: the next frame is the first of a sequence. */
+  /** Sets the states of a row, or of all rows, to those that `forward` begins with: the next frame is the first of a sequence. */
   async reset(row?: number): Promise<void> {
     await this.state.reset(row);
   }
@@ -150,6 +178,7 @@ export class DeviceStream {
     if (this.disposed) return;
     this.disposed = true;
     for (const program of this.programs) program.free();
+    this.first?.free();
     for (const buffer of this.buffers.values()) this.session.backend.free(buffer);
   }
 
@@ -162,13 +191,22 @@ export class DeviceStream {
     const rules: FrameRules = { where, inputSize: this.inputSize, ids: this.ids };
     const width = this.batch * this.inputSize;
     const length = checkLength(rules, frames, width, multiple);
-    const taken = this.ids === undefined ? new Float32Array(length) : new Uint32Array(length);
+    const taken = this.newInput(length);
     takeFrames(rules, frames, 0, length, taken);
-    const runs = await this.inOrder(() => this.submit(taken, width));
+    const parts = await this.resultsOf(() => this.submit(taken, width));
+    return parts.length === 1 ? parts[0] : joined(parts);
+  }
+
+  private newInput(length: number): Float32Array | Uint32Array {
+    return this.ids === undefined ? new Float32Array(length) : new Uint32Array(length);
+  }
+
+  /** The results of what `submit` runs when its turn comes. */
+  private async resultsOf(submit: () => Promise<RunResult[]>): Promise<Float32Array[]> {
+    const runs = await this.inOrder(submit);
     try {
       const results = await Promise.all(runs.map(({ downloads }) => downloads));
-      const parts = results.map(({ output }) => output as Float32Array);
-      return parts.length === 1 ? parts[0] : joined(parts);
+      return results.map(({ output }) => output as Float32Array);
     } catch (error) {
       throw this.reasonOf(error);
     }
@@ -181,25 +219,48 @@ export class DeviceStream {
     for (let done = 0; done < count; done += sizes.at(-1)!) sizes.push(this.runsTogether ? largest(stepSizes, count - done) : 1);
     // All are prepared before the first one runs.
     const prepared = await Promise.all(sizes.map((steps) => this.recordingOf(steps)));
-    const runs: RunResult[] = [];
     let done = 0;
-    for (let i = 0; i < sizes.length; i++) {
+    const runs = prepared.map(({ program }, i) => {
       const input = taken.subarray(done * width, (done + sizes[i]) * width);
-      runs.push(await this.session.run(prepared[i].program, { input }));
       done += sizes[i];
-    }
-    return runs;
+      return { program, inputs: { input } };
+    });
+    return this.runAll(runs);
   }
 
-  private recordingOf(steps: number): Promise<Prepared> {
+  /** @param rows that go on (default: all) */
+  private async runAll(
+    runs: readonly { program: Program; inputs: Readonly<Record<string, NumericArray>> }[],
+    rows?: readonly number[],
+  ): Promise<RunResult[]> {
+    const { session, first } = this;
+    const run = async (reading?: Reading): Promise<RunResult[]> => {
+      const results: RunResult[] = [];
+      for (const { program, inputs } of runs) results.push(await session.run(program, inputs, { reading }));
+      return results;
+    };
+    if (!first?.isDue) return run();
+    // First states and the steps after them are of the same parameters.
+    return Session.whileReading([session], async (reading) => {
+      await first.fill(reading);
+      first.unmark(rows);
+      return run(reading);
+    });
+  }
+
+  private recordingOf(steps: number | "some rows"): Promise<Prepared> {
     const known = this.recordings.get(steps);
     if (known) return known;
-    const made = prepare(this.session, this.features, steps, this.batch, this.buffers).then((prepared) => {
-      if (this.disposed) prepared.program.free();
-      this.checkFreed();
-      this.programs.push(prepared.program);
-      return prepared;
-    });
+    const { session, features, batch } = this;
+    const plan = framePlan(session.model, features, steps === "some rows" ? 1 : steps, batch);
+    const made = prepare(session, steps === "some rows" ? { ...plan, steps: "lengths" } : plan, recordFrames, this.buffers).then(
+      (prepared) => {
+        if (this.disposed) prepared.program.free();
+        this.checkFreed();
+        this.programs.push(prepared.program);
+        return prepared;
+      },
+    );
     this.recordings.set(steps, made);
     made.catch(() => this.recordings.delete(steps));
     return made;
@@ -234,8 +295,13 @@ export class DeviceStream {
 }
 
 /** @param buffers memory of the states, by label; those that are missing are made */
-function prepare(session: Session, features: Shape, steps: number, batch: number, buffers: Map<string, DeviceBuffer>): Promise<Prepared> {
-  return session.make(framePlan(session.model, features, steps, batch), recordFrames, (label, { type, length }) => {
+function prepare(
+  session: Session,
+  plan: RecordingPlan,
+  finish: (context: RunContext) => void,
+  buffers: Map<string, DeviceBuffer>,
+): Promise<Prepared> {
+  return session.make(plan, finish, (label, { type, length }) => {
     const buffer = buffers.get(label) ?? session.backend.createBuffer(label, type, length);
     buffers.set(label, buffer);
     return buffer;

@@ -22,6 +22,7 @@ import {
   type DeviceStream,
   type Module,
 } from "webgpu-rnn";
+import { LearntStates } from "./learnt-states.ts";
 import { lose, mortal } from "./mortal-device.ts";
 import { backend as shared, expectClose, numbers, sizeOf } from "./support.ts";
 
@@ -123,6 +124,77 @@ describe.each(Object.entries(subjects))("a stream on a device, of %s", (_, make)
   });
 });
 
+describe.each(Object.entries(subjects))("rows of a stream on a device, of %s", (_, make) => {
+  it("go on, wait and begin again by themselves", async () => {
+    const subject = make();
+    const batch = 5;
+    const stream = await streamOf(subject.model, batch);
+    const { inputSize: width, outputSize: wide } = stream;
+    const sequences = Array.from({ length: batch }, (_, row) => framesOf(subject, 6, batch).slice(row * 6 * width, (row + 1) * 6 * width));
+    const expected = await Promise.all(sequences.map(async (frames) => (await whole(subject, frames, 1)).output));
+    const places = new Array<number>(batch).fill(0);
+    const calls: { rows: readonly number[]; wanted: readonly number[]; result: Promise<Float32Array> }[] = [];
+    const step = (rows: readonly number[]): void => {
+      const frames = rows.flatMap((row) => sequences[row].slice(places[row] * width, (places[row] + 1) * width));
+      const wanted = rows.flatMap((row) => Array.from(expected[row]).slice(places[row] * wide, (places[row] + 1) * wide));
+      rows.forEach((row) => places[row]++);
+      calls.push({ rows, wanted, result: stream.stepRows(rows, frames) });
+    };
+    step([3]);
+    step([4, 0, 3]);
+    step([0, 1, 2, 3, 4]);
+    const reset = stream.reset(3);
+    places[3] = 0;
+    step([3, 1]);
+    step([2, 3]);
+    // One row's states go to another row of the same sequence.
+    const move = stream.state.readRow(0).then((values) => stream.state.writeRow(4, values));
+    await Promise.all([reset, move]);
+    sequences[4] = sequences[0];
+    places[4] = places[0];
+    expected[4] = expected[0];
+    step([4]);
+    for (const { rows, wanted, result } of calls) expectClose(`rows ${rows.join()}`, await result, wanted);
+  });
+});
+
+describe.each([false, true])("a stream on a device, of a model with first states of its own, batch first %s", (batchFirst) => {
+  it("begins where forward begins, whenever a row is reset or the model changes", async () => {
+    const batch = 3;
+    const model = new Sequential({ own: new LearntStates(3, 5, { batchFirst }) });
+    const subject = { model, size: 3 };
+    const frames = framesOf(subject, 4, batch);
+    const stream = await createStream(model, { batch, backend, features: 3 });
+    streams.push(stream);
+    const dict = await model.stateDict();
+    for (const factor of [1, -2, 0]) {
+      const scaled = (name: string) => ({ shape: dict[name].shape, data: dict[name].data.map((x) => x * factor) });
+      // The stream has not begun, and takes the new first states.
+      await stream.reset();
+      model.loadStateDict({ ...dict, "own.h": scaled("own.h"), "own.c": scaled("own.c") });
+      const { output, state } = await whole(subject, frames, batch);
+      const begun = await whole(subject, frames.slice(0, 9), batch);
+      expectClose("first states", (await stream.state.read(2))["own.rnn.c"].data, scaled("own.c").data);
+      expectClose("steps", await stream.steps(frames), output);
+      expectClose("state", (await stream.state.read())["own.rnn.h"].data, state["own.rnn.h"].data);
+      const [, again, rest] = await Promise.all([stream.reset(1), stream.stepRows([1], frames.slice(3, 6)), stream.state.read()]);
+      expectClose("again", again, begun.output.slice(5, 10));
+      for (const row of [0, 1, 2]) {
+        const from = row === 1 ? begun.state : state;
+        for (const layer of [0, 1])
+          expectClose(
+            `row ${row}`,
+            rest["own.rnn.h"].data.slice((layer * 3 + row) * 5, (layer * 3 + row + 1) * 5),
+            from["own.rnn.h"].data.slice((layer * 3 + row) * 5, (layer * 3 + row + 1) * 5),
+          );
+      }
+      // Rows that have been given states begin with these.
+      await Promise.all([stream.reset(), stream.state.write(rest)]);
+      expect(await stream.state.read()).toEqual(rest);
+    }
+  });
+});
+
 describe("a stream on a device", () => {
   it("packs weights once, and again when the model has changed", async () => {
     const model = small(1, 70);
@@ -191,6 +263,9 @@ describe("a stream on a device", () => {
       ),
       expect(stream.step([1, 2])).rejects.toThrow("stream.step: a frame must have 6 numbers, 3 for each of 2 rows, got 2"),
       expect(stream.steps([...good, 1])).rejects.toThrow("stream.steps: the frames must have a multiple of 6 numbers"),
+      expect(stream.stepRows([1, 1], good)).rejects.toThrow("stream.stepRows: rows must name each row once, got 1 twice"),
+      expect(stream.stepRows([0], good)).rejects.toThrow("stream.stepRows: a frame must have 3 numbers"),
+      expect(stream.state.writeRow(0, new Float32Array(5))).rejects.toThrow("the states of a row are a Float32Array of 12 numbers, got 5"),
       expect(stream.reset(2)).rejects.toThrow("row must be an integer of at least 0 and at most 1, got 2"),
       expect(stream.state.write(await other.state.read())).rejects.toThrow('"rnn.h" must be [1, 2, 6], got [1, 1, 6]'),
       expect(stream.state.read(-1)).rejects.toThrow("row must be"),
@@ -198,7 +273,7 @@ describe("a stream on a device", () => {
     ] as const;
     await Promise.all(results);
     const twin = await streamOf(small(), 2);
-    expect([await results[0], await results[7]]).toEqual([await twin.step(good), await twin.step(good)]);
+    expect([await results[0], await results[10]]).toEqual([await twin.step(good), await twin.step(good)]);
   });
 
   it("takes a training's parameters at the next step, all together", async () => {
