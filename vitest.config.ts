@@ -33,7 +33,7 @@ export default defineConfig({
     projects: [
       project("contract", { isolate: false }),
       project("node"),
-      project("pages"),
+      project("pages", { globalSetup: ["test/pages/built-pages.ts"] }),
       project("device", {
         globalSetup: ["test/device/vulkan-setup.mjs"],
         setupFiles: ["test/device/calm-polls.ts", "test/device/quick-dawn.ts"],

@@ -46,13 +46,10 @@ export async function buildPage(name, outdir) {
   if (worklets.length > 0) await bundle({ entryPoints: worklets, outdir, minify: true });
 }
 
-/**
- * Builds all pages that exist, or those of `demo/` only, into `folder`: the folder, and for each page its name and its
- * path on the server.
- */
-export async function buildPages({ folder = join(root, "build", "site"), demoOnly = false } = {}) {
+/** Builds all pages that exist into `folder`: the folder, and for each page its name and its path on the server. */
+export async function buildPages({ folder = join(root, "build", "site") } = {}) {
   await rm(folder, { recursive: true, force: true });
-  const present = pages.filter(({ name }) => (name.startsWith("demo") || !demoOnly) && existsSync(join(root, name, "index.html")));
+  const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
   await Promise.all(
     present.map(async ({ name, path, also }) => {
       await buildPage(name, join(folder, path));

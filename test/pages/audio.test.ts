@@ -8,7 +8,8 @@ import { amplifier, strings } from "../../examples/drive.ts";
 import { root } from "../../scripts/bundle.mjs";
 import { expectClose } from "../device/support.ts";
 import { violations } from "./accessibility.ts";
-import { DemoPage, fileOf, kind, serveDemo } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, fileOf, serveDemo } from "./demo-page.ts";
 import { wav } from "./wav.ts";
 
 const rate = 44100;
@@ -33,7 +34,7 @@ describe(`the page of sound in ${kind}`, () => {
     const folder = join(root, "build", `microphone-${kind}`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "strings.wav"), wav(strings(2 * rate, 5), rate));
-    demo = await serveDemo("audio", { microphone: join(folder, "strings.wav") });
+    demo = await serveDemo({ microphone: join(folder, "strings.wav") });
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

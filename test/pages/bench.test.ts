@@ -7,11 +7,9 @@ import type { PeerEntry } from "../../bench/peers.ts";
 import type { Report } from "../../bench/report.ts";
 import { drive } from "../../bench/run-browser.mjs";
 import { launchBrowser } from "../../scripts/browsers.mjs";
-import { root } from "../../scripts/bundle.mjs";
-import { buildPages } from "../../scripts/pages.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import { violations } from "./accessibility.ts";
-import { kind } from "./demo-page.ts";
+import { folder, kind } from "./built-pages.ts";
 import { itThoroughly } from "../thorough.ts";
 
 /** A bundle whose one library does this. */
@@ -33,7 +31,6 @@ describe(`the bench page in ${kind}`, () => {
   const errors: string[] = [];
 
   beforeAll(async () => {
-    const { folder } = await buildPages({ folder: join(root, "build", `test-bench-${kind}`) });
     const peers = join(folder, "bench", "peers");
     const manifest = JSON.parse(await readFile(join(peers, "manifest.json"), "utf8")) as PeerEntry[];
     for (const [name, code] of Object.entries(broken)) await writeFile(join(peers, `${name}.js`), code);

@@ -3,7 +3,8 @@
 import type { BrowserContext } from "puppeteer";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
-import { DemoPage, fileOf, kind, serveDemo } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, fileOf, serveDemo } from "./demo-page.ts";
 import { itThoroughly } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
@@ -26,7 +27,7 @@ describe(`what outlives a visit in ${kind}`, () => {
   const pages: DemoPage[] = [];
 
   beforeAll(async () => {
-    demo = await serveDemo("keep");
+    demo = await serveDemo();
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

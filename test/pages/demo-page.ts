@@ -1,13 +1,9 @@
 /** Opens a page of the demo in the browser that BROWSER names, and does with it what a visitor does. */
-import { join } from "node:path";
 import type { Browser, Page } from "puppeteer";
 import { launchBrowser } from "../../scripts/browsers.mjs";
-import { root } from "../../scripts/bundle.mjs";
-import { buildPages } from "../../scripts/pages.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import type { Reply } from "../../demo/messages.ts";
-
-export const kind = process.env.BROWSER === "firefox" ? "firefox" : "chromium";
+import { folder, kind } from "./built-pages.ts";
 
 /** The data that `spy` collects in the page. */
 interface Spied {
@@ -242,12 +238,10 @@ export class DemoPage {
   }
 }
 
-/** The demo's pages served, and a browser to open them with. Each test file has a folder of its own, as several run at a time. */
+/** The pages served, and a browser to open them with. */
 export async function serveDemo(
-  test: string,
   options: { microphone?: string } = {},
 ): Promise<{ browser: Browser; url: string; close: () => Promise<void> }> {
-  const { folder } = await buildPages({ folder: join(root, "build", `test-${test}-${kind}`), demoOnly: true });
   const server = await serve(folder);
   const browser = (await launchBrowser(kind, { software: process.env.WEBGPU_ADAPTER !== "hardware", ...options })) as Browser;
   return {

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { violations } from "./accessibility.ts";
-import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, fileOf, serveDemo, type PageFile } from "./demo-page.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const tiny = {
@@ -35,7 +36,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
   let checkpoint: PageFile;
 
   beforeAll(async () => {
-    demo = await serveDemo("truth");
+    demo = await serveDemo();
     page = await DemoPage.open(demo.browser, demo.url);
     await page.page.setViewport({ width: 360, height: 740 });
     await page.fill(tiny);

@@ -1,7 +1,8 @@
 // The demo page from beginning to end, in a real browser: `npm test` runs this once in each.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
-import { DemoPage, kind, serveDemo } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, serveDemo } from "./demo-page.ts";
 import { itThoroughly, sampled, usuallyIf } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
@@ -29,7 +30,7 @@ describe(`the demo page in ${kind}`, () => {
   let page: DemoPage;
 
   beforeAll(async () => {
-    demo = await serveDemo("demo");
+    demo = await serveDemo();
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

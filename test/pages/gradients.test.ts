@@ -1,7 +1,8 @@
 // The page of gradients in a real browser: what is drawn is what the numbers say, and the buttons do what they say.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
-import { DemoPage, kind, serveDemo } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, serveDemo } from "./demo-page.ts";
 import { itThoroughly } from "../thorough.ts";
 
 /** Small enough to be quick. */
@@ -12,7 +13,7 @@ describe(`the page of gradients in ${kind}`, () => {
   let page: DemoPage;
 
   beforeAll(async () => {
-    demo = await serveDemo("gradients");
+    demo = await serveDemo();
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

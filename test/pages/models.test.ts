@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { violations } from "./accessibility.ts";
-import { DemoPage, fileOf, kind, serveDemo, type PageFile } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
+import { DemoPage, fileOf, serveDemo, type PageFile } from "./demo-page.ts";
 import { wav } from "./wav.ts";
 
 const models = join(root, "test/fixtures/models");
@@ -24,7 +25,7 @@ describe(`the page of models in ${kind}`, () => {
   let page: DemoPage;
 
   beforeAll(async () => {
-    demo = await serveDemo("models");
+    demo = await serveDemo();
   });
   afterAll(() => demo.close());
   beforeEach(async () => {

@@ -8,7 +8,7 @@ import { bundleStream } from "../../scripts/bundle-stream.mjs";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
 import { serve } from "../../scripts/serve.mjs";
-import { kind } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
 
 const folder = join(root, "build", `test-stream-${kind}`);
 

@@ -11,7 +11,7 @@ import type * as webgpuRnn from "webgpu-rnn";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { bundle, root } from "../../scripts/bundle.mjs";
 import { serve } from "../../scripts/serve.mjs";
-import { kind } from "./demo-page.ts";
+import { kind } from "./built-pages.ts";
 
 declare const rnn: typeof webgpuRnn;
 const folder = join(root, "build", `test-threads-${kind}`);
