@@ -81,7 +81,7 @@ describe(`the page of sound in ${kind}`, () => {
 
   it("computes a second of sound and says how much of the time that took", async () => {
     await page.click("#render");
-    await page.page.waitForFunction(() => document.getElementById("quanta")!.textContent === "256");
+    await page.until(() => document.getElementById("quanta")!.textContent === "256");
     await page.waitForStatus("Ready");
     expect(await number("load")).toBeGreaterThan(0);
     expect(await page.page.$eval("#chart", (chart) => chart.getAttribute("aria-label"))).toBe("Sound in and out, 600 samples");
@@ -91,7 +91,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.fill({ source });
     await page.click("#start");
     await page.waitForStatus("Playing");
-    await page.page.waitForFunction(() => Number(document.getElementById("quanta")!.textContent.replace(",", "")) >= 256);
+    await page.until(() => Number(document.getElementById("quanta")!.textContent.replace(",", "")) >= 256);
     expect(await number("late")).toBeGreaterThanOrEqual(0);
     expect(await page.text("budget")).toMatch(/^safetensors, 1,233 parameters, in WebAssembly; 128 samples last 2\.9 ms\.$/);
     await page.click("#bypass");
@@ -101,14 +101,14 @@ describe(`the page of sound in ${kind}`, () => {
 
   it("opens an amplifier of another program, and refuses a model that reads no samples", async () => {
     await page.give(fileOf("amp.nam", fixture("amp.nam")), "drop");
-    await page.page.waitForFunction(() => document.getElementById("model")!.textContent === "amp.nam");
+    await page.until(() => document.getElementById("model")!.textContent === "amp.nam");
     await page.waitForStatus("Ready");
     expect(await page.text("budget")).toContain("nam, 39 parameters");
     await page.give(fileOf("lstm_charlm.onnx", fixture("lstm_charlm.onnx")), "drop");
     await page.waitForNotice("must read one sample and give one in each step; this one reads ids");
     expect(await page.text("model")).toBe("amp.nam");
     await page.click("#own");
-    await page.page.waitForFunction(() => document.getElementById("model")!.textContent.startsWith("Overdrive"));
+    await page.until(() => document.getElementById("model")!.textContent.startsWith("Overdrive"));
     await page.waitForStatus("Ready");
   });
 

@@ -10,6 +10,7 @@ import { launchBrowser } from "../../scripts/browsers.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import { violations } from "./accessibility.ts";
 import { folder, kind } from "./built-pages.ts";
+import { until } from "./demo-page.ts";
 import { itThoroughly } from "../thorough.ts";
 
 /** A bundle whose one library does this. */
@@ -63,7 +64,7 @@ describe(`the bench page in ${kind}`, () => {
   const text = (id: string): Promise<string> => page.$eval(`#${id}`, (element) => (element as HTMLElement).innerText);
   const click = (selector: string): Promise<void> => page.$eval(selector, (element) => (element as HTMLElement).click());
   const waitForStatus = (wanted: string): Promise<unknown> =>
-    page.waitForFunction((word) => document.getElementById("status")!.textContent === word, {}, wanted);
+    until(page, (word) => document.getElementById("status")!.textContent === word, wanted);
   const fill = (values: Readonly<Record<string, string | number>>): Promise<void> =>
     page.evaluate((given) => {
       for (const [id, value] of Object.entries(given)) {
@@ -78,14 +79,12 @@ describe(`the bench page in ${kind}`, () => {
     await fill({ steps: 400, batch: 32, input: 128, hidden: 256, mode: "training" });
     await page.focus("#run");
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => !document.getElementById("cancel")!.hidden);
+    await until(page, () => !document.getElementById("cancel")!.hidden);
     expect(await page.evaluate(() => document.activeElement?.id), "the keyboard's focus").toBe("cancel");
     expect(await text("left")).toMatch(/ left$|^$/);
     const asked = performance.now();
     await click("#cancel");
-    await page.waitForFunction(
-      () => document.getElementById("cancel")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled,
-    );
+    await until(page, () => document.getElementById("cancel")!.hidden && !(document.getElementById("run") as HTMLButtonElement).disabled);
     // Nothing answers while the twins compute; the page gives them four seconds, and a new worker needs some too.
     expect(performance.now() - asked).toBeLessThan(20_000);
   });
@@ -140,7 +139,7 @@ describe(`the bench page in ${kind}`, () => {
     expect(report.adapter).toBe(await text("adapter"));
     expect(report.matmul.webgpu.gflops).toBeGreaterThan(0);
     await click("#copy");
-    await page.waitForFunction(() => document.getElementById("shared")!.textContent === "Copied.");
+    await until(page, () => document.getElementById("shared")!.textContent === "Copied.");
     const copied = await page.evaluate(() => (globalThis as { copied?: string }).copied!);
     for (const row of report.rows) expect(copied).toContain(row.library);
   });

@@ -49,14 +49,14 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.page.bringToFront();
     await page.fill(tiny);
     await page.give(fileOf(name, verse.repeat(20)), "own-file");
-    await page.page.waitForFunction((wanted) => document.getElementById("own-name")!.textContent === wanted, {}, name);
+    await page.until((wanted) => document.getElementById("own-name")!.textContent === wanted, name);
     await page.choose("cpu");
     await page.click("#start");
     await page.waitForStep(steps);
     await page.click("#pause");
     await page.waitForStatus("Paused");
     const step = await page.step();
-    await page.page.waitForFunction((word) => document.getElementById("kept")!.textContent.includes(`step ${word}:`), {}, String(step));
+    await page.until((word) => document.getElementById("kept")!.textContent.includes(`step ${word}:`), String(step));
     return step;
   }
   const offered = "Your last training is kept here";
@@ -72,7 +72,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.waitForNotice(offered);
     expect(await violations(page.page)).toEqual([]);
     await page.clickWay("Continue where you left off");
-    await page.page.waitForFunction(() => document.getElementById("about")!.textContent === "LSTM 16 on “sea.txt”");
+    await page.until(() => document.getElementById("about")!.textContent === "LSTM 16 on “sea.txt”");
     await page.waitForStatus("Training");
     await page.waitForStep(step + 3);
     const [first] = await page.losses();
@@ -91,7 +91,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.waitForStatus("Ready");
     await page.waitForNotice(offered);
     await page.clickWay("Discard it");
-    await page.page.waitForFunction(async () => {
+    await page.until(async () => {
       const open = indexedDB.open("webgpu-rnn");
       const database = await new Promise<IDBDatabase>((resolve) => (open.onsuccess = () => resolve(open.result)));
       const counting = database.transaction(["files"]).objectStore("files").count();
@@ -132,7 +132,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.fill({ ...tiny, "own-text": verse.repeat(20) });
     await page.choose("cpu");
     await page.click("#start");
-    await page.page.waitForFunction(() =>
+    await page.until(() =>
       document.getElementById("kept")!.textContent.startsWith("Not kept in this browser: the browser has no room for its"),
     );
     await page.waitForStep(20);
@@ -146,7 +146,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     });
     await bare.page.goto(demo.url);
     await bare.waitForStatus("Ready");
-    await bare.page.waitForFunction(() => document.getElementById("kept")!.textContent.startsWith("Not kept in this browser: "));
+    await bare.until(() => document.getElementById("kept")!.textContent.startsWith("Not kept in this browser: "));
   });
 
   it("settings stand in the address, and come from there; what does not work is refused in words", async () => {

@@ -1,5 +1,5 @@
 /** Opens a page of the demo in the browser that BROWSER names, and does with it what a visitor does. */
-import type { Browser, Page } from "puppeteer";
+import type { Browser, EvaluateFunc, Page } from "puppeteer";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { serve } from "../../scripts/serve.mjs";
 import type { Reply } from "../../demo/messages.ts";
@@ -67,6 +67,18 @@ export interface PageFile {
 
 export const fileOf = (name: string, content: string | Uint8Array): PageFile => ({ name, base64: Buffer.from(content).toString("base64") });
 
+/**
+ * Waits until `test` holds in the page. It asks 20 times a second: Puppeteer's default, once a frame, has the page draw
+ * all the time, which takes a software renderer more than half a core.
+ */
+export function until<Given extends unknown[], Test extends EvaluateFunc<Given>>(
+  page: Page,
+  test: Test,
+  ...given: Given
+): Promise<unknown> {
+  return page.waitForFunction<Given, Test>(test, { polling: 50 }, ...given);
+}
+
 export class DemoPage {
   /** Errors that the page has written to the console or thrown. */
   readonly errors: string[] = [];
@@ -85,6 +97,10 @@ export class DemoPage {
     await made.page.goto(url);
     await made.waitForStatus("Ready");
     return made;
+  }
+
+  until<Given extends unknown[], Test extends EvaluateFunc<Given>>(test: Test, ...given: Given): Promise<unknown> {
+    return until(this.page, test, ...given);
   }
 
   text(id: string): Promise<string> {
@@ -116,23 +132,22 @@ export class DemoPage {
 
   async choose(backend: "webgpu" | "cpu"): Promise<void> {
     await this.click(`input[name="backend"][value="${backend}"]`);
-    await this.page.waitForFunction((wanted) => document.getElementById("device")!.dataset.backend === wanted, {}, backend);
+    await this.until((wanted) => document.getElementById("device")!.dataset.backend === wanted, backend);
     await this.waitForStatus("Ready");
   }
 
   waitForStatus(wanted: string): Promise<unknown> {
-    return this.page.waitForFunction((word) => document.getElementById("status")!.textContent === word, {}, wanted);
+    return this.until((word) => document.getElementById("status")!.textContent === word, wanted);
   }
 
   waitForNotice(part: string): Promise<unknown> {
-    return this.page.waitForFunction((wanted) => document.getElementById("notices")!.innerText.includes(wanted), {}, part);
+    return this.until((wanted) => document.getElementById("notices")!.innerText.includes(wanted), part);
   }
 
   /** Waits until the losses up to and including `step` have come. */
   async waitForStep(step: number): Promise<void> {
-    await this.page.waitForFunction(
+    await this.until(
       (wanted) => (globalThis as SpiedWindow).spied.replies.some((r) => r.kind === "progress" && r.steps.at(-1)!.step >= wanted),
-      {},
       step,
     );
   }
@@ -187,7 +202,7 @@ export class DemoPage {
 
   /** The last file that the page gave to download. */
   async saved(): Promise<PageFile> {
-    await this.page.waitForFunction(() => (globalThis as SpiedWindow).spied.saved.length > 0);
+    await this.until(() => (globalThis as SpiedWindow).spied.saved.length > 0);
     return this.page.evaluate(async () => {
       const { name, href } = (globalThis as SpiedWindow).spied.saved.pop()!;
       const bytes = new Uint8Array(await (await fetch(href)).arrayBuffer());

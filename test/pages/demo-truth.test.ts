@@ -94,7 +94,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
         draw.call(this, text, x, y);
       };
     });
-    await page.page.waitForFunction(() => (globalThis as { drawn?: string[] }).drawn!.includes("step"));
+    await page.until(() => (globalThis as { drawn?: string[] }).drawn!.includes("step"));
     await goesOn();
     const drawn = await page.page.evaluate(() => (globalThis as { drawn?: string[] }).drawn!);
     expect(drawn.filter((text) => !/^(step|[\d,.]*)$/.test(text))).toEqual([]);
@@ -151,7 +151,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.give(png, "own-file");
     await page.waitForNotice("photo.png: is a binary file");
     await page.give(second, "own-file");
-    await page.page.waitForFunction(() => document.getElementById("own-name")!.textContent === "second.txt");
+    await page.until(() => document.getElementById("own-name")!.textContent === "second.txt");
     await narrow();
     const step = await page.step();
     await page.click("#resume");
@@ -165,13 +165,13 @@ describe(`the demo page tells the truth in ${kind}`, () => {
 
   it("does not go on with a text that the network cannot read, and offers a new one", async () => {
     await page.give(fileOf("numbers.txt", "0123456789 ".repeat(100)), "drop");
-    await page.page.waitForFunction(() => document.getElementById("own-name")!.textContent === "numbers.txt");
+    await page.until(() => document.getElementById("own-name")!.textContent === "numbers.txt");
     await page.click("#resume");
     await page.waitForNotice("characters that this network has never seen: “0”, “1”");
     expect(await page.text("about")).toBe("LSTM 16 on “second.txt”");
     await narrow();
     await page.clickWay("Train a new network on it");
-    await page.page.waitForFunction(() => document.getElementById("about")!.textContent === "LSTM 16 on “numbers.txt”");
+    await page.until(() => document.getElementById("about")!.textContent === "LSTM 16 on “numbers.txt”");
     await page.waitForStatus("Training");
   });
 
@@ -191,7 +191,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
       },
       verse,
     );
-    await page.page.waitForFunction(() => document.getElementById("text-note")!.textContent.startsWith("5,004,800 characters"));
+    await page.until(() => document.getElementById("text-note")!.textContent.startsWith("5,004,800 characters"));
     await page.click("#own-drop");
     expect(await page.page.$eval("#own-text", (area) => (area as HTMLTextAreaElement).value.length)).toBeLessThan(50_001);
     await page.page.evaluate(() => ((globalThis as unknown as { spied: { longestGap: number } }).spied.longestGap = 0));
@@ -223,7 +223,7 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.fill({ ...tiny, "own-text": tiny["own-text"] });
     await page.page.focus("#start");
     await press("Enter");
-    await page.page.waitForFunction(() => !document.getElementById("cancel")!.hidden);
+    await page.until(() => !document.getElementById("cancel")!.hidden);
     expect(await page.text("waiting")).toMatch(/^(\d+ s so far)?$/);
     await page.click("#cancel");
     await page.waitForNotice("Back at the last copy");
@@ -248,13 +248,12 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.waitForNotice("Back at the last copy");
     await page.waitForStatus("Training");
     const again = (await page.losses()).findLastIndex((report) => report.step === step + 1);
-    await page.page.waitForFunction(
+    await page.until(
       (from) =>
         (globalThis as unknown as { spied: { replies: { kind: string; steps?: unknown[] }[] } }).spied.replies
           .filter((reply) => reply.kind === "progress")
           .flatMap((reply) => reply.steps).length >
         from + 20,
-      {},
       again,
     );
     for (const { loss } of (await page.losses()).slice(again)) expect(loss).toBeLessThan(3.5);
@@ -264,17 +263,16 @@ describe(`the demo page tells the truth in ${kind}`, () => {
     await page.fill({ learningRate: -1 });
     await page.waitForNotice("Learning rate: must be a number above 0 and at most 10, got -1");
     await page.fill({ length: 99999 });
-    await page.page.waitForFunction(() =>
+    await page.until(() =>
       document.getElementById("sample-problem")!.textContent.startsWith("Characters: must be a whole number from 1 to 5000"),
     );
     // A sample of the training that ends meanwhile does not take it back.
     const samples = await page.samplesDone();
-    await page.page.waitForFunction(
+    await page.until(
       (before) =>
         (globalThis as unknown as { spied: { replies: { kind: string; done?: boolean }[] } }).spied.replies.filter(
           (reply) => reply.kind === "sample" && reply.done,
         ).length > before,
-      {},
       samples,
     );
     expect(await page.text("sample-problem")).toMatch(/^Characters: /);

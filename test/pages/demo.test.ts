@@ -155,7 +155,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(5);
     await page.fill({ prompt: "the Ω" });
     await page.click("#sample");
-    await page.page.waitForFunction(() => document.getElementById("sample-problem")!.innerText.includes("the text has no “Ω”"));
+    await page.until(() => document.getElementById("sample-problem")!.innerText.includes("the text has no “Ω”"));
     await page.waitForStep((await page.step()) + 5);
   });
 

@@ -100,7 +100,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await use({ units: 12, steps: 30, learningRate: 0.01 });
     await page.choose("cpu");
     await page.click("#start");
-    await page.page.waitForFunction(() => document.querySelector<HTMLElement>("#network-lstm")!.dataset.progress === "has learnt it");
+    await page.until(() => document.querySelector<HTMLElement>("#network-lstm")!.dataset.progress === "has learnt it");
     await page.click("#pause");
     await page.waitForStatus("Paused");
     const step = await page.step();
@@ -115,7 +115,7 @@ describe(`the page of gradients in ${kind}`, () => {
     );
 
     await page.click("#start");
-    await page.page.waitForFunction((before) => Number(document.getElementById("step")!.textContent) > before, {}, step);
+    await page.until((before) => Number(document.getElementById("step")!.textContent) > before, step);
     await page.click("#reset");
     await page.waitForStatus("Ready");
     expect(await page.step()).toBe(0);
@@ -126,19 +126,19 @@ describe(`the page of gradients in ${kind}`, () => {
     await use(small);
     await page.choose("cpu");
     await page.click("#start");
-    await page.page.waitForFunction(() => Number(document.getElementById("step")!.textContent) >= 20);
+    await page.until(() => Number(document.getElementById("step")!.textContent) >= 20);
     await page.click("#pause");
     await page.waitForStatus("Paused");
     await new Promise((resolve) => setTimeout(resolve, 500));
     const [step, before] = [await page.step(), await arrives()];
     await page.click('input[name="backend"][value="webgpu"]');
-    await page.page.waitForFunction(() => document.getElementById("device")!.dataset.backend === "webgpu");
+    await page.until(() => document.getElementById("device")!.dataset.backend === "webgpu");
     await page.waitForStatus("Paused");
     expect(await page.step()).toBe(step);
     const after = await arrives();
     for (const cell of cells) expect(after[cell] / before[cell], cell).toBeCloseTo(1, 1);
     await page.click("#start");
-    await page.page.waitForFunction((last) => Number(document.getElementById("step")!.textContent) >= last + 3, {}, step);
+    await page.until((last) => Number(document.getElementById("step")!.textContent) >= last + 3, step);
     await page.click("#pause");
     await page.waitForStatus("Paused");
   });
@@ -151,7 +151,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.click("#start");
     await page.waitForNotice("The loss of the IRNN is no longer a number");
     const step = await page.step();
-    await page.page.waitForFunction((last) => Number(document.getElementById("step")!.textContent) >= last + 5, {}, step);
+    await page.until((last) => Number(document.getElementById("step")!.textContent) >= last + 5, step);
     expect(await page.text("network-irnn")).toContain("no number any more");
     expect(await page.text("network-lstm")).toMatch(/loss \d/);
   });
@@ -176,10 +176,8 @@ describe(`the page of gradients in ${kind}`, () => {
         link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true })),
       );
     await follow();
-    await page.page.waitForFunction(() => location.pathname === "/" && document.getElementById("status")?.textContent === "Ready");
+    await page.until(() => location.pathname === "/" && document.getElementById("status")?.textContent === "Ready");
     await follow();
-    await page.page.waitForFunction(
-      () => location.pathname === "/gradients/" && document.getElementById("status")?.textContent === "Ready",
-    );
+    await page.until(() => location.pathname === "/gradients/" && document.getElementById("status")?.textContent === "Ready");
   });
 });

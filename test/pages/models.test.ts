@@ -39,7 +39,7 @@ describe(`the page of models in ${kind}`, () => {
   /** Opens files, and waits until they have been read and run on a sample. */
   async function open(...files: PageFile[]): Promise<void> {
     await page.give(files, "drop");
-    await page.page.waitForFunction((name) => document.getElementById("model-title")!.textContent === name, {}, files[0].name);
+    await page.until((name) => document.getElementById("model-title")!.textContent === name, files[0].name);
     await page.waitForStatus("Ready");
   }
 
@@ -87,7 +87,7 @@ describe(`the page of models in ${kind}`, () => {
     await page.click('input[name="source"][value="audio"]');
     await page.fill({ rate: 8000 });
     await page.give(fileOf("tone.wav", tone()), "audio-file");
-    await page.page.waitForFunction(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
+    await page.until(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
     await run();
     expect((await results())[0][1]).toBe("[1, 800, 1]");
   });
@@ -173,7 +173,7 @@ describe(`the page of models in ${kind}`, () => {
     await page.click('input[name="source"][value="audio"]');
     await page.fill({ rate: 16000 });
     await page.give(fileOf("tone.wav", tone()), "audio-file");
-    await page.page.waitForFunction(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
+    await page.until(() => document.getElementById("audio-note")!.innerText.includes("tone.wav"));
     await run();
     expect(await page.text("run-note")).toMatch(/^1600 steps on .* ms, 6 calls$/);
   });
