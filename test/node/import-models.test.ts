@@ -18,7 +18,7 @@ import {
   Trainer,
   type Module,
 } from "webgpu-rnn";
-import { importModel, type ImportedModel, type ModelFiles } from "webgpu-rnn/formats";
+import { encodeSafetensors, importModel, type ImportedModel, type ModelFiles } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { backend, expectClose, kinds } from "../device/support.ts";
 import { setup } from "../device/vulkan-setup.mjs";
@@ -145,6 +145,18 @@ const charactersCase: Pick<Case, "name" | "read" | "inputs"> = {
   inputs: [{ shape: [1, 4], data: [0, 1, 2, 1] }],
 };
 
+/** Weights alone, which a model of other first weights gets. */
+const safetensorsCase: Pick<Case, "name" | "read" | "inputs"> = {
+  name: "GRU of safetensors",
+  read: async () => {
+    const [saved, model] = [1, 2].map((seed) => new Sequential({ rnn: new GRU(3, 6), fc: new Linear(6, 2) }, { seed }));
+    const imported = await importModel(encodeSafetensors(await saved.stateDict()), { model });
+    expect(await imported.model.stateDict()).toEqual(await saved.stateDict());
+    return imported;
+  },
+  inputs: [{ shape: [4, 2, 3], data: Array.from({ length: 24 }, (_, i) => Math.sin(i)) }],
+};
+
 /** At least one of each format; onnx-models.test.ts has ONNX. None ends in a softmax, whose outputs cannot be what is asked for. */
 const learning = [
   "simplernn_dense.keras",
@@ -156,7 +168,7 @@ const learning = [
   "lstm.nam",
   "tfjs embedding_masked",
 ];
-const learningCases = [...cases.filter(({ name }) => learning.includes(name)), charactersCase];
+const learningCases = [...cases.filter(({ name }) => learning.includes(name)), charactersCase, safetensorsCase];
 
 it.each(learningCases.map((one) => [one.name, one] as const))(
   "%s learns to give half of its output plus 0.1: 50 steps halve its loss at least",

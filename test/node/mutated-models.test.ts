@@ -1,10 +1,10 @@
 // Damaged and hostile files of other programs: each is read, or refused with an error in words, of the kind "format".
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { strToU8, zipSync, zlibSync } from "fflate";
+import { strFromU8, strToU8, unzipSync, zipSync, zlibSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import { Embedding, Linear, RNN, RnnError, Sequential } from "webgpu-rnn";
-import { importModel, readTensors, type ModelFiles } from "webgpu-rnn/formats";
+import { createBackend, Embedding, forward, Linear, RNN, RnnError, Sequential, type Backend } from "webgpu-rnn";
+import { importModel, readTensors, type ImportedModel, type ModelFiles } from "webgpu-rnn/formats";
 import { sampled } from "../thorough.ts";
 
 const folder = join(import.meta.dirname, "../fixtures");
@@ -121,6 +121,83 @@ describe.each(Object.entries(kinds))("%s", (name, { file, read }) => {
   });
 });
 
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+const others: readonly Json[] = [
+  ...[null, true, "", "x", "__proto__", [], {}, [[]], [null], { name: "x" }],
+  ...[-1, 0, 1, 2, 1.5, 2 ** 31, 2 ** 53, -(2 ** 53), 1e308],
+];
+
+/** The same with one to three of its values, at any depth, gone (null in a list) or of another kind. Bytes changed at random seldom leave JSON. */
+function withOtherValues(draw: Draw, value: Json): Json {
+  const root = structuredClone([value]);
+  for (let times = 1 + draw(3); times > 0; times--) {
+    const places: (readonly [Record<string, Json>, string])[] = [];
+    const collect = (one: Json): void => {
+      if (one === null || typeof one !== "object") return;
+      for (const name of Object.keys(one)) {
+        places.push([one as Record<string, Json>, name]);
+        collect((one as Record<string, Json>)[name]);
+      }
+    };
+    collect(root);
+    const [inside, name] = places[draw(places.length)];
+    const change = draw(8);
+    if (change === 0) Reflect.deleteProperty(inside, name);
+    else if (change === 1) {
+      const [from, at] = places[draw(places.length)];
+      inside[name] = structuredClone(from[at]);
+    } else if (change === 2 && typeof inside[name] === "number")
+      inside[name] = [-inside[name], inside[name] + 1, String(inside[name])][draw(3)];
+    else inside[name] = structuredClone(others[draw(others.length)]);
+  }
+  return root[0] ?? null;
+}
+
+const archive = unzipSync(bytes("models/simplernn_dense.keras"));
+const described: Readonly<Record<string, readonly [Json, (changed: Uint8Array) => Promise<ImportedModel>]>> = {
+  "config.json of .keras": [
+    JSON.parse(strFromU8(archive["config.json"])) as Json,
+    (file) => importModel(zipSync({ ...archive, "config.json": file }, { level: 0 })),
+  ],
+  NAM: [nam, importModel],
+  RTNeural: [rtneural, importModel],
+  "model.json": [modelJson as Json, (file) => importModel({ "model.json": file, "a.bin": shard })],
+  "manifest.json": [manifest, (file) => importModel({ "manifest.json": file, ...variableFiles })],
+};
+
+/** Runs what was read on three steps, or on ids, of the sizes that it says. */
+async function runs({ model, inputs }: ImportedModel, backend: Backend): Promise<void> {
+  const sizes = inputs[0]?.shape?.map((size) => size ?? 3) ?? [3];
+  if (sizes.reduce((all, size) => all * size, 1) > 1e5) return;
+  const zeros = new Float32Array(sizes.reduce((all, size) => all * size, 1));
+  await forward(model, { shape: sizes, data: model.idCount === undefined ? zeros : Uint32Array.from(zeros) }, { backend });
+}
+
+it.each(Object.entries(described))("%s is read and runs or is refused in words, whatever values it has", async (name, [value, read]) => {
+  const seeds = sampled(
+    Array.from({ length: 2000 }, (_, seed) => seed + 1),
+    40,
+  );
+  const backend = await createBackend("cpu");
+  let refused = 0;
+  let ran = 0;
+  for (const seed of seeds) {
+    const file = text(withOtherValues(drawer(seed * 6007 + name.length), value));
+    let imported: ImportedModel | undefined;
+    if (!(await isRead(async () => (imported = await read(file))))) refused++;
+    else
+      try {
+        await runs(imported!, backend);
+        ran++;
+      } catch (error) {
+        if (!(error instanceof RnnError)) throw new Error(`seed ${seed} is read, but does not run`, { cause: error });
+      }
+  }
+  expect(refused).toBeGreaterThan(seeds.length / 4);
+  expect(ran).toBeGreaterThan(0);
+});
+
 /** A pickle of these opcodes in the archive that torch.save writes. */
 const pickled = (...parts: (string | number[])[]): Uint8Array =>
   zipSync({
@@ -178,6 +255,10 @@ const hostile: Readonly<Record<string, readonly [() => ModelFiles, RegExp]>> = {
   ],
   "an array of 2^53 numbers": [() => sized([2 ** 31, 2 ** 22]), /the shards end before/],
   "an array with a negative size": [() => sized([-1, 4]), /must be an integer of at least 0/],
+  "an input of a negative size": [
+    () => text({ ...rtneural, in_shape: [null, null, -(2 ** 53)] }),
+    /a size of the input of .* must be an integer of at least 0, got -9007199254740992/,
+  ],
   "a NAM with 2^31 units": [
     () => text({ ...nam, config: { input_size: 1, hidden_size: 2 ** 31, num_layers: 1000 } }),
     /another number of weights/,

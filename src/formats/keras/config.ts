@@ -166,9 +166,14 @@ export function expectOption(layer: LayerConfig, name: string, ...allowed: reado
   );
 }
 
-/** The sizes of a layer's input, without which a model says nothing of its inputs; null where any will do. */
-export function inputShapeOf({ config }: LayerConfig): readonly (number | null)[] | undefined {
-  const shape = get(config, "batch_shape") ?? get(config, "batch_input_shape");
+/**
+ * The sizes of a layer's input, without which a model says nothing of its inputs; null where any will do.
+ * @throws RnnError `format` if one is no size
+ */
+export function inputShapeOf(layer: LayerConfig): readonly (number | null)[] | undefined {
+  const shape = get(layer.config, "batch_shape") ?? get(layer.config, "batch_input_shape");
   if (!Array.isArray(shape)) return undefined;
-  return (shape as readonly Json[]).map((size) => (typeof size === "number" ? size : null));
+  return (shape as readonly Json[]).map((size) =>
+    size === null ? null : asCount(where, `a size of the input of ${placeOf(layer)}`, size),
+  );
 }
