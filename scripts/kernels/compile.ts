@@ -1,7 +1,7 @@
 // Compiles every kernel of some training steps, one after the other, and runs nothing. The driver's output for each
 // goes to stderr between two marks. stdout gets a line of JSON for each kernel: its name, its threads, and where it is
 // used.
-// Arguments: { cells, shapes, strategies, pattern, replaced } as JSON.
+// Arguments: { cells, shapes, strategies, pattern, replaced, threads } as JSON.
 import { readFileSync, writeSync } from "node:fs";
 import { adam, GRU, LSTM, RNN, squaredError, Trainer, type Batch, type Module, type StrategyName } from "webgpu-rnn";
 import { Piece } from "../../src/backend/ledger.ts";
@@ -17,6 +17,8 @@ interface Arguments {
   readonly pattern: string;
   /** Files of WGSL to compile in the place of the package's, by path below shaders/. */
   readonly replaced: Readonly<Record<string, string>>;
+  /** As if the adapter granted no more threads of a workgroup. */
+  readonly threads: number;
 }
 
 /** How a kernel is dispatched in one layer. */
@@ -30,7 +32,7 @@ interface Use {
   count: number;
 }
 
-const { cells, shapes, strategies, pattern, replaced } = JSON.parse(process.argv[2]) as Arguments;
+const { cells, shapes, strategies, pattern, replaced, threads } = JSON.parse(process.argv[2]) as Arguments;
 const layers: Record<string, (I: number, H: number) => Module> = {
   lstm: (I, H) => new LSTM(I, H, { seed: 1 }),
   gru: (I, H) => new GRU(I, H, { seed: 1 }),
@@ -42,6 +44,7 @@ const layers: Record<string, (I: number, H: number) => Module> = {
 const backend = await WebGpuBackend.create({
   shaders: Object.fromEntries(Object.entries(replaced).map(([path, file]) => [path, readFileSync(file, "utf8")])),
 });
+Object.defineProperty(backend, "mostThreads", { value: Math.min(threads, backend.mostThreads) });
 writeSync(1, `${JSON.stringify({ adapter: backend.adapter })}\n`);
 // The driver without a device has no memory that Dawn accepts; nothing is run, so none is needed.
 backend.createBuffer = (label, type, length) => new WebGpuBuffer(label, type, length, {} as GPUBuffer, new Piece(0, () => undefined));
@@ -88,7 +91,7 @@ for (const cell of cells) {
         startsSequence: true,
       };
       try {
-        const trainer = new Trainer(layers[cell](I, H), {
+        const trainer = new Trainer(layers[cell.replace(/-half$/, "")](I, H), {
           backend,
           data: { batches: 1, batch: () => batch },
           loss: squaredError(),
@@ -97,6 +100,7 @@ for (const cell of cells) {
           carryState: false,
           strategy,
           recovery: false,
+          ...(cell.endsWith("-half") ? { storage: "float16" } : {}),
         });
         for await (const _ of trainer.run({ steps: 1 }));
       } catch (error) {

@@ -19,7 +19,6 @@
 // every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
 // instruction fetch are free.
 
-import { heldUnits } from "../../src/recurrent/kernels/loop.ts";
 import { weightWidth } from "../../src/recurrent/kernels/recurrent-kernel.ts";
 import { groupsPerUnit, midRangeGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
 
@@ -145,8 +144,10 @@ const pieceCycles = (gpu: DescribedGpu, counts: Counts, busy: number): number =>
 };
 
 /** The waves of a SIMD that finish a row execute all of the loop over time, the others the multiply-adds of the product. */
-function busyHolding(gpu: Gpu, { rows, shares }: Code, multiplied: number, counts: Counts, wavesOnSimd: number): number {
-  const product = heldUnits * multiplied * rows * gpu.vectorCycles;
+function busyHolding(gpu: Gpu, { rows, shares }: Code, H: number, multiplied: number, counts: Counts, wavesOnSimd: number): number {
+  // A thread keeps whole pairs of eights.
+  const held = 16 * Math.ceil(H / shares / 16);
+  const product = held * multiplied * rows * gpu.vectorCycles;
   return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
 }
 
@@ -166,7 +167,7 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   const holds = kernel.kernel.includes(":held");
   const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
   const step = (): number => {
-    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, multiplied, kernel.loops[0], wavesOnSimd));
+    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, H, multiplied, kernel.loops[0], wavesOnSimd));
     const k = rowsOnly
       ? Math.ceil(H / kernel.threads)
       : (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);

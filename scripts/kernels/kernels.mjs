@@ -17,7 +17,8 @@ const { describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(
 const stored = join(root, "bench", "kernels.json");
 const usage = `npm run kernels -- [options]
   --chip NAME          the GPU by Mesa's name: ${gpus.map(({ chip }) => chip).join(", ")} (which have estimates), gfx1100, … (default navi21)
-  --cells LIST         (default lstm,gru,gru-before,rnn,lstm-layer-norm)
+  --cells LIST         (default lstm,gru,gru-before,rnn,lstm-layer-norm); lstm-half and so on keep weights in half precision
+  --threads N          as if an adapter granted no more threads of a workgroup
   --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512)
   --strategies LIST    (default loop,step)
   --only PATTERN       kernels whose names match
@@ -38,6 +39,7 @@ function readOptions() {
         strategies: { ...text, default: "loop,step" },
         only: { ...text, default: "." },
         replace: { ...text, multiple: true, default: [] },
+        threads: { ...text, default: "1024" },
         isa: text,
         json: text,
         update: flag,
@@ -89,6 +91,7 @@ const work = {
   shapes: options.shapes.split(",").map((shape) => shape.split("x").map(Number)),
   strategies: options.strategies.split(","),
   pattern: options.only,
+  threads: Number(options.threads),
   replaced: Object.fromEntries(options.replace.map((pair) => pair.split("="))),
 };
 const { code, log, lines } = await compile(variables, work);

@@ -1,15 +1,54 @@
-// Each thread keeps the weights of its share in registers, sixteen of a unit, so that no step reads them again. An array
-// stays in registers only while its indices are constants.
-var<private> low: array<PackedGates, 8>;
-var<private> high: array<PackedGates, 8>;
+// Each thread keeps the weights of its share in registers, `heldEights` eights of a unit, so that no step reads them again.
+// They stay as they lie in memory: halves take half the registers. An array stays in registers only while its indices are
+// constants.
+override heldEights: u32;
+var<private> held0: array<Weights, 8>;
+var<private> held1: array<Weights, 8>;
+var<private> held2: array<Weights, 8>;
+var<private> held3: array<Weights, 8>;
+var<private> held4: array<Weights, 8>;
+var<private> held5: array<Weights, 8>;
+var<private> held6: array<Weights, 8>;
+var<private> held7: array<Weights, 8>;
+
+// Eight weights from unit k on, with zeros behind the last of `count`. The weight of the first unit is at `weight`.
+fn eightFrom(k: u32, count: u32, weight: u32) -> array<Weights, 8> {
+  var w = array<Weights, 8>();
+  for (var n = 0u; n < 8u; n++) {
+    if (k + n < count) { w[n] = weights[weight + (k + n) * params.H]; }
+  }
+  return w;
+}
 
 fn hold(share: u32, count: u32, weight: u32) {
-  let first = min(share * 16u, count);
-  let second = min(first + 8u, count);
-  low = lastWeights(weight + first * params.H, count - first);
-  high = lastWeights(weight + second * params.H, count - second);
+  let first = share * heldEights * 8u;
+  held0 = eightFrom(first, count, weight);
+  held1 = eightFrom(first + 8u, count, weight);
+  if (heldEights > 2u) {
+    held2 = eightFrom(first + 16u, count, weight);
+    held3 = eightFrom(first + 24u, count, weight);
+  }
+  if (heldEights > 4u) {
+    held4 = eightFrom(first + 32u, count, weight);
+    held5 = eightFrom(first + 40u, count, weight);
+    held6 = eightFrom(first + 48u, count, weight);
+    held7 = eightFrom(first + 56u, count, weight);
+  }
+}
+
+fn addHeld(eight: u32, w: array<Weights, 8>, sums: Sums) -> Sums {
+  return addEight(eight, array<PackedGates, 8>(
+    unpacked(w[0]), unpacked(w[1]), unpacked(w[2]), unpacked(w[3]),
+    unpacked(w[4]), unpacked(w[5]), unpacked(w[6]), unpacked(w[7])), sums);
 }
 
 fn addShare(share: u32, count: u32, weight: u32, before: Sums) -> Sums {
-  return addEight(share * 2u + 1u, high, addEight(share * 2u, low, before));
+  let first = share * heldEights;
+  var sums = addHeld(first + 1u, held1, addHeld(first, held0, before));
+  if (heldEights > 2u) { sums = addHeld(first + 3u, held3, addHeld(first + 2u, held2, sums)); }
+  if (heldEights > 4u) {
+    sums = addHeld(first + 5u, held5, addHeld(first + 4u, held4, sums));
+    sums = addHeld(first + 7u, held7, addHeld(first + 6u, held6, sums));
+  }
+  return sums;
 }

@@ -59,4 +59,25 @@ describe("layers by the kernels of GPUs", () => {
     for (const [name, { data }] of Object.entries(expected.gradients.parameters))
       expectClose(name, actual.gradients.parameters[name].data, data, { ...float32, atol: 1e-4 });
   });
+
+  it.each(sampled([7, 33, 64, 70, 128], 2))("halves of %i units stay in registers, and compute what they stand for", async (H) => {
+    const model = new LSTM(3, H, { seed: H });
+    const [T, B] = [5, 3];
+    const input = { shape: [T, B, 3], data: numbers(T * B * 3, H) };
+    const cotangents = { output: { shape: [T, B, H], data: numbers(T * B * H, H + 1) } };
+    const half = { storage: "float16", strategy: "loop" } as const;
+    const [actual, expected] = [
+      await gradients(model, input, cotangents, { backend: gpu, ...half }),
+      // The same halves, in float64.
+      await gradients(model, input, cotangents, { backend: await backend("cpu", "float64"), ...half }),
+    ];
+    expect([...used].filter((name) => name.startsWith("loop-")).map((name) => name.includes(":held:half"))).toEqual([true, true]);
+    used.clear();
+    // Sums are in float32, so nothing is lost but what rounding the weights costs; gates of the backward pass are halves too.
+    expectClose("output", actual.output.data, expected.output.data);
+    expectClose("weight_hh", actual.gradients.parameters.weight_hh_l0.data, expected.gradients.parameters.weight_hh_l0.data, {
+      atol: 1e-3,
+      rtol: 1e-3,
+    });
+  });
 });

@@ -402,9 +402,9 @@ change(
 );
 change("lib/running-statistics", "batchNorm", ["params.keptSteps - 1u", "params.keptSteps"], ["params.momentum * (value", "(value"]);
 change("lib/weights-float", "lstmSteps", ["return weights[i];", "return weights[i + 1u];"]);
-change("lib/weights-padded", "gpuGru", ["gatesOf(weights[i])", "gatesOf(weights[i].yzwx)"]);
+change("lib/weights-padded", "gpuGru", ["gatesOf(w)", "gatesOf(w.yzwx)"]);
 change("strategies/prepare-layer", "gpuGru", ["i / params.G) * params.width", "i / params.G) * params.G"]);
-change("lib/weights-half", "halves", ["fromHalf(weights[i])", "fromHalf(weights[i + 1u])"]);
+change("lib/weights-half", "halves", ["unpacked(weights[i])", "unpacked(weights[i + 1u])"]);
 change(
   "strategies/prepare-layer",
   "lstm",
@@ -424,7 +424,7 @@ change("lib/products-backward", "lstm", ["sum3 = dotGates(tile[3u * tileUnits", 
 change("lib/products-backward", "lstmSteps", ["gradientAt(at2 + k, recurrent), w, sum2)", "gradientAt(at2 + k, recurrent), w, sum1)"]);
 change("lib/gate-gradients", "gru", ["splitsRecurrentGradient && recurrent", "false"]);
 change("lib/eight-weights", "gpuWideLoop", ["weightAt(at + to[5])", "weightAt(at + to[4])"]);
-change("lib/eight-weights", "gpuLoop", ["if (n < count)", "if (n + 1u < count)"]);
+change("lib/eight-weights", "gpuWideLoop", ["if (n < count)", "if (n + 1u < count)"]);
 change(
   "lib/weights-streamed",
   "gpuWideLoop",
@@ -436,9 +436,15 @@ change("lib/weights-streamed", "gpuSteps", ["var eight = min(share * each, whole
 change(
   "lib/weights-held",
   "gpuLoop",
-  ["high = lastWeights(weight + second * params.H", "high = lastWeights(weight + first * params.H"],
-  ["addEight(share * 2u, low, before)", "before"],
-  ["first + 8u", "first + 7u"],
+  ["held1 = eightFrom(first + 8u", "held1 = eightFrom(first + 7u"],
+  ["addHeld(first, held0, before)", "before"],
+  ["k + n < count", "k + n + 1u < count"],
+);
+change(
+  "lib/weights-held",
+  "gpuHalves",
+  ["held3 = eightFrom(first + 24u", "held3 = eightFrom(first + 16u"],
+  ["addHeld(first + 4u, held4, sums)", "sums"],
 );
 change(
   "lib/products-forward-shared",

@@ -87,6 +87,12 @@ const table = {
   slstm: { model: () => new SLSTM(3, 4, { seed: 1 }), inputs: sequence, options: steps },
   // Units beyond what a thread reads at once, beyond what threads keep, in several rows of a workgroup, and beyond what a step brings into workgroup memory at once.
   gpuLoop: { model: () => new LSTM(3, 21, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, isGpu: true },
+  gpuHalves: {
+    model: () => new LSTM(3, 70, { seed: 1 }),
+    inputs: { input: floats(3, 2, 3) },
+    options: { strategy: "loop", storage: "float16" },
+    isGpu: true,
+  },
   gpuWideLoop: { model: () => new LSTM(3, 71, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
   gpuGru: { model: () => new GRU(3, 9, { seed: 1 }), inputs: { input: floats(2, 3, 3) }, isGpu: true },
   gpuReset: { model: () => new GRU(3, 9, { seed: 1, reset: "before" }), inputs: { input: floats(3, 3, 3) }, isGpu: true },

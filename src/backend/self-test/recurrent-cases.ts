@@ -4,7 +4,6 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import { halfLength, toHalf } from "../../kernels/half-storage.ts";
 import { functionsSource } from "../../recurrent/cells/gate-functions.ts";
 import { memoryNumbers, runningRows } from "../../recurrent/cells/memory.ts";
-import { heldUnits } from "../../recurrent/kernels/loop.ts";
 import { hasStep, hSize, laneStart, lengthsOfMask, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { weightWidth } from "../../recurrent/kernels/recurrent-kernel.ts";
 import { stepAt } from "../../recurrent/kernels/step-places.ts";
@@ -156,8 +155,8 @@ const sequenceSizes = (most: number | undefined): readonly (readonly [T: number,
 
 /** The most units that a loop's workgroup can hold; undefined for kernels that hold none. */
 function mostUnitsOf({ constants, sources }: Kernel): number | undefined {
-  const { threads, units = threads, shares } = constants ?? {};
-  return sources.includes("lib/weights-held") ? Math.min(units, shares * heldUnits) : units;
+  const { threads, units = threads, shares, heldEights } = constants ?? {};
+  return sources.includes("lib/weights-held") ? Math.min(units, shares * heldEights * 8) : units;
 }
 
 /** Whole sequences and parts, with rows that end early. */

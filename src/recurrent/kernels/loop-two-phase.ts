@@ -13,7 +13,7 @@ const plainGroup = (units: number) =>
 
 /** Name and pipeline constants of a two-phase loop. */
 function twoPhaseVariant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
-  const { size, constants, ...group } = form.shared ? sharedGroup(units, batch, form.shared) : plainGroup(units);
+  const { size, constants, ...group } = form.shared ? sharedGroup(units, batch, form.shared, form.half) : plainGroup(units);
   const stem = `loop-two-phase-${pass}`;
   const strategy = `${stem}${form.shared ? "-shared" : ""}`;
   return {

@@ -37,11 +37,15 @@ function plainGroup(pass: RecurrentParts["pass"], units: number, batch: number) 
   return { size: `${threads}x${rows}`, holds: false, rows, constants: { threads, rows, ...constants } };
 }
 
-/** Units of U that a thread keeps the weights of, so that four gates of them fit into its registers (`weights-held.wgsl`). */
-export const heldUnits = 16;
+/**
+ * Units of U that a thread may keep the weights of (`weights-held.wgsl`), so that four gates of them fit into its registers.
+ * Halves take half the room. Where a workgroup has few threads, each of at most `fewThreads` has room for twice as many.
+ */
+const heldUnits = (half: boolean, mostThreads: number): number => (half ? (mostThreads > 512 ? 32 : 64) : 16);
+const fewThreads = 256;
 /** Whether the threads of a loop with shared sums keep all weights, and read none after the first step. */
-export const holdsWeights = (units: number, mostThreads: number): boolean =>
-  threadsFor(units) * Math.ceil(units / heldUnits) <= mostThreads;
+export const holdsWeights = (units: number, mostThreads: number, half = false): boolean =>
+  threadsFor(units) * Math.ceil(units / heldUnits(half, mostThreads)) <= (half && mostThreads <= 512 ? fewThreads : mostThreads);
 
 /** Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. */
 const enoughGroups = 32;
@@ -50,14 +54,17 @@ const enoughGroups = 32;
  * A workgroup whose threads share sums over k, as many as keep all weights in registers if the device has so many; else
  * as many as fit. Each row needs a share that finishes it.
  */
-export function sharedGroup(units: number, batch: number, mostThreads: number) {
+export function sharedGroup(units: number, batch: number, mostThreads: number, half = false) {
   const wide = threadsFor(units);
-  const holds = holdsWeights(units, mostThreads);
-  const shares = holds ? Math.ceil(units / heldUnits) : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
+  const holds = holdsWeights(units, mostThreads, half);
+  const held = heldUnits(half, mostThreads);
+  const shares = holds ? Math.ceil(units / held) : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
   // Each workgroup reads all weights that it does not hold in every step.
   const groups = holds ? enoughGroups : enoughGroups / 2;
   const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > shares) ?? 4;
-  const constants = { units: wide, shares, threads: wide * shares, tileLength: wide / 8 };
+  // What shares hold may end behind the last unit.
+  const tileLength = Math.max(wide, holds ? shares * held : 0) / 8;
+  const constants = { units: wide, shares, threads: wide * shares, tileLength, ...(holds ? { heldEights: held / 8 } : {}) };
   return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };
 }
 
@@ -66,7 +73,7 @@ export const sharedRows = (units: number, batch: number, mostThreads: number): n
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
-  const { size, holds, rows, constants } = form.shared ? sharedGroup(units, batch, form.shared) : plainGroup(pass, units, batch);
+  const { size, holds, rows, constants } = form.shared ? sharedGroup(units, batch, form.shared, form.half) : plainGroup(pass, units, batch);
   return {
     name: `loop-${pass}${form.shared ? "-shared" : ""}:${cell.name}:${size}${formName(form)}`,
     recurrent: { cell, strategy: "loop", pass, form } as const,

@@ -56,6 +56,13 @@ export const loopFamily: KernelFamily = {
     ...[lstm, gru].flatMap((cell) => [loopForward(cell, 64, 120, { shared: 256 }), loopBackward(cell, 64, 120, { shared: 256 })]),
     loopForward(lstm, 130, 4, { shared: 256 }),
     loopBackward(lstm, 130, 4, { shared: 256 }),
+    // Halves held by one share, by two that have more than all units, and by two that have them exactly.
+    loopForward(lstm, 33, 4, { half: true, shared: 256 }),
+    loopBackward(gru, 33, 4, { half: true, shared: 256 }),
+    loopForward(gru, 33, 60, { half: true, shared: 1024 }),
+    loopBackward(lstm, 33, 60, { half: true, shared: 1024 }),
+    loopForward(rnnTanh, 128, 4, { half: true, shared: 256 }),
+    loopBackward(lstm, 128, 4, { half: true, shared: 256 }),
     loopForward(gru, 33, 4, { half: true, gaps: true }),
     loopBackward(lstm, 33, 4, { half: true, gaps: true }),
     loopForward(lstm, 256, 4),
@@ -71,6 +78,7 @@ export const loopFamily: KernelFamily = {
       loopTwoPhaseForward(gruResetBefore, units, batch, { shared }),
       loopTwoPhaseBackward(gruResetBefore, units, batch, { shared }),
     ]),
+    loopTwoPhaseForward(gruResetBefore, 33, 4, { half: true, shared: 1024 }),
     // Without a recurrent matrix, and with blocks of one.
     loopForward(minGru, 33, 4),
     loopBackward(minGru, 33, 4),
