@@ -1,5 +1,5 @@
 // The demo page from beginning to end, in a real browser: `npm test` runs this once in each.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
 import { violations } from "./accessibility.ts";
 import { kind } from "./built-pages.ts";
 import { DemoPage, serveDemo } from "./demo-page.ts";
@@ -41,7 +41,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(page.errors).toEqual([]);
   });
 
-  it("says what it computes on, and why", async () => {
+  inChromium("says what it computes on, and why", async () => {
     expect(await page.text("device-name")).toMatch(/^(CPU|WebGPU on .)/);
     expect((await page.text("device-reason")).length).toBeGreaterThan(5);
     // An ordinary CPU is no reason for a warning.
@@ -201,7 +201,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(steps).toEqual(steps.map((_, i) => i + 1));
   });
 
-  it("offers the CPU where there is no WebGPU", async () => {
+  inChromium("offers the CPU where there is no WebGPU", async () => {
     await page.driver("missing");
     await page.click('input[name="backend"][value="webgpu"]');
     await page.waitForNotice(kind === "firefox" ? "set dom.webgpu.enabled" : "this browser has no WebGPU");
