@@ -48,8 +48,8 @@ export interface Floor {
 
 /** @param mostWeights how many `streamed` may be asked for */
 export async function createFloor(mostWeights: number): Promise<Floor> {
-  const { error, binary, stderr } = await asc.compileString(source, options);
-  if (error || !binary) throw new Error(`the floor's AssemblyScript has errors:\n${stderr.toString()}`);
+  const { error, binary } = await asc.compileString(source, options);
+  if (error || !binary) throw new Error("the floor's AssemblyScript has errors", { cause: error });
   const memory = new WebAssembly.Memory({ initial: Math.ceil((reserved + 4 * mostWeights) / 65536) });
   new Float32Array(memory.buffer).fill(0.25);
   const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { env: { memory } });

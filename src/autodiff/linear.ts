@@ -1,6 +1,5 @@
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../kernels/matmul.ts";
 import { columnSum } from "../kernels/column-sum.ts";
-import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
@@ -112,17 +111,9 @@ export function inputGradient(
   matmul(tape.recording, dy, weight.view, to.view, { M: rows, N: I, K: O, cOffset: firstRow * I, accumulate: to.accumulate });
 }
 
-/** Rows that meet a weight below which the CPU adds in another order, because packing the weight would cost more. */
-const fewRows = 8;
-
-/**
- * Y = X·Wᵀ + b for W [O, I] and `rows` rows of X from `firstRow` on. On a CPU, few rows meet a W that was turned round
- * once, if W changes between runs only: a run is faster, and its sums go in the order that they have with many rows, so
- * that one time step gives the same bits as a whole sequence.
- */
+/** Y = X·Wᵀ + b for W [O, I] and `rows` rows of X from `firstRow` on. */
 export function timesWeight(
   recording: Recording,
-  label: string,
   x: View,
   weight: Variable,
   y: View,
@@ -130,20 +121,7 @@ export function timesWeight(
   { bias, firstRow = 0 }: { bias?: View; firstRow?: number } = {},
 ): void {
   const [O, I] = weight.shape;
-  const product = { M: rows, N: O, K: I, aOffset: firstRow * I };
-  if (recording.target.kind === "webgpu" || rows >= fewRows || !recording.isSettled([weight.view])) {
-    matmul(recording, x, weight.view, y, { ...product, bRow: 1, bColumn: I }, { bias });
-    return;
-  }
-  const turned = recording.buffer(`${label}.turned`, [I, O]);
-  recording.derive([weight.view], () =>
-    recording.dispatch(
-      stridedCopy,
-      { input: weight.view, output: turned },
-      { size0: 1, size1: O, size2: I, fromOffset: 0, from0: 0, from1: I, from2: 1, toOffset: 0, to0: 0, to1: 1, to2: O, accumulate: 0 },
-    ),
-  );
-  matmul(recording, x, turned, y, product, { bias });
+  matmul(recording, x, weight.view, y, { M: rows, N: O, K: I, aOffset: firstRow * I, bRow: 1, bColumn: I }, { bias });
 }
 
 /**
@@ -157,7 +135,7 @@ export function linear(tape: Tape, label: string, x: Variable, weight: Variable,
   const [O, I] = weight.shape;
   const rows = sizeOf(x.shape) / I;
   const y = tape.result(`${label}.y`, [...x.shape.slice(0, -1), O], [x, weight, bias]);
-  timesWeight(tape.recording, label, x.view, weight, y.view, rows, { bias: bias?.view });
+  timesWeight(tape.recording, x.view, weight, y.view, rows, { bias: bias?.view });
   tape.record([y], () => {
     weightGradients(tape, x.view, weight, bias, y.gradient!, rows);
     if (x.needsGradient) inputGradient(tape, weight, y.gradient!, rows, tape.share(x));

@@ -234,6 +234,13 @@ export class Recording {
   }
 }
 
+/** Tells which views stay from run to run: settled ones, unless commands that are not derived write other parts of their buffers. */
+export function staying(recording: Recording): (view: View) => boolean {
+  const written = recording.commands.slice(recording.derived).flatMap((command) => usesOf(command).writes);
+  const changing = new Set(written.map(({ buffer }) => buffer));
+  return (view) => recording.isSettled([view]) && !changing.has(view.buffer);
+}
+
 /** The views a command reads and writes. */
 export function usesOf(command: Command): { reads: View[]; writes: View[] } {
   switch (command.kind) {

@@ -138,7 +138,7 @@ export function laneInput(
   const [columns, I] = inputWeight.shape;
   const gathered = tableOf(x, T * B);
   const multiply = (input: View, to: View, rows: number, firstRow: number): void =>
-    timesWeight(recording, label, input, inputWeight, to, rows, { bias: inputBias?.view, firstRow });
+    timesWeight(recording, input, inputWeight, to, rows, { bias: inputBias?.view, firstRow });
   const packRecurrent = (gather?: Gather): void => {
     if (!recurrentWeight) {
       if (gather) gatherRows(recording, gather);

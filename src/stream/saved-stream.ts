@@ -2,7 +2,7 @@
 import { RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { planMemory } from "../recording/lifetimes.ts";
-import { usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
+import { staying, usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
@@ -12,11 +12,9 @@ import { folded } from "./fold-calls.ts";
 import { stepSizes } from "./frames.ts";
 import type { ModelExecutor } from "./model-executor.ts";
 import { streamOf } from "./stream-of.ts";
-import { mostBytes, streamVersion, type SavedCall, type SavedRun, type SavedStream } from "./stream-file.ts";
+import { line, mostBytes, streamVersion, type SavedCall, type SavedRun, type SavedStream } from "./stream-file.ts";
 import { Tracer } from "./trace-calls.ts";
 
-/** Buffers begin at multiples of it: a cache line. */
-const line = 64;
 /** Kernels may load so many bytes behind a buffer. */
 const spare = 128;
 /** The scratch memory of the kernels comes first; more than they need. */
@@ -154,9 +152,9 @@ function describeSteps(executor: ModelExecutor): SavedStream {
     ...smaller.map((size) => ({ context: executor.record(1, size) })),
   ]);
   // The first time for what it takes.
-  const { workBytes } = traced(placed, new Tracer(end, end));
-  const { tracer, setup, runs } = traced(placed, new Tracer(end, end + workBytes));
-  const bytes = end + workBytes + tracer.messagesBytes + spare;
+  const { workBytes, keptBytes } = traced(placed, new Tracer(end, end, end));
+  const { tracer, setup, runs } = traced(placed, new Tracer(end, end + workBytes, end + workBytes + keptBytes));
+  const bytes = end + workBytes + keptBytes + tracer.messagesBytes + spare;
   if (bytes > mostBytes)
     throw new RnnError("limit", "saveStream", `the stream needs ${Math.ceil(bytes / 2 ** 20)} MiB, and may have 1024; use a smaller batch`);
   const keyed = (sizes: readonly number[], from: number) => Object.fromEntries(sizes.map((size, i) => [size, runs[from + i]]));
@@ -183,15 +181,17 @@ function describeSteps(executor: ModelExecutor): SavedStream {
 }
 
 function traced(placed: readonly Placed[], tracer: Tracer) {
-  const setup: SavedCall[] = [];
+  const [setup, copies]: SavedCall[][] = [[], []];
   const runs = placed.map(({ context, places, states, derived }): SavedRun => {
     const { recording, input, output } = context;
     const addressOf = ({ buffer, offset }: View): number => places.get(buffer)! + 4 * offset;
-    setup.push(...tracer.callsOf(derived, addressOf));
-    const calls = tracer.callsOf(recording.commands.slice(recording.derived), addressOf);
+    const stays = staying(recording);
+    setup.push(...tracer.callsOf(derived, addressOf, stays));
+    const calls = tracer.callsOf(recording.commands.slice(recording.derived), addressOf, stays, copies);
     return { from: addressOf(input.view), to: addressOf(output.view), states, calls: folded(calls) };
   });
-  return { tracer, setup, runs, workBytes: Math.ceil(tracer.workBytes / line) * line };
+  const workBytes = Math.ceil(tracer.workBytes / line) * line;
+  return { tracer, setup: [...setup, ...copies], runs, workBytes, keptBytes: tracer.keptBytes };
 }
 
 /**

@@ -7,6 +7,9 @@ import type { Shape } from "../tensor/shape.ts";
 /** Changes with the meaning of the calls; a file has that of the version that wrote it. */
 export const streamVersion = 1;
 
+/** Buffers begin at multiples of it: a cache line. */
+export const line = 64;
+
 /** Most bytes of a stream's memory. */
 export const mostBytes = 2 ** 30;
 
@@ -60,12 +63,13 @@ export const workOf: Readonly<Record<string, (args: readonly number[]) => number
   columnSum: ([, , rows, columns]) => times(rows, columns),
   embeddingGather: ([, , , rows, columns]) => times(rows, columns),
   matmul: ([, , , , M, N, K, batch]) => times(M, N, K, batch),
+  packPanels: ([, , N, K]) => times(N, K),
   normalizeForward: ([, , , , rows, columns]) => times(rows, columns),
   pick: ([, , , , outer, , inner, count]) => times(outer, inner, count),
   regularizedForward: ([, , end]) => times(end),
   scanForward: ([, , , , , , H, , , , , end]) => times(H, end),
   softmaxForward: ([, , rows, columns]) => times(rows, columns),
-  stepForward: ([, , , , , , , , , H, , , , , end]) => times(H, H, end),
+  stepForward: ([, , , , , , , , , , H, , , , , end]) => times(H, H, end),
   stridedCopy: ([, , size0, size1, size2]) => times(size0, size1, size2),
   twoPhaseForward: ([, , , , , , , , B, H]) => times(B, H, H),
   unfold: ([, , batch, channels, , groups, positions, taps]) => times(batch, Math.max(channels >>> 0, groups >>> 0), positions, taps),

@@ -1,5 +1,5 @@
 /** Turns the commands of recordings into calls of WebAssembly functions, at given addresses. Nothing runs. */
-import { alone } from "../backend/cpu/calls.ts";
+import { alone, type Keep, type Pieces } from "../backend/cpu/calls.ts";
 import { fastKernels } from "../backend/cpu/fast-kernels.ts";
 import type { WasmExports } from "../backend/cpu/wasm-code.ts";
 import type { Means } from "../backend/cpu/work-space.ts";
@@ -7,7 +7,7 @@ import { RnnError } from "../errors.ts";
 import type { Kernel } from "../kernels/kernel.ts";
 import type { Command, View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { messageBytes, workOf, type SavedCall } from "./stream-file.ts";
+import { line, messageBytes, workOf, type SavedCall } from "./stream-file.ts";
 
 /** The byte address of a view. */
 export type AddressOf = (view: View) => number;
@@ -43,6 +43,9 @@ class TracedWork implements Pick<Means["work"], "address" | "reserve" | "array" 
 
 export class Tracer {
   private calls: SavedCall[] = [];
+  /** Addresses of such copies, by what is copied and the order. */
+  private readonly kept = new Map<string, number>();
+  private keptEnd: number;
   private readonly work: TracedWork;
   /** Addresses of the messages, by what they say. */
   private readonly messages = new Map<string, number>();
@@ -50,12 +53,15 @@ export class Tracer {
 
   /**
    * @param workAt address of the memory that kernels use during a call
+   * @param keptAt address of the copies of settled buffers
    * @param messagesAt address of the messages to kernels
    */
   constructor(
     workAt: number,
+    private readonly keptAt: number,
     private readonly messagesAt: number,
   ) {
+    this.keptEnd = keptAt;
     this.work = new TracedWork(workAt);
     const recorded = {
       get:
@@ -64,11 +70,15 @@ export class Tracer {
           this.record(name, args),
     };
     const exports = new Proxy<WasmExports>({}, recorded);
-    this.fast = fastKernels({ exports }, { threads: alone(exports), work: this.work });
+    this.fast = fastKernels({ exports }, { exports, threads: alone(exports), work: this.work });
   }
 
   get workBytes(): number {
     return this.work.bytes;
+  }
+
+  get keptBytes(): number {
+    return this.keptEnd - this.keptAt;
   }
 
   get messagesBytes(): number {
@@ -80,14 +90,18 @@ export class Tracer {
     return [...this.messages].map(([words, address]) => ["write", address, ...(JSON.parse(words) as number[])]);
   }
 
-  /** @throws RnnError `option` if a command has no function in WebAssembly */
-  callsOf(commands: readonly Command[], addressOf: AddressOf): SavedCall[] {
-    this.calls = [];
-    for (const command of commands) this.trace(command, addressOf);
-    return this.calls;
+  /**
+   * @param stays whether a view changes between runs only
+   * @param copies where calls go that copy such views: before the command by default
+   * @throws RnnError `option` if a command has no function in WebAssembly
+   */
+  callsOf(commands: readonly Command[], addressOf: AddressOf, stays: (view: View) => boolean, copies?: SavedCall[]): SavedCall[] {
+    const calls = (this.calls = []);
+    for (const command of commands) this.trace(command, addressOf, stays, copies ?? calls);
+    return calls;
   }
 
-  private trace(command: Command, addressOf: AddressOf): void {
+  private trace(command: Command, addressOf: AddressOf, stays: (view: View) => boolean, copies: SavedCall[]): void {
     if (command.kind === "download") return;
     if (command.kind === "copy") {
       const [from, to] = [command.from, command.to].map(addressOf);
@@ -101,8 +115,23 @@ export class Tracer {
       const fast = this.fast(kernel);
       if (!fast) throw noFunction(kernel);
       const addresses = Object.fromEntries(Object.entries(views).map(([name, view]) => [name, addressOf(view)]));
-      for (const piece of fast(addresses, params, () => ({}))) piece();
+      const keep: Keep = (binding, order, length, fill) =>
+        stays(views[binding]) ? this.keep(`${addresses[binding]} ${order}`, length, fill, copies) : undefined;
+      for (const piece of fast(addresses, params, () => ({}), keep)) piece();
     }
+  }
+
+  private keep(key: string, length: number, fill: (to: number) => Pieces, copies: SavedCall[]): number {
+    const known = this.kept.get(key);
+    if (known !== undefined) return known;
+    const at = this.keptEnd;
+    this.kept.set(key, at);
+    this.keptEnd += Math.ceil((4 * length) / line) * line;
+    const { calls } = this;
+    this.calls = copies;
+    for (const piece of fill(at)) piece();
+    this.calls = calls;
+    return at;
   }
 
   private record(name: string, given: readonly number[]): void {

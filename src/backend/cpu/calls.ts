@@ -11,11 +11,19 @@ export type Params = Readonly<Record<string, number>>;
 /** A prepared kernel: pieces that run in this order. The event loop may run between two pieces. */
 export type Pieces = readonly (() => void)[];
 /**
+ * Gives the address of a copy of a binding in another order, for a binding that changes between runs only; else
+ * undefined. The pieces of `fill` make the copy, before the kernels of a run, whenever the binding may have changed.
+ * @param order names the order: kernels that want a binding in the same order share a copy
+ * @param length numbers of the copy
+ */
+export type Keep = (binding: string, order: string, length: number, fill: (to: number) => Pieces) => number | undefined;
+
+/**
  * Makes the pieces, once for each program; they run in each run and allocate nothing. `arrays` makes typed arrays at
  * the addresses. Call it only after everything that may let the memory grow.
  */
 export interface FastKernel {
-  (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>): Pieces;
+  (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>, keep: Keep): Pieces;
   /** Of WebAssembly, what it calls besides the part for running. */
   readonly parts?: readonly WasmPart[];
   /** The code that makes its calls, if it is loaded when it is needed. */

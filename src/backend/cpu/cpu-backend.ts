@@ -62,7 +62,7 @@ export class CpuBackend implements Backend {
     private readonly kernels?: WasmKernels,
     private readonly threads?: Workforce,
   ) {
-    this.means = kernels && threads && { threads, work: new WorkSpace(kernels.heap) };
+    this.means = kernels && threads && { exports: kernels.exports, threads, work: new WorkSpace(kernels.heap) };
     this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
   }
 

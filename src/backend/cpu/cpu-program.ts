@@ -1,13 +1,13 @@
 import { RnnError } from "../../errors.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import { planMemory } from "../../recording/lifetimes.ts";
-import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
+import { staying, type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { putInto } from "../into.ts";
 import { checkHeld } from "../ledger.ts";
-import type { Pieces } from "./calls.ts";
+import type { Keep, Pieces } from "./calls.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
 
@@ -23,9 +23,12 @@ export class CpuProgram implements Program {
   private readonly owned: CpuBuffer[] = [];
   private readonly externals: CpuBuffer[] = [];
   private readonly inputs = new Map<string, CpuBuffer>();
-  /** The pieces of each command, made once, so that a run allocates nothing. */
+  /** The pieces of each command, made once, so that a run allocates nothing. Those of `kept` stand behind the derived ones'. */
   private pieces: Pieces[] = [];
-  /** All pieces in their order, and how many of them belong to derived commands. */
+  /** Copies of settled buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
+  private readonly kept = new Map<string, CpuBuffer>();
+  private readonly stays: (view: View) => boolean;
+  /** All pieces in their order, and how many of them belong to derived commands and to `kept`. */
   private inRow: Pieces = [];
   private derivedPieces = 0;
   /** Resolves when the latest run is over. */
@@ -41,10 +44,11 @@ export class CpuProgram implements Program {
     private readonly backend: CpuBackend,
     readonly recording: Recording,
     externals: ReadonlyMap<Buffer, DeviceBuffer>,
-    keepAll: boolean,
+    private readonly keepAll: boolean,
   ) {
+    this.stays = staying(recording);
     try {
-      this.allocate(externals, keepAll);
+      this.allocate(externals);
       this.bind();
     } catch (error) {
       // It was too large. Free what was allocated so far: the caller may try again with a smaller batch.
@@ -66,9 +70,10 @@ export class CpuProgram implements Program {
       this.writeInputs(inputs);
       for (const one of fills) fill(one);
       const { derived, commands } = this.recording;
-      let first = moment !== undefined && moment === this.moment ? derived : 0;
+      const skipped = derived + 1;
+      let first = moment !== undefined && moment === this.moment ? skipped : 0;
       this.moment = undefined;
-      for (let i = 0; i < repeat; i++, first = derived) await this.runCommands(first, commands.length);
+      for (let i = 0; i < repeat; i++, first = skipped) await this.runPieces(first, commands.length + 1);
       this.moment = moment;
       this.backend.counters.submits++;
       const results = this.downloads.map(({ name, array }) => [name, name in into ? putInto(into[name], name, array) : array.slice()]);
@@ -80,7 +85,8 @@ export class CpuProgram implements Program {
     return this.alone(() => {
       this.check();
       this.writeInputs(inputs);
-      return this.runCommands(first, last);
+      const { derived } = this.recording;
+      return this.runPieces(first > derived ? first + 1 : first, last > derived ? last + 1 : last);
     });
   }
 
@@ -126,8 +132,8 @@ export class CpuProgram implements Program {
     return result;
   }
 
-  /** Runs the commands from `first` up to `last`, and lets the event loop run whenever it has waited too long. */
-  private async runCommands(first: number, last: number): Promise<void> {
+  /** Runs the entries of `pieces` from `first` up to `last`, and lets the event loop run whenever it has waited too long. */
+  private async runPieces(first: number, last: number): Promise<void> {
     const { breath } = this.backend;
     this.bind();
     breath.begin();
@@ -164,8 +170,8 @@ export class CpuProgram implements Program {
     for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
   }
 
-  private allocate(externals: ReadonlyMap<Buffer, DeviceBuffer>, keepAll: boolean): void {
-    const plan = planMemory(this.recording, { share: !keepAll });
+  private allocate(externals: ReadonlyMap<Buffer, DeviceBuffer>): void {
+    const plan = planMemory(this.recording, { share: !this.keepAll });
     const shared = plan.slots.map(({ type, length }, i) => this.own(`transient.${i}`, type, length));
     for (const buffer of this.recording.buffers) {
       const slot = plan.slotOf.get(buffer);
@@ -201,9 +207,20 @@ export class CpuProgram implements Program {
     while (this.generation !== this.backend.generation) {
       this.generation = this.backend.generation;
       this.downloads = [];
-      this.pieces = this.recording.commands.map((command) => this.piecesOf(command));
+      const { commands, derived } = this.recording;
+      const copied = new Set<string>();
+      const copies: Pieces[] = [];
+      this.pieces = commands.map((command, n) => {
+        const before: Pieces[] = [];
+        const pieces = this.piecesOf(command, copied, before);
+        // A derived command needs its copies at once; the others' are made when all derived commands have run.
+        if (n < derived) return [...before.flat(), ...pieces];
+        copies.push(...before);
+        return pieces;
+      });
+      this.pieces.splice(derived, 0, copies.flat());
       this.inRow = this.pieces.flat();
-      this.derivedPieces = this.pieces.slice(0, this.recording.derived).flat().length;
+      this.derivedPieces = this.pieces.slice(0, derived + 1).flat().length;
     }
   }
 
@@ -212,10 +229,14 @@ export class CpuProgram implements Program {
     return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
 
-  private piecesOf(command: Command): Pieces {
+  /**
+   * @param copied the copies of settled buffers that commands so far have made
+   * @param copies receives the pieces that make further ones
+   */
+  private piecesOf(command: Command, copied: Set<string>, copies: Pieces[]): Pieces {
     switch (command.kind) {
       case "dispatch":
-        return this.dispatchOf(command);
+        return this.dispatchOf(command, this.keeperOf(command, copied, copies));
       case "copy": {
         const from = this.arrayOf(command.from);
         const to = this.arrayOf(command.to);
@@ -232,7 +253,21 @@ export class CpuProgram implements Program {
     }
   }
 
-  private dispatchOf({ kernel, views, params }: Dispatch): Pieces {
+  /** Keeps copies of a dispatch's bindings. A program whose buffers others read, and write, has none. */
+  private keeperOf({ views }: Dispatch, copied: Set<string>, copies: Pieces[]): Keep {
+    return (binding, order, length, fill) => {
+      const view = views[binding];
+      if (this.keepAll || !this.stays(view)) return undefined;
+      const key = `${view.buffer.label} ${view.offset} ${order}`;
+      let copy = this.kept.get(key);
+      if (!copy) this.kept.set(key, (copy = this.own(key, "f32", length)));
+      if (!copied.has(key)) copies.push(fill(copy.address));
+      copied.add(key);
+      return copy.address;
+    };
+  }
+
+  private dispatchOf({ kernel, views, params }: Dispatch, keep: Keep): Pieces {
     const { counters } = this.backend;
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
     const fast = this.backend.fastKernel(kernel);
@@ -241,7 +276,7 @@ export class CpuProgram implements Program {
         Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]),
       );
       return [
-        ...fast(addresses, params, arrays),
+        ...fast(addresses, params, arrays, keep),
         () => {
           counters.dispatches++;
         },

@@ -12,25 +12,32 @@ import {
   worthSharing,
   type Addresses,
   type FastKernel,
+  type Keep,
   type Params,
   type Pieces,
-  type Workforce,
 } from "./calls.ts";
 import { Part } from "../../part.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
+import { keptPanels, panelStrides } from "./panels.ts";
 import type { WasmExports } from "./wasm-code.ts";
 import type { Means } from "./work-space.ts";
 
 /** A kernel that consists of calls of exports only. */
 type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
-function matmulKernel(threads: Workforce): PlainKernel {
-  return (at, p) => {
+/** Rows of A below which packing B in each run takes longer than it saves. */
+const fewRows = 8;
+
+function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
+  return (at: Addresses, p: Params, _?: unknown, keep?: Keep) => {
     const a = at.a + 4 * p.aOffset;
-    const b = at.b + 4 * p.bOffset;
     const c = at.c + 4 * p.cOffset;
     const bias = p.useBias ? at.bias : 0;
-    const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, bRow, bColumn, cBatch, cRow, accumulate } = p;
+    const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, cBatch, cRow, accumulate } = p;
+    const matrix = { binding: "b", address: at.b, offset: p.bOffset, N, K, row: p.bRow, column: p.bColumn };
+    const panels = keep && M < fewRows && batch === 1 ? keptPanels(keep, exports, matrix) : undefined;
+    const b = panels ?? at.b + 4 * p.bOffset;
+    const { bRow, bColumn } = panels === undefined ? p : panelStrides;
     // Parts of at least 16 rows: a cache line of a transposed A, and enough for results that do not depend on the
     // number of parts.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
@@ -128,7 +135,7 @@ function prepareLayerKernel(exports: WasmExports): FastKernel {
   };
 }
 
-const runningKernels = (exports: WasmExports, product: PlainKernel): [string, FastKernel][] => [
+const runningKernels = (exports: WasmExports, product: PlainKernel & FastKernel): [string, FastKernel][] => [
   ...[matmulNaive, matmulSmallM, ...matmulBlocks].map(({ name }): [string, FastKernel] => [name, product]),
   ...matmulBlocksWithSums.map(({ name }): [string, FastKernel] => [name, matmulWithSums(exports, product)]),
   ["strided-copy", stridedCopyKernel(exports)],
@@ -174,7 +181,7 @@ function operatorKernel(exports: WasmExports, name: (typeof operatorNames)[numbe
 /** The WebAssembly version of a kernel, if it has one. */
 export function fastKernels({ exports }: { readonly exports: WasmExports }, means: Means): (kernel: Kernel) => FastKernel | undefined {
   const byName = new Map<string, FastKernel>([
-    ...runningKernels(exports, matmulKernel(means.threads)),
+    ...runningKernels(exports, matmulKernel(means)),
     ...trainingNames.map((name): [string, FastKernel] => [name, trainingKernel(exports, name)]),
     ...operatorNames.map((name): [string, FastKernel] => [name, operatorKernel(exports, name)]),
   ]);

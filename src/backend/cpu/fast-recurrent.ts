@@ -6,8 +6,9 @@ import type { RecurrentParts } from "../../recurrent/kernels/recurrent-kernel.ts
 import { cStart, firstInTime, hStart, isReversed, laneStart, type Segment } from "../../recurrent/kernels/lanes.ts";
 import { stepAt } from "../../recurrent/kernels/step-places.ts";
 import { stepsBack } from "../../recurrent/kernels/loop.ts";
-import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Params } from "./calls.ts";
+import { callsTogether, needing, worthSharing, type Addresses, type Call, type FastKernel, type Keep, type Params } from "./calls.ts";
 import { knownCell, type KnownCell } from "./known-cells.ts";
+import { keptPanels } from "./panels.ts";
 import type { Means } from "./work-space.ts";
 
 const regularizedCalls = new Part("normalization, zoneout or recurrentDropout", () => import("./fast-regularized.ts"));
@@ -64,12 +65,20 @@ export function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
 }
 
 /** A kernel of a cell that WebAssembly knows: a thread owns rows of the batch, whatever the number of steps. */
-function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { threads, work }: Means): FastKernel {
+function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { exports, threads, work }: Means): FastKernel {
   const { cell, strategy, pass, phase: half } = parts;
   const [isBackward, isLoop, isTwoPhase] = [pass === "backward", strategy === "loop", phasesOf(cell) === 2];
   const G = cell.gateNames.length;
   const phases = half !== undefined ? [half] : isTwoPhase ? [0, 1] : [0];
-  const callOf = (at: Addresses, p: Params, step: LaneStep, phase: number, first: number, end: number): Call => {
+  /** The panels of the lanes' matrices that a pass forward reads, if the weights change between runs only. */
+  const panelsOf = (keep: Keep, at: Addresses, { H, lanes }: Params): (number | undefined)[] =>
+    isBackward || isTwoPhase
+      ? []
+      : Array.from({ length: lanes }, (_, lane) => {
+          const offset = G * forwardMatrix(cell, lane, H, parts.form);
+          return keptPanels(keep, exports, { binding: "weights", address: at.weights, offset, N: H * G, K: H, row: H * G, column: 1 });
+        });
+  const callOf = (at: Addresses, p: Params, panels: number, step: LaneStep, phase: number, first: number, end: number): Call => {
     const { B, H } = p;
     const { gates, forwardWeights, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, step.lane, parts);
     const { t, previousSlot, currentSlot, nextT, hasNext } = slotsOf(p, step);
@@ -114,19 +123,23 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { th
         }
       : {
           name: "stepForward",
-          args: [number, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end],
+          args: [number, variant, gates, forwardWeights, panels, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end],
         };
   };
-  return needing(isTwoPhase ? ["two-phase"] : isBackward ? ["training"] : [], (at, p) => {
+  return needing(isTwoPhase ? ["two-phase"] : isBackward ? ["training"] : [], (at, p, _, keep) => {
     const { B, H } = p;
     work.reserve(B * H * (isBackward ? 1 : G));
     const steps = stepsOf(parts, p);
+    const panels = panelsOf(keep, at, p);
     const shared = !isTwoPhase && (isLoop ? p.steps : 1) * B * H * H >= worthSharing;
     // Four rows are what bits do not depend on; a tile has them too. A tail has no second phase.
     return threads.parallel(
       B,
       shared ? 4 : B,
-      (first, end) => steps.flatMap((step) => phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, step, phase, first, end))),
+      (first, end) =>
+        steps.flatMap((step) =>
+          phases.slice(0, step.tail ? 1 : 2).map((phase) => callOf(at, p, panels[step.lane] ?? 0, step, phase, first, end)),
+        ),
       callsTogether(B * H * H * G),
     );
   });

@@ -1,5 +1,6 @@
 import type { Workforce } from "./calls.ts";
 import type { WasmHeap } from "./wasm-heap.ts";
+import type { WasmExports } from "./wasm-code.ts";
 
 /** Scratch memory for the time of one call. One piece, as large as the largest request, serves all kernels. */
 export class WorkSpace {
@@ -33,6 +34,7 @@ export class WorkSpace {
 
 /** What recurrent kernels are made with. */
 export interface Means {
+  readonly exports: WasmExports;
   readonly threads: Workforce;
   readonly work: Pick<WorkSpace, "address" | "reserve" | "array" | "words">;
 }

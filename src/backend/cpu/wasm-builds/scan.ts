@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/scan.ts; not to be edited.
-// sources: b799a026e29f371c615b015fc4c9527dde071f9227e092f2633c76f401982962
+// sources: 5d486c111e88c7f52d54adb51663ef3f1dae3dfec1fb202716747c0fac418f9d
 export const plainLength = 4833;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

@@ -95,7 +95,7 @@ function fourGates(next: usize, weights: usize, dh: usize, B: usize, H: usize): 
     for (let unit: usize = 0; unit < H; unit += 2) {
       const place = (unit << 2) % packedAtOnce;
       const panel = packs ? packedB + ((place * depth) << 2) : weights + (unit << 4);
-      if (packs && place == 0) packColumns(packedB, weights + (unit << 4), row, 4, min((H - unit) << 2, packedAtOnce), count);
+      if (packs && place == 0) packColumns(packedB, depth << 5, weights + (unit << 4), row, 4, min((H - unit) << 2, packedAtOnce), count);
       for (let r: usize = 0; r < B; r += 4) {
         tile(count, next + r * row, row, min(B - r, 4), panel, packs ? 32 : row, dh + ((r * H + unit) << 2), H << 2, H - unit > 1, k > 0);
       }

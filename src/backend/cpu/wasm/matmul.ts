@@ -1,8 +1,10 @@
 // C = A·B (+ bias) (+ C) with any strides: the contract of src/kernels/matmul.ts. Strides come in elements.
+// A column stride of 0 says that B is in panels, as `packPanels` leaves it: eight columns in each, [K][8].
 //
 // One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
 // engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time; any other B is packed.
 // Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
+import { addRow } from "./elementwise";
 import { column0, column1, column2, column3, madd, storeFirst, sumsOf, sumWith } from "./lanes";
 import { edgeTile, packedA, packedB } from "./scratch";
 
@@ -35,10 +37,11 @@ export function product(
   // Packing B must be worth its while: with few rows, dot products read it as it lies.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
   let k: usize = 0;
+  const bEight = bColumn == 0 ? K << 5 : bColumn << 3;
   do {
     const count = min(K - k, depth);
     for (let n: usize = 0; n < N; n += width) {
-      block(a, b + n * bColumn, bias ? bias + (n << 2) : 0, c + (n << 2), M, min(N - n, width), count, aRow, aColumn, bRow, bColumn, cRow, add);
+      block(a, b + (n >> 3) * bEight, bias ? bias + (n << 2) : 0, c + (n << 2), M, min(N - n, width), count, aRow, aColumn, bRow, bColumn, bEight, cRow, add);
     }
     a += count * aColumn;
     b += count * bRow;
@@ -48,32 +51,36 @@ export function product(
   } while (k < K);
 }
 
-/** One pass: at most `width` columns and `depth` steps along K. */
+/** One pass: at most `width` columns and `depth` steps along K. `bEight` is from eight columns to the next. */
 function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
-  aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
+  aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, bEight: usize, cRow: usize, add: bool,
 ): void {
   // Sums go as in `tile`, bit for bit: threads may cut what is one block into some with fewer rows.
-  if (M < 4 && bColumn == 4) {
+  if (M < 4 && bColumn <= 4) {
     const wide = N & ~31;
     for (let m: usize = 0; m < M; m++) {
-      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, a + m * aRow, aColumn, b + n, bRow, c + m * cRow + n, bias ? bias + n : 0, add);
+      for (let n: usize = 0; n < wide << 2; n += 128) {
+        const to = c + m * cRow + n;
+        wideTile(K, a + m * aRow, aColumn, b + (n >> 5) * bEight, bRow, bEight, add ? edgeTile : to, bias ? bias + n : 0);
+        if (add) addRow(to, edgeTile, 128);
+      }
     }
-    b += wide << 2;
+    b += (wide >> 3) * bEight;
     c += wide << 2;
     if (bias) bias += wide << 2;
     N -= wide;
   }
-  const packs = bColumn != 4 || (M >= 16 && bRow >= 2048);
+  const packs = bColumn > 4 || (bColumn == 4 && M >= 16 && bRow >= 2048);
   const packsA = aColumn != 4 && N > 8;
   for (let m: usize = 0; m < M; m += height) {
     const rows = min(M - m, height);
     if (packsA) packRows(a, aRow, aColumn, rows, K);
     for (let n: usize = 0; n < N; n += 8) {
-      const panel = packs ? packedB + ((n * depth) << 2) : b + (n << 2);
+      const panel = packs ? packedB + ((n * depth) << 2) : b + (n >> 3) * bEight;
       const columns = min(N - n, 8);
       // Packed just before their first use, so that they are read from the nearest cache.
-      if (packs && m == 0 && n % packedAtOnce == 0) packColumns(panel, b + n * bColumn, bRow, bColumn, min(N - n, packedAtOnce), K);
+      if (packs && m == 0 && n % packedAtOnce == 0) packColumns(panel, depth << 5, b + n * bColumn, bRow, bColumn, min(N - n, packedAtOnce), K);
       const panelRow: usize = packs ? 32 : bRow;
       const panelBias = bias ? bias + (n << 2) : 0;
       let to = c + (n << 2);
@@ -148,30 +155,40 @@ function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool)
   }
 }
 
-/** 1 row by 32 columns. A function of its own: inside a loop over tiles the compiler keeps the sums in memory, half as fast. */
-function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, c: usize, bias: usize, add: bool): void {
-  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-  if (bias) {
-    c0 = v128.load(bias), c1 = v128.load(bias, 16), c2 = v128.load(bias, 32), c3 = v128.load(bias, 48);
-    c4 = v128.load(bias, 64), c5 = v128.load(bias, 80), c6 = v128.load(bias, 96), c7 = v128.load(bias, 112);
-  }
-  for (let k: usize = 0; k < K; k++) {
+/**
+ * 1 row by 32 columns. A function of its own, and no branch beside its loop: else the compiler keeps the sums in memory,
+ * half as fast. So the sums begin with a bias behind a mask, and those that are to be added go through `edgeTile`.
+ */
+function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, bEight: usize, to: usize, bias: usize): void {
+  const mask = i32x4.splat(bias ? -1 : 0), start = bias ? bias : b;
+  let c0 = v128.and(v128.load(start), mask), c1 = v128.and(v128.load(start, 16), mask);
+  let c2 = v128.and(v128.load(start, 32), mask), c3 = v128.and(v128.load(start, 48), mask);
+  let c4 = v128.and(v128.load(start, 64), mask), c5 = v128.and(v128.load(start, 80), mask);
+  let c6 = v128.and(v128.load(start, 96), mask), c7 = v128.and(v128.load(start, 112), mask);
+  let b1 = b + bEight, b2 = b1 + bEight, b3 = b2 + bEight;
+  for (const end = a + K * aColumn; a != end; a += aColumn) {
     const s = v128.load32_splat(a);
     c0 = madd(s, v128.load(b), c0);
     c1 = madd(s, v128.load(b, 16), c1);
-    c2 = madd(s, v128.load(b, 32), c2);
-    c3 = madd(s, v128.load(b, 48), c3);
-    c4 = madd(s, v128.load(b, 64), c4);
-    c5 = madd(s, v128.load(b, 80), c5);
-    c6 = madd(s, v128.load(b, 96), c6);
-    c7 = madd(s, v128.load(b, 112), c7);
-    a += aColumn;
+    c2 = madd(s, v128.load(b1), c2);
+    c3 = madd(s, v128.load(b1, 16), c3);
+    c4 = madd(s, v128.load(b2), c4);
+    c5 = madd(s, v128.load(b2, 16), c5);
+    c6 = madd(s, v128.load(b3), c6);
+    c7 = madd(s, v128.load(b3, 16), c7);
     b += bRow;
+    b1 += bRow;
+    b2 += bRow;
+    b3 += bRow;
   }
-  storeRow(c, c0, c1, add);
-  storeRow(c + 32, c2, c3, add);
-  storeRow(c + 64, c4, c5, add);
-  storeRow(c + 96, c6, c7, add);
+  v128.store(to, c0);
+  v128.store(to, c1, 16);
+  v128.store(to, c2, 32);
+  v128.store(to, c3, 48);
+  v128.store(to, c4, 64);
+  v128.store(to, c5, 80);
+  v128.store(to, c6, 96);
+  v128.store(to, c7, 112);
 }
 
 /** Rows of A times rows of B, both contiguous along K: four columns at a time, by two rows of A where there are two. */
@@ -267,13 +284,20 @@ function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize):
   }
 }
 
+/** All of B, as a product takes it with a column stride of 0. Strides in elements; the room is that of whole panels. */
+export function packPanels(b: usize, to: usize, N: usize, K: usize, bRow: usize, bColumn: usize): void {
+  for (let n: usize = 0; n < N; n += packedAtOnce) {
+    packColumns(to + ((n * K) << 2), K << 5, b + ((n * bColumn) << 2), bRow << 2, bColumn << 2, min(N - n, packedAtOnce), K);
+  }
+}
+
 /**
- * Columns of B, eight at a time, as [K][8], panels `depth` steps apart; missing columns are whatever follows, or repeat
- * the last.
+ * Columns of B, eight at a time, as [K][8], panels at `apart` bytes from the last; missing columns are whatever follows,
+ * or repeat the last.
  */
-export function packColumns(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
-  if (bColumn == 4) return copyGroups(to, depth << 5, b, bRow, columns, 8, K);
-  for (let n: usize = 0; n < columns; n += 8) packPanel(to + ((n * depth) << 2), b + n * bColumn, bRow, bColumn, min(columns - n, 8), K);
+export function packColumns(to: usize, apart: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+  if (bColumn == 4) return copyGroups(to, apart, b, bRow, columns, 8, K);
+  for (let n: usize = 0; n < columns; n += 8) packPanel(to + (n >> 3) * apart, b + n * bColumn, bRow, bColumn, min(columns - n, 8), K);
 }
 
 /**

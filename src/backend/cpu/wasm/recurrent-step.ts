@@ -22,9 +22,9 @@ export function endOfRun(lengths: usize, row: usize, end: usize, t: usize): usiz
   return row;
 }
 
-/** `work`: room for [B, H·G] numbers. */
+/** `work`: room for [B, H·G] numbers. `panels`: the matrix of `weights` in panels, or 0. */
 export function stepForward(
-  cell: usize, variant: usize, gates: usize, weights: usize, h: usize, c: usize, lengths: usize, work: usize,
+  cell: usize, variant: usize, gates: usize, weights: usize, panels: usize, h: usize, c: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
@@ -38,7 +38,8 @@ export function stepForward(
       const at = gates + ((t * B + row) * width << 2);
       // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
       const recurrent = cell == gru ? work + (row * width << 2) : at;
-      product(h + previous, weights, bias, recurrent, next - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
+      if (panels) product(h + previous, panels, bias, recurrent, next - row, width, H, H << 2, 4, 32, 0, width << 2, cell != gru);
+      else product(h + previous, weights, bias, recurrent, next - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
       const together = unitsTogether(cell, variant, units, H) << 2;
       for (let i: usize = 0; i < units << 2; i += together) {
         forwardUnits(cell, variant, together >> 2, at + i * G, recurrent + i * G, peepholes, h + previous + i, c + previous + i, h + current + i, c + current + i);

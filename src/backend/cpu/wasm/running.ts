@@ -2,7 +2,7 @@
 // src/backend/cpu/wasm-heap.ts manages; src/backend/cpu/fast-kernels.ts calls these functions, and those of training.ts,
 // regularized.ts, two-phase.ts, scan.ts and operators.ts, which are modules of their own over the same memory and are loaded when they are needed.
 export { scratchBytes } from "./scratch";
-export { matmul } from "./matmul";
+export { matmul, packPanels } from "./matmul";
 export { stepForward } from "./recurrent-step";
 export { columnSum, softmaxForward } from "./rows";
 export { activationForward, maskSteps } from "./elementwise";

@@ -1,6 +1,6 @@
 // What streams of saved files need (src/stream/): the forward passes of all parts in one module.
 export { scratchBytes } from "./scratch";
-export { matmul } from "./matmul";
+export { matmul, packPanels } from "./matmul";
 export { stepForward } from "./recurrent-step";
 export { twoPhaseForward } from "./two-phase";
 export { regularizedForward } from "./regularized-forward";
