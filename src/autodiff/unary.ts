@@ -1,4 +1,5 @@
-import { unaryBackward, unaryForward, unaryNames, type UnaryName } from "../kernels/unary.ts";
+import { unaryBackward, unaryForward } from "../kernels/unary.ts";
+import { unaryNames, type UnaryName } from "../kernels/unary-names.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { Tape, Variable } from "./tape.ts";
 

@@ -1,32 +1,5 @@
 /** Functions of one number, as kernels over whole buffers. */
-import { activationFunctionNames } from "./activation-functions.ts";
 import { defineKernel, elementGroups } from "./kernel.ts";
-
-/** Besides those of activation-functions.ts. unary.twin.ts says what each is; α and β are params. */
-export const mathFunctionNames = [
-  "Sqrt",
-  "Root",
-  "Exp",
-  "Log",
-  "Abs",
-  "Reciprocal",
-  "Erf",
-  "Gelu",
-  "GeluTanh",
-  "Silu",
-  "HardSwish",
-  "Selu",
-  "Clip",
-  "Sign",
-  "Floor",
-  "Ceil",
-  "Round",
-  "Not",
-] as const;
-
-/** All functions; the place of a name is the kernels' param `kind`. */
-export const unaryNames = [...activationFunctionNames, ...mathFunctionNames] as const;
-export type UnaryName = (typeof unaryNames)[number];
 
 /** y = f(x). */
 export const unaryForward = defineKernel({

@@ -6,7 +6,7 @@ import { takeBytes } from "../io/bytes.ts";
 import { takeOptions } from "../options.ts";
 import { Stream } from "./cpu-stream.ts";
 import { FileExecutor } from "./file-executor.ts";
-import { workOf } from "./stream-file.ts";
+import { inJavaScript, workOf } from "./stream-file.ts";
 
 /** Options of `createStream`. */
 export interface StreamOptions {
@@ -49,7 +49,7 @@ function takeModule(module: unknown): WebAssembly.Module {
   if (!(module instanceof WebAssembly.Module))
     throw new RnnError("option", where, `module must be a WebAssembly.Module, as compile() gives it, got ${show(module)}`);
   const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  if (!names.has("scratchBytes") || Object.keys(workOf).some((name) => name !== "write" && !names.has(name)))
+  if (!names.has("scratchBytes") || Object.keys(workOf).some((name) => !inJavaScript.includes(name) && !names.has(name)))
     throw new RnnError("option", where, "module must be what compile() of this version gave, got another WebAssembly.Module");
   return module;
 }

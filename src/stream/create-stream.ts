@@ -1,7 +1,7 @@
 /** `createStream`, whose work is loaded when it is first called. */
 import type { Backend } from "../backend/backend.ts";
 import { cpuBackend } from "../backend/create-backend.ts";
-import { checkSize } from "../errors.ts";
+import { checkSize, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
@@ -17,6 +17,11 @@ export interface StreamOptions {
   backend?: Backend;
   /** How many numbers a row of a frame has. Only for models that do not say it themselves. */
   features?: number;
+  /**
+   * On the CPU, for a model of which each call is a step, with states between calls, as ONNX graphs of voice detectors and
+   * noise suppressors are: the shape of a call's input, which is the frame. The batch is 1 then.
+   */
+  inputShape?: readonly number[];
 }
 
 /** Most rows of a stream. */
@@ -54,11 +59,13 @@ export function createStream(model: Module, given: StreamOptions & { backend: On
 export function createStream(model: Module, given?: StreamOptions): Promise<Stream | DeviceStream>;
 export async function createStream(model: Module, given: StreamOptions = {}): Promise<Stream | DeviceStream> {
   const where = "createStream";
-  const { batch = 1, backend, features } = takeOptions(where, given, ["batch", "backend", "features"]);
+  const { batch = 1, backend, features, inputShape } = takeOptions(where, given, ["batch", "backend", "features", "inputShape"]);
   checkModel(model);
   if (backend !== undefined) checkBackend(backend, where);
   checkSize(where, "batch", batch, 1, mostRows);
+  if (backend?.kind === "webgpu" && inputShape !== undefined)
+    throw new RnnError("option", where, "takes inputShape on the CPU only; leave backend out");
   if (backend?.kind === "webgpu") return (await deviceCode.load()).deviceStreamOf(model, backend, features, batch);
   const { streamOf } = await code.load();
-  return (await streamOf(model, backend ?? (await sharedBackend()), features, batch)).stream;
+  return (await streamOf(model, backend ?? (await sharedBackend()), { batch, features, inputShape })).stream;
 }

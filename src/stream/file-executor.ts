@@ -7,6 +7,7 @@ import { instantiate, scratchBytesOf, type WasmExports } from "../backend/cpu/wa
 import { allocating, clip, reasonOf, RnnError } from "../errors.ts";
 import { isObject, parseJson, type Json, type JsonObject } from "../io/json.ts";
 import { decodeSafetensors, type TensorFile } from "../io/safetensors.ts";
+import { unaryFunctions } from "../kernels/unary-functions.ts";
 import { deviceSizeOf, reordered } from "../nn/gate-order.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
@@ -52,10 +53,22 @@ type Given<T> = { readonly [Key in keyof T]?: Json };
 /** Most calls of a file, after loops have been written out. */
 const mostCalls = 2 ** 20;
 
+/** The functions that are not in WebAssembly; `unary` allocates nothing. The memory never grows. */
+function functionsOver({ buffer }: WebAssembly.Memory): WasmExports {
+  const floats = new Float32Array(buffer);
+  return {
+    write: (address, ...words) => new Uint32Array(buffer, address, words.length).set(words),
+    unary: (x, y, length, kind, alpha, beta) => {
+      const value = unaryFunctions[kind];
+      for (let i = 0; i < length; i++) floats[y / 4 + i] = value(floats[x / 4 + i], alpha, beta);
+    },
+  };
+}
+
 /** The memory of a file's stream, and the functions that compute there. */
 class Place {
   private calls = 0;
-  /** The functions of WebAssembly, and `write`. */
+  /** Those of WebAssembly, and those of `functionsOver`. */
   private readonly functions: WasmExports;
 
   constructor(
@@ -63,8 +76,7 @@ class Place {
     private readonly exports: WasmExports,
     private readonly bytes: number,
   ) {
-    const write = (address: number, ...words: number[]): void => new Uint32Array(memory.buffer, address, words.length).set(words);
-    this.functions = { ...exports, write };
+    this.functions = { ...exports, ...functionsOver(memory) };
   }
 
   static async create(bytes: number, module: WebAssembly.Module): Promise<Place> {
@@ -138,7 +150,7 @@ function takeStates(value: Json | undefined, batch: number): readonly State[] {
   const states = takeList(value, "states").map((state) => {
     const [path, sizes, first] = takeList(state, "a state");
     const shape = takeNumbers(sizes, "the shape of a state").map((size) => takeInteger(size, "a size of a state", 1, mostBytes));
-    if (shape.length !== 3 || shape[1] !== batch) throw damaged("a state must be [layers, rows, units]");
+    if (shape.length === 0 || (batch > 1 && shape[1] !== batch)) throw damaged("a state must be [layers, rows, units]");
     const row = first === undefined ? undefined : Float32Array.from(takeNumbers(first, "a first state"));
     if (row && row.length * batch !== sizeOf(shape)) throw damaged("a first state must be one row's");
     return { path: takeText(path, "the path of a state"), shape, first: row };
@@ -173,7 +185,7 @@ function readyOf(
   value: Json | undefined,
   frames: number,
   rows: number,
-  { inputSize, outputSize, ids }: Pick<FileExecutor, "inputSize" | "outputSize" | "ids">,
+  { batch, inputSize, outputSize, ids }: Pick<FileExecutor, "batch" | "inputSize" | "outputSize" | "ids">,
   states: readonly State[],
 ): Ready {
   const { from, to, states: places, calls }: Given<SavedRun> = takeObject(value, "a run");
@@ -182,7 +194,7 @@ function readyOf(
     from: place.array(from, "a frame", frames * inputSize, ids === undefined ? Float32Array : Uint32Array),
     to: place.array(to, "a result", frames * outputSize),
     states: states.map(({ path, shape }, i): StateMemory => {
-      const here = shape.map((size, axis) => (axis === 1 ? rows : size));
+      const here = batch === rows ? shape : shape.map((size, axis) => (axis === 1 ? rows : size));
       return { path, shape: here, buffer: { array: place.array(addresses[i], `the state "${clip(path)}"`, sizeOf(here)) } };
     }),
     run: place.callsOf(calls, frames),

@@ -5,13 +5,20 @@ import type { CpuProgram } from "../backend/cpu/cpu-program.ts";
 import type { Module } from "../nn/module.ts";
 import type { View } from "../recording/recording.ts";
 import type { ParameterStore } from "../session/parameter-store.ts";
-import { carriedLabel, type RunContext } from "../session/run-context.ts";
+import { carriedLabel, type RecordingPlan, type RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
-import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import type { Executor, Ready, StateMemory } from "./executor.ts";
 import { firstStates, type FirstStates } from "./first-states.ts";
-import { framePlan, recordFrames, runsTogether } from "./frames.ts";
+import { recordFrames, runsTogether } from "./frames.ts";
+
+/** How to record so many steps of so many rows. */
+export interface PlanOf {
+  (steps: number, rows: number): RecordingPlan;
+  /** False if a recording can have one step only. */
+  readonly canRunTogether: boolean;
+}
 
 interface StateBuffer extends StateMemory {
   readonly buffer: CpuBuffer;
@@ -61,11 +68,11 @@ export class ModelExecutor implements Executor {
   private freed = false;
 
   private constructor(
-    private readonly model: Module,
+    model: Module,
     private readonly backend: CpuBackend,
     readonly session: Session,
     context: RunContext,
-    private readonly features: Shape,
+    private readonly planOf: PlanOf,
     readonly batch: number,
     /** What sequences begin with, if not with zeros. */
     readonly first: FirstStates | undefined,
@@ -73,20 +80,20 @@ export class ModelExecutor implements Executor {
     this.inputSize = sizeOf(context.input.shape) / batch;
     this.outputSize = sizeOf(context.output.shape) / batch;
     this.ids = model.idCount;
-    this.runsTogether = runsTogether(model, context.output.shape, batch);
+    this.runsTogether = planOf.canRunTogether && runsTogether(model, context.output.shape, batch);
     this.one = this.prepare(context);
   }
 
-  static async create(model: Module, backend: CpuBackend, features: Shape, batch: number): Promise<ModelExecutor> {
+  static async create(model: Module, backend: CpuBackend, planOf: PlanOf, batch: number): Promise<ModelExecutor> {
     model.checkUsable();
     const session = Session.apart(model, backend);
     let first: FirstStates | undefined;
     try {
-      const context = await session.record(framePlan(model, features, 1, batch), recordFrames);
+      const context = await session.record(planOf(1, batch), recordFrames);
       await backend.load(context.recording);
-      first = await firstStates(session, backend, framePlan(model, features, 1, 1), context);
+      first = await firstStates(session, backend, planOf(1, 1), context);
       await session.store.inTurn(() => session.store.sync());
-      return new ModelExecutor(model, backend, session, context, features, batch, first);
+      return new ModelExecutor(model, backend, session, context, planOf, batch, first);
     } catch (error) {
       first?.program.free();
       session.dispose();
@@ -164,7 +171,7 @@ export class ModelExecutor implements Executor {
 
   /** @param kind where sequences begin */
   record(steps: number, rows: number, kind: "carried" | "zero" = "carried"): RunContext {
-    return this.session.recordNow({ ...framePlan(this.model, this.features, steps, rows), states: { kind } }, recordFrames);
+    return this.session.recordNow({ ...this.planOf(steps, rows), states: { kind } }, recordFrames);
   }
 
   /** @param states where they are (default: in new memory) */

@@ -12,6 +12,8 @@ export interface SaveStreamOptions extends SaveOptions {
   readonly batch?: number;
   /** How many numbers a row of a frame has. Only for models that do not say it themselves. */
   readonly features?: number;
+  /** The shape of a call's input, as for `createStream`, for a model of which each call is a step. */
+  readonly inputShape?: readonly number[];
 }
 
 const code = new Part("saveStream", () => import("./saved-stream.ts"));
@@ -24,11 +26,11 @@ const code = new Part("saveStream", () => import("./saved-stream.ts"));
 export async function saveStream(model: Module, given: SaveStreamOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   const where = "saveStream";
   if (!isA(model, Module)) throw new RnnError("option", where, `must get a module, got ${show(model)}`);
-  const options = takeOptions(where, given, [...saveOptionNames, "batch", "features"]);
+  const options = takeOptions(where, given, [...saveOptionNames, "batch", "features", "inputShape"]);
   const { names, ...saved } = takeSaveOptions(where, options);
-  const { batch = 1, features } = options;
+  const { batch = 1, features, inputShape } = options;
   checkSize(where, "batch", batch, 1, mostRows);
   const values = await model.stateDict();
   const { savedStream } = await code.load();
-  return save(model, values, names, saved, await savedStream(model, values, features, batch));
+  return save(model, values, names, saved, await savedStream(model, values, { batch, features, inputShape }));
 }

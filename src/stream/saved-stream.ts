@@ -11,7 +11,7 @@ import { rowSizes } from "./executor.ts";
 import { folded } from "./fold-calls.ts";
 import { stepSizes } from "./frames.ts";
 import type { ModelExecutor } from "./model-executor.ts";
-import { streamOf } from "./stream-of.ts";
+import { streamOf, type FrameOptions } from "./stream-of.ts";
 import { line, mostBytes, streamVersion, type SavedCall, type SavedRun, type SavedStream } from "./stream-file.ts";
 import { Tracer } from "./trace-calls.ts";
 
@@ -202,10 +202,9 @@ function traced(placed: readonly Placed[], tracer: Tracer) {
 export async function savedStream(
   model: Module,
   values: Readonly<Record<string, Tensor<FloatArray>>>,
-  features: number | undefined,
-  batch: number,
+  options: FrameOptions,
 ): Promise<string> {
-  const { stream, executor } = await streamOf(model, await sharedBackend(), features, batch);
+  const { stream, executor } = await streamOf(model, await sharedBackend(), options);
   try {
     const { store } = executor.session;
     store.write(values);

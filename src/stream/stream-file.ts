@@ -13,7 +13,10 @@ export const line = 64;
 /** Most bytes of a stream's memory. */
 export const mostBytes = 2 ** 30;
 
-/** A call of a function by name. "write", whose arguments are an address and the words to put there, is no WebAssembly. */
+/**
+ * A call of a function by name. Two are JavaScript: "write", whose arguments are an address and the words to put there, and
+ * "unary" (kernels/unary.ts), whose bounds that are infinite stand as the largest numbers.
+ */
 export type SavedCall = readonly [name: string, ...args: number[]];
 
 /** These calls so many times; each time, the arguments grow by these steps. */
@@ -72,9 +75,13 @@ export const workOf: Readonly<Record<string, (args: readonly number[]) => number
   stepForward: ([, , , , , , , , , , H, , , , , end]) => times(H, H, end),
   stridedCopy: ([, , size0, size1, size2]) => times(size0, size1, size2),
   twoPhaseForward: ([, , , , , , , , B, H]) => times(B, H, H),
+  unary: ([, , length]) => times(length),
   unfold: ([, , batch, channels, , groups, positions, taps]) => times(batch, Math.max(channels >>> 0, groups >>> 0), positions, taps),
   write: ({ length }) => length,
 };
+
+/** The functions of `workOf` that are not in WebAssembly. */
+export const inJavaScript: readonly string[] = ["unary", "write"];
 
 /** Most work of a run for each frame of a row and each number that the memory holds. */
 export const mostWork = 256;

@@ -51,7 +51,7 @@ export class StreamState {
         const array = numbers();
         const data = array.slice(0, sizeOf(shape) / this.rows);
         eachOfRow(shape, this.checkRow(row), this.rows, (at, length, place) => copyNumbers(array, at, data, place, length));
-        return [path, { shape: ofOneRow(shape), data }];
+        return [path, { shape: ofOneRow(shape, this.rows), data }];
       }),
     );
   }
@@ -75,7 +75,7 @@ export class StreamState {
       );
     const taken = this.parts.map(({ path, shape, numbers }) => {
       const tensor = takeTensor(where, `"${path}"`, given.get(path), finite);
-      const expected = row === undefined ? shape : ofOneRow(shape);
+      const expected = row === undefined ? shape : ofOneRow(shape, this.rows);
       if (!sameShape(tensor.shape, expected))
         throw new RnnError("shape", where, `"${path}" must be ${words(expected)}, got ${words(tensor.shape)}`);
       return { shape, numbers, data: tensor.data };
@@ -185,8 +185,8 @@ export class StreamState {
 
 const describe = (value: unknown): string => (isA(value, Float32Array) ? String(value.length) : show(value));
 
-/** The shape of one row's state, of that of all. */
-const ofOneRow = (shape: Shape): Shape => shape.map((size, axis) => (axis === 1 ? 1 : size));
+/** The shape of one row's state, of that of all. A stream of one row may have states of any shape. */
+const ofOneRow = (shape: Shape, rows: number): Shape => (rows === 1 ? shape : shape.map((size, axis) => (axis === 1 ? 1 : size)));
 
 /**
  * Calls `use` with the start and the length of each piece of a row, in a state [layers, rows, units], and with the start of

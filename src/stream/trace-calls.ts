@@ -5,6 +5,7 @@ import type { WasmExports } from "../backend/cpu/wasm-code.ts";
 import type { Means } from "../backend/cpu/work-space.ts";
 import { RnnError } from "../errors.ts";
 import type { Kernel } from "../kernels/kernel.ts";
+import { unaryForward } from "../kernels/unary.ts";
 import type { Command, View } from "../recording/recording.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { line, messageBytes, workOf, type SavedCall } from "./stream-file.ts";
@@ -112,9 +113,13 @@ export class Tracer {
       this.record("columnSum", [at, at, 0, sizeOf(command.view.shape), 0]);
     } else {
       const { kernel, views, params } = command;
+      const addresses = Object.fromEntries(Object.entries(views).map(([name, view]) => [name, addressOf(view)]));
+      if (kernel.name === unaryForward.name) {
+        this.record("unary", [addresses.x, addresses.y, params.length, params.kind, params.alpha, params.beta]);
+        return;
+      }
       const fast = this.fast(kernel);
       if (!fast) throw noFunction(kernel);
-      const addresses = Object.fromEntries(Object.entries(views).map(([name, view]) => [name, addressOf(view)]));
       const keep: Keep = (binding, order, length, fill) =>
         stays(views[binding]) ? this.keep(`${addresses[binding]} ${order}`, length, fill, copies) : undefined;
       for (const piece of fast(addresses, params, () => ({}), keep)) piece();
@@ -136,7 +141,8 @@ export class Tracer {
 
   private record(name: string, given: readonly number[]): void {
     if (!Object.hasOwn(workOf, name)) throw new RnnError("option", "saveStream", `a file has no calls of ${name}`);
-    const args = given.map(Number);
+    // JSON has no infinity, which a bound may be.
+    const args = given.map((arg) => Math.min(Math.max(arg, -Number.MAX_VALUE), Number.MAX_VALUE));
     if (name === "regularizedForward") args[0] = this.messageOf(args[0]);
     this.calls.push([name, ...args]);
   }

@@ -513,7 +513,7 @@ add(
   "saveStream",
   () => [gru(), { batch: 2, features: 2, dtype: "F16", metadata: { a: "b" }, modules: { GRU: rnn.GRU }, cells: {} }],
   async (m, o) => (await rnn.saveStream(m, o)).length,
-  { 1: "batch features dtype metadata modules cells" },
+  { 1: "batch features inputShape dtype metadata modules cells" },
 );
 add(
   "createStream",
@@ -522,7 +522,7 @@ add(
     using stream = await rnn.createStream(m, o);
     return stream.step(new Float32Array(stream.batch * stream.inputSize)).length;
   },
-  { 1: "batch features backend" },
+  { 1: "batch features backend inputShape" },
 );
 /** It has no states, so that it answers the same to each call. */
 const stateless = await rnn.createStream(new rnn.Linear(2, 1, { seed: 1 }), { batch: 2, backend: on });

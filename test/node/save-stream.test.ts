@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  createBackend,
   createStream,
   decodeSafetensors,
   Embedding,
   encodeSafetensors,
+  forward,
   GRU,
   LayerNorm,
   Linear,
@@ -14,6 +16,7 @@ import {
   LSTM,
   MinGRU,
   MinLSTM,
+  Module,
   Residual,
   RNN,
   RnnError,
@@ -22,10 +25,13 @@ import {
   Sequential,
   SLSTM,
   Softmax,
-  type Module,
+  type Context,
   type Stream,
+  type Tensor,
+  type Variable,
 } from "webgpu-rnn";
 import { importModel } from "webgpu-rnn/formats";
+import * as ops from "webgpu-rnn/ops";
 import * as alone from "../../src/stream.ts";
 import { numbers } from "../device/support.ts";
 
@@ -92,6 +98,65 @@ describe.each(Object.entries(models))("a file's stream: %s", (_, make) => {
     expect(JSON.parse(stream)).toMatchObject({ batch });
     // All else is what saveModel writes.
     expect({ tensors, metadata: rest }).toEqual(decodeSafetensors(await saveModel(model)));
+  });
+});
+
+/** A model of which each call is a step: a frame of samples, and states between calls. */
+class Detector extends Module {
+  private readonly rnn = new LSTM(4, 6, { batchFirst: true, seed: 1 });
+  private readonly out = new Linear(6, 2, { seed: 2 });
+
+  constructor() {
+    super();
+    this.addChild("rnn", this.rnn);
+    this.addChild("out", this.out);
+  }
+
+  override get batchFirst(): boolean {
+    return true;
+  }
+
+  override describe(): unknown[] {
+    return [];
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    // [1, 12] samples are three steps of four; what remains is that of the last.
+    const y = this.rnn.forward(context.child("rnn"), ops.reshape(context, x, [1, 3, 4]));
+    const last = ops.reshape(context, ops.slice(context, y, 1, 2, 3), [1, 1, 6]);
+    return ops.exp(context, ops.clip(context, this.out.forward(context.child("out"), last), { maximum: 0.5 }));
+  }
+}
+
+describe("a model of which each call is a step", () => {
+  it("goes on with its states from frame to frame, in a file too", async () => {
+    const model = new Detector();
+    const inputShape = [1, 12];
+    const file = await saveStream(model, { inputShape, modules: { Detector } });
+    const [played, own] = [await alone.createStream(file), await createStream(model, { inputShape })];
+    expect([played.inputSize, played.outputSize, own.inputSize]).toEqual([12, 2, 12]);
+    const backend = await createBackend("cpu");
+    const frames = numbers(12 * 5, 4);
+    let state: Readonly<Record<string, Tensor>> = {};
+    const results: number[] = [];
+    for (let t = 0; t < 5; t++) {
+      const data = frames.slice(12 * t, 12 * t + 12);
+      const called = await forward(model, { input: { shape: inputShape, data }, state }, { backend });
+      state = called.state;
+      results.push(...called.output.data);
+      expect(played.step(data)).toEqual(called.output.data);
+      expect(own.step(data)).toEqual(called.output.data);
+    }
+    played.reset();
+    expect([...played.steps(frames)]).toEqual(results);
+    expect(played.state.read(0)).toEqual(own.state.read());
+    backend.destroy();
+  });
+
+  it("has one row, and runs on the CPU", async () => {
+    const refused = (options: object): Promise<unknown> => createStream(new Detector(), options).catch((error: unknown) => String(error));
+    expect(await refused({ inputShape: [1, 12], batch: 2 })).toContain("batch must be 1 if inputShape is given");
+    expect(await refused({ inputShape: [1, 0.5] })).toContain("each size of inputShape must be");
   });
 });
 

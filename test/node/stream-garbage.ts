@@ -1,5 +1,6 @@
 // Prints as JSON how many bytes of the heap 100,000 calls of a stream's methods leave behind, at least of some rounds.
-import { createStream, Embedding, GRU, Linear, LSTM, Sequential } from "webgpu-rnn";
+import { createStream, Embedding, GRU, Linear, LSTM, saveStream, Sequential } from "webgpu-rnn";
+import * as alone from "webgpu-rnn/stream";
 
 const calls = 100_000;
 const collect = (globalThis as { gc?: () => void }).gc!;
@@ -16,7 +17,9 @@ function bytesOf(call: (i: number) => unknown): number {
   return least;
 }
 
-const sound = await createStream(new Sequential([new LSTM(1, 8), new Linear(8, 1)]));
+const model = new Sequential([new LSTM(1, 8), new Linear(8, 1)]);
+const sound = await createStream(model);
+const played = await alone.createStream(await saveStream(model));
 const text = await createStream(new Sequential([new Embedding(5, 4), new GRU(4, 4), new Linear(4, 5)]), { batch: 6 });
 const five = new Uint32Array(5);
 const [frame, ids, rows, quantum, into] = [
@@ -42,5 +45,10 @@ console.log(
       return text.stepRows(rows, five);
     }),
     steps: bytesOf(() => sound.steps(quantum, into)),
+    "step of a file's stream": bytesOf((i) => {
+      frame[0] = i / calls;
+      return played.step(frame);
+    }),
+    "steps of a file's stream": bytesOf(() => played.steps(quantum, into)),
   }),
 );

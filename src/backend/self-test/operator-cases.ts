@@ -1,6 +1,6 @@
 /** The cases of kernels of general operators. */
 import { binaryNames } from "../../kernels/binary.ts";
-import { unaryNames, type UnaryName } from "../../kernels/unary.ts";
+import { unaryNames, type UnaryName } from "../../kernels/unary-names.ts";
 import { both, floats, integers, lengths, spare, type KernelCase } from "./case-values.ts";
 
 /** Sizes and strides of operands that are repeated along no, some or all indices. */

@@ -11,7 +11,7 @@ import { broadcastShape, combined, where as whereOp } from "../../autodiff/eleme
 import type { Variable } from "../../autodiff/tape.ts";
 import { unary } from "../../autodiff/unary.ts";
 import type { BinaryName } from "../../kernels/binary.ts";
-import type { UnaryName } from "../../kernels/unary.ts";
+import type { UnaryName } from "../../kernels/unary-names.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import { checkCall, type Context } from "../context.ts";
 import { operand, words } from "./operand.ts";
