@@ -144,8 +144,8 @@ export function chooseMatmulWithSums(p: MatmulParams, on: On = {}): ReturnType<t
 
 const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tileFor(p, on)}`;
 
-/** The smallest K for which sharing can pay: a thread then has four blocks of it. */
-const leastSplitK = 256;
+/** The smallest K that is shared: a thread then has two blocks of it. A profile, which has measured a longer one, decides from four on. */
+const leastSplitK = { gpu: 128, profile: 256 };
 /** A GPU with fewer workgroups than this idles. Each is a wave or two if K is not shared. */
 const enoughGroups = 128;
 
@@ -154,7 +154,7 @@ function tileFor(p: MatmulParams, { isGpu = false, profile }: On): Tile {
   const threads = Math.ceil(M / 8) * Math.ceil(N / 8) * batch;
   const whole = M > 4 && threads >= 512 ? "large" : "small";
   const splits = profile ? splitPays(profile, blocksOf(M, N) * batch) : isGpu && groupsOf(p, whole) < enoughGroups;
-  return splits && K >= leastSplitK ? splitTile(p) : whole;
+  return splits && K >= leastSplitK[profile ? "profile" : "gpu"] ? splitTile(p) : whole;
 }
 
 const groupsOf = ({ M, N, batch }: MatmulParams, tile: Tile): number => Math.ceil(M / sideOf(tile)) * Math.ceil(N / sideOf(tile)) * batch;
