@@ -1,6 +1,6 @@
 /** A stream on the CPU: steps whose states stay, run while the caller waits. */
 import { disposeSymbol } from "../disposable.ts";
-import type { FloatArray } from "../tensor/tensor.ts";
+import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import { rowSizes, type Executor, type Ready, type StateMemory } from "./executor.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { checkInto, disposedError, largest, stepSizes } from "./frames.ts";
@@ -27,6 +27,8 @@ export class Stream {
   /** Those of `stepRows`, by number of rows: parts of `result`. */
   private readonly results: Float32Array[] = [];
   private readonly reader: FrameReader;
+  /** All memory of the states, where it is WebAssembly's. */
+  private memory: Float32Array | undefined;
   private disposed = false;
 
   /** @internal */
@@ -162,10 +164,20 @@ export class Stream {
         for (let i = 0; i < count; i++) {
           const outside = (layer * batch + rows[done + i]) * length;
           const inside = (layer * count + i) * length;
-          if (isIn) copyNumbers(whole, outside, inner, inside, length);
-          else copyNumbers(inner, inside, whole, outside, length);
+          if (isIn) this.move(whole, outside, inner, inside, length);
+          else this.move(inner, inside, whole, outside, length);
         }
     }
+  }
+
+  /** Copies within WebAssembly's memory at once, which takes less time than a loop, and without garbage. */
+  private move(from: NumericArray, fromAt: number, to: NumericArray, toAt: number, length: number): void {
+    const { buffer, byteOffset } = from;
+    // Other arrays have a buffer each.
+    if (buffer !== to.buffer) return copyNumbers(from, fromAt, to, toAt, length);
+    if (this.memory?.buffer !== buffer) this.memory = new Float32Array(buffer);
+    const first = byteOffset / 4 + fromAt;
+    this.memory.copyWithin(to.byteOffset / 4 + toAt, first, first + length);
   }
 
   private numbersOf({ buffer }: StateMemory): FloatArray {
