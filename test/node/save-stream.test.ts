@@ -73,7 +73,7 @@ async function both(model: Module, batch: number): Promise<{ played: Stream; own
 }
 
 describe.each(Object.entries(models))("a file's stream: %s", (_, make) => {
-  it.each([1, 3, 6])("has the bits of the model's stream, %i rows", async (batch) => {
+  it.each([1, 6])("has the bits of the model's stream, %i rows", async (batch) => {
     const model = await make();
     const { played, own, file } = await both(model, batch);
     expect([played.batch, played.inputSize, played.outputSize]).toEqual([batch, own.inputSize, own.outputSize]);
@@ -233,7 +233,7 @@ describe("damaged files", () => {
     const expected = healthy.step(frame).slice();
     const draw = drawer(which + 1);
     let read = 0;
-    for (let n = 0; n < 200; n++) {
+    for (let n = 0; n < 170; n++) {
       const stream = JSON.stringify(spoilt(plan, draw));
       try {
         const damaged = await alone.createStream(encodeSafetensors(tensors, { ...metadata, stream }));
@@ -249,7 +249,7 @@ describe("damaged files", () => {
     }
     // Some damage changes numbers only.
     expect(read).toBeGreaterThan(0);
-    expect(read).toBeLessThan(200);
+    expect(read).toBeLessThan(170);
   });
 
   it("are refused if they ask for more memory or work than a stream may", async () => {
