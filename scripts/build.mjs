@@ -53,13 +53,22 @@ const hosts = Object.fromEntries(
   }),
 );
 
+/** Classes that users meet in errors and consoles: entries name them, they extend another one, or they are backends. */
+const entryWords = new Set(
+  (await Promise.all(Object.values(entryPoints).map((file) => readFile(join(root, file), "utf8")))).flatMap((text) => text.match(/\w+/g)),
+);
+const backends = ["CpuBackend", "WebGpuBackend"];
+const isMet = (line, name) => / extends /.test(line) || entryWords.has(name) || backends.includes(name);
+
 /** Does what tsc does not: the host, shaders, class names. */
 async function finishModule(file) {
   let code = await readFile(file, "utf8");
   for (const [name, { browser }] of Object.entries(hosts)) code = code.replace(`"${name}"`, JSON.stringify(specifier(file, browser)));
   code = code.replace(/"(?:\.\.\/)+(shaders\/[\w/-]+)\.group"/g, (_, path) => JSON.stringify(specifier(file, join(esm, `${path}.js`))));
   // Errors and `console.log(model)` show the class's name, also where an app's own build renames it.
-  code = code.replace(/^((?:export )?(?:abstract )?class (\w+)[^\n]*\{)$/gm, '$1\n    static name = "$2";');
+  code = code.replace(/^(?:export )?(?:abstract )?class (\w+)[^\n]*\{$/gm, (line, name) =>
+    isMet(line, name) ? `${line}\n    static name = "${name}";` : line,
+  );
   // Fields without a value, which constructors and methods set: half a kilobyte of what a page loads.
   code = code.replace(/^ {4}(?!return;|break;|continue;)\w+;\n/gm, "");
   // The shapes in kernels' contracts are for readers of the source; without them a page loads a kilobyte less.

@@ -4,6 +4,7 @@
 //   cpu.js         the rest of the CPU backend
 //   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
 //   operations.js  the operations that imported graphs are made of, without their kernels
+//   elementwise.js, dropping.js, gru.js   small modules of one purpose
 //   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
 // merged ones, it drops unused definitions.
@@ -37,6 +38,14 @@ const groups = [
   { name: "sampling", begins: ["generate/sampling"] },
   { name: "steps", begins: ["train/optimizer-state", "kernels/losses", "kernels/cross-entropy", "session/carried-states"] },
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
+  // Small modules that one of them always imports.
+  { name: "elementwise", begins: ["autodiff/elementwise"], within: ["autodiff/elementwise", "kernels/binary"] },
+  { name: "dropping", begins: ["nn/drop-elements"], within: ["nn/drop-elements", "autodiff/dropout", "kernels/dropout"] },
+  {
+    name: "gru",
+    begins: ["recurrent/layer/gru", "recurrent/layer/rnn"],
+    within: ["layer/gru", "layer/rnn", "cells/gru", "cells/rnn"].map((name) => `recurrent/${name}`),
+  },
   // Derivatives that layers have without operations stay apart: a page with such a layer would load them all.
   {
     name: "operations",

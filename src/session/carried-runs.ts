@@ -3,6 +3,7 @@ import type { DeviceBuffer, Program, RunResult } from "../backend/backend.ts";
 import type { Buffer } from "../recording/recording.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { CarriedStates } from "./carried-states.ts";
+import { keepFirstStates } from "./keep-first-states.ts";
 import type { Reading } from "./reading.ts";
 import type { RecordingPlan, RunContext } from "./run-context.ts";
 import type { RunParts, Session } from "./session.ts";
@@ -46,7 +47,7 @@ export class CarriedRuns {
         made.keepStates();
       });
       if (context.givesStates) {
-        const first = await prepare({ ...plan, states: { kind: "zero" } }, (made) => made.keepFirstStates());
+        const first = await prepare({ ...plan, states: { kind: "zero" } }, (made) => keepFirstStates(made));
         // They depend on no inputs of a run.
         await session.run(first.program, {}, { reading });
         first.program.free();

@@ -165,27 +165,6 @@ export class RunContext implements ContextHost {
     return new Map(known.map(([path, values]) => [path, { shape: this.states.get(path)!.shape, values }]));
   }
 
-  /**
-   * Records copies of these states to where they are carried. Must come last, as `keepStates`.
-   * @param ofSome only rows that the input `rows.<path>` names get them. It has a place for each row of each layer, and
-   * names there a row of the states that are carried, or of the first states, whose rows are counted behind those
-   */
-  keepFirstStates(ofSome = false): void {
-    const { recording } = this;
-    for (const [path, { shape, values }] of this.firstStates) {
-      const carried = this.external(carriedLabel(path), shape);
-      const copyTo = (to: View): void => values.forEach(({ view }, i) => recording.copy(view, sliceOf(to, shape, i)));
-      if (!ofSome) {
-        copyTo(carried);
-        continue;
-      }
-      const both = recording.buffer(`${path}.both`, [2, ...shape]);
-      recording.copy(carried, subview(both, 0, shape));
-      copyTo(subview(both, sizeOf(shape), shape));
-      recording.copy(this.rowsOf(path, both, shape), carried);
-    }
-  }
-
   further(path: string): Variable | undefined {
     return this.furtherInputs.get(path);
   }
@@ -264,7 +243,7 @@ export class RunContext implements ContextHost {
   }
 
   /** Rows of states, those that the input `rows.<path>` names. @param shape [layers, rows, units] of the result */
-  private rowsOf(path: string, from: View, shape: Shape): View {
+  rowsOf(path: string, from: View, shape: Shape): View {
     const columns = shape[2];
     const rows = sizeOf(shape) / columns;
     const ids = this.recording.buffer(`rows.${path}`, [rows], "input", "u32");

@@ -10,7 +10,7 @@ import type { Session } from "../session/session.ts";
 export class DeviceFirstStates {
   private readonly marked = new Set<number>();
 
-  /** @param recording gives some rows their first states: `keepFirstStates(true)` has completed it */
+  /** @param recording gives some rows their first states: `keepFirstStates(context, true)` has completed it */
   constructor(
     private readonly session: Session,
     private readonly recording: Prepared,

@@ -4,6 +4,7 @@ import { disposeSymbol } from "../disposable.ts";
 import type { Module } from "../nn/module.ts";
 import type { Prepared } from "../session/recordings.ts";
 import type { Reading } from "../session/reading.ts";
+import { keepFirstStates } from "../session/keep-first-states.ts";
 import { carriedLabel, type RecordingPlan, type RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -97,7 +98,7 @@ export class DeviceStream {
     try {
       one = await prepare(session, plan, recordFrames, buffers);
       const first = one.context.givesStates
-        ? await prepare(session, { ...plan, states: { kind: "zero" } }, (context) => context.keepFirstStates(true), buffers)
+        ? await prepare(session, { ...plan, states: { kind: "zero" } }, (context) => keepFirstStates(context, true), buffers)
         : undefined;
       return new DeviceStream(model, session, features, batch, buffers, one, first && new DeviceFirstStates(session, first, batch));
     } catch (error) {
@@ -216,7 +217,7 @@ export class DeviceStream {
   private async submit(taken: NumericArray, width: number): Promise<RunResult[]> {
     const count = taken.length / width;
     const sizes: number[] = [];
-    for (let done = 0; done < count; done += sizes.at(-1)!) sizes.push(this.runsTogether ? largest(stepSizes, count - done) : 1);
+    for (let done = 0; done < count; done += sizes.at(-1)) sizes.push(this.runsTogether ? largest(stepSizes, count - done) : 1);
     // All are prepared before the first one runs.
     const prepared = await Promise.all(sizes.map((steps) => this.recordingOf(steps)));
     let done = 0;
