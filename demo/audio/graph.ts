@@ -5,6 +5,8 @@ import type { FromProcessor, Load, Playable, ProcessorOptions, ToProcessor } fro
 export interface Hears {
   load(load: Load): void;
   problem(message: string): void;
+  /** What a voice detector says of the next frame. */
+  voice(probability: number): void;
 }
 
 /** A processor in a context, when its model is there. */
@@ -12,19 +14,20 @@ export class ModelNode {
   private constructor(readonly node: AudioWorkletNode) {}
 
   /** @throws RnnError `format` in the words of the processor, if it cannot use the model */
-  static async create(context: BaseAudioContext, { file, module }: Playable, hears: Hears): Promise<ModelNode> {
+  static async create(context: BaseAudioContext, { file, form, module }: Playable, hears: Hears): Promise<ModelNode> {
     await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "model", {
       outputChannelCount: [1],
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { file, module } satisfies ProcessorOptions,
+      processorOptions: { file, form, module } satisfies ProcessorOptions,
     });
     await new Promise<void>((resolve, reject) => {
       node.onprocessorerror = () => reject(new RnnError("format", "The model", "the processor has ended"));
       node.port.onmessage = ({ data }: MessageEvent<FromProcessor>) => {
         if (data.kind === "ready") resolve();
         else if (data.kind === "load") hears.load(data);
+        else if (data.kind === "voice") hears.voice(data.probability);
         else {
           hears.problem(data.message);
           reject(new RnnError("format", "The model", data.message));

@@ -1,13 +1,14 @@
 /** The audio page: plays sound through a model, and shows how much time that takes. */
 import { RnnError } from "webgpu-rnn";
-import { rate, strings } from "../../examples/drive.ts";
+import { rate as usualRate, strings } from "../../examples/drive.ts";
 import { block, button, byId, count, input, say } from "../dom.ts";
 import { readFiles } from "../models/source-form.ts";
 import { Notices } from "../notices.ts";
 import { Plot } from "../plot.ts";
 import { ModelNode, render, sourceOf } from "./graph.ts";
 import type { Load, Playable } from "./messages.ts";
-import { playableOf } from "./model.ts";
+import { playableOf } from "./open-sound.ts";
+import { Voice } from "./voice.ts";
 
 /** Samples that are drawn, from the middle of what was computed. */
 const drawn = 600;
@@ -21,6 +22,9 @@ let playing: { readonly context: AudioContext; readonly node: ModelNode; readonl
 let total: Load = { quanta: 0, milliseconds: 0, late: 0 };
 let waves: readonly [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
 
+/** Samples a second that the model hears. */
+const rate = (): number => model?.form.rate ?? usualRate;
+const voice = new Voice();
 const plot = new Plot(block("chart"), {
   lines: [
     { colour: "--raw", width: 1.5 },
@@ -37,11 +41,12 @@ const hears = {
   load({ quanta, milliseconds, late }: Load): void {
     total = { quanta: total.quanta + quanta, milliseconds: total.milliseconds + milliseconds, late: total.late + late };
     const each = total.milliseconds / total.quanta;
-    block("load").textContent = `${((100 * each * rate) / 128000).toFixed(1)} %`;
+    block("load").textContent = `${((100 * each * rate()) / 128000).toFixed(1)} %`;
     block("quantum").textContent = `${each.toFixed(3)} ms`;
     block("quanta").textContent = count(total.quanta);
     block("late").textContent = count(total.late);
   },
+  voice: (probability: number): void => voice.add(probability),
   problem: (message: string): void => notices.show("problem", "The model has stopped", message),
 };
 
@@ -52,6 +57,18 @@ function update(words: string, busy = false): void {
   for (const id of ["upload", "audio-file"]) input(id).disabled = busy || playing !== undefined;
   for (const one of [source, button("own")]) one.disabled = busy || playing !== undefined;
   say(block("status"), words);
+}
+
+/** What the page is doing, in words. */
+function activity(): string {
+  if (!playing) return "Ready";
+  return playing.context.state === "running" ? "Playing" : "Waiting for the sound device";
+}
+
+/** Forgets what was counted of another model or sound. */
+function begin({ form }: Playable): void {
+  total = { quanta: 0, milliseconds: 0, late: 0 };
+  voice.begin(form);
 }
 
 /** Does something that takes time; says what went wrong. */
@@ -65,22 +82,22 @@ async function attempt(words: string, work: () => Promise<void>): Promise<void> 
     if (!(error instanceof RnnError || error instanceof DOMException)) console.error(error);
     notices.show("problem", "That did not work", (error as Error).message);
   }
-  update(playing ? "Playing" : "Ready");
+  update(activity());
 }
 
 /** Samples to play: of a file, or made here. @throws RnnError `data` */
 async function samples(): Promise<Float32Array<ArrayBuffer>> {
-  if (source.value !== "file") return strings(4 * rate, 7);
+  if (source.value !== "file") return strings(4 * rate(), 7);
   if (!file) throw new RnnError("data", "Sound", "choose an audio file first");
-  const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(file.bytes.slice(0)).catch(() => undefined);
+  const decoded = await new OfflineAudioContext(1, 1, rate()).decodeAudioData(file.bytes.slice(0)).catch(() => undefined);
   if (!decoded) throw new RnnError("data", file.name, "the browser cannot decode it as audio");
   return decoded.getChannelData(0);
 }
 
 async function start(): Promise<void> {
   if (!model) return;
-  total = { quanta: 0, milliseconds: 0, late: 0 };
-  const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+  begin(model);
+  const context = new AudioContext({ sampleRate: rate(), latencyHint: "interactive" });
   const gain = new GainNode(context, { gain: input("volume").valueAsNumber });
   let end = (): void => undefined;
   try {
@@ -92,9 +109,11 @@ async function start(): Promise<void> {
       const media = await navigator.mediaDevices.getUserMedia({ audio });
       end = () => media.getTracks().forEach((track) => track.stop());
       context.createMediaStreamSource(media).connect(node.node);
-    } else sourceOf(context, await samples(), rate).connect(node.node);
+    } else sourceOf(context, await samples(), rate()).connect(node.node);
     node.node.connect(gain).connect(context.destination);
-    await context.resume();
+    // Without a sound device it waits for one, for ever perhaps; the page must not.
+    context.onstatechange = () => playing?.context === context && update(activity());
+    void context.resume();
     playing = { context, node, gain, end };
   } catch (error) {
     end();
@@ -111,9 +130,9 @@ function stop(): void {
 
 async function renderSecond(): Promise<void> {
   if (!model) return;
-  total = { quanta: 0, milliseconds: 0, late: 0 };
-  const x = source.value === "microphone" ? strings(rate, 7) : (await samples()).slice(0, rate);
-  const y = await render(x, rate, model, hears);
+  begin(model);
+  const x = source.value === "microphone" ? strings(rate(), 7) : (await samples()).slice(0, rate());
+  const y = await render(x, rate(), model, hears);
   const from = Math.max(0, Math.floor((x.length - drawn) / 2));
   waves = [x.subarray(from, from + drawn), y.subarray(from, from + drawn)];
   plot.draw();
@@ -121,12 +140,16 @@ async function renderSecond(): Promise<void> {
 
 /** Plays the model from now on, once a processor has taken it. @throws RnnError if it cannot be played */
 async function use(found: Playable, name: string): Promise<void> {
-  const context = new OfflineAudioContext(1, 128, rate);
+  const context = new OfflineAudioContext(1, 128, found.form.rate ?? usualRate);
   await ModelNode.create(context, found, { ...hears, problem: () => undefined });
   model = found;
+  begin(found);
   say(block("model"), name);
-  const time = ((128 * 1000) / rate).toFixed(1);
-  say(block("budget"), `${found.format}, ${count(found.parameters)} parameters, in WebAssembly; 128 samples last ${time} ms.`);
+  const time = ((128 * 1000) / rate()).toFixed(1);
+  const what = `${found.format}, ${count(found.parameters)} parameters, in WebAssembly; 128 samples last ${time} ms.`;
+  const needs =
+    found.form.rate === undefined ? "" : ` It knows speech of ${count(found.form.rate)} samples a second: choose a file or the microphone.`;
+  say(block("budget"), what + needs);
 }
 
 const notes: Readonly<Record<string, string>> = {

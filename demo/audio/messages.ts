@@ -1,10 +1,22 @@
 /** The messages between the audio page and its processor, which lives in an AudioWorklet. */
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
 
+/** How a model takes sound, and what it makes of it. */
+export interface Form {
+  /** Sound, or how likely it is that somebody speaks: the sound then goes on as it is. */
+  readonly gives: "sound" | "voice";
+  /** Samples a second; undefined if any will do. */
+  readonly rate: number | undefined;
+  /** Samples of a frame, and from one frame to the next; both are 1 if it goes sample by sample. */
+  readonly frame: number;
+  readonly hop: number;
+}
+
 /** What the processor gets when it is made. */
 export interface ProcessorOptions {
   /** What `saveStream` wrote. */
   readonly file: Uint8Array<ArrayBuffer>;
+  readonly form: Form;
   /** What `compile` of webgpu-rnn/stream gave; without it, the processor compiles by itself. */
   readonly module?: WebAssembly.Module;
 }
@@ -29,4 +41,8 @@ export interface Load {
 }
 
 export type FromProcessor =
-  { readonly kind: "ready" } | { readonly kind: "problem"; readonly message: string } | ({ readonly kind: "load" } & Load);
+  | { readonly kind: "ready" }
+  | { readonly kind: "problem"; readonly message: string }
+  /** How likely it is that somebody speaks, once for each frame. */
+  | { readonly kind: "voice"; readonly probability: number }
+  | ({ readonly kind: "load" } & Load);
