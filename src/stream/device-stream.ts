@@ -217,7 +217,11 @@ export class DeviceStream {
   private async submit(taken: NumericArray, width: number): Promise<RunResult[]> {
     const count = taken.length / width;
     const sizes: number[] = [];
-    for (let done = 0; done < count; done += sizes.at(-1)) sizes.push(this.runsTogether ? largest(stepSizes, count - done) : 1);
+    for (let left = count; left > 0;) {
+      const size = this.runsTogether ? largest(stepSizes, left) : 1;
+      sizes.push(size);
+      left -= size;
+    }
     // All are prepared before the first one runs.
     const prepared = await Promise.all(sizes.map((steps) => this.recordingOf(steps)));
     let done = 0;
