@@ -2,7 +2,7 @@
  * The least time that a frame can take: each weight is read once and multiplied once. A loop that does only this, over as
  * many weights in a row, is the measure; another has its numbers in registers and reads nothing.
  */
-import asc from "assemblyscript/asc";
+import { compileString } from "assemblyscript/asc";
 
 /** AssemblyScript. Eight or twelve sums side by side hide the latency of an addition. */
 const source = `
@@ -48,7 +48,7 @@ export interface Floor {
 
 /** @param mostWeights how many `streamed` may be asked for */
 export async function createFloor(mostWeights: number): Promise<Floor> {
-  const { error, binary } = await asc.compileString(source, options);
+  const { error, binary } = await compileString(source, options);
   if (error || !binary) throw new Error("the floor's AssemblyScript has errors", { cause: error });
   const memory = new WebAssembly.Memory({ initial: Math.ceil((reserved + 4 * mostWeights) / 65536) });
   new Float32Array(memory.buffer).fill(0.25);
