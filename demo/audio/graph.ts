@@ -1,6 +1,6 @@
 /** Sound through a model: a source, the processor, and what hears it. */
 import { RnnError } from "webgpu-rnn";
-import type { FromProcessor, Load, Playable, ProcessorOptions, ToProcessor } from "./messages.ts";
+import { quantum, type FromProcessor, type Load, type Playable, type ProcessorOptions, type ToProcessor } from "./messages.ts";
 
 export interface Hears {
   load(load: Load): void;
@@ -14,13 +14,14 @@ export class ModelNode {
   private constructor(readonly node: AudioWorkletNode) {}
 
   /** @throws RnnError `format` in the words of the processor, if it cannot use the model */
-  static async create(context: BaseAudioContext, { file, form, module }: Playable, hears: Hears): Promise<ModelNode> {
+  static async create(context: BaseAudioContext, model: Playable, hears: Hears, reportEvery?: number): Promise<ModelNode> {
+    const { file, form, module } = model;
     await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "model", {
       outputChannelCount: [1],
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { file, form, module } satisfies ProcessorOptions,
+      processorOptions: { file, form, module, reportEvery } satisfies ProcessorOptions,
     });
     await new Promise<void>((resolve, reject) => {
       node.onprocessorerror = () => reject(new RnnError("format", "The model", "the processor has ended"));
@@ -50,7 +51,8 @@ export async function render(
   hears: Hears,
 ): Promise<Float32Array<ArrayBuffer>> {
   const context = new OfflineAudioContext(1, samples.length, rate);
-  const { node } = await ModelNode.create(context, model, hears);
+  // A second of speech has fewer blocks than there are between the usual reports.
+  const { node } = await ModelNode.create(context, model, hears, Math.ceil(samples.length / quantum));
   sourceOf(context, samples, rate).connect(node).connect(context.destination);
   return (await context.startRendering()).getChannelData(0);
 }

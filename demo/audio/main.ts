@@ -146,9 +146,11 @@ async function use(found: Playable, name: string): Promise<void> {
   begin(found);
   say(block("model"), name);
   const time = ((128 * 1000) / rate()).toFixed(1);
-  const what = `${found.format}, ${count(found.parameters)} parameters, in WebAssembly; 128 samples last ${time} ms.`;
+  const what = `${found.format}, ${count(found.parameters)} parameters, in WebAssembly. A block of 128 samples lasts ${time} ms.`;
   const needs =
-    found.form.rate === undefined ? "" : ` It knows speech of ${count(found.form.rate)} samples a second: choose a file or the microphone.`;
+    found.form.rate === undefined
+      ? ""
+      : ` It learnt speech at ${count(found.form.rate)} samples a second: choose a file or the microphone.`;
   say(block("budget"), what + needs);
 }
 

@@ -1,4 +1,7 @@
 /** The messages between the audio page and its processor, which lives in an AudioWorklet. */
+/** Samples of a block, as the browser hands them over. */
+export const quantum = 128;
+
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
 
 /** How a model takes sound, and what it makes of it. */
@@ -19,6 +22,8 @@ export interface ProcessorOptions {
   readonly form: Form;
   /** What `compile` of webgpu-rnn/stream gave; without it, the processor compiles by itself. */
   readonly module?: WebAssembly.Module;
+  /** Blocks between two reports of the load; 128 if it is not said. */
+  readonly reportEvery?: number;
 }
 
 /** A model that the processor can play, and what the page says about it. */

@@ -51,7 +51,7 @@ export async function openSound(files: Files): Promise<Sound> {
     return { model: dtln, format: "DTLN", form: noise, reads: { inputShape: [1, 1, dtlnFrame] } };
   }
   const { model, format, inputs } = imported;
-  if (isVoice(imported)) return { model, format: "voice detector in onnx", form: voice, reads: { inputShape: [1, voice.frame] } };
+  if (isVoice(imported)) return { model, format: "Voice detector in ONNX", form: voice, reads: { inputShape: [1, voice.frame] } };
   const features = inputs[0]?.shape?.at(-1) ?? model.inputFeatures ?? 1;
   if (model.idCount !== undefined || features !== 1) {
     const what = model.idCount === undefined ? `${features} numbers` : "ids";

@@ -1,9 +1,7 @@
 /** Sound, quantum by quantum, through a stream: sample by sample, or in frames that overlap. */
 import { RnnError, type Stream } from "webgpu-rnn/stream";
-import type { Form } from "./messages.ts";
+import { quantum, type Form } from "./messages.ts";
 
-/** Samples of a quantum. */
-export const quantum = 128;
 /** Silence that a model hears first: an amplifier has been on for a while, and its states come to rest. */
 export const quietQuanta = 40;
 

@@ -1,7 +1,7 @@
 /** The processor: a model's stream, called for each 128 samples. */
 import { createStream } from "webgpu-rnn/stream";
-import { Player, quantum } from "./player.ts";
-import type { FromProcessor, Load, ProcessorOptions, ToProcessor } from "./messages.ts";
+import { quantum, type FromProcessor, type Load, type ProcessorOptions, type ToProcessor } from "./messages.ts";
+import { Player } from "./player.ts";
 
 // TypeScript's library has no declarations for what a worklet alone has.
 declare class AudioWorkletProcessor {
@@ -13,16 +13,15 @@ declare function registerProcessor(
 ): void;
 declare const sampleRate: number;
 
-/** Quanta between two reports. */
-const reportEvery = 128;
-
 class ModelProcessor extends AudioWorkletProcessor {
   private player: Player | undefined;
   private bypass = false;
   private load: Load = { quanta: 0, milliseconds: 0, late: 0 };
+  private readonly reportEvery: number;
 
   constructor({ processorOptions }: { processorOptions: ProcessorOptions }) {
     super();
+    this.reportEvery = processorOptions.reportEvery ?? 128;
     this.port.onmessage = ({ data }: MessageEvent<ToProcessor>) => (this.bypass = data.value);
     void this.open(processorOptions).catch((error: unknown) => this.fail(error));
   }
@@ -53,7 +52,7 @@ class ModelProcessor extends AudioWorkletProcessor {
     const took = Date.now() - began;
     const { quanta, milliseconds, late } = this.load;
     this.load = { quanta: quanta + 1, milliseconds: milliseconds + took, late: late + Number(took > (1000 * quantum) / sampleRate) };
-    if (this.load.quanta < reportEvery) return;
+    if (this.load.quanta < this.reportEvery) return;
     this.say({ kind: "load", ...this.load });
     this.load = { quanta: 0, milliseconds: 0, late: 0 };
   }

@@ -37,6 +37,6 @@ export function showModel({ name, format, parameters, layers, inputs, outputs }:
   const silent = layers.length - shown.length;
   say(
     block("hidden-layers"),
-    silent === 0 ? "" : `${count(silent)} nodes that compute only sizes, are views or are not needed are left out.`,
+    silent === 0 ? "" : `The drawing leaves out ${count(silent)} nodes: they compute only sizes, are views, or are not needed.`,
   );
 }

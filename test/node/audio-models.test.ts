@@ -5,8 +5,9 @@ import { describe, expect, it } from "vitest";
 import { createBackend, createStream as streamOf, type Tensor } from "webgpu-rnn";
 import { createStream, type Stream } from "webgpu-rnn/stream";
 import { readDtln } from "../../demo/audio/dtln.ts";
+import { quantum } from "../../demo/audio/messages.ts";
 import { openSound, playableOf } from "../../demo/audio/open-sound.ts";
-import { Player, quantum } from "../../demo/audio/player.ts";
+import { Player } from "../../demo/audio/player.ts";
 import { root } from "../../scripts/bundle.mjs";
 import { expectClose } from "../device/support.ts";
 

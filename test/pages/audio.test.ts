@@ -86,7 +86,7 @@ describe(`the page of sound in ${kind}`, () => {
 
   it("computes a second of sound and says how much of the time that took", async () => {
     await page.click("#render");
-    await page.until(() => document.getElementById("quanta")!.textContent === "256");
+    await page.until(() => document.getElementById("quanta")!.textContent === "345");
     await page.waitForStatus("Ready");
     expect(await number("load")).toBeGreaterThan(0);
     expect(await page.page.$eval("#chart", (chart) => chart.getAttribute("aria-label"))).toBe("Sound in and out, 600 samples");
@@ -104,7 +104,7 @@ describe(`the page of sound in ${kind}`, () => {
       await page.until(() => Number(document.getElementById("quanta")!.textContent.replace(",", "")) >= 256);
       expect(await number("late")).toBeGreaterThanOrEqual(0);
     }
-    expect(await page.text("budget")).toMatch(/^safetensors, 1,233 parameters, in WebAssembly; 128 samples last 2\.9 ms\.$/);
+    expect(await page.text("budget")).toMatch(/^safetensors, 1,233 parameters, in WebAssembly\. A block of 128 samples lasts 2\.9 ms\.$/);
     await page.click("#bypass");
     await page.click("#stop");
     await page.waitForStatus("Ready");
@@ -135,7 +135,9 @@ describe(`the page of sound in ${kind}`, () => {
     await page.give(fileOf("model.h5", bytes), "drop");
     await page.until(() => document.getElementById("model")!.textContent === "model.h5");
     await page.waitForStatus("Ready");
-    expect(await page.text("budget")).toMatch(/^DTLN, 986,753 parameters, in WebAssembly; 128 samples last 8\.0 ms\. It knows speech/);
+    expect(await page.text("budget")).toMatch(
+      /^DTLN, 986,753 parameters, in WebAssembly\. A block of 128 samples lasts 8\.0 ms\. It learnt speech/,
+    );
     await page.click("#render");
     await page.until(() => document.getElementById("chart")!.ariaLabel === "Sound in and out, 600 samples");
   });
@@ -148,6 +150,7 @@ describe(`the page of sound in ${kind}`, () => {
     // A second has 31 whole frames.
     await page.until(() => document.getElementById("voice-chart")!.ariaLabel?.startsWith("Speech in 31 frames: at most"));
     expect(await page.text("speech")).toMatch(/^\d+ %$/);
+    expect(await page.text("quanta")).toBe("125");
     await page.click("#own");
     await page.until(() => document.getElementById("voice")!.hidden);
     await page.waitForStatus("Ready");
