@@ -60,7 +60,9 @@ function functionsOver({ buffer }: WebAssembly.Memory): WasmExports {
     write: (address, ...words) => new Uint32Array(buffer, address, words.length).set(words),
     unary: (x, y, length, kind, alpha, beta) => {
       const value = unaryFunctions[kind];
-      for (let i = 0; i < length; i++) floats[y / 4 + i] = value(floats[x / 4 + i], alpha, beta);
+      // The same integer that `workOf` counts, and that WebAssembly would take: a length in a file may be 1e300.
+      const count = length >>> 0;
+      for (let i = 0; i < count; i++) floats[y / 4 + i] = value(floats[x / 4 + i], alpha, beta);
     },
   };
 }

@@ -2,6 +2,7 @@ import { checkSize, RnnError, show } from "../errors.ts";
 import { Module } from "../nn/module.ts";
 import { isA, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
+import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import { saveOptionNames, takeSaveOptions, type SaveOptions } from "../saving/models.ts";
 import { save } from "../saving/save-and-load.ts";
 import { mostRows } from "./create-stream.ts";
@@ -32,5 +33,7 @@ export async function saveStream(model: Module, given: SaveStreamOptions = {}): 
   checkSize(where, "batch", batch, 1, mostRows);
   const values = await model.stateDict();
   const { savedStream } = await code.load();
-  return save(model, values, names, saved, await savedStream(model, values, { batch, features, inputShape }));
+  // First states are computed now, from the parameters as the file will have them.
+  const rounded = decodeSafetensors(encodeSafetensors(values, {}, { dtype: saved.dtype })).tensors as typeof values;
+  return save(model, values, names, saved, await savedStream(model, rounded, { batch, features, inputShape }));
 }

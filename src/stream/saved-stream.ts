@@ -20,6 +20,16 @@ const spare = 128;
 /** The scratch memory of the kernels comes first; more than they need. */
 const scratch = 2 ** 19;
 
+/** Words of a call of "write": an engine's stack bounds how many arguments a call can have. */
+const mostWords = 1024;
+
+/** Calls that write words to an address. The memory begins with zeros, which need none. */
+const writesOf = (at: number, words: readonly number[]): SavedCall[] =>
+  Array.from({ length: Math.ceil(words.length / mostWords) }, (_, i): SavedCall => {
+    const first = i * mostWords;
+    return ["write", at + 4 * first, ...words.slice(first, first + mostWords)];
+  }).filter(([, , ...part]) => part.some((word) => word !== 0));
+
 /** Hands out memory, one piece behind the other. */
 class Cursor {
   constructor(public end: number) {}
@@ -105,7 +115,7 @@ class Layout {
   private constant({ data, length, type }: Buffer): number {
     const numbers = type === "f32" ? Float32Array.from(data ?? []) : Uint32Array.from(data ?? []);
     const words = [...new Uint32Array(numbers.buffer)];
-    return this.once(JSON.stringify(words), length, (at) => this.constants.push(["write", at, ...words]));
+    return this.once(JSON.stringify(words), length, (at) => this.constants.push(...writesOf(at, words)));
   }
 
   private zeros(length: number): number {

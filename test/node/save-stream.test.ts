@@ -160,6 +160,31 @@ describe("a model of which each call is a step", () => {
   });
 });
 
+/** Multiplies each number of a frame by a constant, some of which are zeros. */
+class Weighted extends Module {
+  private readonly out: Linear;
+
+  constructor(private readonly size: number) {
+    super();
+    this.out = new Linear(size, 2, { seed: 3 });
+    this.addChild("out", this.out);
+  }
+
+  override get inputFeatures(): number {
+    return this.size;
+  }
+
+  override describe(): unknown[] {
+    return [this.size];
+  }
+
+  forward(context: Context, x: Variable): Variable {
+    const { size } = this;
+    const data = Float32Array.from(numbers(size, 5), (value, i) => (i % 4096 < 2048 ? value : 0));
+    return this.out.forward(context.child("out"), ops.multiply(context, x, ops.constant(context, { shape: [1, 1, size], data })));
+  }
+}
+
 describe("saveStream", () => {
   it("refuses what createStream refuses, in its words, and cells that are not in WebAssembly", async () => {
     const refusal = (model: Module, options?: object): Promise<unknown> => saveStream(model, options).catch((error: unknown) => error);
@@ -176,12 +201,24 @@ describe("saveStream", () => {
     expect(await again.stateDict()).toEqual(await model.stateDict());
   });
 
-  it("rounds to two bytes what it is told to", async () => {
-    const model = new GRU(2, 3, { seed: 1 });
-    const file = await saveStream(model, { dtype: "F16" });
-    const played = await alone.createStream(file);
-    const own = await createStream(await loadModel(file));
-    for (let t = 0; t < 3; t++) expect(played.step([t, -t])).toEqual(own.step([t, -t]));
+  it.each(["F16", "BF16"] as const)("rounds to two bytes what it is told to, first states too: %s", async (dtype) => {
+    for (const model of [new GRU(2, 3, { seed: 1 }), await imported("amp.nam")]) {
+      const file = await saveStream(model, { dtype });
+      const played = await alone.createStream(file);
+      const own = await createStream((await importModel(file)).model);
+      expect(played.state.read()).toEqual(own.state.read());
+      const frames = numbers(3 * own.inputSize, 6);
+      expect(played.steps(frames)).toEqual(own.steps(frames));
+    }
+  });
+
+  it("writes constants of any size, since a call has a bounded number of arguments", async () => {
+    for (const size of [1, 1023, 1024, 1025, 5000, 200_000]) {
+      const model = new Weighted(size);
+      const [played, own] = [await alone.createStream(await saveStream(model, { modules: { Weighted } })), await createStream(model)];
+      const frame = numbers(size, 7);
+      expect(played.step(frame)).toEqual(own.step(frame));
+    }
   });
 });
 
@@ -256,6 +293,7 @@ describe("damaged files", () => {
     const file = await saveStream(new LSTM(2, 4, { seed: 2 }));
     const { tensors, metadata } = decodeSafetensors(file);
     const plan = JSON.parse(metadata.stream) as { bytes: number; one: { calls: unknown[] }; setup: unknown[] };
+    const place = plan.bytes - 256;
     const refusal = async (changes: object): Promise<string> => {
       const stream = JSON.stringify({ ...plan, ...changes });
       const given = encodeSafetensors(tensors, { ...metadata, stream });
@@ -268,6 +306,11 @@ describe("damaged files", () => {
     const endless = ["matmul", 0, 0, 0, 0, 2 ** 31, 2 ** 31, 2 ** 31, 1, ...Array<number>(9).fill(0)];
     expect(await refusal({ setup: [[1, [endless]]] })).toContain("more work than a model of its size needs");
     expect(await refusal({ setup: [[2 ** 20, plan.setup]] })).toContain("damaged");
+    for (const length of [-1, 2 ** 31, 2 ** 32 - 1])
+      expect(await refusal({ setup: [[1, [["unary", place, place, length, 1, 0, 0]]]] })).toContain("more work");
+    // These lengths are integers of 32 bits, as WebAssembly would take them: 0.
+    for (const length of [0, 2 ** 32, 2 ** 53, 1e300])
+      expect(await refusal({ setup: [[1, [["unary", place, place, length, 1, 0, 0]]]] })).toBe("");
     expect(await refusal({ setup: [[1, [["columnSum", 2 ** 30, 2 ** 30, 1, 4, 0]]]] })).toContain("its calls cannot run");
     expect(await refusal({ version: 0 })).toContain("another version of webgpu-rnn");
   });
