@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: 5d486c111e88c7f52d54adb51663ef3f1dae3dfec1fb202716747c0fac418f9d
+// sources: 93d812ef9433271ac9e5b4029b74bcffa7e33726761a128b9542c88b22828e0f
 export const plainLength = 18836;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

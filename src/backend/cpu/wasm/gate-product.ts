@@ -1,8 +1,9 @@
 // dh [B, H] = Σ_{k,g} dG[row, k, g] · weights[k, unit, g]: the product of backpropagation through time.
 import { gate0, gate1, gate2 } from "./cells";
 import { madd, storeFirst, sumsOf } from "./lanes";
-import { packColumns, packedAtOnce, product, tile as matrixTile } from "./matmul";
+import { packColumns, packedAtOnce, product } from "./matmul";
 import { packedB } from "./scratch";
+import { tile as matrixTile } from "./tile";
 
 /** Units k per pass: what the packed panel holds. */
 const depth: usize = 256;
@@ -32,7 +33,7 @@ function threeGates(next: usize, weights: usize, dh: usize, B: usize, H: usize):
       packThreeGates(packedB, weights + unit * 12, row, count);
       let to = dh + (unit << 2);
       for (let r: usize = 0; r < B; r += 4) {
-        matrixTile(count * 3, next + r * row, row, 4, min(B - r, 4), packedB, 32, min(H - unit, 8), to, H << 2, 0, k > 0);
+        matrixTile(count * 3, next + r * row, row, min(B - r, 4), packedB, 32, min(H - unit, 8), to, H << 2, 0, k > 0);
         to += H << 4;
       }
     }

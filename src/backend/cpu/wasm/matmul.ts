@@ -2,11 +2,13 @@
 // A column stride of 0 says that B is in panels, as `packPanels` leaves it: eight columns in each, [K][8].
 //
 // One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
-// engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time; any other B is packed.
+// engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time, and numbers of a row of A side
+// by side; any other A and B are packed.
 // Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
 import { addRow } from "./elementwise";
 import { column0, column1, column2, column3, madd, storeFirst, sumsOf, sumWith } from "./lanes";
-import { edgeTile, packedA, packedB } from "./scratch";
+import { edgeTile, packedA, packedB, packedRow } from "./scratch";
+import { tile } from "./tile";
 
 /** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
 const depth: usize = 256;
@@ -72,7 +74,7 @@ function block(
     N -= wide;
   }
   const packs = bColumn > 4 || (bColumn == 4 && M >= 16 && bRow >= 2048);
-  const packsA = aColumn != 4 && N > 8;
+  const packsA = aColumn != 4 && N > 0;
   for (let m: usize = 0; m < M; m += height) {
     const rows = min(M - m, height);
     if (packsA) packRows(a, aRow, aColumn, rows, K);
@@ -85,73 +87,13 @@ function block(
       const panelBias = bias ? bias + (n << 2) : 0;
       let to = c + (n << 2);
       for (let r: usize = 0; r < rows; r += 4) {
-        if (packsA) tile(K, packedA + ((r * depth) << 2), 4, 16, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
-        else tile(K, a + r * aRow, aRow, aColumn, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
+        if (packsA) tile(K, packedA + r * packedRow, packedRow, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
+        else tile(K, a + r * aRow, aRow, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
         to += cRow << 2;
       }
     }
     a += height * aRow;
     c += height * cRow;
-  }
-}
-
-/** 4 rows by 8 columns. Missing rows repeat the last one, missing columns are whatever follows; neither is stored. */
-export function tile(K: usize, a: usize, aRow: usize, aColumn: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
-  const whole = rows == 4 && columns == 8;
-  let a1 = rows > 1 ? a + aRow : a, a2 = rows > 2 ? a1 + aRow : a1, a3 = rows > 3 ? a2 + aRow : a2;
-  let c00 = f32x4.splat(0), c01 = c00;
-  if (bias) {
-    c00 = v128.load(bias);
-    c01 = v128.load(bias, 16);
-  }
-  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
-  // Not unrolled: the compiler then moves loads ahead until registers spill, a third slower.
-  for (let end = b + K * bRow; b != end; b += bRow) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    let s = v128.load32_splat(a);
-    c00 = madd(s, b0, c00);
-    c01 = madd(s, b1, c01);
-    s = v128.load32_splat(a1);
-    c10 = madd(s, b0, c10);
-    c11 = madd(s, b1, c11);
-    s = v128.load32_splat(a2);
-    c20 = madd(s, b0, c20);
-    c21 = madd(s, b1, c21);
-    s = v128.load32_splat(a3);
-    c30 = madd(s, b0, c30);
-    c31 = madd(s, b1, c31);
-    a += aColumn;
-    a1 += aColumn;
-    a2 += aColumn;
-    a3 += aColumn;
-  }
-  const to = whole ? c : edgeTile;
-  const row = whole ? cRow : 32;
-  const addNow = add && whole;
-  storeRow(to, c00, c01, addNow);
-  storeRow(to + row, c10, c11, addNow);
-  storeRow(to + 2 * row, c20, c21, addNow);
-  storeRow(to + 3 * row, c30, c31, addNow);
-  if (!whole) copyEdge(rows, columns, c, cRow, add);
-}
-
-@inline
-function storeRow(to: usize, x0: v128, x1: v128, add: bool): void {
-  if (add) {
-    x0 = f32x4.add(v128.load(to), x0);
-    x1 = f32x4.add(v128.load(to, 16), x1);
-  }
-  v128.store(to, x0);
-  v128.store(to, x1, 16);
-}
-
-function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool): void {
-  for (let m: usize = 0; m < rows; m++) {
-    for (let n: usize = 0; n < columns; n++) {
-      const x = load<f32>(edgeTile + ((m * 8 + n) << 2));
-      const to = c + m * cRow + (n << 2);
-      store<f32>(to, add ? load<f32>(to) + x : x);
-    }
   }
 }
 
@@ -262,25 +204,14 @@ function lastProducts(K: usize, k: usize, a: usize, b0: usize, b1: usize, b2: us
   return sums;
 }
 
-/** Rows of A, four at a time, as [K][4]. Rows of a transposed A lie side by side: a cache line of them at once. */
+/** Rows of A, at `packedRow` bytes from each other. Rows of a transposed A lie side by side: they are turned in blocks of 4 by 4. */
 function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize): void {
   if (aRow == 4) {
-    for (let r: usize = 0; r < rows; r += 16) copyGroups(packedA + ((r * depth) << 2), depth << 4, a + (r << 2), aColumn, min(rows - r, 16), 4, K);
+    for (let k: usize = 0; k < K; k += 4) packBlocks(packedA + (k << 2), packedRow, a + k * aColumn, aColumn, min(K - k, 4), rows);
     return;
   }
-  for (let r: usize = 0; r < rows; r += 4) {
-    let to = packedA + ((r * depth) << 2);
-    let from = a + r * aRow;
-    const left = rows - r;
-    const a1: usize = left > 1 ? aRow : 0, a2: usize = left > 2 ? aRow << 1 : a1, a3: usize = left > 3 ? aRow * 3 : a2;
-    for (let k: usize = 0; k < K; k++) {
-      store<f32>(to, load<f32>(from));
-      store<f32>(to, load<f32>(from + a1), 4);
-      store<f32>(to, load<f32>(from + a2), 8);
-      store<f32>(to, load<f32>(from + a3), 12);
-      to += 16;
-      from += aColumn;
-    }
+  for (let r: usize = 0; r < rows; r++) {
+    for (let k: usize = 0; k < K; k++) store<f32>(packedA + r * packedRow + (k << 2), load<f32>(a + r * aRow + k * aColumn));
   }
 }
 
@@ -325,8 +256,8 @@ function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: us
   if (bRow == 4) {
     const second = b + min(columns - 1, 4) * bColumn;
     const whole = K & ~3;
-    packBlocks(to, b, bColumn, min(columns, 4), whole);
-    packBlocks(to + 16, second, bColumn, columns > 4 ? columns - 4 : 1, whole);
+    packBlocks(to, 32, b, bColumn, min(columns, 4), whole);
+    packBlocks(to + 16, 32, second, bColumn, columns > 4 ? columns - 4 : 1, whole);
     k = whole;
     to += whole << 5;
     b += whole << 2;
@@ -338,15 +269,15 @@ function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: us
   }
 }
 
-/** Up to four columns that are contiguous along K, in blocks of 4 by 4 turned round. */
-function packBlocks(to: usize, b: usize, bColumn: usize, columns: usize, K: usize): void {
+/** Up to four columns that are contiguous along K, in blocks of 4 by 4 turned round: rows at `row` bytes from each other. */
+function packBlocks(to: usize, row: usize, b: usize, bColumn: usize, columns: usize, K: usize): void {
   const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
   for (let k: usize = 0; k < K << 2; k += 16) {
     const c0 = v128.load(b + k), c1 = v128.load(b1 + k), c2 = v128.load(b2 + k), c3 = v128.load(b3 + k);
     v128.store(to, column0(c0, c1, c2, c3));
-    v128.store(to, column1(c0, c1, c2, c3), 32);
-    v128.store(to, column2(c0, c1, c2, c3), 64);
-    v128.store(to, column3(c0, c1, c2, c3), 96);
-    to += 128;
+    v128.store(to + row, column1(c0, c1, c2, c3));
+    v128.store(to + row * 2, column2(c0, c1, c2, c3));
+    v128.store(to + row * 3, column3(c0, c1, c2, c3));
+    to += row << 2;
   }
 }

@@ -11,10 +11,12 @@ export const edgeTile: usize = scratch + 64;
 export const philoxWords: usize = scratch + 192;
 /** Twelve sums, means or scales of a row, eight times. */
 export const sums: usize = scratch + 256;
+/** Bytes from one row of a packed A to the next: not a power of two, so that rows do not evict each other from the cache. */
+export const packedRow: usize = (256 + 4) * 4;
 /** Part of A, at most 64 rows by 256. */
 export const packedA: usize = scratch + 1024;
 /** Part of B, at most 256 by 256. */
-export const packedB: usize = packedA + 64 * 256 * 4;
+export const packedB: usize = packedA + 64 * packedRow;
 
 /** Bytes of it. */
-export const scratchBytes: usize = 1024 + 64 * 256 * 4 + 256 * 256 * 4;
+export const scratchBytes: usize = 1024 + 64 * packedRow + 256 * 256 * 4;

@@ -1,0 +1,80 @@
+// The register tile that does the work of matrix products.
+import { madd } from "./lanes";
+import { edgeTile } from "./scratch";
+
+/** 4 rows by 8 columns; numbers of a row of A are neighbours. Missing rows repeat the last one, missing columns are whatever follows; neither is stored. */
+export function tile(K: usize, a: usize, aRow: usize, rows: usize, b: usize, bRow: usize, columns: usize, c: usize, cRow: usize, bias: usize, add: bool): void {
+  const whole = rows == 4 && columns == 8;
+  let a1 = rows > 1 ? a + aRow : a, a2 = rows > 2 ? a1 + aRow : a1, a3 = rows > 3 ? a2 + aRow : a2;
+  let c00 = f32x4.splat(0), c01 = c00;
+  if (bias) {
+    c00 = v128.load(bias);
+    c01 = v128.load(bias, 16);
+  }
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+  // How V8 orders instructions decides the speed, see bench/NOTES.md. It moves all loads of a block to its front, until
+  // registers spill, unless a block ends where values meet that came two ways. So each step is a branch that may be left
+  // out, which the first round does with those that are too many; and rows go from the last to the first.
+  let steps = (K - 1 & 3) + 1, b0: v128, b1: v128, s: v128;
+  const end = a + (K << 2), skipped = 16 - (steps << 2);
+  a -= skipped, a1 -= skipped, a2 -= skipped, a3 -= skipped;
+  for (; a != end; steps = 4) {
+    if (steps > 3) {
+      b0 = v128.load(b), b1 = v128.load(b, 16), b += bRow;
+      s = v128.load32_splat(a3), c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+      s = v128.load32_splat(a2), c20 = madd(s, b0, c20), c21 = madd(s, b1, c21);
+      s = v128.load32_splat(a1), c10 = madd(s, b0, c10), c11 = madd(s, b1, c11);
+      s = v128.load32_splat(a), c00 = madd(s, b0, c00), c01 = madd(s, b1, c01);
+    }
+    if (steps > 2) {
+      b0 = v128.load(b), b1 = v128.load(b, 16), b += bRow;
+      s = v128.load32_splat(a3, 4), c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+      s = v128.load32_splat(a2, 4), c20 = madd(s, b0, c20), c21 = madd(s, b1, c21);
+      s = v128.load32_splat(a1, 4), c10 = madd(s, b0, c10), c11 = madd(s, b1, c11);
+      s = v128.load32_splat(a, 4), c00 = madd(s, b0, c00), c01 = madd(s, b1, c01);
+    }
+    if (steps > 1) {
+      b0 = v128.load(b), b1 = v128.load(b, 16), b += bRow;
+      s = v128.load32_splat(a3, 8), c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+      s = v128.load32_splat(a2, 8), c20 = madd(s, b0, c20), c21 = madd(s, b1, c21);
+      s = v128.load32_splat(a1, 8), c10 = madd(s, b0, c10), c11 = madd(s, b1, c11);
+      s = v128.load32_splat(a, 8), c00 = madd(s, b0, c00), c01 = madd(s, b1, c01);
+    }
+    if (steps > 0) {
+      b0 = v128.load(b), b1 = v128.load(b, 16), b += bRow;
+      s = v128.load32_splat(a3, 12), c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+      s = v128.load32_splat(a2, 12), c20 = madd(s, b0, c20), c21 = madd(s, b1, c21);
+      s = v128.load32_splat(a1, 12), c10 = madd(s, b0, c10), c11 = madd(s, b1, c11);
+      s = v128.load32_splat(a, 12), c00 = madd(s, b0, c00), c01 = madd(s, b1, c01);
+    }
+    a += 16, a1 += 16, a2 += 16, a3 += 16;
+  }
+  const to = whole ? c : edgeTile;
+  const row = whole ? cRow : 32;
+  const addNow = add && whole;
+  storeRow(to, c00, c01, addNow);
+  storeRow(to + row, c10, c11, addNow);
+  storeRow(to + 2 * row, c20, c21, addNow);
+  storeRow(to + 3 * row, c30, c31, addNow);
+  if (!whole) copyEdge(rows, columns, c, cRow, add);
+}
+
+@inline
+function storeRow(to: usize, x0: v128, x1: v128, add: bool): void {
+  if (add) {
+    x0 = f32x4.add(v128.load(to), x0);
+    x1 = f32x4.add(v128.load(to, 16), x1);
+  }
+  v128.store(to, x0);
+  v128.store(to, x1, 16);
+}
+
+function copyEdge(rows: usize, columns: usize, c: usize, cRow: usize, add: bool): void {
+  for (let m: usize = 0; m < rows; m++) {
+    for (let n: usize = 0; n < columns; n++) {
+      const x = load<f32>(edgeTile + ((m * 8 + n) << 2));
+      const to = c + m * cRow + (n << 2);
+      store<f32>(to, add ? load<f32>(to) + x : x);
+    }
+  }
+}
