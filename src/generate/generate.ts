@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { Vocabulary } from "../data/vocabulary.ts";
 import { checkFunction, checkInteger, checkNumber, checkSignal, checkSize, reading, RnnError, show } from "../errors.ts";
-import type { Module } from "../nn/module.ts";
+import { checkStepsAlike, type Module } from "../nn/module.ts";
 import { isA, takeOptions } from "../options.ts";
 import { checkParts } from "../session/session.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
@@ -111,6 +111,7 @@ function takeSampling(model: Module, given: readonly unknown[], options: Samplin
       where,
       "needs layers that read forwards only: the end of the text, where others begin, is yet to be drawn",
     );
+  checkStepsAlike(where, model);
   if (model.idCount === undefined)
     throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
   if (given.length === 0) throw new RnnError("data", where, "prompt must be one prompt, or a list of at least one");

@@ -131,6 +131,11 @@ export abstract class Module {
     return [...this.childModules.values()].some((child) => child.readsBackwards);
   }
 
+  /** True if a layer inside treats the first steps of a call each in another way, and so needs whole sequences. */
+  get countsSteps(): boolean {
+    return [...this.childModules.values()].some((child) => child.countsSteps);
+  }
+
   /**
    * Records the forward pass.
    * @throws RnnError `shape` if the input does not fit
@@ -295,6 +300,16 @@ export abstract class Module {
   protected get children(): ReadonlyMap<string, Module> {
     return this.childModules;
   }
+}
+
+/** @throws RnnError `option` if single steps of the model are not what they are in a whole sequence, whatever its states are */
+export function checkStepsAlike(where: string, model: Module): void {
+  if (model.countsSteps)
+    throw new RnnError(
+      "option",
+      where,
+      'needs layers that treat all steps alike: normalization "batch" with normalizedSteps above 1 has statistics for each of the first steps, and a step by itself is always the first; use normalizedSteps: 1',
+    );
 }
 
 function disposedError(module: Module, path: string): RnnError {

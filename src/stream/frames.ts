@@ -1,6 +1,6 @@
 /** Frames: their shapes, how steps of them are recorded, and the checks of those that come. */
 import { checkInteger, mostFloat, reasonOf, RnnError, show } from "../errors.ts";
-import type { Module } from "../nn/module.ts";
+import { checkStepsAlike, type Module } from "../nn/module.ts";
 import { isA } from "../options.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -62,6 +62,7 @@ export function featuresOf(model: Module, given: number | undefined): Shape {
       "createStream",
       "needs layers that read forwards only: a bidirectional or reversed one begins at the end of the sequence, which is yet to come",
     );
+  checkStepsAlike("createStream", model);
   if (given !== undefined) checkInteger("createStream", "features", given, 1);
   if (model.idCount !== undefined) {
     if (given !== undefined)

@@ -132,6 +132,8 @@ describe("texts", () => {
     );
     await expect(generate(model, { ...given, prompt: ["a", "b"], seed: [1, -1] })).rejects.toThrow("generate: seed 1 must be an integer");
     await expect(generate(model, { ...given, prompt: "a", seed: [1] })).rejects.toThrow("generate: seed must be an integer");
+    const counting = new Sequential([new Embedding(9, 3), new GRU(3, 9, { normalization: "batch", normalizedSteps: 2 })]);
+    expect(() => generateTokens(counting, [1], { backend: on })).toThrow("generate: needs layers that treat all steps alike");
     expect(() => generateTokens(model, [[1], [9]], { backend: on })).toThrow("generate: prompt 1 must be integers from 0 to 8, got 9");
   });
 });

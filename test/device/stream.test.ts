@@ -284,6 +284,13 @@ describe("a stream", () => {
     await expect(refused(new GRU(2, 3, { reverse: true }))).rejects.toThrow(
       "a bidirectional or reversed one begins at the end of the sequence",
     );
+    // New statistics are the same for all steps; a stream must not rely on that.
+    for (const normalizedSteps of [2, 3, 20]) {
+      const counting = new LSTM(2, 2, { normalization: "batch", normalizedSteps });
+      for (const model of [counting, new LastStep(counting), new Sequential([new Residual(new Sequential([new Linear(2, 2), counting]))])])
+        await expect(refused(model)).rejects.toThrow("createStream: needs layers that treat all steps alike");
+    }
+    (await createStream(new LSTM(2, 3, { normalization: "batch", normalizedSteps: 1 }), { backend })).dispose();
     await expect(refused(new Softmax())).rejects.toThrow("createStream: features must be given");
     await expect(refused(new Embedding(3, 2), { features: 2 })).rejects.toThrow("features must be left out");
     await expect(refused(new LSTM(2, 3), { batch: 0 })).rejects.toThrow("createStream: batch must be an integer of at least 1, got 0");

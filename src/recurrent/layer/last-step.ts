@@ -52,6 +52,10 @@ export class LastStep extends Module {
     return this.rnn.readsBackwards;
   }
 
+  override get countsSteps(): boolean {
+    return this.rnn.countsSteps;
+  }
+
   override get furtherCode(): readonly Part<unknown>[] {
     return this.rnn.furtherCode;
   }

@@ -127,6 +127,10 @@ export abstract class RecurrentLayer extends Module {
     return this.directions === 2 || this.reverse;
   }
 
+  override get countsSteps(): boolean {
+    return this.regularizer.normalizedSteps > 1;
+  }
+
   override get furtherCode(): readonly Part<unknown>[] {
     return [
       ...(this.regularizer.acts(true) ? [regularized, regularization] : []),
