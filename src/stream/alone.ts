@@ -62,7 +62,7 @@ function takeModule(module: unknown): WebAssembly.Module {
 export async function createStream(file: Uint8Array | ArrayBuffer, given: StreamOptions = {}): Promise<Stream> {
   const where = "createStream";
   const { module } = takeOptions(where, given, ["module"]);
-  const bytes = takeBytes(file, where);
+  const bytes = takeBytes(file, where, "; saveStream of webgpu-rnn writes it, and createStream of webgpu-rnn takes a model");
   const stream = new Stream(await FileExecutor.create(bytes, module === undefined ? await compile() : takeModule(module)));
   stream.reset();
   return stream;

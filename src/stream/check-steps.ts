@@ -30,10 +30,11 @@ const tolerance = 1e-3;
 /**
  * Compares the steps of `forward` with the same ones computed one after the other. The stream is at its beginning
  * afterwards.
+ * @param where the function that the caller has called
  * @param ids number of ids, if the frames are ids
  * @throws RnnError `option` if the model needs other steps than its states tell of, as convolutions and pooling do
  */
-async function checkSteps({ stream, whole }: Made<Checkable>, ids: number | undefined): Promise<void> {
+async function checkSteps(where: string, { stream, whole }: Made<Checkable>, ids: number | undefined): Promise<void> {
   const width = stream.batch * stream.inputSize;
   const frames = Float32Array.from({ length: frameCount * width }, (_, i) => (ids === undefined ? Math.sin(i * 1.7) : (i * 7) % ids));
   const together = await whole(frames);
@@ -50,7 +51,7 @@ async function checkSteps({ stream, whole }: Made<Checkable>, ids: number | unde
     if (differs)
       throw new RnnError(
         "option",
-        "createStream",
+        where,
         `needs a model whose steps know of earlier ones by states only: step ${t} of a sequence is another one by itself; convolutions, pooling and sums over time need whole sequences, and a module gives those inside it other first states than zeros by context.within({ initialState })`,
       );
   }
@@ -63,6 +64,7 @@ async function checkSteps({ stream, whole }: Made<Checkable>, ids: number | unde
  * @throws RnnError as `checkSteps` and `make` do
  */
 export async function checkedStream<M extends Made<Checkable>>(
+  where: string,
   model: Module,
   batch: number,
   mayCheckItself: boolean,
@@ -71,7 +73,7 @@ export async function checkedStream<M extends Made<Checkable>>(
   const checked = async (rows: number): Promise<M> => {
     const made = await make(rows);
     try {
-      await checkSteps(made, model.idCount);
+      await checkSteps(where, made, model.idCount);
       return made;
     } catch (error) {
       made.stream.dispose();

@@ -4,9 +4,9 @@ import { checkFunction, checkNumber, checkSize, RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
-import { checkBackend } from "../session/session.ts";
+import { checkBackend, checkModel } from "../session/session.ts";
 import type { Batcher } from "./batcher.ts";
-import { createStream, mostRows } from "./create-stream.ts";
+import { cpuStream, mostRows } from "./create-stream.ts";
 
 /** Options of `createBatcher`. */
 export interface BatcherOptions {
@@ -46,6 +46,7 @@ export async function createBatcher(model: Module, given: BatcherOptions = {}): 
   const where = "createBatcher";
   const options = takeOptions<BatcherOptions>(where, given, names);
   const { maxBatch = 64, maxWaitMs = 1, maxStreams = 1024, maxWaiting = 16, idleMs = 600_000, onIdle, backend, features } = options;
+  checkModel(model);
   checkSize(where, "maxBatch", maxBatch, 1, mostRows);
   checkNumber(where, "maxWaitMs", maxWaitMs, { least: 0, most: longest });
   checkSize(where, "maxStreams", maxStreams, 1, mostRows);
@@ -55,7 +56,7 @@ export async function createBatcher(model: Module, given: BatcherOptions = {}): 
   const { Batcher } = await code.load();
   if (backend !== undefined) checkBackend(backend, where);
   if (backend?.kind === "webgpu") throw new RnnError("option", where, "backend must be a CPU backend, got one on WebGPU");
-  const stream = await createStream(model, { batch: maxStreams, backend: backend as Backend & { kind: "cpu" }, features });
+  const stream = await cpuStream(model, backend, { where, batch: maxStreams, features });
   try {
     return new Batcher(stream, model, { maxBatch: Math.min(maxBatch, maxStreams), maxWaitMs, maxWaiting, idleMs, onIdle });
   } catch (error) {

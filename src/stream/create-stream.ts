@@ -1,13 +1,15 @@
 /** `createStream`, whose work is loaded when it is first called. */
 import type { Backend } from "../backend/backend.ts";
 import { cpuBackend } from "../backend/create-backend.ts";
-import { checkSize, RnnError } from "../errors.ts";
+import { checkSize, reading, RnnError } from "../errors.ts";
+import { areBytes } from "../io/bytes.ts";
 import type { Module } from "../nn/module.ts";
 import { takeOptions } from "../options.ts";
 import { Part } from "../part.ts";
 import { checkBackend, checkModel } from "../session/session.ts";
 import type { Stream } from "./cpu-stream.ts";
 import type { DeviceStream } from "./device-stream.ts";
+import type { FrameOptions } from "./stream-of.ts";
 
 /** Options of `createStream`. */
 export interface StreamOptions {
@@ -60,12 +62,23 @@ export function createStream(model: Module, given?: StreamOptions): Promise<Stre
 export async function createStream(model: Module, given: StreamOptions = {}): Promise<Stream | DeviceStream> {
   const where = "createStream";
   const { batch = 1, backend, features, inputShape } = takeOptions(where, given, ["batch", "backend", "features", "inputShape"]);
+  if (reading("option", where, "model", () => areBytes(model)))
+    throw new RnnError(
+      "option",
+      where,
+      "must get a model, got bytes; createStream of webgpu-rnn/stream plays what saveStream wrote, and loadModel makes the model of a file",
+    );
   checkModel(model);
   if (backend !== undefined) checkBackend(backend, where);
   checkSize(where, "batch", batch, 1, mostRows);
   if (backend?.kind === "webgpu" && inputShape !== undefined)
     throw new RnnError("option", where, "takes inputShape on the CPU only; leave backend out");
   if (backend?.kind === "webgpu") return (await deviceCode.load()).deviceStreamOf(model, backend, features, batch);
+  return cpuStream(model, backend, { where, batch, features, inputShape });
+}
+
+/** A stream on the CPU, on the shared backend if there is none. @throws RnnError as `createStream` does, with the caller's `where` */
+export async function cpuStream(model: Module, backend: Backend | undefined, options: FrameOptions): Promise<Stream> {
   const { streamOf } = await code.load();
-  return (await streamOf(model, backend ?? (await sharedBackend()), { batch, features, inputShape })).stream;
+  return (await streamOf(model, backend ?? (await sharedBackend()), options)).stream;
 }

@@ -29,9 +29,10 @@ import {
 
 /** A stream on a device. @throws RnnError as `createStream` does */
 export async function deviceStreamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<DeviceStream> {
-  const features = featuresOf(model, given);
+  const where = "createStream";
+  const features = featuresOf(where, model, given);
   // Another stream is checked, whose recording of several steps is freed at once: wide weights have only one packed copy.
-  const made = await checkedStream(model, batch, false, async (rows) => {
+  const made = await checkedStream(where, model, batch, false, async (rows) => {
     const stream = await DeviceStream.create(model, backend, features, rows);
     return { stream, whole: (frames: Float32Array) => stream.whole(frames) };
   });

@@ -52,29 +52,29 @@ export function recordFrames(context: RunContext): void {
 
 /**
  * Sizes of one row's frame: none for ids.
+ * @param where the function that the caller has called
  * @param given the caller's, for models that cannot say it
  * @throws RnnError `option` if the model cannot be stepped, or its frames' size is not known
  */
-export function featuresOf(model: Module, given: number | undefined): Shape {
+export function featuresOf(where: string, model: Module, given: number | undefined): Shape {
   if (model.readsBackwards)
     throw new RnnError(
       "option",
-      "createStream",
+      where,
       "needs layers that read forwards only: a bidirectional or reversed one begins at the end of the sequence, which is yet to come",
     );
-  checkStepsAlike("createStream", model);
-  if (given !== undefined) checkInteger("createStream", "features", given, 1);
+  checkStepsAlike(where, model);
+  if (given !== undefined) checkInteger(where, "features", given, 1);
   if (model.idCount !== undefined) {
-    if (given !== undefined)
-      throw new RnnError("option", "createStream", `features must be left out, since the model's input is ids, got ${given}`);
+    if (given !== undefined) throw new RnnError("option", where, `features must be left out, since the model's input is ids, got ${given}`);
     return [];
   }
   const features = given ?? model.inputFeatures;
   if (features === undefined)
     throw new RnnError(
       "option",
-      "createStream",
-      "features must be given: how many numbers a row of a frame has; this model does not say it",
+      where,
+      "features must be given: how many numbers a row of a frame has; this model does not say it. If each call of the model is a step, createStream and saveStream take inputShape instead",
     );
   return [features];
 }

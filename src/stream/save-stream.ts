@@ -35,5 +35,5 @@ export async function saveStream(model: Module, given: SaveStreamOptions = {}): 
   const { savedStream } = await code.load();
   // First states are computed now, from the parameters as the file will have them.
   const rounded = decodeSafetensors(encodeSafetensors(values, {}, { dtype: saved.dtype })).tensors as typeof values;
-  return save(model, values, names, saved, await savedStream(model, rounded, { batch, features, inputShape }));
+  return save(model, values, names, saved, await savedStream(model, rounded, { where, batch, features, inputShape }));
 }

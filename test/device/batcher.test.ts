@@ -382,6 +382,7 @@ describe("a batcher whose model changes", () => {
     await expect(refused({ idleMs: 0 })).rejects.toThrow("idleMs must be a finite number above 0");
     await expect(refused({ onIdle: 3 })).rejects.toThrow("onIdle must be a function, got 3");
     await expect(refused({ maxbatch: 3 })).rejects.toThrow('did you mean "maxBatch"?');
+    await expect(createBatcher(3 as never)).rejects.toThrow("model: must be a Module, got 3");
     await expect(createBatcher(new GRU(2, 3, { bidirectional: true }), { backend })).rejects.toThrow(
       "needs layers that read forwards only",
     );

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  Conv1d,
   createBackend,
+  createBatcher,
   createStream,
   decodeSafetensors,
   Embedding,
@@ -186,10 +188,55 @@ class Weighted extends Module {
 }
 
 describe("saveStream", () => {
-  it("refuses what createStream refuses, in its words, and cells that are not in WebAssembly", async () => {
+  it("refuses, as createStream and createBatcher do, what cannot be stepped, and each says its own name", async () => {
+    const makers = { createStream, saveStream, createBatcher };
+    for (const [where, make] of Object.entries(makers)) {
+      const refusal = (model: unknown, options: object = {}): Promise<unknown> =>
+        make(model as Module, options).then(
+          () => "made",
+          (error: unknown) => error,
+        );
+      for (const layer of [new LSTM(2, 3, { bidirectional: true }), new GRU(2, 3, { reverse: true }), new Softmax()])
+        expect(await refusal(layer)).toMatchObject({ kind: "option", where });
+      expect(await refusal(new LSTM(2, 3), { features: 0 })).toMatchObject({ kind: "option", where });
+      expect(await refusal(new Sequential([new Embedding(4, 3), new GRU(3, 2)]), { features: 3 })).toMatchObject({ kind: "option", where });
+      expect(
+        await refusal(
+          new Sequential([new GRU(3, 4, { batchFirst: true }), new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" })]),
+        ),
+      ).toMatchObject({ kind: "option", where });
+      expect(await refusal(5)).toMatchObject({ kind: "option" });
+    }
+    for (const inputShape of [
+      [1, 0],
+      [1, 2.5],
+    ]) {
+      expect(await createStream(new GRU(2, 3), { inputShape }).catch((error: unknown) => error)).toMatchObject({ where: "createStream" });
+      expect(await saveStream(new GRU(2, 3), { inputShape }).catch((error: unknown) => error)).toMatchObject({ where: "saveStream" });
+    }
+  });
+
+  it("has two functions createStream, and each tells what the other takes", async () => {
+    const model = new GRU(2, 3);
+    const file = await saveStream(model);
+    for (const bytes of [file, file.buffer, new DataView(file.buffer)])
+      await expect(createStream(bytes as never)).rejects.toThrow("createStream of webgpu-rnn/stream plays what saveStream wrote");
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error("no");
+        },
+      },
+    );
+    await expect(createStream(hostile as never)).rejects.toThrow(RnnError);
+    await expect(alone.createStream(model as never)).rejects.toThrow("createStream of webgpu-rnn takes a model");
+  });
+
+  it("refuses what createStream refuses, under its own name, and cells that are not in WebAssembly", async () => {
     const refusal = (model: Module, options?: object): Promise<unknown> => saveStream(model, options).catch((error: unknown) => error);
-    expect(await refusal(new LSTM(2, 3, { bidirectional: true }))).toMatchObject({ kind: "option", where: "createStream" });
-    expect(String(await refusal(new Softmax()))).toContain("createStream: features must be given");
+    expect(await refusal(new LSTM(2, 3, { bidirectional: true }))).toMatchObject({ kind: "option", where: "saveStream" });
+    expect(String(await refusal(new Softmax()))).toContain("saveStream: features must be given");
     expect(String(await refusal(new SLSTM(2, 4)))).toContain('layers of the cell "slstm" are in JavaScript');
     expect(String(await refusal(new LSTM(2, 3), { batch: 0 }))).toContain("saveStream: batch must be");
     expect(String(await refusal(new LSTM(2, 3), { metadata: { stream: "mine" } }))).toContain('metadata cannot be named "stream"');
