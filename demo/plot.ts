@@ -94,7 +94,8 @@ export class Plot {
             stroke: colour(name),
             width,
             dash: dash && [...dash],
-            points: { show: false },
+            // A line through one point has no length.
+            points: { show: ({ data: [x] }: uPlot) => x.length === 1, size: 9, fill: colour(name) },
           })),
         ],
         legend: { show: false },

@@ -71,6 +71,7 @@ export class ResultCard {
 
   private label(): string {
     const [first] = this.report!.lines;
+    if (first.length === 1) return `First output of the only step: ${number(first[0])}`;
     return `First output over ${first.length} steps: from ${number(first[0])} to ${number(first[first.length - 1])}`;
   }
 

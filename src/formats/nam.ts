@@ -89,7 +89,7 @@ export function readNam(json: Json): ImportedModel {
       {
         name: "lstm",
         kind: "LSTM",
-        became: `LSTM(${I}, ${H}), ${L} layers, with its first states`,
+        became: `LSTM(${I}, ${H}), ${L} ${L === 1 ? "layer" : "layers"}, with its first states`,
         parameters: parameters("lstm") + parameters("initial"),
       },
       { name: "head", kind: "head", became: `Linear(${H}, ${outputs})`, parameters: parameters("head") },

@@ -125,7 +125,7 @@ export function readTf1(files: ReadonlyMap<string, Uint8Array>): ImportedModel {
       {
         name: "lstm",
         kind: "BasicLSTMCell",
-        became: `LSTM(${E}, ${H}), ${cells.length} layers; 1 added to the bias of f`,
+        became: `LSTM(${E}, ${H}), ${cells.length} ${cells.length === 1 ? "layer" : "layers"}; 1 added to the bias of f`,
         parameters: count("lstm"),
       },
       { name: "softmax", kind: "softmax", became: `Linear(${H}, ${outputs}), whose output are logits`, parameters: count("softmax") },

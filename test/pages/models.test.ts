@@ -13,6 +13,17 @@ const models = join(root, "test/fixtures/models");
 const shared = join(root, "../shared/models");
 const fixture = (name: string): PageFile => fileOf(basename(name), readFileSync(join(models, name)));
 
+/** How many pixels of the chart have this colour of the style sheet; runs in the page. */
+function pixelsOf(property: string): number {
+  const canvas = document.querySelector<HTMLCanvasElement>("#chart canvas")!;
+  const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+  const hex = getComputedStyle(document.documentElement).getPropertyValue(property).trim().slice(1);
+  const [r, g, b] = [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) count++;
+  return count;
+}
+
 /** 0.1 seconds of a tone. */
 const tone = (): Uint8Array =>
   wav(
@@ -64,6 +75,9 @@ describe(`the page of models in ${kind}`, () => {
       expect.stringMatching(/^Output dense$/),
     ]);
     expect((await results())[0].slice(0, 2)).toEqual(["dense", "[1, 2]"]);
+    // It gives one step: a point, since a line through it has no length.
+    await page.until(() => document.getElementById("chart")!.ariaLabel?.startsWith("First output of the only step: "));
+    expect(await page.page.evaluate(pixelsOf, "--line-1")).toBeGreaterThan(20);
     await page.click("#compare");
     await page.waitForStatus("Ready");
     expect(await page.text("verdict")).toMatch(/^Both agree: .*; 7 numbers, greatest difference \d/);
