@@ -234,11 +234,16 @@ export class Recording {
   }
 }
 
-/** Tells which views stay from run to run: settled ones, unless commands that are not derived write other parts of their buffers. */
+/** Tells which views stay from run to run: settled ones, unless commands that are not derived write to them. */
 export function staying(recording: Recording): (view: View) => boolean {
   const written = recording.commands.slice(recording.derived).flatMap((command) => usesOf(command).writes);
-  const changing = new Set(written.map(({ buffer }) => buffer));
-  return (view) => recording.isSettled([view]) && !changing.has(view.buffer);
+  // Steps write the same views again and again.
+  const changing = new Map<Buffer, Map<string, View>>();
+  for (const view of written.filter((view) => recording.isSettled([view]))) {
+    const views = changing.get(view.buffer) ?? new Map<string, View>();
+    changing.set(view.buffer, views.set(`${view.offset} ${sizeOf(view.shape)}`, view));
+  }
+  return (view) => recording.isSettled([view]) && ![...(changing.get(view.buffer)?.values() ?? [])].some((other) => overlap(view, other));
 }
 
 /** The views a command reads and writes. */

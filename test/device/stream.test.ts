@@ -69,6 +69,14 @@ const subjects: Record<string, () => Subject> = {
   }),
   "an LSTM with a projection": () => ({ model: new LSTM(6, 12, { projSize: 5, seed: 11 }), size: 6, rounds: true }),
   "an LSTM with layer normalization": () => ({ model: new LSTM(6, 12, { normalization: "layer", seed: 11 }), size: 6 }),
+  "an RNN with batch normalization": () => ({
+    model: new RNN(12, 25, { normalization: "batch", normalizedSteps: 1, numLayers: 2, seed: 11 }),
+    size: 12,
+  }),
+  "an LSTM with batch normalization": () => ({
+    model: new LSTM(12, 25, { normalization: "batch", normalizedSteps: 1, seed: 11 }),
+    size: 12,
+  }),
   "parts that a function connects": () => ({
     model: compose({ first: new RNN(4, 6, { seed: 12 }), second: new GRU(6, 5, { reset: "before", seed: 13 }) }, ({ first, second }, x) =>
       second(first(x)),
