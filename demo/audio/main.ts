@@ -72,7 +72,7 @@ function begin({ form }: Playable): void {
 }
 
 /** Does something that takes time; says what went wrong. */
-async function attempt(words: string, work: () => Promise<void>): Promise<void> {
+async function attempt(words: string, work: () => Promise<void>, failure = "That did not work"): Promise<void> {
   notices.clear();
   update(words, true);
   try {
@@ -80,7 +80,7 @@ async function attempt(words: string, work: () => Promise<void>): Promise<void> 
   } catch (error) {
     stop();
     if (!(error instanceof RnnError || error instanceof DOMException)) console.error(error);
-    notices.show("problem", "That did not work", (error as Error).message);
+    notices.show("problem", failure, (error as Error).message);
   }
   update(activity());
 }
@@ -174,10 +174,11 @@ async function openOwn(): Promise<void> {
 
 async function open(given: readonly File[]): Promise<void> {
   if (given.length === 0 || playing) return;
-  await attempt("Reading…", async () => {
+  const work = async (): Promise<void> => {
     await use(await playableOf(await readFiles(given)), given.map(({ name }) => name).join(", "));
     button("own").hidden = false;
-  });
+  };
+  await attempt("Reading…", work, "This model cannot be played");
 }
 
 const chosenFiles = (id: string): File[] => {

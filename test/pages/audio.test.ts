@@ -116,6 +116,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.waitForStatus("Ready");
     expect(await page.text("budget")).toContain("nam, 39 parameters");
     await page.give(fileOf("lstm_charlm.onnx", fixture("lstm_charlm.onnx")), "drop");
+    await page.waitForNotice("This model cannot be played");
     await page.waitForNotice("must read one sample and give one in each step; this one reads ids");
     expect(await page.text("model")).toBe("amp.nam");
     await page.click("#own");
