@@ -10,25 +10,25 @@ import { root } from "./bundle.mjs";
 
 /**
  * `imports`: what the program uses, by the entry that has it; `loads`: the modules that it reaches by import() on its way;
- * `limit`: bytes, a little above what it is today. The aims of the first two are 50 kB and 70 kB.
+ * `limit`: bytes, a little above what it is today. The aims are 50, 70 and 90 kB.
  */
 export const tasks = {
   "running an LSTM on the CPU": {
     imports: { index: ["createBackend", "forward", "LSTM", "tensor"] },
     loads: ["cpu", "wasm-builds/running"],
-    limit: 52_000,
+    limit: 52_300,
   },
   "training a character model on WebGPU": {
     imports: {
       index: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     },
     loads: ["webgpu", "sampling"],
-    limit: 73_400,
+    limit: 73_800,
   },
   "running an LSTM from an ONNX file on the CPU": {
     imports: { index: ["createBackend", "forward"], formats: ["importModel"] },
     loads: ["cpu", "wasm-builds/running", "formats/onnx/import-onnx"],
-    limit: 90_000,
+    limit: 91_200,
   },
 };
 
