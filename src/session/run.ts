@@ -183,7 +183,8 @@ export async function gradientsOf(
 
 /**
  * Bytes that `forward` will take on the backend's device for these inputs; with `gradients: true`, those of
- * `gradients`. Nothing is allocated. A trainer has its own `plannedMemory`.
+ * `gradients`. Nothing is allocated. A trainer has its own `plannedMemory`. Besides, the CPU backend packs weights that
+ * stay between runs: as many numbers as they have, with columns rounded up to eight.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
 export async function plannedMemory(
