@@ -59,6 +59,10 @@ export class Conv1d extends Module {
     return [this.inChannels, this.outChannels, this.size, { ...this.options, bias: this.hasBias }];
   }
 
+  override get mixesSteps(): boolean {
+    return this.size > 1;
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("Conv1d", context, x);
     return conv1d(context, x, context.parameter("weight"), this.hasBias ? context.parameter("bias") : undefined, this.options);

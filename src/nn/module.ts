@@ -136,6 +136,11 @@ export abstract class Module {
     return [...this.childModules.values()].some((child) => child.countsSteps);
   }
 
+  /** True if a module inside reads several steps at once, as convolutions and pooling do. */
+  get mixesSteps(): boolean {
+    return [...this.childModules.values()].some((child) => child.mixesSteps);
+  }
+
   /**
    * Records the forward pass.
    * @throws RnnError `shape` if the input does not fit

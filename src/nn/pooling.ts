@@ -36,6 +36,10 @@ export class MaxPool1d extends Module {
     return [this.size, this.options];
   }
 
+  override get mixesSteps(): boolean {
+    return this.size > 1;
+  }
+
   forward(context: Context, x: Variable): Variable {
     checkCall("MaxPool1d", context, x);
     return maxPool1d(context, x, this.size, this.options);
@@ -61,6 +65,10 @@ export class AvgPool1d extends Module {
 
   override describe(): readonly unknown[] {
     return [this.size, this.options];
+  }
+
+  override get mixesSteps(): boolean {
+    return this.size > 1;
   }
 
   forward(context: Context, x: Variable): Variable {

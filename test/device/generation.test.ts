@@ -1,6 +1,8 @@
 /** Generation: several prompts at once are continued as they would be alone, and begin as `forward` does. */
 import { describe, expect, it } from "vitest";
 import {
+  AvgPool1d,
+  Conv1d,
   Embedding,
   forward,
   generate,
@@ -8,7 +10,9 @@ import {
   GRU,
   Linear,
   LSTM,
+  MaxPool1d,
   MinGRU,
+  Residual,
   Sequential,
   Vocabulary,
   type Module,
@@ -134,6 +138,16 @@ describe("texts", () => {
     await expect(generate(model, { ...given, prompt: "a", seed: [1] })).rejects.toThrow("generate: seed must be an integer");
     const counting = new Sequential([new Embedding(9, 3), new GRU(3, 9, { normalization: "batch", normalizedSteps: 2 })]);
     expect(() => generateTokens(counting, [1], { backend: on })).toThrow("generate: needs layers that treat all steps alike");
+    const layout = "channelsLast" as const;
+    const reading = (module: Module): Module =>
+      new Sequential([new Embedding(9, 4), new Residual(module), new GRU(4, 9, { batchFirst: true })], { seed: 1 });
+    const windows = { layout, stride: 1, padding: "same" } as const;
+    for (const module of [new Conv1d(4, 4, 2, { layout, padding: "causal" }), new MaxPool1d(3, windows), new AvgPool1d(3, windows)])
+      expect(() => generateTokens(reading(module), [1], { backend: on })).toThrow(
+        "generate: needs a model whose steps know of earlier ones by states only; it has convolutions or pooling",
+      );
+    for await (const ids of generateTokens(reading(new Conv1d(4, 4, 1, { layout })), [1], { backend: on, length: 3 }))
+      expect(ids).toHaveLength(3);
     expect(() => generateTokens(model, [[1], [9]], { backend: on })).toThrow("generate: prompt 1 must be integers from 0 to 8, got 9");
   });
 });
