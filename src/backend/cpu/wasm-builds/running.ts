@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/running.ts; not to be edited.
-// sources: 93d812ef9433271ac9e5b4029b74bcffa7e33726761a128b9542c88b22828e0f
+// sources: ec2d1fa1fd82d195eacf4005f728f231694d385c5a0f43bfb0c9cb25dfbe7389
 export const plainLength = 14584;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `
