@@ -121,7 +121,9 @@ describe("an update", () => {
     const model = twoLinears();
     const { state } = stateOf(model);
     model.freeze();
-    expect(() => state.nextUpdate()).toThrow(expect.objectContaining({ kind: "option", message: expect.stringContaining("frozen") }));
+    expect(() => state.nextUpdate()).toThrow(
+      expect.objectContaining({ kind: "option", message: expect.stringContaining("frozen") as string }),
+    );
     expect(stateOf(new Dropout(0.5)).state.nextUpdate()).toEqual({ key: "", paths: [], ranges: [], counts: [0] });
   });
 
@@ -255,7 +257,7 @@ describe("an optimiser's memory", () => {
     state.free();
     expect([first.freed, second.freed]).toEqual([true, true]);
     expect(() => state.memoryFor("a", buffer(8))).toThrow(
-      expect.objectContaining({ kind: "option", message: expect.stringContaining("a: ") }),
+      expect.objectContaining({ kind: "option", message: expect.stringContaining("a: ") as string }),
     );
   });
 
