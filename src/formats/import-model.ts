@@ -75,7 +75,7 @@ async function findFormat(files: Files): Promise<FormatName> {
   const problems: unknown[] = [];
   for (const bytes of ordered) {
     try {
-      return await formatOf(bytes, async () => (await zip.load()).namesInZip(bytes));
+      return await formatOf(bytes, async () => (await zip.load()).namesInZip(what, bytes));
     } catch (problem) {
       problems.push(problem);
     }

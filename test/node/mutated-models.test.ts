@@ -223,6 +223,20 @@ function bomb(): Uint8Array {
   return file;
 }
 
+/** An archive of one file that says, as archives of more than 65,535 do, that it lists 2^32 - 16 of them. */
+function endlessArchive(): Uint8Array {
+  const file = zipSync({ "a/data.pkl": new Uint8Array(8) }, { level: 0 });
+  const [record, locator, end] = [new DataView(new ArrayBuffer(56)), new DataView(new ArrayBuffer(20)), file.slice(-22)];
+  const at = file.length - 22;
+  record.setUint32(0, 0x06064b50, true);
+  record.setUint32(32, 2 ** 32 - 16, true);
+  record.setUint32(48, new DataView(end.buffer).getUint32(16, true), true);
+  locator.setUint32(0, 0x07064b50, true);
+  locator.setUint32(8, at, true);
+  new DataView(end.buffer).setUint16(10, 65535, true);
+  return new Uint8Array([...file.subarray(0, at), ...new Uint8Array(record.buffer), ...new Uint8Array(locator.buffer), ...end]);
+}
+
 const sized = (shape: number[]): ModelFiles => ({
   "model.json": text({
     modelTopology: topology,
@@ -245,6 +259,7 @@ const hostile: Readonly<Record<string, readonly [() => ModelFiles, RegExp]>> = {
   "a pickle with a text of 2^53 bytes": [() => pickled([0x8d, 0, 0, 0, 0, 0, 0, 0x20, 0]), /truncated/],
   "a pickle that is a list in itself": [() => pickled("]", [0x71, 0], "h", [0], "a"), /no dictionary of tensors/],
   "an archive that unpacks to far more": [() => ({ "a.keras": bomb() }), /would unpack to more than/],
+  "an archive that lists four thousand million files": [endlessArchive, /lists more files than it has room for/],
   "JSON that is nested a hundred thousand deep": [() => strToU8(`{"class_name":${"[".repeat(100_000)}`), /nested more than 200 deep/],
   "layers within layers": [
     () => ({

@@ -117,7 +117,7 @@ export interface TorchFile {
 }
 
 function readZip(bytes: Uint8Array): TorchFile {
-  const main = namesInZip(bytes).find((name) => name === "data.pkl" || name.endsWith("/data.pkl"));
+  const main = namesInZip(where, bytes).find((name) => name === "data.pkl" || name.endsWith("/data.pkl"));
   if (main === undefined) throw formatError(where, "its archive has no data.pkl");
   const root = main.slice(0, -"data.pkl".length);
   const files = unzip(where, bytes, (name) => name === main || name === `${root}byteorder` || name.startsWith(`${root}data/`));
