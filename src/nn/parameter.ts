@@ -131,14 +131,9 @@ export class Parameter {
     this.set(takeTensor("Parameter", "the initializer's values", { shape, data }, finite).data as FloatArray);
   }
 
-  /** Values in file order, outdated while `newest` is set. Must not be written to. @internal */
+  /** Values in file order, outdated while `newest` is set. They are replaced, never written to. @internal */
   get hostValues(): FloatArray {
     return this.host;
-  }
-
-  /** Host values in device order. */
-  toDevice(): FloatArray {
-    return this.permute(this.host, false);
   }
 
   /** Converts values (for example an optimiser's) from file order to device order. */

@@ -46,6 +46,9 @@ function selfNamed(module: Module): Readonly<Record<string, ModuleClass>> {
     .reduce<Readonly<Record<string, ModuleClass>>>((all, part) => ({ ...all, ...selfNamed(part) }), own);
 }
 
+/** Whether `importModel` must read the file of this model, since parts of it are those of imported ones. */
+export const namesItself = (model: Module): boolean => Object.keys(selfNamed(model)).length > 0;
+
 /** @throws RnnError `option` that names the module which a file cannot describe */
 function describe(value: unknown, names: Names, path: string): Json {
   const inner = (one: unknown, step: string): Json => describe(one, names, path === "" ? step : `${path}.${step}`);

@@ -6,7 +6,7 @@ import { RnnError } from "../errors.ts";
 import { align, alignment } from "../kernels/kernel.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { Readings } from "./reading.ts";
+import { Readings, type Reading } from "./reading.ts";
 
 interface Place {
   readonly path: string;
@@ -17,6 +17,13 @@ interface Place {
   version: number;
   /** The parameter's version that was last checked to fit half precision. */
   fitting: number;
+}
+
+/** A parameter's values of some moment; undefined if another device has them. */
+interface Held {
+  readonly place: Place;
+  readonly version: number;
+  readonly values: FloatArray | undefined;
 }
 
 /** A number for each parameter that changes with its values, whoever changes them. */
@@ -39,6 +46,8 @@ export class ParameterStore implements ParameterHolder {
    * identity matters.
    */
   moment: object = {};
+  /** The same for the latest values, while they are not here yet, and their versions. */
+  private ahead: { readonly moment: object; readonly versions: readonly number[] } = { moment: {}, versions: [] };
   /** Values of an earlier moment, for reads after the device is lost. */
   fallback: ((parameter: Parameter) => FloatArray) | undefined;
   /** The objects that turns on this model queue for: its parameters, which other backends and models may share. */
@@ -68,7 +77,7 @@ export class ParameterStore implements ParameterHolder {
     this.length = Math.max(offset, alignment);
     // The model itself must not be among them: the store would keep it alive, and its memory would never be freed.
     this.things = all.length > 0 ? all.map(([, parameter]) => parameter) : [this];
-    this.readings = new Readings(backend, () => this.parameters);
+    this.readings = new Readings(backend, this);
   }
 
   /** Runs `act` in a turn: nobody else uses the model's parameters meanwhile, on any backend. */
@@ -131,15 +140,57 @@ export class ParameterStore implements ParameterHolder {
   /** Second half of `sync`: uploads the host's values. */
   upload(): void {
     // Setting values on the host takes no turn, so they may have changed: look again.
-    const stale = this.stale();
-    if (stale.length > 0) {
-      this.readings.copyForReaders();
-      this.moment = {};
+    const moment = this.latestMoment();
+    this.take(this.held(this.stale()), moment);
+  }
+
+  /**
+   * Opens a reading of the parameters as they are now, for a run whose turn comes later. Of what another device has
+   * changed, it reads the values of that turn. The caller closes it.
+   */
+  readingNow(): Reading {
+    const moment = this.latestMoment();
+    const held = this.held(this.stale());
+    if (held.length === 0) return this.readings.add(moment);
+    return this.readings.add(moment, async (lasting) => {
+      const elsewhere = held.filter(({ values }) => !values).map(({ place }) => place);
+      await Parameter.readAll(elsewhere.map(({ parameter }) => parameter));
+      const all = [...held.filter(({ values }) => values), ...this.held(elsewhere)];
+      if (lasting) this.take(all, moment);
+      else for (const one of all) this.put(one);
+    });
+  }
+
+  /** The moment of the latest values, wherever they are: the same object as long as none changes. */
+  private latestMoment(): object {
+    if (!this.isStale) return this.moment;
+    const { versions } = this.ahead;
+    if (this.placed.some(({ parameter }, i) => parameter.version !== versions[i]))
+      this.ahead = { moment: {}, versions: this.placed.map(({ parameter }) => parameter.version) };
+    return this.ahead.moment;
+  }
+
+  /** The latest values of some parameters. They are replaced, never written to, and so stay as they are. */
+  private held(places: readonly Place[]): Held[] {
+    return places.map((place) => {
+      const { version, newest, hostValues } = place.parameter;
+      return { place, version, values: newest ? undefined : hostValues };
+    });
+  }
+
+  /** Uploads values, of a moment that is later than the device's. */
+  private take(all: readonly Held[], moment: object): void {
+    if (all.length === 0) return;
+    this.readings.copyForReaders(moment);
+    this.moment = moment;
+    for (const one of all) {
+      this.put(one);
+      one.place.version = one.version;
     }
-    for (const place of stale) {
-      this.backend.write(this.parameters, place.parameter.toDevice(), place.offset);
-      place.version = place.parameter.version;
-    }
+  }
+
+  private put({ place: { parameter, offset }, values }: Held): void {
+    this.backend.write(this.parameters, parameter.permuteToDevice(values ?? parameter.hostValues), offset);
   }
 
   private stale(): Place[] {

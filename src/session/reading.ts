@@ -9,22 +9,32 @@ interface Copy {
 
 /** What an open reading reads. It must not reference the reading: those that were left without a word end unseen. */
 interface Source {
-  /** Set once the parameters have changed. */
+  /** Stands for the parameters that it reads. */
+  readonly moment: object;
+  /** Uploads what the device lacked when it was opened. @param lasting false if the live parameters come back after the run */
+  readonly upload?: Upload;
+  /** Set once the device has parameters of a later moment: those that it had before. */
   copy?: Copy;
   /** The error, if the device had no room for a copy. */
   problem?: { readonly error: unknown };
 }
 
+type Upload = (lasting: boolean) => Promise<void>;
+
 /**
- * A computation in several turns. It reads the live parameters until someone is about to change them, and then a copy.
+ * A computation in several turns, or one whose turn comes later. It reads the live parameters until someone is about to
+ * change them, and then a copy.
  */
 export class Reading {
-  /** @param moment the moment whose parameters it reads */
   constructor(
     private readonly readings: Readings,
     private readonly source: Source,
-    readonly moment: object,
   ) {}
+
+  /** Stands for the parameters that it reads. */
+  get moment(): object {
+    return this.source.moment;
+  }
 
   /** Calls `run` with the parameters of the reading's moment in the live buffer. Only in a turn. */
   run<T>(run: () => Promise<T>): Promise<T> {
@@ -49,25 +59,25 @@ export class Readings {
 
   constructor(
     private readonly backend: Backend,
-    private readonly parameters: () => DeviceBuffer,
+    private readonly store: { readonly parameters: DeviceBuffer; readonly moment: object },
   ) {}
 
-  /** Opens a reading of the present parameters. */
-  add(moment: object): Reading {
-    const source: Source = {};
+  /** Opens a reading of the parameters of this moment. @param upload uploads those that the device does not have yet */
+  add(moment: object, upload?: Upload): Reading {
+    const source: Source = { moment, upload };
     this.open.add(source);
-    const reading = new Reading(this, source, moment);
+    const reading = new Reading(this, source);
     this.dropped.register(reading, source, source);
     return reading;
   }
 
-  /** Must be called right before the parameters change: copies them for the open readings. */
-  copyForReaders(): void {
-    const live = [...this.open].filter(({ copy, problem }) => !copy && !problem);
+  /** Must be called right before the parameters change: copies them for the open readings. @param next the moment that comes now */
+  copyForReaders(next?: object): void {
+    const live = [...this.open].filter(({ moment, copy, problem }) => moment !== next && !copy && !problem);
     if (live.length === 0) return;
     try {
       const copy: Copy = { buffer: this.make("parameters.reading"), readers: live.length };
-      this.backend.copy(this.parameters(), copy.buffer);
+      this.backend.copy(this.store.parameters, copy.buffer);
       for (const source of live) source.copy = copy;
     } catch (error) {
       // Only the reading fails. The training beside it goes on.
@@ -75,17 +85,21 @@ export class Readings {
     }
   }
 
-  async run<T>({ copy, problem }: Source, run: () => Promise<T>): Promise<T> {
+  async run<T>({ moment, upload, copy, problem }: Source, run: () => Promise<T>): Promise<T> {
     if (problem) throw problem.error;
-    if (!copy) return run();
+    if (!copy) {
+      if (moment !== this.store.moment) await upload?.(true);
+      return run();
+    }
     // Recordings are bound to the live buffer, so the copy is swapped in: three copies, and nothing is prepared again.
     this.aside ??= this.make("parameters.aside");
-    this.backend.copy(this.parameters(), this.aside);
-    this.backend.copy(copy.buffer, this.parameters());
+    this.backend.copy(this.store.parameters, this.aside);
+    this.backend.copy(copy.buffer, this.store.parameters);
     try {
+      await upload?.(false);
       return await run();
     } finally {
-      this.backend.copy(this.aside, this.parameters());
+      this.backend.copy(this.aside, this.store.parameters);
     }
   }
 
@@ -106,6 +120,6 @@ export class Readings {
   }
 
   private make(label: string): DeviceBuffer {
-    return this.backend.createBuffer(label, "f32", this.parameters().length);
+    return this.backend.createBuffer(label, "f32", this.store.parameters.length);
   }
 }

@@ -9,6 +9,7 @@ import type { Stream } from "./cpu-stream.ts";
 import { rowSizes } from "./executor.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
 import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
+import { printed, printSymbol } from "./printed.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
 
@@ -189,6 +190,12 @@ export class Batcher {
 
   [disposeSymbol](): void {
     this.dispose();
+  }
+
+  /** @internal */
+  [printSymbol](): string {
+    const { inputSize, outputSize } = this;
+    return printed("Batcher", { inputSize, outputSize, streams: this.clients.size, waiting: this.ready.length });
   }
 
   private check(where: string, id: string): void {

@@ -4,6 +4,7 @@ import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import { rowSizes, type Executor, type Ready, type StateMemory } from "./executor.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { checkInto, disposedError, largest, stepSizes } from "./frames.ts";
+import { printed, printSymbol } from "./printed.ts";
 import { copyNumbers, StreamState } from "./stream-state.ts";
 
 /**
@@ -144,6 +145,12 @@ export class Stream {
     this.dispose();
   }
 
+  /** @internal */
+  [printSymbol](): string {
+    const { batch, inputSize, outputSize } = this;
+    return printed("Stream", { batch, inputSize, outputSize });
+  }
+
   /** Before a run: takes changed parameters. */
   private begin(ready: Ready): void {
     this.checkFreed();
@@ -181,7 +188,8 @@ export class Stream {
   }
 
   private numbersOf({ buffer }: StateMemory): FloatArray {
-    this.checkFreed();
+    // Rows that have not begun have the first states of the present parameters.
+    this.begin(this.executor.one);
     return buffer.array as FloatArray;
   }
 

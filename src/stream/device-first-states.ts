@@ -4,7 +4,7 @@ import type { Reading } from "../session/reading.ts";
 import type { Session } from "../session/session.ts";
 
 /**
- * Rows are marked when they begin. Their states are computed right before someone needs them, from the parameters of that
+ * Rows are marked when they begin. Their states are computed right before a call needs them, from the parameters of its
  * moment.
  */
 export class DeviceFirstStates {
@@ -34,7 +34,7 @@ export class DeviceFirstStates {
   }
 
   /** Computes the states of the rows that are marked, and leaves the others as they are. */
-  async fill(reading?: Reading): Promise<void> {
+  async fill(reading: Reading): Promise<void> {
     if (!this.isDue) return;
     const { context, program } = this.recording;
     const inputs = Object.fromEntries(

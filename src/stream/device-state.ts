@@ -1,11 +1,13 @@
 /** The states of a stream on a device. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
+import type { Reading } from "../session/reading.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import type { DeviceFirstStates } from "./device-first-states.ts";
-import { eachOfRow, StreamState } from "./stream-state.ts";
+import { printSymbol } from "./printed.ts";
+import { eachOfRow, printShapes, StreamState } from "./stream-state.ts";
 
 /** Where the device keeps a state [layers, rows, units]. */
 export interface DevicePart {
@@ -14,8 +16,8 @@ export interface DevicePart {
   readonly buffer: DeviceBuffer;
 }
 
-/** Runs `act` after what was called earlier on the same stream. */
-export type InOrder = <T>(act: () => T | Promise<T>) => Promise<T>;
+/** Runs `act` after what was called earlier on the same stream, with the parameters of the moment of the call. */
+export type InOrder = <T>(act: (reading: Reading) => T | Promise<T>) => Promise<T>;
 
 /**
  * The states of a stream on a device. Each call sees the steps that were called before it, and none of those after it,
@@ -45,8 +47,8 @@ export class DeviceState {
 
   /** A copy that later steps do not change. */
   async clone(): Promise<StreamState> {
-    const { reads } = await this.inOrder(async () => {
-      await this.first?.fill();
+    const { reads } = await this.inOrder(async (reading) => {
+      await this.first?.fill(reading);
       return { reads: Promise.all(this.parts.map(({ buffer }) => this.backend.read(buffer))) };
     });
     return this.stateOf((await reads) as FloatArray[]);
@@ -92,6 +94,11 @@ export class DeviceState {
       (state) => state.reset(row),
       () => this.first?.mark(row),
     );
+  }
+
+  /** @internal */
+  [printSymbol](): string {
+    return printShapes("DeviceState", this.shapes);
   }
 
   /** Makes new states of a row, or of all, and writes them before the next step; `then` comes in the same turn. */

@@ -26,6 +26,7 @@ import {
   takeFrames,
   type FrameRules,
 } from "./frames.ts";
+import { printed, printSymbol } from "./printed.ts";
 
 /** A stream on a device. @throws RnnError as `createStream` does */
 export async function deviceStreamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<DeviceStream> {
@@ -45,7 +46,7 @@ export async function deviceStreamOf(model: Module, backend: Backend, given: num
  *
  * Calls are carried out in their order, and the next one need not wait for the result of the last: some eight frames can
  * be on their way, further ones wait on this side. If a call fails, those that were made meanwhile fail with it, so that
- * no sequence gets a hole. If the model's parameters change, the next step takes all new ones together.
+ * no sequence gets a hole. If the model's parameters change, calls from then on take all new ones together.
  */
 export class DeviceStream {
   /** Rows of a frame. */
@@ -150,9 +151,9 @@ export class DeviceStream {
       input.set(taken.subarray(i * inputSize, (i + 1) * inputSize), row * inputSize);
       lengths[row] = 1;
     });
-    const [all] = await this.resultsOf(async () => {
+    const [all] = await this.resultsOf(async (reading) => {
       const { program } = await this.recordingOf("some rows");
-      return this.runAll([{ program, inputs: { input, lengths } }], named);
+      return this.runAll([{ program, inputs: { input, lengths } }], reading, named);
     });
     return joined(named.map((row) => all.subarray(row * outputSize, (row + 1) * outputSize)));
   }
@@ -188,6 +189,12 @@ export class DeviceStream {
     this.dispose();
   }
 
+  /** @internal */
+  [printSymbol](): string {
+    const { batch, inputSize, outputSize } = this;
+    return printed("DeviceStream", { batch, inputSize, outputSize });
+  }
+
   private async compute(where: string, frames: ArrayLike<number>, multiple: boolean): Promise<Float32Array> {
     this.checkFreed();
     const rules: FrameRules = { where, inputSize: this.inputSize, ids: this.ids };
@@ -195,7 +202,7 @@ export class DeviceStream {
     const length = checkLength(rules, frames, width, multiple);
     const taken = this.newInput(length);
     takeFrames(rules, frames, 0, length, taken);
-    const parts = await this.resultsOf(() => this.submit(taken, width));
+    const parts = await this.resultsOf((reading) => this.submit(taken, width, reading));
     return parts.length === 1 ? parts[0] : joined(parts);
   }
 
@@ -204,7 +211,7 @@ export class DeviceStream {
   }
 
   /** The results of what `submit` runs when its turn comes. */
-  private async resultsOf(submit: () => Promise<RunResult[]>): Promise<Float32Array[]> {
+  private async resultsOf(submit: (reading: Reading) => Promise<RunResult[]>): Promise<Float32Array[]> {
     const runs = await this.inOrder(submit);
     try {
       const results = await Promise.all(runs.map(({ downloads }) => downloads));
@@ -215,7 +222,7 @@ export class DeviceStream {
   }
 
   /** Submits steps in as few runs as possible. */
-  private async submit(taken: NumericArray, width: number): Promise<RunResult[]> {
+  private async submit(taken: NumericArray, width: number, reading: Reading): Promise<RunResult[]> {
     const count = taken.length / width;
     const sizes: number[] = [];
     for (let left = count; left > 0;) {
@@ -231,27 +238,21 @@ export class DeviceStream {
       done += sizes[i];
       return { program, inputs: { input } };
     });
-    return this.runAll(runs);
+    return this.runAll(runs, reading);
   }
 
   /** @param rows that go on (default: all) */
   private async runAll(
     runs: readonly { program: Program; inputs: Readonly<Record<string, NumericArray>> }[],
+    reading: Reading,
     rows?: readonly number[],
   ): Promise<RunResult[]> {
     const { session, first } = this;
-    const run = async (reading?: Reading): Promise<RunResult[]> => {
-      const results: RunResult[] = [];
-      for (const { program, inputs } of runs) results.push(await session.run(program, inputs, { reading }));
-      return results;
-    };
-    if (!first?.isDue) return run();
-    // First states and the steps after them are of the same parameters.
-    return Session.whileReading([session], async (reading) => {
-      await first.fill(reading);
-      first.unmark(rows);
-      return run(reading);
-    });
+    await first?.fill(reading);
+    first?.unmark(rows);
+    const results: RunResult[] = [];
+    for (const { program, inputs } of runs) results.push(await session.run(program, inputs, { reading }));
+    return results;
   }
 
   private recordingOf(steps: number | "some rows"): Promise<Prepared> {
@@ -272,21 +273,24 @@ export class DeviceStream {
     return made;
   }
 
-  /** Runs `act` when the turns of earlier calls are over, unless one of them fails. */
-  private inOrder<T>(act: () => T | Promise<T>): Promise<T> {
+  /** Runs `act` when the turns of earlier calls are over, unless one of them fails. It gets the parameters of this moment. */
+  private inOrder<T>(act: (reading: Reading) => T | Promise<T>): Promise<T> {
+    const reading = this.session.store.readingNow();
     const turn = this.latest.then(async () => {
       this.checkFreed();
       try {
-        return await act();
+        return await act(reading);
       } catch (error) {
         throw this.reasonOf(error);
       }
     });
     this.latest = turn;
     // What is called once the failure is known begins anew.
-    turn.catch(() => {
-      if (this.latest === turn) this.latest = Promise.resolve();
-    });
+    turn
+      .catch(() => {
+        if (this.latest === turn) this.latest = Promise.resolve();
+      })
+      .finally(() => reading.close());
     return turn;
   }
 

@@ -223,7 +223,7 @@ function planIn(metadata: Readonly<Record<string, string>>): Given<SavedStream> 
     throw new RnnError(
       "format",
       where,
-      "the file was written by another version of webgpu-rnn; loadModel reads it, and saveStream writes it anew",
+      `the file was written by another version of webgpu-rnn; ${clip(takeText(plan.reader ?? "loadModel", "reader"))} reads it, and saveStream writes it anew`,
     );
   return plan;
 }

@@ -4,6 +4,7 @@ import type { Module } from "../nn/module.ts";
 import { planMemory } from "../recording/lifetimes.ts";
 import { staying, usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
+import { namesItself } from "../saving/model-file.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import { sharedBackend } from "./create-stream.ts";
@@ -170,6 +171,7 @@ function describeSteps(executor: ModelExecutor): SavedStream {
   const keyed = (sizes: readonly number[], from: number) => Object.fromEntries(sizes.map((size, i) => [size, runs[from + i]]));
   return {
     version: streamVersion,
+    reader: namesItself(session.model) ? "importModel of webgpu-rnn/formats" : undefined,
     batch,
     inputSize,
     outputSize,

@@ -33,6 +33,8 @@ export interface SavedRun {
 
 export interface SavedStream {
   readonly version: number;
+  /** The function that makes the model of this file: "loadModel" unless it says another one. */
+  readonly reader?: string;
   readonly batch: number;
   readonly inputSize: number;
   readonly outputSize: number;

@@ -5,6 +5,7 @@ import { isA, takeEntries } from "../options.ts";
 import { sameShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
+import { printed, printSymbol } from "./printed.ts";
 
 /** One state: its path, its shape [layers, batch, units], and its numbers, as they are at the moment of the call. */
 export interface StatePart {
@@ -159,6 +160,11 @@ export class StreamState {
     for (let row = 0; row < this.rows; row++) if (sameRow(row)) this.reset(row);
   }
 
+  /** @internal */
+  [printSymbol](): string {
+    return printShapes("StreamState", this.shapes);
+  }
+
   private checkRowValues(row: number, values: Float32Array): void {
     this.checkRow(row);
     if (!isA(values, Float32Array) || values.length !== this.rowLength)
@@ -182,6 +188,10 @@ export class StreamState {
     return checkInteger(where, "row", row, 0, this.rows - 1);
   }
 }
+
+/** States by their shapes. */
+export const printShapes = (name: string, shapes: Readonly<Record<string, Shape>>): string =>
+  printed(name, Object.fromEntries(Object.entries(shapes).map(([path, shape]) => [path, words(shape)])));
 
 const describe = (value: unknown): string => (isA(value, Float32Array) ? String(value.length) : show(value));
 

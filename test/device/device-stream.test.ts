@@ -349,8 +349,12 @@ describe("a stream on a device", () => {
     await expect(stream.state.read()).rejects.toThrow("the device is gone");
   });
 
-  it("has the shapes of its states", async () => {
-    const { state } = await streamOf(small(), 3);
+  it("has the shapes of its states, and is printed in a line", async () => {
+    const stream = await streamOf(small(), 3);
+    const { state } = stream;
+    const print = Symbol.for("nodejs.util.inspect.custom");
+    const shown = [stream, state].map((one) => (one as unknown as Record<symbol, () => string>)[print]());
+    expect(shown).toEqual(["DeviceStream { batch: 3, inputSize: 3, outputSize: 2 }", "DeviceState { rnn.h: [1, 3, 6], rnn.c: [1, 3, 6] }"]);
     for (const [path, { shape, data }] of Object.entries(await state.read())) {
       expect(state.shapes[path]).toEqual(shape);
       expect(data).toHaveLength(sizeOf(shape));

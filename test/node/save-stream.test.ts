@@ -68,8 +68,12 @@ const models: Record<string, () => Module | Promise<Module>> = {
 const idsOf = ({ idCount }: Module, values: ArrayLike<number>): Float32Array =>
   Float32Array.from(values, (x) => (idCount === undefined ? x : Math.floor(((x + 1) / 2) * idCount)));
 
+/** What a model does not say itself. */
+const featuresOf = (model: Module): { features?: number } =>
+  model.idCount === undefined && model.inputFeatures === undefined ? { features: 1 } : {};
+
 async function both(model: Module, batch: number): Promise<{ played: Stream; own: Stream; file: Uint8Array<ArrayBuffer> }> {
-  const features = model.idCount === undefined && model.inputFeatures === undefined ? { features: 1 } : {};
+  const features = featuresOf(model);
   const file = await saveStream(model, { batch, ...features });
   return { played: await alone.createStream(file), own: await createStream(model, { batch, ...features }), file };
 }
@@ -359,6 +363,20 @@ describe("damaged files", () => {
     for (const length of [0, 2 ** 32, 2 ** 53, 1e300])
       expect(await refusal({ setup: [[1, [["unary", place, place, length, 1, 0, 0]]]] })).toBe("");
     expect(await refusal({ setup: [[1, [["columnSum", 2 ** 30, 2 ** 30, 1, 4, 0]]]] })).toContain("its calls cannot run");
-    expect(await refusal({ version: 0 })).toContain("another version of webgpu-rnn");
+  });
+
+  it("of other versions say who reads the model in them", async () => {
+    const readers = [
+      ["loadModel reads it", new LSTM(2, 4, { seed: 2 })],
+      ["importModel of webgpu-rnn/formats reads it", await imported("plugin.json")],
+      ["importModel of webgpu-rnn/formats reads it", await imported("amp.nam")],
+    ] as const;
+    for (const [words, model] of readers) {
+      const { tensors, metadata } = decodeSafetensors(await saveStream(model, featuresOf(model)));
+      const plan = JSON.parse(metadata.stream) as object;
+      const file = encodeSafetensors(tensors, { ...metadata, stream: JSON.stringify({ ...plan, version: 0 }) });
+      await expect(alone.createStream(file)).rejects.toThrow(`another version of webgpu-rnn; ${words}, and saveStream writes it anew`);
+      await (words.startsWith("loadModel") ? loadModel(file) : importModel(file));
+    }
   });
 });
