@@ -141,6 +141,7 @@ function withOtherValues(draw: Draw, value: Json): Json {
       }
     };
     collect(root);
+    if (places.length === 0) break;
     const [inside, name] = places[draw(places.length)];
     const change = draw(8);
     if (change === 0) Reflect.deleteProperty(inside, name);
