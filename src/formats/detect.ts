@@ -81,11 +81,12 @@ const others: readonly (readonly [test: (bytes: Uint8Array) => boolean, problem:
 /** @param namesOf the names in a zip archive */
 export async function formatOf(bytes: Uint8Array, namesOf: () => Promise<readonly string[]>): Promise<FormatName> {
   if (bytes.length < 8) throw formatError(where, `the file must hold a model, got ${bytes.length} bytes`);
+  // It begins with the length of its header, whose first bytes may be those of any other format.
+  const header = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  if (header <= bytes.length - 8 && bytes[8] === 0x7b) return "safetensors";
   if (beginsWith(bytes, "PK\x03\x04")) return formatOfZip(await namesOf());
   if (beginsWith(bytes, "\x89HDF\r\n\x1a\n")) return "keras";
   if (bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5) return "pytorch";
-  const header = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
-  if (header <= bytes.length - 8 && bytes[8] === 0x7b) return "safetensors";
   for (const [test, problem] of others) if (test(bytes)) throw formatError(where, problem);
   if (looksLikeJson(bytes)) return formatOfJson(jsonOf(where, bytes));
   // Of an ONNX file, the first field is the version of its format, a small number.

@@ -7,7 +7,7 @@ const code = new Part("exportOnnx", () => import("./onnx/write/write-model.ts"))
 
 /** Options of `exportOnnx`. */
 export interface ExportOptions {
-  /** The version of ONNX' operators, 17 to 22 (default 17). */
+  /** The version of ONNX' operators, 17 to 22 (default 17). A graph that was read from ONNX keeps its own. */
   readonly opset?: number;
   /**
    * Sizes of the input, with names for those that are open: `["batch", 16, "steps"]`. By default they follow from the
@@ -34,8 +34,8 @@ export interface ExportOptions {
 export async function exportOnnx(model: Module, given: ExportOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
   if (!isA(model, Module)) throw new RnnError("option", where, `must get a module, got ${show(model)}`);
-  const { opset = 17, input, lengths = false, states = true } = takeOptions(where, given, ["opset", "input", "lengths", "states"]);
-  checkInteger(where, "opset", opset, 17, 22);
+  const { opset, input, lengths = false, states = true } = takeOptions(where, given, ["opset", "input", "lengths", "states"]);
+  if (opset !== undefined) checkInteger(where, "opset", opset, 17, 22);
   const isSize = (size: unknown): size is number | string =>
     (typeof size === "number" && Number.isSafeInteger(size) && size >= 1) || (typeof size === "string" && /^\w{1,60}$/.test(size));
   const sizes =

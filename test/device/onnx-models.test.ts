@@ -106,7 +106,7 @@ describe.runIf(hasSharedModels)("an imported ONNX model", () => {
     expect(inputs).toEqual([{ name: "x", shape: [null, null], ids: 11, path: "input" }]);
     expect(outputs).toEqual([{ name: "y", shape: [null, null, 11], path: "output" }]);
     expect(report.filter(({ parameters }) => parameters > 0)).toEqual([
-      { name: "/embedding/Gather", kind: "Gather", became: 'a view with "embedding.weight"', parameters: 55 },
+      { name: "/embedding/Gather", kind: "Gather", became: 'a lookup with "embedding.weight"', parameters: 55 },
       { name: "/rnn/LSTM", kind: "LSTM", became: 'LSTM "rnn.LSTM"', parameters: 480 },
       { name: "/rnn/LSTM_1", kind: "LSTM", became: 'LSTM "rnn.LSTM_1"', parameters: 576 },
       { name: "/fc/MatMul", kind: "MatMul", became: '1 command with "onnx::MatMul_218"', parameters: 88 },

@@ -71,6 +71,11 @@ export class Constants {
     if (from.some((input) => this.fromFile.has(input))) this.fromFile.add(name);
   }
 
+  /** Whether a node was computed when the file was read. */
+  makes(node: Node): boolean {
+    return node.outputs.every((name) => name === "" || this.known.has(name));
+  }
+
   /** The tensors of the file from which a constant is computed. */
   sourcesOf(name: string): Set<string> {
     const sources = new Set<string>();
@@ -116,18 +121,4 @@ export function problemOf(node: Node, attributesOf: (operator: string) => readon
   const known = operatorOf(node.operator)?.attributes ?? attributesOf(node.operator);
   const other = [...node.attributes.keys()].find((name) => !known.includes(name));
   return other === undefined ? undefined : `attribute ${other} is not supported`;
-}
-
-/** The nodes whose results a graph's outputs depend on. */
-export function neededNodes(graph: Graph): Set<Node> {
-  const names = new Set(graph.outputs.map(({ name }) => name));
-  const needed = new Set<Node>();
-  for (const node of [...graph.nodes].reverse()) {
-    if (!node.outputs.some((output) => names.has(output))) continue;
-    needed.add(node);
-    const branches = [...node.attributes.values()].filter(isGraph);
-    for (const inner of [node, ...branches.flatMap((branch) => [...everyNode(branch)])]) for (const input of inner.inputs) names.add(input);
-    for (const { outputs } of branches) for (const { name } of outputs) names.add(name);
-  }
-  return needed;
 }

@@ -7,6 +7,8 @@ export interface Known {
   readonly shape: Shape;
   readonly data: Float32Array | Float64Array;
   readonly kind: Kind;
+  /** ONNX' number of the type that a file has it in. */
+  readonly type?: number;
 }
 
 export type Kind = "float" | "int" | "bool";
@@ -15,6 +17,8 @@ export type Kind = "float" | "int" | "bool";
 export interface Port {
   readonly name: string;
   readonly kind: Kind;
+  /** ONNX' number of its type; undefined if the file does not say. */
+  readonly type?: number;
   /** Undefined if the file does not say. */
   readonly shape: readonly (number | string | undefined)[] | undefined;
 }
@@ -81,6 +85,20 @@ export function* everyNode(graph: Graph): Generator<Node> {
     yield node;
     for (const value of node.attributes.values()) if (isGraph(value)) yield* everyNode(value);
   }
+}
+
+/** The nodes whose results a graph's outputs depend on. */
+export function neededNodes(graph: Graph): Set<Node> {
+  const names = new Set(graph.outputs.map(({ name }) => name));
+  const needed = new Set<Node>();
+  for (const node of [...graph.nodes].reverse()) {
+    if (!node.outputs.some((output) => names.has(output))) continue;
+    needed.add(node);
+    const branches = [...node.attributes.values()].filter(isGraph);
+    for (const inner of [node, ...branches.flatMap((branch) => [...everyNode(branch)])]) for (const input of inner.inputs) names.add(input);
+    for (const { outputs } of branches) for (const { name } of outputs) names.add(name);
+  }
+  return needed;
 }
 
 /** Reads the attributes of a node by type. */

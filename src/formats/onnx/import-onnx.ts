@@ -6,8 +6,8 @@ import { anyCpu } from "../../recording/target.ts";
 import { Recording } from "../../recording/recording.ts";
 import { sizeOf, type Shape } from "../../tensor/shape.ts";
 import { readingFile, type ImportedModel, type ImportOptions } from "../imported.ts";
-import { neededNodes, problemOf } from "./fold.ts";
-import { everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
+import { problemOf } from "./fold.ts";
+import { everyNode, fail, nameOf, neededNodes, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { OnnxModel } from "./model.ts";
 import { loadOperators } from "./operators.ts";
 import { takeConstants } from "./ports.ts";
@@ -169,5 +169,7 @@ function whatBecame(model: OnnxModel, node: Node, tried: Tried): string {
   if (!tried.has(node)) return "nothing, because no output needs it";
   const commands = tried.get(node);
   if (commands === undefined) return "a constant that follows from shapes";
-  return commands === 0 ? "a view" : `${commands} command${commands === 1 ? "" : "s"}`;
+  // What reads the rows of a table looks them up.
+  if (commands === 0) return node.operator === "Gather" && model.holderOf(node, 0) ? "a lookup" : "a view";
+  return `${commands} command${commands === 1 ? "" : "s"}`;
 }

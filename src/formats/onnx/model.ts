@@ -7,13 +7,13 @@ import * as ops from "../../nn/ops.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
 import { checkParameterValue, Parameter } from "../../nn/parameter.ts";
-import { Constants, neededNodes } from "./fold.ts";
-import { atNode, everyNode, fail, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
+import { Constants } from "./fold.ts";
+import { atNode, everyNode, fail, neededNodes, wordsOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { operatorOf } from "./operators.ts";
 import { batchComesFirst, bindSizes, takePorts, type Input, type State } from "./ports.ts";
 import { codeOfAnyLayer, isRecurrent, RecurrentNode, tensorsOf, weightInputs, type NamedLayer } from "./recurrent.ts";
 import { graphOf, heldElsewhere, knownOf, savedGraph, savedKnown, type SavedGraph } from "./saved-graph.ts";
-import { Trace, type Parts } from "./trace.ts";
+import { parameterRead, Trace, type Parts } from "./trace.ts";
 import { shapeOf, Values, type Value } from "./values.ts";
 
 /** A module whose parts have the names of a file. */
@@ -52,7 +52,7 @@ class Branch extends Tree {
 
 export class OnnxModel extends Tree {
   static readonly savedAs = "OnnxModel";
-  private readonly parts: Parts;
+  readonly parts: Parts;
   private readonly timeSecond: boolean | undefined;
 
   readonly inputs: readonly Input[];
@@ -62,8 +62,8 @@ export class OnnxModel extends Tree {
   /** @param fixed values of inputs that are always the same */
   constructor(
     readonly graph: Graph,
-    private readonly opset: number,
-    private readonly fixed: ReadonlyMap<string, Known>,
+    readonly opset: number,
+    readonly fixed: ReadonlyMap<string, Known>,
   ) {
     super();
     const constants = (this.constants = new Constants(graph, opset, fixed));
@@ -88,17 +88,8 @@ export class OnnxModel extends Tree {
 
   /** What `restore` takes. */
   override describe(): readonly unknown[] {
-    const { graph, opset, fixed, parts, constants } = this;
-    const isFolded = (node: Node): boolean => node.outputs.every((name) => name === "" || constants.known.has(name));
-    const holderOf = (node: Node, i: number): string | undefined => {
-      if (isRecurrent(node.operator)) return weightInputs.some((at) => at === i) ? parts.recurrent.get(node)?.layer?.name : undefined;
-      return !isFolded(node) && constants.isWeight(node, i) ? parts.parameters.get(node.inputs[i]) : undefined;
-    };
-    return [
-      savedGraph(graph, heldElsewhere(graph, holderOf, isFolded)),
-      opset,
-      [...fixed].map(([name, value]) => [name, savedKnown(value)]),
-    ];
+    const { graph, opset, fixed } = this;
+    return [savedGraph(graph, heldElsewhere(this)), opset, [...fixed].map(([name, value]) => [name, savedKnown(value)])];
   }
 
   /** The model that `describe` described. */
@@ -109,7 +100,7 @@ export class OnnxModel extends Tree {
   /** Makes parameters of the weights that a node reads. */
   private addWeights(node: Node, parameters: Map<string, string>): void {
     const { constants } = this;
-    if (node.outputs.every((name) => name === "" || constants.known.has(name))) return;
+    if (this.isConstant(node)) return;
     node.inputs.forEach((name, i) => {
       if (!constants.isWeight(node, i)) return;
       const source = constants.alias(name);
@@ -226,8 +217,14 @@ export class OnnxModel extends Tree {
     }
   }
 
+  /** The parameter or layer whose numbers a node reads as an input; undefined if they are others. */
+  holderOf(node: Node, i: number): string | undefined {
+    if (isRecurrent(node.operator)) return weightInputs.some((at) => at === i) ? this.parts.recurrent.get(node)?.layer?.name : undefined;
+    return this.isConstant(node) ? undefined : parameterRead(this.parts, node, i);
+  }
+
   isConstant(node: Node): boolean {
-    return node.outputs.every((name) => name === "" || this.constants.known.has(name));
+    return this.constants.makes(node);
   }
 }
 

@@ -39,7 +39,7 @@ function readPort(pbf: PbfReader): Port {
   });
   const { name, type, shape } = port;
   // Ports inside branches often have no type.
-  return { name, kind: type ? kindOf(type, `"${clip(name)}"`) : "float", shape };
+  return { name, kind: type ? kindOf(type, `"${clip(name)}"`) : "float", type, shape };
 }
 
 function readTensorType(pbf: PbfReader, port: { type?: number; shape?: (number | string | undefined)[] }): void {

@@ -10,6 +10,7 @@ const plainNumber = (value: number): Plain => (Object.is(value, -0) ? "-0" : Num
 
 interface SavedKnown {
   readonly kind: Kind;
+  readonly type?: number;
   readonly shape: readonly number[];
   /** Whether the numbers are float32. */
   readonly single: boolean;
@@ -39,14 +40,15 @@ interface SavedPort extends Omit<Port, "shape"> {
   readonly shape?: readonly Plain[];
 }
 
-export const savedKnown = ({ kind, shape, data }: Known, isZero = false): SavedKnown => ({
+export const savedKnown = ({ kind, type, shape, data }: Known, isZero = false): SavedKnown => ({
   kind,
+  type,
   shape: [...shape],
   single: data instanceof Float32Array,
   ...(!isZero && { data: Array.from(data, plainNumber) }),
 });
 
-const savedPort = ({ name, kind, shape }: Port): SavedPort => ({ name, kind, ...(shape && { shape: shape.map((size) => size ?? 0) }) });
+const savedPort = ({ shape, ...port }: Port): SavedPort => ({ ...port, ...(shape && { shape: shape.map((size) => size ?? 0) }) });
 
 function savedAttribute(value: Attribute, isZero: (name: string) => boolean): SavedAttribute {
   if (isGraph(value)) return { graph: savedGraph(value, isZero) };
@@ -60,16 +62,18 @@ function savedAttribute(value: Attribute, isZero: (name: string) => boolean): Sa
 /** Operators whose result is numbers of their inputs in another order or shape. */
 const moves = ["Identity", "Slice", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Concat", "Split"];
 
-/**
- * The tensors whose numbers one parameter or one layer of the model has, and nothing else needs.
- * @param holderOf the parameter or layer that holds a node's input; undefined if none does
- * @param isFolded whether a node is computed when the file is read
- */
-export function heldElsewhere(
-  graph: Graph,
-  holderOf: (node: Node, i: number) => string | undefined,
-  isFolded: (node: Node) => boolean,
-): (name: string) => boolean {
+/** A graph whose weights a model holds. */
+interface Holding {
+  readonly graph: Graph;
+  /** The parameter or layer that holds a node's input; undefined if none does. */
+  holderOf(node: Node, i: number): string | undefined;
+  /** Whether a node is computed when the file is read. */
+  isConstant(node: Node): boolean;
+}
+
+/** The tensors whose numbers one parameter or one layer of the model has, and nothing else needs. */
+export function heldElsewhere(model: Holding): (name: string) => boolean {
+  const { graph } = model;
   // What holds each value; undefined for what needs its numbers.
   const holders = new Map<string, Set<string | undefined>>();
   const note = (name: string, by: Iterable<string | undefined>): void => {
@@ -82,8 +86,8 @@ export function heldElsewhere(
   // Those that read a value come behind the node that makes it.
   for (const node of [...everyNode(graph)].reverse()) {
     const onwards =
-      isFolded(node) && moves.includes(node.operator) ? node.outputs.flatMap((name) => [...(holders.get(name) ?? [])]) : undefined;
-    node.inputs.forEach((name, i) => note(name, onwards && (i === 0 || node.operator === "Concat") ? onwards : [holderOf(node, i)]));
+      model.isConstant(node) && moves.includes(node.operator) ? node.outputs.flatMap((name) => [...(holders.get(name) ?? [])]) : undefined;
+    node.inputs.forEach((name, i) => note(name, onwards && (i === 0 || node.operator === "Concat") ? onwards : [model.holderOf(node, i)]));
   }
   return (name) => {
     const all = [...(holders.get(name) ?? [undefined])];
@@ -110,15 +114,15 @@ export function savedGraph({ nodes, inputs, outputs, initializers }: Graph, isZe
 const numbersOf = (values: readonly Plain[]): number[] => values.map(Number);
 
 /** @throws RnnError `format` if the numbers do not fill the sizes, or zeros are more than the file's parameters */
-export function knownOf({ kind, shape, single, data }: SavedKnown): Known {
+export function knownOf({ kind, type, shape, single, data }: SavedKnown): Known {
   const size = sizeOf(shape);
   if (data ? data.length !== size : !(size >= 0)) fail(`a tensor of [${shape.join(", ")}] has ${data?.length ?? "no"} numbers`);
   if (!data) checkRoom(size);
   const numbers = data ? numbersOf(data) : size;
-  return { kind, shape: [...shape], data: single ? new Float32Array(numbers as number[]) : new Float64Array(numbers as number[]) };
+  return { kind, type, shape: [...shape], data: single ? new Float32Array(numbers as number[]) : new Float64Array(numbers as number[]) };
 }
 
-const portOf = ({ name, kind, shape }: SavedPort): Port => ({ name, kind, shape: shape?.map((size) => (size === 0 ? undefined : size)) });
+const portOf = ({ shape, ...port }: SavedPort): Port => ({ ...port, shape: shape?.map((size) => (size === 0 ? undefined : size)) });
 
 function attributeOf({ number, text, numbers, texts, tensor, graph }: SavedAttribute): Attribute {
   if (graph) return graphOf(graph);

@@ -125,5 +125,5 @@ function tensorOf({ dims, type: number, name, raw, listed, isElsewhere }: Fields
       data[i] = half ? read(word, 0) : listed[i];
     }
   }
-  return { shape: dims, data, kind };
+  return { shape: dims, data, kind, type: number };
 }

@@ -1,6 +1,6 @@
 /** Records a graph: runs its nodes in order, each on the host or through the package's operations. */
-import { callOf, neededNodes, problemOf, type Constants } from "./fold.ts";
-import { atNode, Attributes, fail, type Graph, type Node } from "./graph.ts";
+import { callOf, problemOf, type Constants } from "./fold.ts";
+import { atNode, Attributes, fail, neededNodes, type Graph, type Node } from "./graph.ts";
 import { beginCount, isKnown } from "./host.ts";
 import { operatorOf } from "./operators.ts";
 import { isRecurrent, recurrentAttributes, type NamedLayer, type Place, type RecurrentNode } from "./recurrent.ts";
@@ -15,9 +15,12 @@ export interface Parts {
   readonly recurrent: ReadonlyMap<Node, { readonly as: RecurrentNode; readonly layer: NamedLayer | undefined }>;
 }
 
+/** The path of the parameter that a node reads as an input, if that is one. */
+export const parameterRead = ({ parameters }: Parts, { operator, inputs }: Node, i: number): string | undefined =>
+  isRecurrent(operator) || operatorOf(operator)?.settings?.includes(i) ? undefined : parameters.get(inputs[i]);
+
 export class Trace {
   private readonly values = new Map<string, Value>();
-  private readonly constant: ReadonlyMap<string, Value>;
   /** Nodes that ran, and how many commands each took; undefined for those that the host computed. */
   readonly ran = new Map<Node, number | undefined>();
 
@@ -27,19 +30,18 @@ export class Trace {
     inputs: ReadonlyMap<string, Value>,
   ) {
     beginCount();
-    this.constant = parts.constants.known;
     for (const [name, value] of inputs) this.values.set(name, value);
   }
 
   /** The value of a graph's output. */
   output(name: string): Value {
-    return this.values.get(name) ?? this.constant.get(name) ?? fail(`its output "${name}" is made by no node`);
+    return this.values.get(name) ?? this.parts.constants.known.get(name) ?? fail(`its output "${name}" is made by no node`);
   }
 
   run(graph: Graph): void {
     const needed = neededNodes(graph);
     for (const node of graph.nodes) {
-      if (!needed.has(node) || node.outputs.every((name) => name === "" || this.constant.has(name))) continue;
+      if (!needed.has(node) || this.parts.constants.makes(node)) continue;
       atNode(node, () => this.compute(node));
     }
   }
@@ -67,12 +69,11 @@ export class Trace {
   }
 
   private find(node: Node, name: string, i: number): Value {
-    const path = this.parts.parameters.get(name);
-    if (path !== undefined && !isRecurrent(node.operator) && !operatorOf(node.operator)?.settings?.includes(i))
-      return { variable: this.place.context.parameter(path), kind: "float" };
+    const path = parameterRead(this.parts, node, i);
+    if (path !== undefined) return { variable: this.place.context.parameter(path), kind: "float" };
     return (
       this.values.get(name) ??
-      this.constant.get(name) ??
+      this.parts.constants.known.get(name) ??
       fail(`it reads "${name}", which no node before it makes: its nodes are in a circle or out of order`)
     );
   }

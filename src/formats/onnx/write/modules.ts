@@ -23,10 +23,15 @@ export type Writer = (site: Site, x: Wire) => Wire;
 
 const named = new Map([...Object.entries(layers)].map(([name, kind]) => [kind as unknown, name]));
 
+/** The name of a module's class in files. */
+export function kindOf(module: Module): string {
+  const { name, savedAs = name } = module.constructor as { name: string; savedAs?: string };
+  return named.get(module.constructor) ?? savedAs;
+}
+
 /** Adds a module's nodes. @throws RnnError `option` that names the module which ONNX cannot hold */
 export function writeModule(build: Builder, path: string, module: Module, x: Wire, asked: Asked): Wire {
-  const { name, savedAs = name } = module.constructor as { name: string; savedAs?: string };
-  const kind = named.get(module.constructor) ?? savedAs;
+  const kind = kindOf(module);
   const write = Object.hasOwn(writers, kind) ? writers[kind] : undefined;
   if (!write) return refuse(path, kind, `this class is not written; known are ${Object.keys(writers).sort().join(", ")}`);
   return write({ build, path, kind, module, args: module.describe() ?? [], asked }, x);
@@ -37,9 +42,13 @@ const element =
   (operator: string, attributes: Readonly<Record<string, OnnxAttribute>> = {}): Writer =>
   ({ build, path }, x) => ({ name: build.node(path, operator, [x.name], attributes), sizes: x.sizes });
 
+/** A recurrent layer under a path. */
+export function subjectOf(path: string, layer: RecurrentLayer): Subject {
+  return { path, kind: kindOf(layer), layer, options: (layer.describe()[2] ?? {}) as Options };
+}
+
 function recurrentParts({ build, path, asked }: Site, layer: RecurrentLayer, x: Wire): Exported & { readonly subject: Subject } {
-  const kind = named.get(layer.constructor) ?? layer.constructor.name;
-  const subject: Subject = { path, kind, layer, options: (layer.describe()[2] ?? {}) as Options };
+  const subject = subjectOf(path, layer);
   return { ...recurrentNodes(build, subject, x, asked), subject };
 }
 const recurrent: Writer = (site, x) => recurrentParts(site, site.module as RecurrentLayer, x).output;

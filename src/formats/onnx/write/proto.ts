@@ -4,24 +4,34 @@ import { PbfWriter } from "../../parsers/protobuf-writer.ts";
 /** Sizes of an input or output; a text stands for a size that is open. */
 export type Sizes = readonly (number | string)[];
 
+/** A type of elements by its name, or by ONNX' number. */
+type ElementType = keyof typeof elementTypes | number;
+
 export interface OnnxPort {
   readonly name: string;
-  readonly type: keyof typeof elementTypes;
   /** Undefined if it is not known. */
-  readonly sizes: Sizes | undefined;
+  readonly type: ElementType | undefined;
+  /** Undefined if they are not known; an undefined size is open and has no name. */
+  readonly sizes: readonly (number | string | undefined)[] | undefined;
 }
 
 export interface OnnxTensor {
   readonly name: string;
   readonly sizes: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: TypedArray;
+  /** Left out, it follows from the array: float or int64. */
+  readonly type?: number;
 }
 
-/** An attribute by its kind: `i` an integer, `f` a number, `s` a text, lists of these, or a graph. */
+type TypedArray =
+  Float32Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array;
+
+/** An attribute by its kind: `i` an integer, `f` a number, `s` a text, `t` a tensor, lists of numbers and texts, or a graph. */
 export type OnnxAttribute =
   | { readonly i: number }
   | { readonly f: number }
   | { readonly s: string }
+  | { readonly t: OnnxTensor }
   | { readonly floats: readonly number[] }
   | { readonly ints: readonly number[] }
   | { readonly strings: readonly string[] }
@@ -47,27 +57,32 @@ export interface OnnxGraph {
 /** ONNX' numbers of types. */
 const elementTypes = { float: 1, int32: 6, int64: 7, bool: 9 } as const;
 
-function writeTensor({ name, sizes, data }: OnnxTensor, pbf: PbfWriter): void {
+const numberOf = (type: ElementType): number => (typeof type === "number" ? type : elementTypes[type]);
+
+function writeTensor({ name, sizes, data, type }: OnnxTensor, pbf: PbfWriter): void {
   for (const size of sizes) pbf.writeVarintField(1, size);
-  pbf.writeVarintField(2, data instanceof Float32Array ? elementTypes.float : elementTypes.int64);
+  pbf.writeVarintField(2, type ?? (data instanceof Float32Array ? elementTypes.float : elementTypes.int64));
   pbf.writeStringField(8, name);
   pbf.writeBytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
 function writePort({ name, type, sizes }: OnnxPort, pbf: PbfWriter): void {
   pbf.writeStringField(1, name);
-  const dimension = (size: number | string, to: PbfWriter): void =>
-    typeof size === "number" ? to.writeVarintField(1, size) : to.writeStringField(2, size);
-  const shape = (all: Sizes, to: PbfWriter): void => all.forEach((size) => to.writeMessage(1, dimension, size));
+  if (type === undefined) return;
+  const dimension = (size: number | string | undefined, to: PbfWriter): void => {
+    if (typeof size === "number") to.writeVarintField(1, size);
+    else if (size !== undefined) to.writeStringField(2, size);
+  };
+  const shape = (all: NonNullable<OnnxPort["sizes"]>, to: PbfWriter): void => all.forEach((size) => to.writeMessage(1, dimension, size));
   const tensor = (_: null, to: PbfWriter): void => {
-    to.writeVarintField(1, elementTypes[type]);
+    to.writeVarintField(1, numberOf(type));
     if (sizes) to.writeMessage(2, shape, sizes);
   };
   pbf.writeMessage(2, (_: null, to) => to.writeMessage(1, tensor, null), null);
 }
 
 /** AttributeProto's field and type of each kind. */
-const kinds = { f: [2, 1], i: [3, 2], s: [4, 3], g: [6, 5], floats: [7, 6], ints: [8, 7], strings: [9, 8] } as const;
+const kinds = { f: [2, 1], i: [3, 2], s: [4, 3], t: [5, 4], g: [6, 5], floats: [7, 6], ints: [8, 7], strings: [9, 8] } as const;
 
 function writeAttribute([name, value]: readonly [string, OnnxAttribute], pbf: PbfWriter): void {
   pbf.writeStringField(1, name);
@@ -76,6 +91,7 @@ function writeAttribute([name, value]: readonly [string, OnnxAttribute], pbf: Pb
   if ("i" in value) pbf.writeVarintField(field, value.i);
   else if ("f" in value) pbf.writeFloatField(field, value.f);
   else if ("s" in value) pbf.writeStringField(field, value.s);
+  else if ("t" in value) pbf.writeMessage(field, writeTensor, value.t);
   else if ("g" in value) pbf.writeMessage(field, writeGraph, value.g);
   else if ("floats" in value) pbf.writePackedFloat(field, [...value.floats]);
   else if ("ints" in value) pbf.writePackedVarint(field, [...value.ints]);

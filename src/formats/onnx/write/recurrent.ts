@@ -129,6 +129,19 @@ function weights(build: Builder, { path, layer }: Subject, k: number, inputs: nu
   return [...names, build.numbers(`${name}.P`, [D, 3 * H], joined(P))];
 }
 
+/** The weights of a layer that was read from one node, by their places among the node's inputs. */
+export function weightsOfNode(build: Builder, subject: Subject): ReadonlyMap<number, string> {
+  const { layer } = subject;
+  const [{ gates, clip }] = layer.gateFunctions!;
+  const [W, R, B, P = ""] = weights(build, subject, 0, layer.inputSize, formOf(subject, gates, clip)!);
+  return new Map([
+    [1, W],
+    [2, R],
+    [3, B],
+    [7, P],
+  ]);
+}
+
 /** The functions whose α and β ONNX lists. */
 const parametersOf: Readonly<Record<string, readonly ("alpha" | "beta")[]>> = {
   Affine: ["alpha", "beta"],

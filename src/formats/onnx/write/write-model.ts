@@ -2,12 +2,15 @@
 import { RnnError } from "../../../errors.ts";
 import type { Module } from "../../../nn/module.ts";
 import type { FloatArray } from "../../../tensor/tensor.ts";
-import { Builder } from "./builder.ts";
-import { writeModule } from "./modules.ts";
+import type { OnnxModel } from "../model.ts";
+import { Builder, refuse } from "./builder.ts";
+import { writeGraph } from "./imported-graph.ts";
+import { kindOf, writeModule } from "./modules.ts";
 import { encodeOnnx, type Sizes } from "./proto.ts";
 
 export interface WriteOptions {
-  readonly opset: number;
+  /** Undefined for that of the graph, if the model was read from one, or else 17. */
+  readonly opset: number | undefined;
   readonly input: Sizes | undefined;
   readonly lengths: boolean;
   readonly states: boolean;
@@ -23,8 +26,21 @@ function inputSizes(model: Module): Sizes {
   return model.saysBatchFirst === undefined ? ["batch", features] : [...outer, features];
 }
 
+/** @throws RnnError `option` for what would change the graph of a model that was read from one */
+function ofGraph(model: OnnxModel, { opset, input, lengths, states }: WriteOptions): OnnxModel {
+  const refused =
+    opset !== undefined && opset !== model.opset
+      ? `its nodes are of opset ${model.opset}; leave out opset`
+      : input || lengths || !states
+        ? `its graph is written with the inputs and outputs that it has; leave out ${input ? "input" : lengths ? "lengths" : "states"}`
+        : undefined;
+  return refused === undefined ? model : refuse("", "OnnxModel", refused);
+}
+
 export function writeModel(model: Module, parameters: ReadonlyMap<string, FloatArray>, options: WriteOptions): Uint8Array<ArrayBuffer> {
-  const build = new Builder(parameters, options.opset);
+  if (kindOf(model) === "OnnxModel") return writeGraph(ofGraph(model as OnnxModel, options), parameters);
+  const { opset = 17 } = options;
+  const build = new Builder(parameters, opset);
   const sizes = options.input ?? inputSizes(model);
   build.inputs.push({ name: "input", type: model.idCount === undefined ? "float" : "int64", sizes });
   const lengths = options.lengths ? "lengths" : undefined;
@@ -33,5 +49,5 @@ export function writeModel(model: Module, parameters: ReadonlyMap<string, FloatA
   build.finish("", output.name, { name: "output", type: "float", sizes: output.sizes });
   // The first output is the model's, then come states.
   build.outputs.unshift(build.outputs.pop()!);
-  return encodeOnnx(build.graph("model"), options.opset);
+  return encodeOnnx(build.graph("model"), opset);
 }
