@@ -126,12 +126,12 @@ export function convTranspose1d(
 const asSequences = (tape: Tape, label: string, y: Variable, last: boolean): Variable =>
   turn(tape, `${label}.turned`, y, last ? [1, 2, 0] : [1, 0, 2]);
 
-/** Below every number that is not -∞. */
-const least = -3.4028234663852886e38;
+/** Below every number that is not -∞; what padding holds where the greatest is taken. */
+export const leastNumber = -3.4028234663852886e38;
 
 /** The greatest element of each window of each channel; padding does not count. `w.groups` is `w.channels`. */
 export function maxPool1d(tape: Tape, label: string, x: Variable, w: Windows): Variable {
-  const windows = unfold(tape, `${label}.windows`, x, w, least).reshaped([w.channels, w.batch, w.positions, w.taps]);
+  const windows = unfold(tape, `${label}.windows`, x, w, leastNumber).reshaped([w.channels, w.batch, w.positions, w.taps]);
   return asSequences(tape, label, extreme(tape, `${label}.y`, windows, 3, 1).y, w.last);
 }
 

@@ -18,6 +18,7 @@ import { perUnitGradient } from "../recurrent/kernels/per-unit-gradient.ts";
 import { prepareLayer } from "../recurrent/kernels/prepare-layer.ts";
 import { families } from "../recurrent/strategies/families.ts";
 import { advancePosition, sampleToken } from "../kernels/sample-token.ts";
+import { shiftRows } from "../kernels/shift-rows.ts";
 import { softmaxBackward, softmaxForward } from "../kernels/softmax.ts";
 import { stepBits } from "../kernels/step-bits.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
@@ -39,6 +40,7 @@ export const kernels: readonly Kernel[] = [
   unaryForward,
   unaryBackward,
   pick,
+  shiftRows,
   unfold,
   fold,
   extremeForward,

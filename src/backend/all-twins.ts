@@ -16,6 +16,7 @@ import { perUnitGradientTwins } from "../recurrent/kernels/per-unit-gradient.twi
 import { prepareLayerTwins } from "../recurrent/kernels/prepare-layer.twin.ts";
 import { families } from "../recurrent/strategies/families.ts";
 import { sampleTokenTwins } from "../kernels/sample-token.twin.ts";
+import { shiftRowsTwins } from "../kernels/shift-rows.twin.ts";
 import { softmaxTwins } from "../kernels/softmax.twin.ts";
 import { stepBitsTwins } from "../kernels/step-bits.twin.ts";
 import { stridedCopyTwins } from "../kernels/strided-copy.twin.ts";
@@ -43,6 +44,7 @@ const all = new Map([
   ...perUnitGradientTwins,
   ...prepareLayerTwins,
   ...sampleTokenTwins,
+  ...shiftRowsTwins,
   ...softmaxTwins,
   ...stepBitsTwins,
   ...stridedCopyTwins,

@@ -112,8 +112,6 @@ function takeSampling(model: Module, given: readonly unknown[], options: Samplin
       "needs layers that read forwards only: the end of the text, where others begin, is yet to be drawn",
     );
   checkStepsAlike(where, model);
-  if (model.mixesSteps)
-    throw new RnnError("option", where, "needs a model whose steps know of earlier ones by states only; it has convolutions or pooling");
   if (model.idCount === undefined)
     throw new RnnError("option", where, "needs a model whose input is ids: one that starts with an Embedding");
   if (given.length === 0) throw new RnnError("data", where, "prompt must be one prompt, or a list of at least one");

@@ -3,7 +3,8 @@ import { takeOptions } from "../options.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { checkCall, type Context } from "./context.ts";
 import { uniform } from "./initializers.ts";
-import { anySeed, Module } from "./module.ts";
+import { anySeed, Module, type WholeSequences } from "./module.ts";
+import { stepsBack, wholeSequences, withPast } from "./past.ts";
 import { conv1d, takeWindows, type WindowOptions } from "./ops/windows.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -12,6 +13,9 @@ import { Parameter } from "./parameter.ts";
  * [outChannels], both drawn from U(-b, b) with b = 1/√(inChannels / groups · size). Input [batch, channels, steps], or
  * with `layout: "channelsLast"` [batch, steps, channels]; output the same with outChannels. `padding: "causal"` makes an
  * output that sees no later steps, "same" one that is as long as the input.
+ *
+ * A causal convolution of stride 1 has a state, `past` [1, batch, channels, (size - 1)·dilation], or with channels last
+ * [1, batch, (size - 1)·dilation, channels]: the last steps of its input, which the next call goes on from.
  * @throws RnnError `option` if an argument is unknown or out of range, `shape` when run if the input does not fit
  */
 export class Conv1d extends Module {
@@ -59,12 +63,27 @@ export class Conv1d extends Module {
     return [this.inChannels, this.outChannels, this.size, { ...this.options, bias: this.hasBias }];
   }
 
-  override get mixesSteps(): boolean {
-    return this.size > 1;
+  override get inputFeatures(): number | undefined {
+    return this.options.layout === "channelsLast" ? this.inChannels : undefined;
+  }
+
+  override get hasWindows(): boolean {
+    return true;
+  }
+
+  override get needsWholeSequences(): WholeSequences | undefined {
+    return wholeSequences(this.size, this.options);
   }
 
   forward(context: Context, x: Variable): Variable {
     checkCall("Conv1d", context, x);
-    return conv1d(context, x, context.parameter("weight"), this.hasBias ? context.parameter("bias") : undefined, this.options);
+    const { size, options } = this;
+    const steps = stepsBack(size, options);
+    const [from, padding] =
+      steps === undefined ? [x, options.padding] : withPast(context, "Conv1d", x, options.layout === "channelsLast", { steps });
+    return conv1d(context, from, context.parameter("weight"), this.hasBias ? context.parameter("bias") : undefined, {
+      ...options,
+      padding,
+    });
   }
 }

@@ -20,13 +20,20 @@ export interface LoadResult {
   unexpected: string[];
 }
 
+/** A module that needs whole sequences, by its path in the model that was asked, "" for this itself, and the reason. */
+export interface WholeSequences {
+  readonly path: string;
+  readonly reason: string;
+}
+
 /** A random seed for callers that give none: an integer of 32 bits. */
 export function anySeed(): number {
   return Math.floor(Math.random() * 2 ** 32);
 }
 
 /** An app's module may define `batchFirst` itself. */
-const orderOf = (module: Module): boolean | undefined => module.saysBatchFirst ?? (module.batchFirst || undefined);
+const orderOf = (module: Module): boolean | undefined =>
+  module.saysBatchFirst ?? (module.hasWindows ? undefined : module.batchFirst || undefined);
 
 /** @throws RnnError `option` unless the name can be part of a path */
 function checkName(where: string, name: unknown): void {
@@ -118,7 +125,7 @@ export abstract class Module {
 
   /** True if the batch comes first in inputs and outputs; taken from the recurrent layers inside. */
   get batchFirst(): boolean {
-    return this.saysBatchFirst ?? false;
+    return this.saysBatchFirst ?? this.hasWindows;
   }
 
   /** The answer of the first module inside that has time steps and rows; undefined if there is none. */
@@ -136,9 +143,18 @@ export abstract class Module {
     return [...this.childModules.values()].some((child) => child.countsSteps);
   }
 
-  /** True if a module inside reads several steps at once, as convolutions and pooling do. */
-  get mixesSteps(): boolean {
-    return [...this.childModules.values()].some((child) => child.mixesSteps);
+  /** The first module inside that cannot go on from step to step, and why; undefined if there is none. */
+  get needsWholeSequences(): WholeSequences | undefined {
+    for (const [name, child] of this.childModules) {
+      const found = child.needsWholeSequences;
+      if (found) return { path: found.path === "" ? name : `${name}.${found.path}`, reason: found.reason };
+    }
+    return undefined;
+  }
+
+  /** True if convolutions or pooling read its input, which have the batch first. It counts where no layer says the order. */
+  get hasWindows(): boolean {
+    return false;
   }
 
   /**
@@ -309,6 +325,13 @@ export abstract class Module {
 
 /** @throws RnnError `option` if single steps of the model are not what they are in a whole sequence, whatever its states are */
 export function checkStepsAlike(where: string, model: Module): void {
+  const whole = model.needsWholeSequences;
+  if (whole)
+    throw new RnnError(
+      "option",
+      where,
+      `needs a model that goes on from step to step, and ${whole.path === "" ? "this" : `"${whole.path}"`} needs whole sequences: ${whole.reason}`,
+    );
   if (model.countsSteps)
     throw new RnnError(
       "option",

@@ -2,8 +2,10 @@
 import { checkBoolean, checkSize } from "../errors.ts";
 import { takeOptions } from "../options.ts";
 import type { Variable } from "../autodiff/tape.ts";
+import { leastNumber } from "../autodiff/windows.ts";
 import { checkCall, type Context } from "./context.ts";
-import { Module } from "./module.ts";
+import { Module, type WholeSequences } from "./module.ts";
+import { stepsBack, wholeSequences, withPast } from "./past.ts";
 import { avgPool1d, maxPool1d, takeWindows, type WindowOptions } from "./ops/windows.ts";
 
 const names = ["stride", "padding", "dilation", "layout"];
@@ -36,13 +38,21 @@ export class MaxPool1d extends Module {
     return [this.size, this.options];
   }
 
-  override get mixesSteps(): boolean {
-    return this.size > 1;
+  override get hasWindows(): boolean {
+    return true;
+  }
+
+  override get needsWholeSequences(): WholeSequences | undefined {
+    return wholeSequences(this.size, this.options);
   }
 
   forward(context: Context, x: Variable): Variable {
     checkCall("MaxPool1d", context, x);
-    return maxPool1d(context, x, this.size, this.options);
+    const { size, options } = this;
+    const steps = stepsBack(size, options);
+    if (steps === undefined) return maxPool1d(context, x, size, options);
+    const [from, padding] = withPast(context, "MaxPool1d", x, options.layout === "channelsLast", { steps, first: leastNumber });
+    return maxPool1d(context, from, size, { ...options, padding });
   }
 }
 
@@ -67,12 +77,27 @@ export class AvgPool1d extends Module {
     return [this.size, this.options];
   }
 
-  override get mixesSteps(): boolean {
-    return this.size > 1;
+  override get hasWindows(): boolean {
+    return true;
+  }
+
+  override get needsWholeSequences(): WholeSequences | undefined {
+    const found = wholeSequences(this.size, this.options);
+    if (found || this.goesOn) return found;
+    return { path: "", reason: "with countPadding: false its first steps are means of fewer; countPadding: true lets it go on" };
+  }
+
+  /** Whether steps before the sequence count as zeros, which a later call replaces by what came. */
+  private get goesOn(): boolean {
+    return this.size === 1 || (this.options.countPadding ?? true);
   }
 
   forward(context: Context, x: Variable): Variable {
     checkCall("AvgPool1d", context, x);
-    return avgPool1d(context, x, this.size, this.options);
+    const { size, options } = this;
+    const steps = this.goesOn ? stepsBack(size, options) : undefined;
+    if (steps === undefined) return avgPool1d(context, x, size, options);
+    const [from, padding] = withPast(context, "AvgPool1d", x, options.layout === "channelsLast", { steps });
+    return avgPool1d(context, from, size, { ...options, padding });
   }
 }

@@ -21,6 +21,10 @@ export class Residual extends Module {
     return this.children.get("block")!.inputFeatures;
   }
 
+  override get hasWindows(): boolean {
+    return this.children.get("block")!.hasWindows;
+  }
+
   override describe(): readonly unknown[] {
     return [this.children.get("block")];
   }

@@ -70,6 +70,10 @@ export class Sequential extends Module {
     return [...this.children.values()].map(({ inputFeatures }) => inputFeatures).find((features) => features !== undefined);
   }
 
+  override get hasWindows(): boolean {
+    return [...this.children.values()].some((module) => module.hasWindows);
+  }
+
   forward(context: Context, input: Variable): Variable {
     checkCall("Sequential", context, input);
     let x = input;

@@ -242,9 +242,9 @@ export class RunContext implements ContextHost {
     this.starts.set(path, values);
   }
 
-  /** Rows of states, those that the input `rows.<path>` names. @param shape [layers, rows, units] of the result */
+  /** Rows of states, those that the input `rows.<path>` names. @param shape [layers, rows, ...] of the result */
   rowsOf(path: string, from: View, shape: Shape): View {
-    const columns = shape[2];
+    const columns = sizeOf(shape.slice(2));
     const rows = sizeOf(shape) / columns;
     const ids = this.recording.buffer(`rows.${path}`, [rows], "input", "u32");
     const y = this.recording.buffer(`${path}.rows`, shape);

@@ -22,6 +22,7 @@ import {
   type DeviceStream,
   type Module,
 } from "webgpu-rnn";
+import { characterTcn, randomStack } from "./causal-models.ts";
 import { LearntStates } from "./learnt-states.ts";
 import { lose, mortal } from "./mortal-device.ts";
 import { backend as shared, expectClose, numbers, sizeOf } from "./support.ts";
@@ -57,6 +58,8 @@ const subjects: Record<string, () => Subject> = {
     size: 1,
     ids: 11,
   }),
+  "a character model of convolutions": () => ({ model: characterTcn(11), size: 1, ids: 11 }),
+  ...Object.fromEntries([0, 1, 2, 3].map((seed) => [`random layers ${seed}`, () => ({ model: randomStack(seed), size: 3 })])),
   "norms and a residual block": () => ({
     model: new Sequential([
       new Linear(3, 8, { seed: 7 }),
@@ -296,9 +299,11 @@ describe("a stream on a device", () => {
     await expect(createStream(new GRU(2, 3, { bidirectional: true }), { backend })).rejects.toThrow("needs layers that read forwards only");
     const convolution = new Sequential([
       new GRU(3, 4, { batchFirst: true }),
-      new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" }),
+      new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "same" }),
     ]);
-    await expect(createStream(convolution, { backend })).rejects.toThrow("needs a model whose steps know of earlier ones by states only");
+    await expect(createStream(convolution, { backend })).rejects.toThrow(
+      'needs a model that goes on from step to step, and "1" needs whole sequences: its windows read later steps',
+    );
     await expect(createBatcher(small(), { backend })).rejects.toThrow("createBatcher: backend must be a CPU backend, got one on WebGPU");
   });
 

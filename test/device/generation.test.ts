@@ -19,6 +19,7 @@ import {
   type SamplingOptions,
 } from "webgpu-rnn";
 import { sampledOn } from "../thorough.ts";
+import { characterTcn } from "./causal-models.ts";
 import { LearntStates } from "./learnt-states.ts";
 import { backend, kinds } from "./support.ts";
 
@@ -28,6 +29,7 @@ const prompts = [[1, 2, 3], [4], [5, 0, 5, 7, 5, 5], [1, 2, 3], [0, 8], [2, 2, 2
 const models: Record<string, () => Module> = {
   "learnt first states": () => new Sequential([new Embedding(V, 4), new LearntStates(4, 6), new Linear(6, V)], { seed: 3 }),
   "an LSTM": () => new Sequential([new Embedding(V, 4), new LSTM(4, 7), new Linear(7, V)], { seed: 1 }),
+  "dilated convolutions": () => characterTcn(V),
   "layers of GRUs, batch first": () =>
     new Sequential(
       [new Embedding(V, 4), new GRU(4, 6, { numLayers: 2, batchFirst: true }), new MinGRU(6, 5, { batchFirst: true }), new Linear(5, V)],
@@ -142,9 +144,9 @@ describe("texts", () => {
     const reading = (module: Module): Module =>
       new Sequential([new Embedding(9, 4), new Residual(module), new GRU(4, 9, { batchFirst: true })], { seed: 1 });
     const windows = { layout, stride: 1, padding: "same" } as const;
-    for (const module of [new Conv1d(4, 4, 2, { layout, padding: "causal" }), new MaxPool1d(3, windows), new AvgPool1d(3, windows)])
+    for (const module of [new Conv1d(4, 4, 2, windows), new MaxPool1d(3, windows), new AvgPool1d(3, windows)])
       expect(() => generateTokens(reading(module), [1], { backend: on })).toThrow(
-        "generate: needs a model whose steps know of earlier ones by states only; it has convolutions or pooling",
+        'generate: needs a model that goes on from step to step, and "1.block" needs whole sequences: its windows read later steps; padding: "causal" makes them read earlier ones only',
       );
     for await (const ids of generateTokens(reading(new Conv1d(4, 4, 1, { layout })), [1], { backend: on, length: 3 }))
       expect(ids).toHaveLength(3);

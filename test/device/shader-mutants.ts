@@ -79,6 +79,12 @@ change(
 );
 change("unary-backward", "operators", ["value += dx[i]", "value = dx[i]"]);
 change("pick", "operators", ["select(0.0, params.fill,", "select(params.fill, 0.0,"], ["value += y[at]", "value -= y[at]"]);
+change(
+  "shift-rows",
+  "causal",
+  ["- i32(params.before)", "+ i32(params.before)"],
+  ["lengths[outer / (params.outer / params.rows)]", "lengths[0]"],
+);
 change("unfold", "operators", ["step - params.before < params.length", "step < params.length"], ["k * params.dilation;", "k;"]);
 change("fold", "operators", ["start / params.stride < params.positions", "start / params.stride + 1u < params.positions"]);
 change("extreme-forward", "operators", ["params.sign * value > params.sign * best", "value >= best"], ["places[at] = f32(place);", ""]);

@@ -1,6 +1,7 @@
 /** Small models that between them use every WGSL file that a model can use. */
 import {
   binaryCrossEntropy,
+  Conv1d,
   crossEntropy,
   Dropout,
   Embedding,
@@ -120,6 +121,10 @@ const table = {
   resetSteps: { model: () => new GRU(3, 4, { seed: 1, reset: "before" }), inputs: sequence, options: steps },
   masked: { model: () => new Masked(), inputs: { input: withGaps(floats(2, 35, 3)) }, options: steps },
   lengths: { model: () => new RNN(3, 4, { seed: 1 }), inputs: { ...sequence, lengths: [3, 2] }, options: steps },
+  causal: {
+    model: () => new Conv1d(3, 4, 3, { layout: "channelsLast", padding: "causal", seed: 1 }),
+    inputs: { input: floats(2, 4, 3), lengths: [4, 2] },
+  },
   // More steps than a scan has parts, and more columns than a workgroup.
   minGru: { model: () => new MinGRU(3, 5, { seed: 1, bidirectional: true }), inputs: { input: floats(40, 2, 3), lengths: [40, 7] } },
   minGruSteps: { model: () => new MinGRU(3, 5, { seed: 1 }), inputs: sequence, options: steps },

@@ -26,6 +26,7 @@ import {
   type Variable,
 } from "webgpu-rnn";
 import * as ops from "webgpu-rnn/ops";
+import { blocksOf, characterTcn, randomStack } from "./causal-models.ts";
 import { LearntStates } from "./learnt-states.ts";
 import { expectClose, numbers, sizeOf } from "./support.ts";
 
@@ -77,6 +78,12 @@ const subjects: Record<string, () => Subject> = {
     model: new LSTM(12, 25, { normalization: "batch", normalizedSteps: 1, seed: 11 }),
     size: 12,
   }),
+  "dilated convolutions": () => ({
+    model: new Sequential([new Linear(3, 6), ...blocksOf(6, [1, 2, 4]), new GRU(6, 5, { batchFirst: true })], { seed: 14 }),
+    size: 3,
+  }),
+  "a character model of convolutions": () => ({ model: characterTcn(11), size: 1, ids: 11 }),
+  ...Object.fromEntries(Array.from({ length: 12 }, (_, seed) => [`random layers ${seed}`, () => ({ model: randomStack(seed), size: 3 })])),
   "parts that a function connects": () => ({
     model: compose({ first: new RNN(4, 6, { seed: 12 }), second: new GRU(6, 5, { reset: "before", seed: 13 }) }, ({ first, second }, x) =>
       second(first(x)),
@@ -314,10 +321,8 @@ describe("a stream", () => {
         return ops.cumulativeSum(context, x, 0);
       }
     }
-    const convolution = new Sequential([
-      new GRU(3, 4, { batchFirst: true }),
-      new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" }),
-    ]);
+    // Its rows are steps to the convolution.
+    const convolution = new Sequential([new GRU(3, 4), new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" })]);
     const own = await createBackend("cpu");
     for (const batch of [1, 3, 20])
       for (const model of [convolution, new Sequential([new Linear(3, 2), new Sums()])])

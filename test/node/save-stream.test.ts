@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  AvgPool1d,
   Conv1d,
   createBackend,
   createBatcher,
@@ -35,6 +36,7 @@ import {
 import { importModel } from "webgpu-rnn/formats";
 import * as ops from "webgpu-rnn/ops";
 import * as alone from "../../src/stream.ts";
+import { blocksOf, characterTcn } from "../device/causal-models.ts";
 import { numbers } from "../device/support.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/models");
@@ -54,6 +56,18 @@ const models: Record<string, () => Module | Promise<Module>> = {
         new Linear(6, 1),
       ],
       { seed: 7 },
+    ),
+  "dilated convolutions": () =>
+    new Sequential([new Linear(3, 6), ...blocksOf(6, [1, 2, 4]), new GRU(6, 5, { batchFirst: true })], { seed: 8 }),
+  "a character model of convolutions": () => characterTcn(11),
+  "depthwise convolutions and means": () =>
+    new Sequential(
+      [
+        new Conv1d(4, 8, 3, { layout: "channelsLast", padding: "causal", groups: 4, dilation: 5 }),
+        new AvgPool1d(2, { layout: "channelsLast", padding: "causal", stride: 1 }),
+        new GRU(8, 5, { batchFirst: true }),
+      ],
+      { seed: 9 },
     ),
   "a projection": () => new LSTM(6, 12, { projSize: 5, seed: 11 }),
   "layer normalization": () => new LSTM(6, 12, { normalization: "layer", seed: 11 }),
@@ -206,7 +220,7 @@ describe("saveStream", () => {
       expect(await refusal(new Sequential([new Embedding(4, 3), new GRU(3, 2)]), { features: 3 })).toMatchObject({ kind: "option", where });
       expect(
         await refusal(
-          new Sequential([new GRU(3, 4, { batchFirst: true }), new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "causal" })]),
+          new Sequential([new GRU(3, 4, { batchFirst: true }), new Conv1d(4, 2, 2, { layout: "channelsLast", padding: "same" })]),
         ),
       ).toMatchObject({ kind: "option", where });
       expect(await refusal(5)).toMatchObject({ kind: "option" });

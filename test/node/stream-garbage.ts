@@ -1,5 +1,5 @@
 // Prints as JSON how many bytes of the heap 100,000 calls of a stream's methods leave behind, at least of some rounds.
-import { createStream, Embedding, GRU, Linear, LSTM, saveStream, Sequential } from "webgpu-rnn";
+import { Conv1d, createStream, Embedding, GRU, Linear, LSTM, saveStream, Sequential } from "webgpu-rnn";
 import * as alone from "webgpu-rnn/stream";
 
 const calls = 100_000;
@@ -21,6 +21,7 @@ const model = new Sequential([new LSTM(1, 8), new Linear(8, 1)]);
 const sound = await createStream(model);
 const played = await alone.createStream(await saveStream(model));
 const text = await createStream(new Sequential([new Embedding(5, 4), new GRU(4, 4), new Linear(4, 5)]), { batch: 6 });
+const conv = await createStream(new Conv1d(1, 4, 3, { layout: "channelsLast", padding: "causal", dilation: 8 }));
 const five = new Uint32Array(5);
 const [frame, ids, rows, quantum, into] = [
   new Float32Array(1),
@@ -35,6 +36,10 @@ console.log(
     step: bytesOf((i) => {
       frame[0] = i / calls;
       return sound.step(frame);
+    }),
+    convolution: bytesOf((i) => {
+      frame[0] = i / calls;
+      return conv.step(frame);
     }),
     ids: bytesOf((i) => {
       ids[2] = i % 5;

@@ -18,7 +18,7 @@ import {
 } from "./calls.ts";
 import { Part } from "../../part.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
-import { keptPanels, panelStrides } from "./panels.ts";
+import { keptPanels, panelsLength, panelStrides } from "./panels.ts";
 import type { WasmExports } from "./wasm-code.ts";
 import type { Means } from "./work-space.ts";
 
@@ -33,11 +33,13 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
     const a = at.a + 4 * p.aOffset;
     const c = at.c + 4 * p.cOffset;
     const bias = p.useBias ? at.bias : 0;
-    const { M, N, K, batch, aBatch, aRow, aColumn, bBatch, cBatch, cRow, accumulate } = p;
-    const matrix = { binding: "b", address: at.b, offset: p.bOffset, N, K, row: p.bRow, column: p.bColumn };
-    const panels = keep && M < fewRows && batch === 1 ? keptPanels(keep, exports, matrix) : undefined;
+    const { M, N, K, batch, aBatch, aRow, aColumn, cBatch, cRow, accumulate } = p;
+    // A matrix that all products share is packed once.
+    const count = p.bBatch === 0 ? 1 : batch;
+    const matrix = { binding: "b", address: at.b, count, apart: p.bBatch, offset: p.bOffset, N, K, row: p.bRow, column: p.bColumn };
+    const panels = keep && M < fewRows ? keptPanels(keep, exports, matrix) : undefined;
     const b = panels ?? at.b + 4 * p.bOffset;
-    const { bRow, bColumn } = panels === undefined ? p : panelStrides;
+    const { bRow, bColumn, bBatch } = panels === undefined ? p : { ...panelStrides, bBatch: count === 1 ? 0 : panelsLength(N, K) };
     // Parts of at least 16 rows: a cache line of a transposed A, and enough for results that do not depend on the
     // number of parts.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;

@@ -2,10 +2,13 @@
 import type { Keep } from "./calls.ts";
 import type { WasmExports } from "./wasm-code.ts";
 
-/** A matrix [K, N] at an address in a binding; strides in elements. */
+/** Matrices [K, N] from an address in a binding on; strides in elements. */
 export interface Matrix {
   readonly binding: string;
-  /** Of the binding, and of the matrix in it, in elements. */
+  /** How many, and from one to the next. */
+  readonly count?: number;
+  readonly apart?: number;
+  /** Of the binding, and of the first matrix in it, in elements. */
   readonly address: number;
   readonly offset: number;
   readonly N: number;
@@ -17,9 +20,17 @@ export interface Matrix {
 /** Strides of a matrix in panels, as products take them. */
 export const panelStrides = { bRow: 8, bColumn: 0 };
 
-/** Address of a copy in panels, if the matrix changes between runs only. */
-export function keptPanels(keep: Keep, exports: WasmExports, { binding, address, offset, N, K, row, column }: Matrix): number | undefined {
-  return keep(binding, `panels ${[offset, N, K, row, column].join(" ")}`, Math.ceil(N / 8) * 8 * K, (to) => [
-    () => exports.packPanels(address + 4 * offset, to, N, K, row, column),
-  ]);
+/** Elements of a matrix in panels. */
+export const panelsLength = (N: number, K: number): number => Math.ceil(N / 8) * 8 * K;
+
+/** Address of copies in panels, one behind the other, if the matrices change between runs only. */
+export function keptPanels(keep: Keep, exports: WasmExports, matrix: Matrix): number | undefined {
+  const { binding, address, count = 1, apart = 0, offset, N, K, row, column } = matrix;
+  const length = panelsLength(N, K);
+  return keep(binding, `panels ${[offset, N, K, row, column, count, apart].join(" ")}`, count * length, (to) =>
+    Array.from(
+      { length: count },
+      (_, i) => () => exports.packPanels(address + 4 * (offset + i * apart), to + 4 * i * length, N, K, row, column),
+    ),
+  );
 }

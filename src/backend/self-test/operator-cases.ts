@@ -156,6 +156,19 @@ const cumulativeSumCases = (): KernelCase[] =>
     ),
   );
 
+const shiftRowsCases = (): KernelCase[] =>
+  around.flatMap(([rows, size, inner]) =>
+    both.flatMap((back) =>
+      [0, 2].map((before): KernelCase => {
+        const [outer, count] = [2 * rows, size + 3];
+        return {
+          params: { rows, outer, size, inner, count, before, back, accumulate: before / 2 },
+          arrays: { x: floats(outer * size * inner), lengths: integers(rows, size + 1), y: floats(outer * count * inner + spare) },
+        };
+      }),
+    ),
+  );
+
 /** Rows and columns around the sizes where eight threads, and where 64 threads, share a row. */
 const rows = [
   [1, 2],
@@ -188,6 +201,7 @@ export const operatorCases: Readonly<Record<string, () => KernelCase[]>> = {
   "unary-forward": () => [...unaryCases(false), ...unarySaturated],
   "unary-backward": () => unaryCases(true),
   pick: pickCases,
+  "shift-rows": shiftRowsCases,
   unfold: () => windowCases(["x", "windows"]),
   fold: () => windowCases(["windows", "x"]),
   "extreme-forward": extremeForwardCases,
