@@ -63,11 +63,11 @@ function testFiles(...folders) {
 /**
  * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices. Other device tests find in a
  * browser what they find in Node, since kernels.test.ts holds each of their kernels to its twin for each compiler. Node's
- * compiler and adapter are Chromium's too, so that Chromium is left with less than Firefox. Both browsers share the pages'
- * code: one opens every page, the other some.
+ * compiler and adapter are Chromium's too, so that Chromium is left with less than Firefox, whose adapter alone gives workgroups
+ * more than 256 threads. Both browsers share the pages' code: one opens every page, the other some.
  */
 const inEachBrowser = ["event-loop", "lent-device", "threads"].map((name) => `device/${name}`);
-const inFirefox = ["kernels.", "oracles-training", "saturation", "scheduler"].map((name) => `device/${name}`);
+const inFirefox = ["kernels.", "gpu-kernels.", "oracles-training", "saturation", "scheduler"].map((name) => `device/${name}`);
 const usualFiles = {
   chromium: [...inEachBrowser, "pages/"],
   firefox: [...inEachBrowser, ...inFirefox, "pages/demo.", "pages/stream", "pages/threads"],

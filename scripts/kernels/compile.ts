@@ -77,6 +77,8 @@ async function threadsOf(kernel: Kernel): Promise<number> {
 
 /** Threads that share each sum of a recurrent kernel. */
 const sharesOf = ({ constants }: Kernel): number => constants?.shares ?? 1;
+/** Units whose weights a thread of it keeps. */
+const heldBy = ({ constants }: Kernel): number => 8 * (constants?.heldEights ?? 0);
 /** Rows of the batch that a thread of a recurrent kernel computes at once. */
 const rowsOf = ({ name, constants, sources }: Kernel): number =>
   constants?.rows ?? (name.startsWith("regularized") ? 1 : sources.includes("lib/one-row") ? 1 : sources.includes("lib/two-rows") ? 2 : 4);
@@ -115,6 +117,9 @@ for (const [name, { kernel, uses }] of [...kernels].sort(([one], [other]) => one
   writeSync(2, `@@ ${name}\n`);
   await backend.pipelines.get(kernel);
   writeSync(2, `@@end ${name}\n`);
-  writeSync(1, `${JSON.stringify({ name, threads: await threadsOf(kernel), rows: rowsOf(kernel), shares: sharesOf(kernel), uses })}\n`);
+  writeSync(
+    1,
+    `${JSON.stringify({ name, threads: await threadsOf(kernel), rows: rowsOf(kernel), shares: sharesOf(kernel), held: heldBy(kernel), uses })}\n`,
+  );
 }
 process.exit(0);

@@ -19,7 +19,7 @@
 // every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
 // instruction fetch are free.
 
-import { weightWidth } from "../../src/recurrent/kernels/recurrent-kernel.ts";
+import { weightWords } from "../../src/recurrent/kernels/recurrent-kernel.ts";
 import { groupsPerUnit, midRangeGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
 
 /** With what else the estimate of machine code needs. */
@@ -98,12 +98,16 @@ type Counts = Readonly<
   >
 >;
 
-/** A kernel's machine code, with the rows of the batch that a thread computes, the threads of a workgroup, and those of a sum. */
+/**
+ * A kernel's machine code, with the rows of the batch that a thread computes, the threads of a workgroup and those of a sum, and
+ * the units whose weights a thread keeps.
+ */
 interface Code {
   readonly kernel: string;
   readonly threads: number;
   readonly rows: number;
   readonly shares: number;
+  readonly held: number;
   /** Waves that a SIMD has room for. */
   readonly waves: number;
   readonly loops: readonly Counts[];
@@ -144,9 +148,7 @@ const pieceCycles = (gpu: DescribedGpu, counts: Counts, busy: number): number =>
 };
 
 /** The waves of a SIMD that finish a row execute all of the loop over time, the others the multiply-adds of the product. */
-function busyHolding(gpu: Gpu, { rows, shares }: Code, H: number, multiplied: number, counts: Counts, wavesOnSimd: number): number {
-  // A thread keeps whole pairs of eights.
-  const held = 16 * Math.ceil(H / shares / 16);
+function busyHolding(gpu: Gpu, { rows, shares, held }: Code, multiplied: number, counts: Counts, wavesOnSimd: number): number {
   const product = held * multiplied * rows * gpu.vectorCycles;
   return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
 }
@@ -164,21 +166,22 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);
   const wanted = Math.ceil((groupsPerUnit(gpu, workgroups) * wavesPerGroup) / gpu.simdsPerUnit);
   const wavesOnSimd = Math.min(wanted, kernel.waves);
-  const holds = kernel.kernel.includes(":held");
+  const holds = kernel.held > 0;
   const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
   const step = (): number => {
-    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, H, multiplied, kernel.loops[0], wavesOnSimd));
+    if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, multiplied, kernel.loops[0], wavesOnSimd));
     const k = rowsOnly
       ? Math.ceil(H / kernel.threads)
       : (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
     return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
   };
-  const width = weightWidth(G, { shared: kernel.shares > 1 ? kernel.threads : undefined });
+  const shared = kernel.kernel.includes("-shared:") ? kernel.threads : undefined;
+  const words = weightWords(G, { shared, half: kernel.kernel.includes(":half") });
   const walksTime = /^loop|fused/.test(kernel.kernel);
   return stepMicroseconds(gpu, {
     workgroups,
     // Of a step, each workgroup reads the weights of its own units.
-    bytes: holds || rowsOnly ? 0 : (reads * 4 * width * H * H) / (walksTime ? 1 : grid[0]),
+    bytes: holds || rowsOnly ? 0 : (reads * 4 * words * H * H) / (walksTime ? 1 : grid[0]),
     cycles: Math.ceil(wanted / wavesOnSimd) * step(),
     dispatches: walksTime ? 0 : 1,
   });

@@ -24,11 +24,11 @@ const counted = (counts) => ({
  * @param compiled a line that compile.ts wrote
  * @param log all that the driver printed
  */
-export function rowOf({ name, threads, rows, shares, uses }, log, chip) {
+export function rowOf({ name, threads, rows, shares, held = 0, uses }, log, chip) {
   const own = log.slice(log.indexOf(`@@ ${name}\n`), log.indexOf(`@@end ${name}\n`));
   const { loops, body, walksTime, ...statistics } = readKernel(own);
   const gpu = gpus.find((one) => one.chip === chip);
-  const code = { kernel: name, threads, rows, shares, loops, body, walksTime, waves: statistics.waves };
+  const code = { kernel: name, threads, rows, shares, held, loops, body, walksTime, waves: statistics.waves };
   const grids = uses.map((use) => {
     const microseconds = gpu && microsecondsPerStep(gpu, code, use);
     return {

@@ -28,10 +28,12 @@ const whole = ({
   lanes = 1,
   layers = 1,
   linear = false,
+  heads = 1,
+  half = false,
   regularized = "none",
   recomputes = false,
   ...rest
-}: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, linear, regularized, recomputes, ...rest });
+}: LayerShape): Required<LayerShape> => ({ phases, lanes, layers, linear, heads, half, regularized, recomputes, ...rest });
 
 /** Returns why a strategy cannot run this layer on this target; undefined if it can. */
 const refusalOf = (name: StrategyName, layer: Required<LayerShape>, target: Target): Refusal | undefined =>
@@ -49,7 +51,7 @@ export function strategyFor(label: string, asked: StrategyName | undefined, shap
   const refusal = refusalOf(name, layer, target);
   if (refusal) {
     const remedy = choiceFor(shape, target).strategy;
-    throw new RnnError("limit", label, `strategy "${name}" ${refusal.because(layer)}; use "${remedy}"`);
+    throw new RnnError("limit", label, `strategy "${name}" ${refusal.because(layer, target)}; use "${remedy}"`);
   }
   return strategies[name];
 }
@@ -69,7 +71,7 @@ export function choiceFor(shape: LayerShape, target: Target): Choice {
   const able = strategyNames.filter((name) => {
     const refusal = refusalOf(name, layer, target);
     if (refusal) {
-      if (refusal.isReason) reasons.push(`${name} ${refusal.because(layer)}`);
+      if (refusal.isReason) reasons.push(`${name} ${refusal.because(layer, target)}`);
       return false;
     }
     if (!strategies[name].isBroken(layer, avoided)) return true;

@@ -38,13 +38,26 @@ export function explainStrategy(
   profile: DeviceProfile | undefined,
   selfTest?: Pick<SelfTest, "failures">,
 ): StrategyChoice {
-  const names = ["T", "B", "H", "G", "phases", "lanes", "layers", "linear", "regularized", "recomputes", "training"] as const;
+  const names = [
+    "T",
+    "B",
+    "H",
+    "G",
+    "phases",
+    "lanes",
+    "layers",
+    "heads",
+    "linear",
+    "half",
+    "regularized",
+    "recomputes",
+    "training",
+  ] as const;
   const taken = takeOptions("strategy", shape, names, { needed: true });
   for (const name of ["T", "B", "H", "G"] as const) checkInteger("strategy", name, taken[name], 1);
-  for (const name of ["phases", "lanes", "layers"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
+  for (const name of ["phases", "lanes", "layers", "heads"] as const) checkInteger("strategy", name, taken[name] ?? 1, 1);
   checkChoice("strategy", "regularized", taken.regularized ?? "none", ["none", "row", "batch"]);
-  checkBoolean("strategy", "linear", taken.linear ?? false);
-  checkBoolean("strategy", "recomputes", taken.recomputes ?? false);
+  for (const name of ["linear", "half", "recomputes"] as const) checkBoolean("strategy", name, taken[name] ?? false);
   checkBoolean("strategy", "training", taken.training);
   if (profile !== undefined) checkProfile("strategy", profile);
   if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
@@ -59,12 +72,14 @@ export function explainStrategy(
   return { strategy, milliseconds, text: `${describe(layer)}: ${strategy} (${why})` };
 }
 
-function describe({ T, B, H, G, phases, lanes, layers, linear, regularized, training }: Required<LayerShape>): string {
+function describe({ T, B, H, G, phases, lanes, layers, heads, linear, half, regularized, training }: Required<LayerShape>): string {
   const more = [
     ...(phases > 1 ? [`${phases} phases`] : []),
     ...(lanes > 1 ? [`${lanes} lanes`] : []),
     ...(layers > 1 ? [`${layers} layers`] : []),
+    ...(heads > 1 ? [`${heads} heads`] : []),
     ...(linear ? ["linear"] : []),
+    ...(half ? ["half precision"] : []),
     ...(regularized === "none" ? [] : [regularized === "row" ? "regularized" : "batch normalization"]),
     training ? "training" : "forward",
   ];

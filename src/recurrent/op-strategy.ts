@@ -6,12 +6,14 @@ import type { Regularization } from "./row.ts";
 import { keepsGates } from "./segments.ts";
 import type { LayerShape, Strategy } from "./strategies/strategy.ts";
 
-type Sizes = Pick<LayerShape, "T" | "B" | "H">;
+type Sizes = Pick<LayerShape, "T" | "B" | "H" | "heads">;
 
-const shapeOf = ({ options }: Tape, cell: Cell, { T, B, H }: Sizes): LayerShape => ({
+const shapeOf = ({ options }: Tape, cell: Cell, { T, B, H, heads }: Sizes): LayerShape => ({
   T,
   B,
   H,
+  heads,
+  half: options.halves,
   G: cell.gateNames.length,
   phases: phasesOf(cell),
   linear: cell.isLinear,

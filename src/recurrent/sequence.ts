@@ -97,7 +97,7 @@ class RecurrentOp {
     const half = tape.options.halves && recording.target.kind === "webgpu";
     const form = { stacked, heads, half, gaps: hasGaps, shared };
     this.site = { tape, label, cell, whole, lanes, form, regularization };
-    const strategy = stacked ? strategies.wavefront : strategyOf(tape, label, cell, whole, regularization);
+    const strategy = stacked ? strategies.wavefront : strategyOf(tape, label, cell, { ...whole, heads }, regularization);
     this.recurrence = recurrenceOf(strategy, this.site);
     const states = memoryNumbers(cell);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(whole)) + hSize(whole)]);

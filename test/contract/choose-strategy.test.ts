@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { chooseStrategy, explainStrategy, type DeviceProfile, type LayerShape } from "webgpu-rnn";
 import { strategies, strategyNames } from "../../src/recurrent/strategies/all-strategies.ts";
 import { hasFallback } from "../../src/backend/self-test/tested.ts";
+import { anyCpu } from "../../src/recording/target.ts";
 import { Avoided } from "../../src/kernels/self-test.ts";
 import { profileFits, profileVersion } from "../../src/kernels/device-profile.ts";
 import { checkProfile } from "../../src/kernels/stored.ts";
@@ -164,8 +165,10 @@ describe("explainStrategy", () => {
     expect(chosen({ G: 1, B: 16 })).toBe("lllllll");
     // With 256 threads, a loop of more than 128 units has a workgroup for each row, and each reads all weights.
     expect(chosen({ G: 4, B: 128 })).toBe("lllssss");
-    // What the estimate knows nothing of stays with the loop.
-    expect(chosen({ G: 3, B: 16, phases: 2 })).toBe("lllllll");
+    // Both phases read all weights again; halves are read in half the time, and heads read little.
+    expect(chosen({ G: 3, B: 16, phases: 2 })).toBe("lllllss");
+    expect(chosen({ G: 4, B: 16, half: true })).toBe("lllllll");
+    expect(chosen({ G: 4, B: 16, heads: 2 })).toBe("lllllll");
     expect(chosen({ G: 4, B: 16, regularized: "row" })).toBe("lllllll");
     expect(explainStrategy(layer({ H: 256 }), undefined).text).toBe(
       "T 100, B 4, H 256, G 4, forward: step (loop would read all weights in each step: on a GPU an estimated 7.8 µs a step instead of 6.3; no profile)",
@@ -195,13 +198,17 @@ describe("docs/strategies.md", () => {
       phases: 1,
       lanes: 1,
       layers: 1,
+      heads: 1,
       linear: false,
+      half: false,
       regularized: "none",
       recomputes: false,
       training: true,
     } as const;
     const rows = strategyNames.flatMap((name) =>
-      strategies[name].refusals.map((refusal) => `| "${name}" | ${refusal.layers} | ${refusal.because(shape).replace(", got 512", "")} |`),
+      strategies[name].refusals.map(
+        (refusal) => `| "${name}" | ${refusal.layers} | ${refusal.because(shape, anyCpu).replace(", got 512", "")} |`,
+      ),
     );
     const text = readFileSync(new URL("../../docs/strategies.md", import.meta.url), "utf8");
     expect(text.split("\n").filter((line) => line.startsWith('| "'))).toEqual(rows);

@@ -42,6 +42,8 @@ describe("estimates of both strategies", () => {
     lanes: 1,
     layers: 1,
     linear: false,
+    heads: 1,
+    half: false,
     regularized: "none",
     recomputes: false,
     training: false,
@@ -72,6 +74,16 @@ describe("estimates of both strategies", () => {
     expect(readsOf({ H: 225 }).step).toBeCloseTo((11 * 8 * 32 * 225) / 224 ** 2, 6);
   });
 
+  it("count the bytes of halves, and the products of two phases", () => {
+    const [float, half, twice] = [readsOf({}), readsOf({ half: true }), readsOf({ phases: 2 })];
+    expect(half.loop).toBeCloseTo(float.loop / 2, 6);
+    expect(half.step).toBeCloseTo(float.step / 2, 6);
+    expect(twice.loop).toBeCloseTo(float.loop * 2, 6);
+    expect(twice.step).toBeCloseTo(float.step * 2, 6);
+    const dispatches = { ...free, dispatchMicroseconds: 1e9 };
+    expect(Math.round(estimatedMicroseconds(layer({ phases: 2 }), threads, dispatches)!.step / 1e9)).toBe(2);
+  });
+
   it("have a workgroup for each row in the loop of a layer with norms, and a second dispatch in its steps", () => {
     expect(readsOf({ regularized: "row" }).loop).toBeCloseTo(41, 6);
     const dispatches = { ...free, dispatchMicroseconds: 1e9 };
@@ -85,6 +97,12 @@ describe("estimates of both strategies", () => {
   it("are not made where they do not decide", () => {
     const made = (of: Partial<LayerShape>): boolean => estimatedMicroseconds(layer(of), threads) !== undefined;
     expect([{}, { regularized: "row" as const }].map(made)).toEqual([true, true]);
-    expect([{ phases: 2 }, { regularized: "batch" as const }, { H: 16 }].map(made)).toEqual([false, false, false]);
+    expect([{ heads: 2 }, { regularized: "batch" as const }].map(made)).toEqual([false, false]);
+    // Threads keep 64 words of weights: those of 16 units with four gates, of 64 with one.
+    const held = (of: Partial<LayerShape>, sizes: readonly number[]) => sizes.map((H) => made({ ...of, H }));
+    expect(held({}, [128, 129])).toEqual([false, true]);
+    expect(held({ G: 3 }, [128, 129])).toEqual([false, true]);
+    expect(held({ G: 1 }, [256, 257])).toEqual([false, true]);
+    expect(held({ half: true }, [160, 161])).toEqual([false, true]);
   });
 });

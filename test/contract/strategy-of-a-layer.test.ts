@@ -65,6 +65,26 @@ describe("the strategy of a layer", () => {
   });
 });
 
+describe("the loop on a GPU whose workgroups have 1,024 threads", () => {
+  const on = target({ isGpu: true, mostThreads: 1024 });
+  const chosen = (asked: "loop" | undefined, of: Partial<LayerShape>): string => strategyFor("rnn", asked, layer(of), on).name;
+
+  it("runs as many units, if nothing but the units' products keeps threads busy", () => {
+    expect([512, 1024].map((H) => chosen("loop", { H }))).toEqual(["loop", "loop"]);
+    expect(chosen("loop", { H: 512, phases: 2, half: true, lanes: 2 })).toBe("loop");
+    expect(() => chosen("loop", { H: 1025 })).toThrow("needs at most 1024 units, which is what a workgroup holds, got 1025");
+    for (const more of [{ heads: 2 }, { regularized: "row" }] as const)
+      expect(() => chosen("loop", { H: 258, ...more }), JSON.stringify(more)).toThrow("needs at most 256 units");
+  });
+
+  it("is taken beyond 256 units where reading the weights in each step is estimated to cost less than a dispatch", () => {
+    const from = (of: Partial<LayerShape>) => [264, 328, 392, 456, 512].map((H) => chosen(undefined, { H, ...of })[0]).join("");
+    expect([from({}), from({ half: true }), from({ G: 1 }), from({ G: 1, B: 64 })]).toEqual(["sssss", "llsss", "lllss", "llsss"]);
+    // A second product reads the weights again, but a step would have another dispatch too.
+    expect(from({ G: 1, phases: 2 })).toBe(from({ G: 1 }));
+  });
+});
+
 describe("stacked layers share their dispatches", () => {
   const takes = (asked: (typeof strategyNames)[number] | undefined, of: Partial<LayerShape> = {}, on = target()): boolean =>
     takesWavefront(asked, layer({ layers: 3, ...of }), on);

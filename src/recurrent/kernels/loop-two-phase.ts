@@ -3,7 +3,7 @@ import type { Cell } from "../cells/cell.ts";
 import { defineKernel } from "../../kernels/kernel.ts";
 import { constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
-import { groupsOf, sharedGroup, threadsFor } from "./loop.ts";
+import { groupsOf, sharedGroup, sharesSums, threadsFor } from "./loop.ts";
 import { sharedSources } from "./step.ts";
 import { twoPhaseBackwardBindings, twoPhaseForwardBindings, twoPhaseSources } from "./two-phase.ts";
 
@@ -13,7 +13,7 @@ const plainGroup = (units: number) =>
 
 /** Name and pipeline constants of a two-phase loop. */
 function twoPhaseVariant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
-  const { size, constants, ...group } = form.shared ? sharedGroup(units, batch, form.shared, form.half) : plainGroup(units);
+  const { size, constants, ...group } = sharesSums(form) ? sharedGroup(units, batch, cell.gateNames.length, form) : plainGroup(units);
   const stem = `loop-two-phase-${pass}`;
   const strategy = `${stem}${form.shared ? "-shared" : ""}`;
   return {

@@ -1,5 +1,5 @@
 /**
- * Runs the time loop of a recurrent layer, or of a segment of it, in one dispatch, for at most `mostLoopUnits` units. A
+ * Runs the time loop of a recurrent layer, or of a segment of it, in one dispatch, for as many units as a workgroup holds. A
  * workgroup owns four rows of the batch in one lane (one row if the batch has one, but always four for a two-phase
  * cell); a thread owns one unit. On GPUs several threads share a unit's sum over k, and a workgroup owns one, two or four
  * rows (`sharedGroup`). The twins run the twin of one step for each step; the kernels must give the same
@@ -7,11 +7,11 @@
  */
 import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
-import { constantsOf, formName, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
+import { constantsOf, formName, weightWords, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
 
-/** Units that one workgroup can hold: WebGPU guarantees 256 invocations. */
+/** Units that any workgroup can hold: WebGPU guarantees 256 threads. With shared sums it holds as many as it has threads. */
 export const mostLoopUnits = 256;
 
 /** Rows of the batch per workgroup. Four rows share each loaded weight; a batch of one has nothing to share. */
@@ -37,15 +37,33 @@ function plainGroup(pass: RecurrentParts["pass"], units: number, batch: number) 
   return { size: `${threads}x${rows}`, holds: false, rows, constants: { threads, rows, ...constants } };
 }
 
-/**
- * Units of U that a thread may keep the weights of (`weights-held.wgsl`), so that four gates of them fit into its registers.
- * Halves take half the room. Where a workgroup has few threads, each of at most `fewThreads` has room for twice as many.
- */
-const heldUnits = (half: boolean, mostThreads: number): number => (half ? (mostThreads > 512 ? 32 : 64) : 16);
+/** Words of weights that a thread has registers for; where a workgroup has few threads, each of them has room for twice as many. */
+const heldWords = 64;
 const fewThreads = 256;
+/** Units of U whose weights `weights-held.wgsl` can keep. */
+const mostHeldUnits = 64;
+
+/** A form whose threads share sums. */
+export type SharedForm = KernelForm & { readonly shared: number };
+export const sharesSums = (form: KernelForm): form is SharedForm => form.shared !== undefined;
+
+/**
+ * Units of U that each thread keeps the weights of, as few as do, and the threads that keep those of a unit; undefined if a
+ * workgroup has too few threads to keep all. In float32 few threads would keep no larger layer than many do.
+ */
+function heldShares(units: number, G: number, form: SharedForm): { readonly held: number; readonly shares: number } | undefined {
+  const words = weightWords(G, form);
+  const room = form.half && form.shared <= 512 ? 2 * heldWords : heldWords;
+  for (let held = form.half ? 32 : 16; held <= Math.min(mostHeldUnits, room / words); held *= 2) {
+    const shares = Math.ceil(units / held);
+    const threads = held * words > heldWords ? Math.min(fewThreads, form.shared) : form.shared;
+    if (threadsFor(units) * shares <= threads) return { held, shares };
+  }
+  return undefined;
+}
+
 /** Whether the threads of a loop with shared sums keep all weights, and read none after the first step. */
-export const holdsWeights = (units: number, mostThreads: number, half = false): boolean =>
-  threadsFor(units) * Math.ceil(units / heldUnits(half, mostThreads)) <= (half && mostThreads <= 512 ? fewThreads : mostThreads);
+export const holdsWeights = (units: number, G: number, form: SharedForm): boolean => heldShares(units, G, form) !== undefined;
 
 /** Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. */
 const enoughGroups = 32;
@@ -54,26 +72,28 @@ const enoughGroups = 32;
  * A workgroup whose threads share sums over k, as many as keep all weights in registers if the device has so many; else
  * as many as fit. Each row needs a share that finishes it.
  */
-export function sharedGroup(units: number, batch: number, mostThreads: number, half = false) {
+export function sharedGroup(units: number, batch: number, G: number, form: SharedForm) {
   const wide = threadsFor(units);
-  const holds = holdsWeights(units, mostThreads, half);
-  const held = heldUnits(half, mostThreads);
-  const shares = holds ? Math.ceil(units / held) : Math.max(1, Math.min(8, Math.floor(mostThreads / wide)));
+  const keeping = heldShares(units, G, form);
+  const holds = keeping !== undefined;
+  const shares = keeping?.shares ?? Math.max(1, Math.min(8, Math.floor(form.shared / wide)));
   // Each workgroup reads all weights that it does not hold in every step.
   const groups = holds ? enoughGroups : enoughGroups / 2;
   const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > shares) ?? 4;
   // What shares hold may end behind the last unit.
-  const tileLength = Math.max(wide, holds ? shares * held : 0) / 8;
-  const constants = { units: wide, shares, threads: wide * shares, tileLength, ...(holds ? { heldEights: held / 8 } : {}) };
+  const tileLength = Math.max(wide, keeping ? shares * keeping.held : 0) / 8;
+  const constants = { units: wide, shares, threads: wide * shares, tileLength, ...(keeping ? { heldEights: keeping.held / 8 } : {}) };
   return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };
 }
 
 /** Rows of the batch that such a workgroup owns. */
-export const sharedRows = (units: number, batch: number, mostThreads: number): number => sharedGroup(units, batch, mostThreads).rows;
+export const sharedRows = (units: number, batch: number, G: number, form: SharedForm): number => sharedGroup(units, batch, G, form).rows;
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
-  const { size, holds, rows, constants } = form.shared ? sharedGroup(units, batch, form.shared, form.half) : plainGroup(pass, units, batch);
+  const { size, holds, rows, constants } = sharesSums(form)
+    ? sharedGroup(units, batch, cell.gateNames.length, form)
+    : plainGroup(pass, units, batch);
   return {
     name: `loop-${pass}${form.shared ? "-shared" : ""}:${cell.name}:${size}${formName(form)}`,
     recurrent: { cell, strategy: "loop", pass, form } as const,

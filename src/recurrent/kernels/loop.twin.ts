@@ -48,17 +48,20 @@ export const loopFamily: KernelFamily = {
     ...onePhaseCells.flatMap((cell) => [loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
     // As GPUs run them, with 1, 3 and 4 gates.
     ...[rnnTanh, gru, lstm].flatMap((cell) => [
-      // All weights held, by one share and by three; then read in each step by as many as there is room for.
+      // All weights held, by one share and by three; then read in each step by as many as there is room for (an RNN's held by two).
       ...[16, 33].flatMap((units) => [loopForward(cell, units, 4, { shared: 256 }), loopBackward(cell, units, 4, { shared: 256 })]),
       loopForward(cell, 33, 60, { shared: 128 }),
       loopBackward(cell, 33, 60, { shared: 128 }),
     ]),
     ...[lstm, gru].flatMap((cell) => [loopForward(cell, 64, 120, { shared: 256 }), loopBackward(cell, 64, 120, { shared: 256 })]),
+    // An RNN's, held by few threads.
+    loopForward(rnnTanh, 128, 4, { shared: 256 }),
+    loopBackward(rnnTanh, 128, 4, { shared: 256 }),
     loopForward(lstm, 130, 4, { shared: 256 }),
     loopBackward(lstm, 130, 4, { shared: 256 }),
     // Halves held by one share, by two that have more than all units, and by two that have them exactly.
-    loopForward(lstm, 33, 4, { half: true, shared: 256 }),
-    loopBackward(gru, 33, 4, { half: true, shared: 256 }),
+    loopForward(lstm, 33, 4, { half: true, shared: 64 }),
+    loopBackward(gru, 33, 4, { half: true, shared: 64 }),
     loopForward(gru, 33, 60, { half: true, shared: 1024 }),
     loopBackward(lstm, 33, 60, { half: true, shared: 1024 }),
     loopForward(rnnTanh, 128, 4, { half: true, shared: 256 }),

@@ -1,6 +1,7 @@
 /** The parts that recurrent kernels of all strategies have, and the rows of packed weights. */
 import type { Cell } from "../cells/cell.ts";
 import { functionConstants } from "../cells/gate-functions.ts";
+import { halfWords } from "../../kernels/half-storage.ts";
 import type { Binding } from "../../kernels/kernel.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
 
@@ -58,6 +59,9 @@ export const withWeights = <B extends { readonly weights: Binding }>(bindings: B
  * so that one load fetches them.
  */
 export const weightWidth = (G: number, { shared }: KernelForm): number => (shared && G === 3 ? 4 : G);
+
+/** The words of 32 bits that they fill. */
+export const weightWords = (G: number, form: KernelForm): number => (form.half ? halfWords(weightWidth(G, form)) : weightWidth(G, form));
 
 /** The file that reads weights of this form. */
 export const weightsSource = (cell: Cell, form: KernelForm): string => {

@@ -80,13 +80,13 @@ export const regularizedBackwardBindings = {
 } as const satisfies Bindings;
 
 /** A workgroup, whose threads share sums if the form says so; `workers` of them share the elements. */
-function groupOf(units: number, pass: RecurrentParts["pass"], { normalization, shared }: RegularizedForm) {
+function groupOf(units: number, G: number, pass: RecurrentParts["pass"], { normalization, shared }: RegularizedForm) {
   const batch = normalization === "batch";
   const workers = batch ? 64 : Math.min(threadsFor(units), mostLoopUnits);
   const partialLength = batch ? 2 * workers : workers;
   if (shared === undefined)
     return { size: `${workers}`, constants: { threads: workers, workers, partialLength }, product: [`lib/row-product-${pass}`] };
-  const { size, holds, constants } = sharedGroup(units, 1, shared);
+  const { size, holds, constants } = sharedGroup(units, 1, G, { shared });
   return {
     size,
     constants: { ...constants, workers, partialLength },
@@ -95,7 +95,7 @@ function groupOf(units: number, pass: RecurrentParts["pass"], { normalization, s
 }
 
 function variant(cell: Cell, units: number, pass: RecurrentParts["pass"], form: RegularizedForm) {
-  const { size, constants, product } = groupOf(units, pass, form);
+  const { size, constants, product } = groupOf(units, cell.gateNames.length, pass, form);
   const [firstGates, secondGates] = gateBits(cell);
   const { normalization, zones, drops, fused, gaps } = form;
   const flags = [

@@ -274,7 +274,8 @@ export abstract class RecurrentLayer extends Module {
     };
     const dropsOut = this.dropout > 0 && context.training;
     const plain = this.outputSize === this.hiddenSize && !this.regularizer.acts(context.training);
-    const stacked = plain && !this.readsBackwards && !dropsOut && canStack(tape, this.cell, { T, B, H: this.hiddenSize }, this.numLayers);
+    const sizes = { T, B, H: this.hiddenSize, heads: this.heads };
+    const stacked = plain && !this.readsBackwards && !dropsOut && canStack(tape, this.cell, sizes, this.numLayers);
     if (stacked) {
       const layers = Array.from({ length: this.numLayers }, (_, layer) => lanesOf(layer)[0]);
       const results = recurrent(tape, context.label("layers"), x, layers, { cell: this.cell, lengths, hasGaps, stacked });

@@ -3,7 +3,7 @@
  * estimates with the same formula from machine code (`scripts/kernels/estimate.ts`).
  */
 import { holdsWeights, sharedRows } from "../kernels/loop.ts";
-import { weightWidth } from "../kernels/recurrent-kernel.ts";
+import { weightWords } from "../kernels/recurrent-kernel.ts";
 import { rowsPerThread, sharedStep } from "../kernels/step.ts";
 import type { LayerShape } from "./strategy.ts";
 
@@ -62,24 +62,25 @@ const onceCycles = 2000;
 /**
  * Microseconds of a time step in both strategies. In the loop each workgroup reads all weights; those of a step share
  * them out. Undefined where this does not decide: where the loop's threads keep the weights, and for layers that no loop
- * runs or whose steps have two phases.
+ * runs or whose heads read few of them.
  */
 export function estimatedMicroseconds(
-  { B, H, G, lanes, phases, regularized }: Required<LayerShape>,
+  { B, H, G, lanes, phases, heads, half, regularized }: Required<LayerShape>,
   mostThreads: number,
   gpu: Gpu = midRangeGpu,
 ): { readonly loop: number; readonly step: number } | undefined {
-  if (phases > 1 || regularized === "batch" || holdsWeights(H, mostThreads)) return undefined;
-  const width = weightWidth(G, { shared: mostThreads });
-  /** For workgroups that compute so many rows of the batch, and so many units. */
+  const form = { shared: mostThreads, half };
+  if (heads > 1 || regularized === "batch" || holdsWeights(H, G, form)) return undefined;
+  const words = weightWords(G, form);
+  /** For workgroups that compute so many rows of the batch, and so many units. Each phase multiplies all gates. */
   const of = (rows: number, units: number, dispatches: 0 | 1): number => {
     const workgroups = Math.ceil(H / units) * Math.ceil(B / rows) * lanes;
     const instructions = (groupsPerUnit(gpu, workgroups) * rows * units * H * (G + otherInstructions)) / (gpu.waveSize * gpu.simdsPerUnit);
     const cycles = onceCycles + instructions * gpu.vectorCycles;
-    return stepMicroseconds(gpu, { workgroups, bytes: 4 * width * H * units, cycles, dispatches });
+    return phases * stepMicroseconds(gpu, { workgroups, bytes: 4 * words * H * units, cycles, dispatches });
   };
   const step = of(rowsPerThread, sharedStep.units, 1);
   // With norms or zoneout a workgroup of the loop has one row, and a step has a second dispatch.
   if (regularized === "row") return { loop: of(1, H, 0), step: step + gpu.dispatchMicroseconds };
-  return { loop: of(sharedRows(H, B, mostThreads), H, 0), step };
+  return { loop: of(sharedRows(H, B, G, form), H, 0), step };
 }

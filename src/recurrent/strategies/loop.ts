@@ -2,7 +2,12 @@
 import { loopBackward, loopForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import { estimatedMicroseconds } from "./estimate.ts";
-import type { Dispatches, Strategy } from "./strategy.ts";
+import type { Target } from "../../recording/target.ts";
+import type { Dispatches, LayerShape, Strategy } from "./strategy.ts";
+
+/** Units that a workgroup holds: on GPUs as many as it has threads, if those share sums and keep no row's statistics. */
+const mostUnits = ({ heads, regularized }: Required<LayerShape>, { isGpu, mostThreads }: Target): number =>
+  isGpu && heads === 1 && regularized === "none" ? Math.max(mostLoopUnits, mostThreads) : mostLoopUnits;
 
 const dispatches: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
@@ -21,9 +26,9 @@ export const loop: Strategy = {
   refusals: [
     {
       isReason: true,
-      layers: `more than ${mostLoopUnits} units`,
-      applies: ({ H }) => H > mostLoopUnits,
-      because: ({ H }) => `needs at most ${mostLoopUnits} units, which is what a workgroup holds, got ${H}`,
+      layers: `more than ${mostLoopUnits} units; on a GPU, plain layers of more units than a workgroup may have threads`,
+      applies: (layer, target) => layer.H > mostUnits(layer, target),
+      because: (layer, target) => `needs at most ${mostUnits(layer, target)} units, which is what a workgroup holds, got ${layer.H}`,
     },
     {
       isReason: true,

@@ -28,6 +28,10 @@ export interface LayerShape {
   readonly layers?: number;
   /** Whether h_t = a⊙h_{t-1} + b with a and b that do not depend on h_{t-1}: MinGRU and MinLSTM (default false). */
   readonly linear?: boolean;
+  /** Groups of units that read only their own group's states (default 1). */
+  readonly heads?: number;
+  /** Whether kernels read the recurrent weights in half precision (default false). */
+  readonly half?: boolean;
   /** "row": layer normalisation, zoneout or recurrent dropout act in each step; "batch": batch normalisation does (default "none"). */
   readonly regularized?: "none" | "row" | "batch";
   /** Whether gates are computed again in the backward pass, or kept in half precision (default false). */
@@ -44,7 +48,7 @@ export interface Refusal {
   readonly isReason?: boolean;
   applies(layer: Required<LayerShape>, target: Target): boolean;
   /** The reason, worded to follow the strategy's name. */
-  because(layer: Required<LayerShape>): string;
+  because(layer: Required<LayerShape>, target: Target): string;
 }
 
 export interface Strategy {
