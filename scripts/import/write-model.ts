@@ -15,7 +15,8 @@ export async function writeModel(model: Module): Promise<{ file: Uint8Array<Arra
 
 /** A model as an ONNX graph, with the first input's sizes as its file has them; a graph of ONNX keeps its own. @throws RnnError `option` if ONNX cannot hold it */
 export async function writeOnnx(imported: ImportedModel): Promise<Uint8Array<ArrayBuffer>> {
-  if ((imported.model.constructor as { savedAs?: string }).savedAs === "OnnxModel") return exportOnnx(imported.model);
+  if (["OnnxModel", "KerasNetwork"].includes((imported.model.constructor as { savedAs?: string }).savedAs ?? ""))
+    return exportOnnx(imported.model);
   const [first] = imported.inputs;
   const { batch } = axesOf(imported, first);
   const input = first.shape?.map((size, axis) => size ?? (axis === batch ? "batch" : "steps"));

@@ -18,7 +18,8 @@ export interface ExportOptions {
   readonly lengths?: boolean;
   /**
    * Whether states are inputs and outputs of the graph (default true): `h` and `h.next` behind the layer's path, and so on.
-   * Layers that read backwards begin with zeros in any case, as all do with false.
+   * Layers that read backwards begin with zeros in any case, as all do with false. An amplifier's LSTM (NAM) begins with its
+   * own first states by default.
    */
   readonly states?: boolean;
 }
@@ -34,7 +35,7 @@ export interface ExportOptions {
 export async function exportOnnx(model: Module, given: ExportOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
   if (!isA(model, Module)) throw new RnnError("option", where, `must get a module, got ${show(model)}`);
-  const { opset, input, lengths = false, states = true } = takeOptions(where, given, ["opset", "input", "lengths", "states"]);
+  const { opset, input, lengths = false, states } = takeOptions(where, given, ["opset", "input", "lengths", "states"]);
   if (opset !== undefined) checkInteger(where, "opset", opset, 17, 22);
   const isSize = (size: unknown): size is number | string =>
     (typeof size === "number" && Number.isSafeInteger(size) && size >= 1) || (typeof size === "string" && /^\w{1,60}$/.test(size));
@@ -45,7 +46,7 @@ export async function exportOnnx(model: Module, given: ExportOptions = {}): Prom
       return size;
     });
   checkBoolean(where, "lengths", lengths);
-  checkBoolean(where, "states", states);
+  if (states !== undefined) checkBoolean(where, "states", states);
   const [state, { writeModel }] = await Promise.all([model.stateDict(), code.load()]);
   const parameters = new Map(Object.entries(state).map(([name, { data }]) => [name, data]));
   return writeModel(model, parameters, { opset, input: sizes, lengths, states });

@@ -17,8 +17,8 @@ const where = "NAM file";
 /** An LSTM whose first states are learnt, and a linear layer. Input [batch, steps, inputs], output [batch, steps, outputs]. */
 export class NamLstm extends Module {
   static readonly savedAs = "NamLstm";
-  private readonly lstm: LSTM;
-  private readonly head: Linear;
+  readonly lstm: LSTM;
+  readonly head: Linear;
 
   constructor(
     private readonly layers: number,

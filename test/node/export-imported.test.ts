@@ -199,3 +199,65 @@ describe("a graph of ONNX goes out as it came in, with what it has learnt", () =
     }
   });
 });
+
+/** Trains a model of layers, writes it, and runs the file in onnxruntime and read back, with states from outside or none. */
+async function expectLayersAgree(imported: ImportedModel, states: boolean): Promise<void> {
+  const { model } = imported;
+  const { given, run } = await tryModel(imported, backend);
+  await fineTune(model, given, run.output);
+  const carried = states && !model.readsBackwards ? run.state : {};
+  const all = { ...given, state: carried };
+  const expected = await forward(model, all, { backend });
+  const file = await exportOnnx(model, { states });
+  const session = await ort.InferenceSession.create(file, { executionProviders: ["wasm"], logSeverityLevel: 3 });
+  const feeds = { input: given.input, ...given.further, ...carried };
+  expect(session.inputNames.toSorted()).toEqual(Object.keys(feeds).toSorted());
+  const results = await session.run(
+    Object.fromEntries(
+      session.inputMetadata.map((meta) => [meta.name, fed(feeds[meta.name as "input"], meta.isTensor ? meta.type : "")] as const),
+    ),
+  );
+  const { model: again } = await importModel(file);
+  const other = await forward(again, all, { backend });
+  const named = { output: expected.output, ...expected.further };
+  const read = { output: other.output, ...other.further };
+  for (const [name, value] of Object.entries(named)) {
+    const { dims, data } = results[name];
+    expectSame(`${name} in onnxruntime`, { shape: dims, data: data as Float32Array }, value);
+    expectSame(`${name} read back`, read[name as "output"], value);
+  }
+  for (const name of Object.keys(carried)) {
+    const { dims, data } = results[`${name}.next`];
+    expectSame(`${name} in onnxruntime`, { shape: dims, data: data as Float32Array }, expected.state[name]);
+    expectSame(`${name} read back`, other.state[name], expected.state[name]);
+  }
+  await session.release();
+}
+
+const layered = [
+  ...listed(fixtures, /\.(keras|nam)$/),
+  join(fixtures, "plugin.json"),
+  ...listed(join(root, "test/fixtures/keras3"), /^(?!.*mask).*\.keras$/),
+  ...sampled(
+    listed(join(shared, "keras"), /\.(keras|h5)$/).filter((name) => !name.endsWith(".weights.h5")),
+    2,
+  ),
+  ...sampled(listed(join(shared, "rtneural"), /\.json$/), 1),
+  ...sampled([...listed(join(shared, "nam"), /\.nam$/)], 0),
+];
+
+describe("a model of layers of another program becomes a graph", () => {
+  it.each(layered.map((path) => [path.split("/").slice(-2).join("/"), path]))("%s", async (_, path) => {
+    for (const states of [false, true]) await expectLayersAgree(await importModel(bytes(path)), states);
+  });
+
+  it("and tensorflow.js' layers", async () => {
+    const files = ["model.json", "group1-shard1of1.bin"].map((name) => [name, bytes(join(fixtures, name))] as const);
+    await expectLayersAgree(await importModel(Object.fromEntries(files)), true);
+  });
+
+  it("but for masks, which are refused by the layer", async () => {
+    const { model } = await importModel(bytes(join(root, "test/fixtures/keras3/bi_lstm_sum_mask.keras")));
+    await expect(exportOnnx(model)).rejects.toThrow('"embedding" (Embedding): steps that do not count (mask_zero) are not written');
+  });
+});

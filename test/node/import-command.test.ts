@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createBackend, forward, type Tensor } from "webgpu-rnn";
+import { createBackend, forward, GRU, saveModel, type Tensor } from "webgpu-rnn";
 import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 import { readModel } from "../../scripts/import/read-model.ts";
@@ -46,10 +46,13 @@ describe("npm run import", () => {
     const parts = Object.entries(layers).map(([name, [kind, ...of]]) => [name, { "@": kind, of }] as const);
     writeFileSync(description, JSON.stringify({ "@": "Sequential", of: [Object.fromEntries(parts)] }));
     const out = join(folder, "model.onnx");
-    const [written, refused, bare] = await Promise.all([
+    const normalized = join(folder, "normalized.safetensors");
+    writeFileSync(normalized, await saveModel(new GRU(2, 3, { normalization: "batch", normalizedSteps: 1, seed: 1 })));
+    const [written, refused, bare, graph] = await Promise.all([
       start("gru_legacy_pickle.pt", description, "--out", out),
-      start("simplernn_dense.keras", "--out", join(folder, "refused.onnx")),
+      start(normalized, "--out", join(folder, "refused.onnx")),
       start("gru_legacy_pickle.pt", "--out", join(folder, "bare.onnx")),
+      start("lstm_charlm.onnx", "--out", join(folder, "again.onnx")),
     ]);
     expect({ code: written.code, problem: /^import: .*/m.exec(written.stderr) }).toEqual({ code: 0, problem: null });
     const files = { "layers.json": readFileSync(description), "weights.pt": readFileSync(join(models, "gru_legacy_pickle.pt")) };
@@ -61,7 +64,10 @@ describe("npm run import", () => {
     const [one, other] = await Promise.all(runs);
     expect(compareResults(one, other)).toMatchObject({ agrees: true, count: 44 });
 
-    expect(refused.stderr).toMatch(/^import: exportOnnx: the model \(KerasNetwork\): this class is not written; known are /m);
+    expect({ code: graph.code, problem: /^import: .*/m.exec(graph.stderr) }).toEqual({ code: 0, problem: null });
+    const again = await importModel(readFileSync(join(folder, "again.onnx")));
+    expect(again.inputs).toEqual((await importModel(readFileSync(join(models, "lstm_charlm.onnx")))).inputs);
+    expect(refused.stderr).toMatch(/^import: exportOnnx: the model \(GRU\): normalization: "batch" is not written$/m);
     expect(bare.stderr).toMatch(/^import: an ONNX file has the layers too; give a description of them beside the weights$/m);
     expect([refused.code, bare.code, existsSync(join(folder, "refused.onnx")), existsSync(join(folder, "bare.onnx"))]).toEqual([
       1,

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { GRU, saveModel } from "webgpu-rnn";
 import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { root } from "../../scripts/bundle.mjs";
 import { violations } from "./accessibility.ts";
@@ -145,11 +146,22 @@ describe(`the page of models in ${kind}`, () => {
   });
 
   it("says in words why a model cannot become an ONNX file", async () => {
-    await open(fixture("amp.nam"));
+    const normalized = new GRU(2, 3, { normalization: "batch", normalizedSteps: 1, seed: 1 });
+    await open(fileOf("normalized.safetensors", await saveModel(normalized)));
     await page.click("#onnx");
     await page.waitForNotice("This file cannot be written");
-    await page.waitForNotice("exportOnnx: the model (NamLstm): this class is not written");
+    await page.waitForNotice('exportOnnx: the model (GRU): normalization: "batch" is not written');
     await page.waitForStatus("Ready");
+  });
+
+  it.each(["lstm_charlm.onnx", "simplernn_dense.keras", "amp.nam"])("writes %s as an ONNX graph that gives the same", async (name) => {
+    await open(fixture(name));
+    const before = await results();
+    await page.click("#onnx");
+    const graph = await page.saved();
+    await open({ ...graph, name: "again.onnx" });
+    expect(await page.text("format")).toBe("onnx");
+    expect((await results())[0][1]).toEqual(before[0][1]);
   });
 
   it("checks every kernel of an ONNX model", async () => {

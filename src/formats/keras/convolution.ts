@@ -72,7 +72,7 @@ export const pooling: Builder = (layer) => {
   const options = { stride: single(layer, "strides", size), padding: paddingOf(layer, "valid", "same"), layout: "channelsLast" } as const;
   const takesMost = layer.kind.startsWith("Max");
   const module = takesMost ? new MaxPool1d(size, options) : new AvgPool1d(size, { ...options, countPadding: false });
-  return ending(`${takesMost ? "MaxPool1d" : "AvgPool1d"}(${size})`, (context, x) => module.forward(context, x));
+  return { ...ending(`${takesMost ? "MaxPool1d" : "AvgPool1d"}(${size})`, (context, x) => module.forward(context, x)), module };
 };
 
 export const globalMax: Builder = (layer) => {

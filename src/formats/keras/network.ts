@@ -41,9 +41,11 @@ function inOrder({ calls, inputs, outputs, ...model }: ModelConfig): Call[] {
 
 export class KerasNetwork extends Module {
   static readonly savedAs = "KerasNetwork";
-  private readonly layers = new Map<string, Layer>();
-  private readonly calls: readonly Call[];
-  private readonly parts = new Map<string, string>();
+  readonly layers = new Map<string, Layer>();
+  /** In an order in which each has what it needs. */
+  readonly calls: readonly Call[];
+  /** Names of the modules of layers. */
+  readonly parts = new Map<string, string>();
   /** Names of the further inputs and outputs, behind the first. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];

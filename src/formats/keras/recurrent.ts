@@ -124,7 +124,7 @@ function runModule(module: Module, context: Context, { x, mask }: Flow, states: 
 
 /** The layers of a stack of cells, by their places. */
 class Stack extends Module {
-  constructor(layers: readonly Module[]) {
+  constructor(readonly layers: readonly Module[]) {
     super();
     layers.forEach((layer, i) => this.addChild(String(i), layer));
   }

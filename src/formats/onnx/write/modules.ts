@@ -1,5 +1,6 @@
 /** Modules as nodes of an ONNX graph, by the names of their classes. */
 import type { Module } from "../../../nn/module.ts";
+import type { NamLstm } from "../../nam.ts";
 import { layers } from "../../../saving/layers.ts";
 import type { RecurrentLayer } from "../../../recurrent/layer/recurrent-layer.ts";
 import { refuse, type Builder, type Wire } from "./builder.ts";
@@ -80,10 +81,33 @@ const residual: Writer = ({ build, path, args: [block], asked }, x) => {
   return { name: build.node(path, "Add", [x.name, y.name]), sizes: x.sizes };
 };
 
+/** RTNeural's layers whose input is added to their output. */
+const skipping: Writer = (site, x) => {
+  const { build, path } = site;
+  const y = sequential(site, x);
+  const first = build.node(path, "Slice", [x.name, build.integers([0]), build.integers([1]), build.integers([-1])]);
+  return { name: build.node(path, "Add", [y.name, first]), sizes: y.sizes };
+};
+
+/** An amplifier's LSTM, which begins with states of its own unless the graph has them as inputs. */
+const namLstm: Writer = ({ build, path, module, asked }, x) => {
+  const { lstm, head } = module as NamLstm;
+  const rows = build.node(path, "Shape", [x.name], { start: { i: 0 }, end: { i: 1 } });
+  const shape = build.node(path, "Concat", [build.integers([1]), rows, build.integers([1])], { axis: { i: 0 } });
+  const H = lstm.hiddenSize;
+  const first = (state: number, k: number): string => {
+    const name = `${path}initial_${lstm.stateNames[state]}`;
+    const row = build.numbers(`${name}.l${k}`, [1, 1, H], build.parameter(name).subarray(k * H, (k + 1) * H));
+    return build.node(path, "Expand", [row, shape]);
+  };
+  const own = asked.states ? asked : { ...asked, initial: first };
+  return writeModule(build, `${path}head.`, head, writeModule(build, `${path}lstm.`, lstm, x, own), asked);
+};
+
 const lastStep: Writer = (site, x) => {
   const [layer, { of }] = site.args as [RecurrentLayer, { of: string }];
-  const { output, last, subject } = recurrentParts(site, layer, x);
-  if (of === "ends") return lastOf(site.build, subject, last);
+  const { output, ends, subject } = recurrentParts(site, layer, x);
+  if (of === "ends") return lastOf(site.build, subject, ends[0]);
   if (site.asked.lengths !== undefined) return refuse(site.path, site.kind, 'of: "lastStep" needs whole rows; leave out lengths');
   return site.build.at(site.path, output, layer.batchFirst ? 1 : 0, -1);
 };
@@ -139,11 +163,13 @@ const writers: Readonly<Record<string, Writer>> = {
   MaxPool1d: maxPool,
   MinGRU: recurrent,
   MinLSTM: recurrent,
+  NamLstm: namLstm,
   ReLU: element("Relu"),
   Residual: residual,
   RNN: recurrent,
   Sequential: sequential,
   Sigmoid: element("Sigmoid"),
+  Skipping: skipping,
   SLSTM: recurrent,
   Softmax: element("Softmax", { axis: { i: -1 } }),
   Tanh: element("Tanh"),

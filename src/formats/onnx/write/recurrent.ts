@@ -24,8 +24,8 @@ export interface Subject {
 export interface Exported {
   /** [T, B, ·], or with the batch first [B, T, ·]. */
   readonly output: Wire;
-  /** h of the last layer after the last step that each direction read, [D, B, H]. */
-  readonly last: Wire;
+  /** The states of the last layer after the last step that each direction read, h first, [D, B, ·]. */
+  readonly ends: readonly Wire[];
 }
 
 /** What is asked of all recurrent layers. */
@@ -34,6 +34,8 @@ export interface Asked {
   readonly lengths: string | undefined;
   /** Whether states are inputs and outputs of the graph. */
   readonly states: boolean;
+  /** Initial states that the model gives itself, by their places among the names and the layer of the stack: [D, B, ·]. */
+  readonly initial?: ((state: number, k: number) => string) | undefined;
 }
 
 /** One row of blocks of H: a gate of ours, its negative, or always the same. */
@@ -240,13 +242,13 @@ export function recurrentNodes(build: Builder, subject: Subject, x: Wire, asked:
   const { directions: D, numLayers, merge, stateNames } = layer;
   const functions = layer.gateFunctions?.[0];
   const form = functions && formOf(subject, functions.gates, functions.clip);
-  const carries = asked.states && !layer.readsBackwards;
+  const carries = asked.states && !asked.initial && !layer.readsBackwards;
   let input = layer.batchFirst ? build.transposed(path, x, [1, 0, 2]) : x;
   const B = input.sizes[1];
   const initial = carries ? initialStates(build, subject, B) : undefined;
   const final: string[][] = stateNames.map(() => []);
   for (let k = 0; k < numLayers; k++) {
-    const reads = { k, input, starts: stateNames.map((_, s) => initial?.[s][k] ?? ""), lengths: asked.lengths };
+    const reads = { k, input, starts: stateNames.map((_, s) => initial?.[s][k] ?? asked.initial?.(s, k) ?? ""), lengths: asked.lengths };
     const { y, ends } = form ? oneNode(build, subject, form, reads) : scanned(build, subject, reads);
     ends.forEach((end, s) => final[s].push(end));
     input = merged(build, path, y, merge === "none" && k < numLayers - 1 ? "concat" : merge);
@@ -258,5 +260,5 @@ export function recurrentNodes(build: Builder, subject: Subject, x: Wire, asked:
       build.finish(path, whole, { name: `${path}${state}.next`, type: "float", sizes: [numLayers * D, B, sizeOf(state)] });
     });
   const output = layer.batchFirst ? build.transposed(path, input, input.sizes.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]) : input;
-  return { output, last: { name: final[0][numLayers - 1], sizes: [D, B, layer.outputSize] } };
+  return { output, ends: stateNames.map((state, s) => ({ name: final[s][numLayers - 1], sizes: [D, B, sizeOf(state)] })) };
 }

@@ -3,8 +3,10 @@ import { RnnError } from "../../../errors.ts";
 import type { Module } from "../../../nn/module.ts";
 import type { FloatArray } from "../../../tensor/tensor.ts";
 import type { OnnxModel } from "../model.ts";
-import { Builder, refuse } from "./builder.ts";
+import type { KerasNetwork } from "../../keras/network.ts";
+import { Builder, refuse, type Wire } from "./builder.ts";
 import { writeGraph } from "./imported-graph.ts";
+import { inputSizes as inputSizesOfNetwork, writeNetwork } from "./keras.ts";
 import { kindOf, writeModule } from "./modules.ts";
 import { encodeOnnx, type Sizes } from "./proto.ts";
 
@@ -13,7 +15,8 @@ export interface WriteOptions {
   readonly opset: number | undefined;
   readonly input: Sizes | undefined;
   readonly lengths: boolean;
-  readonly states: boolean;
+  /** Undefined for true, but for an amplifier's LSTM, whose first states are of its own. */
+  readonly states: boolean | undefined;
 }
 
 /** The sizes of the model's input, if its modules tell them. */
@@ -31,7 +34,7 @@ function ofGraph(model: OnnxModel, { opset, input, lengths, states }: WriteOptio
   const refused =
     opset !== undefined && opset !== model.opset
       ? `its nodes are of opset ${model.opset}; leave out opset`
-      : input || lengths || !states
+      : input || lengths || states === false
         ? `its graph is written with the inputs and outputs that it has; leave out ${input ? "input" : lengths ? "lengths" : "states"}`
         : undefined;
   return refused === undefined ? model : refuse("", "OnnxModel", refused);
@@ -41,13 +44,23 @@ export function writeModel(model: Module, parameters: ReadonlyMap<string, FloatA
   if (kindOf(model) === "OnnxModel") return writeGraph(ofGraph(model as OnnxModel, options), parameters);
   const { opset = 17 } = options;
   const build = new Builder(parameters, opset);
-  const sizes = options.input ?? inputSizes(model);
-  build.inputs.push({ name: "input", type: model.idCount === undefined ? "float" : "int64", sizes });
+  const network = kindOf(model) === "KerasNetwork" ? (model as KerasNetwork) : undefined;
+  const names = network ? ["input", ...network.inputNames.slice(1)] : ["input"];
+  const inputs = names.map((name, i): Wire => {
+    const own = network && inputSizesOfNetwork(network, i);
+    const sizes = (i === 0 ? options.input : undefined) ?? own ?? inputSizes(model);
+    const ids = network ? network.idsOf(i) : model.idCount;
+    build.inputs.push({ name, type: ids === undefined ? "float" : "int64", sizes });
+    return { name, sizes };
+  });
   const lengths = options.lengths ? "lengths" : undefined;
-  if (lengths) build.inputs.push({ name: lengths, type: "int32", sizes: [sizes[model.batchFirst ? 0 : 1]] });
-  const output = writeModule(build, "", model, { name: "input", sizes }, { lengths, states: options.states });
-  build.finish("", output.name, { name: "output", type: "float", sizes: output.sizes });
-  // The first output is the model's, then come states.
-  build.outputs.unshift(build.outputs.pop()!);
+  if (lengths) build.inputs.push({ name: lengths, type: "int32", sizes: [inputs[0].sizes[model.batchFirst ? 0 : 1]] });
+  const asked = { lengths, states: options.states ?? kindOf(model) !== "NamLstm" };
+  const outputs = network ? writeNetwork(build, "", network, inputs, asked) : [writeModule(build, "", model, inputs[0], asked)];
+  const states = build.outputs.splice(0);
+  outputs.forEach(({ name, sizes }, i) =>
+    build.finish("", name, { name: i === 0 ? "output" : network!.outputNames[i], type: "float", sizes }),
+  );
+  build.outputs.push(...states);
   return encodeOnnx(build.graph("model"), opset);
 }
