@@ -5,6 +5,7 @@ import type { Module } from "../nn/module.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import { takeEntries, takeOptions } from "../options.ts";
 import { checkShape, sizeOf } from "../tensor/shape.ts";
+import { giveBack } from "../tensor/spare.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { checkLayerOptions, layerOptionNames, planFor, type LayerOptions, type ModelInputs } from "./plan.ts";
@@ -118,6 +119,7 @@ export async function forwardOf(
       { reading, into: byDownload, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
     );
     await downloads;
+    giveBack(data);
     return outputs;
   } finally {
     release();
@@ -162,6 +164,7 @@ export async function gradientsOf(
       { reading, into: byDownload, halves: plan.storage === "float16", changes: plan.training && session.store.keepsStatistics },
     );
     const values = await downloads;
+    giveBack(data);
     const gradientOf = (name: string, { shape }: Variable): Tensor<FloatArray> => ({
       shape,
       data: (values[`d.${name}`] as FloatArray | undefined) ?? backend.floats(sizeOf(shape)),
@@ -184,7 +187,8 @@ export async function gradientsOf(
 /**
  * Bytes that `forward` will take on the backend's device for these inputs; with `gradients: true`, those of
  * `gradients`. Nothing is allocated. A trainer has its own `plannedMemory`. Besides, the CPU backend packs weights that
- * stay between runs: as many numbers as they have, with columns rounded up to eight.
+ * stay between runs, and recurrent ones for each pass forward and backward over eight steps or more: as many numbers as
+ * they have, with columns rounded up to eight.
  * @throws RnnError `shape`, `data` or `option` if the inputs do not fit
  */
 export async function plannedMemory(

@@ -4,6 +4,7 @@
  */
 import { clip, allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
+import { copyInto } from "./spare.ts";
 import { finiteProblem, type NumericArray, type Tensor } from "./tensor.ts";
 
 /** A list of numbers: an array, any typed array, or any object with a length and indices. */
@@ -144,7 +145,7 @@ const isFiniteAlike = (value: number): boolean => !Number.isFinite(value) || Mat
 
 /** Copies a typed array and checks the copy. */
 function copyOf(where: string, name: string, source: ArrayLike<number>, Type: ArrayType, content: Content): NumericArray {
-  const copy = allocating(where, name, () => new Type(source));
+  const copy = allocating(where, name, () => copyInto(Type, source));
   const { type, least, most } = content;
   if (type === "any") return copy;
   // Negated, so that NaN is refused.

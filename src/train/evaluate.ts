@@ -3,6 +3,7 @@ import type { Loss } from "../losses/loss.ts";
 import { breathe } from "../backend/breathe.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import { Session } from "../session/session.ts";
+import { giveBack } from "../tensor/spare.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { Batches } from "./batches.ts";
 import type { LossRecorder } from "./loss-recorder.ts";
@@ -49,6 +50,7 @@ export function evaluate({ session, recorder, carried, source, batches, reductio
             before: () => carried.begin(context.externals, batch.startsSequence, context.begins),
           });
           values = await downloads;
+          giveBack(inputs);
         } finally {
           release();
         }

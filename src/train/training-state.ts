@@ -9,6 +9,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import type { LayerOptions } from "../session/plan.ts";
 import type { Versions } from "../session/parameter-store.ts";
 import { Session } from "../session/session.ts";
+import { giveBack } from "../tensor/spare.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { History } from "./history.ts";
 import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
@@ -186,6 +187,8 @@ export class TrainingState {
         },
       });
       downloads.then(release, release);
+      // Otherwise the step may have to be run again.
+      if (!needsCopy) giveBack(inputs);
       const pending = {
         state: this,
         step: step + 1,

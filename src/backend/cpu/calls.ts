@@ -11,12 +11,13 @@ export type Params = Readonly<Record<string, number>>;
 /** A prepared kernel: pieces that run in this order. The event loop may run between two pieces. */
 export type Pieces = readonly (() => void)[];
 /**
- * Gives the address of a copy of a binding in another order, for a binding that changes between runs only; else
- * undefined. The pieces of `fill` make the copy, before the kernels of a run, whenever the binding may have changed.
+ * Gives the address of a copy of a binding in another order. The pieces of `fill` make the copy: of a binding that changes
+ * between runs only, before the kernels of a run, whenever the binding may have changed; of another, right before the
+ * kernel, and only if `often` says that the kernel reads it often enough. Else it gives undefined.
  * @param order names the order: kernels that want a binding in the same order share a copy
  * @param length numbers of the copy
  */
-export type Keep = (binding: string, order: string, length: number, fill: (to: number) => Pieces) => number | undefined;
+export type Keep = (binding: string, order: string, length: number, fill: (to: number) => Pieces, often?: boolean) => number | undefined;
 
 /**
  * Makes the pieces, once for each program; they run in each run and allocate nothing. `arrays` makes typed arrays at
@@ -99,7 +100,11 @@ export const alone = (exports: WasmExports): Workforce => ({
  */
 export const callsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 21 / multiplications));
 /**
- * How many rows of a product make a piece, a multiple of 16. Each call packs the other operand again, so a piece is
- * larger here.
+ * Rows, a multiple of 16, and columns of a product [·, N] that make a piece. Each piece packs its parts of both operands
+ * again, which takes the least time if it is as wide as it is high; so it is larger than those above, too.
  */
-export const rowsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 24 / multiplications / 16)) * 16;
+export function blockOf(N: number, K: number): [rows: number, columns: number] {
+  const size = 2 ** 24 / K;
+  const columns = Math.min(N, Math.ceil(Math.sqrt(size) / 32) * 32);
+  return [Math.max(1, Math.floor(size / columns / 16)) * 16, columns];
+}

@@ -25,7 +25,7 @@ export class CpuProgram implements Program {
   private readonly inputs = new Map<string, CpuBuffer>();
   /** The pieces of each command, made once, so that a run allocates nothing. Those of `kept` stand behind the derived ones'. */
   private pieces: Pieces[] = [];
-  /** Copies of settled buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
+  /** Copies of buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
   private readonly kept = new Map<string, CpuBuffer>();
   private readonly stays: (view: View) => boolean;
   /** All pieces in their order, and how many of them belong to derived commands and to `kept`. */
@@ -236,7 +236,7 @@ export class CpuProgram implements Program {
   private piecesOf(command: Command, copied: Set<string>, copies: Pieces[]): Pieces {
     switch (command.kind) {
       case "dispatch":
-        return this.dispatchOf(command, this.keeperOf(command, copied, copies));
+        return this.dispatchOf(command, copied, copies);
       case "copy": {
         const from = this.arrayOf(command.from);
         const to = this.arrayOf(command.to);
@@ -253,21 +253,27 @@ export class CpuProgram implements Program {
     }
   }
 
-  /** Keeps copies of a dispatch's bindings. A program whose buffers others read, and write, has none. */
-  private keeperOf({ views }: Dispatch, copied: Set<string>, copies: Pieces[]): Keep {
-    return (binding, order, length, fill) => {
+  /**
+   * Keeps copies of a dispatch's bindings. A program whose buffers others read, and write, has none that stay.
+   * @param here receives the pieces that make copies right before the dispatch
+   */
+  private keeperOf({ views }: Dispatch, copied: Set<string>, copies: Pieces[], here: Pieces[]): Keep {
+    return (binding, order, length, fill, often = false) => {
       const view = views[binding];
-      if (this.keepAll || !this.stays(view)) return undefined;
+      const stays = !this.keepAll && this.stays(view);
+      if (!stays && !often) return undefined;
       const key = `${view.buffer.label} ${view.offset} ${order}`;
       let copy = this.kept.get(key);
       if (!copy) this.kept.set(key, (copy = this.own(key, "f32", length)));
-      if (!copied.has(key)) copies.push(fill(copy.address));
+      if (!stays) here.push(fill(copy.address));
+      else if (!copied.has(key)) copies.push(fill(copy.address));
       copied.add(key);
       return copy.address;
     };
   }
 
-  private dispatchOf({ kernel, views, params }: Dispatch, keep: Keep): Pieces {
+  private dispatchOf(dispatch: Dispatch, copied: Set<string>, copies: Pieces[]): Pieces {
+    const { kernel, views, params } = dispatch;
     const { counters } = this.backend;
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
     const fast = this.backend.fastKernel(kernel);
@@ -275,8 +281,11 @@ export class CpuProgram implements Program {
       const addresses = Object.fromEntries(
         Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]),
       );
+      const here: Pieces[] = [];
+      const pieces = fast(addresses, params, arrays, this.keeperOf(dispatch, copied, copies, here));
       return [
-        ...fast(addresses, params, arrays, keep),
+        ...here.flat(),
+        ...pieces,
         () => {
           counters.dispatches++;
         },

@@ -99,7 +99,7 @@ function backwardStep(
       work.address + 4 * (first * H + unit),
     ];
     const rows = end - first;
-    if (read === H) return [{ name: "gateProduct", args: [dGates, of, to, rows, H, G] }];
+    if (read === H) return [{ name: "gateProduct", args: [dGates, of, 0, to, rows, H, G] }];
     return cell.gateNames.map((_, g) => ({
       name: "matmul",
       args: [dGates + 4 * g, of + 4 * g, 0, to, rows, read, read, 1, 0, H * G, G, 0, H * G, G, 0, H, g > 0 ? 1 : 0],

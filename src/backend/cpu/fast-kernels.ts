@@ -5,17 +5,7 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { matmulBlocks, matmulBlocksWithSums, matmulNaive, matmulSmallM } from "../../kernels/matmul.ts";
-import {
-  direct,
-  needing,
-  rowsTogether,
-  worthSharing,
-  type Addresses,
-  type FastKernel,
-  type Keep,
-  type Params,
-  type Pieces,
-} from "./calls.ts";
+import { direct, needing, blockOf, worthSharing, type Addresses, type FastKernel, type Keep, type Params, type Pieces } from "./calls.ts";
 import { Part } from "../../part.ts";
 import { recurrentKernel } from "./fast-recurrent.ts";
 import { keptPanels, panelsLength, panelStrides } from "./panels.ts";
@@ -25,8 +15,8 @@ import type { Means } from "./work-space.ts";
 /** A kernel that consists of calls of exports only. */
 type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
-/** Rows of A below which packing B in each run takes longer than it saves. */
-const fewRows = 8;
+const startsOf = (first: number, end: number, size: number): number[] =>
+  Array.from({ length: Math.ceil((end - first) / size) }, (_, i) => first + i * size);
 
 function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
   return (at: Addresses, p: Params, _?: unknown, keep?: Keep) => {
@@ -36,44 +26,45 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
     const { M, N, K, batch, aBatch, aRow, aColumn, cBatch, cRow, accumulate } = p;
     // A matrix that all products share is packed once.
     const count = p.bBatch === 0 ? 1 : batch;
-    const matrix = { binding: "b", address: at.b, count, apart: p.bBatch, offset: p.bOffset, N, K, row: p.bRow, column: p.bColumn };
-    const panels = keep && M < fewRows ? keptPanels(keep, exports, matrix) : undefined;
+    const matrix = { binding: "b", address: at.b, count, apart: p.bBatch, offset: p.bOffset, N, K };
+    const panels = keep && keptPanels(keep, exports, matrix, ["packPanels", N, K, p.bRow, p.bColumn]);
     const b = panels ?? at.b + 4 * p.bOffset;
     const { bRow, bColumn, bBatch } = panels === undefined ? p : { ...panelStrides, bBatch: count === 1 ? 0 : panelsLength(N, K) };
     // Parts of at least 16 rows: a cache line of a transposed A, and enough for results that do not depend on the
     // number of parts.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
     // On one thread, a large product is cut in the same way, so that the event loop can run.
-    const most = least === 16 ? rowsTogether(N * K) : M;
+    const [rows, columns] = least === 16 ? blockOf(N, K) : [M, N];
     return threads.parallel(
       M,
       least,
       (first, end) =>
-        Array.from({ length: Math.ceil((end - first) / most) }, (_, i) => {
-          const from = first + i * most;
-          return {
-            name: "matmul",
-            args: [
-              a + 4 * from * aRow,
-              b,
-              bias,
-              c + 4 * from * cRow,
-              Math.min(most, end - from),
-              N,
-              K,
-              batch,
-              aBatch,
-              aRow,
-              aColumn,
-              bBatch,
-              bRow,
-              bColumn,
-              cBatch,
-              cRow,
-              accumulate,
-            ],
-          };
-        }),
+        startsOf(first, end, rows).flatMap((from) =>
+          startsOf(0, N, columns).map((column) => {
+            return {
+              name: "matmul",
+              args: [
+                a + 4 * from * aRow,
+                b + 4 * column * (panels === undefined ? bColumn : K),
+                bias && bias + 4 * column,
+                c + 4 * (from * cRow + column),
+                Math.min(rows, end - from),
+                Math.min(columns, N - column),
+                K,
+                batch,
+                aBatch,
+                aRow,
+                aColumn,
+                bBatch,
+                bRow,
+                bColumn,
+                cBatch,
+                cRow,
+                accumulate,
+              ],
+            };
+          }),
+        ),
       1,
     );
   };

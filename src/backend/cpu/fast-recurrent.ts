@@ -16,6 +16,9 @@ const scanCalls = new Part("MinGRU and MinLSTM", () => import("./fast-scan.ts"))
 /** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
 const scanned = ["min-gru", "min-lstm"];
 
+/** Steps from which on packing the weights for them takes less time than it saves. */
+const manySteps = 8;
+
 /** One step of a lane, or with `tail` what remains behind the first. */
 export interface LaneStep {
   readonly lane: number;
@@ -70,14 +73,18 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { ex
   const [isBackward, isLoop, isTwoPhase] = [pass === "backward", strategy === "loop", phasesOf(cell) === 2];
   const G = cell.gateNames.length;
   const phases = half !== undefined ? [half] : isTwoPhase ? [0, 1] : [0];
-  /** The panels of the lanes' matrices that a pass forward reads, if the weights change between runs only. */
-  const panelsOf = (keep: Keep, at: Addresses, { H, lanes }: Params): (number | undefined)[] =>
-    isBackward || isTwoPhase
-      ? []
-      : Array.from({ length: lanes }, (_, lane) => {
-          const offset = G * forwardMatrix(cell, lane, H, parts.form);
-          return keptPanels(keep, exports, { binding: "weights", address: at.weights, offset, N: H * G, K: H, row: H * G, column: 1 });
-        });
+  /** The panels of the lanes' matrices, if the weights change between runs only, or if enough steps read them. */
+  const panelsOf = (keep: Keep, at: Addresses, { B, H, lanes, steps }: Params): (number | undefined)[] => {
+    // Backward, fewer than four rows read the weights as they lie.
+    if (isTwoPhase || (isBackward && B < 4)) return [];
+    const often = isLoop && steps >= manySteps;
+    const [N, K] = isBackward ? [H, H * G] : [H * G, H];
+    const matrixOf = isBackward ? backwardMatrix : forwardMatrix;
+    return Array.from({ length: lanes }, (_, lane) => {
+      const matrix = { binding: "weights", address: at.weights, offset: G * matrixOf(cell, lane, H, parts.form), N, K };
+      return keptPanels(keep, exports, matrix, isBackward ? ["packGatePanels", H, G] : ["packPanels", N, K, N, 1], often);
+    });
+  };
   const callOf = (at: Addresses, p: Params, panels: number, step: LaneStep, phase: number, first: number, end: number): Call => {
     const { B, H } = p;
     const { gates, forwardWeights, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, step.lane, parts);
@@ -102,6 +109,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { ex
             variant,
             gates,
             backwardWeights,
+            panels,
             h,
             c,
             dy,

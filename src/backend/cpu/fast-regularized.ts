@@ -171,7 +171,7 @@ function productOf(
   if (following)
     return {
       name: "gateProduct",
-      args: [following.r + G * units, places.matrix, places.carry + 2 * places.part + units, end - first, H, G],
+      args: [following.r + G * units, places.matrix, 0, places.carry + 2 * places.part + units, end - first, H, G],
     };
   const operand = drops ? places.maskedPrevious : places.hPrevious;
   return {

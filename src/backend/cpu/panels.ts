@@ -2,10 +2,10 @@
 import type { Keep } from "./calls.ts";
 import type { WasmExports } from "./wasm-code.ts";
 
-/** Matrices [K, N] from an address in a binding on; strides in elements. */
+/** Matrices [K, N] from an address in a binding on. */
 export interface Matrix {
   readonly binding: string;
-  /** How many, and from one to the next. */
+  /** How many, and elements from one to the next. */
   readonly count?: number;
   readonly apart?: number;
   /** Of the binding, and of the first matrix in it, in elements. */
@@ -13,9 +13,10 @@ export interface Matrix {
   readonly offset: number;
   readonly N: number;
   readonly K: number;
-  readonly row: number;
-  readonly column: number;
 }
+
+/** The export that packs one, and its arguments behind the two addresses. */
+export type Packing = readonly ["packPanels" | "packGatePanels", ...sizes: number[]];
 
 /** Strides of a matrix in panels, as products take them. */
 export const panelStrides = { bRow: 8, bColumn: 0 };
@@ -23,14 +24,16 @@ export const panelStrides = { bRow: 8, bColumn: 0 };
 /** Elements of a matrix in panels. */
 export const panelsLength = (N: number, K: number): number => Math.ceil(N / 8) * 8 * K;
 
-/** Address of copies in panels, one behind the other, if the matrices change between runs only. */
-export function keptPanels(keep: Keep, exports: WasmExports, matrix: Matrix): number | undefined {
-  const { binding, address, count = 1, apart = 0, offset, N, K, row, column } = matrix;
+/** Address of copies in panels, one behind the other, if the matrices change between runs only or are read `often` in one. */
+export function keptPanels(
+  keep: Keep,
+  exports: WasmExports,
+  { binding, address, count = 1, apart = 0, offset, N, K }: Matrix,
+  [pack, ...sizes]: Packing,
+  often?: boolean,
+): number | undefined {
   const length = panelsLength(N, K);
-  return keep(binding, `panels ${[offset, N, K, row, column, count, apart].join(" ")}`, count * length, (to) =>
-    Array.from(
-      { length: count },
-      (_, i) => () => exports.packPanels(address + 4 * (offset + i * apart), to + 4 * i * length, N, K, row, column),
-    ),
-  );
+  const fill = (to: number) =>
+    Array.from({ length: count }, (_, i) => () => exports[pack](address + 4 * (offset + i * apart), to + 4 * i * length, ...sizes));
+  return keep(binding, [pack, offset, count, apart, ...sizes].join(" "), count * length, fill, often);
 }

@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/scan.ts; not to be edited.
-// sources: ec2d1fa1fd82d195eacf4005f728f231694d385c5a0f43bfb0c9cb25dfbe7389
+// sources: 5d6cf5eb99611c49f5dbf4e9a604ff35efa8bebd70bf7668ce3abcb438284c43
 export const plainLength = 4833;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

@@ -11,11 +11,11 @@ import { edgeTile, packedA, packedB, packedRow } from "./scratch";
 import { tile } from "./tile";
 
 /** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
-const depth: usize = 256;
+export const depth: usize = 256;
 /** Columns of C per pass; with `depth` the size of the packed part of B. */
 const width: usize = 256;
 /** Columns of B that are packed together: two cache lines of a row. */
-export const packedAtOnce: usize = 32;
+const packedAtOnce: usize = 32;
 /** Rows of C per pass; with `depth` the size of the packed part of A. */
 const height: usize = 64;
 
@@ -226,7 +226,7 @@ export function packPanels(b: usize, to: usize, N: usize, K: usize, bRow: usize,
  * Columns of B, eight at a time, as [K][8], panels at `apart` bytes from the last; missing columns are whatever follows,
  * or repeat the last.
  */
-export function packColumns(to: usize, apart: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
+function packColumns(to: usize, apart: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
   if (bColumn == 4) return copyGroups(to, apart, b, bRow, columns, 8, K);
   for (let n: usize = 0; n < columns; n += 8) packPanel(to + (n >> 3) * apart, b + n * bColumn, bRow, bColumn, min(columns - n, 8), K);
 }

@@ -77,16 +77,16 @@ export function forwardUnits(
   }
 }
 
-/** `work`: room for [B, H] numbers. */
+/** `work`: room for [B, H] numbers. `panels`: the matrix of `weights` as `packGatePanels` leaves it, or 0. */
 export function stepBackward(
-  cell: usize, variant: usize, gates: usize, weights: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
+  cell: usize, variant: usize, gates: usize, weights: usize, panels: usize, h: usize, c: usize, dy: usize, carry: usize, dRecurrent: usize, lengths: usize, work: usize,
   B: usize, H: usize, t: usize, previousSlot: usize, currentSlot: usize, nextT: usize, hasNext: bool, tail: bool, first: usize, end: usize,
 ): void {
   const G = gateCount(cell);
   const size = B * H << 2;
   const from = first * H << 2;
   const peepholes = weights + (H * H * G << 2);
-  if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + (nextT * size + from) * G, weights, work + from, end - first, H, G);
+  if (hasNext) gateProduct((cell == gru ? dRecurrent : gates) + (nextT * size + from) * G, weights, panels, work + from, end - first, H, G);
   else memory.fill(work + from, 0, (end - first) * H << 2);
   if (tail) return addToCarry(carry + (from << 1), work + from, (end - first) * H);
   for (let row = first; row < end; ) {

@@ -1,5 +1,5 @@
 // What training needs besides running.ts.
-export { gateProduct } from "./gate-product";
+export { gateProduct, packGatePanels } from "./gate-product";
 export { stepBackward } from "./recurrent-step";
 export { crossEntropy, softmaxBackward } from "./rows";
 export { activationBackward, dropout } from "./elementwise";
