@@ -149,7 +149,10 @@ function fail(problem: string): never {
  * Reads a file. F16, BF16 and F8 become float32, I64 float64, I16 and I8 int32, U16, U8 and BOOL uint32.
  * @throws RnnError `format` if the file is truncated or is no safetensors file, naming the tensor where there is one
  */
-export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
+export const decodeSafetensors = (file: Uint8Array | ArrayBuffer): TensorFile => tensorsIn(file, true);
+
+/** The same, where float32 may lie in the file itself: for a caller who reads the values once and soon. @param copies true if it may not */
+export function tensorsIn(file: Uint8Array | ArrayBuffer, copies = false): TensorFile {
   const bytes = bytesOf(file);
   if (bytes.length < 8) fail(`the file must have at least 8 bytes, got ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -166,7 +169,10 @@ export function decodeSafetensors(file: Uint8Array | ArrayBuffer): TensorFile {
   // Unlike assignment, this makes even "__proto__" a plain name.
   const tensors = Object.fromEntries(
     entries.map(([name, { shape, reader, first, last }]) => {
-      const data = reader.read(new DataView(bytes.buffer, bytes.byteOffset + start + first, last - first), sizeOf(shape));
+      const at = bytes.byteOffset + start + first;
+      const count = sizeOf(shape);
+      const inPlace = !copies && reader === readers.F32 && at % 4 === 0;
+      const data = inPlace ? new Float32Array(bytes.buffer, at, count) : reader.read(new DataView(bytes.buffer, at, last - first), count);
       return [name, { shape, data }];
     }),
   );

@@ -1,19 +1,18 @@
 /**
  * Plays the steps of a file that `saveStream` wrote. A file is hostile: its calls have a memory of their own, which is all
- * that they can write to, and each of them has run once before the stream is there.
+ * that they can write to, and those of one step have run once before the stream is there.
  */
 import { inTurn, type Call } from "../backend/cpu/calls.ts";
 import { instantiate, scratchBytesOf, type WasmExports } from "../backend/cpu/wasm-code.ts";
 import { allocating, clip, reasonOf, RnnError } from "../errors.ts";
 import { isObject, parseJson, type Json, type JsonObject } from "../io/json.ts";
-import { decodeSafetensors, type TensorFile } from "../io/safetensors.ts";
+import { tensorsIn, type TensorFile } from "../io/safetensors.ts";
 import { unaryFunctions } from "../kernels/unary-functions.ts";
-import { deviceSizeOf, reordered } from "../nn/gate-order.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import { rowSizes, type Executor, type Ready, type StateMemory } from "./executor.ts";
 import { stepSizes } from "./frames.ts";
-import { mostBytes, mostWork, streamVersion, workOf, type SavedRun, type SavedStream } from "./stream-file.ts";
+import { mostBytes, mostStartWork, mostWork, streamVersion, workOf, type SavedRun, type SavedStream } from "./stream-file.ts";
 
 const where = "createStream";
 
@@ -70,6 +69,8 @@ function functionsOver({ buffer }: WebAssembly.Memory): WasmExports {
 /** The memory of a file's stream, and the functions that compute there. */
 class Place {
   private calls = 0;
+  /** Of the setup and of one step of each run. */
+  private work = 0;
   /** Those of WebAssembly, and those of `functionsOver`. */
   private readonly functions: WasmExports;
 
@@ -101,14 +102,14 @@ class Place {
     return new Type(this.memory.buffer, address, length);
   }
 
-  /** @param frames how many frames of a row the calls compute, at least 1 */
-  callsOf(value: Json | undefined, frames: number): () => void {
+  /** @param steps how many steps the calls compute, and of how many rows */
+  callsOf(value: Json | undefined, steps: number, rows: number): () => void {
     const calls: Call[] = [];
     let work = 0;
     for (const group of takeList(value, "calls")) {
-      const [times, list, steps] = takeList(group, "a group of calls");
+      const [times, list, grows] = takeList(group, "a group of calls");
       const count = takeInteger(times, "the times of calls", 1, mostCalls);
-      const each = takeList(list, "the calls of a group").map((call, i) => this.callOf(call, count > 1 ? takeList(steps, "steps")[i] : []));
+      const each = takeList(list, "the calls of a group").map((call, i) => this.callOf(call, count > 1 ? takeList(grows, "steps")[i] : []));
       this.calls += count * each.length;
       if (this.calls > mostCalls) throw damaged(`it has more than ${mostCalls} calls`);
       for (let n = 0; n < count; n++)
@@ -118,7 +119,9 @@ class Place {
           calls.push(call);
         }
     }
-    if (!(work <= (mostWork * frames * this.bytes) / 4)) throw damaged("its calls ask for more work than a model of its size needs");
+    if (!(work <= (mostWork * steps * rows * this.bytes) / 4)) throw damaged("its calls ask for more work than a model of its size needs");
+    this.work += work / steps;
+    if (!(this.work <= mostStartWork)) throw new RnnError("limit", where, "the stream in the file asks for more work than a step may take");
     const play = inTurn(this.functions, calls);
     return () => {
       try {
@@ -129,12 +132,12 @@ class Place {
     };
   }
 
-  private callOf(value: Json, steps: Json | undefined): Call & { readonly by: readonly number[] } {
+  private callOf(value: Json, grows: Json | undefined): Call & { readonly by: readonly number[] } {
     const [given, ...rest] = takeList(value, "a call");
     const name = takeText(given, "the name of a function");
     if (!Object.hasOwn(workOf, name)) throw damaged(`there is no function "${clip(name)}"`);
     const args = takeNumbers(rest, `the arguments of ${name}`);
-    const by = takeNumbers(steps, `the steps of ${name}`);
+    const by = takeNumbers(grows, `the steps of ${name}`);
     if ((name !== "write" && args.length !== this.functions[name].length) || (by.length !== args.length && by.length > 0))
       throw damaged(`${name} has another number of arguments`);
     return { name, args, by };
@@ -161,30 +164,21 @@ function takeStates(value: Json | undefined, batch: number): readonly State[] {
   return states;
 }
 
-/** A loop of the plainest kind: in a worklet, this code runs once, and is not compiled before. */
-function areFinite(data: Float32Array): boolean {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i] - data[i];
-  return sum === 0;
-}
+/** Numbers that no parameter may have. Looking for them is quick before the engine has compiled anything: a loop would not be. */
+const infinite = [NaN, Infinity, -Infinity];
 
 /** Puts the tensors of the file where the calls look for them. */
 function placeParameters(place: Place, value: Json | undefined, tensors: TensorFile["tensors"]): void {
   for (const parameter of takeList(value, "parameters")) {
-    const [name, address, gates = 1, lanes = [0]] = takeList(parameter, "a parameter");
+    const [name, address] = takeList(parameter, "a parameter");
     const path = takeText(name, "the name of a parameter");
     if (!Object.hasOwn(tensors, path)) throw damaged(`the file has no "${clip(path)}"`);
     const { shape, data } = tensors[path];
-    const order = {
-      gates: takeInteger(gates, "gates", 1, 16),
-      lanes: takeNumbers(lanes, "lanes").map((lane) => takeInteger(lane, "a lane", -1, (gates as number) - 1)),
-    };
-    const rows = shape.length === 0 ? 1 : shape[0];
-    if (order.lanes.length > 16 || rows % order.gates !== 0) throw damaged(`"${clip(path)}" has no ${order.gates} gates`);
-    if (!(data instanceof Float32Array) || !areFinite(data))
+    // They lie in the file itself, which the caller may have given away meanwhile.
+    if (data.length !== sizeOf(shape)) throw damaged("it has gone");
+    if (!(data instanceof Float32Array) || infinite.some((number) => data.includes(number)))
       throw new RnnError("format", where, `"${clip(path)}" must be finite numbers in float32`);
-    const to = place.array(address, `"${clip(path)}"`, deviceSizeOf(data.length, order));
-    to.set(reordered(data, data.length, rows, order, false));
+    place.array(address, `"${clip(path)}"`, data.length).set(data);
   }
 }
 
@@ -192,7 +186,7 @@ function placeParameters(place: Place, value: Json | undefined, tensors: TensorF
 function readyOf(
   place: Place,
   value: Json | undefined,
-  frames: number,
+  steps: number,
   rows: number,
   { batch, inputSize, outputSize, ids }: Pick<FileExecutor, "batch" | "inputSize" | "outputSize" | "ids">,
   states: readonly State[],
@@ -200,13 +194,13 @@ function readyOf(
   const { from, to, states: places, calls }: Given<SavedRun> = takeObject(value, "a run");
   const addresses = takeList(places, "the states of a run");
   return {
-    from: place.array(from, "a frame", frames * inputSize, ids === undefined ? Float32Array : Uint32Array),
-    to: place.array(to, "a result", frames * outputSize),
+    from: place.array(from, "a frame", steps * rows * inputSize, ids === undefined ? Float32Array : Uint32Array),
+    to: place.array(to, "a result", steps * rows * outputSize),
     states: states.map(({ path, shape }, i): StateMemory => {
       const here = batch === rows ? shape : shape.map((size, axis) => (axis === 1 ? rows : size));
       return { path, shape: here, buffer: { array: place.array(addresses[i], `the state "${clip(path)}"`, sizeOf(here)) } };
     }),
-    run: place.callsOf(calls, frames),
+    run: place.callsOf(calls, steps, rows),
   };
 }
 
@@ -249,16 +243,17 @@ export class FileExecutor implements Executor {
     const states = takeStates(plan.states, this.batch);
     this.first = new Map(states.map(({ path, first }) => [path, first]));
     placeParameters(place, plan.parameters, tensors);
-    place.callsOf(plan.setup, 1)();
-    const ready = (run: Json | undefined, steps: number, rows: number): Ready => readyOf(place, run, steps * rows, rows, this, states);
+    place.callsOf(plan.setup, 1, 1)();
+    const ready = (run: Json | undefined, steps: number, rows: number): Ready => readyOf(place, run, steps, rows, this, states);
     const [longer, smaller] = [takeObject(plan.longer, "longer"), takeObject(plan.smaller, "smaller")];
     this.runsTogether = Object.keys(longer).length > 0;
     this.one = ready(plan.one, 1, this.batch);
     const steps = this.runsTogether ? stepSizes.filter((size) => size > 1) : [];
     this.longer = new Map(steps.map((size) => [size, ready(longer[size], size, this.batch)]));
     this.smaller = new Map(rowSizes.filter((size) => size <= this.batch).map((size) => [size, ready(smaller[size], 1, size)]));
-    // What an address makes impossible shows now: which memory a call uses depends on its arguments and on ids only.
-    for (const ready of [this.one, ...this.longer.values(), ...this.smaller.values()]) {
+    // What an address makes impossible shows now: which memory a call uses depends on its arguments and on ids only. Runs
+    // of many steps would take as long as a worklet has for many quanta; theirs shows when they are first needed.
+    for (const ready of [this.one, ...this.smaller.values()]) {
       ready.from.fill(0);
       ready.run();
     }
@@ -266,7 +261,7 @@ export class FileExecutor implements Executor {
 
   /** @throws RnnError `format` if the file is damaged or holds no stream, `limit` if there is not enough memory */
   static async create(file: Uint8Array, module: WebAssembly.Module): Promise<FileExecutor> {
-    const { tensors, metadata } = decodeSafetensors(file);
+    const { tensors, metadata } = tensorsIn(file);
     const plan = planIn(metadata);
     const place = await Place.create(takeInteger(plan.bytes, "bytes", 1, mostBytes), module);
     return new FileExecutor(place, plan, tensors);

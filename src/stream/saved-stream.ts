@@ -3,6 +3,7 @@ import { RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { planMemory } from "../recording/lifetimes.ts";
 import { staying, usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
+import type { ParameterStore } from "../session/parameter-store.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
 import { namesItself } from "../saving/model-file.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -13,7 +14,17 @@ import { folded } from "./fold-calls.ts";
 import { stepSizes } from "./frames.ts";
 import type { ModelExecutor } from "./model-executor.ts";
 import { streamOf, type FrameOptions } from "./stream-of.ts";
-import { line, mostBytes, streamVersion, type SavedCall, type SavedRun, type SavedStream } from "./stream-file.ts";
+import {
+  line,
+  mostBytes,
+  mostStartWork,
+  streamVersion,
+  workOf,
+  type SavedCall,
+  type SavedGroup,
+  type SavedRun,
+  type SavedStream,
+} from "./stream-file.ts";
 import { Tracer } from "./trace-calls.ts";
 
 /** Kernels may load so many bytes behind a buffer. */
@@ -30,6 +41,14 @@ const writesOf = (at: number, words: readonly number[]): SavedCall[] =>
     const first = i * mostWords;
     return ["write", at + 4 * first, ...words.slice(first, first + mostWords)];
   }).filter(([, , ...part]) => part.some((word) => word !== 0));
+
+/** What loops of calls ask for. */
+const workIn = (groups: readonly SavedGroup[]): number =>
+  groups.reduce((sum, [times, calls, steps]) => {
+    const once = (n: number): number =>
+      calls.reduce((part, [name, ...args], c) => part + workOf[name](args.map((arg, i) => arg + n * (steps?.[c][i] ?? 0))), 0);
+    return sum + Array.from({ length: times }, (_, n) => once(n)).reduce((a, b) => a + b, 0);
+  }, 0);
 
 /** Hands out memory, one piece behind the other. */
 class Cursor {
@@ -56,8 +75,8 @@ class Layout {
   private readonly lasting = new Cursor(scratch);
   readonly constants: SavedCall[] = [];
   private readonly known = new Map<string, number>();
-  /** Places of packed weights by their labels, for each way to pack them. */
-  private readonly packed = new Map<string, ReadonlyMap<string, number>>();
+  /** Places of packed weights, by the calls that pack them. */
+  private readonly packed = new Map<string, readonly number[]>();
   readonly parameters: number;
 
   constructor(executor: ModelExecutor) {
@@ -105,12 +124,32 @@ class Layout {
       else if (buffer.role === "input" && buffer !== input.view.buffer) places.set(buffer, this.zeros(buffer.length));
     }
     const derived = recording.commands.slice(0, recording.derived);
-    const key = describe(derived, places);
+    const written = writtenBy(derived);
+    const key = packingCalls(derived, written, places);
     const known = this.packed.get(key);
-    const packed = known ?? new Map(writtenBy(derived).map(({ label, length }) => [label, this.lasting.take(length)]));
+    const packed = known ?? written.map(({ length }) => this.lasting.take(length));
     this.packed.set(key, packed);
-    for (const buffer of writtenBy(derived)) places.set(buffer, packed.get(buffer.label)!);
+    written.forEach((buffer, i) => places.set(buffer, packed[i]));
     return { places, derived: known ? [] : derived };
+  }
+
+  /** Where the file's values go: those whose rows have another order here to `at`, from where `calls` take them. */
+  values({ places }: ParameterStore, at: number): { parameters: SavedStream["parameters"]; calls: SavedCall[]; end: number } {
+    const cursor = new Cursor(at);
+    const calls: SavedCall[] = [];
+    const parameters = [...places].map(([path, { parameter, offset }]): readonly [string, number] => {
+      const { gates, lanes, shape, size } = parameter;
+      const to = this.parameters + 4 * offset;
+      if (lanes.length === 1) return [path, to];
+      const from = cursor.take(size);
+      const [units, row] = [shape[0] / gates, (4 * size) / shape[0]];
+      lanes.forEach((gate, lane) => {
+        const [first, target, step] = [from + gate * units * row, to + lane * row, lanes.length * row];
+        if (gate >= 0) calls.push(["stridedCopy", first, target, 1, units, row / 4, 0, row, 4, 0, step, 4, 0]);
+      });
+      return [path, from];
+    });
+    return { parameters, calls, end: cursor.end };
   }
 
   private constant({ data, length, type }: Buffer): number {
@@ -138,15 +177,15 @@ const writtenBy = (commands: readonly Command[]): Buffer[] => [
   ...new Set(commands.flatMap((command) => usesOf(command).writes.map(({ buffer }) => buffer))),
 ];
 
-/** Commands as a text that is the same for those that do the same. */
-function describe(commands: readonly Command[], places: ReadonlyMap<Buffer, number>): string {
-  const word = ({ buffer, offset, shape }: View) => [places.get(buffer) ?? `${buffer.label} ${buffer.length}`, offset, shape];
-  return JSON.stringify(
-    commands.map((command) => {
-      if (command.kind !== "dispatch") return [command.kind, ...usesOf(command).reads.map(word), ...usesOf(command).writes.map(word)];
-      return [command.kernel.name, command.params, Object.entries(command.views).map(([name, view]) => [name, word(view)])];
-    }),
-  );
+/**
+ * The calls of commands that pack weights, as a text that is the same for those that do the same. What they write has no
+ * place yet, and stands behind all memory.
+ */
+function packingCalls(commands: readonly Command[], written: readonly Buffer[], places: ReadonlyMap<Buffer, number>): string {
+  const cursor = new Cursor(mostBytes);
+  const all = new Map([...places, ...written.map((buffer) => [buffer, cursor.take(buffer.length)] as const)]);
+  const addressOf = ({ buffer, offset }: View): number => all.get(buffer)! + 4 * offset;
+  return JSON.stringify(new Tracer(0, 0, 0).callsOf(commands, addressOf, () => false));
 }
 
 /** The description of `executor`'s steps, as JSON. */
@@ -164,10 +203,18 @@ function describeSteps(executor: ModelExecutor): SavedStream {
   ]);
   // The first time for what it takes.
   const { workBytes, keptBytes } = traced(placed, new Tracer(end, end, end));
-  const { tracer, setup, runs } = traced(placed, new Tracer(end, end + workBytes, end + workBytes + keptBytes));
-  const bytes = end + workBytes + keptBytes + tracer.messagesBytes + spare;
+  const keptAt = end + workBytes;
+  // Packed copies take their place later: memory that is used for the first time takes long.
+  const values = layout.values(session.store, keptAt);
+  const messagesAt = Math.max(keptAt + keptBytes, values.end);
+  const { tracer, setup, runs } = traced(placed, new Tracer(end, keptAt, messagesAt));
+  const bytes = messagesAt + tracer.messagesBytes + spare;
   if (bytes > mostBytes)
     throw new RnnError("limit", "saveStream", `the stream needs ${Math.ceil(bytes / 2 ** 20)} MiB, and may have 1024; use a smaller batch`);
+  const allSetup = folded([...values.calls, ...layout.constants, ...tracer.writes, ...setup]);
+  const stepsOf = (i: number): number => (i > 0 && i <= longer.length ? longer[i - 1] : 1);
+  if (runs.reduce((sum, { calls }, i) => sum + workIn(calls) / stepsOf(i), workIn(allSetup)) > mostStartWork)
+    throw new RnnError("limit", "saveStream", "a step of the stream takes more work than one may; use a smaller batch");
   const keyed = (sizes: readonly number[], from: number) => Object.fromEntries(sizes.map((size, i) => [size, runs[from + i]]));
   return {
     version: streamVersion,
@@ -177,15 +224,12 @@ function describeSteps(executor: ModelExecutor): SavedStream {
     outputSize,
     ids,
     bytes,
-    parameters: [...session.store.places].map(([path, { parameter, offset }]) => {
-      const at = layout.parameters + 4 * offset;
-      return parameter.lanes.length === 1 ? [path, at] : [path, at, parameter.gates, parameter.lanes];
-    }),
+    parameters: values.parameters,
     states: [...one.states].map(([path, { shape }]) => {
       const first = executor.firstOf(path);
       return first ? [path, shape, [...first]] : [path, shape];
     }),
-    setup: folded([...layout.constants, ...tracer.writes, ...setup]),
+    setup: allSetup,
     one: runs[0],
     longer: keyed(longer, 1),
     smaller: keyed(smaller, 1 + longer.length),

@@ -42,11 +42,11 @@ export interface SavedStream {
   readonly ids?: number;
   /** Bytes of the memory. */
   readonly bytes: number;
-  /** Where each tensor of the file goes, and in which order of its rows, if it is another one there (GateOrder). */
-  readonly parameters: readonly (readonly [path: string, address: number, gates?: number, lanes?: readonly number[]])[];
+  /** Where each tensor of the file goes. */
+  readonly parameters: readonly (readonly [path: string, address: number])[];
   /** Paths and shapes of the states, and what a row begins with, if not with zeros. */
   readonly states: readonly (readonly [path: string, shape: Shape, first?: readonly number[]])[];
-  /** Writes constants and packs weights, once. */
+  /** Orders and packs weights and writes constants, once. */
   readonly setup: readonly SavedGroup[];
   /** One step of all rows. */
   readonly one: SavedRun;
@@ -56,29 +56,36 @@ export interface SavedStream {
   readonly smaller: Readonly<Record<string, SavedRun>>;
 }
 
+/** What a count costs in lanes. */
+const padded = (count: number): number => Math.ceil((count >>> 0) / 8) * 8;
+
 /** Bytes of a message to `regularizedForward`. */
 export const messageBytes = 256;
 
 const times = (...counts: number[]): number => counts.reduce((product, count) => product * Math.max(1, count >>> 0), 1);
 
-/** The functions that calls may name, with a bound of the work that the arguments ask for, in multiplications or moves. */
+/**
+ * The functions that calls may name, with a bound of the work that the arguments ask for: a unit takes about as long as
+ * some multiplications, a nanosecond at most.
+ */
 export const workOf: Readonly<Record<string, (args: readonly number[]) => number>> = {
-  activationForward: ([, , length]) => times(length),
-  binary: ([, , , size0, size1, size2, size3]) => times(size0, size1, size2, size3),
+  activationForward: ([, , length]) => times(8, length),
+  binary: ([, , , size0, size1, size2, size3]) => times(2, size0, size1, size2, size3),
   columnSum: ([, , rows, columns]) => times(rows, columns),
   embeddingGather: ([, , , rows, columns]) => times(rows, columns),
-  matmul: ([, , , , M, N, K, batch]) => times(M, N, K, batch),
-  packPanels: ([, , N, K]) => times(N, K),
-  normalizeForward: ([, , , , rows, columns]) => times(rows, columns),
-  pick: ([, , , , outer, , inner, count]) => times(outer, inner, count),
-  regularizedForward: ([, , end]) => times(end),
-  scanForward: ([, , , , , , H, , , , , end]) => times(H, end),
-  softmaxForward: ([, , rows, columns]) => times(rows, columns),
-  stepForward: ([, , , , , , , , , , H, , , , , end]) => times(H, H, end),
-  stridedCopy: ([, , size0, size1, size2]) => times(size0, size1, size2),
-  twoPhaseForward: ([, , , , , , , , B, H]) => times(B, H, H),
-  unary: ([, , length]) => times(length),
-  unfold: ([, , batch, channels, , groups, positions, taps]) => times(batch, Math.max(channels >>> 0, groups >>> 0), positions, taps),
+  matmul: ([, , , , M, N, K, batch]) => times(M, padded(N), padded(K), batch),
+  packPanels: ([, , N, K]) => times(padded(N), K),
+  normalizeForward: ([, , , , rows, columns]) => times(rows, padded(columns)),
+  pick: ([, , , , outer, , inner, count]) => times(2, outer, inner, count),
+  regularizedForward: ([, , end]) => times(8, end),
+  scanForward: ([, , , , , , H, , , , , end]) => times(8, H, end),
+  softmaxForward: ([, , rows, columns]) => times(8, rows, columns),
+  // Gates take as long as many products.
+  stepForward: ([, , , , , , , , , , H, , , , , end]) => times(4, H, padded(H) + 16, end),
+  stridedCopy: ([, , size0, size1, size2]) => times(2, size0, size1, size2),
+  twoPhaseForward: ([, , , , , , , , B, H]) => times(4, B, H, padded(H) + 16),
+  unary: ([, , length]) => times(16, length),
+  unfold: ([, , batch, channels, , groups, positions, taps]) => times(2, batch, Math.max(channels >>> 0, groups >>> 0), positions, taps),
   write: ({ length }) => length,
 };
 
@@ -86,4 +93,7 @@ export const workOf: Readonly<Record<string, (args: readonly number[]) => number
 export const inJavaScript: readonly string[] = ["unary", "write"];
 
 /** Most work of a run for each frame of a row and each number that the memory holds. */
-export const mostWork = 256;
+export const mostWork = 1024;
+
+/** Most work of all that runs before the stream is there, and of one step of each longer run: some seconds. */
+export const mostStartWork = 2 ** 32;

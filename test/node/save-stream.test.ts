@@ -367,6 +367,13 @@ describe("damaged files", () => {
         (error: unknown) => String(error),
       );
     };
+    const kindOf = async (changes: object): Promise<string> => {
+      const stream = JSON.stringify({ ...plan, ...changes });
+      return alone.createStream(encodeSafetensors(tensors, { ...metadata, stream })).then(
+        () => "made",
+        (error: unknown) => (error as RnnError).kind,
+      );
+    };
     expect(await refusal({ bytes: 2 ** 32 })).toContain("bytes must be an integer from 1 to");
     const endless = ["matmul", 0, 0, 0, 0, 2 ** 31, 2 ** 31, 2 ** 31, 1, ...Array<number>(9).fill(0)];
     expect(await refusal({ setup: [[1, [endless]]] })).toContain("more work than a model of its size needs");
@@ -376,6 +383,18 @@ describe("damaged files", () => {
     // These lengths are integers of 32 bits, as WebAssembly would take them: 0.
     for (const length of [0, 2 ** 32, 2 ** 53, 1e300])
       expect(await refusal({ setup: [[1, [["unary", place, place, length, 1, 0, 0]]]] })).toBe("");
+    // Memory that it declares, and never fills, buys no time: not for all that runs at the beginning, nor for a later step.
+    const huge = 2 ** 30 - 2 ** 20;
+    const wide = (size: number) => [[1, [["matmul", place, place, place, place, size, size, size, 1, ...Array<number>(9).fill(0)]]]];
+    const slow = (length: number) => [[1, [["unary", place, place, length, 1, 0, 0]]]];
+    const { one, longer } = plan as unknown as { one: object; longer: Record<string, object> };
+    for (const changes of [
+      { setup: wide(2048) },
+      { setup: slow(2 ** 28 + 1) },
+      { one: { ...one, calls: wide(2048) } },
+      { longer: { ...longer, 16: { ...longer[16], calls: [[16, wide(2048)[0][1], [Array<number>(17).fill(0)]]] } } },
+    ])
+      expect(await kindOf({ bytes: huge, ...changes }), JSON.stringify(Object.keys(changes))).toBe("limit");
     expect(await refusal({ setup: [[1, [["columnSum", 2 ** 30, 2 ** 30, 1, 4, 0]]]] })).toContain("its calls cannot run");
   });
 

@@ -21,15 +21,18 @@ export interface Compiled {
 /** The functions of a module. */
 export type WasmExports = Readonly<Record<string, (...args: number[]) => void>>;
 
-const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/** The value of each character that is a digit, by its code; 64 for others. A table takes less time than a search. */
+const digits = new Uint8Array(128).fill(64);
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+for (let i = 0; i < alphabet.length; i++) digits[alphabet.charCodeAt(i)] = i;
 
 /** Decodes base64 without `atob`, which worklets lack. Skips everything that is no digit (line ends, padding). */
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array((base64.length * 3) >> 2);
   let length = 0;
   for (let i = 0, bits = 0, held = 0; i < base64.length; i++) {
-    const digit = digits.indexOf(base64[i]);
-    if (digit < 0) continue;
+    const digit = digits[base64.charCodeAt(i)];
+    if (digit === 64) continue;
     held = ((held << 6) | digit) & 0xffff;
     bits += 6;
     if (bits >= 8) bytes[length++] = held >> (bits -= 8);
