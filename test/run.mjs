@@ -1,5 +1,5 @@
-// `npm test`: the package is built, then the tests run in lanes: Node (contract, node and device tests), then side by side
-// Chromium and Firefox (device tests, page tests). Browsers then run only the files that a browser may decide. `--all` adds
+// `npm test`: the package is built, while the tests run in lanes side by side: Node (contract, node and device tests),
+// Chromium and Firefox (device tests, page tests). Browsers run only the files that a browser may decide. `--all` adds
 // their other files, and at the end the long lane, in Node: test/long/, and the files that try some of their tests otherwise
 // (test/thorough.ts), with all of them. `--rest` runs only what `--all` adds. The last line is the sum: `N passed, N failed`.
 //   npm test -- [--all | --rest] [--lane node|chromium|firefox|long]... [part of a test file's path]...
@@ -26,8 +26,8 @@ for (const lane of values.lane ?? []) {
   }
 }
 const asked = (lane) => values.lane?.includes(lane) ?? (values.all || (values.rest ? lane !== "node" : lane !== "long"));
-/** Vitest keeps two cores busy in Node; a browser waits for much of its time, so that both fit beside each other. */
-const groups = [["node"], ["chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
+/** Browsers wait for much of their time, in which Node's lane has the cores; long tests watch memory and have them alone. */
+const groups = [["node", "chromium", "firefox"], ["long"]].map((lanes) => lanes.filter(asked));
 const thorough = { THOROUGH: "1" };
 const inCi = Boolean(process.env.CI) && process.env.CI !== "false" && process.env.CI !== "0";
 
@@ -108,14 +108,19 @@ function buildOnce(output) {
   });
 }
 
+/** Where there is no other driver, Node's adapter needs Chromium's, which is fetched once. */
+let found;
+const adapterOnce = () => (found ??= nodeAdapter({ install: true }));
+
 async function inNode(lane, output) {
-  const broken = await buildOnce(output);
   let files = filesOf[lane]();
   const needAdapter = files.filter((file) => /^test\/(device|long)\//.test(file));
+  const adapterFound = needAdapter.length > 0 ? adapterOnce() : undefined;
+  const broken = await buildOnce(output);
   let environment = lane === "long" ? thorough : {};
   let missing;
-  if (needAdapter.length > 0) {
-    const { adapter, variables, reason } = await nodeAdapter({ install: true });
+  if (adapterFound !== undefined) {
+    const { adapter, variables, reason } = await adapterFound;
     environment = { ...environment, ...variables, WEBGPU_PROBED: "1" };
     if (adapter === null) {
       missing = reason;
@@ -133,6 +138,8 @@ async function inNode(lane, output) {
 async function browserLane(kind, output) {
   const [device, pages] = ["device", "pages"].map((folder) => inBrowser(kind, folder));
   const all = Boolean(values.all || values.rest);
+  // Node's lane may be fetching the same browser.
+  await found;
   const inside =
     device.length > 0 || filters.length === 0
       ? await runBrowserLane(kind, device, all, output.print)
