@@ -71,10 +71,13 @@ async function expectAgreement(model: Module, input: Tensor, { lengths, states =
   const first = await forward(model, input, { backend });
   const carries = states && !model.readsBackwards;
   const state: Record<string, Tensor> = Object.fromEntries(
-    Object.entries(carries ? first.state : {}).map(([path, { shape }], i) => [
-      path,
-      { shape, data: numbers(sizeOf(shape), i + 9, 0.5).map((x) => (/\bn$/.test(path) ? Math.abs(x) : x)) },
-    ]),
+    // Convolutions begin with their padding in each call of a graph.
+    Object.entries(carries ? first.state : {})
+      .filter(([path]) => !/\bpast$/.test(path))
+      .map(([path, { shape }], i) => [
+        path,
+        { shape, data: numbers(sizeOf(shape), i + 9, 0.5).map((x) => (/\bn$/.test(path) ? Math.abs(x) : x)) },
+      ]),
   );
   const expected = await forward(model, { input, state, ...(lengths && { lengths: [...lengths] }) }, { backend });
   const file = await exportOnnx(model, { ...options, states, ...(lengths && { lengths: true }) });
