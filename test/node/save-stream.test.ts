@@ -42,6 +42,21 @@ import { numbers } from "../device/support.ts";
 const folder = join(import.meta.dirname, "../fixtures/models");
 const imported = async (name: string): Promise<Module> => (await importModel(Uint8Array.from(readFileSync(join(folder, name))))).model;
 
+/** A network as RTNeural describes it: kernels [taps, inputs / groups, outputs]. */
+const nested = (seed: number, [size, ...rest]: readonly number[]): unknown =>
+  size === undefined ? numbers(1, seed)[0] : Array.from({ length: size }, (_, i) => nested(seed * 7 + i, rest));
+const convolutions = new TextEncoder().encode(
+  JSON.stringify({
+    in_shape: [null, null, 1],
+    layers: [
+      { type: "conv1d", activation: "tanh", kernel_size: [3], dilation: [2], weights: [nested(1, [3, 1, 4]), nested(2, [4])] },
+      { type: "conv1d", activation: "tanh", kernel_size: [2], dilation: [5], groups: 2, weights: [nested(3, [2, 2, 4]), nested(4, [4])] },
+      { type: "gru", activation: "", weights: [nested(5, [4, 9]), nested(6, [3, 9]), nested(7, [2, 9])] },
+      { type: "dense", activation: "", weights: [nested(8, [3, 1]), nested(9, [1])] },
+    ],
+  }),
+);
+
 const models: Record<string, () => Module | Promise<Module>> = {
   "an LSTM": () => new LSTM(5, 9, { seed: 1 }),
   "GRUs, batch first": () => new Sequential({ rnn: new GRU(4, 33, { numLayers: 2, batchFirst: true, seed: 2 }), out: new Linear(33, 3) }),
@@ -77,6 +92,7 @@ const models: Record<string, () => Module | Promise<Module>> = {
   "an RNN with ReLU": () => new RNN(3, 5, { nonlinearity: "relu", seed: 14 }),
   "states of its own at the beginning": () => imported("amp.nam"),
   "a file of RTNeural": () => imported("plugin.json"),
+  "convolutions of RTNeural": async () => (await importModel(convolutions)).model,
 };
 
 const idsOf = ({ idCount }: Module, values: ArrayLike<number>): Float32Array =>
