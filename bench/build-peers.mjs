@@ -1,24 +1,28 @@
 // Installs (on demand) and bundles the other libraries for the bench, each separately: if one is missing or broken, the
 // others, the page and the terminal program still work. manifest.json says which exist, and why others do not.
 import { spawn } from "node:child_process";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { bundle, root } from "../scripts/bundle.mjs";
 
 const folder = join(root, "bench");
 const packages = join(folder, "node_modules");
+const ownPackages = join(root, "node_modules");
 
-/** `always`: in the root's packages, and measured without being asked for. `assets`: files that a library fetches for itself. */
+/** `always`: needs the root's packages only, and measured without being asked for. `assets`: files that a library fetches for itself. */
 const peers = [
   { library: "gpu.js", name: "gpujs", always: true },
-  { library: "tfjs", name: "tfjs", assets: ["@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"] },
-  { library: "jax-js", name: "jax" },
   {
     library: "onnxruntime-web",
     name: "onnx",
+    always: true,
     assets: ["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"].map((ending) => `onnxruntime-web/dist/ort-wasm-simd-threaded.${ending}`),
   },
+  { library: "plain loop", name: "plain", always: true },
+  { library: "floor", name: "floor", always: true },
+  { library: "tfjs", name: "tfjs", assets: ["@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"] },
+  { library: "jax-js", name: "jax" },
   { library: "brain.js", name: "brain" },
 ];
 
@@ -39,13 +43,26 @@ function npmCi() {
   });
 }
 
+/** `import bytes from "./x.as"` gives the WebAssembly that the AssemblyScript in x.as compiles to, with an imported memory. */
+const assemblyScriptPlugin = {
+  name: "assemblyscript",
+  setup(build) {
+    build.onLoad({ filter: /\.as$/ }, async ({ path }) => {
+      const { compileString } = await import("assemblyscript/asc");
+      const options = { optimizeLevel: 3, runtime: "stub", importMemory: true, noExportMemory: true, enable: ["simd"] };
+      const { error, binary, stderr } = await compileString(await readFile(path, "utf8"), options);
+      return error ? { errors: [{ text: `${error.message}\n${stderr}` }] } : { contents: binary, loader: "binary" };
+    });
+  },
+};
+
 /** Node gets the same code as pages, but with real modules where bundlers put empty ones for pages. */
 const nodeSettings = {
   platform: "node",
   target: "node20",
   mainFields: ["browser", "module", "main"],
   conditions: ["browser"],
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
 };
 
 /** The manifest's entry of a library, once its bundle is in `outdir`. */
@@ -58,9 +75,10 @@ async function bundlePeer({ library, name, always = false, assets = [] }, outdir
       outfile: join(outdir, file),
       sourcemap: false,
       logLevel: "silent",
+      plugins: [assemblyScriptPlugin],
       ...(forNode ? nodeSettings : {}),
     });
-    await Promise.all(assets.map((path) => cp(join(packages, path), join(outdir, basename(path)))));
+    await Promise.all(assets.map((path) => cp(join(always ? ownPackages : packages, path), join(outdir, basename(path)))));
     return { library, always, file };
   } catch (error) {
     return { library, always, reason: `it cannot be bundled: ${error.message.split("\n").slice(0, 2).join(" ")}` };

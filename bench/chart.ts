@@ -2,9 +2,10 @@
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
 import { block } from "../demo/dom.ts";
+import { inUnit, unitOf } from "./amounts.mjs";
 import { marks } from "./marks.ts";
 import type { Row } from "./report.ts";
-import { milliseconds } from "./table.ts";
+import { digitsOf } from "./table.ts";
 import { rowName } from "./words.ts";
 
 /** Below this width names stand above their whiskers instead of beside them. */
@@ -29,7 +30,7 @@ export class Chart {
   show(rows: readonly Row[]): void {
     this.rows = [...rows].sort((a, b) => a.median_ms - b.median_ms);
     const spoken = this.rows.map(
-      (row) => `${rowName(row)} ${milliseconds(row.median_ms)} ms, from ${milliseconds(row.min_ms)} to ${milliseconds(row.max_ms)}`,
+      (row) => `${rowName(row)} ${inUnit(row.median_ms, row.mode)}, from ${digitsOf(row, row.min_ms)} to ${digitsOf(row, row.max_ms)}`,
     );
     this.place.setAttribute("aria-label", spoken.length > 0 ? `Fastest first: ${spoken.join("; ")}` : "Nothing measured yet");
     this.build();
@@ -46,8 +47,9 @@ export class Chart {
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
     const font = "12px system-ui, sans-serif";
-    const least = Math.min(...rows.map((r) => r.min_ms));
-    const most = Math.max(...rows.map((r) => r.max_ms));
+    const { long, inMs } = unitOf(rows[0].mode);
+    const least = inMs * Math.min(...rows.map((r) => r.min_ms));
+    const most = inMs * Math.max(...rows.map((r) => r.max_ms));
     // Room for the number to the right of the longest whisker.
     const range: [number, number] = [least / (narrow ? 1.6 : 1.3), Math.max(most, least * 3) * (narrow ? 5 : 2.5)];
     const names = rows.map(rowName);
@@ -78,7 +80,7 @@ export class Chart {
             stroke: colour("--faint"),
             font,
             size: axisHeight - 4,
-            label: "milliseconds",
+            label: long,
             labelFont: font,
             labelSize: 18,
             grid: { stroke: colour("--line"), width: 1 },
@@ -92,7 +94,7 @@ export class Chart {
         series: [{}, { paths: () => null, points: { show: false } }],
         hooks: { draw: [(plot) => draw(plot, rows, colour, narrow)] },
       },
-      [rows.map((_, i) => i), rows.map((r) => r.median_ms)],
+      [rows.map((_, i) => i), rows.map((r) => inMs * r.median_ms)],
       this.place,
     );
   }
@@ -108,7 +110,7 @@ function draw(plot: uPlot, rows: readonly Row[], colour: (name: string) => strin
   ctx.font = `${12 * scale}px system-ui, sans-serif`;
   rows.forEach((row, i) => {
     const y = plot.valToPos(i, "x", true) + (named ? 8 * scale : 0);
-    const [from, at, to] = [row.min_ms, row.median_ms, row.max_ms].map((v) => plot.valToPos(v, "y", true));
+    const [from, at, to] = [row.min_ms, row.median_ms, row.max_ms].map((ms) => plot.valToPos(ms * unitOf(row.mode).inMs, "y", true));
     ctx.strokeStyle = ctx.fillStyle = colour(row.backend === "webgpu" ? "--gpu" : "--cpu");
     ctx.lineWidth = 2 * scale;
     ctx.beginPath();
@@ -130,7 +132,7 @@ function draw(plot: uPlot, rows: readonly Row[], colour: (name: string) => strin
       ctx.fill();
     }
     ctx.fillStyle = colour("--ink");
-    ctx.fillText(`${milliseconds(row.median_ms)} ms`, to + 10 * scale, y);
+    ctx.fillText(inUnit(row.median_ms, row.mode), to + 10 * scale, y);
     if (named) ctx.fillText(rowName(row), plot.bbox.left, y - 18 * scale);
   });
   ctx.restore();

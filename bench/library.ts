@@ -1,5 +1,5 @@
 /** What a library must offer to be measured: ours and every peer implement this. */
-import type { Case } from "./cases.ts";
+import type { Case, Mode } from "./cases.ts";
 import type { Outcome, Problem } from "./problem.ts";
 
 /** A case made ready: weights on the device, everything compiled. */
@@ -11,7 +11,7 @@ export interface Subject {
   check(): Promise<Outcome>;
   /**
    * What is timed. Forward: `times` times from a host array to a host array. Training: `times` steps, the loss of the
-   * last one read. Generation: `times` texts.
+   * last one read. Generation: `times` texts. Stream: `times` calls.
    */
   run(times: number): Promise<void>;
   /**
@@ -32,6 +32,8 @@ export interface Library {
   /** Device in words. */
   readonly adapter: string;
   readonly version?: string;
+  /** The only modes that it is for; in others nobody speaks of it. All if left out. */
+  readonly modes?: readonly Mode[];
   /** Names in an outcome without which a check of this mode proves too little; by default all that the problem expects. */
   required?(of: Case): readonly string[];
   /** Why it cannot do this case, or undefined. */

@@ -3,7 +3,7 @@ import { block, button, byId, input, make, say } from "../demo/dom.ts";
 import { browserName } from "./browser-name.ts";
 import { caseName, type Case } from "./cases.ts";
 import { Chart } from "./chart.ts";
-import { inWords } from "./duration.mjs";
+import { inWords } from "./amounts.mjs";
 import { Form } from "./form.ts";
 import type { Reply, Request } from "./messages.ts";
 import type { PlanOptions } from "./plan.ts";
@@ -83,7 +83,7 @@ function opened(reply: Reply & { kind: "opened" }): void {
     block("peers-note"),
     reply.more
       ? ""
-      : "To compare with tfjs, jax-js, ONNX Runtime and brain.js, install them with “npm run bench -- --peers”, and start this page again.",
+      : "To compare with tfjs, jax-js and brain.js too, install them with “npm run bench -- --peers”, and start this page again.",
   );
   set("ready");
   say(block("status"), "Ready.");

@@ -20,6 +20,9 @@ const sampleMilliseconds = 60;
 /** … and this many times the overhead of a sample: the read-back at its end takes milliseconds. */
 const fixedShare = 5;
 const longestSample = 1000;
+/** From this difference of times on, a run's time is known well enough to plan with it. */
+const leastMilliseconds = 10;
+const mostRuns = 1e6;
 
 /** Returns its milliseconds if it has a better clock than the host's. */
 type Run = (times: number) => Promise<number | undefined>;
@@ -109,6 +112,11 @@ async function sample(runner: Runner): Promise<true> {
   const took = await time(async () => {
     own = await runner.run(runner.times);
   });
+  // Short: the machine was busy when the number of runs was chosen, and the clock tells little of so few.
+  if (took < sampleMilliseconds / 2 && runner.times < mostRuns) {
+    runner.times *= 4;
+    return sample(runner);
+  }
   runner.samples.push((own ?? took) / runner.times);
   runner.spent += took;
   return true;
@@ -130,14 +138,20 @@ async function warmUp(run: Run, slow = false): Promise<Runner> {
   return { run, samples: [], times: slow ? 1 : await timesPerSample(run), spent: 0 };
 }
 
-/** Runs per sample, computed from the times of one run and of five in a row. */
+/** Runs per sample, computed from the times of one run and of more in a row. */
 async function timesPerSample(run: Run): Promise<number> {
   const one = await time(() => run(1));
   if (one > 300) return 1;
-  const five = await time(() => run(5));
-  const each = Math.max((five - one) / 4, 0.002);
+  let times = 5;
+  let several = await time(() => run(times));
+  // Pages' clocks may have steps of a millisecond, and a run may take one of a microsecond.
+  while (several - one < leastMilliseconds && times < mostRuns) {
+    times *= 4;
+    several = await time(() => run(times));
+  }
+  const each = Math.max((several - one) / (times - 1), sampleMilliseconds / mostRuns);
   const wanted = Math.max(sampleMilliseconds, fixedShare * Math.max(0, one - each));
-  return Math.max(1, Math.min(500, Math.round(Math.min(wanted, longestSample) / each)));
+  return Math.max(1, Math.round(Math.min(wanted, longestSample) / each));
 }
 
 async function time(run: () => Promise<unknown>): Promise<number> {

@@ -1,4 +1,5 @@
 /** The messages between the page (or the terminal program) and the worker. */
+import type { Mode } from "./cases.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { Absence, Report } from "./report.ts";
 import type { Event } from "./runner.ts";
@@ -16,6 +17,8 @@ export interface LibraryInfo {
   readonly backend: string;
   readonly adapter: string;
   readonly version?: string;
+  /** The only modes that it is for. */
+  readonly modes?: readonly Mode[];
 }
 
 export type Reply =

@@ -17,20 +17,27 @@ import {
   type Optimizer,
   type TrainingData,
 } from "webgpu-rnn";
-import { vocabularySize, type Case, type Cell, type Shape } from "./cases.ts";
+import { isSound, vocabularySize, type Case, type Cell, type Shape } from "./cases.ts";
 import type { Outcome } from "./problem.ts";
 
-export function layerOf(cell: Cell, { input, hidden }: Shape): Module {
+export function layerOf(cell: Cell, { input, hidden, layers: numLayers = 1 }: Shape): Module {
+  const options = { numLayers, seed: 1 };
   switch (cell) {
     case "rnn":
-      return new RNN(input, hidden, { seed: 1 });
+      return new RNN(input, hidden, options);
     case "gru":
-      return new GRU(input, hidden, { seed: 1 });
+      return new GRU(input, hidden, options);
     case "gru-reset-before":
-      return new GRU(input, hidden, { seed: 1, reset: "before" });
+      return new GRU(input, hidden, { ...options, reset: "before" });
     case "lstm":
-      return new LSTM(input, hidden, { seed: 1 });
+      return new LSTM(input, hidden, options);
   }
+}
+
+/** What a stream runs: `rnn`, and `out` if it is one of sound. */
+export function streamModel({ cell, ...shape }: Shape & { readonly cell: Cell }): Module {
+  const rnn = layerOf(cell, shape);
+  return new Sequential(isSound(shape) ? { rnn, out: new Linear(shape.hidden, 1, { seed: 2 }) } : { rnn });
 }
 
 /** Embedding, one layer, logits. */

@@ -1,6 +1,6 @@
 // The options of `npm run bench` and of the bundle that it makes for other machines.
 import { parseArgs } from "node:util";
-import { inWords } from "./duration.mjs";
+import { inUnit, inWords } from "./amounts.mjs";
 
 const places = ["chromium", "firefox", "node"];
 
@@ -37,8 +37,9 @@ export function parseOptions(argv) {
 export function tell(event) {
   if (event.kind === "row") {
     if (!event.final) return;
-    const { library, backend, cell, steps, batch, input, hidden, mode, median_ms: median } = event.row;
-    line(`${mode} ${cell} ${steps}x${batch}x${input}x${hidden} ${library} ${backend}: ${median} ms`, true);
+    const { library, backend, cell, steps, batch, input, hidden, layers, mode, median_ms: median } = event.row;
+    const shape = [steps, batch, input, hidden, ...(layers ? [layers] : [])].join("x");
+    line(`${mode} ${cell} ${shape} ${library} ${backend}: ${inUnit(median, mode)}`, true);
   } else if (event.kind === "absent" && event.absence.kind === "refused") {
     const { library, backend, case: of, reason } = event.absence;
     line(`REFUSED ${library} ${backend} ${of}: ${reason}`, true);

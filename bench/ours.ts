@@ -19,6 +19,7 @@ import { benchShaders } from "./ceiling.ts";
 import type { Library, Subject } from "./library.ts";
 import { characterBatch, characterModel, characterOutcome, drawTokens, layerOf, trainerOf } from "./models.ts";
 import type { Outcome, Problem } from "./problem.ts";
+import { streamSubject } from "./streams.ts";
 
 export interface Ours extends Library {
   /** For the best matrix product; each case has a device of its own, which takes its memory with it. */
@@ -28,7 +29,8 @@ export interface Ours extends Library {
 }
 
 export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
-  const device = await createBackend(kind, kind === "webgpu" ? { shaders: benchShaders } : {});
+  const options = kind === "webgpu" ? { shaders: benchShaders } : { threads: 1 };
+  const device = await createBackend(kind, options);
   return {
     name: "webgpu-rnn",
     backend: kind,
@@ -39,7 +41,7 @@ export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
     },
     refuses: () => undefined,
     async prepare(of: Case, problem: Problem): Promise<Subject> {
-      const own = await createBackend(kind, { profile: device.profile });
+      const own = await createBackend(kind, { ...(kind === "cpu" ? options : {}), profile: device.profile });
       try {
         const subject = await subjectOf(of, problem, own);
         return { ...subject, counters: own.counters, free: () => own.destroy() };
@@ -60,6 +62,8 @@ async function subjectOf(of: Case, problem: Problem, backend: Backend): Promise<
     case "model":
     case "generation":
       return characterSubject(backend, of);
+    case "stream":
+      return streamSubject(backend, problem);
   }
 }
 

@@ -17,6 +17,8 @@ export interface PeerOptions {
   readonly assets: string;
   /** The WebGPU adapter in words: all use the same. */
   readonly adapter: string;
+  /** True if everything is asked for, not only what is always measured. */
+  readonly all: boolean;
 }
 
 /** What a bundle exports: the backends of the library that work here. */
@@ -38,7 +40,7 @@ export async function openPeers(
   entries: readonly PeerEntry[],
   all: boolean,
   load: (file: string) => Promise<PeerModule>,
-  options: PeerOptions,
+  options: Omit<PeerOptions, "all">,
 ): Promise<Peers> {
   const libraries: Library[] = [];
   const absent: Absence[] = [];
@@ -49,7 +51,7 @@ export async function openPeers(
       continue;
     }
     try {
-      const found = await (await load(file)).open(options);
+      const found = await (await load(file)).open({ ...options, all });
       if (found.length === 0) miss("none of its backends works here");
       libraries.push(...found);
     } catch (error) {

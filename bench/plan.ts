@@ -1,12 +1,12 @@
 /** Turns a user's options, which can be sent to a worker, into a plan. */
-import { allCases, cells, defaultShapes, gridShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
+import { allCases, cells, gridShapes, modes, parseShape, type Cell, type Mode } from "./cases.ts";
 import { defaultEffort } from "./measure.ts";
 import type { Plan } from "./runner.ts";
 
 export interface PlanOptions {
   /** A regular expression, matched with "library backend cell TxBxIxH mode". */
   readonly only?: string;
-  /** "64x32x64x128"; all default shapes if left out. */
+  /** "64x32x64x128"; the usual ones of each mode if left out. */
   readonly shapes?: readonly string[];
   readonly cells?: readonly string[];
   readonly modes?: readonly string[];
@@ -30,8 +30,11 @@ export function planFrom({
     cells: (cellNames ?? (grid ? ["lstm"] : undefined))?.map((name) => oneOf<Cell>("cell", cells, name)),
     modes: (modeNames ?? (grid ? ["forward", "training"] : undefined))?.map((name) => oneOf<Mode>("mode", modes, name)),
   };
+  const sizes = shapes?.map(parseShape);
+  if (sizes?.some(({ layers = 1 }) => layers > 1) && wanted.modes?.some((mode) => mode !== "stream") !== false)
+    throw new Error("several layers are measured in the mode stream only");
   return {
-    cases: allCases(shapes?.map(parseShape) ?? (grid ? gridShapes : defaultShapes), wanted),
+    cases: allCases(sizes ?? (grid ? gridShapes : undefined), wanted),
     effort: { ...defaultEffort, seconds },
     only: only === undefined ? undefined : new RegExp(only, "i"),
   };

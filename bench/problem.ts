@@ -1,19 +1,25 @@
 /** The numbers of a case, the same for every library, and the twins' results. */
 import { createBackend, forward, gradients, type Backend, type Tensor } from "webgpu-rnn";
 import { flopsOf, shapeName, type Case, type Cell, type Shape } from "./cases.ts";
-import { characterOutcome, layerOf } from "./models.ts";
+import { characterOutcome, layerOf, streamModel } from "./models.ts";
 
 /** Arrays by name, e.g. `output`, `gradient weight_hh_l0`, `updated weight_hh_l0`. */
 export type Outcome = Record<string, Float32Array>;
 
-/** A layer's inputs and expected results; for a whole character model only the results, the inputs being empty. */
+/** Calls whose frames a stream's problem has, one after the other. */
+export const streamCalls = 7;
+
+/**
+ * A layer's inputs and expected results, or a stream's; for a whole character model only the results, the inputs being
+ * empty.
+ */
 export interface Problem extends Shape {
   readonly cell: Cell;
-  /** By PyTorch's names, in PyTorch's shapes and gate order. */
+  /** By PyTorch's names, in PyTorch's shapes and gate order; those of a stream's model under `rnn` and `out`. */
   readonly weights: Readonly<Record<string, Tensor<Float32Array>>>;
-  /** [steps, batch, input]. */
+  /** [steps, batch, input]; of a stream [calls, steps, batch, input]. */
   readonly inputs: Float32Array;
-  /** [steps, batch, hidden]. */
+  /** [steps, batch, hidden]; of a stream empty. */
   readonly targets: Float32Array;
   /** Chosen so that one SGD step moves the weights by about a hundredth: enough to notice, too little to diverge. */
   readonly learningRate: number;
@@ -50,7 +56,8 @@ export interface Checked {
 /** As many time steps as the twins can do in reasonable time, and at least three: the first, the next, the last. */
 export function checkSteps(of: Case): number {
   // The reference runs forward once more than a training step does.
-  const perStep = (4 / 3) * flopsOf({ ...of, steps: 1, mode: of.mode === "forward" ? "training" : of.mode });
+  const runs = of.mode === "stream" ? streamCalls : 4 / 3;
+  const perStep = runs * flopsOf({ ...of, steps: 1, mode: of.mode === "forward" ? "training" : of.mode });
   return Math.min(of.steps, Math.max(3, Math.floor(checkBudget / perStep)));
 }
 
@@ -61,12 +68,12 @@ export class Problems {
 
   async of(wanted: Case): Promise<Checked> {
     const checkCase = { ...wanted, steps: checkSteps(wanted) };
-    const layer = wanted.mode === "forward" || wanted.mode === "training";
-    const key = [checkCase.cell, shapeName(checkCase), layer ? "layer" : wanted.mode].join();
-    if (this.latest?.key !== key) this.latest = { key, problem: layer ? this.layer(checkCase) : this.character(checkCase) };
+    const kind = wanted.mode === "forward" || wanted.mode === "training" ? "layer" : wanted.mode === "stream" ? "stream" : "character";
+    const key = [checkCase.cell, shapeName(checkCase), kind === "character" ? wanted.mode : kind].join();
+    if (this.latest?.key !== key) this.latest = { key, problem: this[kind](checkCase) };
     const check = await this.latest.problem;
     if (checkCase.steps === wanted.steps) return { timed: check, check, checkCase };
-    return { timed: { ...check, ...(layer ? arraysOf(wanted) : {}), steps: wanted.steps, expected: {} }, check, checkCase };
+    return { timed: { ...check, ...arraysOf(wanted), steps: wanted.steps, expected: {} }, check, checkCase };
   }
 
   private async layer(wanted: Case): Promise<Problem> {
@@ -91,14 +98,25 @@ export class Problems {
     return { cell, steps, batch, input, hidden, weights, inputs, targets, learningRate, expected };
   }
 
+  /** All calls' frames are one sequence, which shows whether states are kept. */
+  private async stream(wanted: Case): Promise<Problem> {
+    const model = streamModel(wanted);
+    const weights = (await model.stateDict()) as Record<string, Tensor<Float32Array>>;
+    const arrays = arraysOf(wanted);
+    const x = { shape: [streamCalls * wanted.steps, wanted.batch, wanted.input], data: arrays.inputs };
+    const { output } = await forward(model, x, { backend: await this.twins });
+    return { ...wanted, weights, ...arrays, learningRate: 0, expected: { output: output.data as Float32Array } };
+  }
+
   private async character(wanted: Case): Promise<Problem> {
     const expected = await characterOutcome(wanted, await this.twins);
-    return { ...wanted, weights: {}, inputs: new Float32Array(0), targets: new Float32Array(0), learningRate: 0, expected };
+    return { ...wanted, weights: {}, ...arraysOf(wanted), learningRate: 0, expected };
   }
 }
 
 /** Longer sequences begin like shorter ones. */
-const arraysOf = ({ steps, batch, input, hidden }: Shape): Pick<Problem, "inputs" | "targets"> => ({
-  inputs: numbers(steps * batch * input, 1),
-  targets: numbers(steps * batch * hidden, 2).map((v) => v / 2),
-});
+function arraysOf({ steps, batch, input, hidden, mode }: Case): Pick<Problem, "inputs" | "targets"> {
+  const isLayer = mode === "forward" || mode === "training";
+  const calls = isLayer ? 1 : mode === "stream" ? streamCalls : 0;
+  return { inputs: numbers(calls * steps * batch * input, 1), targets: numbers(isLayer ? steps * batch * hidden : 0, 2).map((v) => v / 2) };
+}

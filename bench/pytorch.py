@@ -29,7 +29,7 @@ except ImportError:
 
 SHAPES = [(32, 8, 32, 32), (64, 32, 64, 128), (100, 1, 64, 128), (32, 32, 256, 512)]
 CELLS = {"rnn": (nn.RNN, 1), "gru": (nn.GRU, 3), "lstm": (nn.LSTM, 4)}
-MODES = ["forward", "training", "model", "generation"]
+MODES = ["forward", "training", "model", "generation"]  # no streams
 VOCABULARY = 85
 SAMPLES, LEAST = 15, 3
 
@@ -280,6 +280,10 @@ def parse_shape(text):
     return sizes
 
 
+def case_of(row):
+    return tuple(row.get(name) for name in ("mode", "cell", "steps", "batch", "input", "hidden", "layers"))
+
+
 def main():
     parser = argparse.ArgumentParser(description="The rows of the bench with PyTorch.")
     parser.add_argument("--json")
@@ -296,7 +300,7 @@ def main():
     if options.merge:
         with open(options.merge, encoding="utf8") as file:
             report = json.load(file)
-        wanted = {(r["mode"], r["cell"], (r["steps"], r["batch"], r["input"], r["hidden"])): None for r in report["rows"] if r["cell"] in CELLS}
+        wanted = {(r["mode"], r["cell"], (r["steps"], r["batch"], r["input"], r["hidden"])): None for r in report["rows"] if r["cell"] in CELLS and r["mode"] in MODES}
         cases = list(wanted)
     else:
         report["date"] = datetime.now(timezone.utc).isoformat()
@@ -316,8 +320,8 @@ def main():
     # Rows of a case stand together.
     order = {}
     for one in report["rows"]:
-        order.setdefault((one["mode"], one["cell"], one["steps"], one["batch"], one["input"], one["hidden"]), len(order))
-    report["rows"].sort(key=lambda one: order[(one["mode"], one["cell"], one["steps"], one["batch"], one["input"], one["hidden"])])
+        order.setdefault(case_of(one), len(order))
+    report["rows"].sort(key=lambda one: order[case_of(one)])
     target = options.json or options.merge
     if target:
         with open(target, "w", encoding="utf8") as file:

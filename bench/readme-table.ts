@@ -1,12 +1,14 @@
 /**
- * Writes the tables of the README from reports: `node scripts/run-ts.mjs bench/readme-table.ts out.json`, between the two
- * comments that say so there. Medians in milliseconds; behind them how many times as long as ours in the same place.
+ * Writes the tables of the README, and of docs/streams.md if there are streams, from reports:
+ * `node scripts/run-ts.mjs bench/readme-table.ts out.json`, between the two comments that say so there. The README has
+ * medians in milliseconds and behind them how many times as long as ours in the same place; streams have microseconds.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { shapeName } from "./cases.ts";
+import { threeDigits } from "./amounts.mjs";
+import { caseName, isSound, shapeName } from "./cases.ts";
 import type { Report, Row } from "./report.ts";
-import { milliseconds, ratioToOurs } from "./table.ts";
+import { digitsOf, ratioToOurs } from "./table.ts";
 
 const [start, end] = ["<!-- measured by npm run bench -->", "<!-- end of what was measured -->"];
 
@@ -21,7 +23,7 @@ function tableOf(rows: readonly Row[]): string[] {
         const row = rows.find((one) => column(one) === name && lineOf(one) === line);
         if (!row) return "";
         const ratio = ratioToOurs(row, rows);
-        return `${milliseconds(row.median_ms)}${ratio && ` (${ratio})`}`;
+        return `${threeDigits(row.median_ms)}${ratio && ` (${ratio})`}`;
       })
       .reduce((text, cell) => `${text} ${cell} |`, `| ${line} |`),
   );
@@ -33,8 +35,10 @@ function tableOf(rows: readonly Row[]): string[] {
 }
 
 const reports = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, "utf8")) as Report);
-const text = reports.flatMap((report) => {
+
+const layers = reports.flatMap((report) => {
   const rows = report.rows.filter(({ cell, mode }) => cell === "lstm" && (mode === "forward" || mode === "training"));
+  if (rows.length === 0) return [];
   const shares = rows.flatMap((row) =>
     row.of_matmul === undefined ? [] : [`${shapeName(row)} ${row.mode} on ${row.backend} ${Math.round(100 * row.of_matmul)} %`],
   );
@@ -47,7 +51,41 @@ const text = reports.flatMap((report) => {
     "",
   ];
 });
-const path = fileURLToPath(new URL("../../README.md", import.meta.url));
-const readme = readFileSync(path, "utf8");
-if (!readme.includes(start) || !readme.includes(end)) throw new Error(`README.md lacks "${start}" or "${end}"`);
-writeFileSync(path, readme.slice(0, readme.indexOf(start) + start.length) + `\n\n${text.join("\n")}\n` + readme.slice(readme.indexOf(end)));
+
+/** "64 streams of LSTM 128": the widths say what the shape is. */
+function streamName(row: Row): string {
+  const { cell, steps, batch, hidden, layers: deep = 1 } = row;
+  const layer = `${deep > 1 ? `${deep} layers of ` : ""}${cell.toUpperCase()} ${hidden}${isSound(row) ? " and Linear" : ""}`;
+  return `${steps > 1 ? `${steps} samples, ` : ""}${batch > 1 ? `${batch} streams of ` : ""}${layer}`;
+}
+
+/** A line for each case; `stepRows` and the batcher have lines of their own. */
+function streamsOf(rows: readonly Row[]): string[] {
+  const others = ["onnxruntime-web", "plain loop", "floor"];
+  const lines = rows.filter(isOwn).map((own) => {
+    const way = own.backend.slice("cpu".length);
+    const cells = others.map((name) => rows.find((row) => !way && row.library === name && caseName(row) === caseName(own)));
+    return `| ${[`${streamName(own)}${way && `,${way}`}`, ...[own, ...cells].map((row) => (row ? digitsOf(row, row.median_ms) : ""))].join(" | ")} |`;
+  });
+  return [`| µs | webgpu-rnn | ${others.join(" | ")} |`, "|---|---|---|---|---|", ...lines];
+}
+
+const isOwn = ({ library, backend }: Row): boolean => library === "webgpu-rnn" && backend.startsWith("cpu");
+const streams = reports.flatMap((report) => {
+  const rows = report.rows.filter(({ mode }) => mode === "stream");
+  return rows.length > 0 ? [`${report.date.slice(0, 10)}, ${report.browser}, ${report.machine}.`, "", ...streamsOf(rows), ""] : [];
+});
+
+function write(document: string, text: readonly string[]): void {
+  if (text.length === 0) return;
+  const path = fileURLToPath(new URL(`../../${document}`, import.meta.url));
+  const before = readFileSync(path, "utf8");
+  if (!before.includes(start) || !before.includes(end)) throw new Error(`${document} lacks "${start}" or "${end}"`);
+  writeFileSync(
+    path,
+    before.slice(0, before.indexOf(start) + start.length) + `\n\n${text.join("\n")}\n` + before.slice(before.indexOf(end)),
+  );
+}
+
+write("README.md", layers);
+write("docs/streams.md", streams);

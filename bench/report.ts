@@ -12,8 +12,10 @@ export interface Row {
   readonly batch: number;
   readonly input: number;
   readonly hidden: number;
+  /** Of a stream, if there are several. */
+  readonly layers?: number;
   readonly mode: Mode;
-  /** Milliseconds of one run: a forward pass from host array to host array, a training step, a generated text. */
+  /** Milliseconds of one run: a forward pass from host array to host array, a training step, a generated text, a stream's call. */
   readonly median_ms: number;
   readonly min_ms: number;
   readonly max_ms: number;

@@ -49,9 +49,9 @@ interface Admitted {
   readonly checkedSteps: number;
 }
 
-/** True if the plan's pattern lets this library do this case. */
-export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend">, of: Case): boolean =>
-  only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true;
+/** True if the library is for this mode, and the plan's pattern lets it do this case. */
+export const isWanted = ({ only }: Plan, library: Pick<Library, "name" | "backend" | "modes">, of: Case): boolean =>
+  (library.modes?.includes(of.mode) ?? true) && (only?.test(`${libraryName(library)} ${caseName(of)}`) ?? true);
 
 /** Runs all cases of the plan. Resolves when done; rejects with `Stopped` if the signal says so. */
 export async function runCases(plan: Plan, options: RunnerOptions): Promise<void> {
@@ -220,7 +220,7 @@ function rowOf(
   { samples, steady, dispatches, submits }: Timed,
   ceilings: Readonly<Record<string, Ceiling>>,
 ): Row {
-  const { cell, steps, batch, input, hidden, mode } = of;
+  const { cell, steps, batch, input, hidden, layers = 1, mode } = of;
   const middle = median(samples);
   const gflops = flopsOf(of) / middle / 1e6;
   const ceiling = library.name === "webgpu-rnn" ? ceilings[library.backend] : undefined;
@@ -234,6 +234,7 @@ function rowOf(
     batch,
     input,
     hidden,
+    ...(layers > 1 ? { layers } : {}),
     mode,
     median_ms: round(middle),
     min_ms: round(Math.min(...samples)),

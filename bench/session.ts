@@ -8,6 +8,8 @@ import type { Peers } from "./peers.ts";
 import { hardwareNote, noAdapterNote, softwareNote, type Absence, type Ceiling, type Report } from "./report.ts";
 import { Collected } from "./results.ts";
 import { isWanted, runCases, Stopped, type Event, type Plan } from "./runner.ts";
+import type { Library } from "./library.ts";
+import { waysToRows } from "./streams.ts";
 
 export interface Devices {
   readonly adapter: string;
@@ -29,6 +31,12 @@ export async function findDevices(): Promise<Devices> {
     const absence: Absence = { library: "webgpu-rnn", backend: "webgpu", case: "", kind: "skipped", reason };
     return { adapter: `none (${reason})`, software: false, note: noAdapterNote, ours: [cpu], absent: [absence] };
   }
+}
+
+/** All that can be measured here. */
+export function librariesOf({ ours }: Devices, peers: Peers): Library[] {
+  const cpu = ours.find(({ backend }) => backend === "cpu")!;
+  return [...ours, ...waysToRows(cpu.adapter), ...peers.libraries];
 }
 
 export interface BenchOptions {
@@ -67,7 +75,7 @@ export async function bench({
   const date = new Date().toISOString();
   try {
     const unknown = devices.ours.filter((library) => !matmul[library.backend] && plan.cases.some((of) => isWanted(plan, library, of)));
-    const libraries = [...devices.ours, ...peers.libraries];
+    const libraries = librariesOf(devices, peers);
     const rows = plan.cases.reduce(
       (sum, of) =>
         sum + libraries.filter((library) => isWanted(plan, library, of)).length * guessSeconds(plan.effort, of.mode, devices.software),

@@ -1,22 +1,23 @@
 /** All rows that were measured, and what was not. */
 import { block, make } from "../demo/dom.ts";
+import { inUnit } from "./amounts.mjs";
 import type { Absence, Row } from "./report.ts";
-import { absences, milliseconds } from "./table.ts";
+import { absences, digitsOf } from "./table.ts";
 import { caseTitle, cellNames, modeNames, rowName, sizeName } from "./words.ts";
 
 const columns: readonly [title: string, explained: string, cell: (row: Row) => string][] = [
   ["Work", "", ({ mode }) => modeNames[mode]],
   ["Cell", "", ({ cell }) => cellNames[cell]],
-  ["T × B × I × H", "Steps, batch, input size, hidden size", sizeName],
+  ["T × B × I × H", "Steps, batch, input size, hidden size, and layers where there are several", sizeName],
   ["Library", "", rowName],
-  ["Median ms", "Of one pass, step or text", (r) => milliseconds(r.median_ms)],
-  ["Least", "", (r) => milliseconds(r.min_ms)],
-  ["Greatest", "", (r) => milliseconds(r.max_ms)],
+  ["Median", "Of one pass, step, text or call of a stream", (r) => inUnit(r.median_ms, r.mode)],
+  ["Least", "", (r) => digitsOf(r, r.min_ms)],
+  ["Greatest", "", (r) => digitsOf(r, r.max_ms)],
   ["Samples", "", (r) => String(r.samples)],
   [
     "Without transfers",
     "Forward passes over data that stays on the device, one after the other",
-    (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms)),
+    (r) => (r.steady_ms === undefined ? "" : digitsOf(r, r.steady_ms)),
   ],
   ["Dispatches", "", (r) => (r.dispatches === 0 ? "" : String(r.dispatches))],
   ["Submits", "", (r) => (r.submits === 0 ? "" : String(r.submits))],
@@ -40,7 +41,7 @@ export function showTable(rows: readonly Row[], absent: readonly Absence[]): voi
     return make(
       "tr",
       first ? "first" : "",
-      columns.map(([title, , cell]) => make("td", title === "Median ms" ? "median" : "", cell(row))),
+      columns.map(([title, , cell]) => make("td", title === "Median" ? "median" : "", cell(row))),
     );
   });
   table.querySelector("thead")!.replaceChildren(...(rows.length > 0 ? [head] : []));

@@ -1,14 +1,16 @@
 /** The report as text for the terminal. */
+import { inUnit, threeDigits, unitOf } from "./amounts.mjs";
 import { shapeName } from "./cases.ts";
 import type { Absence, Report, Row } from "./report.ts";
 
-export const milliseconds = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+/** In the unit of the median. */
+export const digitsOf = (row: Row, ms: number): string => threeDigits(ms * unitOf(row.mode).inMs);
 
-/** Another library's time as a multiple of ours on the same device, GPU or CPU. */
+/** Another row's time as a multiple of ours on the same device, GPU or CPU. */
 export function ratioToOurs(row: Row, all: readonly Row[]): string {
   const place = row.backend.startsWith("webgpu") ? "webgpu" : "cpu";
   const own = all.find((other) => other.library === "webgpu-rnn" && other.backend === place && caseOf(other) === caseOf(row));
-  if (!own || row.library === "webgpu-rnn" || row.backend.startsWith("cuda")) return "";
+  if (!own || own === row || row.backend.startsWith("cuda")) return "";
   const ratio = row.median_ms / own.median_ms;
   return `${ratio >= 10 ? ratio.toFixed(0) : ratio.toPrecision(2)}x`;
 }
@@ -21,13 +23,13 @@ const columns: readonly [title: string, cell: (row: Row, all: readonly Row[]) =>
   ["T x B x I x H", shapeName],
   ["library", (r) => r.library],
   ["backend", (r) => r.backend],
-  ["median ms", (r) => milliseconds(r.median_ms)],
+  ["median", (r) => inUnit(r.median_ms, r.mode)],
   // Above 1: ours is faster.
   ["to ours", ratioToOurs],
-  ["min", (r) => milliseconds(r.min_ms)],
-  ["max", (r) => milliseconds(r.max_ms)],
-  ["steady", (r) => (r.steady_ms === undefined ? "" : milliseconds(r.steady_ms))],
-  ["µs/step", (r) => milliseconds(r.us_per_step)],
+  ["min", (r) => digitsOf(r, r.min_ms)],
+  ["max", (r) => digitsOf(r, r.max_ms)],
+  ["steady", (r) => (r.steady_ms === undefined ? "" : digitsOf(r, r.steady_ms))],
+  ["µs/step", (r) => threeDigits(r.us_per_step)],
   ["dispatches", (r) => String(r.dispatches)],
   ["submits", (r) => String(r.submits)],
   ["GFLOP/s", (r) => r.gflops.toPrecision(3)],

@@ -1,7 +1,7 @@
 /** The names of cells, modes and rows on the page. */
-import type { Case, Cell, Mode } from "./cases.ts";
+import { inUnit } from "./amounts.mjs";
+import { sizesOf, type Case, type Cell, type Mode, type Shape } from "./cases.ts";
 import type { Row } from "./report.ts";
-import { milliseconds } from "./table.ts";
 
 export const cellNames: Readonly<Record<Cell, string>> = { lstm: "LSTM", gru: "GRU", rnn: "RNN", "gru-reset-before": "GRU (reset before)" };
 
@@ -10,6 +10,7 @@ export const modeNames: Readonly<Record<Mode, string>> = {
   training: "training step",
   model: "character model, training step",
   generation: "drawing a text",
+  stream: "frames of a stream",
 };
 
 export const modeNotes: Readonly<Record<Mode, string>> = {
@@ -17,10 +18,11 @@ export const modeNotes: Readonly<Record<Mode, string>> = {
   training: "One layer alone: forward, mean squared error, gradients of all weights, an SGD update. The same in every library.",
   model: "Embedding, layer, logits; cross-entropy, backpropagation through time, clipping, Adam.",
   generation: "As many characters as there are steps, one after the other, from that model.",
+  stream:
+    "A call with the next frame, or with as many as there are steps: 128 in an AudioWorklet. The batch is the number of streams, which keep their states. With an input size of 1, a linear layer follows, as for sound. The floor only multiplies the weights: the least time that this can take.",
 };
 
-export const sizeName = ({ steps, batch, input, hidden }: Omit<Case, "cell" | "mode">): string =>
-  `${steps} × ${batch} × ${input} × ${hidden}`;
+export const sizeName = (shape: Shape): string => sizesOf(shape).join(" × ");
 
 export const caseTitle = (of: Case): string => `${cellNames[of.cell]}, ${modeNames[of.mode]}, ${sizeName(of)}`;
 
@@ -31,7 +33,7 @@ export function verdict(rows: readonly Row[], software: boolean): string {
   const own = rows.filter(({ library }) => library === "webgpu-rnn");
   const gpu = own.find(({ backend }) => backend === "webgpu");
   const cpu = own.find(({ backend }) => backend === "cpu");
-  if (!gpu || !cpu) return own.length === 1 ? `${milliseconds(own[0].median_ms)} ms on ${own[0].backend}.` : "";
+  if (!gpu || !cpu) return own.length > 0 ? `${inUnit(own[0].median_ms, own[0].mode)} on ${own[0].backend}.` : "";
   const ratio = gpu.median_ms / cpu.median_ms;
   const adapter = software ? "the software adapter" : "the GPU";
   if (ratio > 0.9 && ratio < 1.1) return `The CPU and ${adapter} take the same time here.`;

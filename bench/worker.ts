@@ -4,7 +4,7 @@ import type { Reply, Request } from "./messages.ts";
 import { openPeers, type PeerEntry, type PeerModule, type Peers } from "./peers.ts";
 import { planFrom } from "./plan.ts";
 import type { Ceiling } from "./report.ts";
-import { bench, findDevices, type Devices } from "./session.ts";
+import { bench, findDevices, librariesOf, type Devices } from "./session.ts";
 import { reportText } from "./table.ts";
 
 /** Where build-peers.mjs has put the other libraries. */
@@ -40,12 +40,13 @@ async function open(all: boolean): Promise<void> {
     assets: peersFolder,
     adapter: devices.adapter,
   });
-  const { adapter, software, note, ours } = devices;
-  const libraries = [...ours, ...peers.libraries].map(({ name, backend, adapter: of, version }) => ({
+  const { adapter, software, note } = devices;
+  const libraries = librariesOf(devices, peers).map(({ name, backend, adapter: of, version, modes }) => ({
     name,
     backend,
     adapter: of,
     version,
+    modes,
   }));
   reply({
     kind: "opened",

@@ -5,16 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
-import { allCases, flopsOf, parseShape } from "../../bench/cases.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createStream } from "webgpu-rnn";
+import { allCases, caseName, cells, flopsOf, parseShape, type Case, type Shape } from "../../bench/cases.ts";
 import { compare } from "../../bench/compare.ts";
 import type { Library } from "../../bench/library.ts";
 import { marks } from "../../bench/marks.ts";
+import { Timed } from "../../bench/measure.ts";
+import { streamModel } from "../../bench/models.ts";
 import { ours } from "../../bench/ours.ts";
-import { checkSteps, type Outcome } from "../../bench/problem.ts";
+import { open as openPlain } from "../../bench/peers/plain.ts";
+import { planFrom } from "../../bench/plan.ts";
+import { checkSteps, Problems, type Outcome } from "../../bench/problem.ts";
 import type { Report } from "../../bench/report.ts";
 import { Collected } from "../../bench/results.ts";
 import { runCases, type Event } from "../../bench/runner.ts";
+import { subjectOfCalls, waysToRows } from "../../bench/streams.ts";
 import { absences } from "../../bench/table.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,11 +49,12 @@ async function spoilt(name: string, change: (outcome: Outcome) => void): Promise
 
 async function run(
   libraries: readonly Library[],
-  mode: "forward" | "training",
+  mode: "forward" | "training" | "stream",
+  of: Shape = shape,
 ): Promise<{ timed: string[]; refused: Record<string, string> }> {
   const events: Event[] = [];
   await runCases(
-    { cases: allCases([shape], { cells: ["lstm"], modes: [mode] }), effort },
+    { cases: allCases([of], { cells: ["lstm"], modes: [mode] }), effort },
     { libraries, ceilings: {}, report: (event) => void events.push(event) },
   );
   return {
@@ -58,55 +65,67 @@ async function run(
   };
 }
 
+/** What the program prints and writes. */
+async function program(...options: string[]): Promise<{ stdout: string; report: Report }> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  try {
+    const file = join(folder, "out.json");
+    const args = ["bench/run.mjs", "--browser", "node", "--seconds", "0.02", "--json", file, ...options];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
+    return { stdout, report: JSON.parse(readFileSync(file, "utf8")) as Report };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 describe("npm run bench", () => {
   it("measures a row and writes a report with every field", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "bench-"));
-    try {
-      const file = join(folder, "out.json");
-      const args = [
-        "bench/run.mjs",
-        "--browser",
-        "node",
-        "--shape",
-        "3x2x3x4",
-        "--only",
-        "cpu lstm .* (forward|training)",
-        "--seconds",
-        "0.02",
-        "--json",
-        file,
-      ];
-      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
-      const report = JSON.parse(readFileSync(file, "utf8")) as Report;
-      expect(report.browser).toBe(`Node ${process.version}`);
-      expect(report.machine).toMatch(/, \d+ cores$/);
-      expect(report.note).not.toBe("");
-      expect(Number.isNaN(Date.parse(report.date))).toBe(false);
-      expect(report.rows.map(({ mode }) => mode)).toEqual(["forward", "training"]);
-      for (const row of report.rows) {
-        expect(row).toMatchObject({
-          library: "webgpu-rnn",
-          backend: "cpu",
-          cell: "lstm",
-          steps: 3,
-          batch: 2,
-          input: 3,
-          hidden: 4,
-          submits: 1,
-        });
-        expect(row.dispatches).toBeGreaterThan(0);
-        expect(row.min_ms).toBeLessThanOrEqual(row.median_ms);
-        expect(row.median_ms).toBeLessThanOrEqual(row.max_ms);
-        expect(row.gflops).toBeGreaterThan(0);
-        expect(row.of_matmul).toBeGreaterThan(0);
-        expect(row.us_per_step).toBeGreaterThan(0);
-        expect(row.worst_error).toBeLessThan(1e-4);
-        expect(row.checked_steps).toBe(3);
-      }
-      expect(stdout).toContain(report.adapter);
-    } finally {
-      rmSync(folder, { recursive: true });
+    const { stdout, report } = await program("--shape", "3x2x3x4", "--only", "cpu lstm .* (forward|training)");
+    expect(report.browser).toBe(`Node ${process.version}`);
+    expect(report.machine).toMatch(/, \d+ cores$/);
+    expect(report.note).not.toBe("");
+    expect(Number.isNaN(Date.parse(report.date))).toBe(false);
+    expect(report.rows.map(({ mode }) => mode)).toEqual(["forward", "training"]);
+    for (const row of report.rows) {
+      expect(row).toMatchObject({
+        library: "webgpu-rnn",
+        backend: "cpu",
+        cell: "lstm",
+        steps: 3,
+        batch: 2,
+        input: 3,
+        hidden: 4,
+        submits: 1,
+      });
+      expect(row.dispatches).toBeGreaterThan(0);
+      expect(row.min_ms).toBeLessThanOrEqual(row.median_ms);
+      expect(row.median_ms).toBeLessThanOrEqual(row.max_ms);
+      expect(row.gflops).toBeGreaterThan(0);
+      expect(row.of_matmul).toBeGreaterThan(0);
+      expect(row.us_per_step).toBeGreaterThan(0);
+      expect(row.worst_error).toBeLessThan(1e-4);
+      expect(row.checked_steps).toBe(3);
     }
+    expect(stdout).toContain(report.adapter);
+  });
+
+  it("measures streams beside onnxruntime-web, a plain loop and the floor", async () => {
+    const shapes = ["1x3x4x5", "4x1x1x6", "1x1x3x3x2"];
+    const { stdout, report } = await program(
+      ...["--mode", "stream", "--cell", "gru", "--only", "^(webgpu-rnn cpu|onnx|plain|floor)"],
+      ...shapes.flatMap((one) => ["--shape", one]),
+    );
+    const measured = (of: string): string[] =>
+      report.rows.filter((row) => caseName(row) === `gru ${of} stream`).map(({ library, backend }) => `${library} ${backend}`);
+    const all = ["webgpu-rnn cpu", "onnxruntime-web wasm", "plain loop js", "floor wasm"];
+    expect(measured(shapes[0])).toEqual([all[0], "webgpu-rnn cpu stepRows", "webgpu-rnn cpu batcher", ...all.slice(1)]);
+    expect(measured(shapes[1])).toEqual(all);
+    expect(measured(shapes[2])).toEqual(all);
+    for (const row of report.rows) {
+      expect(row.median_ms).toBeGreaterThan(0);
+      expect(row.worst_error).toBeLessThan(1e-4);
+    }
+    expect(stdout).toMatch(/stream +gru +1x3x4x5 +webgpu-rnn +cpu +[\d.]+ µs /);
   });
 
   it("refuses, in words, what it does not know", async () => {
@@ -142,6 +161,49 @@ describe("the check before the clock", () => {
       refused: { short: "differs from the twin: output has 23 numbers instead of 24", failing: "failed while it was checked: no such op" },
     });
   });
+
+  it("refuses a stream that forgets its states, or mixes up its rows", async () => {
+    const several = parseShape("1x3x4x5");
+    const right = await ours("cpu");
+    const forgetful: Library = {
+      ...right,
+      name: "forgetful",
+      async prepare(of, problem) {
+        const stream = await createStream(streamModel(of), { batch: of.batch });
+        const call = (frames: Float32Array): Float32Array => {
+          stream.reset();
+          return stream.step(frames);
+        };
+        return { ...subjectOfCalls(call, problem), free: () => stream.dispose() };
+      },
+    };
+    const mixing: Library = {
+      ...forgetful,
+      name: "mixing",
+      async prepare(of, problem) {
+        const stream = await createStream(streamModel(of), { batch: of.batch });
+        let calls = 0;
+        const call = (frames: Float32Array): Float32Array => stream.stepRows(calls++ % 2 ? [1, 0, 2] : [0, 1, 2], frames);
+        return { ...subjectOfCalls(call, problem), free: () => stream.dispose() };
+      },
+    };
+    const { timed, refused } = await run([right, ...waysToRows("CPU"), forgetful, mixing], "stream", several);
+    expect(timed).toEqual(["webgpu-rnn", "webgpu-rnn", "webgpu-rnn"]);
+    for (const name of ["forgetful", "mixing"]) expect(refused[name]).toMatch(/^differs from the twin: output\[\d+\]/);
+  });
+
+  it.each(cells.filter((cell) => cell !== "gru-reset-before"))(
+    "finds the plain loop of a %s right, in layers and for sound",
+    async (cell) => {
+      const [plain] = await openPlain();
+      const problems = new Problems();
+      for (const name of ["1x1x3x4", "3x2x3x4", "1x1x3x3x3", "5x1x1x4"]) {
+        const of: Case = { ...parseShape(name), cell, mode: "stream" };
+        const { timed } = await problems.of(of);
+        expect(compare(await (await plain.prepare(of, timed)).check(), timed.expected).problem, name).toBeUndefined();
+      }
+    },
+  );
 
   it("holds small numbers to the scale of their array, not to 1", () => {
     const tiny = Float32Array.of(1e-7, 2e-7, -1e-7);
@@ -184,17 +246,21 @@ describe("a run", () => {
   });
 
   it("goes on without a library that fails while it is timed, at once or later, and says so", async () => {
-    let calls = 0;
+    let measured = false;
     const later = await failing("later", async () => {
       // The first run, those that warm up, the first sample; then the device is lost.
-      if (++calls > 4) throw new Error("device lost");
+      if (measured) throw new Error("device lost");
     });
     const events: Event[] = [];
     await runCases(plan, {
       libraries: [await failing("at once", () => Promise.reject(new Error("out of memory"))), later, await ours("cpu")],
       ceilings: {},
-      report: (event) => void events.push(event),
+      report: (event) => {
+        events.push(event);
+        measured ||= event.kind === "row" && event.row.library === "later";
+      },
     });
+    expect(measured).toBe(true);
     const collected = new Collected();
     for (const event of events) collected.take(event);
     expect(collected.rows.map(({ library }) => library)).toEqual(["webgpu-rnn"]);
@@ -258,6 +324,39 @@ describe("a run", () => {
   });
 });
 
+describe("a sample", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it.each([
+    [0.0005, 1, 0],
+    [0.002, 0.1, 0],
+    [0.075, 1, 0],
+    [0.3, 0.005, 0],
+    [20, 1, 0],
+    [0.002, 0.1, 20],
+    [0.0005, 1, 200],
+  ])("of runs of %d ms lasts long enough for a clock in steps of %d ms, even after a pause of %d ms", async (each, step, pause) => {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => Math.floor(now / step) * step);
+    const runs: number[] = [];
+    const subject = {
+      check: () => Promise.resolve({}),
+      run(times: number) {
+        now += times * each + (times === 5 ? pause : 0);
+        runs.push(times);
+        return Promise.resolve();
+      },
+      counters: { dispatches: 0, submits: 0 },
+      free: () => undefined,
+    };
+    const timed = await Timed.start(subject, () => Promise.resolve());
+    expect(runs.at(-1)! * each).toBeGreaterThan(pause ? 28 : 50);
+    expect(runs.at(-1)! * each).toBeLessThan(pause ? 125 : 70);
+    expect(timed.samples[0]).toBeGreaterThan(0.95 * each);
+    expect(timed.samples[0]).toBeLessThan(1.05 * each);
+  });
+});
+
 describe("the axis of the chart", () => {
   it.each([
     [0.3, 20, [0.5, 1, 2, 5, 10, 20]],
@@ -281,6 +380,33 @@ describe("cases", () => {
     const lstm = { steps: 64, batch: 32, input: 64, hidden: 128, cell: "lstm" } as const;
     expect(flopsOf({ ...lstm, mode: "forward" })).toBe(64 * 32 * 2 * (64 * 512 + 128 * 512));
     expect(flopsOf({ ...lstm, mode: "training" })).toBe(64 * 32 * 2 * (2 * 64 * 512 + 3 * 128 * 512));
+  });
+
+  it("count the products of a stream's call by hand", () => {
+    const stream = (name: string, cell: "lstm" | "gru"): number => flopsOf({ ...parseShape(name), cell, mode: "stream" });
+    expect(stream("1x64x128x128", "lstm")).toBe(64 * 2 * 2 * 128 * 512);
+    expect(stream("1x1x64x128x3", "gru")).toBe(2 * (64 + 5 * 128) * 384);
+    // 128 samples of sound, with a linear layer of one number.
+    expect(stream("128x1x1x32", "lstm")).toBe(128 * 2 * (33 * 128 + 32));
+  });
+
+  it("of streams are single frames, quanta of sound and many users", () => {
+    expect(planFrom({ modes: ["stream"] }).cases.map(caseName)).toEqual(
+      [
+        ...[16, 64, 128, 256].map((H) => `lstm 1x1x${H}x${H}`),
+        "gru 1x1x128x128x3",
+        ...[32, 64, 128].map((H) => `lstm 128x1x1x${H}`),
+        "lstm 1x64x128x128",
+      ].map((name) => `${name} stream`),
+    );
+    expect(planFrom({ modes: ["stream"], cells: ["gru"] }).cases).toHaveLength(1);
+    expect(planFrom({}).cases.filter(({ mode }) => mode === "stream")).toHaveLength(9);
+  });
+
+  it("have several layers in streams only", () => {
+    expect(planFrom({ modes: ["stream"], shapes: ["1x1x8x8x2"], cells: ["lstm"] }).cases[0].layers).toBe(2);
+    expect(() => planFrom({ shapes: ["1x1x8x8x2"] })).toThrow("several layers are measured in the mode stream only");
+    expect(() => planFrom({ shapes: ["1x1x8x8x2"], modes: ["stream", "forward"] })).toThrow("in the mode stream only");
   });
 
   it("refuse shapes that are none", () => {

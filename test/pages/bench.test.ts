@@ -154,6 +154,39 @@ describe(`the bench page in ${kind}`, () => {
     expect(said).toContain("lacking: it is not installed");
   });
 
+  it("measures a stream in microseconds, beside libraries that are for streams only", async () => {
+    const offered = (): Promise<string[]> => page.$$eval("#libraries input", (boxes) => boxes.map((box) => box.value));
+    const before = await offered();
+    expect(await page.$eval("#layers-label", (element) => (element as HTMLElement).hidden)).toBe(true);
+    await fill({ mode: "stream" });
+    expect(await page.$eval("#layers-label", (element) => (element as HTMLElement).hidden)).toBe(false);
+    const own = ["webgpu-rnn cpu stepRows", "webgpu-rnn cpu batcher", "plain loop js", "floor wasm"];
+    expect((await offered()).filter((name) => !before.includes(name))).toEqual(own);
+    const disabled = (): Promise<boolean> => page.$eval("#hidden", (element) => (element as HTMLInputElement).disabled);
+    await fill({ shape: "all" });
+    expect(await disabled()).toBe(true);
+    await fill({ shape: "1x1x128x128x3" });
+    expect(await page.$eval("#layers", (element) => (element as HTMLInputElement).value)).toBe("3");
+    expect(await disabled()).toBe(false);
+    await fill({ steps: 1, batch: 2, input: 3, hidden: 4, layers: 1 });
+    expect(await page.$eval("#shape", (element) => (element as HTMLSelectElement).value)).toBe("own");
+    // The GPU is another test's.
+    await click('#libraries input[value="webgpu-rnn webgpu"]');
+    await click("#run");
+    await waitForStatus("Done.");
+    await click('#libraries input[value="webgpu-rnn webgpu"]');
+    expect(await text("chart-title")).toBe("LSTM, frames of a stream, 1 × 2 × 3 × 4");
+    expect(await text("verdict")).toMatch(/ µs on cpu\.$/);
+    const rows = await page.$$eval("#table tbody tr", (all) =>
+      all.flatMap(({ children }) =>
+        children[0].textContent === "frames of a stream" ? [[children[3].textContent, children[4].textContent]] : [],
+      ),
+    );
+    expect(rows.map(([name]) => name)).toEqual(["webgpu-rnn cpu", ...own.slice(0, 2), "onnxruntime-web wasm", ...own.slice(2)]);
+    for (const [, median] of rows) expect(median).toMatch(/^[\d.]+ µs$/);
+    expect(await page.$eval("#chart", (element) => element.getAttribute("aria-label")!)).toMatch(/ µs, from /);
+  });
+
   itThoroughly("ends the terminal's run when the browser ends", async () => {
     const other = (await launchBrowser(kind, { software: true })) as Browser;
     const opened = await other.newPage();
