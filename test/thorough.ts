@@ -19,6 +19,27 @@ export const sampled = <T>(all: readonly T[], few: number): readonly T[] => (tho
 export const firstOfEach = <T>(all: readonly T[], keyOf: (one: T) => string): readonly T[] =>
   thorough ? all : [...new Map(all.toReversed().map((one) => [keyOf(one), one])).values()].toReversed();
 
+/**
+ * Of some cases so many that each value is among them of each property that has at most five values; all in the thorough
+ * runs. Next comes the case with the most new values, the first of several.
+ */
+export function eachValue<T>(all: readonly T[], propertiesOf: (one: T) => Readonly<Record<string, unknown>>): readonly T[] {
+  if (thorough) return all;
+  const properties = all.map((one) => Object.entries(propertiesOf(one)));
+  const values = new Map<string, Set<unknown>>();
+  for (const [name, value] of properties.flat()) values.set(name, (values.get(name) ?? new Set()).add(value));
+  const shown = properties.map((ones) => ones.filter(([name]) => values.get(name)!.size <= 5).map((one) => one.join(" ")));
+  const missing = new Set(shown.flat());
+  const chosen: T[] = [];
+  while (missing.size > 0) {
+    const added = shown.map((ones) => ones.filter((one) => missing.has(one)).length);
+    const next = added.indexOf(Math.max(...added));
+    shown[next].forEach((one) => missing.delete(one));
+    chosen.push(all[next]);
+  }
+  return chosen;
+}
+
 /** On the CPU all of a list; on WebGPU, where a device compiles kernels for each, some as `sampled` says. */
 export const sampledOn = <T>(kind: "cpu" | "webgpu", all: readonly T[], few: number): readonly T[] =>
   kind === "cpu" ? all : sampled(all, few);

@@ -44,9 +44,11 @@ async function powers(w: number, n: number, kind: "cpu" | "webgpu", precision?: 
 }
 
 describe("a factor w in every step", () => {
-  it.each(sampled([1.01, 1, 0.99, 0.01], 2))("has the gradient w^(n - k) of the state after step k, for n = 1000 and w = %d", async (w) => {
-    const flow = await powers(w, 1000, "cpu", "float64");
-    flow.forEach((norm, k) => expect(Math.abs(norm - w ** (1000 - k)), `k = ${k}`).toBeLessThanOrEqual(1e-9 * w ** (1000 - k)));
+  it.each(sampled([1.01, 1, 0.99, 0.01], 2))("has the gradient w^(n - k) of the state after step k, for w = %d", async (w) => {
+    for (const n of sampled([300, 1000], 1)) {
+      const flow = await powers(w, n, "cpu", "float64");
+      flow.forEach((norm, k) => expect(Math.abs(norm - w ** (n - k)), `k = ${k} of ${n}`).toBeLessThanOrEqual(1e-9 * w ** (n - k)));
+    }
   });
 
   it.each(kinds)("has it on %s, too", async (kind) => {

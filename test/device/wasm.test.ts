@@ -260,7 +260,7 @@ describe("matmul", () => {
     await expectTwin(kernel, arrays, params, { atol: 2e-6 * Math.sqrt(K) + 1e-6, rtol: 1e-5 });
   }
 
-  const sizes = sampled([1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33], 7);
+  const sizes = sampled([1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33], 5);
   it.each(layouts)("agrees on every combination of awkward sizes, layout %s", async (layout) => {
     for (const M of sizes) for (const N of sizes) for (const K of [1, 3, 4, 7, 33]) await check(layout, M, N, K);
   });
