@@ -26,9 +26,9 @@ export interface ExportOptions {
 
 /**
  * Writes a model as an ONNX file for inference: recurrent layers as RNN, GRU and LSTM nodes, one for each layer of a stack;
- * MinGRU, MinLSTM, SLSTM and projections as Scan. The input is `input` (ids are int64), the output `output`; batch and
- * steps are open. Numbers are float32. What acts in training only is left out. The parameters are those of the moment of
- * the call.
+ * MinGRU, MinLSTM, SLSTM, projections, layer normalization and zoneout as Scan. The input is `input` (ids are int64), the
+ * output `output`; batch and steps are open. Numbers are float32. What acts in training only is left out. The parameters
+ * are those of the moment of the call. A graph that was read from ONNX goes out as it came in, with these.
  * @throws RnnError `option` that names the module or option which ONNX cannot hold, or for wrong options; `load` if code
  * did not arrive
  */

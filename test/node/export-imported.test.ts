@@ -205,7 +205,10 @@ async function expectLayersAgree(imported: ImportedModel, states: boolean): Prom
   const { model } = imported;
   const { given, run } = await tryModel(imported, backend);
   await fineTune(model, given, run.output);
-  const carried = states && !model.readsBackwards ? run.state : {};
+  // Convolutions begin with their padding in each call of a graph.
+  const carried = Object.fromEntries(
+    Object.entries(states && !model.readsBackwards ? run.state : {}).filter(([path]) => !/\bpast$/.test(path)),
+  );
   const all = { ...given, state: carried };
   const expected = await forward(model, all, { backend });
   const file = await exportOnnx(model, { states });

@@ -182,6 +182,46 @@ describe("an exported model computes in onnxruntime what it computes here, and s
       await expectAgreement(new LSTM(I, H, { seed: 7, projSize: 2, ...options }), some(T, B, I), { reads: false });
   });
 
+  it("as Scan: layer normalization, zoneout, projections with other options", async () => {
+    const regularized = [
+      { normalization: "layer" },
+      { normalization: "layer", bidirectional: true, zoneout: 0.2, numLayers: 2 },
+      { normalization: "layer", bias: false, zoneout: { h: 0.3 } },
+      { zoneout: { h: 0.25 }, reverse: true, bias: "input", clip: 0.4 },
+    ] as const;
+    // Gains begin as ones, which would hide their order.
+    const varied = async <M extends Module>(layer: M): Promise<M> => {
+      const values = Object.entries(await layer.stateDict()).map(
+        ([name, { shape, data }]) =>
+          [name, { shape, data: data.map((x, i) => x * (1 + 0.4 * Math.sin(i + 1)) + 0.1 * Math.cos(i)) }] as const,
+      );
+      layer.loadStateDict(Object.fromEntries(values));
+      return layer;
+    };
+    for (const options of regularized) {
+      await expectAgreement(await varied(new RNN(I, H, { seed: 9, ...options })), some(T, B, I), { reads: false });
+      for (const reset of ["after", "none"] as const)
+        for (const updateGate of ["keeps", "writes"] as const)
+          await expectAgreement(await varied(new GRU(I, H, { seed: 9, reset, updateGate, ...options })), some(T, B, I), { reads: false });
+      for (const forgetGate of ["gate", "coupled", "none"] as const)
+        await expectAgreement(await varied(new LSTM(I, H, { seed: 9, forgetGate, ...options })), some(T, B, I), { reads: false });
+    }
+    await expectAgreement(await varied(new GRU(I, H, { seed: 9, normalization: "layer", zoneout: 0.1 })), some(T, B, I), {
+      lengths: [4, 1, 2],
+      reads: false,
+    });
+    await expectAgreement(new LSTM(I, H, { seed: 9, peepholes: true, zoneout: { h: 0.2 } }), some(T, B, I), { reads: false });
+    for (const options of [
+      { peepholes: true },
+      { forgetGate: "coupled", peepholes: true },
+      { clip: 0.3 },
+      ...functions.map((gates, i) => ({
+        activations: { gates, candidate: functions[(i + 1) % functions.length], output: functions[(i + 2) % functions.length] },
+      })),
+    ] as const)
+      await expectAgreement(await varied(new LSTM(I, H, { seed: 9, projSize: 2, ...options })), some(T, B, I), { reads: false });
+  });
+
   it("modules around recurrent layers", async () => {
     const characters = new Sequential(
       {
@@ -265,14 +305,11 @@ describe("an exported model computes in onnxruntime what it computes here, and s
 
 describe("what ONNX cannot hold is refused by the module's path and the option", () => {
   const tried: [Module, ExportOptions, RegExp][] = [
-    [new GRU(2, 3, { normalization: "layer" }), {}, /the model \(GRU\): normalization: "layer"/],
     [
-      new Sequential({ a: new Tanh(), rnn: new LSTM(2, 3, { zoneout: { c: 0.1 } }) }),
+      new Sequential({ a: new Tanh(), rnn: new LSTM(2, 3, { normalization: "batch", normalizedSteps: 1 }) }),
       { input: ["steps", "batch", 2] },
-      /"rnn" \(LSTM\): zoneout/,
+      /"rnn" \(LSTM\): normalization: "batch"/,
     ],
-    [new LSTM(2, 3, { projSize: 1, peepholes: true }), {}, /projSize together with peepholes/],
-    [new LSTM(2, 3, { projSize: 1, clip: 1 }), {}, /projSize together with clip/],
     [new LSTM(2, 3, { forgetGate: "none", clip: 1 }), {}, /always open/],
     [new GRU(2, 3, { reset: "none", activations: { gates: "Softsign" } }), {}, /always open only for Sigmoid without clip, got Softsign/],
     [new CustomRNN(defineCell(leaky), 2, 3), {}, /the model \(CustomRNN\): this class is not written/],

@@ -167,12 +167,11 @@ function functionAttributes(functions: readonly GateFunction[]): Record<string, 
 
 const rolesOf = { RNN: ["candidate"], GRU: ["gates", "candidate"], LSTM: ["gates", "candidate", "output"] } as const;
 
-/** @throws RnnError `option` for what acts in inference and no operator has */
-function checkOptions({ path, kind, options: { normalization, zoneout = 0 } }: Subject): void {
-  if (normalization !== undefined && normalization !== "none")
-    refuse(path, kind, `normalization: "${normalization as string}" is not written`);
+/** Whether a layer computes in inference what no node of ONNX does. @throws RnnError `option` for what is not written */
+function isRegularized({ path, kind, options: { normalization = "none", zoneout = 0 } }: Subject): boolean {
+  if (normalization === "batch") refuse(path, kind, 'normalization: "batch" is not written');
   const parts = typeof zoneout === "number" ? [zoneout] : Object.values(zoneout as Record<string, number>);
-  if (parts.some((p) => p > 0)) refuse(path, kind, "zoneout acts in inference too and is not written");
+  return normalization === "layer" || parts.some((p) => p > 0);
 }
 
 /** The states of a layer: inputs of the graph, split by layers of the stack, or zeros. */
@@ -237,11 +236,11 @@ function oneNode(
 /** Adds the nodes of a layer. @throws RnnError `option` that names the layer and the option which ONNX cannot hold */
 export function recurrentNodes(build: Builder, subject: Subject, x: Wire, asked: Asked): Exported {
   const { path, kind, layer } = subject;
-  checkOptions(subject);
+  const scans = isRegularized(subject);
   if (x.sizes.length !== 3) refuse(path, kind, `it needs an input of three axes here, got ${x.sizes.length}`);
   const { directions: D, numLayers, merge, stateNames } = layer;
   const functions = layer.gateFunctions?.[0];
-  const form = functions && formOf(subject, functions.gates, functions.clip);
+  const form = functions && !scans ? formOf(subject, functions.gates, functions.clip) : undefined;
   const carries = asked.states && !asked.initial && !layer.readsBackwards;
   let input = layer.batchFirst ? build.transposed(path, x, [1, 0, 2]) : x;
   const B = input.sizes[1];

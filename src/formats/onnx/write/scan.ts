@@ -2,12 +2,19 @@
  * Recurrent layers that ONNX has no node for, as `Scan` over their equations. Letters: D directions, T steps, B rows,
  * H units, P numbers of h, G gates.
  */
-import { functionName } from "../../../recurrent/cells/gate-functions.ts";
+import type { GateFunction } from "../../../recurrent/cells/gate-functions.ts";
 import { refuse, type Builder, type Wire } from "./builder.ts";
+import type { OnnxAttribute } from "./proto.ts";
 import type { Subject } from "./recurrent.ts";
 
+/** Both sides of the gates' arguments, W·x + b_ih and U·h + b_hh; a layer that adds them up at once has no second one. */
+interface Sides {
+  readonly x: readonly string[];
+  readonly r: readonly string[];
+}
+
 /** A cell: from the gates' arguments and the states before to the states after. All are names of values [B, ·]. */
-type Equations = (write: Writer, gates: readonly string[], states: readonly string[]) => readonly string[];
+type Equations = (write: Writer, gates: readonly string[], states: readonly string[], sides: Sides) => readonly string[];
 
 /** Writes equations of one step. */
 class Writer {
@@ -23,6 +30,21 @@ class Writer {
       operator,
       inputs.map((input) => (typeof input === "number" ? this.build.number(input) : input)),
     );
+
+  /** A gate's function. */
+  of({ name, alpha, beta }: GateFunction, x: string): string {
+    const { on } = this;
+    const node = (attributes: Readonly<Record<string, OnnxAttribute>>): string => this.build.node(this.path, name, [x], attributes);
+    if (name === "Affine") return on("Add", on("Mul", x, alpha), beta);
+    if (name === "ScaledTanh") return on("Mul", on("Tanh", on("Mul", x, beta)), alpha);
+    if (name === "HardSigmoid") return node({ alpha: { f: alpha }, beta: { f: beta } });
+    return node(["LeakyRelu", "Elu", "ThresholdedRelu"].includes(name) ? { alpha: { f: alpha } } : {});
+  }
+
+  /** The numbers of a row normalised, with gain and bias. */
+  normalized(x: string, gain: string, bias: string): string {
+    return this.build.node(this.path, "LayerNormalization", [x, gain, bias], { axis: { i: -1 }, epsilon: { f: 1e-5 } });
+  }
 
   /** share·one + (1 - share)·other */
   mixed(share: string, one: string, other: string): string {
@@ -54,13 +76,43 @@ const slstm =
     return [on("Div", on("Mul", on("Sigmoid", o), memory), norm), memory, norm, stabiliser];
   };
 
-/** An LSTM whose h the caller projects. */
-const lstm: Equations = ({ on }, [i, f, g, o], [, c]) => {
-  const memory = on("Add", on("Mul", on("Sigmoid", f), c), on("Mul", on("Sigmoid", i), on("Tanh", g)));
-  return [on("Mul", on("Sigmoid", o), on("Tanh", memory)), memory];
-};
+/** The equations of an RNN, a GRU or an LSTM in one direction. */
+function gated(build: Builder, { path, kind, layer, options }: Subject, direction: number, suffix: string): Equations {
+  const { gates, candidate: written, output, clip } = layer.gateFunctions![direction];
+  const clipped = ({ on }: Writer, a: string): string => (clip > 0 ? on("Clip", a, -clip, clip) : a);
+  if (kind === "RNN") return (write, [a]) => [write.of(written, clipped(write, a))];
+  if (kind === "GRU")
+    return (write, sums, [h], { x, r }) => {
+      const at = sums.length - 2;
+      const argument = clipped(write, sums[at]);
+      const z = write.of(gates, options.updateGate === "writes" ? write.on("Neg", argument) : argument);
+      const reset = at === 0 ? undefined : write.of(gates, clipped(write, sums[0]));
+      const last = at + 1;
+      const n = reset === undefined ? sums[last] : write.on("Add", x[last], write.on("Mul", reset, r[last]));
+      return [write.mixed(z, h, write.of(written, clipped(write, n)))];
+    };
+  const H = layer.hiddenSize;
+  const own = options.forgetGate === "gate";
+  const peepholes = build.parameters.get(`${path}weight_ch_${suffix}`);
+  const vector = (name: string, from: ArrayLike<number>): string => build.numbers(`${path}${suffix}.${name}`, [H], Float32Array.from(from));
+  const p = peepholes && Array.from({ length: own ? 3 : 2 }, (_, i) => vector(`p${i}`, peepholes.subarray(i * H, (i + 1) * H)));
+  const gain = build.parameters.get(`${path}gain_c_${suffix}`);
+  const norm = gain && [vector("gain_c", gain), vector("bias_c", build.parameters.get(`${path}bias_c_${suffix}`) ?? new Float32Array(H))];
+  return (write, sums, [, c]) => {
+    const { on } = write;
+    const gate = (i: number, seen: number, memory: string): string =>
+      write.of(gates, clipped(write, p ? on("Add", sums[i], on("Mul", p[seen], memory)) : sums[i]));
+    const last = sums.length - 1;
+    const i = gate(0, 0, c);
+    const kept = own ? on("Mul", gate(1, 1, c), c) : options.forgetGate === "coupled" ? on("Mul", on("Sub", 1, i), c) : c;
+    const memory = on("Add", kept, on("Mul", i, write.of(written, clipped(write, sums[last - 1]))));
+    const read = norm ? write.normalized(memory, norm[0], norm[1]) : memory;
+    return [on("Mul", gate(last, own ? 2 : 1, memory), write.of(output, read)), memory];
+  };
+}
 
-function equationsOf({ path, kind, layer, options }: Subject): Equations {
+function equationsOf(build: Builder, subject: Subject, direction: number, suffix: string): Equations {
+  const { path, kind, layer, options } = subject;
   const phi = candidate(options.candidate);
   if (kind === "MinGRU") return (write, [z, n], [h]) => [write.mixed(write.on("Sigmoid", z), phi(write, n), h)];
   if (kind === "MinLSTM")
@@ -69,17 +121,40 @@ function equationsOf({ path, kind, layer, options }: Subject): Equations {
       return [write.mixed(write.on("Div", input, write.on("Add", forget, input)), phi(write, g), h)];
     };
   if (kind === "SLSTM") return slstm(options.forgetGate);
-  if (kind !== "LSTM") return refuse(path, kind, "ONNX has no node for it, and its equations are not known");
-  const chosen = layer.gateFunctions!.flatMap(({ gates, candidate: of, output, clip }) => [
-    ...[gates, of, output].map(functionName),
-    ...(clip > 0 ? ["clip"] : []),
-  ]);
-  const unusual = chosen.find((name, i) => name !== ["sigmoid", "tanh", "tanh"][i % 3]);
-  if (unusual !== undefined) return refuse(path, kind, `projSize together with ${unusual} is not written`);
-  if (options.forgetGate !== "gate")
-    return refuse(path, kind, `projSize together with forgetGate: "${String(options.forgetGate)}" is not written`);
-  if (options.peepholes === true) return refuse(path, kind, "projSize together with peepholes is not written");
-  return lstm;
+  if (!layer.gateFunctions) return refuse(path, kind, "ONNX has no node for it, and its equations are not known");
+  return gated(build, subject, direction, suffix);
+}
+
+/** Shares of the states before that zoneout keeps in inference, by the states' places. */
+function zoneoutOf({ layer, options: { zoneout = 0 } }: Subject): readonly number[] {
+  const shares = typeof zoneout === "number" ? undefined : (zoneout as Readonly<Record<string, number | undefined>>);
+  return layer.stateNames.map((state) => (shares ? (shares[state] ?? 0) : (zoneout as number)));
+}
+
+/** The widths of what is normalised together: of a GRU, the candidate by itself. */
+function normGroups({ kind, layer: { hiddenSize: H } }: Subject, rows: number): readonly number[] {
+  return kind === "GRU" ? [rows - H, H] : [rows];
+}
+
+/** γ⊙N(value) + b, or value + b where nothing is normalised. @param side "ih" or "hh" */
+function side(build: Builder, subject: Subject, suffix: string, which: "ih" | "hh", value: string, rows: number): string {
+  const { path } = subject;
+  const write = new Writer(build, path);
+  const bias = build.parameters.get(`${path}bias_${which}_${suffix}`);
+  const gain = build.parameters.get(`${path}gain_${which}_${suffix}`);
+  const part = (of: string, from: ArrayLike<number>): string =>
+    build.numbers(`${path}${suffix}.${of}_${which}`, [from.length], Float32Array.from(from));
+  if (!gain) return bias ? write.on("Add", value, part("bias", bias)) : value;
+  const widths = normGroups(subject, rows);
+  const parts =
+    widths.length === 1 ? [value] : build.nodeOf(path, "Split", [value, build.integers(widths)], widths.length, { axis: { i: -1 } });
+  let start = 0;
+  const normalized = parts.map((one, i) => {
+    const [from, to] = [start, (start += widths[i])];
+    const shift = bias?.subarray(from, to) ?? new Float32Array(to - from);
+    return write.normalized(one, part(`gain${i}`, gain.subarray(from, to)), part(`bias${i}`, shift));
+  });
+  return normalized.length === 1 ? normalized[0] : build.node(path, "Concat", normalized, { axis: { i: -1 } });
 }
 
 /** A matrix [rows, columns] as [columns, rows]; `heads` blocks of columns stand for a matrix with zeros besides. */
@@ -92,25 +167,22 @@ function transposed(data: ArrayLike<number>, rows: number, columns: number, head
   return result;
 }
 
-/** W, U and the sum of biases of one direction, as names of tensors. */
+/** W and U of one direction, as names of tensors. */
 function weightsOf(
   build: Builder,
   { path, layer }: Subject,
   suffix: string,
   inputs: number,
-): { W: string; U: string | undefined; b: string | undefined } {
-  const { hiddenSize: H, outputSize: P, heads, bias } = layer;
+): { W: string; U: string | undefined; rows: number } {
+  const { hiddenSize: H, outputSize: P, heads } = layer;
   const weight = build.parameter(`${path}weight_ih_${suffix}`);
   const rows = weight.length / inputs;
   const recurrent = build.parameters.get(`${path}weight_hh_${suffix}`);
   const name = `${path}${suffix}`;
-  const sum = Float32Array.from({ length: rows }, (_, i) =>
-    ["bias_ih", "bias_hh"].reduce((all, of) => all + (build.parameters.get(`${path}${of}_${suffix}`)?.[i] ?? 0), 0),
-  );
   return {
     W: build.numbers(`${name}.W`, [inputs, rows], transposed(weight, rows, inputs)),
     U: recurrent && build.numbers(`${name}.U`, [P, rows], transposed(recurrent, rows, P / heads, heads, H)),
-    b: bias === false ? undefined : build.numbers(`${name}.b`, [rows], sum),
+    rows,
   };
 }
 
@@ -126,10 +198,11 @@ function maskOf(build: Builder, path: string, x: string, lengths: string): strin
 /** The graph of one step. */
 function bodyOf(
   build: Builder,
-  { path, layer }: Subject,
+  subject: Subject,
   equations: Equations,
-  names: { readonly U: string | undefined; readonly projection: string | undefined; readonly masked: boolean },
+  names: { readonly U: string | undefined; readonly projection: string | undefined; readonly masked: boolean; readonly suffix: string },
 ): Builder {
+  const { path, layer } = subject;
   const body = build.inner();
   const write = new Writer(body, path);
   const { stateNames, hiddenSize: H, outputSize: P } = layer;
@@ -142,14 +215,21 @@ function bodyOf(
   const mask = `${path}step.mask`;
   body.inputs.push({ name: x, type: "float", sizes: undefined });
   if (names.masked) body.inputs.push({ name: mask, type: "bool", sizes: undefined });
-  const sum = names.U === undefined ? x : write.on("Add", x, write.on("MatMul", before[0], names.U));
   const G = body.parameter(`${path}weight_ih_l0`).length / layer.inputSize / H;
-  const gates = body.nodeOf(path, "Split", [sum, body.integers(Array.from({ length: G }, () => H))], G, { axis: { i: -1 } });
-  const made = equations(write, gates, before);
+  const split = (value: string): string[] =>
+    G === 1 ? [value] : body.nodeOf(path, "Split", [value, body.integers(Array.from({ length: G }, () => H))], G, { axis: { i: -1 } });
+  const r = names.U === undefined ? undefined : side(body, subject, names.suffix, "hh", write.on("MatMul", before[0], names.U), G * H);
+  const sides = { x: split(x), r: r === undefined ? [] : split(r) };
+  const gates = r === undefined ? sides.x : sides.x.map((one, i) => write.on("Add", one, sides.r[i]));
+  const made = equations(write, gates, before, sides);
   const after = names.projection === undefined ? made : [write.on("MatMul", made[0], names.projection), ...made.slice(1)];
-  const kept = names.masked ? after.map((value, i) => write.on("Where", mask, value, before[i])) : after;
+  const shares = zoneoutOf(subject);
+  const mixed = after.map((value, i) =>
+    shares[i] > 0 ? write.on("Add", write.on("Mul", before[i], shares[i]), write.on("Mul", value, 1 - shares[i])) : value,
+  );
+  const kept = names.masked ? mixed.map((value, i) => write.on("Where", mask, value, before[i])) : mixed;
   kept.forEach((value, i) => body.finish(path, value, { name: `${path}after.${stateNames[i]}`, type: "float", sizes: sizes[i] }));
-  const y = names.masked ? write.on("Where", mask, after[0], 0) : after[0];
+  const y = names.masked ? write.on("Where", mask, mixed[0], 0) : mixed[0];
   body.finish(path, y, { name: `${path}step.y`, type: "float", sizes: sizes[0] });
   return body;
 }
@@ -173,16 +253,15 @@ export interface Scanned {
 
 /** One layer of a stack: y [T, D, B, P] and the final states [D, B, ·]. @throws RnnError `option` for unknown equations */
 export function scanned(build: Builder, subject: Subject, { k, input, starts, lengths }: Scanned): { y: Wire; ends: string[] } {
-  const equations = equationsOf(subject);
   const { path, layer } = subject;
   const { directions: D, hiddenSize: H, outputSize: P, stateNames } = layer;
   const [T, B, inputs] = input.sizes;
   const mask = lengths === undefined ? undefined : maskOf(build, path, input.name, lengths);
   const lanes = Array.from({ length: D }, (_, d) => {
     const suffix = d === 0 ? `l${k}` : `l${k}_reverse`;
-    const { W, U, b } = weightsOf(build, subject, suffix, inputs as number);
-    const product = build.node(path, "MatMul", [input.name, W]);
-    const x = b === undefined ? product : build.node(path, "Add", [product, b]);
+    const { W, U, rows } = weightsOf(build, subject, suffix, inputs as number);
+    const x = side(build, subject, suffix, "ih", build.node(path, "MatMul", [input.name, W]), rows);
+    const equations = equationsOf(build, subject, d, suffix);
     const projection =
       P === H
         ? undefined
@@ -191,7 +270,7 @@ export function scanned(build: Builder, subject: Subject, { k, input, starts, le
       const size = stateNames[s] === "h" ? P : H;
       return start === "" ? zeros(build, path, input.name, size) : build.at(path, { name: start, sizes: [D, B, size] }, 0, d).name;
     });
-    const body = bodyOf(build, subject, equations, { U, projection, masked: mask !== undefined });
+    const body = bodyOf(build, subject, equations, { U, projection, masked: mask !== undefined, suffix });
     const reads = mask === undefined ? [x] : [x, mask];
     const backwards = layer.reverse || d === 1 ? 1 : 0;
     return build.nodeOf(path, "Scan", [...first, ...reads], stateNames.length + 1, {
