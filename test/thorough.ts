@@ -20,18 +20,15 @@ export const firstOfEach = <T>(all: readonly T[], keyOf: (one: T) => string): re
   thorough ? all : [...new Map(all.toReversed().map((one) => [keyOf(one), one])).values()].toReversed();
 
 /**
- * Of some cases so many that each value is among them of each property that has at most five values; all in the thorough
- * runs. Next comes the case with the most new values, the first of several.
+ * Of some cases so many that each value of each property is among them, but at most eight; all in the thorough runs. Next
+ * comes the case with the most new values, the first of several.
  */
 export function eachValue<T>(all: readonly T[], propertiesOf: (one: T) => Readonly<Record<string, unknown>>): readonly T[] {
   if (thorough) return all;
-  const properties = all.map((one) => Object.entries(propertiesOf(one)));
-  const values = new Map<string, Set<unknown>>();
-  for (const [name, value] of properties.flat()) values.set(name, (values.get(name) ?? new Set()).add(value));
-  const shown = properties.map((ones) => ones.filter(([name]) => values.get(name)!.size <= 5).map((one) => one.join(" ")));
+  const shown = all.map((one) => Object.entries(propertiesOf(one)).map((property) => property.join(" ")));
   const missing = new Set(shown.flat());
   const chosen: T[] = [];
-  while (missing.size > 0) {
+  while (missing.size > 0 && chosen.length < 8) {
     const added = shown.map((ones) => ones.filter((one) => missing.has(one)).length);
     const next = added.indexOf(Math.max(...added));
     shown[next].forEach((one) => missing.delete(one));
