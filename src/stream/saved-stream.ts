@@ -238,11 +238,13 @@ function describeSteps(executor: ModelExecutor): SavedStream {
 
 function traced(placed: readonly Placed[], tracer: Tracer) {
   const [setup, copies]: SavedCall[][] = [[], []];
-  const runs = placed.map(({ context, places, states, derived }): SavedRun => {
-    const { recording, input, output } = context;
+  const given = placed.map(({ context, places, ...rest }) => {
     const addressOf = ({ buffer, offset }: View): number => places.get(buffer)! + 4 * offset;
-    const stays = staying(recording);
-    setup.push(...tracer.callsOf(derived, addressOf, stays));
+    return { ...rest, context, addressOf, stays: staying(context.recording) };
+  });
+  // Those of all runs before any run's own: a copy is made where it is first asked for, and these need theirs at once.
+  for (const { derived, addressOf, stays } of given) setup.push(...tracer.callsOf(derived, addressOf, stays));
+  const runs = given.map(({ context: { recording, input, output }, states, addressOf, stays }): SavedRun => {
     const calls = tracer.callsOf(recording.commands.slice(recording.derived), addressOf, stays, copies);
     return { from: addressOf(input.view), to: addressOf(output.view), states, calls: folded(calls) };
   });
