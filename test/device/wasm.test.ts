@@ -40,6 +40,7 @@ const twinsOnly = [
   "gradient-norm$",
   "binary-",
   "unary",
+  "^shift-rows$",
   "step-bits",
   "^fold$",
   "extreme",
