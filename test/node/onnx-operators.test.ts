@@ -1,6 +1,6 @@
 // Operators of ONNX, one small graph each, against numbers worked out by hand or by the definition, loop by loop.
 import { beforeAll, describe, expect, it } from "vitest";
-import { createBackend, forward, gradients, type Backend, type Tensor } from "webgpu-rnn";
+import { createBackend, forward, generateTokens, gradients, type Backend, type Tensor } from "webgpu-rnn";
 import { importModel } from "webgpu-rnn/formats";
 import { expectClose } from "../device/support.ts";
 import { onnxFile, type AttributeValue, type NodeParts, type TensorParts } from "./onnx-builder.ts";
@@ -296,4 +296,30 @@ describe("an operator of an ONNX graph", () => {
     const { output } = await forward(model, { shape: [2], data: Uint32Array.of(2, 0) }, { backend });
     expect([...output.shape, ...output.data]).toEqual([2, 2, 3, 1, 6, 4]);
   });
+
+  it("draws tokens where each step is by itself, and refuses windows over the ids by name", async () => {
+    const drawn = (taps: number): Promise<unknown> => {
+      const nodes: NodeParts[] = [
+        { operator: "Gather", inputs: ["table", "ids"], outputs: ["rows"], attributes: { axis: 0 } },
+        { operator: "Transpose", inputs: ["rows"], outputs: ["x"], attributes: { perm: [0, 2, 1] } },
+        { operator: "Conv", name: "conv_in", inputs: ["x", "w"], outputs: ["h"], attributes: { pads: [taps - 1, 0] } },
+        { operator: "Transpose", inputs: ["h"], outputs: ["y"], attributes: { perm: [0, 2, 1] } },
+      ];
+      const w = floats([3, 2, taps], ...count([3, 2, taps]));
+      const tensors = { table: floats([3, 2], 1, 2, -3, 4, 5, -6), w };
+      const file = onnxFile({ nodes, tensors, inputs: { ids: ["batch", "steps"] }, outputs: ["y"] });
+      return importModel(file).then(({ model }) => collect(generateTokens(model, [1], { backend, length: 4, temperature: 0 })));
+    };
+    expect(await drawn(1)).toHaveLength(4);
+    for (const taps of [2, 3])
+      await expect(drawn(taps)).rejects.toThrow(
+        'generate: needs a model that goes on from step to step, and "conv_in" needs whole sequences: Conv of a graph reads several of them at once',
+      );
+  });
 });
+
+async function collect(pieces: AsyncIterable<ArrayLike<number>>): Promise<number[]> {
+  const all: number[] = [];
+  for await (const piece of pieces) all.push(...Array.from(piece));
+  return all;
+}

@@ -2,7 +2,7 @@
 import type { Variable } from "../../autodiff/tape.ts";
 import { clip, RnnError } from "../../errors.ts";
 import { checkCall, type Context } from "../../nn/context.ts";
-import { Module } from "../../nn/module.ts";
+import { Module, type WholeSequences } from "../../nn/module.ts";
 import * as ops from "../../nn/ops.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Part } from "../../part.ts";
@@ -15,6 +15,9 @@ import { codeOfAnyLayer, isRecurrent, RecurrentNode, tensorsOf, weightInputs, ty
 import { graphOf, heldElsewhere, knownOf, savedGraph, savedKnown, type SavedGraph } from "./saved-graph.ts";
 import { parameterRead, Trace, type Parts } from "./trace.ts";
 import { shapeOf, Values, type Value } from "./values.ts";
+
+/** Operators of window-operators.ts. */
+const windowOperators = ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"];
 
 /** A module whose parts have the names of a file. */
 abstract class Tree extends Module {
@@ -146,6 +149,20 @@ export class OnnxModel extends Tree {
 
   override get saysBatchFirst(): boolean | undefined {
     return this.timeSecond;
+  }
+
+  /** Windows over ids, of which each is a step. Of other inputs, streams compare the numbers of steps. */
+  override get needsWholeSequences(): WholeSequences | undefined {
+    if (this.idCount === undefined) return undefined;
+    const needed = neededNodes(this.graph);
+    const node = this.graph.nodes.find((one) => needed.has(one) && !this.isConstant(one) && this.hasWindow(one));
+    return node && { path: node.name || node.operator, reason: `${node.operator} of a graph reads several of them at once` };
+  }
+
+  private hasWindow({ operator, inputs, attributes }: Node): boolean {
+    if (!windowOperators.includes(operator)) return false;
+    const sizes = attributes.get("kernel_shape") ?? this.constants.known.get(inputs[1])?.shape.slice(2);
+    return !Array.isArray(sizes) || sizes.some((size) => size !== 1);
   }
 
   override get furtherInputs(): Readonly<Record<string, number | undefined>> {
