@@ -8,7 +8,8 @@ import { lstm } from "../src/recurrent/cells/lstm.ts";
 import { rnnTanh } from "../src/recurrent/cells/rnn.ts";
 import type { Kernel } from "../src/kernels/kernel.ts";
 import { matmulNaive } from "../src/kernels/matmul.ts";
-import { stepBackward, stepForward } from "../src/recurrent/kernels/step.ts";
+import { stepForward } from "../src/recurrent/kernels/step.ts";
+import { stepBackward } from "../src/recurrent/kernels/step.backward.ts";
 import { Recording, type Buffer } from "../src/recording/recording.ts";
 
 type Params = Readonly<Record<string, number>>;

@@ -1,6 +1,7 @@
 // Merges modules of dist/esm that are always loaded together: one module is compressed much better than eighty, and a
 // bundler that divides an app makes one file of it where it would make thirty.
 //   core.js        what every model runs on, and what both backends share
+//   derivatives.js the backward passes, for whoever differentiates
 //   cpu.js         the rest of the CPU backend
 //   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
 //   operations.js  the operations that imported graphs are made of, without their kernels
@@ -8,7 +9,7 @@
 //   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
 // merged ones, it drops unused definitions.
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import * as esbuild from "esbuild";
 import { root } from "./bundle.mjs";
@@ -36,7 +37,18 @@ const groups = [
   },
   { name: "cpu", begins: ["backend/cpu/cpu-backend"] },
   { name: "sampling", begins: ["generate/sampling"] },
-  { name: "steps", begins: ["train/optimizer-state", "kernels/losses", "kernels/cross-entropy", "session/carried-states"] },
+  {
+    name: "steps",
+    begins: [
+      "train/optimizer-state",
+      "kernels/losses",
+      "kernels/cross-entropy",
+      "kernels/sample-token",
+      "recurrent/kernels/loop.backward",
+      "session/carried-states",
+    ],
+  },
+  { name: "derivatives", begins: ["recurrent/derivatives"] },
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
   // Small modules that one of them always imports.
   { name: "elementwise", begins: ["autodiff/elementwise"], within: ["autodiff/elementwise", "kernels/binary"] },
@@ -59,8 +71,8 @@ const groups = [
  * Modules that get a copy of what they import from the list, which has no state. esbuild would load it at the start of
  * every app: what index.js names and import() reaches too counts as used.
  */
-const copying = ["train/checkpoint", "stream/stream-state", "io/safetensors"].map(file);
-const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half"].map(file);
+const copying = ["train/checkpoint", "stream/stream-state", "io/safetensors", "backend/webgpu/stopwatch"].map(file);
+const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half", "backend/webgpu/constants"].map(file);
 
 /**
  * Modules that only pass on what others have. An app that imports one name of them by `export { name } from` would make
@@ -100,8 +112,37 @@ function reached(modules, files, found = new Set()) {
   return found;
 }
 
+/** The names in an import or export statement: its own here, and the one there. */
+const namesIn = (list) =>
+  list
+    .split(",")
+    .map((one) => one.trim().split(" as "))
+    .filter(([name]) => name !== "")
+    .map(([there, here = there]) => [here, there]);
+
+/**
+ * The names of each file that others import, with the files that import them; import() takes all names. A merged module
+ * exports no others: a bundler that divides an app would list them all.
+ */
+async function readUses(modules) {
+  const uses = new Map([...modules.keys()].map((one) => [one, new Map()]));
+  const use = (by, path, names) => {
+    const users = uses.get(path);
+    for (const name of users ? names : []) users.set(name, [...(users.get(name) ?? []), by]);
+  };
+  for (const by of modules.keys()) {
+    const text = await readFile(by, "utf8");
+    const at = (from) => resolve(dirname(by), from);
+    for (const [, list, from] of text.matchAll(/^(?:import|export) \{([^}]*)\} from "([^"]+)";$/gm))
+      use(by, at(from), new Map(namesIn(list)).values());
+    for (const [, from] of text.matchAll(/^(?:import|export) \*[^"]*"([^"]+)";$/gm)) use(by, at(from), modules.get(at(from)).exports);
+    for (const [, from] of text.matchAll(/\bimport\("([^"]+)"\)/g)) use("import()", at(from), modules.get(at(from))?.exports);
+  }
+  return uses;
+}
+
 /** For each merged file its group and the names that its exports have there. */
-function divide(modules) {
+function divide(modules, uses) {
   const places = new Map();
   const lists = new Map();
   for (const { name, begins, shared = [], within = [""] } of groups) {
@@ -115,7 +156,12 @@ function divide(modules) {
     const taken = new Set();
     for (const one of ordered) {
       const names = new Map();
-      for (const exported of modules.get(one).exports) {
+      const isUsed = (name) =>
+        uses
+          .get(one)
+          .get(name)
+          ?.some((by) => !ordered.includes(by));
+      for (const exported of modules.get(one).exports.filter(isUsed)) {
         let free = exported;
         for (let n = 2; free === "default" || taken.has(free); n++) free = `${exported}$${n}`;
         names.set(exported, free);
@@ -157,14 +203,6 @@ function reexport(names, from, back = false) {
   return `export {\n  ${list.join(",\n  ")}\n} from ${JSON.stringify(from)};\n`;
 }
 
-/** The names in an import or export statement: its own here, and the one there. */
-const namesIn = (list) =>
-  list
-    .split(",")
-    .map((one) => one.trim().split(" as "))
-    .filter(([name]) => name !== "")
-    .map(([there, here = there]) => [here, there]);
-
 /** A module that passes on what others have, as modules that each name one origin: path and text of all. */
 function divideByOrigin(path, text) {
   const origins = new Map();
@@ -190,7 +228,7 @@ function divideByOrigin(path, text) {
 /** Rewrites dist/esm. @param files all its modules */
 export async function mergeModules(files) {
   const modules = await readModules(files);
-  const { places, lists } = divide(modules);
+  const { places, lists } = divide(modules, await readUses(modules));
   const build = (more, group) => esbuild.build({ ...options, bundle: true, plugins: [redirect(places, group)], ...more });
   const built = await Promise.all([
     build({ entryPoints: files.filter((one) => !places.has(one)), outdir: esm, outbase: esm }),

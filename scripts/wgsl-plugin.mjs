@@ -2,41 +2,7 @@
 // bundles TypeScript imports those files as text through the one loader here.
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
-
-/** Operators that remain a token of their own without spaces around them. Not all do: ">" and "=", or "-" and "-", become one. */
-const operators = /(?<!>) ([=+*]|[=!<]=|&&|\|\||[+*]=|->) /g;
-
-/**
- * Drops what only readers need: `//` and block comments, indentation, blank lines, most spaces.
- * WGSL has no string literals, so a comment mark can never stand inside one; its block comments nest.
- */
-export function minifyWgsl(source) {
-  let code = "";
-  let depth = 0;
-  for (let at = 0; at < source.length; at++) {
-    const pair = source.slice(at, at + 2);
-    if (depth === 0 && pair === "//") {
-      const end = source.indexOf("\n", at);
-      if (end === -1) break;
-      at = end - 1; // the loop's at++ lands on the newline, which is kept
-    } else if (pair === "/*") {
-      depth++;
-      at++;
-    } else if (depth > 0 && pair === "*/") {
-      if (--depth === 0) code += " "; // a comment separates tokens
-      at++;
-    } else if (depth === 0) {
-      code += source[at];
-    }
-  }
-  const lines = code.split("\n").map((line) =>
-    line
-      .trim()
-      .replace(operators, "$1")
-      .replace(/ ?([,;:{}()]) ?/g, "$1"),
-  );
-  return lines.filter((line) => line !== "").join("\n") + "\n";
-}
+import { minifyWgsl } from "./minify-wgsl.mjs";
 
 /**
  * The files of each group that is loaded as one, as shader-groups.json lists them: "common" is what most models need.

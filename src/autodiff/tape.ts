@@ -6,6 +6,7 @@
 import { RnnError } from "../errors.ts";
 import type { Recording, View } from "../recording/recording.ts";
 import type { Shape } from "../tensor/shape.ts";
+import type * as derivatives from "../recurrent/derivatives.ts";
 import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import type { recurrent } from "../recurrent/sequence.ts";
 
@@ -86,15 +87,21 @@ export class Variable {
   }
 }
 
+/** The derivatives of ops that have them in modules of their own, so that a forward pass alone does not load them. */
+export type Derivatives = typeof derivatives;
+
+/** Records an op's vector-Jacobian product. */
+type Vjp = (derivatives: Derivatives) => void;
+
 interface Entry {
   readonly outputs: readonly Variable[];
-  readonly vjp: () => void;
+  readonly vjp: Vjp;
 }
 
 /** Options of a tape. */
 export interface TapeOptions {
-  /** True if `backward` will be called; ops then keep what it needs. */
-  readonly differentiates: boolean;
+  /** Given if `backward` will be called; ops then keep what it needs. */
+  readonly derivatives?: Derivatives;
   /** How recurrent layers loop over time; by default what `chooseStrategy` says. */
   readonly strategy?: StrategyName;
   /** True if recurrent layers compute their gates again in the backward pass instead of keeping them. */
@@ -114,7 +121,7 @@ export class Tape {
   ) {}
 
   get differentiates(): boolean {
-    return this.options.differentiates;
+    return this.options.derivatives !== undefined;
   }
 
   /** A value that no op computes: an input or a parameter. */
@@ -153,7 +160,7 @@ export class Tape {
    * Stores the function that records an op's derivative; `backward` calls it only if a gradient has reached one of
    * `outputs`.
    */
-  record(outputs: readonly Variable[], vjp: () => void): void {
+  record(outputs: readonly Variable[], vjp: Vjp): void {
     if (outputs.some((v) => v.needsGradient)) this.entries.push({ outputs, vjp });
   }
 
@@ -174,10 +181,10 @@ export class Tape {
     v.gradient = gradient;
   }
 
-  /** Records the vector-Jacobian products, last op first. */
+  /** Records the vector-Jacobian products, last op first. Only a tape with derivatives has any. */
   backward(): void {
     for (const { outputs, vjp } of this.entries.splice(0).reverse()) {
-      if (outputs.some((v) => v.gradient)) vjp();
+      if (outputs.some((v) => v.gradient)) vjp(this.options.derivatives!);
     }
   }
 }

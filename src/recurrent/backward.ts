@@ -1,17 +1,19 @@
 /** The backward pass of a recurrent op: BPTT of each segment, the last one first, then the gradients that follow from it. */
-import { weightAndBias } from "../autodiff/linear.ts";
+import { weightAndBias } from "../autodiff/linear.backward.ts";
 import type { Variable } from "../autodiff/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { carryNumbers } from "./cells/memory.ts";
+import { inputGradients, type InputGradients } from "./input.backward.ts";
 import { copyElements, type LaneInput } from "./input.ts";
 import { firstInTime } from "./kernels/lanes.ts";
 import { laneBuffer, type LaneBuffer } from "./lane-buffer.ts";
 import type { OpWeights } from "./op-weights.ts";
 import { perUnit as perUnitCode } from "./parts.ts";
-import { recurrentProducts } from "./products.ts";
+import { recurrentProducts, stateRows } from "./products.ts";
+import { plainBackward } from "./plain.backward.ts";
 import type { Recurrence } from "./recurrence.ts";
 import type { Lane, RecurrentResult } from "./sequence.ts";
-import type { Cotangents, SegmentBuffers, Site } from "./strategies/strategy.ts";
+import type { Cotangents, SegmentBuffers, Site, Strategy } from "./strategies/strategy.ts";
 
 /** A segment whose forward pass has been recorded. */
 export interface ComputedSegment extends SegmentBuffers {
@@ -27,6 +29,7 @@ export interface ComputedSegment extends SegmentBuffers {
 export interface ForwardPass {
   readonly site: Site;
   readonly lanes: readonly Lane[];
+  readonly strategy: Strategy;
   readonly recurrence: Recurrence;
   readonly weights: OpWeights;
   readonly inputs: readonly LaneInput[];
@@ -37,7 +40,7 @@ export interface ForwardPass {
 }
 
 /** Records the backward pass. */
-export function differentiate(pass: ForwardPass): void {
+export function recurrentBackward(pass: ForwardPass): void {
   const {
     site: { tape, label, whole },
     recurrence,
@@ -49,8 +52,9 @@ export function differentiate(pass: ForwardPass): void {
   addFinals(pass, carry);
   const cotangents = { weights: weights.readBy("backward"), dy: outputGradient(pass), carry: carry.whole };
   const wantsInitial = pass.lanes.some((lane) => initialsOf(lane).some((v) => v?.needsGradient));
-  for (let s = segments.length - 1; s >= 0; s--) backThrough(pass, segments[s], cotangents, s > 0 || wantsInitial);
-  for (const input of pass.inputs) input.finish();
+  const inputs = pass.inputs.map(({ product }) => inputGradients(tape, product, whole.B));
+  for (let s = segments.length - 1; s >= 0; s--) backThrough(pass, inputs, segments[s], cotangents, s > 0 || wantsInitial);
+  for (const input of inputs) input.finish();
   recurrence.finish?.(tape, carry.whole);
   shareInitials(pass, carry);
 }
@@ -89,7 +93,8 @@ function shareInitials({ site, lanes }: ForwardPass, carry: LaneBuffer): void {
 
 /** Records BPTT of a segment, then its share of all gradients. @param tail whether the carry must reach the state before it */
 function backThrough(
-  { site, lanes, recurrence, inputs }: ForwardPass,
+  { site, lanes, strategy, recurrence }: ForwardPass,
+  inputs: readonly InputGradients[],
   computed: ComputedSegment,
   cotangents: Cotangents,
   tail: boolean,
@@ -97,7 +102,8 @@ function backThrough(
   const { tape, cell, whole, form } = site;
   const { lane: gatesOf, saved, restore: _, ...buffers } = computed.restore?.() ?? computed;
   const { segment } = buffers;
-  const recurrentSideOf = recurrence.backward(buffers, saved, cotangents, tail);
+  const recurrentSideOf =
+    recurrence.backward?.(buffers, saved, cotangents, tail) ?? plainBackward(site, strategy, buffers, cotangents, tail);
   const operands = { ...buffers, h: recurrence.operand ?? buffers.h };
   lanes.forEach(({ weights: { recurrentWeight, recurrentBias, perUnit } }, n) => {
     const recurrentSide = recurrentSideOf(n);
@@ -105,7 +111,8 @@ function backThrough(
       recurrentWeight &&
       weightAndBias(tape, recurrentWeight, recurrence.ownsBiases ? undefined : recurrentBias, recurrentSide, segment.steps * whole.B);
     if (place) recurrentProducts(tape.recording, cell, operands, n, recurrentSide, form.heads ?? 1, place);
-    if (perUnit?.needsGradient) perUnitCode.now.perUnitProducts(tape.recording, cell, buffers, n, gatesOf(n), tape.share(perUnit));
+    if (perUnit?.needsGradient)
+      perUnitCode.now.perUnitProducts(tape.recording, cell, buffers, n, stateRows(n, segment), gatesOf(n), tape.share(perUnit));
     inputs[n].collect(gatesOf(n), firstInTime(n, segment), segment.steps);
   });
 }

@@ -1,12 +1,9 @@
-/**
- * Projects the inputs of a recurrent layer and packs its weights before the recurrence; takes the gradients back
- * through the projection.
- */
-import { embeddingGather, embeddingScatter } from "../kernels/embedding.ts";
+/** Projects the inputs of a recurrent layer and packs its weights before the recurrence. */
+import { embeddingGather } from "../kernels/embedding.ts";
 import { prepareLayer } from "./kernels/prepare-layer.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import type { Recording, View } from "../recording/recording.ts";
-import { inputGradient, timesWeight, weightGradients } from "../autodiff/linear.ts";
+import { timesWeight } from "../autodiff/linear.ts";
 import type { Gathered, Tape, Variable } from "../autodiff/tape.ts";
 
 /** Factors and shifts of normalised values, in device order. The memory has some too in cells that read h out of one. */
@@ -37,10 +34,25 @@ export interface RecurrentWeights {
 export interface LaneInput {
   /** Records W·x + b_ih of `steps` steps from step `first` on, into [steps, B, H, G]; packs the weights when first called. */
   readonly project: (to: View, first: number, steps: number) => void;
-  /** Records ∂L/∂W, ∂L/∂b_ih and ∂L/∂x of these steps, from the gradient of the projected inputs. */
-  readonly collect: (dGates: View, first: number, steps: number) => void;
-  /** Call this when all steps have been collected. */
-  readonly finish: () => void;
+  /** What the backward pass needs of the product. */
+  readonly product: InputProduct;
+}
+
+/** The product of W with a lane's inputs. */
+export interface InputProduct {
+  readonly label: string;
+  readonly weight: Variable;
+  readonly bias: Variable | undefined;
+  /** The other factor: a table whose rows were gathered behind the product, or one row for each row of each step. */
+  readonly factor: Gathered | InputRows;
+}
+
+/** Rows [T·B, I], from element `offset` of a view on. */
+export interface InputRows {
+  readonly view: () => View;
+  readonly offset: number;
+  /** The place of their gradient, the same for all segments; called once. Left out if they need none. */
+  readonly share?: (() => ReturnType<Tape["share"]>) | undefined;
 }
 
 /**
@@ -160,8 +172,8 @@ export function laneInput(
   function fromTable({ table, ids }: Gathered): LaneInput {
     const rows = table.shape[0];
     let projected: View | undefined;
-    let dProjected: View | undefined;
     return {
+      product: { label, weight: inputWeight, bias: inputBias, factor: { table, ids } },
       project(to, first, steps) {
         const gather = { rows: steps * B, firstId: first * B };
         if (projected) {
@@ -174,26 +186,14 @@ export function laneInput(
         );
         packRecurrent({ table: projected, ids, to, width: columns, ...gather });
       },
-      collect(dGates, first, steps) {
-        const accumulate = dProjected ? 1 : 0;
-        dProjected ??= recording.buffer(`${label}.d.projected`, [rows, columns]);
-        recording.dispatch(
-          embeddingScatter,
-          { dy: dGates, ids, dWeight: dProjected },
-          { rows: steps * B, columns, vocabulary: rows, accumulate, firstId: first * B },
-        );
-      },
-      finish() {
-        weightGradients(tape, table.view, inputWeight, inputBias, dProjected!, rows);
-        if (table.needsGradient) inputGradient(tape, inputWeight, dProjected!, rows, tape.share(table));
-      },
     };
   }
 
   function fromRows(): LaneInput {
     let isPacked = false;
-    let dx: ReturnType<Tape["share"]> | undefined;
+    const share = x.needsGradient ? shareInput : undefined;
     return {
+      product: { label, weight: inputWeight, bias: inputBias, factor: { view: () => x.view, offset: 0, share } },
       project(to, first, steps) {
         if (!isPacked) {
           const rows = x.gathered && x.unmade(recording);
@@ -202,14 +202,6 @@ export function laneInput(
         }
         multiply(x.view, to, steps * B, first * B);
       },
-      collect(dGates, first, steps) {
-        weightGradients(tape, x.view, inputWeight, inputBias, dGates, steps * B, first * B * I);
-        if (!x.needsGradient) return;
-        // Each segment writes its own rows of dx, so all of them have the same `accumulate`.
-        dx ??= shareInput();
-        inputGradient(tape, inputWeight, dGates, steps * B, dx, first * B);
-      },
-      finish: () => undefined,
     };
   }
 }

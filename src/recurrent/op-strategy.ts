@@ -8,7 +8,7 @@ import type { LayerShape, Strategy } from "./strategies/strategy.ts";
 
 type Sizes = Pick<LayerShape, "T" | "B" | "H" | "heads">;
 
-const shapeOf = ({ options }: Tape, cell: Cell, { T, B, H, heads }: Sizes): LayerShape => ({
+const shapeOf = ({ differentiates, options }: Tape, cell: Cell, { T, B, H, heads }: Sizes): LayerShape => ({
   T,
   B,
   H,
@@ -17,13 +17,13 @@ const shapeOf = ({ options }: Tape, cell: Cell, { T, B, H, heads }: Sizes): Laye
   G: cell.gateNames.length,
   phases: phasesOf(cell),
   linear: cell.isLinear,
-  training: options.differentiates,
+  training: differentiates,
 });
 
 /** Whether `layers` layers of one direction, with nothing between them, share their dispatches. */
 export function canStack(tape: Tape, cell: Cell, sizes: Sizes, layers: number): boolean {
   const { strategy } = tape.options;
-  return takesWavefront(strategy, { ...shapeOf(tape, cell, sizes), layers, recomputes: !keepsGates(tape.options) }, tape.recording.target);
+  return takesWavefront(strategy, { ...shapeOf(tape, cell, sizes), layers, recomputes: !keepsGates(tape) }, tape.recording.target);
 }
 
 /**

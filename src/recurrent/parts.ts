@@ -1,6 +1,7 @@
-/** Code that most pages do not need, loaded with the layers that do. */
+/** Code that many pages do not need, loaded with the layers, or the gradients, that do. */
 import { Part } from "../part.ts";
 
+export const derivatives = new Part("gradients", () => import("./derivatives.ts"));
 export const halves = new Part('storage: "float16"', () => import("./half-copies.ts"));
 export const regularized = new Part("normalization, zoneout or recurrentDropout", () => import("./row.ts"));
 export const perUnit = new Part("peepholes", () => import("./per-unit.ts"));

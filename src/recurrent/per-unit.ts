@@ -3,7 +3,7 @@ import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { cStart } from "./kernels/lanes.ts";
 import { gatesSeeing, perUnitGradient } from "./kernels/per-unit-gradient.ts";
-import { stateRows } from "./products.ts";
+import type { StateRows } from "./products.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
 /** ∂L/∂(the units' own parameters) [H·G] (+)= Σ_t dGates_t⊙(the c that each gate sees). */
@@ -12,11 +12,11 @@ export function perUnitProducts(
   cell: Cell,
   { segment, c }: SegmentBuffers,
   lane: number,
+  { before, after }: StateRows,
   dGates: View,
   { view, accumulate }: { view: View; accumulate: 0 | 1 },
 ): void {
   const { B, H, steps } = segment;
-  const { before, after } = stateRows(lane, segment);
   const start = cStart(lane, segment);
   recording.dispatch(
     perUnitGradient,

@@ -8,7 +8,12 @@ import { twoPhase } from "./parts.ts";
 import type { SegmentBuffers } from "./strategies/strategy.ts";
 
 /** In a lane's segment, the first row of the states before its steps, and of the states after them. */
-export function stateRows(lane: number, segment: Segment): { before: number; after: number } {
+export interface StateRows {
+  readonly before: number;
+  readonly after: number;
+}
+
+export function stateRows(lane: number, segment: Segment): StateRows {
   const first = firstInTime(lane, segment) * segment.B;
   return isReversed(segment.reverse, lane) ? { before: first + segment.B, after: first } : { before: first, after: first + segment.B };
 }

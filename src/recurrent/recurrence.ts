@@ -30,10 +30,10 @@ export interface Recurrence {
   /** Records the steps of a segment. @returns further numbers that the backward pass needs */
   forward(buffers: SegmentBuffers, weights: View, name: string, again: boolean): View | undefined;
   /**
-   * Records BPTT of a segment. `tail` adds the product that takes its gradient into `carry`.
+   * Records BPTT of a segment (default: `plainBackward`). `tail` adds the product that takes its gradient into `carry`.
    * @returns per lane the gradient of U·(operand) [steps, B, H, G]
    */
-  backward(buffers: SegmentBuffers, saved: View | undefined, cotangents: Cotangents, tail: boolean): (lane: number) => View;
+  backward?(buffers: SegmentBuffers, saved: View | undefined, cotangents: Cotangents, tail: boolean): (lane: number) => View;
   /** The operand of U, in the slots of h (default: h). */
   readonly operand?: View | undefined;
   /** Called when all segments are done; records the gradients that were added up on the way. */
@@ -41,7 +41,7 @@ export interface Recurrence {
 }
 
 /** The recurrence of an op's layer by this strategy. */
-export function recurrenceOf({ name, dispatches, fuses }: Strategy, site: Site): Recurrence {
+export function recurrenceOf({ name, forward, fuses }: Strategy, site: Site): Recurrence {
   if (site.regularization) return new regularized.now.RowRecurrence(site, site.regularization, fuses);
-  return new PlainRecurrence(site, phasesOf(site.cell) === 2 ? twoPhase.now.dispatches[name] : dispatches);
+  return new PlainRecurrence(site, phasesOf(site.cell) === 2 ? twoPhase.now.dispatches[name].forward : forward);
 }

@@ -6,20 +6,15 @@ import type { Tape } from "../autodiff/tape.ts";
 const leastTogether = 8;
 
 /** Whether gates stay where they are until the backward pass. */
-export const keepsGates = ({ recompute, halves, differentiates }: Tape["options"]): boolean =>
+export const keepsGates = ({ differentiates, options: { recompute, halves } }: Tape): boolean =>
   !differentiates || !(recompute === true || halves === true);
 
 /**
  * Divides a sequence into segments. There is only one if its gates are kept and fit a buffer.
  * @throws RnnError `limit` if not even one step fits
  */
-export function segmentsOf(
-  label: string,
-  T: number,
-  gatesPerStep: number,
-  { options, recording }: Tape,
-): { first: number; steps: number }[] {
-  const { mostElements } = recording.target;
+export function segmentsOf(label: string, T: number, gatesPerStep: number, tape: Tape): { first: number; steps: number }[] {
+  const { mostElements } = tape.recording.target;
   const fitting = Math.floor(mostElements / gatesPerStep);
   if (fitting < 1)
     throw new RnnError(
@@ -27,7 +22,7 @@ export function segmentsOf(
       label,
       `the gates of one step are ${gatesPerStep} numbers, more than the ${mostElements} that fit a buffer of this device; use a smaller batch`,
     );
-  const most = Math.min(fitting, keepsGates(options) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
+  const most = Math.min(fitting, keepsGates(tape) ? T : Math.max(leastTogether, Math.ceil(T / 8)));
   // All segments have nearly the same size.
   const steps = Math.ceil(T / Math.ceil(T / most));
   return Array.from({ length: Math.ceil(T / steps) }, (_, s) => ({ first: s * steps, steps: Math.min(steps, T - s * steps) }));

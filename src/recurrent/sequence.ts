@@ -9,7 +9,7 @@
 import type { Tape, Variable } from "../autodiff/tape.ts";
 import { align } from "../kernels/kernel.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
-import { differentiate, type ComputedSegment } from "./backward.ts";
+import type { ComputedSegment } from "./backward.ts";
 import type { Cell } from "./cells/cell.ts";
 import { memoryNumbers } from "./cells/memory.ts";
 import { laneInput, type LaneInput, type RecurrentWeights } from "./input.ts";
@@ -22,7 +22,7 @@ import { recurrenceOf, type Recurrence } from "./recurrence.ts";
 import type { Regularization } from "./row.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
 import { strategies } from "./strategies/all-strategies.ts";
-import type { Site } from "./strategies/strategy.ts";
+import type { Site, Strategy } from "./strategies/strategy.ts";
 
 /** One direction of a layer, or one of the stacked layers. */
 export interface Lane {
@@ -66,6 +66,7 @@ class RecurrentOp {
   private readonly recording: Recording;
   private readonly site: Site;
   private readonly segments: readonly { first: number; steps: number }[];
+  private readonly strategy: Strategy;
   private readonly recurrence: Recurrence;
   private readonly h: View;
   private readonly c: View;
@@ -97,8 +98,8 @@ class RecurrentOp {
     const half = tape.options.halves && recording.target.kind === "webgpu";
     const form = { stacked, heads, half, gaps: hasGaps, shared };
     this.site = { tape, label, cell, whole, lanes, form, regularization };
-    const strategy = stacked ? strategies.wavefront : strategyOf(tape, label, cell, { ...whole, heads }, regularization);
-    this.recurrence = recurrenceOf(strategy, this.site);
+    this.strategy = stacked ? strategies.wavefront : strategyOf(tape, label, cell, { ...whole, heads }, regularization);
+    this.recurrence = recurrenceOf(this.strategy, this.site);
     const states = memoryNumbers(cell);
     this.h = recording.buffer(`${label}.h`, [laneStart(count - 1, hSize(whole)) + hSize(whole)]);
     this.c = cell.usesC
@@ -124,7 +125,7 @@ class RecurrentOp {
     if (!stacked || n === 0) return laneInput(tape, label, x, () => this.shareInput(), weights, packed, lengths);
     const below = { view: this.h, offset: hStart(n - 1, whole) + whole.B * whole.H };
     const places = { recurrent: packed, input: this.weights.placesOf(all, whole.lanes + n - 1) };
-    return stacking.now.stackedInput(tape, label, below, weights, places, whole.T * whole.B, lengths);
+    return stacking.now.stackedInput(tape, label, below, weights, places, lengths);
   }
 
   /** Lanes of opposite directions reach the same rows of x in different segments, so each can only add to the gradient. */
@@ -183,8 +184,10 @@ class RecurrentOp {
       };
     });
     const outputs = results.flatMap(({ y, finalH, finalMemory }) => [y, finalH, ...finalMemory]);
-    const { site, lanes, recurrence, weights, inputs } = this;
-    tape.record(outputs, () => differentiate({ site, lanes, recurrence, weights, inputs, segments, results, dy }));
+    const { site, lanes, strategy, recurrence, weights, inputs } = this;
+    tape.record(outputs, ({ recurrentBackward }) =>
+      recurrentBackward({ site, lanes, strategy, recurrence, weights, inputs, segments, results, dy }),
+    );
     return results;
   }
 
@@ -200,7 +203,7 @@ class RecurrentOp {
     const buffers = { segment, gates: gates.whole, h: this.h, c: this.c, lengths };
     const saved = this.recurrence.forward(buffers, this.weights.readBy("forward"), name, again);
     const computed = { ...buffers, lane: gates.of, saved };
-    if (keepsGates(tape.options) || this.segments.length === 1) return computed;
+    if (keepsGates(tape) || this.segments.length === 1) return computed;
     // Half precision cannot tell a clipped gate from others, so these gates are computed again too.
     if (tape.options.recompute || this.options.cell.functions?.clip) return { ...computed, restore: () => this.compute(name, part, true) };
     const { toHalves, fromHalves } = halves.now;

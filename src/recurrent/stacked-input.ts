@@ -1,5 +1,4 @@
 /** The inputs of layers that share their dispatches. */
-import { weightGradients } from "../autodiff/linear.ts";
 import type { Tape } from "../autodiff/tape.ts";
 import type { View } from "../recording/recording.ts";
 import { pack, type LaneInput, type PackedWeights, type RecurrentWeights } from "./input.ts";
@@ -15,7 +14,6 @@ export function stackedInput(
   below: { readonly view: View; readonly offset: number },
   { inputWeight, inputBias, recurrentWeight, recurrentBias }: RecurrentWeights,
   packed: { readonly recurrent: PackedWeights; readonly input: Pick<PackedWeights, "forward" | "backward" | "H" | "width" | "biasRow"> },
-  rows: number,
   anyIds: View,
 ): LaneInput {
   return {
@@ -30,9 +28,7 @@ export function stackedInput(
         },
       );
     },
-    collect(dGates) {
-      weightGradients(tape, below.view, inputWeight, inputBias, dGates, rows, below.offset);
-    },
-    finish: () => undefined,
+    // The gradient of the lane below goes through the kernels too.
+    product: { label, weight: inputWeight, bias: inputBias, factor: { view: () => below.view, offset: below.offset } },
   };
 }

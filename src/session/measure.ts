@@ -8,6 +8,7 @@ import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
 import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
 import { weightWidth } from "../recurrent/kernels/recurrent-kernel.ts";
+import { derivatives } from "../recurrent/parts.ts";
 import { recurrenceOf } from "../recurrent/recurrence.ts";
 import { strategies } from "../recurrent/strategies/all-strategies.ts";
 import { Recording, type View } from "../recording/recording.ts";
@@ -44,6 +45,7 @@ export type ClockChoice = "device" | "host";
 
 /** Runs the recordings to measure. */
 export async function measure(backend: Backend, by: ClockChoice = "device"): Promise<DeviceProfile> {
+  await derivatives.load();
   const clock = new Clock(backend, by);
   await clock.measureLatency();
   const guess = { forward: { loop: 10, step: 10 }, backward: { loop: 10, step: 10 } };
@@ -140,7 +142,7 @@ function mapTimes(times: Times, change: (time: number, pass: Pass, strategy: Mea
   return { forward: of("forward"), backward: of("backward") };
 }
 
-/** The time loop of one layer alone, over zeros. */
+/** The time loop of one layer alone, over zeros. For a backward pass, `derivatives` must have been loaded. */
 export function recordTimeLoop({
   cell,
   strategy,
@@ -167,11 +169,17 @@ export function recordTimeLoop({
   const buffers = { segment, gates: buffer("gates", T, B, H, G), h: buffer("h", T + 1, B, H), c: buffer("c", T + 1, B, H), lengths };
   const form = { shared: on.isGpu ? on.mostThreads : undefined };
   const weights = buffer("weights", H + 1, H, weightWidth(G, form));
-  const site = { tape: new Tape(recording, { differentiates: true }), label: "layer", cell, whole: segment, lanes: [], form };
-  const recurrence = recurrenceOf(strategies[strategy], site);
-  if (pass === "forward") recurrence.forward(buffers, weights, "gates", false);
+  const site = { tape: new Tape(recording, {}), label: "layer", cell, whole: segment, lanes: [], form };
+  if (pass === "forward") recurrenceOf(strategies[strategy], site).forward(buffers, weights, "gates", false);
   // With `tail` there are as many products as steps; without it, the last step has none.
-  else recurrence.backward(buffers, undefined, { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2) }, true);
+  else
+    derivatives.now.plainBackward(
+      site,
+      strategies[strategy],
+      buffers,
+      { weights, dy: buffer("dy", T, B, H), carry: buffer("carry", B, H, 2) },
+      true,
+    );
   recording.download("end", { ...buffers.gates, shape: [1] });
   return recording;
 }

@@ -6,6 +6,7 @@ import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import { stepWords } from "../recurrent/kernels/lanes.ts";
+import { derivatives } from "../recurrent/parts.ts";
 import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import { Tape, type TapeOptions, type Variable } from "../autodiff/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
@@ -98,7 +99,11 @@ export class RunContext implements ContextHost {
   ) {
     const avoided = selfTest ? new Avoided(selfTest.failures) : nothingAvoided;
     const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, profile, avoided }));
-    this.tape = new Tape(recording, { ...plan, halves: plan.storage === "float16" });
+    this.tape = new Tape(recording, {
+      ...plan,
+      halves: plan.storage === "float16",
+      derivatives: plan.differentiates ? derivatives.now : undefined,
+    });
     this.training = plan.training;
     this.parameters = this.external("parameters", [store.length]);
     // A training step changes the parameters after each run, so derived buffers would never be valid. It packs weights

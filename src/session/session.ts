@@ -6,7 +6,7 @@ import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { Part } from "../part.ts";
-import { halves } from "../recurrent/parts.ts";
+import { derivatives, halves } from "../recurrent/parts.ts";
 import type { MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
@@ -197,7 +197,11 @@ export class Session {
 
   /** Records without preparing anything on the device; at once, if all code is there. */
   async record(plan: RecordingPlan, finish: (context: RunContext) => void, suited = this.backend): Promise<RunContext> {
-    const code: Part<unknown>[] = [...this.model.furtherCode, ...(plan.storage === "float16" ? [halves] : [])];
+    const code: Part<unknown>[] = [
+      ...this.model.furtherCode,
+      ...(plan.storage === "float16" ? [halves] : []),
+      ...(plan.differentiates ? [derivatives] : []),
+    ];
     const missing = code.filter(({ isLoaded }) => !isLoaded);
     if (missing.length > 0) {
       // Parameters that are frozen at the moment of the call get no gradient.

@@ -9,6 +9,7 @@ import { Tape } from "../autodiff/tape.ts";
 import { takeEntries, takeItems, takeOptions } from "../options.ts";
 import { checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { Recording, type Buffer } from "../recording/recording.ts";
+import { derivatives } from "../recurrent/parts.ts";
 import { checkBackend, Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
@@ -39,7 +40,7 @@ export async function lossAndGradient(
   const { data: mask } = takeMask(loss, inputs.mask ?? { shape, data: new Float32Array(sizeOf(shape)).fill(1) }, shape);
   loss.checkTargets(targets.data, prediction.shape);
   const recording = new Recording();
-  const tape = new Tape(recording, { differentiates: true });
+  const tape = new Tape(recording, { derivatives: await derivatives.load() });
   const variable = tape.leaf("prediction", recording.buffer("prediction", prediction.shape, "input"), { needsGradient: true });
   const normalizer = recording.buffer("normalizer", [2], "input");
   const losses = loss.record(

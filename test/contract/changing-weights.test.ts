@@ -7,8 +7,10 @@ import { gru } from "../../src/recurrent/cells/gru.ts";
 import { lstm } from "../../src/recurrent/cells/lstm.ts";
 import { rnnTanh } from "../../src/recurrent/cells/rnn.ts";
 import { hSize, laneStart } from "../../src/recurrent/kernels/lanes.ts";
-import { loopBackward, loopForward } from "../../src/recurrent/kernels/loop.ts";
-import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
+import { loopBackward } from "../../src/recurrent/kernels/loop.backward.ts";
+import { loopForward } from "../../src/recurrent/kernels/loop.ts";
+import { stepBackward } from "../../src/recurrent/kernels/step.backward.ts";
+import { stepForward } from "../../src/recurrent/kernels/step.ts";
 import { Recording, type Buffer } from "../../src/recording/recording.ts";
 import { expectClose, numbers } from "../device/support.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { stepsOf } from "../../src/backend/cpu/fast-recurrent.ts";
-import { stepForward, stepBackward } from "../../src/recurrent/kernels/step.ts";
+import { stepForward } from "../../src/recurrent/kernels/step.ts";
+import { stepBackward } from "../../src/recurrent/kernels/step.backward.ts";
 import { loopForward } from "../../src/recurrent/kernels/loop.ts";
 import { lstm } from "../../src/recurrent/cells/lstm.ts";
 

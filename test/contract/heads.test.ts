@@ -7,7 +7,8 @@ import { slstmCell } from "../../src/recurrent/cells/slstm.ts";
 import { fanIn } from "../../src/recurrent/kernels/recurrent-kernel.ts";
 import { prepareLayer } from "../../src/recurrent/kernels/prepare-layer.ts";
 import { randomUniforms } from "../../src/kernels/philox.ts";
-import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
+import { stepForward } from "../../src/recurrent/kernels/step.ts";
+import { stepBackward } from "../../src/recurrent/kernels/step.backward.ts";
 
 const cell = slstmCell("sigmoid");
 const [T, B, H, G] = [2, 3, 12, 4];

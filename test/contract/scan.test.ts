@@ -8,7 +8,8 @@ import type { Cell } from "../../src/recurrent/cells/cell.ts";
 import { hSize, hStart, laneStart, type Segment } from "../../src/recurrent/kernels/lanes.ts";
 import { stepAt } from "../../src/recurrent/kernels/step-places.ts";
 import { scanBackward, scanForward } from "../../src/recurrent/strategies/scan.ts";
-import { stepBackward, stepForward } from "../../src/recurrent/kernels/step.ts";
+import { stepForward } from "../../src/recurrent/kernels/step.ts";
+import { stepBackward } from "../../src/recurrent/kernels/step.backward.ts";
 
 const [T, B, H] = [5, 3, 4];
 const lengths = Uint32Array.of(5, 0, 3);

@@ -151,10 +151,11 @@ describe("dist", () => {
     const [running, training] = Object.values(found).map(({ modules }) => modules.map((path) => path.replace("dist/esm/", "")));
     for (const path of ["train/trainer.js", "losses/loss.js", "optim/optimizer.js", "io/safetensors.js", "webgpu.js", "nn/embedding.js"])
       expect(running).not.toContain(path);
+    for (const path of ["derivatives.js", "steps.js", "backend/cpu/fast-steps.js"]) expect(running).not.toContain(path);
     for (const path of ["cpu.js", "backend/cpu/wasm-builds/running.js", "verify/verify.js", "session/calibrate.js"])
       expect(training).not.toContain(path);
     expect(running).toEqual(expect.arrayContaining(["core.js", "cpu.js", "backend/cpu/wasm-builds/running.js"]));
-    expect(training).toEqual(expect.arrayContaining(["core.js", "webgpu.js", "train/trainer.js"]));
+    expect(training).toEqual(expect.arrayContaining(["core.js", "webgpu.js", "derivatives.js", "train/trainer.js"]));
   });
 
   it("lets a bundler drop what a program does not use from the modules that are merged", async () => {

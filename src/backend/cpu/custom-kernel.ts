@@ -9,7 +9,8 @@ import { fanIn, matrixRows, type KernelForm, type RecurrentParts } from "../../r
 import type { Segment } from "../../recurrent/kernels/lanes.ts";
 import { backwardMatrix, forwardMatrix } from "../../recurrent/kernels/packed-places.ts";
 import { stepAt } from "../../recurrent/kernels/step-places.ts";
-import type { backwardBindings, forwardBindings } from "../../recurrent/kernels/step.ts";
+import type { forwardBindings } from "../../recurrent/kernels/step.ts";
+import type { backwardBindings } from "../../recurrent/kernels/step.backward.ts";
 import { addToCarry, backwardUnits, forwardUnits } from "../../recurrent/kernels/step.twin.ts";
 import { needing, worthSharing, type Addresses, type Call, type FastKernel, type Pieces } from "./calls.ts";
 import { stepsOf, type LaneStep } from "./fast-recurrent.ts";

@@ -12,6 +12,7 @@ import { keptPanels } from "./panels.ts";
 import type { Means } from "./work-space.ts";
 
 const regularizedCalls = new Part("normalization, zoneout or recurrentDropout", () => import("./fast-regularized.ts"));
+const furtherCalls = new Part("the CPU backend", () => import("./fast-steps.ts"));
 const scanCalls = new Part("MinGRU and MinLSTM", () => import("./fast-scan.ts"));
 /** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
 const scanned = ["min-gru", "min-lstm"];
@@ -67,8 +68,24 @@ export function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
   };
 }
 
+/** The call for some rows of a step; `panels` is the address of the weights in the order of products, or 0. */
+export type CallOfStep = (at: Addresses, p: Params, panels: number, step: LaneStep, phase: number, first: number, end: number) => Call;
+
+/** A pass forward of a cell with one phase. */
+function forwardCall(parts: RecurrentParts, { number, variant }: KnownCell, { work }: Means): CallOfStep {
+  return (at, p, panels, step, _, first, end) => {
+    const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, step.lane, parts);
+    const { t, previousSlot, currentSlot } = slotsOf(p, step);
+    const { B, H } = p;
+    return {
+      name: "stepForward",
+      args: [number, variant, gates, forwardWeights, panels, h, c, lengths, work.address, B, H, t, previousSlot, currentSlot, first, end],
+    };
+  };
+}
+
 /** A kernel of a cell that WebAssembly knows: a thread owns rows of the batch, whatever the number of steps. */
-function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { exports, threads, work }: Means): FastKernel {
+export function knownKernel(parts: RecurrentParts, callOf: CallOfStep, { exports, threads, work }: Means): FastKernel {
   const { cell, strategy, pass, phase: half } = parts;
   const [isBackward, isLoop, isTwoPhase] = [pass === "backward", strategy === "loop", phasesOf(cell) === 2];
   const G = cell.gateNames.length;
@@ -85,56 +102,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { ex
       return keptPanels(keep, exports, matrix, isBackward ? ["packGatePanels", H, G] : ["packPanels", N, K, N, 1], often);
     });
   };
-  const callOf = (at: Addresses, p: Params, panels: number, step: LaneStep, phase: number, first: number, end: number): Call => {
-    const { B, H } = p;
-    const { gates, forwardWeights, backwardWeights, h, c, dy, carry, dRecurrent, lengths } = laneOf(at, p, step.lane, parts);
-    const { t, previousSlot, currentSlot, nextT, hasNext } = slotsOf(p, step);
-    const buffer = work.address;
-    if (isTwoPhase) {
-      return isBackward
-        ? {
-            name: "twoPhaseBackward",
-            args: [phase, variant, gates, backwardWeights, h, dy, carry, lengths, buffer, B, H, t, previousSlot, nextT, hasNext, step.tail],
-          }
-        : {
-            name: "twoPhaseForward",
-            args: [phase, variant, gates, forwardWeights, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot],
-          };
-    }
-    return isBackward
-      ? {
-          name: "stepBackward",
-          args: [
-            number,
-            variant,
-            gates,
-            backwardWeights,
-            panels,
-            h,
-            c,
-            dy,
-            carry,
-            dRecurrent,
-            lengths,
-            buffer,
-            B,
-            H,
-            t,
-            previousSlot,
-            currentSlot,
-            nextT,
-            hasNext,
-            step.tail,
-            first,
-            end,
-          ],
-        }
-      : {
-          name: "stepForward",
-          args: [number, variant, gates, forwardWeights, panels, h, c, lengths, buffer, B, H, t, previousSlot, currentSlot, first, end],
-        };
-  };
-  return needing(isTwoPhase ? ["two-phase"] : isBackward ? ["training"] : [], (at, p, _, keep) => {
+  return (at, p, _, keep) => {
     const { B, H } = p;
     work.reserve(B * H * (isBackward ? 1 : G));
     const steps = stepsOf(parts, p);
@@ -150,7 +118,7 @@ function knownKernel(parts: RecurrentParts, { number, variant }: KnownCell, { ex
         ),
       callsTogether(B * H * H * G),
     );
-  });
+  };
 }
 
 /** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers and sums that threads share, which only a GPU is given, have none. */
@@ -164,7 +132,15 @@ export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel
     return needing(["scan"], (...given) => scanCalls.now.scanKernel(parts, number, means)(...given), scanCalls);
   }
   if (form.half || !known) return undefined;
-  if (strategy !== "regularized") return knownKernel(parts, known, means);
+  if (strategy !== "regularized") {
+    const isTwoPhase = phasesOf(cell) === 2;
+    if (!isTwoPhase && parts.pass === "forward") return knownKernel(parts, forwardCall(parts, known, means), means);
+    return needing(
+      [isTwoPhase ? "two-phase" : "training"],
+      (...given) => knownKernel(parts, furtherCalls.now.furtherCall(parts, known, means), means)(...given),
+      furtherCalls,
+    );
+  }
   return needing(
     // A fused kernel makes the products between its steps, those of a backward pass by a function for training.
     parts.pass === "backward" && regularized!.fused ? ["regularized", "training"] : ["regularized"],

@@ -78,7 +78,7 @@ function checkNodes(graph: Graph): void {
 /** Records nothing that runs: modules see shapes only. */
 class Trial implements ContextHost {
   private readonly recording = new Recording(anyCpu);
-  readonly tape = new Tape(this.recording, { differentiates: false });
+  readonly tape = new Tape(this.recording, {});
   readonly training = false;
   readonly random = this.recording.buffer("random", [4], "input", "u32");
   readonly lengths = undefined;

@@ -9,7 +9,7 @@ import type { Cell } from "../cells/cell.ts";
 import { defineKernel, type Workgroups } from "../../kernels/kernel.ts";
 import { constantsOf, formName, weightWords, withWeights, type KernelForm, type RecurrentParts } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
-import { backwardBindings, cellSources, forwardBindings } from "./step.ts";
+import { cellSources, forwardBindings } from "./step.ts";
 
 /** Units that any workgroup can hold: WebGPU guarantees 256 threads. With shared sums it holds as many as it has threads. */
 export const mostLoopUnits = 256;
@@ -90,7 +90,7 @@ export function sharedGroup(units: number, batch: number, G: number, form: Share
 export const sharedRows = (units: number, batch: number, G: number, form: SharedForm): number => sharedGroup(units, batch, G, form).rows;
 
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
-function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
+export function loopVariant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
   const { size, holds, rows, constants } = sharesSums(form)
     ? sharedGroup(units, batch, cell.gateNames.length, form)
     : plainGroup(pass, units, batch);
@@ -104,12 +104,8 @@ function variant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch:
 }
 
 export const loopForward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
-  defineKernel({ ...variant(cell, "forward", units, batch, form), bindings: withWeights(forwardBindings, form), params: segmentParams });
-
-/** With `tail` 1, the loop ends with the product that leaves the gradient for the segment before in `carry`. */
-export const loopBackward = (cell: Cell, units: number, batch: number, form: KernelForm = {}) =>
   defineKernel({
-    ...variant(cell, "backward", units, batch, form),
-    bindings: withWeights(backwardBindings, form),
-    params: { ...segmentParams, tail: "u32" },
+    ...loopVariant(cell, "forward", units, batch, form),
+    bindings: withWeights(forwardBindings, form),
+    params: segmentParams,
   });

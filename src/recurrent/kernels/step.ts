@@ -46,30 +46,6 @@ export const forwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row; or where the bits of its steps begin, which lie behind" },
 } as const;
 
-export const backwardBindings = {
-  gates: {
-    access: "read_write",
-    type: "f32",
-    shape: "lanes of [steps, B, H, G]; in: activated gates, out: their gradient on the input side",
-  },
-  weights: {
-    access: "read",
-    type: "f32",
-    shape:
-      "lanes of [H, H, G], or with 4 for a G of 3: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
-  },
-  h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
-  c: { access: "read", type: "f32", shape: "lanes of [T+1, states but h, B, H]" },
-  dy: { access: "read", type: "f32", shape: "lanes of [T, B, H], 0 past a row's end; stacked, of the last only" },
-  carry: { access: "read_write", type: "f32", shape: "lanes of [B, H, states]: dh and dc that reach the step before" },
-  dRecurrent: {
-    access: "read_write",
-    type: "f32",
-    shape: "lanes of [steps, B, H, G]; unused unless the cell splits it from the input side",
-  },
-  lengths: { access: "read", type: "u32", shape: "[B]" },
-} as const;
-
 /** A workgroup whose threads share sums: its rows of the batch, and whether the threads keep their weights. */
 export interface SharedSums {
   readonly rows: 1 | 2 | 4;
@@ -117,7 +93,7 @@ export function cellSources(
 export const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16 };
 
 /** Name and pipeline constants. */
-const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
+export const stepVariant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
   name: `step-${pass}${form.shared ? "-shared" : ""}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
   sources: cellSources(cell, "step", pass, form),
@@ -127,16 +103,8 @@ const variant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => 
 
 /** @see forwardBindings, and `shaders/strategies/step-forward.wgsl` */
 export const stepForward = (cell: Cell, form: KernelForm = {}) =>
-  defineKernel({ ...variant(cell, "forward", form), bindings: withWeights(forwardBindings, form), params: { ...segmentParams, i: "u32" } });
-
-/**
- * BPTT of one step. The gradient of the step computed after it arrives through U; that of the next segment is in
- * `carry`. With `tail` 1 (and `i` 0) there is no step. Only the product of the segment's first step is added, which
- * leaves in `carry` the gradient for the segment before, or ∂L/∂h_0 and ∂L/∂c_0.
- */
-export const stepBackward = (cell: Cell, form: KernelForm = {}) =>
   defineKernel({
-    ...variant(cell, "backward", form),
-    bindings: withWeights(backwardBindings, form),
-    params: { ...segmentParams, i: "u32", tail: "u32" },
+    ...stepVariant(cell, "forward", form),
+    bindings: withWeights(forwardBindings, form),
+    params: { ...segmentParams, i: "u32" },
   });

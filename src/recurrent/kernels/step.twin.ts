@@ -18,7 +18,8 @@ import { fanIn, matrixRows, weightWidth, type KernelForm, type RecurrentParts } 
 import { hasStep, laneStart, type Segment } from "./lanes.ts";
 import { backwardMatrix, firstRead, forwardMatrix } from "./packed-places.ts";
 import { stepAt, type StepPlaces } from "./step-places.ts";
-import { stepBackward, stepForward, type backwardBindings, type forwardBindings } from "./step.ts";
+import { stepForward, type forwardBindings } from "./step.ts";
+import { stepBackward, type backwardBindings } from "./step.backward.ts";
 import { withShared, type KernelFamily, type Twin } from "../../kernels/twin.ts";
 
 type Forward = ReturnType<typeof stepForward>;

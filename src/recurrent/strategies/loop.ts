@@ -1,24 +1,13 @@
 /** One dispatch for all time steps: a workgroup computes some rows of the batch, with barriers between the steps. */
-import { loopBackward, loopForward, mostLoopUnits } from "../kernels/loop.ts";
+import { loopForward, mostLoopUnits } from "../kernels/loop.ts";
 import { predictedMilliseconds } from "./cost.ts";
 import { estimatedMicroseconds } from "./estimate.ts";
 import type { Target } from "../../recording/target.ts";
-import type { Dispatches, LayerShape, Strategy } from "./strategy.ts";
+import type { LayerShape, Strategy } from "./strategy.ts";
 
 /** Units that a workgroup holds: on GPUs as many as it has threads, if those share sums and keep no row's statistics. */
 const mostUnits = ({ heads, regularized }: Required<LayerShape>, { isGpu, mostThreads }: Target): number =>
   isGpu && heads === 1 && regularized === "none" ? Math.max(mostLoopUnits, mostThreads) : mostLoopUnits;
-
-const dispatches: Dispatches = {
-  forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
-    recording.dispatch(loopForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);
-  },
-
-  backward({ tape: { recording }, cell, form }, { segment, ...buffers }, cotangents, tail) {
-    const params = { ...segment, tail: tail ? 1 : 0 };
-    recording.dispatch(loopBackward(cell, segment.H, segment.B, form), { ...buffers, ...cotangents }, params);
-  },
-};
 
 export const loop: Strategy = {
   name: "loop",
@@ -54,6 +43,8 @@ export const loop: Strategy = {
     const { B, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
   },
-  dispatches,
+  forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
+    recording.dispatch(loopForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);
+  },
   fuses: true,
 };

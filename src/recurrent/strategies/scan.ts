@@ -11,8 +11,9 @@ import type { Cell } from "../cells/cell.ts";
 import { defineKernel, elementGroups, type Workgroups } from "../../kernels/kernel.ts";
 import { segmentParams } from "../kernels/lanes.ts";
 import { structsPath, constantsOf, formName, type KernelForm, type RecurrentParts } from "../kernels/recurrent-kernel.ts";
-import { backwardBindings, forwardBindings } from "../kernels/step.ts";
-import type { Dispatches, Strategy } from "./strategy.ts";
+import { backwardBindings } from "../kernels/step.backward.ts";
+import { forwardBindings } from "../kernels/step.ts";
+import type { Strategy } from "./strategy.ts";
 
 /** Columns of a workgroup; a column is a unit of a row. The same number is in shaders/lib/scan.wgsl. */
 const columns = 8;
@@ -50,16 +51,6 @@ export const scanBackward = (cell: Cell, form: KernelForm = {}) => {
   return defineKernel({ ...variant(cell, "backward", form), bindings: { gates, h, dy, carry, lengths } });
 };
 
-const dispatches: Dispatches = {
-  forward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }) {
-    recording.dispatch(scanForward(cell, { gaps }), { gates, h, lengths }, segment);
-  },
-
-  backward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }, { dy, carry }) {
-    recording.dispatch(scanBackward(cell, { gaps }), { gates, h, dy, carry, lengths }, segment);
-  },
-};
-
 /** Profiles do not measure it, so it has no cost. It is chosen wherever it can run, because it needs few dispatches. */
 export const scan: Strategy = {
   name: "scan",
@@ -78,6 +69,11 @@ export const scan: Strategy = {
   ],
   stems: ["scan-"],
   isBroken: (_, avoided) => avoided.starts("scan-"),
-  dispatches,
+  forward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }) {
+    recording.dispatch(scanForward(cell, { gaps }), { gates, h, lengths }, segment);
+  },
+  backward({ tape: { recording }, cell, form: { gaps } }, { segment, gates, h, lengths }, { dy, carry }) {
+    recording.dispatch(scanBackward(cell, { gaps }), { gates, h, dy, carry, lengths }, segment);
+  },
   fuses: false,
 };

@@ -1,25 +1,16 @@
 /** Computes each time step in one dispatch; stacked layers may share them. */
 import { laneStart, type Segment } from "../kernels/lanes.ts";
-import { stepsBack } from "../kernels/loop.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
-import { stepBackward, stepForward } from "../kernels/step.ts";
+import { stepForward } from "../kernels/step.ts";
 import { predictedMilliseconds } from "./cost.ts";
-import type { Dispatches, Strategy } from "./strategy.ts";
+import type { Strategy } from "./strategy.ts";
 
 /** Each stacked layer begins one step after the layer below. */
-const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
+export const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
-const dispatches: Dispatches = {
-  forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
-    const kernel = stepForward(cell, form);
-    for (let i = 0; i < dispatchesOf(segment, form); i++) recording.dispatch(kernel, { ...buffers, weights }, { ...segment, i });
-  },
-
-  backward({ tape: { recording }, cell, form }, { segment, ...buffers }, cotangents, tail) {
-    const kernel = stepBackward(cell, form);
-    for (const step of stepsBack(dispatchesOf(segment, form), tail))
-      recording.dispatch(kernel, { ...buffers, ...cotangents }, { ...segment, ...step });
-  },
+const forward: Strategy["forward"] = ({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) => {
+  const kernel = stepForward(cell, form);
+  for (let i = 0; i < dispatchesOf(segment, form); i++) recording.dispatch(kernel, { ...buffers, weights }, { ...segment, i });
 };
 
 export const step: Strategy = {
@@ -33,7 +24,7 @@ export const step: Strategy = {
     const { phases, regularized } = layer;
     return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
   },
-  dispatches,
+  forward,
   fuses: false,
 };
 
@@ -72,6 +63,6 @@ export const wavefront: Strategy = {
   isBroken: () => false,
   cost: (layer, profile) =>
     predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
-  dispatches,
+  forward,
   fuses: false,
 };

@@ -64,13 +64,15 @@ export interface Strategy {
   defers?(layer: Required<LayerShape>, target: Target): string | undefined;
   /** Predicts the milliseconds of all time steps from the profile. A strategy without it is chosen wherever it can run. */
   cost?(layer: Required<LayerShape>, profile: DeviceProfile): number;
-  /** The dispatches of a cell with one phase, without normalization, zoneout or recurrentDropout. */
-  readonly dispatches: Dispatches;
+  /** Records a segment of a cell with one phase, without normalization, zoneout or recurrentDropout. */
+  readonly forward: Dispatches["forward"];
+  /** The same for the way back (default: that of `backward.ts`). */
+  readonly backward?: Dispatches["backward"];
   /** Whether a layer with one of these has one dispatch for all steps, or one dispatch and one product for each. */
   readonly fuses: boolean;
 }
 
-/** Records the kernels of a segment. */
+/** Records the kernels of a segment, in both passes. */
 export interface Dispatches {
   forward(site: Site, buffers: SegmentBuffers, weights: View): void;
   /** `tail` adds the product that takes the gradient of the segment's first step into `carry`. */
