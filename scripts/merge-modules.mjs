@@ -120,6 +120,9 @@ const namesIn = (list) =>
     .filter(([name]) => name !== "")
     .map(([there, here = there]) => [here, there]);
 
+/** Stands for a file that imports another one by import(). */
+const whole = "import()";
+
 /**
  * The names of each file that others import, with the files that import them; import() takes all names. A merged module
  * exports no others: a bundler that divides an app would list them all.
@@ -136,7 +139,7 @@ async function readUses(modules) {
     for (const [, list, from] of text.matchAll(/^(?:import|export) \{([^}]*)\} from "([^"]+)";$/gm))
       use(by, at(from), new Map(namesIn(list)).values());
     for (const [, from] of text.matchAll(/^(?:import|export) \*[^"]*"([^"]+)";$/gm)) use(by, at(from), modules.get(at(from)).exports);
-    for (const [, from] of text.matchAll(/\bimport\("([^"]+)"\)/g)) use("import()", at(from), modules.get(at(from))?.exports);
+    for (const [, from] of text.matchAll(/\bimport\("([^"]+)"\)/g)) use(whole, at(from), modules.get(at(from))?.exports);
   }
   return uses;
 }
@@ -186,8 +189,7 @@ const redirect = (places, group) => ({
       const external = (at) => ({ path: specifier(from, at), external: true, sideEffects: false });
       if (namespace === "merged") return external(to);
       if (copying.includes(importer) && copied.includes(to)) return { path: to, sideEffects: false };
-      if (!place) return external(to);
-      if (kind === "dynamic-import") return external(file(place.group));
+      if (!place || kind === "dynamic-import") return external(to);
       if (place.group === group) return { path: to, sideEffects: false };
       return { path: `${to}?from=${from}`, namespace: "merged", pluginData: { to, from }, sideEffects: false };
     });
@@ -228,7 +230,8 @@ function divideByOrigin(path, text) {
 /** Rewrites dist/esm. @param files all its modules */
 export async function mergeModules(files) {
   const modules = await readModules(files);
-  const { places, lists } = divide(modules, await readUses(modules));
+  const uses = await readUses(modules);
+  const { places, lists } = divide(modules, uses);
   const build = (more, group) => esbuild.build({ ...options, bundle: true, plugins: [redirect(places, group)], ...more });
   const built = await Promise.all([
     build({ entryPoints: files.filter((one) => !places.has(one)), outdir: esm, outbase: esm }),
@@ -238,6 +241,9 @@ export async function mergeModules(files) {
     }),
   ]);
   await Promise.all([...places.keys()].map((one) => rm(one)));
+  // What import() reaches has a module of its own, with its own names only: a bundler lists all that it can reach.
+  const reachedLater = [...places].filter(([one]) => [...uses.get(one).values()].some((by) => by.includes(whole)));
+  await Promise.all(reachedLater.map(([one, { group, names }]) => writeFile(one, reexport(names, specifier(one, file(group)), true))));
   const written = built.flatMap(({ outputFiles }) =>
     outputFiles.flatMap(({ path, contents, text }) => (passing.includes(path) ? divideByOrigin(path, text) : [{ path, contents }])),
   );

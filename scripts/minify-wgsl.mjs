@@ -5,6 +5,8 @@ const operators = /(?<!>) ([=+*]|[=!<]=|&&|\|\||[+*]=|->) /g;
 /**
  * Drops what only readers need: `//` and block comments, indentation, blank lines, most spaces, long names of variables.
  * WGSL has no string literals, so a comment mark can never stand inside one; its block comments nest.
+ * @param {string} source
+ * @returns {string}
  */
 export function minifyWgsl(source) {
   let code = "";

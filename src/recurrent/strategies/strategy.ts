@@ -74,9 +74,9 @@ export interface Strategy {
 
 /** Records the kernels of a segment, in both passes. */
 export interface Dispatches {
-  forward(site: Site, buffers: SegmentBuffers, weights: View): void;
+  readonly forward: (site: Site, buffers: SegmentBuffers, weights: View) => void;
   /** `tail` adds the product that takes the gradient of the segment's first step into `carry`. */
-  backward(site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean): void;
+  readonly backward: (site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean) => void;
 }
 
 /** The op of a tape that a strategy works for. */
