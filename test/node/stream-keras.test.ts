@@ -43,9 +43,11 @@ it("streams with the bits of forward, whose results are Keras' in import-models.
   backend.destroy();
 });
 
-it("refuses a convolution that makes fewer steps by its name", async () => {
-  const model = await changed((layers) => layers.slice(0, 5));
-  await expect(createStream(model, { features: 4 })).rejects.toThrow(
-    '"conv1d_1" needs whole sequences: it has a result for one of 2 steps only',
+it("refuses pooling that reads later steps, and a convolution that makes fewer, by their names", async () => {
+  const refused = (model: Module): Promise<unknown> => createStream(model, { features: 4 });
+  await expect(refused(await changed((layers) => layers.slice(0, 5)))).rejects.toThrow(
+    '"max_pooling1d" needs whole sequences: its windows read later steps',
   );
+  const withoutPooling = await changed((layers) => layers.slice(0, 5).filter(({ class_name: kind }) => kind !== "MaxPooling1D"));
+  await expect(refused(withoutPooling)).rejects.toThrow('"conv1d_1" needs whole sequences: it has a result for one of 2 steps only');
 });
