@@ -40,8 +40,8 @@ export function whyNoWebGpu(around?: Surroundings): string {
 }
 
 const adapters: Readonly<Record<Environment, string>> = {
-  node: "the system has no driver for Vulkan, Metal or Direct3D 12 (on Debian and Ubuntu, mesa-vulkan-drivers is one)",
-  deno: "the system has no driver for Vulkan, Metal or Direct3D 12",
+  node: "the system has no driver for Vulkan, Metal or Direct3D 12 that Dawn can use (on Debian and Ubuntu, mesa-vulkan-drivers has some)",
+  deno: "the system has no driver for Vulkan, Metal or Direct3D 12 that Deno can use",
   firefox: "the GPU or its driver may be blocked (about:support says so; gfx.webgpu.ignore-blocklist in about:config overrules it)",
   chromium: "the GPU or its driver may be blocked (chrome://gpu says so)",
   safari: "the GPU may be too old",
