@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { createStream, forward, createBackend, Module } from "webgpu-rnn";
+import { createStream, forward, createBackend, type Module } from "webgpu-rnn";
 import { importModel } from "webgpu-rnn/formats";
 import { unzipSync, zipSync } from "fflate";
 import { numbers } from "../device/support.ts";
