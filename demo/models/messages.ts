@@ -65,6 +65,8 @@ export interface RunReport {
   readonly results: readonly Shown[];
   /** The first features of the first output, by step. */
   readonly lines: readonly Float32Array<ArrayBuffer>[];
+  /** How many features it has: as many as lines, or more. */
+  readonly features: number;
   /** The text that the model goes on with, if its ids stand for texts. */
   readonly continuation: string | undefined;
 }

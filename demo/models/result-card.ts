@@ -47,9 +47,10 @@ export class ResultCard {
 
   private draw(): void {
     block("figure").hidden = false;
-    const lines = this.report!.lines;
+    const { lines, features } = this.report!;
     block("caption").replaceChildren(
       ...lines.map((_, i) => make("span", "line-key", lines.length === 1 ? "first output" : `feature ${i + 1}`)),
+      ...(features > lines.length ? [` of ${features}`] : []),
     );
     this.plot ??= new Plot(block("chart"), {
       lines: colours.map((colour) => ({ colour, width: 1.5 })),

@@ -86,7 +86,7 @@ export class Runner {
       calls,
       milliseconds,
       results: results.map(shown),
-      lines: linesOf(first, this.imported),
+      ...drawnOf(first, this.imported),
       continuation: text,
     };
   }
@@ -198,8 +198,8 @@ function shown({ name, tensor: { shape, data } }: NamedResult): Shown {
   return { name, sizes: inWords(shape), least, mean: sum / data.length, most };
 }
 
-/** The first features of an output by step, one call after the other. */
-function linesOf(outputs: readonly Tensor[], imported: ImportedModel): Float32Array<ArrayBuffer>[] {
+/** The first features of an output by step, one call after the other, and how many it has. */
+function drawnOf(outputs: readonly Tensor[], imported: ImportedModel): Pick<RunReport, "lines" | "features"> {
   const { shape } = outputs[0];
   const { batch } = axesOf(imported, { name: "", path: "output", shape });
   // Of [1, steps, features] or [steps, 1, features]; of [1, features], each call is a step.
@@ -207,9 +207,10 @@ function linesOf(outputs: readonly Tensor[], imported: ImportedModel): Float32Ar
   const all = Float32Array.from(outputs.flatMap(({ data }) => [...data]));
   const steps = all.length / features;
   // One step of many features, as of a spectrum: they are the line.
-  if (steps === 1 && features > mostLines && batch === 0) return [all.slice(0, mostDrawn)];
+  if (steps === 1 && features > mostLines && batch === 0) return { lines: [all.slice(0, mostDrawn)], features: 1 };
   const every = Math.max(1, Math.ceil(steps / mostDrawn));
-  return Array.from({ length: Math.min(features, mostLines) }, (_, feature) =>
+  const lines = Array.from({ length: Math.min(features, mostLines) }, (_, feature) =>
     Float32Array.from({ length: Math.ceil(steps / every) }, (__, i) => all[i * every * features + feature]),
   );
+  return { lines, features };
 }

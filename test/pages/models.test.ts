@@ -76,6 +76,7 @@ describe(`the page of models in ${kind}`, () => {
       expect.stringMatching(/^Output dense$/),
     ]);
     expect((await results())[0].slice(0, 2)).toEqual(["dense", "[1, 2]"]);
+    expect(await page.text("caption")).toMatch(/feature 2$/);
     // It gives one step: a point, since a line through it has no length.
     await page.until(() => document.getElementById("chart")!.ariaLabel?.startsWith("First output of the only step: "));
     expect(await page.page.evaluate(pixelsOf, "--line-1")).toBeGreaterThan(20);
@@ -143,6 +144,7 @@ describe(`the page of models in ${kind}`, () => {
     await open(graph);
     expect(await page.text("format")).toBe("onnx");
     expect((await results())[0].slice(0, 2)).toEqual(["output", "[16, 1, 11]"]);
+    expect(await page.text("caption")).toMatch(/feature 4 of 11$/);
   });
 
   it("says in words why a model cannot become an ONNX file", async () => {
