@@ -218,18 +218,19 @@ export class RunContext implements ContextHost {
     return this.variables.get(path)?.gradient !== undefined;
   }
 
-  initialState(path: string, shape: Shape): Variable[] | undefined {
+  initialState(given: string, shape: Shape): Variable[] | undefined {
     const { states } = this.plan;
+    const path = this.statePath(given);
     if (states.kind === "zero" || states.kind === "begun") return undefined;
     let whole: View;
     if (states.kind === "carried") {
       whole = this.external(carriedLabel(path), shape);
       if (states.reorders) whole = this.rowsOf(path, whole, shape);
     } else {
-      const given = states.shapes[path];
-      if (!given) return undefined;
-      if (!sameShape(given, shape))
-        throw new RnnError("shape", "state", `"${path}" must be [${shape.join(", ")}], got [${given.join(", ")}]`);
+      const found = states.shapes[path];
+      if (!found) return undefined;
+      if (!sameShape(found, shape))
+        throw new RnnError("shape", "state", `"${path}" must be [${shape.join(", ")}], got [${found.join(", ")}]`);
       whole = this.recording.buffer(`state.${path}`, shape, "input");
     }
     const needsGradient = states.kind === "given";
@@ -238,13 +239,21 @@ export class RunContext implements ContextHost {
     return initial;
   }
 
-  finalState(path: string, shape: Shape, values: Variable[]): void {
+  finalState(given: string, shape: Shape, values: Variable[]): void {
+    const path = this.statePath(given);
     if (this.plan.states.kind === "begun") this.external(carriedLabel(path), shape);
     this.states.set(path, { shape, initial: this.initials.get(path), final: values });
   }
 
   startsFrom(path: string, values: readonly Variable[]): void {
-    this.starts.set(path, values);
+    this.starts.set(this.statePath(path), values);
+  }
+
+  /** Each call of a module has states of its own: those of its second call, which begins when the first's are final, end in ".2". */
+  private statePath(path: string): string {
+    let own = path;
+    for (let call = 2; this.states.has(own); call++) own = `${path}.${call}`;
+    return own;
   }
 
   /** Rows of states, those that the input `rows.<path>` names. @param shape [layers, rows, ...] of the result */

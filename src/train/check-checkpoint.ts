@@ -28,15 +28,21 @@ export function checkOptimizer(values: Readonly<Record<string, Tensor>>, shapes:
 /**
  * @param step the number of steps before the checkpoint
  * @param shapes of the states that go on from the next batch
+ * @param starts whether the next batch starts sequences: it may have another number of rows then
  * @throws RnnError `format` or `data`, naming the state
  */
-export function checkCarried(values: Readonly<Record<string, NumericArray>>, step: number, shapes: ReadonlyMap<string, Shape>): void {
+export function checkCarried(
+  values: Readonly<Record<string, NumericArray>>,
+  step: number,
+  shapes: ReadonlyMap<string, Shape>,
+  starts: boolean,
+): void {
   for (const [label, shape] of shapes) {
     // Nothing is carried before the first step.
     if (step === 0 && !Object.hasOwn(values, label)) continue;
     if (!Object.hasOwn(values, label)) throw new RnnError("format", "checkpoint", `lacks "${label}"; was it made with carryState: false?`);
     const { length } = values[label];
-    if (length !== sizeOf(shape))
+    if (length !== sizeOf(shape) && !starts)
       throw new RnnError(
         "format",
         "checkpoint",

@@ -295,7 +295,8 @@ export class Trainer {
     this.checkUsable();
     const { recorder, optimizer: slots } = this.state;
     checkOptimizer(checkpoint.optimizer, slots.shapes);
-    checkCarried(checkpoint.carried, checkpoint.step, await recorder.carriedShapes(recorder.take(next)));
+    const batch = recorder.take(next);
+    checkCarried(checkpoint.carried, checkpoint.step, await recorder.carriedShapes(batch), batch.startsSequence);
     this.checkUsable();
     this.recovery.write(checkpoint);
     this.unreported = [];

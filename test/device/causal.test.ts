@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   AvgPool1d,
+  compose,
   Conv1d,
   createBatcher,
   adam,
@@ -12,6 +13,7 @@ import {
   gradients,
   GRU,
   Linear,
+  LSTM,
   MaxPool1d,
   Module,
   Sequential,
@@ -132,6 +134,21 @@ describe.each(kinds)("a causal convolution's state, on %s", (kind) => {
       const none = [0, 0];
       const expected = lengths ? [of(0, 1), none, none, none] : [none, none, of(0, 0), of(0, 1)];
       expectClose("d.input", ofInput, [...expected, none, none, of(1, 0), of(1, 1)].flat());
+    }
+  });
+
+  it("is one of its own for each call of a module that is called twice", async () => {
+    const on = await backend(kind);
+    for (const layer of [new Conv1d(3, 3, 3, { ...last, seed: 1 }), new LSTM(3, 3, { batchFirst: true, seed: 1 })]) {
+      const model = compose({ layer }, ({ layer: call }, x) => call(call(x)));
+      const input = floats(2, 2, 9, 3);
+      const whole = await forward(model, input, { backend: on });
+      const first = await forward(model, stepsOf(input, 0, 4), { backend: on });
+      const second = await forward(model, { input: stepsOf(input, 4, 9), state: first.state }, { backend: on });
+      expectClose("output", second.output.data, stepsOf(whole.output, 4, 9).data);
+      for (const [path, { data }] of Object.entries(whole.state)) expectClose(path, second.state[path].data, data);
+      const name = layer instanceof Conv1d ? "past" : "h";
+      expect(Object.keys(whole.state)).toEqual(expect.arrayContaining([`layer.${name}`, `layer.${name}.2`]));
     }
   });
 

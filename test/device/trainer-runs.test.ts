@@ -208,6 +208,23 @@ describe.each(kinds)("a trainer on %s", (kind) => {
     });
   });
 
+  it("goes on from a checkpoint before any batch, also one that starts sequences with another number of rows", async () => {
+    const texts = [2, 3, 1].map((rows) =>
+      TextData.from("It is not down in any map; true places never are. ".repeat(8), { batch: rows, steps: 4 }),
+    );
+    // Two batches of each number of rows: the second goes on from the first.
+    const batch = (step: number): Batch => ({ ...texts[Math.floor(step / 2) % 3].batch(step % 2), startsSequence: step % 2 === 0 });
+    const data = { batches: 6, batch };
+    const losses = await lossesOf(await trainerOf({ data }), 6);
+    for (let step = 1; step < 6; step++) {
+      const trainer = await trainerOf({ data });
+      await trainer.train({ steps: step });
+      const resumed = await trainerOf({ data });
+      await resumed.restore(await trainer.checkpoint());
+      expect(await lossesOf(resumed, 6 - step)).toEqual(losses.slice(step));
+    }
+  });
+
   it("restores a file as it is at the moment of the call", async () => {
     const trainer = await trainerOf();
     await trainer.train({ steps: 2 });
