@@ -4,6 +4,7 @@
 //   derivatives.js the backward passes, for whoever differentiates
 //   cpu.js         the rest of the CPU backend
 //   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
+//   step-times.js  how long time steps take, for the WebGPU backend and for chooseStrategy
 //   operations.js  the operations that imported graphs are made of, without their kernels
 //   elementwise.js, dropping.js, gru.js   small modules of one purpose
 //   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
@@ -36,7 +37,6 @@ const groups = [
     shared: ["backend/cpu/cpu-backend", "backend/webgpu/webgpu-backend"],
   },
   { name: "cpu", begins: ["backend/cpu/cpu-backend"] },
-  { name: "sampling", begins: ["generate/sampling"] },
   {
     name: "steps",
     begins: [
@@ -46,9 +46,13 @@ const groups = [
       "kernels/sample-token",
       "recurrent/kernels/loop.backward",
       "session/carried-states",
+      "session/reading",
     ],
   },
+  { name: "sampling", begins: ["generate/sampling"] },
   { name: "derivatives", begins: ["recurrent/derivatives"] },
+  // What chooseStrategy needs of it.
+  { name: "step-times", begins: ["recurrent/strategies/step-times"], within: ["recurrent/strategies/"] },
   { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
   // Small modules that one of them always imports.
   { name: "elementwise", begins: ["autodiff/elementwise"], within: ["autodiff/elementwise", "kernels/binary"] },

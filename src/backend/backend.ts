@@ -2,6 +2,7 @@
 import type { disposeSymbol } from "../disposable.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { SelfTest } from "../kernels/self-test.ts";
+import type { StepTimes } from "../recurrent/strategies/step-times.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import type { Buffer, Recording } from "../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
@@ -121,6 +122,8 @@ export interface Backend {
   readonly isGpu: boolean;
   /** Threads that a workgroup may have: 256 on every device, up to 1024 where it has 32 KiB of memory. */
   readonly mostThreads: number;
+  /** Predicts times of steps for the choice of a strategy, on a backend where that depends on them. */
+  readonly stepTimes?: StepTimes;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;
   /**

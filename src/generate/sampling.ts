@@ -5,7 +5,7 @@ import type { Module } from "../nn/module.ts";
 import { breathe } from "../backend/breathe.ts";
 import { CarriedRuns } from "../session/carried-runs.ts";
 import { randomWords, type RunContext, type RecordingPlan } from "../session/run-context.ts";
-import type { Reading } from "../session/reading.ts";
+import { openReadings, type Reading } from "../session/reading.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
@@ -38,7 +38,7 @@ export async function* drawTokens(
   let runs: CarriedRuns | undefined;
   let reading: Reading | undefined;
   try {
-    [reading] = await Session.readings([session]);
+    [reading] = await openReadings([session]);
     runs = await CarriedRuns.make(session, plan, (context) => recordToken(context, model.idCount!), own, reading);
     const longest = Math.max(...prompts.map((prompt) => prompt.length));
     for (let i = 0; i < longest; i++) {

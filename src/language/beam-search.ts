@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { checkCount, checkNumber, checkSize, RnnError, show } from "../errors.ts";
 import { isA, takeOptions } from "../options.ts";
 import { planFor } from "../session/plan.ts";
-import type { Reading } from "../session/reading.ts";
+import { whileReading, type Reading } from "../session/reading.ts";
 import { CarriedRuns } from "../session/carried-runs.ts";
 import { forwardOf } from "../session/run.ts";
 import { Session } from "../session/session.ts";
@@ -68,7 +68,7 @@ export async function beamSearch(model: Seq2Seq, given: readonly Sentence[], sea
     input.shape[0] * sources.length * K * model.decoder.memorySize,
   );
   const search: Search = { model, backend, end, K, maxLength, alpha, input, lengths };
-  return Session.whileReading([Session.of(model.encoder, backend), Session.of(model.decoder, backend)], (encoding, decoding) =>
+  return whileReading([Session.of(model.encoder, backend), Session.of(model.decoder, backend)], (encoding, decoding) =>
     searchOn(search, encoding, decoding),
   );
 }

@@ -1,5 +1,6 @@
 /** The facts about a recording's device by which ops choose between ways to compute the same. */
 import type { DeviceProfile } from "../kernels/device-profile.ts";
+import type { StepTimes } from "../recurrent/strategies/step-times.ts";
 import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
 
 export interface Target {
@@ -12,6 +13,8 @@ export interface Target {
   readonly mostElements: number;
   /** The measurements of `calibrate` on the device; undefined without any. */
   readonly profile?: DeviceProfile;
+  /** Predicts times of steps from the profile, or for any GPU; a CPU has neither. */
+  readonly stepTimes?: StepTimes;
   /** Kernels that the self-test found wrong on it. */
   readonly avoided: Avoided;
 }

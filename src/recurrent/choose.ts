@@ -65,7 +65,7 @@ export function takesWavefront(asked: StrategyName | undefined, shape: LayerShap
 /** The best strategy for a layer on this target. */
 export function choiceFor(shape: LayerShape, target: Target): Choice {
   const layer = whole(shape);
-  const { profile, avoided } = target;
+  const { profile, stepTimes, avoided } = target;
   /** Why strategies are passed over. */
   const reasons: string[] = [];
   const able = strategyNames.filter((name) => {
@@ -80,7 +80,7 @@ export function choiceFor(shape: LayerShape, target: Target): Choice {
   });
   const [first] = able;
   if (!strategies[first].cost) return { layer, strategy: first, why: strategies[first].advantage };
-  if (!profile) {
+  if (!profile || !stepTimes) {
     const strategy = able.find((name) => {
       const why = strategies[name].defers?.(layer, target);
       if (why !== undefined) reasons.push(why);
@@ -88,7 +88,7 @@ export function choiceFor(shape: LayerShape, target: Target): Choice {
     })!;
     return { layer, strategy, why: `${reasons.length > 0 ? reasons.join("; ") : strategies[strategy].advantage}; no profile` };
   }
-  const cost = (name: StrategyName): number => (able.includes(name) ? strategies[name].cost!(layer, profile) : Infinity);
+  const cost = (name: StrategyName): number => (able.includes(name) ? strategies[name].cost!(layer, profile, stepTimes) : Infinity);
   const milliseconds = Object.fromEntries(strategyNames.map((name) => [name, cost(name)])) as Record<StrategyName, number>;
   const least = Math.min(...Object.values(milliseconds));
   const predicted = able.map((name) => `${name} ${milliseconds[name].toPrecision(3)} ms`).join(", ");

@@ -6,6 +6,7 @@ import { checkProfile, checkSelfTest } from "../kernels/stored.ts";
 import { takeOptions } from "../options.ts";
 import { choiceFor } from "./choose.ts";
 import type { StrategyName } from "./strategies/all-strategies.ts";
+import { stepTimes } from "./strategies/step-times.ts";
 import type { LayerShape } from "./strategies/strategy.ts";
 
 /** The answer of `explainStrategy`. */
@@ -66,6 +67,7 @@ export function explainStrategy(
     isGpu: true,
     mostThreads: 256,
     mostElements: Infinity,
+    stepTimes,
     profile: profile?.version === profileVersion ? profile : undefined,
     avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
   });

@@ -5,6 +5,7 @@ import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import { takeInputs, type ModelInputs } from "./plan.ts";
 import { forwardOf, gradientsOf, takeRunOptions, type RunOptions } from "./run.ts";
+import { whileReading } from "./reading.ts";
 import { Session } from "./session.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function jacobian(
   const options = takeRunOptions("jacobian", runOptions);
   const session = Session.of(model, options.backend);
   const inputs = takeInputs(model, given);
-  return Session.whileReading([session], async (reading) => {
+  return whileReading([session], async (reading) => {
     const { output } = await forwardOf(model, inputs, options, reading);
     checkCount("jacobian", "the Jacobian", output.data.length * inputs.input.data.length);
     const unit = { shape: output.shape, data: options.backend.floats(output.data.length) };

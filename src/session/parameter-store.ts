@@ -4,11 +4,11 @@ import { Parameter, type ParameterHolder } from "../nn/parameter.ts";
 import { inTurn, isTaken } from "../nn/turns.ts";
 import { RnnError } from "../errors.ts";
 import { align, alignment } from "../kernels/kernel.ts";
-import { subview, type Recording, type View } from "../recording/recording.ts";
+import { subview, type View } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
-import { Readings, type Reading } from "./reading.ts";
+import type { Readings } from "./reading.ts";
 
-interface Place {
+export interface Place {
   readonly path: string;
   readonly parameter: Parameter;
   /** Elements from the start of the flat buffer, aligned so that the parameter can be bound by itself. */
@@ -19,11 +19,12 @@ interface Place {
   fitting: number;
 }
 
-/** A parameter's values of some moment; undefined if another device has them. */
-interface Held {
+/** A parameter's values of some moment. */
+export interface Held {
   readonly place: Place;
   readonly version: number;
-  readonly values: FloatArray | undefined;
+  /** Default: the latest. */
+  readonly values?: FloatArray;
 }
 
 /** A number for each parameter that changes with its values, whoever changes them. */
@@ -35,7 +36,7 @@ export type Versions = ReadonlyMap<Parameter, number>;
  */
 export class ParameterStore implements ParameterHolder {
   readonly places: ReadonlyMap<string, Place>;
-  private readonly placed: readonly Place[];
+  readonly placed: readonly Place[];
   readonly length: number;
   /** Elements of `gradients`, and of the trainable part of `parameters`; running statistics come behind them. */
   readonly trainedLength: number;
@@ -46,18 +47,16 @@ export class ParameterStore implements ParameterHolder {
    * identity matters.
    */
   moment: object = {};
-  /** The same for the latest values, while they are not here yet, and their versions. */
-  private ahead: { readonly moment: object; readonly versions: readonly number[] } = { moment: {}, versions: [] };
   /** Values of an earlier moment, for reads after the device is lost. */
   fallback: ((parameter: Parameter) => FloatArray) | undefined;
   /** The objects that turns on this model queue for: its parameters, which other backends and models may share. */
   readonly things: readonly object[];
-  /** Computations in several turns that read the parameters here. */
-  readonly readings: Readings;
+  /** Computations in several turns that read the parameters here, since the first of them. */
+  readings: Readings | undefined;
 
   constructor(
     model: Module,
-    private readonly backend: Backend,
+    readonly backend: Backend,
   ) {
     const places = new Map<string, Place>();
     let offset = 0;
@@ -77,7 +76,6 @@ export class ParameterStore implements ParameterHolder {
     this.length = Math.max(offset, alignment);
     // The model itself must not be among them: the store would keep it alive, and its memory would never be freed.
     this.things = all.length > 0 ? all.map(([, parameter]) => parameter) : [this];
-    this.readings = new Readings(backend, this);
   }
 
   /** Runs `act` in a turn: nobody else uses the model's parameters meanwhile, on any backend. */
@@ -140,48 +138,14 @@ export class ParameterStore implements ParameterHolder {
   /** Second half of `sync`: uploads the host's values. */
   upload(): void {
     // Setting values on the host takes no turn, so they may have changed: look again.
-    const moment = this.latestMoment();
-    this.take(this.held(this.stale()), moment);
-  }
-
-  /**
-   * Opens a reading of the parameters as they are now, for a run whose turn comes later. Of what another device has
-   * changed, it reads the values of that turn. The caller closes it.
-   */
-  readingNow(): Reading {
-    const moment = this.latestMoment();
-    const held = this.held(this.stale());
-    if (held.length === 0) return this.readings.add(moment);
-    return this.readings.add(moment, async (lasting) => {
-      const elsewhere = held.filter(({ values }) => !values).map(({ place }) => place);
-      await Parameter.readAll(elsewhere.map(({ parameter }) => parameter));
-      const all = [...held.filter(({ values }) => values), ...this.held(elsewhere)];
-      if (lasting) this.take(all, moment);
-      else for (const one of all) this.put(one);
-    });
-  }
-
-  /** The moment of the latest values, wherever they are: the same object as long as none changes. */
-  private latestMoment(): object {
-    if (!this.isStale) return this.moment;
-    const { versions } = this.ahead;
-    if (this.placed.some(({ parameter }, i) => parameter.version !== versions[i]))
-      this.ahead = { moment: {}, versions: this.placed.map(({ parameter }) => parameter.version) };
-    return this.ahead.moment;
-  }
-
-  /** The latest values of some parameters. They are replaced, never written to, and so stay as they are. */
-  private held(places: readonly Place[]): Held[] {
-    return places.map((place) => {
-      const { version, newest, hostValues } = place.parameter;
-      return { place, version, values: newest ? undefined : hostValues };
-    });
+    const stale = this.stale().map((place) => ({ place, version: place.parameter.version }));
+    this.take(stale, this.readings?.latestMoment() ?? {});
   }
 
   /** Uploads values, of a moment that is later than the device's. */
-  private take(all: readonly Held[], moment: object): void {
+  take(all: readonly Held[], moment: object): void {
     if (all.length === 0) return;
-    this.readings.copyForReaders(moment);
+    this.readings?.copyForReaders(moment);
     this.moment = moment;
     for (const one of all) {
       this.put(one);
@@ -189,11 +153,13 @@ export class ParameterStore implements ParameterHolder {
     }
   }
 
-  private put({ place: { parameter, offset }, values }: Held): void {
-    this.backend.write(this.parameters, parameter.permuteToDevice(values ?? parameter.hostValues), offset);
+  /** Uploads a parameter's values, by default the latest. */
+  put({ place: { parameter, offset }, values = parameter.hostValues }: Pick<Held, "place" | "values">): void {
+    this.backend.write(this.parameters, parameter.permuteToDevice(values), offset);
   }
 
-  private stale(): Place[] {
+  /** The parameters that have changed elsewhere since the last upload. */
+  stale(): Place[] {
     return this.placed.filter(({ version, parameter }) => version !== parameter.version);
   }
 
@@ -290,17 +256,6 @@ export class ParameterStore implements ParameterHolder {
     return this.learnable.map(({ parameter }) => (parameter.trainable ? "+" : "-")).join("");
   }
 
-  /**
-   * Records a clear of `gradients` before the first dispatch: parameters that get no gradient here, because they are frozen
-   * or take no part, get zeros. Another recording may have left others there.
-   * @param reached paths of the parameters that get one
-   */
-  clearOthers(recording: Recording, gradients: View, reached: readonly string[]): void {
-    for (const { path, parameter, offset } of this.learnable) {
-      if (!reached.includes(path)) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
-    }
-  }
-
   /** True if a forward pass in training changes running statistics. */
   get keepsStatistics(): boolean {
     return this.places.size > this.learnable.length;
@@ -318,7 +273,7 @@ export class ParameterStore implements ParameterHolder {
 
   /** Frees the memory for now. Only allowed while nobody has trained the parameters here. */
   clear(): void {
-    this.readings.free();
+    this.readings?.free();
     for (const buffer of this.buffers.values()) this.backend.free(buffer);
     this.buffers.clear();
   }

@@ -1,5 +1,8 @@
 /** Lets a computation in several turns see the parameters of one moment, while training may go on. */
 import type { Backend, DeviceBuffer } from "../backend/backend.ts";
+import { inTurn } from "../nn/turns.ts";
+import type { ParameterStore } from "./parameter-store.ts";
+import type { Session } from "./session.ts";
 
 /** A copy of the parameters, shared by the readings of one moment. */
 interface Copy {
@@ -56,11 +59,24 @@ export class Readings {
   private readonly dropped = new FinalizationRegistry<Source>((source) => this.close(source));
   /** Holds the live parameters while `run` uses a copy. */
   private aside: DeviceBuffer | undefined;
+  /** Stands for the latest values, while the device does not have them yet, and their versions. */
+  private ahead: { readonly moment: object; readonly versions: readonly number[] } = { moment: {}, versions: [] };
 
-  constructor(
-    private readonly backend: Backend,
-    private readonly store: { readonly parameters: DeviceBuffer; readonly moment: object },
-  ) {}
+  private readonly backend: Backend;
+
+  constructor(private readonly store: ParameterStore) {
+    this.backend = store.backend;
+  }
+
+  /** The moment of the latest values, wherever they are: the same object as long as none changes. */
+  latestMoment(): object {
+    const { isStale, moment, placed } = this.store;
+    if (!isStale) return moment;
+    const { versions } = this.ahead;
+    if (placed.some(({ parameter }, i) => parameter.version !== versions[i]))
+      this.ahead = { moment: {}, versions: placed.map(({ parameter }) => parameter.version) };
+    return this.ahead.moment;
+  }
 
   /** Opens a reading of the parameters of this moment. @param upload uploads those that the device does not have yet */
   add(moment: object, upload?: Upload): Reading {
@@ -121,5 +137,30 @@ export class Readings {
 
   private make(label: string): DeviceBuffer {
     return this.backend.createBuffer(label, "f32", this.store.parameters.length);
+  }
+}
+
+/** The readings of these parameters. */
+export const readingsOf = (store: ParameterStore): Readings => (store.readings ??= new Readings(store));
+
+/** Opens readings of several models' parameters, all of one moment. The caller closes them. */
+export function openReadings(sessions: readonly Session[]): Promise<Reading[]> {
+  const stores = sessions.map(({ store }) => store);
+  return inTurn(new Set(stores.flatMap(({ things }) => things)), async () => {
+    await Promise.all(stores.map((store) => store.fetch()));
+    return stores.map((store) => {
+      store.upload();
+      return readingsOf(store).add(store.moment);
+    });
+  });
+}
+
+/** Calls `read` with readings of one moment, and closes them. */
+export async function whileReading<T>(sessions: readonly Session[], read: (...readings: Reading[]) => Promise<T>): Promise<T> {
+  const readings = await openReadings(sessions);
+  try {
+    return await read(...readings);
+  } finally {
+    for (const reading of readings) reading.close();
   }
 }

@@ -94,11 +94,12 @@ export class RunContext implements ContextHost {
       mostThreads,
       kind,
       isGpu,
+      stepTimes,
       selfTest,
-    }: Pick<Backend, "profile" | "mostElements" | "mostThreads" | "kind" | "isGpu" | "selfTest">,
+    }: Pick<Backend, "profile" | "mostElements" | "mostThreads" | "kind" | "isGpu" | "stepTimes" | "selfTest">,
   ) {
     const avoided = selfTest ? new Avoided(selfTest.failures) : nothingAvoided;
-    const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, profile, avoided }));
+    const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, profile, stepTimes, avoided }));
     this.tape = new Tape(recording, {
       ...plan,
       halves: plan.storage === "float16",

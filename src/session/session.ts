@@ -10,7 +10,6 @@ import { derivatives, halves } from "../recurrent/parts.ts";
 import type { MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
-import { inTurn } from "../nn/turns.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
@@ -145,28 +144,6 @@ export class Session {
     return memory;
   }
 
-  /** Opens readings of several models' parameters, all of one moment. The caller closes them. */
-  static readings(sessions: readonly Session[]): Promise<Reading[]> {
-    const stores = sessions.map(({ store }) => store);
-    return inTurn(new Set(stores.flatMap(({ things }) => things)), async () => {
-      await Promise.all(stores.map((store) => store.fetch()));
-      return stores.map((store) => {
-        store.upload();
-        return store.readings.add(store.moment);
-      });
-    });
-  }
-
-  /** Calls `read` with readings of one moment, and closes them. */
-  static async whileReading<T>(sessions: readonly Session[], read: (...readings: Reading[]) => Promise<T>): Promise<T> {
-    const readings = await Session.readings(sessions);
-    try {
-      return await read(...readings);
-    } finally {
-      for (const reading of readings) reading.close();
-    }
-  }
-
   /** Runs a program on the model's present parameters, in one turn: readers see all of it or nothing. */
   async run(
     program: Program,
@@ -181,7 +158,7 @@ export class Session {
       return await store.inTurn(async () => {
         if (!reading) await store.sync();
         checks?.checkHalves(store);
-        if (changes) store.readings.copyForReaders();
+        if (changes) store.readings?.copyForReaders();
         const first = before?.();
         const run = (): Promise<RunResult> => program.run(inputs, { repeat, room, moment: reading?.moment ?? store.moment, first, into });
         const result = await (reading ? reading.run(run) : run());

@@ -27,6 +27,7 @@ import {
   type FrameRules,
 } from "./frames.ts";
 import { printed, printSymbol } from "./printed.ts";
+import { readingNow } from "./reading-now.ts";
 
 /** A stream on a device. @throws RnnError as `createStream` does */
 export async function deviceStreamOf(model: Module, backend: Backend, given: number | undefined, batch: number): Promise<DeviceStream> {
@@ -275,7 +276,7 @@ export class DeviceStream {
 
   /** Runs `act` when the turns of earlier calls are over, unless one of them fails. It gets the parameters of this moment. */
   private inOrder<T>(act: (reading: Reading) => T | Promise<T>): Promise<T> {
-    const reading = this.session.store.readingNow();
+    const reading = readingNow(this.session.store);
     const turn = this.latest.then(async () => {
       this.checkFreed();
       try {

@@ -2,6 +2,7 @@
 import type { Loss } from "../losses/loss.ts";
 import { breathe } from "../backend/breathe.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
+import { whileReading } from "../session/reading.ts";
 import { Session } from "../session/session.ts";
 import { giveBack } from "../tensor/spare.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
@@ -33,7 +34,7 @@ interface EvaluationPlan {
 
 /** Mean loss over the first batches of the data, all on the parameters of one moment. */
 export function evaluate({ session, recorder, carried, source, batches, reduction, seed }: EvaluationPlan): Promise<Evaluation> {
-  return Session.whileReading([session], async (reading) => {
+  return whileReading([session], async (reading) => {
     try {
       let sum = 0;
       let count = 0;

@@ -9,6 +9,7 @@ import { unrolled, type LaneStates } from "../recurrent/unrolled.ts";
 import { takeOptions } from "../options.ts";
 import { planOf, takeInputs, type TakenInputs } from "../session/plan.ts";
 import type { RunContext } from "../session/run-context.ts";
+import { whileReading } from "../session/reading.ts";
 import { Session } from "../session/session.ts";
 import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
 import { integers, takeList, type Numbers, type TensorLike } from "../tensor/take.ts";
@@ -193,7 +194,7 @@ class Flow {
           { shape: [at.length, this.steps + 1], data: backend.floats(at.length * (this.steps + 1)) },
         ]),
       );
-      await Session.whileReading([session], async (reading) => {
+      await whileReading([session], async (reading) => {
         for (let first = 0; first < at.length; first += together) {
           // The last round repeats its last time step to have the same shape.
           const round = Array.from({ length: together }, (_, i) => at[Math.min(first + i, at.length - 1)]);

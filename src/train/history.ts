@@ -79,7 +79,7 @@ export class History {
     const { backend, store } = this.session;
     this.carried.take(carried);
     if (!statistics) return;
-    store.readings.copyForReaders();
+    store.readings?.copyForReaders();
     backend.copy(statistics, store.parameters, store.trainedLength);
     store.changed();
   }

@@ -1,10 +1,13 @@
 import type { BatchLike } from "../data/batch.ts";
 import { checkBoolean } from "../errors.ts";
+import { align } from "../kernels/kernel.ts";
 import { lossSum } from "../kernels/losses.ts";
 import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { takeOptions } from "../options.ts";
+import { subview, type Recording, type View } from "../recording/recording.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
+import type { ParameterStore } from "../session/parameter-store.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planOf, takeInputs, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import { Recordings, type Lent } from "../session/recordings.ts";
@@ -149,7 +152,7 @@ export class LossRecorder {
     if (this.optimizer && update) {
       tape.backward();
       const reached = update.paths.filter((path) => context.hasGradient(path));
-      this.session.store.clearOthers(recording, context.gradients, reached);
+      clearOthers(this.session.store, recording, context.gradients, reached);
       this.optimizer.record(context, losses, normalizer, update);
     } else {
       const loss = recording.buffer("loss", [1]);
@@ -158,5 +161,16 @@ export class LossRecorder {
       recording.download("losses", losses);
     }
     context.keepStates();
+  }
+}
+
+/**
+ * Records a clear of `gradients` before the first dispatch: parameters that get no gradient here, because they are frozen
+ * or take no part, get zeros. Another recording may have left others there.
+ * @param reached paths of the parameters that get one
+ */
+export function clearOthers({ learnable }: ParameterStore, recording: Recording, gradients: View, reached: readonly string[]): void {
+  for (const { path, parameter, offset } of learnable) {
+    if (!reached.includes(path)) recording.clearFirst(subview(gradients, offset, [align(parameter.deviceSize)]));
   }
 }

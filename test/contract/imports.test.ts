@@ -55,6 +55,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** What a layer hands on without looking inside; it may name its type. */
 const mayName: Record<string, readonly string[]> = {
   kernels: ["recurrent/kernels"],
+  recording: ["recurrent/strategies"],
   autodiff: ["recurrent"],
   "recurrent/strategies": ["recording", "autodiff", "recurrent"],
 };

@@ -6,6 +6,7 @@ import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { profileVersion } from "../../src/kernels/device-profile.ts";
 import type { Target } from "../../src/recording/target.ts";
 import { strategyFor, takesWavefront } from "../../src/recurrent/choose.ts";
+import { stepTimes } from "../../src/recurrent/strategies/step-times.ts";
 import type { strategyNames } from "../../src/recurrent/strategies/all-strategies.ts";
 
 const target = (of: Partial<Target> = {}): Target => ({
@@ -14,6 +15,7 @@ const target = (of: Partial<Target> = {}): Target => ({
   mostThreads: 256,
   mostElements: 2 ** 25,
   profile: undefined,
+  stepTimes,
   avoided: new Avoided(),
   ...of,
 });

@@ -6,6 +6,7 @@ import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
+import { stepTimes } from "../../recurrent/strategies/step-times.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
 import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
 import { checkHeld, Ledger, Piece } from "../ledger.ts";
@@ -58,6 +59,7 @@ const dropped = new FinalizationRegistry<GPUDevice>((device) => device.destroy()
 export class WebGpuBackend implements Backend {
   readonly kind = "webgpu";
   readonly precision = "float32";
+  readonly stepTimes = stepTimes;
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
   readonly device: GPUDevice;
   readonly pipelines: Pipelines;

@@ -1,7 +1,5 @@
 /** One dispatch for all time steps: a workgroup computes some rows of the batch, with barriers between the steps. */
 import { loopForward, mostLoopUnits } from "../kernels/loop.ts";
-import { predictedMilliseconds } from "./cost.ts";
-import { estimatedMicroseconds } from "./estimate.ts";
 import type { Target } from "../../recording/target.ts";
 import type { LayerShape, Strategy } from "./strategy.ts";
 
@@ -31,17 +29,17 @@ export const loop: Strategy = {
     if (regularized !== "none") return avoided.fused;
     return phases > 1 ? avoided.starts("loop-two-phase") : avoided.starts("loop-forward", "loop-backward");
   },
-  defers(layer, { kind, isGpu, mostThreads }) {
+  defers(layer, { kind, isGpu, mostThreads, stepTimes }) {
     if (kind === "cpu") return layer.regularized !== "none" ? "the CPU has fast products" : undefined;
-    const { loop = 0, step = 0 } = (isGpu ? estimatedMicroseconds(layer, mostThreads) : undefined) ?? {};
+    const { loop = 0, step = 0 } = (isGpu ? stepTimes?.estimated(layer, mostThreads) : undefined) ?? {};
     return loop > step
       ? `loop would read all weights in each step: on a GPU an estimated ${loop.toFixed(1)} µs a step instead of ${step.toFixed(1)}`
       : undefined;
   },
-  cost(layer, profile) {
+  cost(layer, profile, { predicted }) {
     // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
     const { B, regularized } = layer;
-    return predictedMilliseconds(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
+    return predicted(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
   },
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     recording.dispatch(loopForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);

@@ -2,7 +2,6 @@
 import { laneStart, type Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import { stepForward } from "../kernels/step.ts";
-import { predictedMilliseconds } from "./cost.ts";
 import type { Strategy } from "./strategy.ts";
 
 /** Each stacked layer begins one step after the layer below. */
@@ -19,10 +18,10 @@ export const step: Strategy = {
   refusals: [],
   stems: [],
   isBroken: () => false,
-  cost(layer, profile) {
+  cost(layer, profile, { predicted }) {
     // A regularized step has two dispatches: one for the product, one for the rest.
     const { phases, regularized } = layer;
-    return predictedMilliseconds(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
+    return predicted(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
   },
   forward,
   fuses: false,
@@ -61,8 +60,8 @@ export const wavefront: Strategy = {
   ],
   stems: [],
   isBroken: () => false,
-  cost: (layer, profile) =>
-    predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
+  cost: (layer, profile, { predicted }) =>
+    predicted({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
   forward,
   fuses: false,
 };

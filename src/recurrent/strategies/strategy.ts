@@ -12,6 +12,7 @@ import type { RecurrentWeights } from "../input.ts";
 import type { Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import type { Regularization } from "../row.ts";
+import type { StepTimes } from "./step-times.ts";
 
 /** The facts about a recurrent layer, or a stack of them, that decide the strategy. */
 export interface LayerShape {
@@ -63,7 +64,7 @@ export interface Strategy {
   /** Why the next strategy is better for this layer if nothing was measured. */
   defers?(layer: Required<LayerShape>, target: Target): string | undefined;
   /** Predicts the milliseconds of all time steps from the profile. A strategy without it is chosen wherever it can run. */
-  cost?(layer: Required<LayerShape>, profile: DeviceProfile): number;
+  cost?(layer: Required<LayerShape>, profile: DeviceProfile, stepTimes: StepTimes): number;
   /** Records a segment of a cell with one phase, without normalization, zoneout or recurrentDropout. */
   readonly forward: Dispatches["forward"];
   /** The same for the way back (default: that of `backward.ts`). */
