@@ -3,7 +3,7 @@ import type { Loss } from "../losses/loss.ts";
 import { breathe } from "../backend/breathe.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
 import { whileReading } from "../session/reading.ts";
-import { Session } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
 import { giveBack } from "../tensor/spare.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import type { Batches } from "./batches.ts";
