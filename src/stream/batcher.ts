@@ -226,16 +226,25 @@ export class Batcher {
     refuse(client, new RnnError("option", "batcher.step", `stream ${show(client.id)} ${why} before the frame's turn`));
   }
 
-  /** Closes the streams without a frame for `idleMs`. */
-  private closeIdle(): void {
+  /**
+   * Closes the streams without a frame for `idleMs`.
+   * @returns false if their states cannot be read any more, because the backend has ended: the next frame says so
+   */
+  private closeIdle(): boolean {
     const { idleMs, onIdle } = this.limits;
     for (const client of this.clients.values()) {
-      if (client.usedAt + idleMs > now()) return;
+      if (client.usedAt + idleMs > now()) return true;
       if (client.waiting.length > 0) continue;
-      const state = onIdle && this.bytesOf(client);
+      let state: Uint8Array<ArrayBuffer> | undefined;
+      try {
+        state = onIdle && this.bytesOf(client);
+      } catch {
+        return false;
+      }
       this.drop(client);
       onIdle?.(client.id, state!);
     }
+    return true;
   }
 
   private bytesOf({ row, frames }: Client): Uint8Array<ArrayBuffer> {
@@ -277,11 +286,12 @@ export class Batcher {
   /** May be called at any time: does what is due. */
   private wake(): void {
     if (this.disposed) return;
+    let goesOn = true;
     try {
       if (this.ready.length >= this.limits.maxBatch || (this.ready.length > 0 && now() >= this.due)) this.runBatch();
-      this.closeIdle();
+      goesOn = this.closeIdle();
     } finally {
-      this.schedule();
+      if (goesOn) this.schedule();
     }
   }
 
