@@ -187,9 +187,10 @@ export class Stream {
     this.memory.copyWithin(to.byteOffset / 4 + toAt, first, first + length);
   }
 
-  private numbersOf({ buffer }: StateMemory): FloatArray {
-    // Rows that have not begun have the first states of the present parameters.
-    this.begin(this.executor.one);
+  private numbersOf({ path, buffer }: StateMemory): FloatArray {
+    this.checkFreed();
+    // Rows that have not begun have the first states of the present parameters. Others need no backend any more.
+    if (this.executor.firstOf(path)) this.begin(this.executor.one);
     return buffer.array as FloatArray;
   }
 
