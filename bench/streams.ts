@@ -55,9 +55,9 @@ const ways: Readonly<Record<string, (problem: Problem, backend: Backend) => Prom
     const batcher = await createBatcher(loaded(problem), { maxBatch: batch, maxWaitMs: 0, backend });
     const ids = Array.from({ length: batch }, (_, i) => `user ${i}`);
     const output = new Float32Array(batch * hidden);
+    const rows = ids.map((_, i) => output.subarray(i * hidden, (i + 1) * hidden));
     return async (frames) => {
-      const results = await Promise.all(ids.map((id, i) => batcher.step(id, frames.subarray(i * input, (i + 1) * input))));
-      results.forEach((result, i) => output.set(result, i * result.length));
+      await Promise.all(ids.map((id, i) => batcher.step(id, frames.subarray(i * input, (i + 1) * input), rows[i])));
       return output;
     };
   },

@@ -19,12 +19,24 @@ export const open = (): Promise<Library[]> =>
 /** One frame of one stream, and its result: the same array each time. */
 type Step = (frame: Float32Array) => Float32Array;
 
-/** y = W x + b */
+/** y = W x + b. Four sums, because each addition waits for the one before it. */
 function multiply(W: Float32Array, x: Float32Array, b: Float32Array, y: Float32Array): void {
+  const columns = x.length;
   for (let row = 0, at = 0; row < y.length; row++) {
-    let sum = b[row];
-    for (let i = 0; i < x.length; i++) sum += W[at++] * x[i];
-    y[row] = sum;
+    // Not by destructuring, which V8 compiles to slower sums.
+    let sum0 = b[row];
+    let sum1 = 0;
+    let sum2 = 0;
+    let sum3 = 0;
+    let i = 0;
+    for (; i + 3 < columns; i += 4, at += 4) {
+      sum0 += W[at] * x[i];
+      sum1 += W[at + 1] * x[i + 1];
+      sum2 += W[at + 2] * x[i + 2];
+      sum3 += W[at + 3] * x[i + 3];
+    }
+    for (; i < columns; i++, at++) sum0 += W[at] * x[i];
+    y[row] = sum0 + sum1 + sum2 + sum3;
   }
 }
 

@@ -1,5 +1,10 @@
 import { now } from "./clock.ts";
 
+/** Those who wait for the event loop, in order. */
+const breathing: (() => void)[] = [];
+/** One channel for all: a new one costs as much as a small layer. */
+let channel: MessageChannel | undefined;
+
 /**
  * Lets the event loop run (messages, painting, signals) without the 4 ms that nested timeouts cost in browsers. In
  * worklets, which have no MessageChannel, it does nothing.
@@ -8,14 +13,12 @@ export function breathe(): Promise<void> {
   // Node and Deno, where a channel costs more.
   if (typeof setImmediate === "function") return new Promise((resolve) => void setImmediate(resolve));
   if (typeof MessageChannel === "undefined") return Promise.resolve();
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
+  if (!channel) {
+    channel = new MessageChannel();
+    channel.port1.onmessage = () => breathing.shift()!();
+  }
+  channel.port2.postMessage(0);
+  return new Promise((resolve) => void breathing.push(resolve));
 }
 
 /** Most milliseconds that successive calls may block the event loop. */

@@ -8,7 +8,7 @@ import type { Module } from "../nn/module.ts";
 import type { Stream } from "./cpu-stream.ts";
 import { rowSizes } from "./executor.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
-import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
+import { checkInto, checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
 import { printed, printSymbol } from "./printed.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
@@ -19,6 +19,8 @@ type Frame = Float32Array | Float64Array;
 /** A frame that waits for its turn. */
 interface Waiting {
   readonly frame: Frame;
+  /** Takes the result. */
+  readonly into: Float32Array | undefined;
   readonly resolve: (result: Float32Array) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -91,15 +93,18 @@ export class Batcher {
    * The next frame of a stream. Frames of one stream are computed in the order of the calls. A frame that is refused is
    * as if it had not come.
    * @param frame `inputSize` numbers, or ids if the model begins with an Embedding; the caller may reuse the array at once
-   * @returns `outputSize` numbers, in an array of their own
-   * @throws RnnError `shape` or `data` for a wrong frame; `limit` if `maxWaiting` frames of this stream wait, or a new
+   * @param into takes the `outputSize` numbers of the result when the promise resolves, not before; each frame that waits
+   * needs one of its own (default: a new array, which takes longer to make than to fill)
+   * @returns `into`, or a new array if that has been transferred meanwhile
+   * @throws RnnError `shape` or `data` for a wrong frame or `into`; `limit` if `maxWaiting` frames of this stream wait, or a new
    * stream would be more than `maxStreams`; `option` if the stream is closed before the frame's turn
    */
-  step(id: string, frame: ArrayLike<number>): Promise<Float32Array> {
+  step(id: string, frame: ArrayLike<number>, into?: Float32Array): Promise<Float32Array> {
     // What is thrown inside refuses the promise.
     return new Promise((resolve, reject) => {
       const where = "batcher.step";
       this.check(where, id);
+      if (into !== undefined) checkInto(into, this.outputSize, where);
       const taken = this.spare.pop() ?? newFrames(this.frameRules.ids, this.inputSize);
       takeFrames(this.frameRules, frame, 0, checkLength(this.frameRules, frame, taken.length), taken);
       const client = this.clients.get(id) ?? this.open(where, id);
@@ -112,7 +117,7 @@ export class Batcher {
       this.clients.delete(id);
       this.clients.set(id, client);
       client.usedAt = now();
-      if (client.waiting.push({ frame: taken, resolve, reject }) === 1) this.takeTurn(client);
+      if (client.waiting.push({ frame: taken, into, resolve, reject }) === 1) this.takeTurn(client);
     });
   }
 
@@ -303,10 +308,13 @@ export class Batcher {
       const rows = batch.map(({ row }) => row);
       const results = stream.stepChecked(rows, batchFrames.subarray(0, batch.length * inputSize));
       for (let i = 0; i < batch.length; i++) {
-        const { frame, resolve } = batch[i].waiting.shift()!;
+        const { frame, into, resolve } = batch[i].waiting.shift()!;
         batch[i].frames++;
         this.spare.push(frame);
-        resolve(results.slice(i * outputSize, (i + 1) * outputSize));
+        // The length is 0 once the array has been transferred.
+        const result = into?.length === outputSize ? into : new Float32Array(outputSize);
+        result.set(results.subarray(i * outputSize, (i + 1) * outputSize));
+        resolve(result);
       }
     } catch (error) {
       // Later frames of these streams are refused too: their results would be those of a sequence with a hole.

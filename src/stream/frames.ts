@@ -109,13 +109,13 @@ export function checkLength(rules: FrameRules, frames: ArrayLike<number>, length
   throw lengthError(rules, frames, length, multiple);
 }
 
-export function checkInto(into: Float32Array, length: number): Float32Array {
+export function checkInto(into: Float32Array, length: number, where = "stream.steps"): Float32Array {
   // `isA` would leave garbage. A Proxy is no view, and is not asked anything.
   const isArray = ArrayBuffer.isView(into) && into instanceof Float32Array;
   if (isArray && into.length === length) return into;
   throw new RnnError(
     "shape",
-    "stream.steps",
+    where,
     `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
   );
 }

@@ -91,7 +91,8 @@ class User {
     const frame = this.frame();
     const given = [...frame];
     const isFull = sequence.frames.length - this.batcher.frames(this.id) >= this.maxWaiting;
-    const call = this.batcher.step(this.id, given);
+    const into = this.draw(2) ? new Float32Array(this.batcher.outputSize) : undefined;
+    const call = this.batcher.step(this.id, given, into);
     // The caller's array is the caller's again.
     given.fill(NaN);
     if (isFull) {
@@ -102,7 +103,10 @@ class User {
     sequence.frames.push(frame);
     this.calls.push(
       call.then(
-        (result) => sequence.results.push(result),
+        (result) => {
+          expect(into ?? result).toBe(result);
+          sequence.results.push(result);
+        },
         (error: unknown) => expect(String(error)).toBe(`RnnError: batcher.step: stream "${this.id}" was closed before the frame's turn`),
       ),
     );
@@ -204,6 +208,27 @@ describe("a batcher", () => {
       expect(await batcher.step("a", [1, 2, 3])).toHaveLength(2);
       expect(await Promise.all([batcher.step("a", [1, 2, 3]), batcher.step("b", [1, 2, 3])])).toHaveLength(2);
     }
+  });
+
+  it("writes the result where it is asked to, and refuses what is no such place", async () => {
+    const model = recurrent();
+    const batcher = await createBatcher(model, { backend });
+    const frames = [0, 1, 2].map((seed) => numbers(3, seed));
+    const [first, second, third] = (await alone(model, frames)).map((result) => [...result]);
+    const into = new Float32Array(2);
+    const call = batcher.step("ann", frames[0], into);
+    expect([...into]).toEqual([0, 0]);
+    expect(await call).toBe(into);
+    expect([...into]).toEqual(first);
+    for (const wrong of [new Float32Array(3), new Float64Array(2), [0, 0], null, 2] as Float32Array[])
+      await expect(batcher.step("ann", frames[1], wrong)).rejects.toThrow(/^batcher.step: into must be a Float32Array of 2 numbers, got /);
+    const sent = new Float32Array(2);
+    const next = batcher.step("ann", frames[1], sent);
+    structuredClone(sent, { transfer: [sent.buffer] });
+    expect([...(await next)]).toEqual(second);
+    expect([...(await batcher.step("ann", frames[2]))]).toEqual(third);
+    expect([...into]).toEqual(first);
+    batcher.dispose();
   });
 
   it("lets the others go first when one stream has many frames", async () => {

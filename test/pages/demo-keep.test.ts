@@ -71,7 +71,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.waitForStatus("Ready");
     await page.waitForNotice(offered);
     expect(await violations(page.page)).toEqual([]);
-    await page.clickWay("Continue where you left off");
+    await page.clickWay(/^Continue where you left off$/);
     await page.until(() => document.getElementById("about")!.textContent === "LSTM 16 on “sea.txt”");
     await page.waitForStatus("Training");
     await page.waitForStep(step + 3);
@@ -90,7 +90,7 @@ describe(`what outlives a visit in ${kind}`, () => {
     await page.page.reload();
     await page.waitForStatus("Ready");
     await page.waitForNotice(offered);
-    await page.clickWay("Discard it");
+    await page.clickWay(/^Discard it$/);
     await page.until(async () => {
       const open = indexedDB.open("webgpu-rnn");
       const database = await new Promise<IDBDatabase>((resolve) => (open.onsuccess = () => resolve(open.result)));

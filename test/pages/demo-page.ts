@@ -112,12 +112,15 @@ export class DemoPage {
     return this.page.$eval(selector, (element) => (element as HTMLElement).click());
   }
 
-  /** Clicks the button with this label among the notices. */
-  clickWay(label: string): Promise<void> {
-    return this.page.evaluate(
-      (wanted) => [...document.querySelectorAll<HTMLElement>("#notices button")].find((b) => b.textContent === wanted)!.click(),
-      label,
-    );
+  /** Clicks the button among the notices whose label matches, and gives the label. */
+  clickWay(label: RegExp): Promise<string> {
+    return this.page.evaluate((wanted) => {
+      const buttons = [...document.querySelectorAll<HTMLElement>("#notices button")];
+      const found = buttons.find(({ textContent }) => new RegExp(wanted).test(textContent));
+      if (!found) throw new Error(`no button says ${wanted}, only ${buttons.map(({ textContent }) => textContent).join(", ")}`);
+      found.click();
+      return found.textContent;
+    }, label.source);
   }
 
   fill(values: Readonly<Record<string, string | number>>): Promise<void> {

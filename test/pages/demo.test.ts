@@ -167,7 +167,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.tellWorker({ kind: "learningRate", value: 1e38 });
     await page.waitForNotice("The loss is no longer a number");
     const step = await page.step();
-    await page.clickWay("Continue with learning rate 0.007");
+    await page.clickWay(/^Continue with learning rate 0\.007$/);
     await page.waitForStep(step + 5);
     expect(Number.isFinite((await page.losses()).at(-1)!.loss)).toBe(true);
   });
@@ -179,7 +179,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(5);
     await page.driver("reset");
     await page.waitForNotice("The device was lost");
-    await page.clickWay("Continue from the last copy on the CPU");
+    await page.clickWay(/^Continue from the last copy on the CPU$/);
     await page.waitForStatus("Training");
     expect(await page.text("device-name")).toMatch(/^CPU/);
     await page.waitForStep(30);
@@ -195,7 +195,7 @@ describe(`the demo page in ${kind}`, () => {
     const step = await page.step();
     await page.killWorker();
     await page.waitForNotice("out of memory");
-    await page.clickWay("Continue from the last copy on the CPU");
+    await page.clickWay(/^Continue from the last copy on the CPU$/);
     await page.waitForStep(step + 5);
     const steps = (await page.losses()).map((report) => report.step);
     expect(steps).toEqual(steps.map((_, i) => i + 1));
@@ -205,7 +205,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.driver("missing");
     await page.click('input[name="backend"][value="webgpu"]');
     await page.waitForNotice(kind === "firefox" ? "set dom.webgpu.enabled" : "this browser has no WebGPU");
-    await page.clickWay("Use the CPU");
+    await page.clickWay(/^Use the CPU$/);
     await page.waitForStatus("Ready");
     expect(await page.text("device-name")).toMatch(/^CPU/);
   });

@@ -161,7 +161,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.choose("webgpu");
     await page.driver("reset");
     await page.waitForNotice("The device was lost");
-    await page.clickWay("Begin again on the CPU");
+    await page.clickWay(/^Begin again on the CPU$/);
     await page.waitForStatus("Training");
     expect(await page.text("device-name")).toMatch(/^CPU/);
   });
