@@ -113,11 +113,7 @@ export function checkInto(into: Float32Array, length: number, where = "stream.st
   // `isA` would leave garbage. A Proxy is no view, and is not asked anything.
   const isArray = ArrayBuffer.isView(into) && into instanceof Float32Array;
   if (isArray && into.length === length) return into;
-  throw new RnnError(
-    "shape",
-    where,
-    `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`,
-  );
+  throw new RnnError("shape", where, `into must be a Float32Array of ${length} numbers, got ${show(isArray ? into.length : into)}`);
 }
 
 /**
