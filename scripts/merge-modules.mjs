@@ -5,7 +5,7 @@
 //   cpu.js         the rest of the CPU backend
 //   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
 //   step-times.js  how long time steps take, for the WebGPU backend and for chooseStrategy
-//   operations.js  the operations that imported graphs are made of, without their kernels
+//   operations.js  the operations that imported graphs are made of, without their kernels; batchFirst takes its copies from it
 //   elementwise.js, dropping.js, gru.js   small modules of one purpose
 //   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
@@ -66,7 +66,7 @@ const groups = [
   {
     name: "operations",
     begins: ["elementwise", "tensors", "axes", "parts"].map((name) => `nn/ops/${name}`),
-    within: ["nn/ops/", "autodiff/unary", "autodiff/reduce", "autodiff/pick", "autodiff/turn"],
+    within: ["nn/ops/", "autodiff/layout", "autodiff/unary", "autodiff/reduce", "autodiff/pick", "autodiff/turn"],
   },
   { name: "onnx", begins: ["formats/onnx/model"], within: ["formats/onnx/"] },
 ];

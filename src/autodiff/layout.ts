@@ -1,5 +1,4 @@
 /** Ops that move elements: strided copies, and the reverse copies for the gradient. */
-import { maskSteps as maskStepsKernel } from "../kernels/mask-steps.ts";
 import { stridedCopy } from "../kernels/strided-copy.ts";
 import { bindable, type View } from "../recording/recording.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
@@ -94,16 +93,4 @@ export function permute(tape: Tape, label: string, x: Variable, axes: readonly n
     [x],
     [{ sizes: three(sizes), from: three(from), to: three(to) }],
   );
-}
-
-/** Zeros where a row has ended: x [T, B, H], lengths [B] u32. */
-export function maskSteps(tape: Tape, label: string, x: Variable, lengths: View): Variable {
-  const [T, B, H] = x.shape;
-  const y = tape.result(label, x.shape, [x]);
-  tape.recording.dispatch(maskStepsKernel, { x: x.view, lengths, y: y.view }, { T, B, H, accumulate: 0 });
-  tape.record([y], () => {
-    const { view, accumulate } = tape.share(x);
-    tape.recording.dispatch(maskStepsKernel, { x: y.gradient!, lengths, y: view }, { T, B, H, accumulate });
-  });
-  return y;
 }

@@ -152,6 +152,8 @@ describe("dist", () => {
     for (const path of ["train/trainer.js", "losses/loss.js", "optim/optimizer.js", "io/safetensors.js", "webgpu.js", "nn/embedding.js"])
       expect(running).not.toContain(path);
     for (const path of ["derivatives.js", "steps.js", "backend/cpu/fast-steps.js"]) expect(running).not.toContain(path);
+    // What batchFirst needs.
+    for (const modules of [running, training]) expect(modules).not.toContain("operations.js");
     for (const path of ["cpu.js", "backend/cpu/wasm-builds/running.js", "verify/verify.js", "session/calibrate.js"])
       expect(training).not.toContain(path);
     expect(running).toEqual(expect.arrayContaining(["core.js", "cpu.js", "backend/cpu/wasm-builds/running.js"]));

@@ -6,7 +6,7 @@
  */
 import { RnnError } from "../../errors.ts";
 import { combined } from "../../autodiff/elementwise.ts";
-import { maskSteps } from "../../autodiff/layout.ts";
+import { maskSteps } from "../../autodiff/mask-steps.ts";
 import { concat, slice } from "../../autodiff/parts.ts";
 import { linear } from "../../autodiff/linear.ts";
 import { product } from "../../autodiff/product.ts";

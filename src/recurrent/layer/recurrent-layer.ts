@@ -2,7 +2,7 @@
 import { checkCount, checkInteger, RnnError } from "../../errors.ts";
 import { phasesOf, type Cell } from "../cells/cell.ts";
 import type { GateFunctions } from "../cells/gate-functions.ts";
-import { maskSteps, permute } from "../../autodiff/layout.ts";
+import { maskSteps } from "../../autodiff/mask-steps.ts";
 import { canStack } from "../op-strategy.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "../sequence.ts";
 import type { Variable } from "../../autodiff/tape.ts";
@@ -20,6 +20,7 @@ import { Regularizer } from "./regularizer.ts";
 const regularization = new Part("normalization, zoneout or recurrentDropout", () => import("./regularization.ts"));
 const projection = new Part("projSize", () => import("./projection.ts"));
 const dropping = new Part("dropout", () => import("../../nn/drop-elements.ts"));
+const turning = new Part("batchFirst", () => import("../../autodiff/layout.ts"));
 const merging = new Part("bidirectional", () => import("../../nn/merge.ts"));
 
 /**
@@ -140,6 +141,7 @@ export abstract class RecurrentLayer extends Module {
       ...(this.outputSize === this.hiddenSize ? [] : [projection]),
       ...(this.dropout === 0 ? [] : [dropping]),
       ...(this.directions === 1 ? [] : [merging]),
+      ...(this.batchFirst ? [turning] : []),
     ];
   }
 
@@ -220,6 +222,7 @@ export abstract class RecurrentLayer extends Module {
     checkShape(this.name, "input", input.shape, [...(this.batchFirst ? ["batch", "steps"] : ["steps", "batch"]), this.inputSize]);
     if (!this.batchFirst) return this.sequence(context, input);
     const { tape } = context;
+    const { permute } = turning.now;
     const y = this.sequence(context, permute(tape, context.label("input.time"), input, [1, 0, 2]));
     return permute(tape, context.label("output.batch"), y, y.shape.length === 4 ? [1, 0, 2, 3] : [1, 0, 2]);
   }
