@@ -40,6 +40,7 @@ export default defineConfig({
     // For a test that hangs. A busy machine must not reach it.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    setupFiles: ["test/quick-equality.ts"],
     projects: [
       project("contract", shared),
       project("node"),

@@ -52,6 +52,28 @@ const stepsOf = (reverse: boolean) =>
     reverse ? { t: T - 1 - i, previousSlot: T - i, currentSlot: T - 1 - i } : { t: i, previousSlot: i, currentSlot: i + 1 },
   );
 
+/** The twins of a step's phases: `forward` asks for them thousands of times. */
+const forwardTwins = new Map<Cell, readonly ReturnType<typeof twinOf>[]>();
+function forwardTwinsOf(cell: Cell): readonly ReturnType<typeof twinOf>[] {
+  let found = forwardTwins.get(cell);
+  if (!found) {
+    const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
+    forwardTwins.set(cell, (found = kernels.map((kernel) => twinOf(kernel))));
+  }
+  return found;
+}
+
+/** The lists, one after the other. */
+function joined(...lists: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
+}
+
 function forward(cell: Cell, reverse: boolean, rows: Rows, { x, weights, bias, perUnit, h0, c0 }: Inputs) {
   const gates = x.slice();
   const h = new Float64Array((T + 1) * B * H);
@@ -60,11 +82,8 @@ function forward(cell: Cell, reverse: boolean, rows: Rows, { x, weights, bias, p
   const first = reverse ? T : 0;
   h.set(h0, first * B * H);
   if (cell.states.length > 0) c.set(c0, first * S * B * H);
-  const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseForward(cell, 0), twoPhaseForward(cell, 1)] : [stepForward(cell)];
-  const withBias = Float64Array.of(...weights, ...bias, ...perUnit);
-  for (let i = 0; i < T; i++) {
-    for (const kernel of kernels) twinOf(kernel)({ gates, weights: withBias, h, c, lengths: rowsOf[rows] }, { ...segmentOf(reverse), i });
-  }
+  const arrays = { gates, weights: joined(weights, bias, perUnit), h, c, lengths: rowsOf[rows] };
+  for (let i = 0; i < T; i++) for (const twin of forwardTwinsOf(cell)) twin(arrays, { ...segmentOf(reverse), i });
   return { gates, h, c };
 }
 
@@ -111,7 +130,7 @@ function backward(
   const weights = inputs.weights.map((_, i) => inputs.weights[((Math.floor(i / G) % H) * H + Math.floor(i / (G * H))) * G + (i % G)]);
   const dRecurrent = new Float64Array(T * B * H * G);
   const kernels: readonly Kernel[] = phasesOf(cell) === 2 ? [twoPhaseBackward(cell, 0), twoPhaseBackward(cell, 1)] : [stepBackward(cell)];
-  const arrays = { gates, weights: Float64Array.of(...weights, ...inputs.perUnit), h, c, dy, carry, dRecurrent, lengths: rowsOf[rows] };
+  const arrays = { gates, weights: joined(weights, inputs.perUnit), h, c, dy, carry, dRecurrent, lengths: rowsOf[rows] };
   const steps = stepsOf(reverse).reverse();
   for (let i = T - 1; i >= 0; i--) for (const kernel of kernels) twinOf(kernel)(arrays, { ...segmentOf(reverse), i, tail: 0 });
   twinOf(kernels[0])(arrays, { ...segmentOf(reverse), i: 0, tail: 1 });
