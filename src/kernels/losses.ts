@@ -21,12 +21,17 @@ export function normalizerOf(
   weights: NumericArray | undefined,
   { ignoreIndex, mean }: { ignoreIndex?: number; mean: boolean },
 ): Float64Array {
+  const sum = !weights && ignoreIndex === undefined ? targets.length : countedWeight(targets, weights, ignoreIndex);
+  const scale = mean ? (sum === 0 ? 0 : 1 / sum) : 1;
+  return Float64Array.of(sum, scale);
+}
+
+function countedWeight(targets: NumericArray, weights: NumericArray | undefined, ignoreIndex: number | undefined): number {
   let sum = 0;
   for (let row = 0; row < targets.length; row++) {
     if (targets[row] !== ignoreIndex) sum += weights ? weights[row] : 1;
   }
-  const scale = mean ? (sum === 0 ? 0 : 1 / sum) : 1;
-  return Float64Array.of(sum, scale);
+  return sum;
 }
 
 /** The loss to report: scale · Σ losses, added up in a fixed order. */

@@ -23,7 +23,7 @@ function byElement(
 ): void {
   for (let i = 0; i < length; i++) {
     const weight = weights[i];
-    // Nothing is allocated here: the CPU backend trains by this twin.
+    // Nothing is allocated here: the CPU backend trains by this twin with binary cross-entropy.
     losses[i] = weight === 0 ? 0 : weight * lossOf(x[i], targets[i]);
     dx[i] = weight === 0 ? 0 : weight * slopeOf(x[i], targets[i]) * normalizer[1];
   }

@@ -3,6 +3,7 @@
  * array of the right type, and the copy is checked. Later changes of the original have no effect.
  */
 import { clip, allocating, mostFloat, reading, RnnError, show } from "../errors.ts";
+import { firstOutside } from "./finite.ts";
 import { checkShape, sizeOf, type Shape } from "./shape.ts";
 import { copyInto } from "./spare.ts";
 import { finiteProblem, type NumericArray, type Tensor } from "./tensor.ts";
@@ -148,9 +149,8 @@ function copyOf(where: string, name: string, source: ArrayLike<number>, Type: Ar
   const copy = allocating(where, name, () => copyInto(Type, source));
   const { type, least, most } = content;
   if (type === "any") return copy;
-  // Negated, so that NaN is refused.
-  for (let i = 0; i < copy.length; i++)
-    if (!(copy[i] >= least && copy[i] <= most)) refuse(where, name, type === "f32" ? copy[i] : source[i], i, content);
+  const bad = firstOutside(copy, least, most);
+  if (bad >= 0) refuse(where, name, type === "f32" ? copy[bad] : source[bad], bad, content);
   return copy;
 }
 

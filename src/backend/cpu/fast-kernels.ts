@@ -147,10 +147,12 @@ const runningKernels = (exports: WasmExports, product: PlainKernel & FastKernel)
 const trainingNames = [
   "softmax-backward",
   "cross-entropy",
+  "squared-error",
   "activation-backward",
   "dropout",
   "embedding-scatter",
   "gradient-norm-partial",
+  "gradient-norm",
   "sgd",
   "rmsprop",
   "adam",

@@ -11,6 +11,8 @@ export const trainingKernels = {
       ["logits", "targets", "weights", "normalizer", "losses", "dLogits"],
       ["rows", "columns", "ignoreIndex"],
     ),
+  "squared-error": (exports) =>
+    direct(exports, "squaredError", ["x", "targets", "weights", "normalizer", "losses", "dx"], ["length", "factor"]),
   "activation-backward": (exports) => direct(exports, "activationBackward", ["y", "dy", "dx"], ["length", "kind", "accumulate"]),
   dropout:
     (exports) =>
@@ -19,6 +21,13 @@ export const trainingKernels = {
     () => exports.embeddingScatter(at.dy, at.ids + 4 * p.firstId, at.dWeight, p.rows, p.columns, p.vocabulary, p.accumulate),
   ],
   "gradient-norm-partial": (exports) => direct(exports, "gradientNormPartial", ["gradients", "partial"], ["length", "groups"]),
+  "gradient-norm": (exports) =>
+    direct(
+      exports,
+      "gradientNorm",
+      ["values", "losses", "normalizer", "loss", "norm"],
+      ["length", "squared", "rows", "maxNorm", "mostNorm"],
+    ),
   sgd: (exports) => (at, p) => {
     const { length, momentum, dampening, nesterov, weightDecay, clipValue } = p;
     return [

@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: 5d6cf5eb99611c49f5dbf4e9a604ff35efa8bebd70bf7668ce3abcb438284c43
+// sources: 056aa0fb4709ffb02a3fac6d2aced63ed6b875ce9107d6e5e035148c4e1a0adf
 export const plainLength = 18836;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `

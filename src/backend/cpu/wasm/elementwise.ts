@@ -1,4 +1,4 @@
-// Kernels in which every element stands alone: activations, dropout, masks.
+// Kernels in which every element stands alone: activations, dropout, masks, the squared error.
 import { sigmoid, tanh } from "./functions";
 import { storeFirst, sumWith } from "./lanes";
 
@@ -24,6 +24,23 @@ export function activationBackward(y: usize, dy: usize, dx: usize, length: usize
       : kind == tanhKind ? f32x4.mul(d, f32x4.sub(one, f32x4.mul(value, value)))
       : v128.and(d, f32x4.gt(value, f32x4.splat(0)));
     storeFirst(dx + i, sumWith(dx + i, result, add), (bytes - i) >> 2);
+  }
+}
+
+/** `squaredError` of src/kernels/element-losses.ts. An element without weight gives 0, whatever its value. */
+export function squaredError(
+  x: usize, targets: usize, weights: usize, normalizer: usize, losses: usize, dx: usize, length: usize, factor: f32,
+): void {
+  const share = f32x4.splat(factor), scale = f32x4.splat(load<f32>(normalizer, 4));
+  const bytes = length << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const left = (bytes - i) >> 2;
+    const weight = v128.load(weights + i);
+    const counts = f32x4.ne(weight, f32x4.splat(0));
+    const error = f32x4.sub(v128.load(x + i), v128.load(targets + i));
+    const weighted = f32x4.mul(weight, f32x4.mul(share, error));
+    storeFirst(losses + i, v128.and(f32x4.mul(weighted, error), counts), left);
+    storeFirst(dx + i, v128.and(f32x4.mul(f32x4.add(weighted, weighted), scale), counts), left);
   }
 }
 

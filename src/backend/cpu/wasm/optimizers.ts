@@ -23,6 +23,51 @@ export function gradientNormPartial(gradients: usize, partial: usize, length: us
   }
 }
 
+/** Σ x, or Σ x², in float64 as the twins add: four vectors of sums, since an addition takes several cycles. */
+function doubleSum(x: usize, length: usize, squares: bool): f64 {
+  let s0 = f64x2.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (; length >= 8; length -= 8) {
+    const a = v128.load(x), b = v128.load(x, 16);
+    let a0 = f64x2.promote_low_f32x4(a), a1 = f64x2.promote_low_f32x4(v128.shuffle<f32>(a, a, 2, 3, 0, 1));
+    let b0 = f64x2.promote_low_f32x4(b), b1 = f64x2.promote_low_f32x4(v128.shuffle<f32>(b, b, 2, 3, 0, 1));
+    if (squares) {
+      a0 = f64x2.mul(a0, a0);
+      a1 = f64x2.mul(a1, a1);
+      b0 = f64x2.mul(b0, b0);
+      b1 = f64x2.mul(b1, b1);
+    }
+    s0 = f64x2.add(s0, a0);
+    s1 = f64x2.add(s1, a1);
+    s2 = f64x2.add(s2, b0);
+    s3 = f64x2.add(s3, b1);
+    x += 32;
+  }
+  const all = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3));
+  let sum = f64x2.extract_lane(all, 0) + f64x2.extract_lane(all, 1);
+  for (; length > 0; length--) {
+    const value = <f64>load<f32>(x);
+    sum += squares ? value * value : value;
+    x += 4;
+  }
+  return sum;
+}
+
+/** src/kernels/gradient-norm.ts. A sum is rounded to float32 before it is looked at, so that it overflows where the shader's does. */
+export function gradientNorm(
+  values: usize, losses: usize, normalizer: usize, loss: usize, norm: usize,
+  length: usize, squared: bool, rows: usize, maxNorm: f64, mostNorm: f64,
+): void {
+  const reported = <f32>(<f64>load<f32>(normalizer, 4) * doubleSum(losses, rows, false));
+  const total = <f32>doubleSum(values, length, !squared);
+  const root = sqrt<f32>(total);
+  const healthy = load<f32>(norm, 8) != 0 && isFinite(total) && isFinite(reported) && (mostNorm == 0 || <f64>root <= mostNorm);
+  store<f32>(loss, reported);
+  store<f32>(norm, root);
+  store<f32>(norm, healthy ? (maxNorm > 0 ? <f32>min<f64>(1, maxNorm / (sqrt<f64>(<f64>total) + 1e-6)) : 1) : 0, 4);
+  store<f32>(norm, healthy ? 1 : 0, 8);
+  if (healthy) store<f32>(norm, 1, 12);
+}
+
 const block: usize = 256;
 
 /** Copies one array to its place among `count` in blocks, or from there. */

@@ -2,6 +2,6 @@
 export { gateProduct, packGatePanels } from "./gate-product";
 export { stepBackward } from "./recurrent-step";
 export { crossEntropy, softmaxBackward } from "./rows";
-export { activationBackward, dropout } from "./elementwise";
+export { activationBackward, dropout, squaredError } from "./elementwise";
 export { embeddingScatter } from "./copies";
-export { adam, gradientNormPartial, rmsprop, sgd } from "./optimizers";
+export { adam, gradientNorm, gradientNormPartial, rmsprop, sgd } from "./optimizers";
