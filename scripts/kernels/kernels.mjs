@@ -17,9 +17,9 @@ const { describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(
 const stored = join(root, "bench", "kernels.json");
 const usage = `npm run kernels -- [options]
   --chip NAME          the GPU by Mesa's name: ${gpus.map(({ chip }) => chip).join(", ")} (which have estimates), gfx1100, … (default navi21)
-  --cells LIST         (default lstm,gru,gru-before,rnn,lstm-layer-norm); lstm-half and so on keep weights in half precision
+  --cells LIST         (default lstm,gru,gru-before,rnn,lstm-layer-norm,lstm-half); -half: with weights in half precision
   --threads N          as if an adapter granted no more threads of a workgroup
-  --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512)
+  --shapes LIST        TxBxIxH (default 64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x16x64x320,32x32x256x512)
   --strategies LIST    (default loop,step)
   --only PATTERN       kernels whose names match
   --replace PATH=FILE  compiles FILE in the place of shaders/PATH.wgsl; may be repeated
@@ -34,8 +34,8 @@ function readOptions() {
     return parseArgs({
       options: {
         chip: { ...text, default: "navi21" },
-        cells: { ...text, default: "lstm,gru,gru-before,rnn,lstm-layer-norm" },
-        shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x32x256x512" },
+        cells: { ...text, default: "lstm,gru,gru-before,rnn,lstm-layer-norm,lstm-half" },
+        shapes: { ...text, default: "64x32x64x128,32x8x32x32,100x1x64x128,64x64x64x256,32x16x64x320,32x32x256x512" },
         strategies: { ...text, default: "loop,step" },
         only: { ...text, default: "." },
         replace: { ...text, multiple: true, default: [] },

@@ -86,9 +86,6 @@ export function sharedGroup(units: number, batch: number, G: number, form: Share
   return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };
 }
 
-/** Rows of the batch that such a workgroup owns. */
-export const sharedRows = (units: number, batch: number, G: number, form: SharedForm): number => sharedGroup(units, batch, G, form).rows;
-
 /** Name and pipeline constants: a pipeline per number of threads and of rows. */
 export function loopVariant(cell: Cell, pass: RecurrentParts["pass"], units: number, batch: number, form: KernelForm) {
   const { size, holds, rows, constants } = sharesSums(form)

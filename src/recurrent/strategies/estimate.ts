@@ -2,7 +2,7 @@
  * Estimates what a time step costs a GPU, for the choice of a strategy where nothing was measured. `npm run kernels`
  * estimates with the same formula from machine code (`scripts/kernels/estimate.ts`).
  */
-import { holdsWeights, sharedRows } from "../kernels/loop.ts";
+import { holdsWeights, sharedGroup } from "../kernels/loop.ts";
 import { weightWords } from "../kernels/recurrent-kernel.ts";
 import { rowsPerThread, sharedStep } from "../kernels/step.ts";
 import type { LayerShape } from "./strategy.ts";
@@ -44,6 +44,12 @@ export interface StepWork {
   readonly dispatches: 0 | 1;
 }
 
+/** Rows of a workgroup, its threads, and those that share a sum. */
+interface Group {
+  readonly rows: number;
+  readonly constants: { readonly shares: number; readonly threads: number };
+}
+
 /** Workgroups of the compute unit that has the most. */
 export const groupsPerUnit = ({ computeUnits }: Gpu, workgroups: number): number => Math.ceil(workgroups / computeUnits);
 
@@ -54,10 +60,11 @@ export function stepMicroseconds(gpu: Gpu, { workgroups, bytes, cycles, dispatch
   return Math.max(cycles, own, shared) / (gpu.clockGHz * 1000) + dispatches * gpu.dispatchMicroseconds;
 }
 
-/** Instructions of an inner loop besides the G multiply-adds of a product, in the machine code for four rows: loads, addresses, waits. */
-const otherInstructions = 1.6;
-/** Cycles for what a step does once: it brings states or gradients in, adds up shares of sums, and computes gates. */
-const onceCycles = 2000;
+/**
+ * Cycles of a SIMD for a piece of code, by those in which a wave issues it and those in which it alone would wait for memory. Waves
+ * wait at the same time, but issue one after the other.
+ */
+const pieceCycles = (waves: number, issue: number, stalls: number): number => Math.max(issue + stalls, waves * issue);
 
 /**
  * Microseconds of a time step in both strategies. In the loop each workgroup reads all weights; those of a step share
@@ -72,15 +79,20 @@ export function estimatedMicroseconds(
   const form = { shared: mostThreads, half };
   if (heads > 1 || regularized === "batch" || holdsWeights(H, G, form)) return undefined;
   const words = weightWords(G, form);
-  /** For workgroups that compute so many rows of the batch, and so many units. Each phase multiplies all gates. */
-  const of = (rows: number, units: number, dispatches: 0 | 1): number => {
+  /** For workgroups of so many units. Each phase multiplies all gates. */
+  const of = (units: number, { rows, constants }: Group, dispatches: 0 | 1): number => {
+    const { shares, threads } = constants;
     const workgroups = Math.ceil(H / units) * Math.ceil(B / rows) * lanes;
-    const instructions = (groupsPerUnit(gpu, workgroups) * rows * units * H * (G + otherInstructions)) / (gpu.waveSize * gpu.simdsPerUnit);
-    const cycles = onceCycles + instructions * gpu.vectorCycles;
+    const waves = Math.ceil((groupsPerUnit(gpu, workgroups) * Math.ceil(threads / gpu.waveSize)) / gpu.simdsPerUnit);
+    // The numbers are fitted to machine code of 1 to 4 gates and rows and 160 to 512 units. What a step does once: it brings states or
+    // gradients in, adds up shares of sums, and computes gates. For eight units of k there are products of all rows, and what
+    // does not depend on rows: loads, addresses and waits.
+    const once = pieceCycles(waves, 250 + 125 * G, 2200);
+    const cycles = once + Math.ceil(H / 8 / shares) * pieceCycles(waves, 8 * G * rows * gpu.vectorCycles + 44, 300);
     return phases * stepMicroseconds(gpu, { workgroups, bytes: 4 * words * H * units, cycles, dispatches });
   };
-  const step = of(rowsPerThread, sharedStep.units, 1);
   // With norms or zoneout a workgroup of the loop has one row, and a step has a second dispatch.
-  if (regularized === "row") return { loop: of(1, H, 0), step: step + gpu.dispatchMicroseconds };
-  return { loop: of(sharedRows(H, B, G, form), H, 0), step };
+  const row = regularized === "row";
+  const loop = of(H, sharedGroup(H, row ? 1 : B, G, form), 0);
+  return { loop, step: of(sharedStep.units, { rows: rowsPerThread, constants: sharedStep }, 1) + (row ? gpu.dispatchMicroseconds : 0) };
 }
