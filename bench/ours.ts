@@ -15,7 +15,7 @@ import {
 import { planFor } from "../src/session/plan.ts";
 import { randomWords } from "../src/session/run-context.ts";
 import { Session } from "../src/session/session.ts";
-import type { Case } from "./cases.ts";
+import { flopsOf, type Case } from "./cases.ts";
 import { benchShaders } from "./ceiling.ts";
 import type { Library, Subject } from "./library.ts";
 import { characterBatch, characterModel, characterOutcome, drawTokens, layerOf, trainerOf } from "./models.ts";
@@ -32,6 +32,7 @@ export interface Ours extends Library {
 export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
   const options = kind === "webgpu" ? { shaders: benchShaders } : { threads: 1 };
   const device = await createBackend(kind, options);
+  const own = (): Promise<Backend> => createBackend(kind, { ...(kind === "cpu" ? options : {}), profile: device.profile });
   return {
     name: "webgpu-rnn",
     backend: kind,
@@ -41,17 +42,32 @@ export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
       await calibrate(device);
     },
     refuses: () => undefined,
-    async prepare(of: Case, problem: Problem): Promise<Subject> {
-      const own = await createBackend(kind, { ...(kind === "cpu" ? options : {}), profile: device.profile });
-      try {
-        const subject = await subjectOf(of, problem, own);
-        return { ...subject, counters: own.counters, free: () => own.destroy() };
-      } catch (error) {
-        own.destroy();
-        throw error;
-      }
-    },
+    prepare: async (of, problem) => prepare(of, problem, await own()),
   };
+}
+
+/** Multiplications from which on a layer's products are large enough to be shared. */
+const worthThreads = 2 ** 24;
+
+/** Layers on two threads of the CPU. @param adapter the CPU in words, with one thread */
+export const onTwoThreads = (adapter: string): Library => ({
+  name: "webgpu-rnn",
+  backend: "cpu 2 threads",
+  adapter: `${adapter}, 2 threads`,
+  modes: ["forward", "training"],
+  refuses: (of) => (flopsOf({ ...of, mode: "forward" }) / 2 < worthThreads ? "the layer is too small to be shared" : undefined),
+  prepare: async (of, problem) => prepare(of, problem, await createBackend("cpu", { threads: 2 })),
+});
+
+/** @param backend destroyed with the subject */
+async function prepare(of: Case, problem: Problem, backend: Backend): Promise<Subject> {
+  try {
+    const subject = await subjectOf(of, problem, backend);
+    return { ...subject, counters: backend.counters, free: () => backend.destroy() };
+  } catch (error) {
+    backend.destroy();
+    throw error;
+  }
 }
 
 async function subjectOf(of: Case, problem: Problem, backend: Backend): Promise<Omit<Subject, "free">> {

@@ -14,7 +14,7 @@ const [start, end] = ["<!-- measured by npm run bench -->", "<!-- end of what wa
 
 /** A column for each library and backend that has a row, a line for each shape and mode. */
 function tableOf(rows: readonly Row[]): string[] {
-  const column = ({ library, backend }: Row): string => `${library} ${backend.replace(/^cpu .*/, "cpu")}`;
+  const column = ({ library, backend }: Row): string => `${library} ${backend}`;
   const lineOf = (row: Row): string => `${row.cell} ${shapeName(row)} ${row.mode}`;
   const columns = [...new Set(rows.map(column))];
   const lines = [...new Set(rows.map(lineOf))].map((line) =>

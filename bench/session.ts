@@ -3,7 +3,7 @@
  */
 import { findCeiling } from "./ceiling.ts";
 import { guessSeconds, preparation } from "./estimate.ts";
-import { ours, type Ours } from "./ours.ts";
+import { onTwoThreads, ours, type Ours } from "./ours.ts";
 import type { Peers } from "./peers.ts";
 import { hardwareNote, noAdapterNote, softwareNote, type Absence, type Ceiling, type Report } from "./report.ts";
 import { Collected } from "./results.ts";
@@ -36,7 +36,7 @@ export async function findDevices(): Promise<Devices> {
 /** All that can be measured here. */
 export function librariesOf({ ours }: Devices, peers: Peers): Library[] {
   const cpu = ours.find(({ backend }) => backend === "cpu")!;
-  return [...ours, ...waysToRows(cpu.adapter), ...peers.libraries];
+  return [...ours, onTwoThreads(cpu.adapter), ...waysToRows(cpu.adapter), ...peers.libraries];
 }
 
 export interface BenchOptions {

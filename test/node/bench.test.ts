@@ -109,6 +109,19 @@ describe("npm run bench", () => {
     expect(stdout).toContain(report.adapter);
   });
 
+  it("measures layers that are large enough on two threads", async () => {
+    const [large, small] = ["8x32x64x128", "3x2x3x4"];
+    const { report } = await program("--shape", large, "--shape", small, "--only", "cpu 2 threads lstm .* (forward|training)");
+    expect(report.rows.map((row) => [row.backend, caseName(row)])).toEqual([
+      ["cpu 2 threads", `lstm ${large} forward`],
+      ["cpu 2 threads", `lstm ${large} training`],
+    ]);
+    expect(report.rows[0].adapter).toMatch(/, 2 threads$/);
+    expect(report.absent.filter(({ kind }) => kind === "skipped").map((one) => one.case)).toEqual(
+      ["forward", "training"].map((mode) => `lstm ${small} ${mode}`),
+    );
+  });
+
   it("measures streams beside onnxruntime-web, a plain loop and the floor", async () => {
     const shapes = ["1x3x4x5", "4x1x1x6", "1x1x3x3x2"];
     const { stdout, report } = await program(
