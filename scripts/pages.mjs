@@ -29,8 +29,11 @@ async function link(file, path, linked) {
   await writeFile(file, (await readFile(file, "utf8")).replace(/(<nav class="pages"[^>]*>)(?=<\/nav>)/, `$1${links.join("")}`));
 }
 
-/** Bundles the page in the folder `name` into `outdir`. */
-export async function buildPage(name, outdir) {
+/**
+ * Bundles the page in the folder `name` into `outdir`.
+ * @param {{ splitting?: boolean }} [options] `splitting`: what is not needed at once has files of its own
+ */
+export async function buildPage(name, outdir, { splitting = true } = {}) {
   const source = join(root, name);
   const files = await readdir(source);
   const entries = files.filter((file) => /^(main|worker.*)\.ts$/.test(file));
@@ -40,19 +43,22 @@ export async function buildPage(name, outdir) {
     if (!isPage && !notForPages.test(file))
       await cp(join(source, file), join(outdir, file), { recursive: true, filter: (path) => extname(path) !== ".ts" });
   }
-  await bundle({ entryPoints: entries.map((file) => join(source, file)), outdir, splitting: true, loader: { ".txt": "text" } });
+  await bundle({ entryPoints: entries.map((file) => join(source, file)), outdir, splitting, loader: { ".txt": "text" } });
   // A worklet may not import() anything, so its file has everything.
   const worklets = files.filter((file) => /^worklet.*\.ts$/.test(file)).map((file) => join(source, file));
   if (worklets.length > 0) await bundle({ entryPoints: worklets, outdir, minify: true });
 }
 
-/** Builds all pages that exist into `folder`: the folder, and for each page its name and its path on the server. */
-export async function buildPages({ folder = join(root, "build", "site") } = {}) {
+/**
+ * Builds all pages that exist into `folder`: the folder, and for each page its name and its path on the server.
+ * @param {{ folder?: string, splitting?: boolean }} [options] `splitting` as `buildPage` has it
+ */
+export async function buildPages({ folder = join(root, "build", "site"), splitting = true } = {}) {
   await rm(folder, { recursive: true, force: true });
   const present = pages.filter(({ name }) => existsSync(join(root, name, "index.html")));
   await Promise.all(
     present.map(async ({ name, path, also }) => {
-      await buildPage(name, join(folder, path));
+      await buildPage(name, join(folder, path), { splitting });
       await link(join(folder, path, "index.html"), path, present);
       await also?.(join(folder, path));
     }),

@@ -40,15 +40,11 @@ describe(`the page of sound in ${kind}`, () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "strings.wav"), wav(strings(2 * rate, 5), rate));
     demo = await serveDemo({ microphone: join(folder, "strings.wav") });
+    page = await DemoPage.tab(demo.browser);
   });
   afterAll(() => demo.close());
-  beforeEach(async () => {
-    page = await DemoPage.open(demo.browser, `${demo.url}audio/`);
-  });
-  afterEach(async () => {
-    await page.page.close();
-    expect(page.errors).toEqual([]);
-  });
+  beforeEach(() => page.visit(`${demo.url}audio/`));
+  afterEach(() => expect(page.errors).toEqual([]));
 
   const number = async (id: string): Promise<number> => Number((await page.text(id)).replace(/[^\d.]/g, ""));
 

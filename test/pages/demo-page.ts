@@ -90,13 +90,29 @@ export class DemoPage {
     page.setDefaultTimeout(300_000);
   }
 
-  /** @param browser or a context of it, with a memory of its own */
-  static async open(browser: Pick<Browser, "newPage">, url: string): Promise<DemoPage> {
+  /**
+   * A tab, with nothing in it yet.
+   * @param browser or a context of it, with a memory of its own
+   */
+  static async tab(browser: Pick<Browser, "newPage">): Promise<DemoPage> {
     const made = new DemoPage(await browser.newPage());
     await made.page.evaluateOnNewDocument(spy);
-    await made.page.goto(url);
-    await made.waitForStatus("Ready");
     return made;
+  }
+
+  /** Opens a page in a tab of its own. */
+  static async open(browser: Pick<Browser, "newPage">, url: string): Promise<DemoPage> {
+    const made = await DemoPage.tab(browser);
+    await made.visit(url);
+    return made;
+  }
+
+  /** Leaves what is in the tab and opens a page: a further tab would cost the browser a process. */
+  async visit(url: string): Promise<void> {
+    await this.page.goto("about:blank");
+    this.errors.length = 0;
+    await this.page.goto(url);
+    await this.waitForStatus("Ready");
   }
 
   until<Given extends unknown[], Test extends EvaluateFunc<Given>>(test: Test, ...given: Given): Promise<unknown> {

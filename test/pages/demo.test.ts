@@ -31,15 +31,11 @@ describe(`the demo page in ${kind}`, () => {
 
   beforeAll(async () => {
     demo = await serveDemo();
+    page = await DemoPage.tab(demo.browser);
   });
   afterAll(() => demo.close());
-  beforeEach(async () => {
-    page = await DemoPage.open(demo.browser, demo.url);
-  });
-  afterEach(async () => {
-    await page.page.close();
-    expect(page.errors).toEqual([]);
-  });
+  beforeEach(() => page.visit(demo.url));
+  afterEach(() => expect(page.errors).toEqual([]));
 
   inChromium("says what it computes on, and why", async () => {
     expect(await page.text("device-name")).toMatch(/^(CPU|WebGPU on .)/);

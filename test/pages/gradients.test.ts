@@ -14,15 +14,11 @@ describe(`the page of gradients in ${kind}`, () => {
 
   beforeAll(async () => {
     demo = await serveDemo();
+    page = await DemoPage.tab(demo.browser);
   });
   afterAll(() => demo.close());
-  beforeEach(async () => {
-    page = await DemoPage.open(demo.browser, `${demo.url}gradients/`);
-  });
-  afterEach(async () => {
-    await page.page.close();
-    expect(page.errors).toEqual([]);
-  });
+  beforeEach(() => page.visit(`${demo.url}gradients/`));
+  afterEach(() => expect(page.errors).toEqual([]));
 
   const cells = ["tanh", "irnn", "gru", "lstm"] as const;
   type Cell = (typeof cells)[number];

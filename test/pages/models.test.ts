@@ -38,15 +38,11 @@ describe(`the page of models in ${kind}`, () => {
 
   beforeAll(async () => {
     demo = await serveDemo();
+    page = await DemoPage.tab(demo.browser);
   });
   afterAll(() => demo.close());
-  beforeEach(async () => {
-    page = await DemoPage.open(demo.browser, `${demo.url}models/`);
-  });
-  afterEach(async () => {
-    await page.page.close();
-    expect(page.errors).toEqual([]);
-  });
+  beforeEach(() => page.visit(`${demo.url}models/`));
+  afterEach(() => expect(page.errors).toEqual([]));
 
   /** Opens files, and waits until they have been read and run on a sample. */
   async function open(...files: PageFile[]): Promise<void> {
