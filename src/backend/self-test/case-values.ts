@@ -15,6 +15,25 @@ export function beginCases(): void {
 }
 
 /**
+ * Makes something of so many calls of `floats` and `integers` when it is first asked for, with the numbers that they would
+ * give now: the tests run some of the cases only.
+ */
+export function whenAsked<T>(count: number, make: () => T): () => T {
+  const from = calls;
+  calls += count;
+  let made: T | undefined;
+  return () => {
+    if (made === undefined) {
+      const now = calls;
+      calls = from;
+      made = make();
+      calls = now;
+    }
+    return made;
+  };
+}
+
+/**
  * Numbers in [0, 1), different at each call but the same for a kernel each time: a hash (mulberry32) of a counter. All
  * cases together hold 30 million, too many for the package's own generator.
  */

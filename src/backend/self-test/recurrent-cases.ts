@@ -10,7 +10,7 @@ import { stepAt } from "../../recurrent/kernels/step-places.ts";
 import { carryParts, extraRows, regularizedLayout, statisticsModes } from "../../recurrent/kernels/regularized-layout.ts";
 import { align } from "../../kernels/kernel.ts";
 import { twinOf } from "../all-twins.ts";
-import { floats, integers, spare, type KernelCase } from "./case-values.ts";
+import { floats, integers, spare, whenAsked, type KernelCase } from "./case-values.ts";
 
 /** Steps, rows and units around a thread's four rows and a workgroup's 64 units. */
 const sizes = [
@@ -69,6 +69,18 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
   return Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]]));
 }
 
+/** A case of a layer for this kernel; its buffers are made when they are asked for. */
+function layerCase(note: string, params: KernelCase["params"] & Segment, kernel: Kernel, lengths: Uint32Array): KernelCase {
+  const arrays = whenAsked(7, () => layer(kernel, gatesOf(kernel), params, lengths));
+  return {
+    note,
+    params,
+    get arrays() {
+      return arrays();
+    },
+  };
+}
+
 /** Rows of these lengths; for a kernel that knows gaps, with any of T steps, but with step t only in the rows that are longer. */
 function rowsOf(lengths: Uint32Array, T: number, t: number, kernel: Kernel): Uint32Array {
   if (!hasGaps(kernel)) return lengths;
@@ -84,7 +96,7 @@ const unitsFor = ({ recurrent }: Kernel, units: number): number => {
 };
 
 /** One step of a segment: its second, or its first if there is only one. */
-function layerCases(kernel: Kernel, G: number): KernelCase[] {
+function layerCases(kernel: Kernel): KernelCase[] {
   return sizes.flatMap(([T, B, units]) =>
     lanesOf(T).map(({ note, ...part }): KernelCase => {
       const segment = { ...part, T, B, H: unitsFor(kernel, units), hBase: 13 };
@@ -92,30 +104,30 @@ function layerCases(kernel: Kernel, G: number): KernelCase[] {
       const { t } = stepAt(segment, 0, i);
       // The first row ends before this step.
       const lengths = integers(B, T).map((steps, row) => (row === 0 && B > 1 ? t : Math.max(steps, t + 1)));
-      return {
-        note,
-        params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
-        arrays: layer(kernel, G, segment, rowsOf(lengths, T, t, kernel)),
-      };
+      const params = { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) };
+      return layerCase(note, params, kernel, rowsOf(lengths, T, t, kernel));
     }),
   );
 }
 
 /** The product that remains behind the first step. */
-function tailOf({ params, arrays }: KernelCase): KernelCase {
-  return { note: "tail", params: { ...params, i: 0, tail: 1 }, arrays };
+function tailOf(one: KernelCase): KernelCase {
+  return {
+    note: "tail",
+    params: { ...one.params, i: 0, tail: 1 },
+    get arrays() {
+      return one.arrays;
+    },
+  };
 }
 
 /** Three stacked layers. At the ends of the sequence, some have no step to compute. */
-function stackedCases(kernel: Kernel, G: number): KernelCase[] {
+function stackedCases(kernel: Kernel): KernelCase[] {
   return sizes.flatMap(([T, B, units]) =>
     [0, 1, T + 1].map((i): KernelCase => {
       const segment = { lanes: 3, T, B, H: unitsFor(kernel, units), reverse: 0, hBase: 13, first: 0, steps: T };
-      return {
-        note: "stacked",
-        params: { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) },
-        arrays: layer(kernel, G, segment, rowsOf(integers(B, T + 1), T, 0, kernel)),
-      };
+      const params = { ...segment, i, ...("tail" in kernel.params ? { tail: 0 } : {}) };
+      return layerCase("stacked", params, kernel, rowsOf(integers(B, T + 1), T, 0, kernel));
     }),
   );
 }
@@ -125,7 +137,7 @@ const gatesOf = ({ recurrent }: Kernel): number => recurrent!.cell.gateNames.len
 function stepCases(kernel: Kernel): KernelCase[] {
   const { form, phase } = kernel.recurrent!;
   const hasTail = "tail" in kernel.params && phase !== 1;
-  const cases = form.stacked ? stackedCases(kernel, gatesOf(kernel)) : layerCases(kernel, gatesOf(kernel));
+  const cases = form.stacked ? stackedCases(kernel) : layerCases(kernel);
   return hasTail ? [...cases, ...(form.stacked ? [cases[4]] : cases.slice(3, 6)).map(tailOf)] : cases;
 }
 
@@ -170,7 +182,7 @@ function sequenceCases(kernel: Kernel): KernelCase[] {
         tails.map((tail): KernelCase => {
           const segment = { ...part, T, B, H: unitsFor(kernel, units), hBase: 13 };
           const lengths = rowsOf(integers(B, T + 1), T, 0, kernel);
-          return { note, params: { ...segment, ...tail }, arrays: layer(kernel, gatesOf(kernel), segment, lengths) };
+          return layerCase(note, { ...segment, ...tail }, kernel, lengths);
         }),
       ),
   );
