@@ -34,7 +34,7 @@ const groups = [
       "backend/breathe",
       "backend/clock",
     ],
-    shared: ["backend/cpu/cpu-backend", "backend/webgpu/webgpu-backend"],
+    shared: ["backend/cpu/cpu-backend", "backend/webgpu/create-webgpu"],
   },
   { name: "cpu", begins: ["backend/cpu/cpu-backend"] },
   {
@@ -53,7 +53,7 @@ const groups = [
   { name: "derivatives", begins: ["recurrent/derivatives"] },
   // What chooseStrategy needs of it.
   { name: "step-times", begins: ["recurrent/strategies/step-times"], within: ["recurrent/strategies/"] },
-  { name: "webgpu", begins: ["backend/webgpu/webgpu-backend"] },
+  { name: "webgpu", begins: ["backend/webgpu/create-webgpu"] },
   // Small modules that one of them always imports.
   { name: "elementwise", begins: ["autodiff/elementwise"], within: ["autodiff/elementwise", "kernels/binary"] },
   { name: "dropping", begins: ["nn/drop-elements"], within: ["nn/drop-elements", "autodiff/dropout", "kernels/dropout"] },

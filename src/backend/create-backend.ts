@@ -1,5 +1,5 @@
 import { mayHaveGpu } from "#host";
-import { checkChoice, checkSize, clip, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkChoice, checkSize, clip, RnnError, show } from "../errors.ts";
 import { takeEntries, takeOptions, takePlain } from "../options.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
 import type { SelfTest } from "../kernels/self-test.ts";
@@ -46,7 +46,7 @@ export interface BackendOptions {
 }
 
 const stored = new Part("createBackend", () => import("../kernels/stored.ts"));
-const testing = new Part("selfTest", () => import("./self-test/tested.ts"));
+const webGpu = new Part("the WebGPU backend", () => import("./webgpu/create-webgpu.ts"));
 
 type BackendKind = "auto" | "cpu" | "webgpu";
 
@@ -99,8 +99,8 @@ export const madeWith = new WeakMap<Backend, BackendOptions>();
 
 async function make(kind: BackendKind, options: BackendOptions): Promise<Backend> {
   const precision = checkChoice("createBackend", "precision", options.precision ?? "float32", ["float32", "float64"]);
-  const { shaders, device, profile, selfTest = false, wasm = true } = options;
-  if (typeof wasm !== "boolean") throw new RnnError("option", "createBackend", `wasm must be true or false, got ${show(wasm)}`);
+  const { shaders, device, profile, selfTest = false } = options;
+  const wasm = checkBoolean("createBackend", "wasm", options.wasm ?? true);
   const asked = checkSize("createBackend", "threads", options.threads ?? 1, 1, mostThreads);
   if (asked > 1 && (!wasm || precision === "float64"))
     throw new RnnError(
@@ -125,24 +125,8 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
     return cpuBackend({ precision, reason: "float64 exists on the CPU only" });
   }
   if (kind === "auto" && !device && !mayHaveGpu()) return cpuBackend({ wasm, threads, reason: (await environment.load()).whyNoWebGpu() });
-  try {
-    const { WebGpuBackend } = await import("./webgpu/webgpu-backend.ts");
-    const backend = await WebGpuBackend.create({
-      shaders,
-      device,
-      profile,
-      reason: kind === "auto" ? "this device has a GPU" : "asked for",
-    });
-    if (kind === "webgpu" || device || backend.isGpu) {
-      if (selfTest === false) return backend;
-      return await (await testing.load()).tested(backend, selfTest, (reason) => cpuBackend({ wasm, threads, reason }));
-    }
-    backend.destroy();
-    return await cpuBackend({ wasm, threads, reason: `the only WebGPU adapter is ${backend.adapter}, slower than the CPU itself` });
-  } catch (error) {
-    if (kind === "webgpu" || !(error instanceof RnnError && error.kind === "device")) throw error;
-    return cpuBackend({ wasm, threads, reason: error.message });
-  }
+  const { createWebGpu } = await webGpu.load();
+  return createWebGpu(kind, { shaders, device, profile, selfTest }, (reason) => cpuBackend({ wasm, threads, reason }));
 }
 
 /** Each backend is loaded only if it is used. @internal */

@@ -6,6 +6,7 @@ import { isA, takeOptions } from "../options.ts";
 import { checkParts } from "../session/session.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";
 import { checkIds } from "../tensor/tensor.ts";
+import { drawTokens } from "./sampling.ts";
 
 /** Options of a generation. */
 export interface SamplingOptions {
@@ -59,11 +60,7 @@ function piecesOf(
   options: SamplingOptions,
   several: boolean,
 ): AsyncGenerator<Uint32Array[], void, undefined> {
-  const taken = takeSampling(model, prompts, options, several);
-  return (async function* () {
-    const { drawTokens } = await import("./sampling.ts");
-    yield* drawTokens(model, taken);
-  })();
+  return drawTokens(model, takeSampling(model, prompts, options, several));
 }
 
 /** Whether these are several prompts. */

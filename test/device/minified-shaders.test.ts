@@ -2,7 +2,7 @@
 import { afterAll, expect, it } from "vitest";
 import { adam, createBackend, crossEntropy, Embedding, GRU, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
 import { minifyWgsl } from "../../scripts/minify-wgsl.mjs";
-import { allShaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
 import { backend } from "./support.ts";
 
 const text = "the quick brown fox jumps over the lazy dog; ".repeat(8);

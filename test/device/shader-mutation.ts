@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { createBackend, verify } from "webgpu-rnn";
 import { profileVersion } from "../../src/kernels/device-profile.ts";
-import { allShaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
 import type { ShaderMutant } from "./shader-mutants.ts";
 import { subjects } from "./shader-subjects.ts";
 import { backend } from "./support.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, explainStrategy, gradients, GRU, Linear, LSTM, type Backend, type Module, type ModelGradients } from "webgpu-rnn";
 import { testedKernels } from "../../src/backend/self-test/self-test.ts";
-import { allShaders } from "../../src/backend/webgpu/shaders.ts";
+import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
 import { hasFallback } from "../../src/backend/self-test/tested.ts";
 import { Avoided, type SelfTest } from "../../src/kernels/self-test.ts";
 import { checkSelfTest } from "../../src/kernels/stored.ts";

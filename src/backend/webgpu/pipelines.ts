@@ -6,7 +6,7 @@ import type { Counters } from "../backend.ts";
 import type { Life } from "../life.ts";
 import { shaderStage } from "./constants.ts";
 import { refused, watched } from "./refusal.ts";
-import { allTexts, shaderText } from "./shaders.ts";
+import { allShaders, shaderText } from "./shaders.ts";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -54,14 +54,9 @@ export class Pipelines {
     return made;
   }
 
-  /** A hash (FNV-1a) of all WGSL, to recognise other versions and changed shaders. */
+  /** A hash of all WGSL, to recognise other versions and changed shaders. */
   async fingerprint(): Promise<string> {
-    let hash = 0x811c9dc5;
-    const texts = Object.entries({ ...(await allTexts()), ...this.replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, text] of texts) {
-      for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-    }
-    return (hash >>> 0).toString(16);
+    return (await allShaders.load()).fingerprint(this.replaced);
   }
 
   /** The WGSL of a kernel: its files, concatenated. */
