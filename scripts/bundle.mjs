@@ -20,7 +20,6 @@ export const entryPoints = {
 
 /** Packages whose code the build puts into the one file that imports them, with the words of their licences. */
 export const bundledPackages = [
-  { file: "src/backend/cpu/inflate.ts", packages: ["fflate"] },
   { file: "src/formats/parsers/protobuf.ts", packages: ["pbf"] },
   { file: "src/formats/parsers/protobuf-writer.ts", packages: ["pbf"] },
   { file: "src/formats/parsers/zip.ts", packages: ["fflate"] },

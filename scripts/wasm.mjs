@@ -17,7 +17,10 @@ const generated = "src/backend/cpu/wasm-builds";
 /** The modules that pages load apart, and that of saved streams, which has the forward passes of all. */
 export const parts = ["running", "training", "regularized", "two-phase", "scan", "operators", "stream"];
 
-async function compile(part, name, features) {
+/** What unpacks them where the engine has nothing for it. It is not packed itself. */
+export const unpacking = "unpack";
+
+async function compile(part, name, features, shrinkLevel = 1) {
   const file = join(root, "build", "wasm", `${part}-${name}.wasm`);
   const options = [
     "--runtime",
@@ -29,7 +32,7 @@ async function compile(part, name, features) {
     "--noAssert",
     "-O3",
     "--shrinkLevel",
-    "1",
+    `${shrinkLevel}`,
     ...features.flatMap((feature) => ["--enable", feature]),
   ];
   try {
@@ -47,6 +50,12 @@ export async function buildWasm(part) {
   return { plain, relaxed };
 }
 
+/** The bytes of what unpacks. Its size counts, and not its speed: it runs once. */
+export async function buildUnpacking() {
+  await mkdir(join(root, "build", "wasm"), { recursive: true });
+  return compile(unpacking, "plain", [], 2);
+}
+
 /** Of everything that the builds are made from: the sources, and this file with its options. */
 export async function sourcesHash() {
   const folder = join(root, sources);
@@ -59,22 +68,26 @@ export async function sourcesHash() {
   return hash.digest("hex");
 }
 
+async function write(part, ...lines) {
+  const head = [`// Made by scripts/wasm.mjs from ${sources}/${part}.ts; not to be edited.`, `// sources: ${await sourcesHash()}`];
+  await writeFile(join(root, generated, `${part}.ts`), [...head, ...lines, ""].join("\n"));
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await mkdir(join(root, generated), { recursive: true });
   for (const part of parts) {
     const { plain, relaxed } = await buildWasm(part);
     const packed = deflateSync(Buffer.concat([plain, relaxed]), { level: 9 });
-    await writeFile(
-      join(root, generated, `${part}.ts`),
-      [
-        `// Made by scripts/wasm.mjs from ${sources}/${part}.ts; not to be edited.`,
-        `// sources: ${await sourcesHash()}`,
-        `export const plainLength = ${plain.length};`,
-        "/** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */",
-        `export const packed = \`\n${packed.toString("base64").replace(/.{1,140}/g, "$&\n")}\`;`,
-        "",
-      ].join("\n"),
+    await write(
+      part,
+      `export const plainLength = ${plain.length};`,
+      `export const relaxedLength = ${relaxed.length};`,
+      "/** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */",
+      `export const packed = \`\n${packed.toString("base64").replace(/.{1,140}/g, "$&\n")}\`;`,
     );
     console.log(`${generated}/${part}.ts: plain ${plain.length}, relaxed ${relaxed.length}, together ${packed.length} bytes deflated`);
   }
+  const code = await buildUnpacking();
+  await write(unpacking, `export const bytes = [\n${[...code].join().replace(/.{1,138},/g, "  $&\n")}\n];`);
+  console.log(`${generated}/${unpacking}.ts: ${code.length} bytes`);
 }

@@ -1,11 +1,12 @@
 /** What `webgpu-rnn/stream` exports: streams of saved files, without the code of modules and layers. */
-import { compile as compileCode, unpack } from "../backend/cpu/wasm-code.ts";
+import { unpack } from "../backend/cpu/unpack.ts";
 import * as build from "../backend/cpu/wasm-builds/stream.ts";
+import { compile as compileCode } from "../backend/cpu/wasm-code.ts";
 import { reasonOf, RnnError, show } from "../errors.ts";
-import { takeBytes } from "../io/bytes.ts";
+import { bytesOf } from "../io/bytes.ts";
 import { takeOptions } from "../options.ts";
 import { Stream } from "./cpu-stream.ts";
-import { FileExecutor } from "./file-executor.ts";
+import { OpenedFile } from "./file-executor.ts";
 import { inJavaScript, workOf } from "./stream-file.ts";
 
 /** Options of `createStream`. */
@@ -20,7 +21,7 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 async function compileNow(): Promise<WebAssembly.Module> {
   let problem = "this engine has no WebAssembly SIMD";
   try {
-    const found = await compileCode(await unpack(build));
+    const found = await compileCode(unpack(build));
     if (found) return found.module;
   } catch (error) {
     // A page's content security policy may forbid compiling.
@@ -62,8 +63,10 @@ function takeModule(module: unknown): WebAssembly.Module {
 export async function createStream(file: Uint8Array | ArrayBuffer, given: StreamOptions = {}): Promise<Stream> {
   const where = "createStream";
   const { module } = takeOptions(where, given, ["module"]);
-  const bytes = takeBytes(file, where, "; saveStream of webgpu-rnn writes it, and createStream of webgpu-rnn takes a model");
-  const stream = new Stream(await FileExecutor.create(bytes, module === undefined ? await compile() : takeModule(module)));
+  const bytes = bytesOf(file, where, "; saveStream of webgpu-rnn writes it, and createStream of webgpu-rnn takes a model");
+  // Its values are taken before the first promise: the caller may do with it what they like.
+  const opened = new OpenedFile(bytes);
+  const stream = new Stream(await opened.executor(module === undefined ? await compile() : takeModule(module)));
   stream.reset();
   return stream;
 }

@@ -3,7 +3,7 @@
  * that they can write to, and those of one step have run once before the stream is there.
  */
 import { inTurn, type Call } from "../backend/cpu/calls.ts";
-import { instantiate, scratchBytesOf, type WasmExports } from "../backend/cpu/wasm-code.ts";
+import { instantiate, type WasmExports } from "../backend/cpu/wasm-code.ts";
 import { allocating, clip, reasonOf, RnnError } from "../errors.ts";
 import { isObject, parseJson, type Json, type JsonObject } from "../io/json.ts";
 import { tensorsIn, type TensorFile } from "../io/safetensors.ts";
@@ -12,7 +12,17 @@ import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import { rowSizes, type Executor, type Ready, type StateMemory } from "./executor.ts";
 import { stepSizes } from "./frames.ts";
-import { mostBytes, mostStartWork, mostWork, streamVersion, workOf, type SavedRun, type SavedStream } from "./stream-file.ts";
+import {
+  mostBytes,
+  mostStartWork,
+  mostTrialWork,
+  mostWork,
+  scratchBytes,
+  streamVersion,
+  workOf,
+  type SavedRun,
+  type SavedStream,
+} from "./stream-file.ts";
 
 const where = "createStream";
 
@@ -66,28 +76,13 @@ function functionsOver({ buffer }: WebAssembly.Memory): WasmExports {
   };
 }
 
-/** The memory of a file's stream, and the functions that compute there. */
+/** The memory of a file's stream. */
 class Place {
-  private calls = 0;
-  /** Of the setup and of one step of each run. */
-  private work = 0;
-  /** Those of WebAssembly, and those of `functionsOver`. */
-  private readonly functions: WasmExports;
+  readonly memory: WebAssembly.Memory;
 
-  constructor(
-    private readonly memory: WebAssembly.Memory,
-    private readonly exports: WasmExports,
-    private readonly bytes: number,
-  ) {
-    this.functions = { ...exports, ...functionsOver(memory) };
-  }
-
-  static async create(bytes: number, module: WebAssembly.Module): Promise<Place> {
+  constructor(readonly bytes: number) {
     const pages = Math.ceil(bytes / 65536);
-    const memory = allocating(where, `a stream of ${pages / 16} MiB`, () => new WebAssembly.Memory({ initial: pages, maximum: pages }));
-    const exports = await instantiate(module, memory);
-    if (bytes < scratchBytesOf(exports)) throw damaged("its memory is too small");
-    return new Place(memory, exports, bytes);
+    this.memory = allocating(where, `a stream of ${pages / 16} MiB`, () => new WebAssembly.Memory({ initial: pages, maximum: pages }));
   }
 
   /** So many numbers at an address of the file. */
@@ -97,13 +92,29 @@ class Place {
     length: number,
     Type: typeof Float32Array | typeof Uint32Array = Float32Array,
   ): NumericArray {
-    const address = takeInteger(value, `the address of ${what}`, scratchBytesOf(this.exports), this.bytes);
+    const address = takeInteger(value, `the address of ${what}`, scratchBytes, this.bytes);
     if (address % 4 !== 0 || address + 4 * length > this.bytes) throw damaged(`${what} must lie in its memory`);
     return new Type(this.memory.buffer, address, length);
   }
+}
+
+/** The functions that compute in a place, and the calls of them. */
+class Calls {
+  private calls = 0;
+  /** Of the setup and of one step of each run. */
+  private work = 0;
+  /** Those of WebAssembly, and those of `functionsOver`. */
+  private readonly functions: WasmExports;
+
+  constructor(
+    exports: WasmExports,
+    private readonly place: Place,
+  ) {
+    this.functions = { ...exports, ...functionsOver(place.memory) };
+  }
 
   /** @param steps how many steps the calls compute, and of how many rows */
-  callsOf(value: Json | undefined, steps: number, rows: number): () => void {
+  of(value: Json | undefined, steps: number, rows: number): { readonly run: () => void; readonly work: number } {
     const calls: Call[] = [];
     let work = 0;
     for (const group of takeList(value, "calls")) {
@@ -119,17 +130,19 @@ class Place {
           calls.push(call);
         }
     }
-    if (!(work <= (mostWork * steps * rows * this.bytes) / 4)) throw damaged("its calls ask for more work than a model of its size needs");
+    if (!(work <= (mostWork * steps * rows * this.place.bytes) / 4))
+      throw damaged("its calls ask for more work than a model of its size needs");
     this.work += work / steps;
     if (!(this.work <= mostStartWork)) throw new RnnError("limit", where, "the stream in the file asks for more work than a step may take");
     const play = inTurn(this.functions, calls);
-    return () => {
+    const run = () => {
       try {
         play();
       } catch (cause) {
         throw damaged(`its calls cannot run: ${reasonOf(cause)}`, cause);
       }
     };
+    return { run, work };
   }
 
   private callOf(value: Json, grows: Json | undefined): Call & { readonly by: readonly number[] } {
@@ -173,25 +186,31 @@ function placeParameters(place: Place, value: Json | undefined, tensors: TensorF
     const [name, address] = takeList(parameter, "a parameter");
     const path = takeText(name, "the name of a parameter");
     if (!Object.hasOwn(tensors, path)) throw damaged(`the file has no "${clip(path)}"`);
-    const { shape, data } = tensors[path];
-    // They lie in the file itself, which the caller may have given away meanwhile.
-    if (data.length !== sizeOf(shape)) throw damaged("it has gone");
-    if (!(data instanceof Float32Array) || infinite.some((number) => data.includes(number)))
+    const { data } = tensors[path];
+    const here = place.array(address, `"${clip(path)}"`, data.length);
+    here.set(data);
+    // They are checked where nobody can change them any more.
+    if (!(data instanceof Float32Array) || infinite.some((number) => (here as Float32Array).includes(number)))
       throw new RnnError("format", where, `"${clip(path)}" must be finite numbers in float32`);
-    place.array(address, `"${clip(path)}"`, data.length).set(data);
   }
+}
+
+/** A run, and what its calls ask for. */
+interface Found extends Ready {
+  readonly work: number;
 }
 
 /** Where a run finds its frames, its results and its states. */
 function readyOf(
   place: Place,
+  calls: Calls,
   value: Json | undefined,
   steps: number,
   rows: number,
   { batch, inputSize, outputSize, ids }: Pick<FileExecutor, "batch" | "inputSize" | "outputSize" | "ids">,
   states: readonly State[],
-): Ready {
-  const { from, to, states: places, calls }: Given<SavedRun> = takeObject(value, "a run");
+): Found {
+  const { from, to, states: places, calls: given }: Given<SavedRun> = takeObject(value, "a run");
   const addresses = takeList(places, "the states of a run");
   return {
     from: place.array(from, "a frame", steps * rows * inputSize, ids === undefined ? Float32Array : Uint32Array),
@@ -200,7 +219,7 @@ function readyOf(
       const here = batch === rows ? shape : shape.map((size, axis) => (axis === 1 ? rows : size));
       return { path, shape: here, buffer: { array: place.array(addresses[i], `the state "${clip(path)}"`, sizeOf(here)) } };
     }),
-    run: place.callsOf(calls, steps, rows),
+    ...calls.of(given, steps, rows),
   };
 }
 
@@ -235,36 +254,31 @@ export class FileExecutor implements Executor {
   private readonly smaller: ReadonlyMap<number, Ready>;
   private readonly first: ReadonlyMap<string, Float32Array | undefined>;
 
-  private constructor(place: Place, plan: Given<SavedStream>, tensors: TensorFile["tensors"]) {
+  constructor(place: Place, plan: Given<SavedStream>, exports: WasmExports) {
     this.batch = takeInteger(plan.batch, "batch", 1, 2 ** 20);
     this.inputSize = takeInteger(plan.inputSize, "inputSize", 1, most);
     this.outputSize = takeInteger(plan.outputSize, "outputSize", 1, most);
     this.ids = plan.ids === undefined ? undefined : takeInteger(plan.ids, "ids", 1, most);
     const states = takeStates(plan.states, this.batch);
     this.first = new Map(states.map(({ path, first }) => [path, first]));
-    placeParameters(place, plan.parameters, tensors);
-    place.callsOf(plan.setup, 1, 1)();
-    const ready = (run: Json | undefined, steps: number, rows: number): Ready => readyOf(place, run, steps, rows, this, states);
+    const calls = new Calls(exports, place);
+    calls.of(plan.setup, 1, 1).run();
+    const ready = (run: Json | undefined, steps: number, rows: number): Found => readyOf(place, calls, run, steps, rows, this, states);
     const [longer, smaller] = [takeObject(plan.longer, "longer"), takeObject(plan.smaller, "smaller")];
     this.runsTogether = Object.keys(longer).length > 0;
-    this.one = ready(plan.one, 1, this.batch);
-    const steps = this.runsTogether ? stepSizes.filter((size) => size > 1) : [];
-    this.longer = new Map(steps.map((size) => [size, ready(longer[size], size, this.batch)]));
-    this.smaller = new Map(rowSizes.filter((size) => size <= this.batch).map((size) => [size, ready(smaller[size], 1, size)]));
-    // What an address makes impossible shows now: which memory a call uses depends on its arguments and on ids only. Runs
-    // of many steps would take as long as a worklet has for many quanta; theirs shows when they are first needed.
-    for (const ready of [this.one, ...this.smaller.values()]) {
-      ready.from.fill(0);
-      ready.run();
+    const one = ready(plan.one, 1, this.batch);
+    const several = (this.runsTogether ? stepSizes.filter((size) => size > 1) : []).map((size) => ready(longer[size], size, this.batch));
+    const some = rowSizes.filter((size) => size <= this.batch).map((size) => [size, ready(smaller[size], 1, size)] as const);
+    this.one = one;
+    this.longer = new Map(several.map((found, i) => [stepSizes[i], found]));
+    this.smaller = new Map(some);
+    // What an address makes impossible shows now: which memory a call uses depends on its arguments and on ids only. And the
+    // first call of `steps` takes no longer than later ones, which is what a worklet needs. Runs of many steps of a wide
+    // model would take long; theirs shows when they are first needed.
+    for (const { from, run } of [one, ...some.map(([, found]) => found), ...several.filter(({ work }) => work <= mostTrialWork)]) {
+      from.fill(0);
+      run();
     }
-  }
-
-  /** @throws RnnError `format` if the file is damaged or holds no stream, `limit` if there is not enough memory */
-  static async create(file: Uint8Array, module: WebAssembly.Module): Promise<FileExecutor> {
-    const { tensors, metadata } = tensorsIn(file);
-    const plan = planIn(metadata);
-    const place = await Place.create(takeInteger(plan.bytes, "bytes", 1, mostBytes), module);
-    return new FileExecutor(place, plan, tensors);
   }
 
   several(steps: number): Ready {
@@ -285,4 +299,25 @@ export class FileExecutor implements Executor {
 
   /** The memory is freed when nobody holds the stream any more. */
   free(): void {}
+}
+
+/** A file whose values have been taken; its calls have not run yet. */
+export class OpenedFile {
+  private readonly plan: Given<SavedStream>;
+  private readonly place: Place;
+
+  /** @throws RnnError `format` if the file is damaged or holds no stream, `limit` if there is not enough memory */
+  constructor(file: Uint8Array) {
+    const { tensors, metadata } = tensorsIn(file);
+    this.plan = planIn(metadata);
+    const bytes = takeInteger(this.plan.bytes, "bytes", 1, mostBytes);
+    if (bytes < scratchBytes) throw damaged("its memory is too small");
+    this.place = new Place(bytes);
+    placeParameters(this.place, this.plan.parameters, tensors);
+  }
+
+  /** @throws RnnError as the constructor does */
+  async executor(module: WebAssembly.Module): Promise<FileExecutor> {
+    return new FileExecutor(this.place, this.plan, await instantiate(module, this.place.memory));
+  }
 }

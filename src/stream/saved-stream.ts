@@ -18,6 +18,7 @@ import {
   line,
   mostBytes,
   mostStartWork,
+  scratchBytes,
   streamVersion,
   workOf,
   type SavedCall,
@@ -29,8 +30,6 @@ import { Tracer } from "./trace-calls.ts";
 
 /** Kernels may load so many bytes behind a buffer. */
 const spare = 128;
-/** The scratch memory of the kernels comes first; more than they need. */
-const scratch = 2 ** 19;
 
 /** Words of a call of "write": an engine's stack bounds how many arguments a call can have. */
 const mostWords = 1024;
@@ -72,7 +71,7 @@ interface Placed {
 
 class Layout {
   /** What stays from run to run comes first; behind it each run has what lasts for its time. */
-  private readonly lasting = new Cursor(scratch);
+  private readonly lasting = new Cursor(scratchBytes);
   readonly constants: SavedCall[] = [];
   private readonly known = new Map<string, number>();
   /** Places of packed weights, by the calls that pack them. */

@@ -10,6 +10,9 @@ export const streamVersion = 1;
 /** Buffers begin at multiples of it: a cache line. */
 export const line = 64;
 
+/** Of each memory, these bytes come first: what functions use during a call, and more than they need. */
+export const scratchBytes = 2 ** 19;
+
 /** Most bytes of a stream's memory. */
 export const mostBytes = 2 ** 30;
 
@@ -97,3 +100,6 @@ export const mostWork = 1024;
 
 /** Most work of all that runs before the stream is there, and of one step of each longer run: some seconds. */
 export const mostStartWork = 2 ** 32;
+
+/** Most work of a longer run that runs once before the stream is there: some milliseconds. */
+export const mostTrialWork = 2 ** 27;

@@ -1,11 +1,12 @@
 // Files of streams name functions with their arguments: files that exist must not mean something else one day.
 import { expect, it } from "vitest";
 import * as build from "../../src/backend/cpu/wasm-builds/stream.ts";
-import { compile, instantiate, unpack } from "../../src/backend/cpu/wasm-code.ts";
-import { inJavaScript, streamVersion, workOf } from "../../src/stream/stream-file.ts";
+import { unpack } from "../../src/backend/cpu/unpack.ts";
+import { compile, instantiate, scratchBytesOf } from "../../src/backend/cpu/wasm-code.ts";
+import { inJavaScript, scratchBytes, streamVersion, workOf } from "../../src/stream/stream-file.ts";
 
 it("the functions that files of streams call have the arguments that they had (else: another streamVersion, once it is published)", async () => {
-  const { module } = (await compile(await unpack(build)))!;
+  const { module } = (await compile(unpack(build)))!;
   const exports = await instantiate(module, new WebAssembly.Memory({ initial: 16, maximum: 16 }));
   const functions = Object.keys(workOf).filter((name) => !inJavaScript.includes(name));
   const counts = Object.fromEntries(functions.map((name) => [name, exports[name].length]));
@@ -29,6 +30,8 @@ it("the functions that files of streams call have the arguments that they had (e
       "unfold": 16,
     }
   `);
+  // Files leave so much.
+  expect(scratchBytesOf(exports)).toBeLessThanOrEqual(scratchBytes);
   // Each is in the list of those whose work is checked.
   expect(Object.keys(exports).sort()).toEqual(["scratchBytes", ...functions].sort());
 });

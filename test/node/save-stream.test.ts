@@ -332,6 +332,40 @@ function spoilt(value: unknown, draw: (count: number) => number): unknown {
   return root.value;
 }
 
+it("takes the values at once: what the caller does with the file afterwards changes nothing", async () => {
+  const model = new Sequential([new LSTM(2, 24, { seed: 3 }), new Linear(24, 2, { seed: 4 })]);
+  const file = await saveStream(model);
+  const frames = numbers(2 * 20, 6);
+  const expected = (await alone.createStream(file)).steps(frames);
+  const changes: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => void>> = {
+    zeros: (bytes) => bytes.fill(0),
+    "other numbers": (bytes) => bytes.fill(63, bytes.length >> 1),
+    transferred: (bytes) => void structuredClone(bytes.buffer, { transfer: [bytes.buffer] }),
+  };
+  for (const module of [undefined, await alone.compile()])
+    for (const [name, change] of Object.entries(changes)) {
+      const given = file.slice();
+      const making = alone.createStream(given, { module });
+      change(given);
+      expect((await making).steps(frames), name).toEqual(expected);
+    }
+  const shared = new Uint8Array(new SharedArrayBuffer(file.length));
+  shared.set(file);
+  expect((await alone.createStream(shared)).steps(frames)).toEqual(expected);
+});
+
+it("shows damage of longer runs at once, unless they take long", async () => {
+  const file = await saveStream(new LSTM(2, 4, { seed: 2 }));
+  const { tensors, metadata } = decodeSafetensors(file);
+  const plan = JSON.parse(metadata.stream) as { bytes: number; longer: Record<string, { calls: unknown[] }> };
+  for (const size of ["16", "128"]) {
+    const damaged = structuredClone(plan);
+    damaged.longer[size].calls.push([1, [["columnSum", plan.bytes + 2 ** 20, 0, 1, 4, 0]]]);
+    const given = encodeSafetensors(tensors, { ...metadata, stream: JSON.stringify(damaged) });
+    await expect(alone.createStream(given)).rejects.toThrow("its calls cannot run");
+  }
+});
+
 describe("damaged files", () => {
   const subjects = [
     () => new Sequential([new Embedding(5, 3), new LSTM(3, 4), new Linear(4, 5)], { seed: 1 }),

@@ -1,5 +1,14 @@
 /** Loads the SIMD kernels (`wasm/`, AssemblyScript) that this engine can run, in parts: a page that only runs models loads one. */
-import { compile, instantiate, scratchBytesOf, unpack, type Compiled, type WasmCode, type WasmExports } from "./wasm-code.ts";
+import {
+  compile,
+  instantiate,
+  parted,
+  scratchBytesOf,
+  type Compiled,
+  type WasmBuild,
+  type WasmCode,
+  type WasmExports,
+} from "./wasm-code.ts";
 import { WasmHeap } from "./wasm-heap.ts";
 
 /** The entries of `wasm/`. Chunks of their own: pages that run on the GPU need none. */
@@ -14,8 +23,16 @@ const builds = {
 export type WasmPart = keyof typeof builds;
 export const wasmParts = Object.keys(builds) as readonly WasmPart[];
 
+async function unpacked(build: WasmBuild): Promise<WasmCode> {
+  // Worklets and old engines lack one of these.
+  if (typeof DecompressionStream === "undefined" || typeof Response === "undefined") return (await import("./unpack.ts")).unpack(build);
+  const bytes = Uint8Array.from(atob(build.packed), (digit) => digit.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return parted(new Uint8Array(await new Response(stream).arrayBuffer()), build);
+}
+
 /** The two builds of a part as bytes; `test/long` compares them with the sources. */
-export const wasmBuilds = async (part: WasmPart): Promise<WasmCode> => unpack(await builds[part]());
+export const wasmBuilds = async (part: WasmPart): Promise<WasmCode> => unpacked(await builds[part]());
 
 async function compilePart(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
   const code = await wasmBuilds(part);

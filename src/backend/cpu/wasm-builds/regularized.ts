@@ -1,6 +1,7 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: 056aa0fb4709ffb02a3fac6d2aced63ed6b875ce9107d6e5e035148c4e1a0adf
+// sources: 114469b0e0b371af1e2595ebc1d766da1795aca39ea23c037f7c6f979c55cc41
 export const plainLength = 18836;
+export const relaxedLength = 18728;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `
 eNrtPF2MJMdZXdXVv9Uz0zO7s7t368Rf9y1wHEE6BA+GBLKd2E5OJv4BlFgkD2c5FqFv8nOXzXFhc5qTyUpEBDBnW8kDoChYPIAwElEELxAED5GQIlnkESkm4uwogMIDD4QkHcP3VVVP

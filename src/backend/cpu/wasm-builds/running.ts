@@ -1,6 +1,7 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/running.ts; not to be edited.
-// sources: 056aa0fb4709ffb02a3fac6d2aced63ed6b875ce9107d6e5e035148c4e1a0adf
+// sources: 114469b0e0b371af1e2595ebc1d766da1795aca39ea23c037f7c6f979c55cc41
 export const plainLength = 14584;
+export const relaxedLength = 14365;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `
 eNrtW82PJEdWj4iM/Iz8qv7uLn+8zPFhtQhpuO2ysK7wyjMajbxjsQgkxGEGe9h1Vo3HPdMe1moP3aw0EidkjFa+sIgTB5CMkACtdpGwFi4gIb4OHBAIWK9XBok/AJEyvBeRVdldWdVV

@@ -1,6 +1,7 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/scan.ts; not to be edited.
-// sources: 056aa0fb4709ffb02a3fac6d2aced63ed6b875ce9107d6e5e035148c4e1a0adf
+// sources: 114469b0e0b371af1e2595ebc1d766da1795aca39ea23c037f7c6f979c55cc41
 export const plainLength = 4833;
+export const relaxedLength = 4827;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `
 eNrtWEuP3EQQ7m73w3bbM54NEN58tjggJCS4hWfWIAVFe0DigsRpo8BldkNECAG0h1lF2j/AhQNXBBJI4coNCQ4cEHduPLTZSCDxAxBWUHXbO54dz2Zm8gDEjtS7dru7XFVfdVX5Y2fe

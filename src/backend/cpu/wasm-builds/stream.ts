@@ -1,6 +1,7 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/stream.ts; not to be edited.
-// sources: 056aa0fb4709ffb02a3fac6d2aced63ed6b875ce9107d6e5e035148c4e1a0adf
+// sources: 114469b0e0b371af1e2595ebc1d766da1795aca39ea23c037f7c6f979c55cc41
 export const plainLength = 27015;
+export const relaxedLength = 26769;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */
 export const packed = `
 eNrtfW2sHcd12M7s7Ofs133f5JXDs0s2ZdWmZZqklWM5fmtZZBjGopykTtDmBxmJsbX3UtSjnmgpj+xjXRBogTRVaAky0CQQAiEFGsRF4NQtqrY23AJFUhhN0x8tUDSua0muWyD90R9t
