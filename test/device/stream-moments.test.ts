@@ -18,6 +18,7 @@ import {
 } from "webgpu-rnn";
 import { LearntStates } from "./learnt-states.ts";
 import { backend as shared, expectClose, numbers } from "./support.ts";
+import { sampled } from "../thorough.ts";
 
 type On<Kind> = Backend & { readonly kind: Kind };
 const device = (await shared("webgpu")) as On<"webgpu">;
@@ -106,34 +107,40 @@ const turns = async (count: number): Promise<void> => {
 
 describe.each(Object.entries(subjects))("a stream on a device, of %s", (_, make) => {
   // At each of these moments the calls are in other stages: waiting, in their turn, submitted, done.
-  it.each([0, 1, 2, 3, 5, 8, 13, 21, 60])("computes calls with the parameters that there were, changed %i turns later", async (later) => {
-    const twins = await Twins.of(make);
-    const dict = await twins.model.stateDict();
-    for (const factor of [0.5, -1, 0.25]) {
-      for (let i = 0; i < 12; i++) twins.call("step", i);
-      await turns(later);
-      twins.load(scaled(dict, factor));
-    }
-    twins.call("step", 99);
-    await twins.compare();
-  });
+  it.each(sampled([0, 1, 2, 3, 5, 8, 13, 21, 60], 5))(
+    "computes calls with the parameters that there were, changed %i turns later",
+    async (later) => {
+      const twins = await Twins.of(make);
+      const dict = await twins.model.stateDict();
+      for (const factor of [0.5, -1, 0.25]) {
+        for (let i = 0; i < 12; i++) twins.call("step", i);
+        await turns(later);
+        twins.load(scaled(dict, factor));
+      }
+      twins.call("step", 99);
+      await twins.compare();
+    },
+  );
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])("gives what a stream on the CPU gives, whatever others do with the model: %i", async (seed) => {
-    const draw = drawer(seed);
-    const twins = await Twins.of(make);
-    const { model } = twins;
-    const dict = await model.stateDict();
-    const others: Promise<unknown>[] = [];
-    for (let i = 0; i < 80; i++) {
-      const kind = draw(12);
-      if (kind === 11) twins.load(scaled(dict, draw(200) / 100 - 1));
-      else if (kind === 10) others.push(forward(model, { shape: [1, 2, 3], data: numbers(6, i) }, { backend: device }));
-      else twins.call((["steps", "stepRows", "state", "reset"] as const)[kind] ?? "step", i);
-      if (draw(4) === 0) await turns(draw(30));
-    }
-    await Promise.all(others);
-    await twins.compare();
-  });
+  it.each(sampled([1, 2, 3, 4, 5, 6, 7, 8], 4))(
+    "gives what a stream on the CPU gives, whatever others do with the model: %i",
+    async (seed) => {
+      const draw = drawer(seed);
+      const twins = await Twins.of(make);
+      const { model } = twins;
+      const dict = await model.stateDict();
+      const others: Promise<unknown>[] = [];
+      for (let i = 0; i < 80; i++) {
+        const kind = draw(12);
+        if (kind === 11) twins.load(scaled(dict, draw(200) / 100 - 1));
+        else if (kind === 10) others.push(forward(model, { shape: [1, 2, 3], data: numbers(6, i) }, { backend: device }));
+        else twins.call((["steps", "stepRows", "state", "reset"] as const)[kind] ?? "step", i);
+        if (draw(4) === 0) await turns(draw(30));
+      }
+      await Promise.all(others);
+      await twins.compare();
+    },
+  );
 
   it("computes what was called before a training with the parameters from before", async () => {
     const twins = await Twins.of(make);
