@@ -43,7 +43,7 @@ export default defineConfig({
     setupFiles: ["test/quick-equality.ts"],
     projects: [
       project("contract", shared),
-      project("node"),
+      project("node", shared),
       project("pages", { globalSetup: ["test/pages/built-pages.ts"] }),
       project("device", {
         ...shared,
