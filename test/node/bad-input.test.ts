@@ -1544,3 +1544,15 @@ describe("without WebGPU", () => {
     });
   });
 });
+
+it("a number that is not finite is found wherever it is in an input", async () => {
+  const model = new rnn.Linear(1, 1);
+  for (const bad of [NaN, Infinity, -Infinity])
+    for (let length = 1; length <= 9; length++)
+      for (let at = 0; at < length; at++) {
+        const data = new Float32Array(length).fill(3e38);
+        data[at] = bad;
+        const call = (): unknown => rnn.forward(model, { shape: [1, length, 1], data }, { backend });
+        await expectRefusal(call, "data", `inputs: input must be finite numbers, got ${bad} at index ${at}`);
+      }
+});
