@@ -44,7 +44,7 @@ export default defineConfig({
     projects: [
       project("contract", shared),
       project("node", shared),
-      project("pages", { globalSetup: ["test/pages/built-pages.ts"] }),
+      project("pages", { ...shared, globalSetup: ["test/pages/built-pages.ts"] }),
       project("device", {
         ...shared,
         globalSetup: ["test/device/vulkan-setup.mjs"],
