@@ -75,7 +75,7 @@ const groups = [
  * Modules that get a copy of what they import from the list, which has no state. esbuild would load it at the start of
  * every app: what index.js names and import() reaches too counts as used.
  */
-const copying = ["train/checkpoint", "stream/stream-state", "io/safetensors", "backend/webgpu/stopwatch"].map(file);
+const copying = ["train/trainer", "train/checkpoint", "stream/stream-state", "io/safetensors", "backend/webgpu/stopwatch"].map(file);
 const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half", "backend/webgpu/constants"].map(file);
 
 /**
