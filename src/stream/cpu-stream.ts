@@ -1,5 +1,6 @@
 /** A stream on the CPU: steps whose states stay, run while the caller waits. */
 import { disposeSymbol } from "../disposable.ts";
+import { RnnError } from "../errors.ts";
 import type { FloatArray, NumericArray } from "../tensor/tensor.ts";
 import { rowSizes, type Executor, type Ready, type StateMemory } from "./executor.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -60,6 +61,8 @@ export class Stream {
     const { one } = this.executor;
     this.begin(one);
     this.reader.takeFrame(frame, one.from);
+    // Reading may have run code of the caller's.
+    this.checkFreed();
     one.run();
     result.set(one.to);
     return result;
@@ -80,8 +83,9 @@ export class Stream {
     const width = one.from.length;
     const wide = batch * outputSize;
     const count = reader.stepsOf(frames);
-    const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
     const taken = reader.takeSteps(frames, count);
+    // Reading may have run code of the caller's, which can transfer an array.
+    const results = into === undefined ? new Float32Array(count * wide) : checkInto(into, count * wide);
     for (let done = 0; done < count;) {
       const some = executor.runsTogether ? largest(stepSizes, count - done) : 1;
       const ready = some === 1 ? one : executor.several(some);
@@ -154,6 +158,7 @@ export class Stream {
   /** Before a run: takes changed parameters. */
   private begin(ready: Ready): void {
     this.checkFreed();
+    if (this.reader.reads) throw new RnnError("option", "stream", "cannot be called by a frame that it reads: by a getter, say");
     const before = this.executor.begin(ready);
     if (before) this.state.startAnew(before);
   }

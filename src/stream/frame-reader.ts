@@ -13,6 +13,8 @@ export class FrameReader {
   /** For each row, the call that named it last. */
   private readonly named: Float64Array;
   private calls = 0;
+  /** Whether it reads now: getters and Proxies run code of the caller's meanwhile. */
+  reads = false;
   /** The frames of the last call; grows to the longest one. */
   private frames: Float32Array | Float64Array;
   private readonly step: FrameRules;
@@ -36,13 +38,13 @@ export class FrameReader {
 
   /** Reads the frame of `step` into `to`, whose length it must have. @throws RnnError `shape`, `data` */
   takeFrame(frame: ArrayLike<number>, to: NumericArray): void {
-    takeFrames(this.step, frame, 0, checkLength(this.step, frame, to.length), to);
+    this.read(this.step, frame, this.lengthOf(this.step, frame, to.length), to);
   }
 
   /** How many steps of all rows the frames of `steps` are. @throws RnnError `shape` */
   stepsOf(frames: ArrayLike<number>): number {
     const width = this.batch * this.inputSize;
-    return checkLength(this.steps, frames, width, true) / width;
+    return this.lengthOf(this.steps, frames, width, true) / width;
   }
 
   /** Reads the frames of `count` steps. @throws RnnError `data` */
@@ -52,13 +54,14 @@ export class FrameReader {
 
   /** Reads the frames of `stepRows`, of `count` rows. @throws RnnError `shape`, `data` */
   takeFramesOfRows(frames: ArrayLike<number>, count: number): Float32Array | Float64Array {
-    return this.take(this.stepRows, frames, checkLength(this.stepRows, frames, count * this.inputSize));
+    return this.take(this.stepRows, frames, this.lengthOf(this.stepRows, frames, count * this.inputSize));
   }
 
   /** Copies the numbers of rows into `rows`. @returns how many there are @throws RnnError `option` */
   takeRows(given: ArrayLike<number>): number {
     const { batch, named, rows } = this;
     const { where } = this.stepRows;
+    this.reads = true;
     try {
       const count = typeof given === "object" && given !== null ? given.length : 0;
       if (!(Number.isInteger(count) && count >= 1 && count <= batch))
@@ -74,12 +77,32 @@ export class FrameReader {
     } catch (cause) {
       if (cause instanceof RnnError) throw cause;
       throw new RnnError("option", where, `rows could not be read: ${reasonOf(cause)}`, { cause });
+    } finally {
+      this.reads = false;
     }
   }
 
   private take(rules: FrameRules, frames: ArrayLike<number>, length: number): Float32Array | Float64Array {
     if (this.frames.length < length) this.frames = newFrames(rules.ids, length);
-    takeFrames(rules, frames, 0, length, this.frames);
+    this.read(rules, frames, length, this.frames);
     return this.frames;
+  }
+
+  private lengthOf(rules: FrameRules, frames: ArrayLike<number>, length: number, multiple?: boolean): number {
+    this.reads = true;
+    try {
+      return checkLength(rules, frames, length, multiple);
+    } finally {
+      this.reads = false;
+    }
+  }
+
+  private read(rules: FrameRules, frames: ArrayLike<number>, length: number, to: NumericArray): void {
+    this.reads = true;
+    try {
+      takeFrames(rules, frames, 0, length, to);
+    } finally {
+      this.reads = false;
+    }
   }
 }
