@@ -33,7 +33,7 @@ export const tasks = {
 };
 
 /** Bytes of dist/stream.js, a little above what it is today; 35 kB are the most that it may ever have. */
-export const streamLimit = 25_200;
+export const streamLimit = 25_500;
 
 const gzipSize = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
