@@ -158,8 +158,8 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
   // A regularized step whose product is another dispatch: its loops walk the units of a row, and it reads no matrix.
   const rowsOnly = /^regularized/.test(kernel.kernel) && !kernel.kernel.includes("fused");
-  // A loop far smaller than the largest one is the remainder of an unrolled sum.
-  const loops = rowsOnly ? kernel.loops : kernel.loops.filter(({ macs }) => 2 * macs >= kernel.loops[0].macs);
+  // A loop of half the largest one or less is the remainder of an unrolled sum.
+  const loops = rowsOnly ? kernel.loops : kernel.loops.filter(({ macs }) => 2 * macs > kernel.loops[0].macs);
   const H = shape[3];
   const { G, multiplied, reads } = gatesOf(kernel, cell);
   const workgroups = grid.reduce((product, n) => product * n, 1);

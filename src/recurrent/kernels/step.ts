@@ -90,7 +90,7 @@ export function cellSources(
  * A workgroup where eight threads share a sum: 32 units, a small number so that a GPU has many workgroups, and an array
  * for the states or gradients of 128 units in four rows.
  */
-export const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16 };
+export const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16, inPairs: 1 };
 
 /** Name and pipeline constants. */
 export const stepVariant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
