@@ -101,5 +101,5 @@ export const mostWork = 1024;
 /** Most work of all that runs before the stream is there, and of one step of each longer run: some seconds. */
 export const mostStartWork = 2 ** 32;
 
-/** Most work of a longer run that runs once before the stream is there: some milliseconds. */
-export const mostTrialWork = 2 ** 27;
+/** Most work of a longer run that runs once before the stream is there: a millisecond or two, 128 steps of 128 units. */
+export const mostTrialWork = 2 ** 24;
