@@ -49,14 +49,34 @@ export async function ours(kind: "cpu" | "webgpu"): Promise<Ours> {
 /** Multiplications from which on a layer's products are large enough to be shared. */
 const worthThreads = 2 ** 24;
 
+function whyNoThreads(of: Case): string | undefined {
+  if (flopsOf({ ...of, mode: "forward" }) / 2 < worthThreads) return "the layer is too small to be shared";
+  // Node does not know the word, and always has threads.
+  return "crossOriginIsolated" in globalThis && !globalThis.crossOriginIsolated
+    ? "the page is not isolated, as threads need it to be"
+    : undefined;
+}
+
+/** A backend on two threads, also where other libraries are kept from starting any (peers/no-workers.ts). */
+async function backendOfTwo(): Promise<Backend> {
+  const own: unknown = (globalThis as { [hidden: symbol]: unknown })[Symbol.for("the engine's Worker")];
+  const hiding = Object.getOwnPropertyDescriptor(globalThis, "Worker");
+  if (own !== undefined) Object.defineProperty(globalThis, "Worker", { value: own, configurable: true });
+  try {
+    return await createBackend("cpu", { threads: 2 });
+  } finally {
+    if (own !== undefined) Object.defineProperty(globalThis, "Worker", hiding!);
+  }
+}
+
 /** Layers on two threads of the CPU. @param adapter the CPU in words, with one thread */
 export const onTwoThreads = (adapter: string): Library => ({
   name: "webgpu-rnn",
   backend: "cpu 2 threads",
   adapter: `${adapter}, 2 threads`,
   modes: ["forward", "training"],
-  refuses: (of) => (flopsOf({ ...of, mode: "forward" }) / 2 < worthThreads ? "the layer is too small to be shared" : undefined),
-  prepare: async (of, problem) => prepare(of, problem, await createBackend("cpu", { threads: 2 })),
+  refuses: whyNoThreads,
+  prepare: async (of, problem) => prepare(of, problem, await backendOfTwo()),
 });
 
 /** @param backend destroyed with the subject */
