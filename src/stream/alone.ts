@@ -65,7 +65,7 @@ export async function createStream(file: Uint8Array | ArrayBuffer, given: Stream
   const { module } = takeOptions(where, given, ["module"]);
   const bytes = bytesOf(file, where, "; saveStream of webgpu-rnn writes it, and createStream of webgpu-rnn takes a model");
   // Engines compile on other threads while the file is read.
-  const code = module === undefined ? compile() : takeModule(module);
+  const code = module === undefined ? compile() : Promise.resolve(takeModule(module));
   // Its values are taken before the first wait: the caller may do with it what they like.
   const opened = new OpenedFile(bytes);
   const stream = new Stream(await opened.executor(await code));

@@ -275,9 +275,9 @@ export class FileExecutor implements Executor {
     // What an address makes impossible shows now: which memory a call uses depends on its arguments and on ids only. And the
     // first call of `steps` takes no longer than later ones, which is what a worklet needs. Runs of many steps of a wide
     // model would take long; theirs shows when they are first needed.
-    for (const { from, run } of [one, ...some.map(([, found]) => found), ...several.filter(({ work }) => work <= mostTrialWork)]) {
-      from.fill(0);
-      run();
+    for (const found of [one, ...some.map(([, found]) => found), ...several.filter(({ work }) => work <= mostTrialWork)]) {
+      found.from.fill(0);
+      found.run();
     }
   }
 
