@@ -213,3 +213,20 @@ describe("the import check itself", () => {
     expect(violations("src/host/node.ts", 'const dawn = "webgpu"; await import(dawn); await import("node:fs/promises");')).toEqual([]);
   });
 });
+
+it("device tests ask of Vitest only what test/browser/vitest.ts gives them in a page", () => {
+  const folder = fileURLToPath(new URL("../device/", import.meta.url));
+  const shim = readFileSync(fileURLToPath(new URL("../browser/vitest.ts", import.meta.url)), "utf8");
+  const namesIn = (list: string): string[] => list.split(",").map((name) => name.trim());
+  const given = [...shim.matchAll(/^export \{([^}]*)\} from/gm)].flatMap(([, list]) => namesIn(list));
+  given.push(...[...shim.matchAll(/^export const (\w+)/gm)].map(([, name]) => name));
+  expect(given).toContain("expect");
+  const asked = readdirSync(folder)
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => {
+      const imports = readFileSync(join(folder, name), "utf8").matchAll(/^import \{([^}]*)\} from "vitest";/gm);
+      return [...imports].flatMap(([, list]) => namesIn(list)).map((what) => ({ name, what }));
+    });
+  expect(asked.length).toBeGreaterThan(100);
+  expect(asked.filter(({ what }) => !what.startsWith("type ") && what !== "" && !given.includes(what))).toEqual([]);
+});
