@@ -1,9 +1,15 @@
 import { mostFloat, RnnError } from "../errors.ts";
 import { finiteProblem } from "./tensor.ts";
 
-/** A number times 0 is 0, or NaN if it is not finite, and no sum loses a NaN. Four sums: one addition would wait for the other. */
+/**
+ * A number times 0 is 0, or NaN if it is not finite, and no sum loses a NaN. Four sums: one addition would wait for the
+ * other. Not made by destructuring, with which V8 takes four times as long.
+ */
 function allFinite(data: Float32Array): boolean {
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   const { length } = data;
   let i = 0;
   for (; i + 4 <= length; i += 4) {
