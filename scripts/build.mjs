@@ -89,7 +89,7 @@ async function finishDeclaration(file) {
 /** A module for each group of shaders. */
 async function groupModules() {
   const folder = join(root, "shaders");
-  for (const name of ["index", ...Object.keys(await shaderGroups(folder))])
+  for (const name of ["groups", ...Object.keys(await shaderGroups(folder))])
     await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder, { minify: true })).replaceAll('.group"', '.js"'));
 }
 

@@ -27,7 +27,9 @@ const groups = [
     name: "core",
     begins: [
       "backend/create-backend",
-      "session/run",
+      "session/session",
+      "session/plan",
+      "tensor/any-numbers",
       "recurrent/layer/recurrent-layer",
       "recurrent/layer/lstm",
       "autodiff/embedding",
@@ -47,6 +49,7 @@ const groups = [
       "recurrent/kernels/loop.backward",
       "session/carried-states",
       "session/reading",
+      "nn/steps-alike",
     ],
   },
   { name: "sampling", begins: ["generate/sampling"] },
@@ -75,8 +78,23 @@ const groups = [
  * Modules that get a copy of what they import from the list, which has no state. esbuild would load it at the start of
  * every app: what index.js names and import() reaches too counts as used.
  */
-const copying = ["train/trainer", "train/checkpoint", "stream/stream-state", "io/safetensors", "backend/webgpu/stopwatch"].map(file);
-const copied = ["io/safetensors", "io/bytes", "io/utf8", "tensor/half", "backend/webgpu/constants"].map(file);
+const copying = [
+  "train/trainer",
+  "train/checkpoint",
+  "stream/stream-state",
+  "io/safetensors",
+  "backend/webgpu/stopwatch",
+  "backend/webgpu/all-shaders",
+].map(file);
+const copied = [
+  "io/safetensors",
+  "io/bytes",
+  "io/utf8",
+  "tensor/half",
+  "backend/webgpu/constants",
+  "backend/webgpu/unpack-shaders",
+  "recurrent/kernels/cell-structs",
+].map(file);
 
 /**
  * Modules that only pass on what others have. An app that imports one name of them by `export { name } from` would make

@@ -23,19 +23,19 @@ export async function shaderGroups(folder) {
 
 /**
  * The module behind `import … from "…/shaders/<name>.group"`. It has the files of a group in one text, `packed`, each
- * behind a line with # and its path: fewer bytes than a variable and a name for each. "index" has that of "common", and
- * for the other groups a function that loads them.
+ * behind a line with # and its path: fewer bytes than a variable and a name for each. "groups" lists the others but
+ * "common", each with a function that loads it.
  */
 export async function groupModule(name, folder, { minify = false } = {}) {
   const groups = await shaderGroups(folder);
-  if (name !== "index") {
+  if (name !== "groups") {
     const texts = await Promise.all(groups[name].map((path) => readFile(resolve(folder, `${path}.wgsl`), "utf8")));
     const packed = texts.map((text, i) => `#${groups[name][i]}\n${minify ? minifyWgsl(text) : text}`).join("");
     return `export const packed = \`${packed.replace(/[`\\]|\$\{/g, "\\$&")}\`;\n`;
   }
   const others = Object.entries(groups).filter(([group]) => group !== "common" && group !== "further");
   const lists = others.map(([group, files]) => `  { files: ${JSON.stringify(files)}, load: () => import("./${group}.group") },\n`);
-  return `export { packed as common } from "./common.group";\nexport const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
+  return `export const groups = [\n${lists.join("")}];\nexport const further = () => import("./further.group");\n`;
 }
 
 const groupOf = (path, options) => groupModule(basename(path, ".group"), dirname(path), options);

@@ -180,13 +180,3 @@ export function checkBoolean(where: string, name: string, value: unknown): boole
   if (typeof value === "boolean") return value;
   throw new RnnError("option", where, `${name} must be true or false, got ${show(value)}`);
 }
-
-/** @throws RnnError `option` unless `value` is an AbortSignal, or left out */
-export function checkSignal(where: string, value: unknown): void {
-  const { aborted, addEventListener } = reading("option", where, "signal", () => {
-    const signal = (value ?? {}) as Partial<AbortSignal>;
-    return { aborted: signal.aborted, addEventListener: signal.addEventListener };
-  });
-  if (value !== undefined && (typeof aborted !== "boolean" || typeof addEventListener !== "function"))
-    throw new RnnError("option", where, `signal must be an AbortSignal, got ${show(value)}`);
-}

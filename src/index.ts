@@ -55,18 +55,12 @@ export type { LayerShape } from "./recurrent/strategies/strategy.ts";
 export { calibrate } from "./session/calibrate.ts";
 export type { MemoryUse } from "./session/memory.ts";
 export type { LayerOptions, ModelInputs } from "./session/plan.ts";
-export {
-  forward,
-  gradients,
-  plannedMemory,
-  type Cotangents,
-  type ForwardOptions,
-  type ModelGradients,
-  type RunOptions,
-} from "./session/run.ts";
+export { gradients, plannedMemory, type Cotangents, type ModelGradients } from "./session/gradients.ts";
+export { forward, type ForwardOptions, type RunOptions } from "./session/run.ts";
 export type { ModelOutputs, ResultArrays } from "./session/results.ts";
 export type { Shape } from "./tensor/shape.ts";
-export { tensor, type NestedNumbers, type Numbers, type TensorLike } from "./tensor/take.ts";
+export { tensor } from "./tensor/any-numbers.ts";
+export type { NestedNumbers, Numbers, TensorLike } from "./tensor/take.ts";
 export type { FloatArray, NumericArray, Tensor } from "./tensor/tensor.ts";
 export type { Evaluation } from "./train/evaluate.ts";
 export type { Recovered, RecoveryOptions } from "./train/recovery.ts";

@@ -4,11 +4,14 @@ declare module "*.wgsl" {
   export default source;
 }
 
-declare module "*/shaders/index.group" {
-  /** Files in one text, each behind a line with # and its path. */
-  type Packed = string;
-  type Load = () => Promise<{ readonly packed: Packed }>;
-  export const common: Packed;
+declare module "*/shaders/common.group" {
+  /** The files that most models need in one text, each behind a line with # and its path. */
+  export const packed: string;
+}
+
+declare module "*/shaders/groups.group" {
+  type Load = () => Promise<{ readonly packed: string }>;
   export const groups: readonly { readonly files: readonly string[]; readonly load: Load }[];
+  /** The files that no list has. */
   export const further: Load;
 }

@@ -1,7 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
 import { Vocabulary } from "../data/vocabulary.ts";
-import { checkFunction, checkInteger, checkNumber, checkSignal, checkSize, reading, RnnError, show } from "../errors.ts";
-import { checkStepsAlike, type Module } from "../nn/module.ts";
+import { checkFunction, checkInteger, checkNumber, checkSize, reading, RnnError, show } from "../errors.ts";
+import { checkSignal } from "../session/signal.ts";
+import type { Module } from "../nn/module.ts";
+import { checkStepsAlike } from "../nn/steps-alike.ts";
 import { isA, takeOptions } from "../options.ts";
 import { checkParts } from "../session/session.ts";
 import { idsBelow, takeList, type Numbers } from "../tensor/take.ts";

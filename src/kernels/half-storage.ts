@@ -1,10 +1,8 @@
 /**
  * Numbers stored in half precision: two in each u32. This has the bits of f16 and needs no optional feature of WebGPU.
  */
-import { defineKernel, elementGroups } from "./kernel.ts";
+import { defineKernel, elementGroups, halfWords } from "./kernel.ts";
 
-/** Number of words for one group of `width` numbers. */
-export const halfWords = (width: number): number => Math.ceil(width / 2);
 /** Number of words for `length` numbers in groups of `width`. */
 export const halfLength = (length: number, width: number): number => Math.ceil(length / width) * halfWords(width);
 

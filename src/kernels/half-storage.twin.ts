@@ -1,6 +1,7 @@
 /** The twins of half-storage.ts. */
 import { halfToNumber, numberToHalf } from "../tensor/half.ts";
-import { fromHalf, halfWords, toHalf } from "./half-storage.ts";
+import { fromHalf, toHalf } from "./half-storage.ts";
+import { halfWords } from "./kernel.ts";
 import { twin } from "./twin.ts";
 
 /** Writes the numbers of packed groups to `y`. */

@@ -56,6 +56,9 @@ export function defineKernel<const B extends Bindings, const P extends ParamType
 export const alignment = 64;
 export const align = (length: number): number => Math.ceil(length / alignment) * alignment;
 
+/** Number of words for one group of `width` numbers in half precision (see half-storage.ts). */
+export const halfWords = (width: number): number => Math.ceil(width / 2);
+
 /** Threads of a workgroup in the element-wise kernels (`@workgroup_size(64)`). */
 export const elementGroup = 64;
 

@@ -61,7 +61,7 @@ export function bindable({ buffer, offset, shape }: View): { view: View; before:
   return { view: { buffer, offset: offset - before, shape: [before + sizeOf(shape)] }, before };
 }
 
-const overlap = (one: View, other: View): boolean =>
+export const overlap = (one: View, other: View): boolean =>
   one.offset < other.offset + sizeOf(other.shape) && other.offset < one.offset + sizeOf(one.shape);
 
 /** Collects commands. Every op goes through these methods, which check what a device would refuse later. */
@@ -232,18 +232,6 @@ export class Recording {
   get dispatches(): number {
     return this.commands.filter((c) => c.kind === "dispatch").length;
   }
-}
-
-/** Tells which views stay from run to run: settled ones, unless commands that are not derived write to them. */
-export function staying(recording: Recording): (view: View) => boolean {
-  const written = recording.commands.slice(recording.derived).flatMap((command) => usesOf(command).writes);
-  // Steps write the same views again and again.
-  const changing = new Map<Buffer, Map<string, View>>();
-  for (const view of written.filter((view) => recording.isSettled([view]))) {
-    const views = changing.get(view.buffer) ?? new Map<string, View>();
-    changing.set(view.buffer, views.set(`${view.offset} ${sizeOf(view.shape)}`, view));
-  }
-  return (view) => recording.isSettled([view]) && ![...(changing.get(view.buffer)?.values() ?? [])].some((other) => overlap(view, other));
 }
 
 /** The views a command reads and writes. */

@@ -4,7 +4,7 @@ import type { View } from "../recording/recording.ts";
 import { concat, slice } from "../autodiff/parts.ts";
 import { recurrent, type Lane, type RecurrentOptions, type RecurrentResult } from "./sequence.ts";
 import type { Tape, Variable } from "../autodiff/tape.ts";
-import { hasStep } from "./kernels/lanes.ts";
+import { hasStep } from "./kernels/lanes.twin.ts";
 
 /** The states of one lane: the initial one first, then by step. */
 export interface LaneStates {

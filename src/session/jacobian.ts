@@ -4,7 +4,8 @@ import { sizeOf } from "../tensor/shape.ts";
 import type { TensorLike } from "../tensor/take.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 import { takeInputs, type ModelInputs } from "./plan.ts";
-import { forwardOf, gradientsOf, takeRunOptions, type RunOptions } from "./run.ts";
+import { gradientsOf } from "./gradients.ts";
+import { forwardOf, takeRunOptions, type RunOptions } from "./run.ts";
 import { whileReading } from "./reading.ts";
 import { Session } from "./session.ts";
 

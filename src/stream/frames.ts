@@ -1,6 +1,7 @@
 /** Frames: their shapes, how steps of them are recorded, and the checks of those that come. */
 import { checkInteger, mostFloat, reasonOf, RnnError, show } from "../errors.ts";
-import { checkStepsAlike, type Module } from "../nn/module.ts";
+import type { Module } from "../nn/module.ts";
+import { checkStepsAlike } from "../nn/steps-alike.ts";
 import { isA } from "../options.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import type { Shape } from "../tensor/shape.ts";

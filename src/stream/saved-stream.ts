@@ -2,7 +2,8 @@
 import { RnnError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { planMemory } from "../recording/lifetimes.ts";
-import { staying, usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
+import { usesOf, type Buffer, type Command, type View } from "../recording/recording.ts";
+import { staying } from "../recording/staying.ts";
 import type { ParameterStore } from "../session/parameter-store.ts";
 import { carriedLabel, type RunContext } from "../session/run-context.ts";
 import { namesItself } from "../saving/model-file.ts";

@@ -34,9 +34,6 @@ export const weights: Content = { type: "f32", least: 0, most: mostFloat, boolea
 export const idsBelow = (count: number): Content => ({ type: "u32", least: 0, most: count - 1 });
 /** Any integers; the loss checks the range. */
 export const integers: Content = { type: "i32", least: -(2 ** 31), most: 2 ** 31 - 1 };
-/** Any number, NaN too, in the nearest of the package's four types. */
-const anything: Content = { type: "any", least: -Infinity, most: Infinity, booleans: true };
-
 /** Most axes of a tensor. */
 const mostAxes = 16;
 /** Most numbers in nested lists; typed arrays may have more. */
@@ -232,17 +229,3 @@ export const looksLikeTensor = (value: unknown): boolean =>
     "input",
     () => typeof value !== "object" || value === null || isList(value) || "shape" in value || "data" in value,
   );
-
-/**
- * Makes a tensor from nested lists, or from flat numbers and a shape; it copies them. Lists become float32. Typed
- * arrays of float32, float64, int32 and uint32 keep their type; shorter types become the nearest of these.
- * @throws RnnError `shape` if rows differ in length or the shape does not hold the data; `data` for a value that is no
- * number, or is finite but not in float32
- */
-export function tensor(values: NestedNumbers | number, shape?: Shape): Tensor {
-  if (typeof values === "number") return takeTensor("tensor", "values", { shape: shape ?? [], data: [values] }, anything);
-  return takeTensor("tensor", "values", shape === undefined ? values : { shape, data: values }, anything);
-}
-
-/** A tensor of any numbers, for a file. @throws RnnError as `tensor` does */
-export const takeForFile = (where: string, name: string, value: unknown): Tensor => takeTensor(where, name, value, anything);

@@ -1,7 +1,8 @@
 import type { Backend } from "../backend/backend.ts";
 import type { TrainingData } from "../data/batch.ts";
 import { disposeSymbol } from "../disposable.ts";
-import { checkFunction, checkInteger, checkSignal, reading, RnnError, show } from "../errors.ts";
+import { checkFunction, checkInteger, reading, RnnError, show } from "../errors.ts";
+import { checkSignal } from "../session/signal.ts";
 import type { Module } from "../nn/module.ts";
 import { hasMethods, takeEntries, takeOptions } from "../options.ts";
 import { Part } from "../part.ts";

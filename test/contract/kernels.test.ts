@@ -4,7 +4,7 @@ import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { allShaders, allTexts } from "../../src/backend/webgpu/all-shaders.ts";
-import { shaderText } from "../../src/backend/webgpu/shaders.ts";
+import { common, shaderText } from "../../src/backend/webgpu/shaders.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
@@ -12,7 +12,7 @@ import { kernels } from "../../src/backend/all-kernels.ts";
 import { cellText } from "../../src/recurrent/kernels/cell-structs.ts";
 import { packageVersion } from "../../src/kernels/self-test.ts";
 
-const shaders = await allShaders();
+const shaders = await allShaders(common);
 
 const withoutComments = (source: string): string => source.replace(/\/\/.*/g, "");
 /** WGSL that is made from a cell's data, not read from a file. */
@@ -77,7 +77,7 @@ describe("the registry", () => {
 });
 
 it("all WGSL that a kernel is made of counts in the fingerprint of a self-test, what is made from a cell's data too", async () => {
-  const known = new Set(Object.values(await allTexts()));
+  const known = new Set(Object.values(await allTexts(common)));
   for (const kernel of kernels)
     for (const text of textsOf(kernel)) expect(known.has(text), `${kernel.name}: ${text.slice(0, 80)}`).toBe(true);
 });

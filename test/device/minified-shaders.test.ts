@@ -3,10 +3,11 @@ import { afterAll, expect, it } from "vitest";
 import { adam, createBackend, crossEntropy, Embedding, GRU, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
 import { minifyWgsl } from "../../scripts/minify-wgsl.mjs";
 import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
+import { common } from "../../src/backend/webgpu/shaders.ts";
 import { backend } from "./support.ts";
 
 const text = "the quick brown fox jumps over the lazy dog; ".repeat(8);
-const shaders = Object.fromEntries(Object.entries(await allShaders()).map(([path, source]) => [path, minifyWgsl(source)]));
+const shaders = Object.fromEntries(Object.entries(await allShaders(common)).map(([path, source]) => [path, minifyWgsl(source)]));
 let minified: Backend | undefined;
 
 afterAll(() => minified?.destroy());

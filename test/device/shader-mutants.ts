@@ -540,6 +540,13 @@ change(
 );
 change("strategies/two-phase-forward", "resetSteps", ["let at2 = start + min(row + 2u, last)", "let at2 = start + min(row + 1u, last)"]);
 change("lib/two-phase-backward", "resetSteps", ["carried.x + out.dhPrevious", "out.dhPrevious"]);
+change(
+  "lib/phases",
+  "resetSteps",
+  ["fma(scale, w.z, sum.z), sum.n)", "sum.z, sum.n)"],
+  ["fma(d.z, w.z, fma(d.r, w.r, sum))", "fma(d.r, w.r, sum)"],
+  ["gates[at].r = d.r;", ""],
+);
 change("lib/two-phase-backward", "gpuResetSteps", ["return gatesAt(phase, at);", "return gatesAt(0u, at);"]);
 change("strategies/two-phase-backward", "resetSteps", ["params.i + 1u < params.steps", "params.i + 2u < params.steps"]);
 change("strategies/two-phase-forward-shared", "gpuResetSteps", ["weightAt(weight + params.H * params.H)", "PackedGates()"]);

@@ -3,11 +3,12 @@ import { expect } from "vitest";
 import { createBackend, verify } from "webgpu-rnn";
 import { profileVersion } from "../../src/kernels/device-profile.ts";
 import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
+import { common } from "../../src/backend/webgpu/shaders.ts";
 import type { ShaderMutant } from "./shader-mutants.ts";
 import { subjects } from "./shader-subjects.ts";
 import { backend } from "./support.ts";
 
-const shaders = await allShaders();
+const shaders = await allShaders(common);
 
 /** The kernels that `verify` names on a device with this change. */
 export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): Promise<string[]> {

@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend, explainStrategy, gradients, GRU, Linear, LSTM, type Backend, type Module, type ModelGradients } from "webgpu-rnn";
 import { testedKernels } from "../../src/backend/self-test/self-test.ts";
 import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
+import { common } from "../../src/backend/webgpu/shaders.ts";
 import { hasFallback } from "../../src/backend/self-test/tested.ts";
 import { Avoided, type SelfTest } from "../../src/kernels/self-test.ts";
 import { checkSelfTest } from "../../src/kernels/stored.ts";
 import { backend, expectClose, numbers } from "../device/support.ts";
 
-const shaders = await allShaders();
+const shaders = await allShaders(common);
 
 const input = { shape: [3, 2, 4], data: numbers(24, 5) };
 const changed = (file: string, from: string, to: string): Record<string, string> => {

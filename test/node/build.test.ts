@@ -156,6 +156,9 @@ describe("dist", () => {
     for (const modules of [running, training]) expect(modules).not.toContain("operations.js");
     for (const path of ["cpu.js", "backend/cpu/wasm-builds/running.js", "verify/verify.js", "session/calibrate.js"])
       expect(training).not.toContain(path);
+    // A trainer runs recordings of its own; and most models need no further shaders, nor the lists of them.
+    for (const path of ["session/run.js", "session/results.js", "shaders/groups.js"]) expect(training).not.toContain(path);
+    for (const modules of [running, training]) expect(modules).not.toContain("session/gradients.js");
     expect(running).toEqual(expect.arrayContaining(["core.js", "cpu.js", "backend/cpu/wasm-builds/running.js"]));
     expect(training).toEqual(expect.arrayContaining(["core.js", "webgpu.js", "derivatives.js", "train/trainer.js"]));
   });

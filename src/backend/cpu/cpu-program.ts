@@ -1,7 +1,8 @@
 import { RnnError } from "../../errors.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
 import { planMemory } from "../../recording/lifetimes.ts";
-import { staying, type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
+import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
+import { staying } from "../../recording/staying.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";

@@ -4,18 +4,18 @@ import { meantBy } from "../../options.ts";
 import { allCells } from "../../recurrent/cells/all-cells.ts";
 import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import { structsPath } from "../../recurrent/kernels/recurrent-kernel.ts";
-import { further, groups } from "../../../shaders/index.group";
-import { inCommon, unpack, type Texts } from "./shaders.ts";
+import { further, groups } from "../../../shaders/groups.group";
+import { unpack, type Texts } from "./unpack-shaders.ts";
 
-/** Every file. */
-export async function allShaders(): Promise<Texts> {
+/** Every file. @param common those that are loaded already */
+export async function allShaders(common: Texts): Promise<Texts> {
   const loaded = await Promise.all([...groups.map(({ load }) => load()), further()]);
-  return Object.assign({}, inCommon, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
+  return Object.assign({}, common, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
 }
 
 /** @throws RnnError `option` for a path that no file has, with the nearest one; paths below `own/` are the program's */
-export async function checkPaths(paths: readonly string[]): Promise<void> {
-  const known = Object.keys(await allShaders());
+export async function checkPaths(paths: readonly string[], common: Texts): Promise<void> {
+  const known = Object.keys(await allShaders(common));
   const unknown = paths.find((path) => !known.includes(path) && !path.startsWith("own/"));
   if (unknown === undefined) return;
   const meant = meantBy(unknown, known);
@@ -24,17 +24,17 @@ export async function checkPaths(paths: readonly string[]): Promise<void> {
 }
 
 /** All WGSL: every file, and what is made from the data of the package's cells. */
-export async function allTexts(): Promise<Texts> {
+export async function allTexts(common: Texts): Promise<Texts> {
   const made = allCells.flatMap((cell) =>
     (["forward", "backward"] as const).map((pass) => [`${structsPath}:${cell.name}:${pass}`, cellText({ cell, pass }, structsPath)!]),
   );
-  return { ...(await allShaders()), ...(Object.fromEntries(made) as Record<string, string>) };
+  return { ...(await allShaders(common)), ...(Object.fromEntries(made) as Record<string, string>) };
 }
 
 /** A hash (FNV-1a) of all WGSL. @param replaced used instead, by path */
-export async function fingerprint(replaced: Texts): Promise<string> {
+export async function fingerprint(replaced: Texts, common: Texts): Promise<string> {
   let hash = 0x811c9dc5;
-  const texts = Object.entries({ ...(await allTexts()), ...replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const texts = Object.entries({ ...(await allTexts(common)), ...replaced }).sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [, text] of texts) {
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }

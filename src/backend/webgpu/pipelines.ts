@@ -6,7 +6,7 @@ import type { Counters } from "../backend.ts";
 import type { Life } from "../life.ts";
 import { shaderStage } from "./constants.ts";
 import { refused, watched } from "./refusal.ts";
-import { allShaders, shaderText } from "./shaders.ts";
+import { allShaders, common, shaderText } from "./shaders.ts";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -56,7 +56,7 @@ export class Pipelines {
 
   /** A hash of all WGSL, to recognise other versions and changed shaders. */
   async fingerprint(): Promise<string> {
-    return (await allShaders.load()).fingerprint(this.replaced);
+    return (await allShaders.load()).fingerprint(this.replaced, common);
   }
 
   /** The WGSL of a kernel: its files, concatenated. */

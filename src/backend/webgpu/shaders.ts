@@ -3,29 +3,20 @@
  * groups when needed. `scripts/shader-groups.json` lists the groups; a file that is in no list is loaded with the rest.
  */
 import { Part } from "../../part.ts";
-import { common, further, groups } from "../../../shaders/index.group";
+import { packed } from "../../../shaders/common.group";
+import { unpack } from "./unpack-shaders.ts";
 
 export const allShaders = new Part("shaders", () => import("./all-shaders.ts"));
+/** The lists are loaded too: they are nearly as long as a group. */
+const others = new Part("shaders", () => import("../../../shaders/groups.group"));
 
-export type Texts = Readonly<Record<string, string>>;
+/** The files that most models need. */
+export const common = unpack(packed);
 
-/** The files of a group, by path. */
-export const unpack = (packed: string): Texts =>
-  Object.fromEntries(
-    packed
-      .slice(1, -1)
-      .split("\n#")
-      .map((file) => {
-        const end = file.indexOf("\n");
-        return [file.slice(0, end), `${file.slice(end + 1)}\n`];
-      }),
-  );
-
-export const inCommon = unpack(common);
-
-/** The text of a file, undefined if there is none of this path. */
+/** The text of a file, undefined if there is none of this path. @throws RnnError `load` */
 export async function shaderText(path: string): Promise<string | undefined> {
-  if (path in inCommon) return inCommon[path];
-  const { packed } = await (groups.find(({ files }) => files.includes(path))?.load ?? further)();
-  return unpack(packed)[path];
+  if (path in common) return common[path];
+  const { groups, further } = await others.load();
+  const group = new Part("shaders", groups.find(({ files }) => files.includes(path))?.load ?? further);
+  return unpack((await group.load()).packed)[path];
 }

@@ -17,7 +17,7 @@ import { endWithDevice } from "./lost-devices.ts";
 import { Nudge } from "./nudge.ts";
 import { Pipelines } from "./pipelines.ts";
 import { refused, watched, type Refusal, type Watched } from "./refusal.ts";
-import { allShaders } from "./shaders.ts";
+import { allShaders, common } from "./shaders.ts";
 import { prepareProgram } from "./webgpu-program.ts";
 
 export class WebGpuBuffer implements DeviceBuffer {
@@ -92,7 +92,7 @@ export class WebGpuBackend implements Backend {
    */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
     const { device, shaders } = options;
-    if (shaders) await (await allShaders.load()).checkPaths(Object.keys(shaders));
+    if (shaders) await (await allShaders.load()).checkPaths(Object.keys(shaders), common);
     if (!device) return new WebGpuBackend(await findDevice(), options);
     if (typeof device.createBuffer !== "function" || typeof device.lost?.then !== "function")
       throw new RnnError("option", "createBackend", `device must be a GPUDevice, got ${show(device)}`);

@@ -1,7 +1,8 @@
 /** How the inputs and outputs of a graph become those of a model. */
 import { clip, RnnError, show } from "../../errors.ts";
 import { takeEntries } from "../../options.ts";
-import { takeForFile, type TensorLike } from "../../tensor/take.ts";
+import { takeForFile } from "../../tensor/any-numbers.ts";
+import type { TensorLike } from "../../tensor/take.ts";
 import type { Constants } from "./fold.ts";
 import { Attributes, everyNode, fail, nameOf, type Graph, type Known, type Node, type Port } from "./graph.ts";
 import { mapped, scalar } from "./host.ts";

@@ -53,39 +53,7 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
     `fn multiplyGates(d: PackedGates, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list((i) => `fma(d${part(i)}, w${part(i)}, sum${part(i)})`)}); }`,
     `fn totalOf(sums: PackedGates) -> f32 { return ${list((i) => `sums${part(i)}`, " + ")}; }`,
   ];
-  if (!gatePhases) return [...lines, ...memoryAccess(cell, pass), ...products].join("\n");
-  // The same for the gates of one phase.
-  const within = (phase: number, of: (i: number) => string, other: (i: number) => string): string =>
-    list((i) => (gatePhases[i] === phase ? of(i) : other(i)));
-  const ofPhase = (phase: number): number[] => names.map((_, i) => i).filter((i) => gatePhases[i] === phase);
-  const byPhase = (of: (phase: number) => string): string => `if (phase == 0u) { return ${of(0)}; } return ${of(1)};`;
-  return [
-    ...lines,
-    ...products,
-    // The gates of a phase, with zeros for the others.
-    `fn ofPhase(phase: u32, gates: PackedGates) -> PackedGates { ${byPhase(
-      (phase) =>
-        `PackedGates(${within(
-          phase,
-          (i) => `gates${part(i)}`,
-          () => "0.0",
-        )})`,
-    )} }`,
-    `fn multiplyAddIn(phase: u32, scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { ${byPhase((phase) => `PackedGates(${within(phase, multiplied, (i) => `sum${part(i)}`)})`)} }`,
-    `fn dotGatesIn(phase: u32, d: PackedGates, w: PackedGates, sum: f32) -> f32 { ${byPhase((phase) => dot(ofPhase(phase)))} }`,
-    // In the backward pass of a step, threads read others' gates while they write their own, so they read one phase's only.
-    `fn gatesAt(phase: u32, at: u32) -> PackedGates { ${byPhase(
-      (phase) =>
-        `PackedGates(${within(
-          phase,
-          (i) => `gates[at]${part(i)}`,
-          () => "0.0",
-        )})`,
-    )} }`,
-    `fn storeFirstGates(at: u32, d: Gates) { ${ofPhase(0)
-      .map((i) => `gates[at]${part(i)} = d.${names[i]};`)
-      .join(" ")} }`,
-  ].join("\n");
+  return [...lines, ...(gatePhases ? [] : memoryAccess(cell, pass)), ...products].join("\n");
 }
 
 const memoryStruct = ({ states }: Cell): string =>

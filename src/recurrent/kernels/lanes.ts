@@ -12,7 +12,7 @@
  * shaders/lib/lane.wgsl has the same arithmetic.
  */
 import { align, type Params } from "../../kernels/kernel.ts";
-import type { NumericArray, Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 
 export const segmentParams = {
   lanes: "u32",
@@ -31,14 +31,7 @@ export type Segment = Params<typeof segmentParams>;
  * `lengths` holds the number of steps of a row without gaps. For a row with gaps it holds this bit and where the row's
  * bits begin.
  */
-const hasBits = 2 ** 31;
-
-/** Whether a row has step t. */
-export function hasStep(lengths: NumericArray, row: number, t: number): boolean {
-  const steps = lengths[row];
-  if (steps < hasBits) return t < steps;
-  return ((lengths[steps - hasBits + (t >>> 5)] >>> (t & 31)) & 1) === 1;
-}
+export const hasBits = 2 ** 31;
 
 /** Numbers of `lengths` if rows may have gaps. */
 export const stepWords = (T: number, B: number): number => B * (1 + Math.ceil(T / 32));

@@ -1,8 +1,7 @@
 /** The parts that recurrent kernels of all strategies have, and the rows of packed weights. */
 import type { Cell } from "../cells/cell.ts";
 import { functionConstants } from "../cells/gate-functions.ts";
-import { halfWords } from "../../kernels/half-storage.ts";
-import type { Binding } from "../../kernels/kernel.ts";
+import { halfWords, type Binding } from "../../kernels/kernel.ts";
 import type { RegularizedForm } from "./regularized-layout.ts";
 
 /** The variants of a recurrent kernel, besides strategy and cell. */

@@ -4,7 +4,8 @@ import type { CellArithmetic, Gates } from "../cells/arithmetic.ts";
 import { arithmeticOf } from "../cells/all-cells.ts";
 import type { Cell } from "../cells/cell.ts";
 import { philox, uniformOf } from "../../kernels/philox.ts";
-import { hasStep, laneStart } from "./lanes.ts";
+import { laneStart } from "./lanes.ts";
+import { hasStep } from "./lanes.twin.ts";
 import { type StepPlaces } from "./step-places.ts";
 import { extraRows, gateBits, regularizedLayout, type RegularizedForm, type RegularizedParams } from "./regularized-layout.ts";
 

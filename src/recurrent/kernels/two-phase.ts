@@ -45,6 +45,7 @@ export const twoPhaseSources = (cell: Cell, strategy: readonly string[], form: K
   "lib/activations",
   structsPath,
   "lib/two-phase",
+  "lib/phases",
   "lib/lane",
   weightsSource(cell, form),
   ...functionsSource(cell),

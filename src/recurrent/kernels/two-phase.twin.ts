@@ -2,7 +2,8 @@
 import { twoPhaseArithmeticOf, twoPhaseCells } from "../cells/all-cells.ts";
 import { gruResetBefore } from "../cells/gru-reset-before.ts";
 import { weightWidth, type Phase, type RecurrentParts } from "./recurrent-kernel.ts";
-import { hasStep, laneStart } from "./lanes.ts";
+import { laneStart } from "./lanes.ts";
+import { hasStep } from "./lanes.twin.ts";
 import { stepAt } from "./step-places.ts";
 import { weightNumbers } from "./step.twin.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./two-phase.ts";

@@ -134,16 +134,3 @@ export function takeFunctions(
     );
   return pair;
 }
-
-/** Whether 1 - f(a) = f(-a), as for σ. */
-const isMirrored = ({ name, beta }: GateFunction): boolean => name === "Sigmoid" || (name === "HardSigmoid" && beta === 0.5);
-
-/** @throws RnnError `option` if the update gate writes and its function lacks that symmetry */
-export function checkWriting(where: string, { gates }: GateFunctions): void {
-  if (isMirrored(gates)) return;
-  throw new RnnError(
-    "option",
-    where,
-    `updateGate: "writes" needs activations.gates with 1 - f(a) = f(-a), which are Sigmoid and HardSigmoid with beta 0.5, got ${gates.name}`,
-  );
-}

@@ -1,8 +1,9 @@
 /** The layer `GRU`. */
-import { checkChoice } from "../../errors.ts";
+import { checkChoice, RnnError } from "../../errors.ts";
+import type { GateFunction, GateFunctions } from "../cells/gate-functions.ts";
 import { gruCell, type UpdateGate } from "../cells/gru.ts";
 import { gruResetBeforeCell } from "../cells/gru-reset-before.ts";
-import { checkWriting, takeFunctions, type GateOptions } from "./activations.ts";
+import { takeFunctions, type GateOptions } from "./activations.ts";
 import { commonOptions, takeLayerOptions, type RecurrentLayerOptions } from "./layer-options.ts";
 import { RecurrentLayer } from "./recurrent-layer.ts";
 
@@ -34,4 +35,17 @@ export class GRU extends RecurrentLayer {
     );
     super("GRU", inputSize, hiddenSize, cells, options, { given: { ...options, reset, updateGate } });
   }
+}
+
+/** Whether 1 - f(a) = f(-a), as for σ. */
+const isMirrored = ({ name, beta }: GateFunction): boolean => name === "Sigmoid" || (name === "HardSigmoid" && beta === 0.5);
+
+/** @throws RnnError `option` if the update gate writes and its function lacks that symmetry */
+function checkWriting(where: string, { gates }: GateFunctions): void {
+  if (isMirrored(gates)) return;
+  throw new RnnError(
+    "option",
+    where,
+    `updateGate: "writes" needs activations.gates with 1 - f(a) = f(-a), which are Sigmoid and HardSigmoid with beta 0.5, got ${gates.name}`,
+  );
 }
