@@ -8,7 +8,7 @@
  * - `device`: no WebGPU, or the device was lost or refused a command
  * - `limit`: a shape needs more than the device offers, or more than the package allows
  * - `format`: a file or checkpoint is truncated, foreign or does not match the model
- * - `load`: code of the package that is loaded on first use did not arrive
+ * - `load`: code of the package that is loaded on first use did not arrive; call again, or reload the page, as Firefox needs it
  */
 export type ErrorKind = "shape" | "option" | "data" | "numeric" | "device" | "limit" | "format" | "load";
 

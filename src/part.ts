@@ -2,7 +2,8 @@
 import { reasonOf, RnnError } from "./errors.ts";
 
 export class Part<T> {
-  private code: T | undefined;
+  /** The code; undefined until it has been loaded. */
+  now!: T;
 
   /** @param what it is for, in words of the user */
   constructor(
@@ -10,29 +11,21 @@ export class Part<T> {
     private readonly fetch: () => Promise<T>,
   ) {}
 
-  get isLoaded(): boolean {
-    return this.code !== undefined;
-  }
-
   /**
-   * Loads it, unless it is there. What failed, for want of a connection, say, is tried again the next time.
+   * Loads it, unless it is there. What failed, for want of a connection, say, is tried again the next time. Firefox keeps
+   * the failure until the page is reloaded.
    * @throws RnnError `load`
    */
   async load(): Promise<T> {
     try {
-      return (this.code ??= await this.fetch());
+      return (this.now ??= await this.fetch());
     } catch (cause) {
       throw new RnnError(
         "load",
         this.what,
-        `its code could not be loaded: ${reasonOf(cause)}; check the connection and that the app's files are complete, then call again`,
+        `its code could not be loaded: ${reasonOf(cause)}; check the connection, then call again, or reload the page`,
         { cause },
       );
     }
-  }
-
-  /** The code, when it has been loaded. */
-  get now(): T {
-    return this.code!;
   }
 }

@@ -46,6 +46,7 @@ export interface BackendOptions {
 }
 
 const stored = new Part("createBackend", () => import("../kernels/stored.ts"));
+const cpu = new Part("the CPU backend", () => import("./cpu/cpu-backend.ts"));
 const webGpu = new Part("the WebGPU backend", () => import("./webgpu/create-webgpu.ts"));
 
 type BackendKind = "auto" | "cpu" | "webgpu";
@@ -131,6 +132,5 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
 
 /** Each backend is loaded only if it is used. @internal */
 export async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
-  const { CpuBackend } = await import("./cpu/cpu-backend.ts");
-  return CpuBackend.create(options);
+  return (await cpu.load()).CpuBackend.create(options);
 }

@@ -1,7 +1,10 @@
 /** Measures a device, so that ops can choose the kernels that are fastest on it. */
 import type { Backend } from "../backend/backend.ts";
 import type { DeviceProfile } from "../kernels/device-profile.ts";
+import { Part } from "../part.ts";
 import { checkBackend } from "./session.ts";
+
+const measuring = new Part("calibrate", () => import("./measure.ts"));
 
 const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
 
@@ -18,10 +21,13 @@ const underWay = new WeakMap<Backend, Promise<DeviceProfile>>();
 export async function calibrate(backend: Backend): Promise<DeviceProfile | undefined> {
   checkBackend(backend, "calibrate");
   if (backend.kind === "cpu" || backend.profile) return backend.profile;
-  let measuring = underWay.get(backend);
-  if (!measuring) {
-    measuring = import("./measure.ts").then(({ measure }) => measure(backend)).finally(() => underWay.delete(backend));
-    underWay.set(backend, measuring);
+  let measured = underWay.get(backend);
+  if (!measured) {
+    measured = measuring
+      .load()
+      .then(({ measure }) => measure(backend))
+      .finally(() => underWay.delete(backend));
+    underWay.set(backend, measured);
   }
-  return (backend.profile = await measuring);
+  return (backend.profile = await measured);
 }

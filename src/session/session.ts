@@ -179,7 +179,7 @@ export class Session {
       ...(plan.storage === "float16" ? [halves] : []),
       ...(plan.differentiates ? [derivatives] : []),
     ];
-    const missing = code.filter(({ isLoaded }) => !isLoaded);
+    const missing = code.filter(({ now }) => !now);
     if (missing.length > 0) {
       // Parameters that are frozen at the moment of the call get no gradient.
       plan = { ...plan, learnt: plan.learnt ?? this.store.learnt };

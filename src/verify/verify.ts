@@ -7,9 +7,12 @@ import { checkLoss, takeTargets, type Loss } from "../losses/loss.ts";
 import type { Module } from "../nn/module.ts";
 import { adam, checkOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { takeOptions } from "../options.ts";
+import { Part } from "../part.ts";
 import { checkLayerOptions, layerOptionNames, takeInputs, type LayerOptions, type ModelInputs } from "../session/plan.ts";
 import { checkParts } from "../session/session.ts";
 import type { TensorLike } from "../tensor/take.ts";
+
+const verification = new Part("verify", () => import("./verification.ts"));
 
 /** Options of `verify`. */
 export interface VerifyOptions extends LayerOptions {
@@ -98,6 +101,6 @@ export async function verify(model: Module, inputs: ModelInputs | TensorLike, gi
     targets: targets === undefined ? undefined : takeTargets(loss, targets),
     ignores: options.loss === undefined,
   };
-  const { runVerification } = await import("./verification.ts");
+  const { runVerification } = await verification.load();
   return runVerification(model, taken, backend, { tolerance, training, layerOptions, parts });
 }

@@ -64,6 +64,8 @@ const mayName: Record<string, readonly string[]> = {
 interface Import {
   readonly to: string;
   readonly how: "static" | "dynamic" | "types";
+  /** Within `new Part(…)`. */
+  readonly inPart?: boolean;
 }
 
 /** Everything a source file reaches for: its imports, and the WebGPU names it uses. */
@@ -71,6 +73,9 @@ interface Reach {
   readonly imports: readonly Import[];
   readonly gpuNames: readonly string[];
 }
+
+const isInPart = (node: ts.Node): boolean =>
+  (ts.isNewExpression(node) && node.expression.getText() === "Part") || (!ts.isSourceFile(node) && isInPart(node.parent));
 
 function reachOf(file: string, text: string): Reach {
   const imports: Import[] = [];
@@ -97,7 +102,7 @@ function reachOf(file: string, text: string): Reach {
       const target = node.arguments[0];
       // A name kept in a constant hides an optional package from bundlers; anything else cannot be checked.
       const to = ts.isStringLiteralLike(target) ? target.text : constants.get(target.getText());
-      imports.push({ to: to ?? `(computed: ${target.getText()})`, how: "dynamic" });
+      imports.push({ to: to ?? `(computed: ${target.getText()})`, how: "dynamic", inPart: isInPart(node) });
     } else if (ts.isIdentifier(node) && /^GPU[A-Z]/.test(node.text)) {
       gpuNames.add(node.text);
     }
@@ -106,6 +111,9 @@ function reachOf(file: string, text: string): Reach {
   visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true));
   return { imports, gpuNames: [...gpuNames] };
 }
+
+/** Groups of shaders have import() in code that is made for them (scripts/wgsl-plugin.mjs). */
+const groupFiles = ["shaders", "all-shaders"].map((name) => `src/backend/webgpu/${name}.ts`);
 
 const entries = new Set(Object.values(entryPoints));
 
@@ -121,7 +129,7 @@ function violations(file: string, text: string): string[] {
   if (allowed === undefined) return [`${file}: "${layer}" is no known layer; add it to mayImport in test/contract/imports.test.ts`];
   const { imports, gpuNames } = reachOf(file, text);
   const found: string[] = [];
-  for (const { to, how } of imports) {
+  for (const { to, how, inPart } of imports) {
     const complain = (why: string) => found.push(`${file}: ${how === "dynamic" ? "import()" : "import"} "${to}": ${why}`);
     const host = hosts[to];
     if (!to.startsWith(".") && host === undefined) {
@@ -130,6 +138,7 @@ function violations(file: string, text: string): string[] {
       if (!forNode) complain(`the package has no dependencies; only ${nodeFiles.join(" and ")} load webgpu and node:*, by import()`);
       continue;
     }
+    if (how === "dynamic" && !inPart) complain("code of the package is loaded by a Part, which says in words what failed");
     const target =
       host?.default ??
       relative(".", resolve(dirname(file), to))
@@ -137,6 +146,7 @@ function violations(file: string, text: string): string[] {
         .join("/");
     if (target.startsWith("shaders/")) {
       if (layer !== "kernels" && layer !== "backend") complain("only kernels and backend read shaders");
+      if (target.endsWith(".group") && !groupFiles.includes(file)) complain(`only ${groupFiles.join(" and ")} load groups, each as a Part`);
       continue;
     }
     if (!target.startsWith("src/")) {
@@ -192,8 +202,10 @@ describe("the import check itself", () => {
     ["a package", "src/io/a.ts", 'import chalk from "chalk";', "no dependencies"],
     ["a static import of Node", "src/host/node.ts", 'import fs from "node:fs";', "no dependencies"],
     ["an import of Node elsewhere", "src/backend/cpu/a.ts", 'await import("node:fs");', "no dependencies"],
+    ["an import() without a Part", "src/nn/a.ts", 'const b = () => import("./b.ts");', "loaded by a Part"],
     ["the host where there is no device", "src/nn/a.ts", 'import { dawn } from "#host";', "nn may not import host"],
     ["a shader outside kernels", "src/nn/a.ts", 'import s from "../../shaders/a.wgsl";', "only kernels and backend read shaders"],
+    ["a group of shaders elsewhere", "src/backend/a.ts", 'import { groups } from "../../shaders/index.group";', "each as a Part"],
     ["a package by a computed name", "src/backend/webgpu/a.ts", 'const name = "chalk"; await import(name);', "no dependencies"],
     ["a GPU type", "src/session.ts", "let device: GPUDevice;", "names GPUDevice"],
     ["an unknown folder", "src/utils/a.ts", "", '"utils" is no known layer'],
@@ -204,7 +216,7 @@ describe("the import check itself", () => {
   });
 
   it("accepts the ways that are meant", () => {
-    expect(violations("src/backend/create.ts", 'const b = await import("./webgpu/index.ts");')).toEqual([]);
+    expect(violations("src/backend/create.ts", 'const b = new Part("b", async () => (await import("./webgpu/index.ts")).b);')).toEqual([]);
     expect(violations("src/backend/webgpu/a.ts", 'import { b } from "./b.ts"; import { dawn } from "#host"; let d: GPUDevice;')).toEqual(
       [],
     );

@@ -23,7 +23,7 @@ describe("a part of the package", () => {
       if (++tries === 1) throw new TypeError("Failed to fetch dynamically imported module");
       return { value: tries };
     });
-    expect(part.isLoaded).toBe(false);
+    expect(part.now).toBeUndefined();
     const error = await part.load().catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(RnnError);
     expect(error).toMatchObject({

@@ -1,5 +1,6 @@
 /** Threads that start by themselves, with the first recording that is worth them, where they make it faster. */
 import { cores } from "#thread";
+import { RnnError } from "../../errors.ts";
 import type { Dispatch, Recording } from "../../recording/recording.ts";
 import { alone, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
 import { Threads } from "./threads.ts";
@@ -82,8 +83,10 @@ export class AutomaticThreads implements Workforce {
     let threads: Threads;
     try {
       threads = await Threads.start(this.kernels, count);
-    } catch {
+    } catch (error) {
       // A policy of the page may forbid them. The backend's `adapter` says how many threads there are.
+      // Code that could not be loaded may be there the next time.
+      if (error instanceof RnnError && error.kind === "load") this.choosing = undefined;
       return;
     }
     if (this.ended || this.gain(this.kernels, threads) < leastGain) threads.end();

@@ -7,6 +7,7 @@ import { checkSize, reading, RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Twin } from "../../kernels/twin.ts";
+import { Part } from "../../part.ts";
 import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
@@ -18,9 +19,12 @@ import { alone, type FastKernel, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
 import { fastKernels } from "./fast-kernels.ts";
-import type * as SlowKernels from "./slow-kernels.ts";
-import { WasmKernels } from "./wasm-kernels.ts";
+import { threading, WasmKernels } from "./wasm-kernels.ts";
 import { WorkSpace, type Means } from "./work-space.ts";
+
+/** Loaded separately, because most pages use one thread, and only kernels that WebAssembly has. */
+const automatic = new Part("threads", () => import("./automatic-threads.ts"));
+const slow = new Part("the CPU backend", () => import("./slow-kernels.ts"));
 
 export interface CpuOptions {
   precision?: "float32" | "float64";
@@ -48,7 +52,6 @@ export class CpuBackend implements Backend {
   readonly mostThreads = 256;
   readonly mostElements = Infinity;
   private readonly fast: (kernel: Kernel) => FastKernel | undefined;
-  private slow: typeof SlowKernels | undefined;
   private readonly means: Means | undefined;
   /** Shared by all programs here, because they block the same thread. @internal */
   readonly breath = new Breath();
@@ -73,20 +76,19 @@ export class CpuBackend implements Backend {
 
   /** The WebAssembly version of a kernel, if there is one. @internal */
   fastKernel(kernel: Kernel): FastKernel | undefined {
-    const { means, slow } = this;
-    return this.fast(kernel) ?? (means && slow && kernel.recurrent && slow.customKernel(kernel.recurrent, means));
+    const { means } = this;
+    return this.fast(kernel) ?? (means && kernel.recurrent && slow.now?.customKernel(kernel.recurrent, means));
   }
 
   /** The twin of a kernel in a prepared recording. @internal */
   twinOf(kernel: Kernel): Twin {
-    return this.slow!.twinOf(kernel);
+    return slow.now.twinOf(kernel);
   }
 
   /** @throws RnnError `device` if there cannot be several threads here */
   static async create({ precision = "float32", wasm = true, threads = 1, reason = "asked for" }: CpuOptions = {}): Promise<CpuBackend> {
     if (precision === "float64") return new CpuBackend(precision, "CPU, float64", reason);
-    // Loaded separately, because most pages use one thread.
-    const several = typeof threads === "number" && threads > 1 ? await import("./threads.ts") : undefined;
+    const several = typeof threads === "number" && threads > 1 ? await threading.load() : undefined;
     if (several && !mayShare()) throw several.notShared();
     const shared = several !== undefined || (threads === "automatic" && mayShare());
     const loaded = wasm ? await WasmKernels.create(shared) : "wasm: false";
@@ -98,7 +100,7 @@ export class CpuBackend implements Backend {
     const workforce = several
       ? await several.Threads.start(loaded, threads as number)
       : shared
-        ? new (await import("./automatic-threads.ts")).AutomaticThreads(loaded)
+        ? new (await automatic.load()).AutomaticThreads(loaded)
         : alone(loaded.exports);
     return new CpuBackend(precision, engine, reason, loaded, workforce);
   }
@@ -178,7 +180,7 @@ export class CpuBackend implements Backend {
   /** Loads the code of a recording's kernels. @internal */
   async load(recording: Recording): Promise<void> {
     const kernels = new Set(recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
-    if (!this.slow && [...kernels].some((kernel) => !this.fast(kernel))) this.slow = await import("./slow-kernels.ts");
+    if ([...kernels].some((kernel) => !this.fast(kernel))) await slow.load();
     const fast = [...kernels].flatMap((kernel) => this.fastKernel(kernel) ?? []);
     const parts = new Set(fast.flatMap((kernel) => kernel.parts ?? []));
     await Promise.all([...[...parts].map((part) => this.kernels!.load(part)), ...fast.map(({ code }) => code?.load())]);

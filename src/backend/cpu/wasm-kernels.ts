@@ -1,4 +1,6 @@
 /** Loads the SIMD kernels (`wasm/`, AssemblyScript) that this engine can run, in parts: a page that only runs models loads one. */
+import { RnnError } from "../../errors.ts";
+import { Part } from "../../part.ts";
 import {
   compile,
   instantiate,
@@ -11,46 +13,53 @@ import {
 } from "./wasm-code.ts";
 import { WasmHeap } from "./wasm-heap.ts";
 
+const unpacking = new Part("the CPU backend", () => import("./unpack.ts"));
+/** For backends with several threads. */
+export const threading = new Part("threads", () => import("./threads.ts"));
+
 /** The entries of `wasm/`. Chunks of their own: pages that run on the GPU need none. */
 const builds = {
-  running: () => import("./wasm-builds/running.ts"),
-  training: () => import("./wasm-builds/training.ts"),
-  regularized: () => import("./wasm-builds/regularized.ts"),
-  "two-phase": () => import("./wasm-builds/two-phase.ts"),
-  scan: () => import("./wasm-builds/scan.ts"),
-  operators: () => import("./wasm-builds/operators.ts"),
+  running: new Part("the CPU backend", () => import("./wasm-builds/running.ts")),
+  training: new Part("the CPU backend", () => import("./wasm-builds/training.ts")),
+  regularized: new Part("the CPU backend", () => import("./wasm-builds/regularized.ts")),
+  "two-phase": new Part("the CPU backend", () => import("./wasm-builds/two-phase.ts")),
+  scan: new Part("the CPU backend", () => import("./wasm-builds/scan.ts")),
+  operators: new Part("the CPU backend", () => import("./wasm-builds/operators.ts")),
 };
 export type WasmPart = keyof typeof builds;
 export const wasmParts = Object.keys(builds) as readonly WasmPart[];
 
 async function unpacked(build: WasmBuild): Promise<WasmCode> {
   // Worklets and old engines lack one of these.
-  if (typeof DecompressionStream === "undefined" || typeof Response === "undefined") return (await import("./unpack.ts")).unpack(build);
+  if (typeof DecompressionStream === "undefined" || typeof Response === "undefined") return (await unpacking.load()).unpack(build);
   const bytes = Uint8Array.from(atob(build.packed), (digit) => digit.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return parted(new Uint8Array(await new Response(stream).arrayBuffer()), build);
 }
 
 /** The two builds of a part as bytes; `test/long` compares them with the sources. */
-export const wasmBuilds = async (part: WasmPart): Promise<WasmCode> => unpacked(await builds[part]());
+export const wasmBuilds = async (part: WasmPart): Promise<WasmCode> => unpacked(await builds[part].load());
 
 async function compilePart(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
   const code = await wasmBuilds(part);
   if (!shared) return compile(code);
-  const { sharing } = await import("./threads.ts");
+  const { sharing } = await threading.load();
   return compile({ plain: sharing(code.plain), relaxed: sharing(code.relaxed) });
+}
+
+/** Makes what is not under way or done. What failed, for want of a connection, say, is made again the next time. */
+function once<K, T>(known: Map<K, Promise<T>>, key: K, make: () => Promise<T>): Promise<T> {
+  const making = known.get(key) ?? make();
+  known.set(key, making);
+  making.catch(() => known.delete(key));
+  return making;
 }
 
 const compiled = new Map<string, Promise<Compiled | undefined>>();
 
-/** Undefined if this engine has no SIMD. What failed, for want of a connection, say, is tried again the next time. */
-function compiledOnce(part: WasmPart, shared: boolean): Promise<Compiled | undefined> {
-  const key = `${part} ${shared}`;
-  const compiling = compiled.get(key) ?? compilePart(part, shared);
-  compiled.set(key, compiling);
-  compiling.catch(() => compiled.delete(key));
-  return compiling;
-}
+/** Undefined if this engine has no SIMD. */
+const compiledOnce = (part: WasmPart, shared: boolean): Promise<Compiled | undefined> =>
+  once(compiled, `${part} ${shared}`, () => compilePart(part, shared));
 
 /** Kernels over a memory of their own. */
 export class WasmKernels {
@@ -68,7 +77,10 @@ export class WasmKernels {
     private readonly shared: boolean,
   ) {}
 
-  /** What running needs, `shared` with threads or not; or the reason why this engine has none. */
+  /**
+   * What running needs, `shared` with threads or not; or the reason why this engine has none.
+   * @throws RnnError `load`
+   */
   static async create(shared: boolean): Promise<WasmKernels | string> {
     if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";
     try {
@@ -83,6 +95,8 @@ export class WasmKernels {
       kernels.loading.set("running", Promise.resolve());
       return kernels;
     } catch (error) {
+      // What could not be loaded may be there the next time.
+      if (error instanceof RnnError) throw error;
       // A page's content security policy may forbid compiling.
       return `WebAssembly cannot be compiled here: ${(error as Error).message}`;
     }
@@ -90,10 +104,7 @@ export class WasmKernels {
 
   /** Makes `exports` have the functions of a part. */
   load(part: WasmPart): Promise<void> {
-    const loading = this.loading.get(part) ?? this.add(part);
-    this.loading.set(part, loading);
-    loading.catch(() => this.loading.delete(part));
-    return loading;
+    return once(this.loading, part, () => this.add(part));
   }
 
   private async add(part: WasmPart): Promise<void> {

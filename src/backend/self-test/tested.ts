@@ -1,7 +1,10 @@
 import { Avoided, packageVersion, type Failure, type SelfTest } from "../../kernels/self-test.ts";
+import { Part } from "../../part.ts";
 import { strategies } from "../../recurrent/strategies/all-strategies.ts";
 import type { Backend } from "../backend.ts";
 import type { WebGpuBackend } from "../webgpu/webgpu-backend.ts";
+
+const testing = new Part("selfTest", () => import("./self-test.ts"));
 
 /** True if another kernel can replace the failed one on the device. */
 export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
@@ -24,7 +27,7 @@ export async function tested(
   let selfTest: SelfTest;
   if (kept !== true && kept.version === version && kept.adapter === adapter) selfTest = kept;
   else {
-    const { testKernels } = await import("./self-test.ts");
+    const { testKernels } = await testing.load();
     try {
       selfTest = { version, adapter, ...(await testKernels(backend)) };
     } catch (error) {

@@ -1,6 +1,7 @@
 /** All WGSL of the package at once: to check the paths of an app's own files, and to tell versions apart. */
 import { clip, RnnError } from "../../errors.ts";
 import { meantBy } from "../../options.ts";
+import { Part } from "../../part.ts";
 import { allCells } from "../../recurrent/cells/all-cells.ts";
 import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import { structsPath } from "../../recurrent/kernels/recurrent-kernel.ts";
@@ -9,7 +10,8 @@ import { unpack, type Texts } from "./unpack-shaders.ts";
 
 /** Every file. @param common those that are loaded already */
 export async function allShaders(common: Texts): Promise<Texts> {
-  const loaded = await Promise.all([...groups.map(({ load }) => load()), further()]);
+  const loads = [...groups.map(({ load }) => load), further];
+  const loaded = await Promise.all(loads.map((load) => new Part("shaders", load).load()));
   return Object.assign({}, common, ...loaded.map(({ packed }) => unpack(packed))) as Texts;
 }
 

@@ -3,6 +3,7 @@
  */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
+import { Part } from "../../part.ts";
 import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -15,6 +16,8 @@ import { refused, watched, type Refusal } from "./refusal.ts";
 import { Staging, type Loan } from "./staging.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
+
+const timing = new Part("the WebGPU backend", () => import("./stopwatch.ts"));
 
 /** A command with all its WebGPU objects. Numbers are bytes. */
 type PreparedCommand =
@@ -127,7 +130,7 @@ class WebGpuProgram implements Program {
     inputs: Readonly<Record<string, NumericArray>> = {},
     { repeat = 1, room, moment, first = [], into, timed = false }: RunOptions = {},
   ): Promise<RunResult> {
-    const module = timed && this.backend.device.features.has("timestamp-query") ? await import("./stopwatch.ts") : undefined;
+    const module = timed && this.backend.device.features.has("timestamp-query") ? await timing.load() : undefined;
     const loan: Loan = room ?? (await this.staging.acquire());
     let accepted: Promise<void>;
     let stopwatch: Stopwatch | undefined;

@@ -10,8 +10,7 @@ const common = new Map<string, Operator>(Object.entries({ ...layoutOperators, ..
 const further = new Part("importModel", () => import("./further-operators.ts"));
 
 /** An operator whose code is there: call `loadOperators` with all names of a graph first. */
-export const operatorOf = (name: string): Operator | undefined =>
-  common.get(name) ?? (further.isLoaded ? further.now.furtherOperators.get(name) : undefined);
+export const operatorOf = (name: string): Operator | undefined => common.get(name) ?? further.now?.furtherOperators.get(name);
 
 /** Loads what a graph with these operators needs. @throws RnnError `load` */
 export async function loadOperators(names: readonly string[]): Promise<void> {
