@@ -32,8 +32,10 @@ interface Client {
   readonly row: number;
   /** Frames computed since the sequence began. */
   frames: number;
-  /** When its last frame came. */
+  /** When its last frame came, or when its state could last not be read. */
   usedAt: number;
+  /** Why its state could not be read when it was to be closed: its next frame says so. */
+  problem: Error | undefined;
   /** Its frames, in their order. */
   readonly waiting: Waiting[];
 }
@@ -108,15 +110,16 @@ export class Batcher {
       const taken = this.spare.pop() ?? newFrames(this.frameRules.ids, this.inputSize);
       takeFrames(this.frameRules, frame, 0, checkLength(this.frameRules, frame, taken.length), taken);
       const client = this.clients.get(id) ?? this.open(where, id);
+      const { problem } = client;
+      client.problem = undefined;
+      if (problem !== undefined) throw problem;
       if (client.waiting.length >= this.limits.maxWaiting)
         throw new RnnError(
           "limit",
           where,
           `${client.waiting.length} frames of stream ${show(id)} wait, which is the limit; wait for results before further frames, or give a higher maxWaiting`,
         );
-      this.clients.delete(id);
-      this.clients.set(id, client);
-      client.usedAt = now();
+      this.use(client);
       if (client.waiting.push({ frame: taken, into, resolve, reject }) === 1) this.takeTurn(client);
     });
   }
@@ -218,9 +221,16 @@ export class Batcher {
         `there are ${this.clients.size} streams, which is the limit; close some, or give a higher maxStreams`,
       );
     this.stream.reset(row);
-    const client: Client = { id, row, frames: 0, usedAt: now(), waiting: [] };
+    const client: Client = { id, row, frames: 0, usedAt: now(), problem: undefined, waiting: [] };
     this.clients.set(id, client);
     return client;
+  }
+
+  /** Its idle time begins. */
+  private use(client: Client): void {
+    this.clients.delete(client.id);
+    this.clients.set(client.id, client);
+    client.usedAt = now();
   }
 
   private drop(client: Client, why = ""): void {
@@ -231,25 +241,25 @@ export class Batcher {
     refuse(client, new RnnError("option", "batcher.step", `stream ${show(client.id)} ${why} before the frame's turn`));
   }
 
-  /**
-   * Closes the streams without a frame for `idleMs`.
-   * @returns false if their states cannot be read any more, because the backend has ended: the next frame says so
-   */
-  private closeIdle(): boolean {
+  /** Closes the streams without a frame for `idleMs`. One whose state cannot be read stays, and is tried again after as long. */
+  private closeIdle(): void {
     const { idleMs, onIdle } = this.limits;
+    const start = now();
     for (const client of this.clients.values()) {
-      if (client.usedAt + idleMs > now()) return true;
+      // Behind the others come those that were tried.
+      if (client.usedAt + idleMs > now() || client.usedAt >= start) return;
       if (client.waiting.length > 0) continue;
       let state: Uint8Array<ArrayBuffer> | undefined;
       try {
         state = onIdle && this.bytesOf(client);
-      } catch {
-        return false;
+      } catch (error) {
+        client.problem = error as Error;
+        this.use(client);
+        continue;
       }
       this.drop(client);
       onIdle?.(client.id, state!);
     }
-    return true;
   }
 
   private bytesOf({ row, frames }: Client): Uint8Array<ArrayBuffer> {
@@ -291,12 +301,11 @@ export class Batcher {
   /** May be called at any time: does what is due. */
   private wake(): void {
     if (this.disposed) return;
-    let goesOn = true;
     try {
       if (this.ready.length >= this.limits.maxBatch || (this.ready.length > 0 && now() >= this.due)) this.runBatch();
-      goesOn = this.closeIdle();
+      this.closeIdle();
     } finally {
-      if (goesOn) this.schedule();
+      this.schedule();
     }
   }
 

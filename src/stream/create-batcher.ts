@@ -18,7 +18,10 @@ export interface BatcherOptions {
   maxStreams?: number;
   /** Most frames of one stream that may wait; `step` refuses further ones (default 16). */
   maxWaiting?: number;
-  /** A stream without a frame for so many milliseconds is closed (default 600,000: ten minutes). */
+  /**
+   * A stream without a frame for so many milliseconds is closed (default 600,000: ten minutes). One whose state `onIdle` cannot
+   * get, for want of memory, say, stays open for as long again; its next frame is refused with the error.
+   */
   idleMs?: number;
   /** Called when a stream has been closed because it was idle, with its last state, as `batcher.state` gives it. */
   onIdle?: (id: string, state: Uint8Array<ArrayBuffer>) => void;

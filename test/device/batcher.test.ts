@@ -303,6 +303,72 @@ describe("a batcher", () => {
   });
 });
 
+describe("idle streams whose states cannot be read", () => {
+  const frames = [1, 2].map((seed) => Array.from(numbers(3, seed)));
+
+  /** Three streams with a frame each. `failing` names those that cannot be read. */
+  async function idling() {
+    const [failing, tried, idle] = [new Set<string>(), new Map<string, number>(), new Map<string, Uint8Array<ArrayBuffer>>()];
+    const batcher = await createBatcher(recurrent(), { backend, idleMs: 20, onIdle: (id, state) => idle.set(id, state) });
+    await Promise.all(["a", "b", "c"].map((id) => batcher.step(id, frames[0])));
+    // The first of them has row 0, and so on.
+    const { state } = (batcher as unknown as { stream: { state: { read(row: number): unknown } } }).stream;
+    const read = state.read.bind(state);
+    state.read = (row) => {
+      const id = "abc"[row];
+      tried.set(id, (tried.get(id) ?? 0) + 1);
+      if (failing.has(id)) throw new RangeError(`no memory for ${id}`);
+      return read(row);
+    };
+    const until = async (done: () => boolean): Promise<void> => {
+      while (!done()) await turn(2);
+    };
+    return { batcher, failing, tried, idle, until };
+  }
+
+  it.each([["a"], ["b"], ["c"], ["a", "b"], ["a", "c"]])("stay, are tried again, and keep no other from its end: %s %s", async (...ids) => {
+    const { batcher, failing, tried, idle, until } = await idling();
+    for (const id of ids) failing.add(id);
+    await until(() => idle.size === 3 - ids.length && ids.every((id) => tried.get(id)! > 1));
+    expect(batcher.ids().sort()).toEqual(ids);
+    for (const id of ids) {
+      expect(idle.has(id)).toBe(false);
+      expect(() => batcher.state(id)).toThrow(`no memory for ${id}`);
+    }
+    failing.clear();
+    await until(() => idle.size === 3);
+    expect(batcher.ids()).toEqual([]);
+    // Nothing of them is lost.
+    for (const id of ids) expect(batcher.restore(id, idle.get(id)!)).toBe(1);
+    expect(await batcher.step(ids[0], frames[1])).toEqual((await alone(recurrent(), frames))[1]);
+    batcher.dispose();
+  });
+
+  it("say so to their next frame, which is as if it had not come, and to no other's", async () => {
+    const { batcher, failing, tried, until } = await idling();
+    failing.add("a");
+    await until(() => tried.get("a") === 1);
+    const [own, other] = await Promise.allSettled([batcher.step("a", frames[1]), batcher.step("d", frames[0])]);
+    expect(own).toMatchObject({ status: "rejected", reason: { message: "no memory for a" } });
+    expect(other.status).toBe("fulfilled");
+    expect(batcher.frames("a")).toBe(1);
+    failing.clear();
+    expect(await batcher.step("a", frames[1])).toEqual((await alone(recurrent(), frames))[1]);
+    batcher.dispose();
+  });
+
+  it("are no longer tried once the batcher has ended", async () => {
+    const { batcher, failing, tried, until } = await idling();
+    for (const id of "abc") failing.add(id);
+    await until(() => ["a", "b", "c"].every((id) => tried.get(id)! > 0));
+    expect(batcher.ids().sort()).toEqual(["a", "b", "c"]);
+    batcher.dispose();
+    const before = Array.from(tried.values());
+    await turn(60);
+    expect(Array.from(tried.values())).toEqual(before);
+  });
+});
+
 describe("a batcher's states", () => {
   it("go on in another batcher, after any number of frames", async () => {
     const model = characters();
