@@ -9,7 +9,7 @@ import { giveBack } from "../tensor/spare.ts";
 import { finite, takeTensor, type TensorLike } from "../tensor/take.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { planFor, type ModelInputs } from "./plan.ts";
-import type { MemoryUse } from "./memory.ts";
+import { memoryOf, type MemoryUse } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import { resultsOf, type ModelOutputs } from "./results.ts";
 import { downloadOutputs, takeRunOptions, type RunOptions } from "./run.ts";
@@ -135,10 +135,11 @@ export async function plannedMemory(
   const differentiates = checkBoolean("plannedMemory", "gradients", options.gradients ?? false);
   const session = Session.of(model, options.backend);
   const { plan } = planFor(model, inputs, { ...options, differentiates });
-  return session.plannedMemory(plan, (context) => {
+  const { recording } = await session.record(plan, (context) => {
     if (differentiates) recordGradients(context, { output: { shape: context.output.shape, data: new Float32Array() }, state: {} });
     else downloadOutputs(context);
   });
+  return memoryOf(recording, session.backend);
 }
 
 function recordGradients(context: RunContext, cotangents: TakenCotangents): void {

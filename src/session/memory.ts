@@ -1,4 +1,5 @@
 /** The memory that a recording will take on its device, computed before anything is allocated. */
+import type { Backend } from "../backend/backend.ts";
 import { planMemory } from "../recording/lifetimes.ts";
 import type { Recording } from "../recording/recording.ts";
 
@@ -14,10 +15,10 @@ export interface MemoryUse {
 }
 
 /**
- * @param floatBytes 4, or 8 on a float64 backend
  * @param copied numbers in copies that are kept besides the recording's buffers
  */
-export function memoryOf(recording: Recording, floatBytes: number, copied = 0): MemoryUse {
+export function memoryOf(recording: Recording, { precision }: Backend, copied = 0): MemoryUse {
+  const floatBytes = precision === "float64" ? 8 : 4;
   const bytes = ({ type, length }: { type: string; length: number }): number => length * (type === "f32" ? floatBytes : 4);
   const sum = (pieces: readonly { type: string; length: number }[]): number => pieces.reduce((total, piece) => total + bytes(piece), 0);
   const lasting = sum(recording.buffers.filter(({ role }) => role === "external")) + copied * floatBytes;

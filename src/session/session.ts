@@ -7,13 +7,11 @@ import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { Part } from "../part.ts";
 import { derivatives, halves } from "../recurrent/parts.ts";
-import type { MemoryUse } from "./memory.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
 import { RunContext, type RecordingPlan } from "./run-context.ts";
 
-const memory = new Part("plannedMemory", () => import("./memory.ts"));
 const fitting = new Part('storage: "float16"', () => import("./check-halves.ts"));
 
 /** Returns the memory of an external buffer; called once for each recording. */
@@ -194,17 +192,6 @@ export class Session {
     finish(context);
     context.recording.close();
     return context;
-  }
-
-  /** The memory that the recording will take on the device. @param copied counts the numbers in further copies */
-  async plannedMemory(
-    plan: RecordingPlan,
-    finish: (context: RunContext) => void,
-    copied?: (context: RunContext) => number,
-  ): Promise<MemoryUse> {
-    const context = await this.record(plan, finish);
-    const { memoryOf } = await memory.load();
-    return memoryOf(context.recording, this.backend.precision === "float64" ? 8 : 4, copied?.(context));
   }
 
   /** Frees the model's memory here at once: a caller that still uses it gets an error. */

@@ -9,7 +9,7 @@ interface Ahead {
 }
 
 /** True if the batch has not arrived yet. */
-export function isPromise(value: unknown): value is Promise<BatchLike> {
+function isPromise(value: unknown): value is Promise<BatchLike> {
   return hasMethods(value, "then");
 }
 

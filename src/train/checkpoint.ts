@@ -2,8 +2,6 @@ import { RnnError, show } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
 
-export { checkCarried, checkOptimizer } from "./check-checkpoint.ts";
-
 export interface Checkpoint {
   parameters: Record<string, Tensor>;
   /** `<slot>.<parameter>`. */

@@ -1,21 +1,10 @@
 /** Backups of what a training step changes besides the optimiser's update: carried states and running statistics. */
 import type { DeviceBuffer, Fill } from "../backend/backend.ts";
-import type { View } from "../recording/recording.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
-import type { ParameterStore } from "../session/parameter-store.ts";
 import type { Session } from "../session/session.ts";
 
-/** Copies of each buffer: one for each step in flight (four), one for the last good step, one for the next step. */
-const copies = 6;
 /** Most buffers and sizes whose copies are kept, so that batches of ever new sizes do not fill the device. */
 const mostPools = 64;
-
-/** Numbers in all copies together. @param externals the external buffers of a step's recording */
-export function copiedLength(externals: ReadonlyMap<string, View>, { keepsStatistics, length, trainedLength }: ParameterStore): number {
-  const carried = [...externals].filter(([label]) => label.startsWith("carried."));
-  const once = carried.reduce((sum, [, { buffer }]) => sum + buffer.length, keepsStatistics ? length - trainedLength : 0);
-  return copies * once;
-}
 
 /** The copies of one buffer. */
 interface Pool {
@@ -35,6 +24,8 @@ export interface Backup {
  * submitted. A step fills its backup itself, before its pass, so a backup costs neither a submit nor a dispatch.
  */
 export class History {
+  /** Copies of each buffer: one for each step in flight (four), one for the last good step, one for the next step. */
+  readonly copies = 6;
   /** By label and length; the newest is last. */
   private readonly pools = new Map<string, Pool>();
 
@@ -96,7 +87,7 @@ export class History {
     let pool = this.pools.get(key);
     if (!pool) {
       this.makeRoom();
-      const all = Array.from({ length: copies }, make);
+      const all = Array.from({ length: this.copies }, make);
       this.pools.set(key, (pool = { all, spare: [...all] }));
     }
     if (pool.spare.length === 0) pool.all.push((pool.spare[0] = make()));

@@ -6,15 +6,13 @@ import { takeMask, takeTargets, type Loss } from "../losses/loss.ts";
 import { takeOptions } from "../options.ts";
 import { subview, type Recording, type View } from "../recording/recording.ts";
 import type { CarriedStates } from "../session/carried-states.ts";
-import type { MemoryUse } from "../session/memory.ts";
 import type { ParameterStore } from "../session/parameter-store.ts";
 import type { RecordingPlan, RunContext } from "../session/run-context.ts";
 import { planOf, takeInputs, type LayerOptions, type TakenInputs } from "../session/plan.ts";
 import { Recordings, type Lent } from "../session/recordings.ts";
 import type { Session } from "../session/session.ts";
-import { checkShape, sizeOf, type Shape } from "../tensor/shape.ts";
+import { checkShape, sizeOf } from "../tensor/shape.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
-import { copiedLength } from "./history.ts";
 import type { OptimizerState, Update } from "./optimizer-state.ts";
 
 /** Copies of a batch, checked as far as possible before recording. */
@@ -94,14 +92,6 @@ export class LossRecorder {
     );
   }
 
-  plannedMemory(batch: TakenBatch, update: Update): Promise<MemoryUse> {
-    return this.session.plannedMemory(
-      this.planOf(batch, update),
-      (context) => this.finish(context, batch, update),
-      ({ externals }) => copiedLength(externals, this.session.store),
-    );
-  }
-
   /** [Σ weights of the targets, factor of the sum of losses]. */
   normalizer({ targets, mask }: TakenBatch): Float64Array {
     return this.loss.normalizer(targets.data, mask?.data);
@@ -123,13 +113,8 @@ export class LossRecorder {
     return normalizer[0] === 0 ? inputs : { ...inputs, targets: targets.data, ...(mask && { mask: mask.data }), normalizer };
   }
 
-  /** Shapes of the states that go on from this batch, by label. */
-  async carriedShapes(batch: TakenBatch): Promise<Map<string, Shape>> {
-    const { externals } = await this.session.record(this.planOf(batch), () => undefined);
-    return new Map([...externals].filter(([label]) => label.startsWith("carried.")).map(([label, { shape }]) => [label, shape]));
-  }
-
-  private planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {
+  /** The plan of a batch's recording, with this update at its end if there is an optimiser. */
+  planOf({ inputs }: TakenBatch, update?: Update): RecordingPlan {
     const training = this.optimizer !== undefined;
     const { plan } = planOf(inputs, { training, differentiates: training, ...this.layerOptions });
     return { ...plan, states: this.carryState ? { kind: "carried" } : { kind: "zero" }, inputGradient: false, learnt: update?.paths };
@@ -140,7 +125,7 @@ export class LossRecorder {
     this.recordings.dispose();
   }
 
-  private finish(context: RunContext, { mask }: TakenBatch, update: Update | undefined): void {
+  finish(context: RunContext, { mask }: TakenBatch, update: Update | undefined): void {
     const { recording, tape, output } = context;
     const shape = this.loss.targetShape(output.shape);
     const targets = recording.buffer("targets", shape, "input", this.loss.targetType);

@@ -7,7 +7,7 @@ import type { Optimizer } from "../optim/optimizer.ts";
 import { subview, type Buffer, type View } from "../recording/recording.ts";
 import type { RunContext } from "../session/run-context.ts";
 import type { Session } from "../session/session.ts";
-import { sizeOf, type Shape } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { FloatArray, Tensor } from "../tensor/tensor.ts";
 
 /** Limits of the gradients' global norm and of each gradient; 0 means no limit. */
@@ -54,7 +54,7 @@ export class OptimizerState {
 
   constructor(
     private readonly optimizer: Optimizer,
-    private readonly session: Session,
+    readonly session: Session,
     private readonly clip: Clipping,
   ) {}
 
@@ -194,33 +194,18 @@ export class OptimizerState {
       );
   }
 
-  /** Shapes of the optimiser's state, by `<slot>.<parameter>`. */
-  get shapes(): Map<string, Shape> {
-    const { learnable } = this.session.store;
-    return new Map(this.usedSlots().flatMap((slot) => learnable.map(({ path, parameter }) => [`${slot}.${path}`, parameter.shape])));
-  }
-
-  write(values: Readonly<Record<string, Tensor>>): void {
-    for (const slot of this.usedSlots()) {
-      const flat = this.session.backend.floats(this.session.store.trainedLength);
-      for (const { path, parameter, offset } of this.session.store.learnable) {
-        flat.set(parameter.permuteToDevice(values[`${slot}.${path}`].data as FloatArray), offset);
-      }
-      this.session.backend.write(this.slotBuffer(slot), flat);
-    }
-  }
-
   free(): void {
     this.freed = true;
     for (const buffer of this.buffers.values()) this.session.backend.free(buffer);
     this.buffers.clear();
   }
 
-  private usedSlots(): string[] {
+  /** Names of what the optimiser keeps for each parameter. */
+  usedSlots(): string[] {
     return this.optimizer.slots.filter((s) => s.used).map((s) => s.name);
   }
 
-  private slotBuffer(name: string): DeviceBuffer {
+  slotBuffer(name: string): DeviceBuffer {
     const label = `optimizer.${name}`;
     return this.memoryFor(label, { label, role: "external", type: "f32", length: this.session.store.trainedLength });
   }

@@ -6,7 +6,7 @@ import { Part } from "../part.ts";
 import { now } from "../backend/clock.ts";
 import type { TakenBatch } from "./loss-recorder.ts";
 import type { Outcome, Pending } from "./steps-in-flight.ts";
-import { ChangedMeanwhile, TrainingState, type Capture, type Snapshot, type StepPlan, type Training } from "./training-state.ts";
+import { ChangedMeanwhile, TrainingState, type Capture, type StepPlan, type Training } from "./training-state.ts";
 
 /** What to do if the device is lost. */
 export interface RecoveryOptions {
@@ -86,7 +86,7 @@ export class Recovery {
   private disposed = false;
 
   constructor(
-    private readonly training: Training,
+    readonly training: Training,
     backend: Backend,
     readonly options: RecoveryOptions | undefined,
   ) {
@@ -175,14 +175,11 @@ export class Recovery {
     return this.options !== undefined && !this.disposed && (backend.ended === "lost" || backend.ended === "failed");
   }
 
-  /** Continues from this snapshot. */
-  write(snapshot: Parameters<TrainingState["write"]>[0]): void {
-    const { state } = this;
-    if (!this.isLost(state)) state.write(snapshot);
-    else state.writeHost(snapshot);
+  /** Must be called when a snapshot has been written to the present state. @param copy it */
+  hasWritten(copy: Capture): void {
     this.writes++;
     this.forget();
-    if (this.isProtected(state)) this.keepCopy(state.captured(snapshot as Snapshot), state);
+    if (this.isProtected(this.state)) this.keepCopy(copy, this.state);
   }
 
   /**

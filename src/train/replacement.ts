@@ -9,6 +9,7 @@ import type { FloatArray } from "../tensor/tensor.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Outcome, Pending } from "./steps-in-flight.ts";
 import type { TrainingState } from "./training-state.ts";
+import { writeSnapshot } from "./write-snapshot.ts";
 
 /** Steps in flight during a replay. */
 const depth = 4;
@@ -80,7 +81,7 @@ export class Replacement {
     const { copy, stepsSinceCopy } = this.recovery;
     const replayed: Replayed = new Map();
     if (!copy) return replayed;
-    state.write(copy.snapshot());
+    writeSnapshot(state, copy.snapshot());
     await state.begin();
     const inFlight: Pending[] = [];
     /** Reports the oldest step. @returns true if its loss was finite */

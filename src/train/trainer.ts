@@ -11,7 +11,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
-import { Batches, isLater, isPromise } from "./batches.ts";
+import { Batches, isLater } from "./batches.ts";
 import { claim } from "./claims.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
@@ -27,7 +27,8 @@ interface Run {
   ended: Promise<void>;
 }
 
-const checkpoints = new Part("checkpoint", () => import("./checkpoint.ts"));
+const checkpoints = new Part("checkpoint", () => import("./restore.ts"));
+const planning = new Part("plannedMemory", () => import("./planned-step.ts"));
 const evaluation = new Part("evaluate", () => import("./evaluate.ts"));
 
 /** Most steps in flight. On the CPU one, because there is no read-back latency to hide. */
@@ -213,9 +214,11 @@ export class Trainer {
   /** Bytes that a training step takes on the device, for the next batch of the data. Nothing is allocated. */
   async plannedMemory(): Promise<MemoryUse> {
     this.checkUsable();
-    const { recorder, optimizer } = this.state;
-    const next = this.data.batch(this.step, this.model.batchFirst);
-    return recorder.plannedMemory(recorder.take(isPromise(next) ? await next : next), optimizer.nextUpdate());
+    const { state } = this;
+    const batch = state.recorder.take(await this.data.batch(this.step, this.model.batchFirst));
+    const update = state.optimizer.nextUpdate();
+    const { plannedStep } = await planning.load();
+    return plannedStep(state, batch, update);
   }
 
   /**
@@ -289,17 +292,11 @@ export class Trainer {
   private async readAndWrite(given: Uint8Array | ArrayBuffer): Promise<void> {
     // The caller may write into it while the code is loaded.
     const file = takeBytes(given);
-    const { decodeCheckpoint, checkOptimizer, checkCarried } = await checkpoints.load();
-    const { seed, optimizer } = this.training;
-    const checkpoint = decodeCheckpoint(file, { optimizerName: optimizer.name, seed });
-    const next = await this.data.batch(checkpoint.step, this.model.batchFirst);
-    this.checkUsable();
-    const { recorder, optimizer: slots } = this.state;
-    checkOptimizer(checkpoint.optimizer, slots.shapes);
-    const batch = recorder.take(next);
-    checkCarried(checkpoint.carried, checkpoint.step, await recorder.carriedShapes(batch), batch.startsSequence);
-    this.checkUsable();
-    this.recovery.write(checkpoint);
+    const { restore } = await checkpoints.load();
+    await restore(file, this.recovery, {
+      batchOf: (step) => this.data.batch(step, this.model.batchFirst),
+      checkUsable: () => this.checkUsable(),
+    });
     this.unreported = [];
   }
 

@@ -63,19 +63,19 @@ export class TrainingState {
   /** Training steps submitted so far. */
   step = 0;
   /** The parameters' versions after the last step, or in a copy made since then. */
-  private versions: Versions = new Map();
-  private frozen = "";
+  versions: Versions = new Map();
+  frozen = "";
   readonly session: Session;
   readonly carried: CarriedStates;
   readonly optimizer: OptimizerState;
   readonly recorder: LossRecorder;
-  private readonly history: History;
+  readonly history: History;
   private readonly inFlight: StepsInFlight;
   /** The key of the last update. */
   private updating: string | undefined;
 
   constructor(
-    private readonly training: Training,
+    readonly training: Training,
     readonly backend: Backend,
   ) {
     const { model, loss, optimizer, clipping, carryState, layerOptions } = training;
@@ -256,13 +256,6 @@ export class TrainingState {
     }
   }
 
-  /** A capture of a snapshot that has just been written. */
-  captured(snapshot: Snapshot): Capture {
-    const paths = new Map([...this.session.store.parametersByPath].map(([path, parameter]) => [parameter, path]));
-    const parameters = (parameter: Parameter): FloatArray => parameter.permuteToDevice(snapshot.parameters[paths.get(parameter)!].data);
-    return { step: snapshot.step, parameters, snapshot: () => snapshot, versions: this.versions, frozen: this.frozen };
-  }
-
   private goBack({ step, updates, backup }: Before, then: () => void): Promise<void> {
     return this.session.store.inTurn(() => {
       this.history.restore(backup);
@@ -270,33 +263,5 @@ export class TrainingState {
       this.step = step;
       then();
     });
-  }
-
-  /** Continues from this snapshot. */
-  write({
-    step,
-    updates,
-    parameters,
-    optimizer,
-    carried,
-  }: Pick<Snapshot, "step" | "updates" | "carried"> & {
-    parameters: Readonly<Record<string, Tensor>>;
-    optimizer: Readonly<Record<string, Tensor>>;
-  }): void {
-    this.writeHost({ step, parameters });
-    this.optimizer.write(optimizer);
-    this.optimizer.updates = new Map(
-      this.session.store.learnable.map(({ path }) => [path, Object.hasOwn(updates, path) ? updates[path] : step]),
-    );
-    this.carried.write(carried);
-  }
-
-  /** Restores parameters and step on the host only, without a device. */
-  writeHost({ step, parameters }: { step: number; parameters: Readonly<Record<string, Tensor>> }): void {
-    this.training.model.loadStateDict(parameters);
-    this.step = step;
-    const { parametersByPath, frozen } = this.session.store;
-    this.versions = new Map([...parametersByPath.values()].map((parameter) => [parameter, parameter.version]));
-    this.frozen = frozen;
   }
 }
