@@ -112,6 +112,10 @@ class Composition<M extends Readonly<Record<string, Module>>> extends Module {
     return this.ids === undefined ? this.parts[0][1].inputFeatures : undefined;
   }
 
+  override get hasWindows(): boolean {
+    return this.parts.some(([, { hasWindows }]) => hasWindows);
+  }
+
   forward(context: Context, input: Variable): Variable {
     const calls = Object.fromEntries(this.parts.map(([name, module]) => [name, (x: Variable) => module.forward(context.child(name), x)]));
     checkCall("compose", context, input);

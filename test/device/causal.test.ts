@@ -220,6 +220,32 @@ describe("streams", () => {
     batcher.dispose();
   });
 
+  it("play what compose joins, which has the batch first as its convolutions do", async () => {
+    const on = await backend("cpu");
+    const conv = (): Conv1d => new Conv1d(2, 3, 3, { ...last, dilation: 2, seed: 4 });
+    const linear = (): Linear => new Linear(3, 2, { seed: 5 });
+    const models = [
+      compose({ conv: conv() }, (m, x) => m.conv(x)),
+      compose({ block: new Sequential([conv(), linear()]), out: conv() }, (m, x) => m.out(m.block(x))),
+      compose({ inner: compose({ conv: conv() }, (m, x) => m.conv(x)), out: linear() }, (m, x) => m.out(m.inner(x))),
+      new Sequential([compose({ conv: conv() }, (m, x) => m.conv(x)), linear()]),
+      compose({ conv: conv(), rnn: new GRU(3, 3, { batchFirst: true, seed: 7 }) }, (m, x) => m.rnn(m.conv(x))),
+      compose({ pool: new MaxPool1d(3, { ...last, stride: 1 }), out: new Linear(2, 2, { seed: 6 }) }, (m, x) => m.out(m.pool(x))),
+    ];
+    for (const model of models) {
+      expect(model.batchFirst).toBe(true);
+      const input = floats(8, 2, 9, 2);
+      const { output } = await forward(model, input, { backend: on });
+      using stream = await createStream(model, { batch: 2, features: 2 });
+      for (let t = 0; t < 9; t++) expectClose(`step ${t}`, stream.step(stepsOf(input, t, t + 1).data), stepsOf(output, t, t + 1).data);
+    }
+  });
+
+  it("know the order of a composition without windows by its layers alone", () => {
+    expect(compose({ rnn: new GRU(2, 2) }, (m, x) => m.rnn(x)).batchFirst).toBe(false);
+    expect(compose({ out: new Linear(2, 2) }, (m, x) => m.out(x)).batchFirst).toBe(false);
+  });
+
   const refused: Record<string, [Module, string]> = {
     centred: [new Conv1d(4, 4, 3, { layout: "channelsLast", padding: "same" }), "its windows read later steps"],
     "without padding": [new Conv1d(4, 4, 3, { layout: "channelsLast" }), "its windows read later steps"],
