@@ -36,8 +36,8 @@ export function open(): Promise<Library[]> {
       adapter: "CPU, plain JavaScript",
       version: brainVersion,
       required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),
-      refuses({ cell, mode, steps, batch, input, hidden }) {
-        if (mode !== "forward" && mode !== "training") return "the bench has no such model for it";
+      modes: ["forward", "training"],
+      refuses({ cell, steps, batch, input, hidden }) {
         if (cell === "rnn") return "its simple network has ReLU, not tanh";
         if (cell === "gru") return "its GRU resets before the product only; see gru-reset-before";
         if (steps * batch * hidden * (input + hidden) > 1e8) return "would take minutes a run";

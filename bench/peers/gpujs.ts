@@ -19,11 +19,9 @@ export async function open({ adapter }: PeerOptions): Promise<Library[]> {
     backend,
     adapter: of,
     version,
+    modes: ["forward", "training"],
     required: ({ mode: how }: Case) => (how === "training" ? kerasTrainingNames : ["output"]),
-    refuses({ cell, mode: how }: Case) {
-      if (cell !== "lstm") return "the bench has written only an LSTM with it";
-      return how === "forward" || how === "training" ? undefined : "the bench has no such model for it";
-    },
+    refuses: ({ cell }: Case) => (cell === "lstm" ? undefined : "the bench has written only an LSTM with it"),
     prepare: (c: Case, problem: Problem) => Promise.resolve(prepare(mode, c, problem)),
   }));
 }

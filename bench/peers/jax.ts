@@ -20,7 +20,8 @@ export async function open({ adapter }: PeerOptions): Promise<Library[]> {
       version: jaxVersion,
       required: ({ mode, cell }: Case) =>
         mode === "training" ? [...kerasTrainingNames, ...(cell === "gru" ? ["gradient bias_hh_l0"] : [])] : ["output"],
-      refuses: ({ mode }: Case) => (mode === "forward" || mode === "training" ? undefined : "the bench has no such model for it"),
+      modes: ["forward", "training"],
+      refuses: () => undefined,
       prepare: (of: Case, problem: Problem) => prepare(device, of, problem),
     }));
 }

@@ -28,7 +28,8 @@ export function open({ assets, adapter, all }: PeerOptions): Promise<Library[]> 
         backend,
         adapter: of,
         version: runtime.env.versions.web,
-        refuses: ({ mode }: Case) => (mode === "forward" || mode === "stream" ? undefined : "it runs models, and does not train them"),
+        modes: ["forward", "stream"],
+        refuses: () => undefined,
         prepare: ({ mode }: Case, problem: Problem) => prepare(runtime, backend, mode === "stream", problem),
       };
     }),

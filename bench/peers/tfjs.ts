@@ -39,8 +39,8 @@ function library(backend: string, adapter: string): Library {
     adapter,
     version: tf.version_core,
     required: ({ mode }) => (mode === "training" ? kerasTrainingNames : ["output"]),
-    refuses({ cell, mode, ...shape }: Case) {
-      if (mode !== "forward" && mode !== "training") return "the bench has no such model for it";
+    modes: ["forward", "training"],
+    refuses({ cell, ...shape }: Case) {
       if (!gateOrder[cell]) return "its GRU resets before the product only; see gru-reset-before";
       // A run of plain JavaScript takes minutes there, and says nothing that the smaller shapes do not.
       if (backend === "cpu" && shape.steps * shape.batch * shape.hidden * (shape.input + shape.hidden) > 1e8)
