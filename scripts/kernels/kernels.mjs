@@ -12,7 +12,7 @@ import { nullDriver } from "./null-driver.mjs";
 // The table uses the package's TypeScript.
 const built = join(root, "build", "programs", "kernels-table.mjs");
 await bundleProgram("scripts/kernels/table.mjs", built);
-const { describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(built).href);
+const { describeChanges, describeTable, findProblems, gpus, rowOf } = await import(pathToFileURL(built).href);
 
 const stored = join(root, "bench", "kernels.json");
 const usage = `npm run kernels -- [options]
@@ -25,7 +25,8 @@ const usage = `npm run kernels -- [options]
   --replace PATH=FILE  compiles FILE in the place of shaders/PATH.wgsl; may be repeated
   --isa FILE           writes all that the driver says, with the machine code
   --json FILE          writes the table
-  --update             makes the table the one to compare with, ${stored}`;
+  --update             lists what differs from the table to compare with, ${stored},
+                       and writes the new one there, unless a kernel does not compile`;
 
 function readOptions() {
   const text = { type: "string" };
@@ -102,7 +103,7 @@ if (!adapter.includes("radv"))
     `Mesa's RADV driver does not start for ${chip} (Debian: apt-get install mesa-vulkan-drivers libvulkan1); Dawn found ${adapter}\n${log.slice(-2000)}`,
   );
 if (code !== 0) {
-  console.error(log.slice(-4000));
+  console.error(`${log.slice(-4000)}\nkernels: a kernel was not compiled${options.update ? ", so the stored table stays as it was" : ""}`);
   process.exit(1);
 }
 const table = { chip, driver: adapter, rows: lines.filter(({ name }) => name !== undefined).map((line) => rowOf(line, log, chip)) };
@@ -110,8 +111,14 @@ console.log(`${adapter}\n${describeTable(table)}`);
 for (const { refused, why } of lines) if (refused !== undefined) console.log(`not compiled: ${refused}: ${why}`);
 const text = `${JSON.stringify(table)}\n`;
 if (options.json) writeFileSync(options.json, text);
-if (options.update) writeFileSync(stored, text);
-const problems = findProblems(table, existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : undefined);
+const before = existsSync(stored) ? JSON.parse(readFileSync(stored, "utf8")) : undefined;
+const problems = findProblems(table, before);
 for (const problem of problems) console.log(`FAIL ${problem}`);
+if (options.update) {
+  for (const change of describeChanges(table, before)) console.log(`changed: ${change}`);
+  writeFileSync(stored, text);
+  // What is worse than before was meant; spills never are.
+  problems.splice(0, problems.length, ...findProblems(table, undefined));
+}
 console.log(`kernels: ${table.rows.length} compiled for ${chip}, ${problems.length} worse than they must be`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -127,3 +127,22 @@ export function findProblems(table, stored) {
     ),
   ];
 }
+
+/**
+ * What differs from a stored table: a line for each kernel that is new, gone or other.
+ * @param {{ chip: string, rows: any[] }} table
+ * @param {{ chip: string, rows: any[] } | undefined} stored
+ */
+export function describeChanges(table, stored) {
+  if (stored === undefined) return ["there was no table"];
+  if (stored.chip !== table.chip) return [`the table was of ${stored.chip}`];
+  const [before, now] = [stored, table].map(({ rows }) => new Map(rows.map((row) => [row.kernel, row])));
+  return [...new Set([...before.keys(), ...now.keys()])].flatMap((kernel) => {
+    const [old, row] = [before.get(kernel), now.get(kernel)];
+    if (old === undefined) return [`${kernel}: new`];
+    if (row === undefined) return [`${kernel}: gone`];
+    const names = Object.keys({ ...old, ...row }).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(row[name]));
+    const changes = names.map((name) => (typeof row[name] === "number" ? `${name} ${old[name]} -> ${row[name]}` : `other ${name}`));
+    return changes.length > 0 ? [`${kernel}: ${changes.join(", ")}`] : [];
+  });
+}

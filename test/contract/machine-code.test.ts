@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.ts";
 import { countInstructions, readKernel } from "../../scripts/kernels/machine-code.mjs";
 import { estimatedMicroseconds } from "../../src/recurrent/strategies/estimate.ts";
-import { findProblems, rowOf } from "../../scripts/kernels/table.mjs";
+import { describeChanges, findProblems, rowOf } from "../../scripts/kernels/table.mjs";
 
 const product = (k: number): string[] => [
   ...Array.from({ length: k }, () => "buffer_load_dwordx4 v[28:31], v25, s[40:43], 0 offen ; e0381000"),
@@ -185,5 +185,17 @@ describe("the comparison with a stored table", () => {
       expect.stringContaining("loop-forward:lstm:128x4: 76 % of its inner loop are multiply-adds"),
     ]);
     expect(findProblems(table(log(1, { spilled: 3 })), undefined)).toEqual(["loop-forward:lstm:128x4: spilledVgprs is 3, must be 0"]);
+  });
+
+  it("lists each kernel that is new, gone or other, and nothing of an equal one", () => {
+    const one = table(log(1));
+    const [row] = one.rows;
+    const other = { chip: "navi21", rows: [{ ...row, kernel: "adam" }] };
+    expect(describeChanges(one, table(log(1)))).toEqual([]);
+    expect(describeChanges(table(log(1, { spilled: 3 })), one)).toEqual(["loop-forward:lstm:128x4: spilledVgprs 0 -> 3"]);
+    expect(describeChanges(table(log(4)), one)).toEqual([expect.stringMatching(/^loop-forward:lstm:128x4: (.*, )?other loops/)]);
+    expect(describeChanges(one, other)).toEqual(["adam: gone", "loop-forward:lstm:128x4: new"]);
+    expect(describeChanges(one, { ...one, chip: "renoir" })).toEqual(["the table was of renoir"]);
+    expect(describeChanges(one, undefined)).toEqual(["there was no table"]);
   });
 });
