@@ -29,6 +29,9 @@ async function compile(part, name, features, shrinkLevel = 1) {
     "--noExportMemory",
     "--maximumMemory",
     "65536",
+    // A gap in the scratch memory, see src/backend/cpu/wasm/scratch.ts.
+    "--memoryBase",
+    "640",
     "--noAssert",
     "-O3",
     "--shrinkLevel",

@@ -60,7 +60,8 @@ export function ofGate(units: usize, gate: usize): v128 {
   return v128.load32_lane(at, v128.load32_lane(at, v128.load32_lane(at, v128.load32_zero(at), 1, 16), 2, 32), 3, 48);
 }
 
-/** `gates` holds x + r. */
+/** `gates` holds x + r. In the place of h it leaves the output gate; `lstmOutput` follows. */
+@inline
 export function lstmForward(variant: usize, gates: usize, peepholes: usize, cPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const u0 = v128.load(gates), u1 = v128.load(gates, 16), u2 = v128.load(gates, 32), u3 = v128.load(gates, 48);
   let i = column0(u0, u1, u2, u3), f = column1(u0, u1, u2, u3), o = column3(u0, u1, u2, u3);
@@ -77,8 +78,20 @@ export function lstmForward(variant: usize, gates: usize, peepholes: usize, cPre
   if (variant & peeps) o = madd(ofGate(peepholes, 3), c, o);
   o = sigmoid(o);
   storeFirst(cOut, c, left);
-  storeFirst(hOut, f32x4.mul(o, variant & squashes ? tanh(c) : c), left);
+  storeFirst(hOut, o, left);
   storeGates4(gates, i, f, g, o, left);
+}
+
+/**
+ * h = o⊙tanh(c), with o in the place of h. A loop of its own: here no unit waits for its c, so that a processor works on
+ * several at once.
+ */
+export function lstmOutput(variant: usize, units: usize, c: usize, h: usize): void {
+  const bytes = units << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const memory = v128.load(c + i);
+    storeFirst(h + i, f32x4.mul(v128.load(h + i), variant & squashes ? tanh(memory) : memory), (bytes - i) >> 2);
+  }
 }
 
 // Three gates of four units, 12 numbers in three vectors a, b, c: lane g of unit u is number 3u + g.

@@ -3,6 +3,16 @@
 // exactly ±1 where float32 has it so, so that 1 - tanh² ends at 0. NaN stays NaN.
 import { madd } from "./lanes";
 
+// Constants lie in memory: V8 makes each of a vector anew wherever it is used, by three instructions, and reads it by one.
+const table = memory.data<f32>([
+  12582912, 1, 2, -87, 87, 20, -1.4426950408889634, 1.4426950408889634, 2.8853900817779268,
+  0.6931471805599453, 0.24022647832186947, 0.055503619036024854, 0.009618527540820836, 0.0013390275107723413, 0.00015320992750052237,
+]);
+// Bytes from its beginning.
+const magic: usize = 0, one: usize = 4, two: usize = 8, least: usize = 12, most: usize = 16, furthest: usize = 20;
+const minusLog2e: usize = 24, log2e: usize = 28, twoLog2e: usize = 32;
+const ln2: usize = 36, second: usize = 40, third: usize = 44, fourth: usize = 48, fifth: usize = 52, sixth: usize = 56;
+
 /** Limits x without touching NaN: pmin and pmax return their first argument unless the comparison holds. */
 @inline
 export function clamp(x: v128, least: f32, most: f32): v128 {
@@ -12,49 +22,47 @@ export function clamp(x: v128, least: f32, most: f32): v128 {
 /** The integer nearest to x·scale in the low bits: the sum with 1.5·2²³ rounds. */
 @inline
 function nearest(x: v128, scale: v128): v128 {
-  return madd(x, scale, f32x4.splat(12582912.0));
+  return madd(x, scale, v128.load32_splat(table, magic));
 }
 
 /** 2^f - 1 for what x·scale is beyond the nearest integer: a polynomial with the least greatest relative error. */
 @inline
 function fraction(x: v128, scale: v128, nearest: v128): v128 {
-  const f = madd(x, scale, f32x4.sub(f32x4.splat(12582912.0), nearest));
+  const f = madd(x, scale, f32x4.sub(v128.load32_splat(table, magic), nearest));
   const square = f32x4.mul(f, f);
   // Pairs first: the polynomial's latency, not its number of operations, is what costs.
-  const low = madd(f32x4.splat(0.055503619036024854), f, f32x4.splat(0.24022647832186947));
-  const high = madd(f32x4.splat(0.0013390275107723413), f, f32x4.splat(0.009618527540820836));
-  const p = madd(madd(f32x4.splat(0.00015320992750052237), square, high), square, low);
-  return madd(p, square, f32x4.mul(f, f32x4.splat(0.6931471805599453)));
+  const low = madd(v128.load32_splat(table, third), f, v128.load32_splat(table, second));
+  const high = madd(v128.load32_splat(table, fifth), f, v128.load32_splat(table, fourth));
+  const p = madd(madd(v128.load32_splat(table, sixth), square, high), square, low);
+  return madd(p, square, f32x4.mul(f, v128.load32_splat(table, ln2)));
 }
 
 /** 2^(x·scale) for |x·scale| <= 125.5: the integer goes into the exponent. */
 @inline
-function power(x: v128, scale: f32): v128 {
-  const factor = f32x4.splat(scale);
+function power(x: v128, factor: v128): v128 {
   const n = nearest(x, factor);
-  return i32x4.add(f32x4.add(fraction(x, factor, n), f32x4.splat(1)), i32x4.shl(n, 23));
+  return i32x4.add(f32x4.add(fraction(x, factor, n), v128.load32_splat(table, one)), i32x4.shl(n, 23));
 }
 
 /** e^x for |x| <= 87. */
 @inline
 export function exp(x: v128): v128 {
-  return power(x, 1.4426950408889634);
+  return power(x, v128.load32_splat(table, log2e));
 }
 
 /** 1 / (1 + e^-x). */
 @inline
 export function sigmoid(x: v128): v128 {
-  const one = f32x4.splat(1);
-  return f32x4.div(one, f32x4.add(one, power(clamp(x, -87, 87), -1.4426950408889634)));
+  const limited = f32x4.pmin(f32x4.pmax(x, v128.load32_splat(table, least)), v128.load32_splat(table, most));
+  return f32x4.div(v128.load32_splat(table, one), f32x4.add(v128.load32_splat(table, one), power(limited, v128.load32_splat(table, minusLog2e))));
 }
 
 /** ±m / (m + 2) with m = e^2|x| - 1. Never beyond ±1, so that 1 - tanh² is not negative; ±1 from 9.01 on. */
 @inline
 export function tanh(x: v128): v128 {
-  const size = f32x4.pmin(f32x4.abs(x), f32x4.splat(20));
-  const factor = f32x4.splat(2.8853900817779268);
-  const n = nearest(size, factor);
-  const whole = i32x4.add(i32x4.shl(n, 23), i32x4.splat(0x3f800000));
-  const m = madd(fraction(size, factor, n), whole, f32x4.sub(whole, f32x4.splat(1)));
-  return v128.or(f32x4.div(m, f32x4.add(m, f32x4.splat(2))), v128.and(x, f32x4.splat(-0.0)));
+  const size = f32x4.pmin(f32x4.abs(x), v128.load32_splat(table, furthest));
+  const n = nearest(size, v128.load32_splat(table, twoLog2e));
+  const whole = i32x4.add(i32x4.shl(n, 23), v128.load32_splat(table, one));
+  const m = madd(fraction(size, v128.load32_splat(table, twoLog2e), n), whole, f32x4.sub(whole, v128.load32_splat(table, one)));
+  return v128.or(f32x4.div(m, f32x4.add(m, v128.load32_splat(table, two))), v128.and(x, f32x4.splat(-0.0)));
 }

@@ -21,22 +21,25 @@ export function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
 }
 
-/** Lane 0 of a transposed 4x4 block whose rows are a, b, c, d; `column1` to `column3` are the others. */
+/**
+ * Lane 0 of a transposed 4x4 block whose rows are a, b, c, d; `column1` to `column3` are the others. By pairs of lanes side
+ * by side, because x86 has an instruction for each of these shuffles; any other shuffle of two vectors takes three.
+ */
 @inline
 export function column0(a: v128, b: v128, c: v128, d: v128): v128 {
-  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 0, 4, 0, 4), v128.shuffle<f32>(c, d, 0, 4, 0, 4), 0, 1, 4, 5);
+  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 0, 4, 1, 5), 0, 1, 4, 5);
 }
 @inline
 export function column1(a: v128, b: v128, c: v128, d: v128): v128 {
-  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 1, 5, 1, 5), v128.shuffle<f32>(c, d, 1, 5, 1, 5), 0, 1, 4, 5);
+  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 0, 4, 1, 5), 2, 3, 6, 7);
 }
 @inline
 export function column2(a: v128, b: v128, c: v128, d: v128): v128 {
-  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 2, 6, 2, 6), v128.shuffle<f32>(c, d, 2, 6, 2, 6), 0, 1, 4, 5);
+  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 2, 6, 3, 7), v128.shuffle<f32>(c, d, 2, 6, 3, 7), 0, 1, 4, 5);
 }
 @inline
 export function column3(a: v128, b: v128, c: v128, d: v128): v128 {
-  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 3, 7, 3, 7), v128.shuffle<f32>(c, d, 3, 7, 3, 7), 0, 1, 4, 5);
+  return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 2, 6, 3, 7), v128.shuffle<f32>(c, d, 2, 6, 3, 7), 2, 3, 6, 7);
 }
 
 /** Stores the first `left` lanes of x, all four if there are more. Loops over a length end with it. */

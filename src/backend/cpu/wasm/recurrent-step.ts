@@ -2,7 +2,7 @@
 // in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
 // A call does the rows from `first` up to `end`: threads share the batch. Bits are the same however it is cut, as long as
 // no part has fewer than four rows.
-import { firstOfPairs, gateCount, gru, gruBackward, gruForward, hasPeepholes, lstm, lstmBackward, lstmForward, rnnBackward, rnnForward, secondOfPairs, storePairs } from "./cells";
+import { firstOfPairs, gateCount, gru, gruBackward, gruForward, hasPeepholes, lstm, lstmBackward, lstmForward, lstmOutput, rnnBackward, rnnForward, secondOfPairs, storePairs } from "./cells";
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
 
@@ -38,8 +38,8 @@ export function stepForward(
       const at = gates + ((t * B + row) * width << 2);
       // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
       const recurrent = cell == gru ? work + (row * width << 2) : at;
-      if (panels) product(h + previous, panels, bias, recurrent, next - row, width, H, H << 2, 4, 32, 0, width << 2, cell != gru);
-      else product(h + previous, weights, bias, recurrent, next - row, width, H, H << 2, 4, width << 2, 4, width << 2, cell != gru);
+      const matrix = panels ? panels : weights, matrixRow: usize = panels ? 32 : width << 2, column: usize = panels ? 0 : 4;
+      product(h + previous, matrix, bias, recurrent, next - row, width, H, H << 2, 4, matrixRow, column, width << 2, cell != gru);
       const together = unitsTogether(cell, variant, units, H) << 2;
       for (let i: usize = 0; i < units << 2; i += together) {
         forwardUnits(cell, variant, together >> 2, at + i * G, recurrent + i * G, peepholes, h + previous + i, c + previous + i, h + current + i, c + current + i);
@@ -61,7 +61,7 @@ function unitsTogether(cell: usize, variant: usize, units: usize, H: usize): usi
 export function forwardUnits(
   cell: usize, variant: usize, units: usize, gates: usize, recurrent: usize, peepholes: usize, hPrevious: usize, cPrevious: usize, h: usize, c: usize,
 ): void {
-  const bytes = gateCount(cell) << 4;
+  const bytes = gateCount(cell) << 4, hFirst = h, cFirst = c;
   for (let i: usize = 0; i < units; i += 4) {
     const left = units - i;
     if (cell == lstm) lstmForward(variant, gates, peepholes, cPrevious, h, c, left);
@@ -75,6 +75,7 @@ export function forwardUnits(
     h += 16;
     c += 16;
   }
+  if (cell == lstm) lstmOutput(variant, units, cFirst, hFirst);
 }
 
 /** `work`: room for [B, H] numbers. `panels`: the matrix of `weights` as `packGatePanels` leaves it, or 0. */

@@ -11,6 +11,8 @@ export const edgeTile: usize = scratch + 64;
 export const philoxWords: usize = scratch + 192;
 /** Twelve sums, means or scales of a row, eight times. */
 export const sums: usize = scratch + 256;
+// Constants of functions.ts come from byte 640 of the memory on, where no instance's scratch memory has anything else: see
+// scripts/wasm.mjs. All instances write and read the same ones.
 /** Bytes from one row of a packed A to the next: not a power of two, so that rows do not evict each other from the cache. */
 export const packedRow: usize = (256 + 4) * 4;
 /** Part of A, at most 64 rows by 256. */
