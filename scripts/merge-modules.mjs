@@ -30,6 +30,7 @@ const groups = [
       "session/session",
       "session/plan",
       "tensor/any-numbers",
+      "kernels/device-profile",
       "recurrent/layer/recurrent-layer",
       "recurrent/layer/lstm",
       "autodiff/embedding",

@@ -4,7 +4,6 @@
  * Strides let one kernel read transposed operands, single gates and slices: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
-import { interpolate, type DeviceProfile } from "./device-profile.ts";
 import { nothingAvoided, type Avoided } from "./self-test.ts";
 import { defineKernel, type Params, type Workgroups } from "./kernel.ts";
 
@@ -114,7 +113,7 @@ export function operandsOf(p: MatmulParams): Operands {
 /** What the choice of a product depends on besides its shape; see `Target`. */
 interface On {
   readonly isGpu?: boolean;
-  readonly profile?: DeviceProfile;
+  readonly measured?: { splitPays(blocks: number): boolean };
   readonly avoided?: Avoided;
 }
 
@@ -145,16 +144,16 @@ export function chooseMatmulWithSums(p: MatmulParams, on: On = {}): ReturnType<t
 const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tileFor(p, on)}`;
 
 /** The smallest K that is shared: a thread then has two blocks of it. A profile, which has measured a longer one, decides from four on. */
-const leastSplitK = { gpu: 128, profile: 256 };
+const leastSplitK = { gpu: 128, measured: 256 };
 /** A GPU with fewer workgroups than this idles. Each is a wave or two if K is not shared. */
 const enoughGroups = 128;
 
-function tileFor(p: MatmulParams, { isGpu = false, profile }: On): Tile {
+function tileFor(p: MatmulParams, { isGpu = false, measured }: On): Tile {
   const { M, N, K, batch } = p;
   const threads = Math.ceil(M / 8) * Math.ceil(N / 8) * batch;
   const whole = M > 4 && threads >= 512 ? "large" : "small";
-  const splits = profile ? splitPays(profile, blocksOf(M, N) * batch) : isGpu && groupsOf(p, whole) < enoughGroups;
-  return splits && K >= leastSplitK[profile ? "profile" : "gpu"] ? splitTile(p) : whole;
+  const splits = measured ? measured.splitPays(blocksOf(M, N) * batch) : isGpu && groupsOf(p, whole) < enoughGroups;
+  return splits && K >= leastSplitK[measured ? "measured" : "gpu"] ? splitTile(p) : whole;
 }
 
 const groupsOf = ({ M, N, batch }: MatmulParams, tile: Tile): number => Math.ceil(M / sideOf(tile)) * Math.ceil(N / sideOf(tile)) * batch;
@@ -164,8 +163,3 @@ const splitTile = (p: MatmulParams): Tile => (groupsOf(p, "split-large") >= enou
 
 /** Number of 4 x 4 blocks in C. */
 export const blocksOf = (M: number, N: number): number => Math.ceil(M / 4) * Math.ceil(N / 4);
-
-/** Up to the largest C that was measured. */
-function splitPays({ products: { blocks: measured, whole, split } }: DeviceProfile, count: number): boolean {
-  return count <= measured[measured.length - 1] && interpolate(measured, split, count) < interpolate(measured, whole, count);
-}

@@ -1,5 +1,5 @@
 /** The facts about a recording's device by which ops choose between ways to compute the same. */
-import type { DeviceProfile } from "../kernels/device-profile.ts";
+import type { Measured } from "../recurrent/strategies/measured.ts";
 import type { StepTimes } from "../recurrent/strategies/step-times.ts";
 import { nothingAvoided, type Avoided } from "../kernels/self-test.ts";
 
@@ -11,9 +11,9 @@ export interface Target {
   readonly mostThreads: number;
   /** Elements that one buffer can hold. */
   readonly mostElements: number;
-  /** The measurements of `calibrate` on the device; undefined without any. */
-  readonly profile?: DeviceProfile;
-  /** Predicts times of steps from the profile, or for any GPU; a CPU has neither. */
+  /** What follows from the measurements of `calibrate` on the device; undefined without any. */
+  readonly measured?: Measured;
+  /** Estimates times of steps on any GPU; a CPU has none. */
   readonly stepTimes?: StepTimes;
   /** Kernels that the self-test found wrong on it. */
   readonly avoided: Avoided;

@@ -7,13 +7,6 @@ import type { Target } from "../recording/target.ts";
 import { strategies, strategyNames, type StrategyName } from "./strategies/all-strategies.ts";
 import type { LayerShape, Refusal, Strategy } from "./strategies/strategy.ts";
 
-/**
- * The first strategy of the list is chosen whose predicted time is at most this multiple of the shortest. A short
- * measurement cannot tell so small a difference, and two calibrations of one device should choose alike: strategies add
- * in different orders, so the last digits of results differ.
- */
-const margin = 1.1;
-
 /** A choice and its reason. */
 interface Choice {
   readonly layer: Required<LayerShape>;
@@ -65,7 +58,7 @@ export function takesWavefront(asked: StrategyName | undefined, shape: LayerShap
 /** The best strategy for a layer on this target. */
 export function choiceFor(shape: LayerShape, target: Target): Choice {
   const layer = whole(shape);
-  const { profile, stepTimes, avoided } = target;
+  const { measured, avoided } = target;
   /** Why strategies are passed over. */
   const reasons: string[] = [];
   const able = strategyNames.filter((name) => {
@@ -79,8 +72,8 @@ export function choiceFor(shape: LayerShape, target: Target): Choice {
     return false;
   });
   const [first] = able;
-  if (!strategies[first].cost) return { layer, strategy: first, why: strategies[first].advantage };
-  if (!profile || !stepTimes) {
+  if (strategies[first].comesFirst) return { layer, strategy: first, why: strategies[first].advantage };
+  if (!measured) {
     const strategy = able.find((name) => {
       const why = strategies[name].defers?.(layer, target);
       if (why !== undefined) reasons.push(why);
@@ -88,10 +81,6 @@ export function choiceFor(shape: LayerShape, target: Target): Choice {
     })!;
     return { layer, strategy, why: `${reasons.length > 0 ? reasons.join("; ") : strategies[strategy].advantage}; no profile` };
   }
-  const cost = (name: StrategyName): number => (able.includes(name) ? strategies[name].cost!(layer, profile, stepTimes) : Infinity);
-  const milliseconds = Object.fromEntries(strategyNames.map((name) => [name, cost(name)])) as Record<StrategyName, number>;
-  const least = Math.min(...Object.values(milliseconds));
-  const predicted = able.map((name) => `${name} ${milliseconds[name].toPrecision(3)} ms`).join(", ");
-  const strategy = able.find((name) => milliseconds[name] <= least * margin)!;
+  const { strategy, milliseconds, predicted } = measured.fastest(able, layer);
   return { layer, strategy, milliseconds, why: [`predicted: ${predicted}`, ...reasons].join("; ") };
 }

@@ -6,6 +6,7 @@ import { checkProfile, checkSelfTest } from "../kernels/stored.ts";
 import { takeOptions } from "../options.ts";
 import { choiceFor } from "./choose.ts";
 import type { StrategyName } from "./strategies/all-strategies.ts";
+import { Measured } from "./strategies/measured.ts";
 import { stepTimes } from "./strategies/step-times.ts";
 import type { LayerShape } from "./strategies/strategy.ts";
 
@@ -68,7 +69,7 @@ export function explainStrategy(
     mostThreads: 256,
     mostElements: Infinity,
     stepTimes,
-    profile: profile?.version === profileVersion ? profile : undefined,
+    measured: profile?.version === profileVersion ? new Measured(profile) : undefined,
     avoided: selfTest ? new Avoided(selfTest.failures) : nothingAvoided,
   });
   return { strategy, milliseconds, text: `${describe(layer)}: ${strategy} (${why})` };

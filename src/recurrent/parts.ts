@@ -7,3 +7,5 @@ export const regularized = new Part("normalization, zoneout or recurrentDropout"
 export const perUnit = new Part("peepholes", () => import("./per-unit.ts"));
 export const twoPhase = new Part('reset: "before"', () => import("./two-phase.ts"));
 export const stacking = new Part("numLayers", () => import("./stacked-input.ts"));
+/** What a device's profile decides. */
+export const profiles = new Part("profile", () => import("./strategies/measured.ts"));

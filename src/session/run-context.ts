@@ -6,7 +6,7 @@ import type { ElementType } from "../kernels/kernel.ts";
 import { Context, givenVariable, type ContextHost } from "../nn/context.ts";
 import type { Module } from "../nn/module.ts";
 import { stepWords } from "../recurrent/kernels/lanes.ts";
-import { derivatives } from "../recurrent/parts.ts";
+import { derivatives, profiles } from "../recurrent/parts.ts";
 import type { StrategyName } from "../recurrent/strategies/all-strategies.ts";
 import { Tape, type TapeOptions, type Variable } from "../autodiff/tape.ts";
 import { Recording, subview, type View } from "../recording/recording.ts";
@@ -99,7 +99,10 @@ export class RunContext implements ContextHost {
     }: Pick<Backend, "profile" | "mostElements" | "mostThreads" | "kind" | "isGpu" | "stepTimes" | "selfTest">,
   ) {
     const avoided = selfTest ? new Avoided(selfTest.failures) : nothingAvoided;
-    const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, profile, stepTimes, avoided }));
+    // A profile that has come since the recording was asked for counts from the next one on.
+    const code = profiles.now as typeof profiles.now | undefined;
+    const measured = profile && code && new code.Measured(profile);
+    const recording = (this.recording = new Recording({ kind, isGpu, mostThreads, mostElements, measured, stepTimes, avoided }));
     this.tape = new Tape(recording, {
       ...plan,
       halves: plan.storage === "float16",

@@ -6,7 +6,7 @@ import { Module } from "../nn/module.ts";
 import type { Buffer } from "../recording/recording.ts";
 import type { FloatArray, NumericArray, Tensor } from "../tensor/tensor.ts";
 import { Part } from "../part.ts";
-import { derivatives, halves } from "../recurrent/parts.ts";
+import { derivatives, halves, profiles } from "../recurrent/parts.ts";
 import { ParameterStore } from "./parameter-store.ts";
 import type { Reading } from "./reading.ts";
 import { Recordings, type Lent, type Prepared } from "./recordings.ts";
@@ -176,6 +176,7 @@ export class Session {
       ...this.model.furtherCode,
       ...(plan.storage === "float16" ? [halves] : []),
       ...(plan.differentiates ? [derivatives] : []),
+      ...(suited.profile ? [profiles] : []),
     ];
     const missing = code.filter(({ now }) => !now);
     if (missing.length > 0) {

@@ -9,6 +9,7 @@ import type { Kernel } from "../../src/kernels/kernel.ts";
 import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { chooseMatmul, chooseMatmulWithSums, type MatmulParams } from "../../src/kernels/matmul.ts";
 import { kernels } from "../../src/backend/all-kernels.ts";
+import { Measured } from "../../src/recurrent/strategies/measured.ts";
 import { cellText } from "../../src/recurrent/kernels/cell-structs.ts";
 import { packageVersion } from "../../src/kernels/self-test.ts";
 
@@ -137,7 +138,8 @@ describe("the choice of a matrix product", () => {
 
   /** Shared sums pay in a C of 256 blocks, not in one of 4096; the curves meet at 1024. */
   const profile = { products: { blocks: [256, 4096], whole: [20, 40], split: [10, 80] } } as unknown as DeviceProfile;
-  const onDevice = (M: number, N: number, K: number): string => chooseMatmul(product(M, N, K, transposedA(M)), { profile }).name;
+  const onDevice = (M: number, N: number, K: number): string =>
+    chooseMatmul(product(M, N, K, transposedA(M)), { measured: new Measured(profile) }).name;
 
   it.each([
     ["a small C and a long K", onDevice(128, 32, 2048), "matmul-split:tn-small"],
@@ -147,7 +149,11 @@ describe("the choice of a matrix product", () => {
     ["not in a larger C than was measured", onDevice(1024, 512, 2048), "matmul-block:tn-large"],
     ["not for a short K", onDevice(128, 32, 255), "matmul-block:tn-small"],
     ["for strided operands too", onDevice(85, 32, 2048), "matmul-split:strided-small"],
-    ["with sums of rows", chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), { profile })!.name, "matmul-split:tn-small-sums"],
+    [
+      "with sums of rows",
+      chooseMatmulWithSums(product(128, 32, 2048, transposedA(128)), { measured: new Measured(profile) })!.name,
+      "matmul-split:tn-small-sums",
+    ],
   ])("shares K where a profile says that it pays: %s", (_, name, expected) => {
     expect(name).toBe(expected);
   });

@@ -6,6 +6,7 @@ import type { DeviceProfile } from "../../src/kernels/device-profile.ts";
 import { profileVersion } from "../../src/kernels/device-profile.ts";
 import type { Target } from "../../src/recording/target.ts";
 import { strategyFor, takesWavefront } from "../../src/recurrent/choose.ts";
+import { Measured } from "../../src/recurrent/strategies/measured.ts";
 import { stepTimes } from "../../src/recurrent/strategies/step-times.ts";
 import type { strategyNames } from "../../src/recurrent/strategies/all-strategies.ts";
 
@@ -14,7 +15,6 @@ const target = (of: Partial<Target> = {}): Target => ({
   isGpu: false,
   mostThreads: 256,
   mostElements: 2 ** 25,
-  profile: undefined,
   stepTimes,
   avoided: new Avoided(),
   ...of,
@@ -40,7 +40,7 @@ describe("the strategy of a layer", () => {
 
   it("is the best one if none was asked for, else the one asked for", () => {
     expect([undefined, "loop", "step"].map((asked) => chosen(asked as "loop" | undefined))).toEqual(["loop", "loop", "step"]);
-    const on = target({ profile: stepIsFaster });
+    const on = target({ measured: new Measured(stepIsFaster) });
     expect([undefined, "loop", "step"].map((asked) => chosen(asked as "loop" | undefined, {}, on))).toEqual(["step", "loop", "step"]);
     expect(chosen("scan", { linear: true })).toBe("scan");
   });
@@ -96,12 +96,12 @@ describe("stacked layers share their dispatches", () => {
     // Nothing runs 300 units but steps, which layers may share.
     expect(takes(undefined, { H: 300 })).toBe(true);
     expect(takes(undefined)).toBe(false);
-    expect(takes(undefined, {}, target({ profile: stepIsFaster }))).toBe(true);
+    expect(takes(undefined, {}, target({ measured: new Measured(stepIsFaster) }))).toBe(true);
   });
 
   it("not if something else was asked for, however good it is", () => {
     for (const asked of ["loop", "step", "scan"] as const)
-      expect(takes(asked, { H: 300 }, target({ profile: stepIsFaster })), asked).toBe(false);
+      expect(takes(asked, { H: 300 }, target({ measured: new Measured(stepIsFaster) })), asked).toBe(false);
   });
 
   it("not where it cannot run them, even if it was asked for", () => {
@@ -111,6 +111,6 @@ describe("stacked layers share their dispatches", () => {
     expect(takes("wavefront", { recomputes: true, training: false })).toBe(true);
     expect(takes("wavefront", {}, target({ kind: "cpu" }))).toBe(false);
     expect(takes("wavefront", {}, target({ mostElements: 100 }))).toBe(false);
-    expect(takes(undefined, { H: 300, phases: 2 }, target({ profile: stepIsFaster }))).toBe(false);
+    expect(takes(undefined, { H: 300, phases: 2 }, target({ measured: new Measured(stepIsFaster) }))).toBe(false);
   });
 });

@@ -159,6 +159,8 @@ describe("dist", () => {
     // A trainer runs recordings of its own; and most models need no further shaders, nor the lists of them.
     for (const path of ["session/run.js", "session/results.js", "shaders/groups.js"]) expect(training).not.toContain(path);
     for (const modules of [running, training]) expect(modules).not.toContain("session/gradients.js");
+    // What only a measured device needs.
+    expect(training).not.toContain("recurrent/strategies/measured.js");
     // Checkpoints, a device that replaces a lost one, and the memory that a step will take.
     for (const name of ["restore", "write-snapshot", "replacement", "planned-step"]) expect(training).not.toContain(`train/${name}.js`);
     expect(running).toEqual(expect.arrayContaining(["core.js", "cpu.js", "backend/cpu/wasm-builds/running.js"]));

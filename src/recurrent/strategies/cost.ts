@@ -1,6 +1,16 @@
 /** Predicts the time of a layer's time steps from the profile that `calibrate` has measured on the device. */
-import { interpolate, type DeviceProfile } from "../../kernels/device-profile.ts";
+import type { DeviceProfile } from "../../kernels/device-profile.ts";
 import type { LayerShape } from "./strategy.ts";
+
+/** Interpolates at `x` between the points (xs, ys), xs ascending: straight lines between logarithms. */
+export function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {
+  if (x <= xs[0] || xs.length === 1) return ys[0];
+  const after = xs.findIndex((one, i) => i > 0 && x <= one);
+  const i = after < 0 ? xs.length - 1 : after;
+  const slope = Math.log(ys[i] / ys[i - 1]) / Math.log(xs[i] / xs[i - 1]);
+  // Past the end, times must not fall, even if noise made the last one smaller.
+  return ys[i] * (x / xs[i]) ** (after < 0 ? Math.max(0, slope) : slope);
+}
 
 /**
  * Returns the milliseconds of all steps; the layers of a stack run one after the other. A profile has microseconds per

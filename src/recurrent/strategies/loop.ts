@@ -36,11 +36,6 @@ export const loop: Strategy = {
       ? `loop would read all weights in each step: on a GPU an estimated ${loop.toFixed(1)} µs a step instead of ${step.toFixed(1)}`
       : undefined;
   },
-  cost(layer, profile, { predicted }) {
-    // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
-    const { B, regularized } = layer;
-    return predicted(regularized === "none" ? layer : { ...layer, B: 4 * B }, "loop", profile);
-  },
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     recording.dispatch(loopForward(cell, segment.H, segment.B, form), { ...buffers, weights }, segment);
   },

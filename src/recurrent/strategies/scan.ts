@@ -51,10 +51,11 @@ export const scanBackward = (cell: Cell, form: KernelForm = {}) => {
   return defineKernel({ ...variant(cell, "backward", form), bindings: { gates, h, dy, carry, lengths } });
 };
 
-/** Profiles do not measure it, so it has no cost. It is chosen wherever it can run, because it needs few dispatches. */
+/** It is chosen wherever it can run, because it needs few dispatches; profiles do not measure it. */
 export const scan: Strategy = {
   name: "scan",
   advantage: "computes the steps side by side",
+  comesFirst: true,
   refusals: [
     {
       layers: "a cell with a recurrent product (RNN, GRU, LSTM)",

@@ -18,11 +18,6 @@ export const step: Strategy = {
   refusals: [],
   stems: [],
   isBroken: () => false,
-  cost(layer, profile, { predicted }) {
-    // A regularized step has two dispatches: one for the product, one for the rest.
-    const { phases, regularized } = layer;
-    return predicted(regularized === "none" ? layer : { ...layer, phases: 2 * phases }, "step", profile);
-  },
   forward,
   fuses: false,
 };
@@ -60,8 +55,6 @@ export const wavefront: Strategy = {
   ],
   stems: [],
   isBroken: () => false,
-  cost: (layer, profile, { predicted }) =>
-    predicted({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
   forward,
   fuses: false,
 };

@@ -2,7 +2,6 @@
  * A strategy computes the time steps of a recurrent layer: it chooses the kernels and the dispatches. It states the
  * layers that it refuses and the cost of a layer.
  */
-import type { DeviceProfile } from "../../kernels/device-profile.ts";
 import type { Avoided } from "../../kernels/self-test.ts";
 import type { View } from "../../recording/recording.ts";
 import type { Target } from "../../recording/target.ts";
@@ -12,7 +11,6 @@ import type { RecurrentWeights } from "../input.ts";
 import type { Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
 import type { Regularization } from "../row.ts";
-import type { StepTimes } from "./step-times.ts";
 
 /** The facts about a recurrent layer, or a stack of them, that decide the strategy. */
 export interface LayerShape {
@@ -63,8 +61,8 @@ export interface Strategy {
   isBroken(layer: Required<LayerShape>, avoided: Avoided): boolean;
   /** Why the next strategy is better for this layer if nothing was measured. */
   defers?(layer: Required<LayerShape>, target: Target): string | undefined;
-  /** Predicts the milliseconds of all time steps from the profile. A strategy without it is chosen wherever it can run. */
-  cost?(layer: Required<LayerShape>, profile: DeviceProfile, stepTimes: StepTimes): number;
+  /** Whether it is chosen wherever it can run; else measured times decide, or the order of the list (default false). */
+  readonly comesFirst?: boolean;
   /** Records a segment of a cell with one phase, without normalization, zoneout or recurrentDropout. */
   readonly forward: Dispatches["forward"];
   /** The same for the way back (default: that of `backward.ts`). */
