@@ -41,7 +41,8 @@ export function eachValue<T>(all: readonly T[], propertiesOf: (one: T) => Readon
 export const sampledOn = <T>(kind: "cpu" | "webgpu", all: readonly T[], few: number): readonly T[] =>
   kind === "cpu" ? all : sampled(all, few);
 
-const leftOut = Object.assign(() => undefined, { each: () => () => undefined }) as unknown as typeof it;
+const nothing = (): void => undefined;
+const leftOut = Object.assign(() => undefined, { each: () => nothing, skipIf: () => nothing }) as unknown as typeof it;
 
 /** A test of the thorough runs, and of the default run where `usual` holds. */
 export const usuallyIf = (usual: boolean): typeof it => (thorough || usual ? it : leftOut);

@@ -22,6 +22,7 @@ import { Collected } from "../../bench/results.ts";
 import { runCases, type Event } from "../../bench/runner.ts";
 import { subjectOfCalls, waysToRows } from "../../bench/streams.ts";
 import { absences } from "../../bench/table.ts";
+import { itThoroughly } from "../thorough.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const effort = { seconds: 0.02, most: 3, least: 2 };
@@ -109,7 +110,7 @@ describe("npm run bench", () => {
     expect(stdout).toContain(report.adapter);
   });
 
-  it("measures layers that are large enough on two threads", async () => {
+  itThoroughly("measures layers that are large enough on two threads", async () => {
     const [large, small] = ["8x32x64x128", "3x2x3x4"];
     const { report } = await program("--shape", large, "--shape", small, "--only", "cpu 2 threads lstm .* (forward|training)");
     expect(report.rows.map((row) => [row.backend, caseName(row)])).toEqual([
@@ -122,7 +123,7 @@ describe("npm run bench", () => {
     );
   });
 
-  it("measures streams beside onnxruntime-web, a plain loop and the floor", async () => {
+  itThoroughly("measures streams beside onnxruntime-web, a plain loop and the floor", async () => {
     const shapes = ["1x3x4x5", "4x1x1x6", "1x1x3x3x2"];
     const { stdout, report } = await program(
       ...["--mode", "stream", "--cell", "gru", "--only", "^(webgpu-rnn cpu|onnx|plain|floor)"],

@@ -9,7 +9,7 @@ import { decodeSafetensors, importModel } from "webgpu-rnn/formats";
 import { bundleProgram, root } from "../../scripts/bundle.mjs";
 import { readModel } from "../../scripts/import/read-model.ts";
 import { compareResults, resultsOf, sampleInputs, tryModel } from "../../scripts/import/trial.ts";
-import { sampled } from "../thorough.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const program = join(root, "build", "tests", "import.mjs");
 const models = join(root, "test/fixtures/models");
@@ -40,7 +40,7 @@ describe("npm run import", () => {
       expect({ name, shape: tensors[name].shape, data: [...tensors[name].data] }).toEqual({ name, shape, data: [...data] });
   });
 
-  it("writes an ONNX graph that computes the same, where the layers are known and ONNX has them", async () => {
+  itThoroughly("writes an ONNX graph that computes the same, where the layers are known and ONNX has them", async () => {
     const description = join(folder, "layers.json");
     const layers = { embedding: ["Embedding", 11, 5], rnn: ["GRU", 5, 8, { numLayers: 2 }], fc: ["Linear", 8, 11] };
     const parts = Object.entries(layers).map(([name, [kind, ...of]]) => [name, { "@": kind, of }] as const);
@@ -78,7 +78,7 @@ describe("npm run import", () => {
   });
 
   // In a process where nothing else has loaded the code that their layers need.
-  it.each(sampled(["gru_weights_as_inputs.onnx", "lstm_bi_lens_states.onnx", "amp.nam", "plugin.json", "characters"], 2))(
+  it.each(sampled(["gru_weights_as_inputs.onnx", "lstm_bi_lens_states.onnx", "amp.nam", "plugin.json", "characters"], 1))(
     "runs %s in a process that has read nothing before",
     async (name) => {
       const { code, stdout, stderr } = await start(name);

@@ -15,6 +15,7 @@ import { violations } from "./accessibility.ts";
 import { kind } from "./built-pages.ts";
 import { DemoPage, fileOf, serveDemo } from "./demo-page.ts";
 import { wav } from "./wav.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const rate = 44100;
 const own = join(root, "demo/audio/drive.safetensors");
@@ -73,14 +74,14 @@ describe(`the page of sound in ${kind}`, () => {
     return Float32Array.from(result);
   }
 
-  it.each(["drive.safetensors", "amp.nam", "plugin.json"])("gives in a worklet what the library gives: %s", async (name) => {
+  it.each(sampled(["drive.safetensors", "amp.nam", "plugin.json"], 1))("gives in a worklet what the library gives: %s", async (name) => {
     const file = name === "drive.safetensors" ? readFileSync(own) : fixture(name);
     const samples = strings(128 * 40, 3);
     const playable = await playableOf({ [name]: new Uint8Array(file) });
     expectClose("sound", await playFile(playable, samples), await expected(file, samples));
   });
 
-  it("computes a second of sound and says how much of the time that took", async () => {
+  itThoroughly("computes a second of sound and says how much of the time that took", async () => {
     await page.click("#render");
     await page.until(() => document.getElementById("quanta")!.textContent === "345");
     await page.waitForStatus("Ready");
@@ -88,7 +89,7 @@ describe(`the page of sound in ${kind}`, () => {
     expect(await page.page.$eval("#chart", (chart) => chart.getAttribute("aria-label"))).toBe("Sound in and out, 600 samples");
   });
 
-  it.each(["strings", "microphone"])("plays live from the %s, counts what comes too late, and stops", async (source) => {
+  it.each(sampled(["strings", "microphone"], 1))("plays live from the %s, counts what comes too late, and stops", async (source) => {
     await page.fill({ source });
     await page.click("#start");
     // Chromium plays without a sound device. Firefox waits for one, and says so.
@@ -106,7 +107,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.waitForStatus("Ready");
   });
 
-  it("opens an amplifier of another program, and refuses a model that reads no samples", async () => {
+  itThoroughly("opens an amplifier of another program, and refuses a model that reads no samples", async () => {
     await page.give(fileOf("amp.nam", fixture("amp.nam")), "drop");
     await page.until(() => document.getElementById("model")!.textContent === "amp.nam");
     await page.waitForStatus("Ready");
@@ -120,7 +121,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.waitForStatus("Ready");
   });
 
-  it.skipIf(!existsSync(shared))("removes noise with DTLN in the worklet, and gives what the library gives", async () => {
+  itThoroughly.skipIf(!existsSync(shared))("removes noise with DTLN in the worklet, and gives what the library gives", async () => {
     const bytes = readFileSync(join(shared, "dtln/model.h5"));
     const sound = await playableOf({ "model.h5": new Uint8Array(bytes) });
     const samples = Float32Array.from({ length: 128 * 40 }, (_, i) => 0.3 * Math.sin(0.05 * i) * Math.sin(0.0007 * i));
@@ -139,7 +140,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.until(() => document.getElementById("chart")!.ariaLabel === "Sound in and out, 600 samples");
   });
 
-  it.skipIf(!existsSync(shared))("draws what a voice detector says of each frame", async () => {
+  itThoroughly.skipIf(!existsSync(shared))("draws what a voice detector says of each frame", async () => {
     await page.give(fileOf("vad.onnx", readFileSync(join(shared, "silero/silero_vad_16k_op15.onnx"))), "drop");
     await page.until(() => document.getElementById("model")!.textContent === "vad.onnx");
     await page.waitForStatus("Ready");
@@ -153,7 +154,7 @@ describe(`the page of sound in ${kind}`, () => {
     await page.waitForStatus("Ready");
   });
 
-  it("can be used by everybody, as far as axe-core sees", async () => {
+  itThoroughly("can be used by everybody, as far as axe-core sees", async () => {
     expect(await violations(page.page)).toEqual([]);
   });
 });

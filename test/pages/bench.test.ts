@@ -75,7 +75,7 @@ describe(`the bench page in ${kind}`, () => {
     }, values);
 
   // First: a visit's first run begins with the device's matrix products, and stops between them at once.
-  it("cancels a long run, and is ready for the next", async () => {
+  itThoroughly("cancels a long run, and is ready for the next", async () => {
     await fill({ steps: 400, batch: 32, input: 128, hidden: 256, mode: "training" });
     await page.focus("#run");
     await page.keyboard.press("Enter");
@@ -154,7 +154,7 @@ describe(`the bench page in ${kind}`, () => {
     expect(said).toContain("lacking: it is not installed");
   });
 
-  it("measures a stream in microseconds, beside libraries that have streams", async () => {
+  itThoroughly("measures a stream in microseconds, beside libraries that have streams", async () => {
     const offered = (): Promise<string[]> => page.$$eval("#libraries input", (boxes) => boxes.map((box) => box.value));
     const before = await offered();
     expect(await page.$eval("#layers-label", (element) => (element as HTMLElement).hidden)).toBe(true);
@@ -210,7 +210,7 @@ describe(`the bench page in ${kind}`, () => {
     expect(await page.$eval("#hidden", (element) => element.getAttribute("aria-invalid"))).toBe("true");
   });
 
-  it("can be used by everybody, as far as axe-core sees", async () => {
+  itThoroughly("can be used by everybody, as far as axe-core sees", async () => {
     expect(await violations(page)).toEqual([]);
   });
 

@@ -105,7 +105,7 @@ describe(`the demo page in ${kind}`, () => {
       expect((await page.losses()).slice(0, 3)).toEqual(expected);
     });
 
-    (backend === "webgpu" ? inChromium : itThoroughly)("checks its device", async () => {
+    itThoroughly("checks its device", async () => {
       await page.click("#verify");
       await page.page.waitForSelector("#report[data-passed]");
       expect(await page.text("report")).toMatch(/Passed: every number agrees/);
@@ -113,7 +113,7 @@ describe(`the demo page in ${kind}`, () => {
     });
   });
 
-  inChromium("says what is wrong with a file and keeps the model", async () => {
+  itThoroughly("says what is wrong with a file and keeps the model", async () => {
     await page.fill(tiny);
     await page.choose("cpu");
     await page.click("#start");
@@ -131,7 +131,7 @@ describe(`the demo page in ${kind}`, () => {
     await page.waitForStep(step + 3);
   });
 
-  inChromium("says that there is no text yet, and changes nothing", async () => {
+  itThoroughly("says that there is no text yet, and changes nothing", async () => {
     await page.fill({ "text-source": "own" });
     await page.click("#start");
     await page.waitForNotice("Text: there is none yet");
@@ -139,7 +139,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(await page.text("about")).toBe("No network yet");
   });
 
-  inChromium("says what is wrong with settings and prompts", async () => {
+  itThoroughly("says what is wrong with settings and prompts", async () => {
     await page.fill({ ...tiny, hidden: "" });
     await page.click("#start");
     await page.waitForNotice("Hidden size: must be a whole number from 1 to 4096, got nothing");

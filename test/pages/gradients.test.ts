@@ -139,7 +139,7 @@ describe(`the page of gradients in ${kind}`, () => {
     await page.waitForStatus("Paused");
   });
 
-  it("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
+  itThoroughly("says what is wrong with settings, and which network's loss is no number any more, while the others go on", async () => {
     await page.fill({ units: 0 });
     await page.waitForNotice("Units: must be a whole number from 1 to 128, got 0");
     await use({ ...small, identityTimes: 2, clip: 0, steps: 100 });
@@ -162,7 +162,7 @@ describe(`the page of gradients in ${kind}`, () => {
     expect(await page.text("device-name")).toMatch(/^CPU/);
   });
 
-  it("can be used by everybody, as far as axe-core sees", async () => {
+  itThoroughly("can be used by everybody, as far as axe-core sees", async () => {
     expect(await violations(page.page)).toEqual([]);
   });
 
