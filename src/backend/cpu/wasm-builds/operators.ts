@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/operators.ts; not to be edited.
-// sources: 50173698340b0aa79fab578e85332b6629f002dcca782364fadbbd3ad6ba413f
+// sources: 95eebe6b323827bd9c5b861ff33b6212180da602f26416bfc1dd05da86979a56
 export const plainLength = 2221;
 export const relaxedLength = 2221;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

@@ -123,6 +123,7 @@ export function signed(keeps: bool, a: v128): v128 {
 }
 
 /** `gates` holds x, `recurrent` the recurrent half. */
+@inline
 export function gruForward(variant: usize, gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
   const r0 = v128.load(recurrent), r1 = v128.load(recurrent, 16), r2 = v128.load(recurrent, 32);
