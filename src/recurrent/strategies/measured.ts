@@ -13,8 +13,8 @@ const margin = 1.1;
 
 type Cost = (layer: Required<LayerShape>, profile: DeviceProfile) => number;
 
-/** The milliseconds of all time steps of the strategies among which times decide. */
-const costs: Readonly<Record<Exclude<StrategyName, "scan">, Cost>> = {
+/** The milliseconds of all time steps of the strategies among which times decide; one that comes first has none. */
+const costs: Partial<Readonly<Record<StrategyName, Cost>>> = {
   loop: (layer, profile) => predictedMilliseconds(layer.regularized === "none" ? layer : { ...layer, B: 4 * layer.B }, "loop", profile),
   wavefront: (layer, profile) =>
     predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
@@ -36,7 +36,7 @@ export class Measured {
     able: readonly StrategyName[],
     layer: Required<LayerShape>,
   ): { strategy: StrategyName; milliseconds: Readonly<Record<StrategyName, number>>; predicted: string } {
-    const cost = (name: StrategyName): number => (name !== "scan" && able.includes(name) ? costs[name](layer, this.profile) : Infinity);
+    const cost = (name: StrategyName): number => (able.includes(name) ? costs[name]?.(layer, this.profile) : undefined) ?? Infinity;
     const milliseconds = Object.fromEntries(strategyNames.map((name) => [name, cost(name)])) as Record<StrategyName, number>;
     const least = Math.min(...Object.values(milliseconds));
     const predicted = able.map((name) => `${name} ${milliseconds[name].toPrecision(3)} ms`).join(", ");
