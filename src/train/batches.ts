@@ -9,7 +9,7 @@ interface Ahead {
 }
 
 /** True if the batch has not arrived yet. */
-function isPromise(value: unknown): value is Promise<BatchLike> {
+export function isPromise(value: unknown): value is Promise<BatchLike> {
   return hasMethods(value, "then");
 }
 

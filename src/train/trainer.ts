@@ -11,7 +11,7 @@ import { CarriedStates } from "../session/carried-states.ts";
 import type { MemoryUse } from "../session/memory.ts";
 import { Breath } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
-import { Batches, isLater } from "./batches.ts";
+import { Batches, isLater, isPromise } from "./batches.ts";
 import { claim } from "./claims.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { LossRecorder, type TakenBatch } from "./loss-recorder.ts";
@@ -215,7 +215,9 @@ export class Trainer {
   async plannedMemory(): Promise<MemoryUse> {
     this.checkUsable();
     const { state } = this;
-    const batch = state.recorder.take(await this.data.batch(this.step, this.model.batchFirst));
+    const next = this.data.batch(this.step, this.model.batchFirst);
+    // At once, if it is there: the caller may write into it afterwards.
+    const batch = state.recorder.take(isPromise(next) ? await next : next);
     const update = state.optimizer.nextUpdate();
     const { plannedStep } = await planning.load();
     return plannedStep(state, batch, update);

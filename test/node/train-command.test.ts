@@ -341,7 +341,7 @@ describe("WebGPU", () => {
     expect(decodeSafetensors(folder.read("gpu.safetensors")).metadata.step).toBe("6");
   });
 
-  itThoroughly("is an error when demanded where there is none, and the CPU with a reason otherwise", async () => {
+  it("is an error when demanded where there is none, and the CPU with a reason otherwise", async () => {
     const env = { VK_ICD_FILENAMES: folder.at("no-driver.json"), VK_DRIVER_FILES: folder.at("no-driver.json") };
     const demanded = await start([folder.at("text.txt"), ...tiny, "--backend", "webgpu"], { env });
     expect(demanded).toMatchObject({ code: 1, stdout: "" });

@@ -15,9 +15,11 @@ type Cost = (layer: Required<LayerShape>, profile: DeviceProfile) => number;
 
 /** The milliseconds of all time steps of the strategies among which times decide; one that comes first has none. */
 const costs: Partial<Readonly<Record<StrategyName, Cost>>> = {
+  // Kernels of regularized layers do not share weights among four rows: they need as many workgroups as four times the rows.
   loop: (layer, profile) => predictedMilliseconds(layer.regularized === "none" ? layer : { ...layer, B: 4 * layer.B }, "loop", profile),
   wavefront: (layer, profile) =>
     predictedMilliseconds({ ...layer, T: layer.T + layer.layers - 1, lanes: layer.layers, layers: 1 }, "step", profile),
+  // A regularized step has two dispatches: one for the product, one for the rest.
   step: (layer, profile) =>
     predictedMilliseconds(layer.regularized === "none" ? layer : { ...layer, phases: 2 * layer.phases }, "step", profile),
 };
