@@ -64,13 +64,14 @@ function testFiles(...folders) {
  * What a browser may decide: its compiler, its numbers, its event loop, its workers, its devices. Other device tests find in a
  * browser what they find in Node, since kernels.test.ts holds each of their kernels to its twin for each compiler. Node's
  * compiler and adapter are Chromium's too, so that Chromium is left with less than Firefox, whose adapter alone gives workgroups
- * more than 256 threads. Both browsers share the pages' code: Chromium opens every page as a first visitor does, Firefox some.
+ * more than 256 threads. Both browsers share the pages' code: Chromium opens every page as a first visitor does, Firefox the demo.
  */
-const inEachBrowser = ["device/event-loop", "device/lent-device", "device/threads", "pages/demo.", "pages/stream"];
-const inFirefox = ["kernels.", "gpu-kernels.", "oracles-training", "saturation", "scheduler"].map((name) => `device/${name}`);
 const usualFiles = {
-  chromium: [...inEachBrowser, "pages/audio", "pages/bench", "pages/gradients", "pages/models", "pages/threads"],
-  firefox: [...inEachBrowser, ...inFirefox],
+  chromium: ["device/event-loop", "pages/audio", "pages/bench", "pages/demo.", "pages/gradients", "pages/models", "pages/stream"],
+  firefox: [
+    ...["gpu-kernels.", "kernels.", "oracles-training", "saturation", "scheduler", "threads"].map((name) => `device/${name}`),
+    "pages/demo.",
+  ],
 };
 
 /** The files of a browser's lane. A filter selects from all of them. */

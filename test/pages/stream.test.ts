@@ -8,6 +8,7 @@ import { bundleStream } from "../../scripts/bundle-stream.mjs";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
 import { serve } from "../../scripts/serve.mjs";
+import { sampled } from "../thorough.ts";
 import { kind } from "./built-pages.ts";
 
 const folder = join(root, "build", `test-stream-${kind}`);
@@ -96,11 +97,12 @@ describe(`webgpu-rnn/stream in an AudioWorklet of ${kind}`, () => {
       ]),
   };
 
-  it.each([
+  const ways = [
     ["compiles there", false, "plain layers"],
     ["takes what the page has compiled", true, "plain layers"],
     ["compiles there", false, "layers of all kinds"],
-  ])("%s (handed over: %s), and gives what forward gives: %s", async (_, handsOver, name) => {
+  ] as const;
+  it.each(sampled(ways, 2))("%s (handed over: %s), and gives what forward gives: %s", async (_, handsOver, name) => {
     const model = models[name]();
     const sound = Array.from({ length: 128 * 12 }, (_, i) => Math.fround(Math.sin(i / 9) * Math.cos(i / 700)));
     const backend = await createBackend("cpu");
