@@ -32,7 +32,8 @@ function readOptions() {
   const text = { type: "string" };
   const flag = { type: "boolean" };
   try {
-    return parseArgs({
+    const { values, tokens } = parseArgs({
+      tokens: true,
       options: {
         chip: { ...text, default: "navi21" },
         cells: { ...text, default: "lstm,gru,gru-before,rnn,lstm-layer-norm,lstm-half" },
@@ -46,7 +47,11 @@ function readOptions() {
         update: flag,
         help: flag,
       },
-    }).values;
+    });
+    // The stored table has all kernels, as they are.
+    const part = tokens.find(({ name }) => ["cells", "shapes", "strategies", "only", "replace", "threads"].includes(name));
+    if (values.update && part) throw new Error(`--update stores the whole table: leave out --${part.name}`);
+    return values;
   } catch (error) {
     console.error(`${error.message}\n\n${usage}`);
     return process.exit(2);
