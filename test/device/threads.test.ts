@@ -131,6 +131,49 @@ describe("threads", () => {
     threads.end();
   });
 
+  /** A request that adds 1 to eight numbers, to four of them on another thread, and the numbers: one done twice shows. */
+  const adding = (threads: Threads): [add: () => void, sums: () => number[]] => {
+    const one = kernels.heap.allocate(64);
+    const sums = kernels.heap.allocate(64);
+    const memory = (): Float32Array => new Float32Array(kernels.heap.memory.buffer);
+    memory().fill(1, one / 4, one / 4 + 1);
+    memory().fill(0, sums / 4, sums / 4 + 8);
+    const add = (first: number, end: number) => [
+      { name: "matmul", args: [one, one, 0, sums + 4 * first, end - first, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1] },
+    ];
+    const [piece] = threads.parallel(8, 4, add, 1);
+    return [piece, () => [...memory().subarray(sums / 4, sums / 4 + 8)]];
+  };
+
+  it("do a request once, however often they are woken", async () => {
+    const threads = await Threads.start(kernels, 2);
+    const [add, sums] = adding(threads);
+    for (let round = 1; round <= 5; round++) {
+      add();
+      // The thread falls asleep. A caller without a processor may wake it so late for the request before.
+      await new Promise((done) => setTimeout(done, 30));
+      const words = new Int32Array(kernels.heap.memory.buffer);
+      for (let at = 0; at < words.length; at++) Atomics.notify(words, at);
+      await new Promise((done) => setTimeout(done, 30));
+      expect(sums()).toEqual(new Array(8).fill(round));
+    }
+    threads.end();
+  });
+
+  it("begin with an empty mailbox where other numbers lay before", async () => {
+    const before = Array.from({ length: 8 }, (_, i) => kernels.heap.allocate(4096 << i));
+    const end = before.at(-1)! + (4096 << 7);
+    new Int32Array(kernels.heap.memory.buffer, before[0], (end - before[0]) / 4).fill(1);
+    for (const at of before) kernels.heap.free(at);
+    const threads = await Threads.start(kernels, 2);
+    const [add, sums] = adding(threads);
+    add();
+    expect(sums()).toEqual(new Array(8).fill(1));
+    await new Promise((done) => setTimeout(done, 30));
+    expect(sums()).toEqual(new Array(8).fill(1));
+    threads.end();
+  });
+
   it("that have failed or ended are an error, not a wait without end", async () => {
     const threads = await Threads.start(kernels, 2);
     const beyond = 2 ** 32 - 4096;

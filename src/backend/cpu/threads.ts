@@ -29,7 +29,8 @@ const source = `async function work({ modules, memory, scratch, box: at, names }
   ready();
   for (let seen = 0; ; ) {
     for (let i = 0; i < ${looks} && Atomics.load(box, 0) === seen; i++);
-    Atomics.wait(box, 0, seen);
+    // A thread may have answered and sleep again before it is told of the request that it has just answered.
+    while (Atomics.load(box, 0) === seen) Atomics.wait(box, 0, seen);
     seen = Atomics.load(box, 0);
     if (seen === -1) return;
     try {
@@ -108,9 +109,11 @@ export class Threads implements Workforce {
     } = kernels;
     const started = await Promise.allSettled(
       Array.from({ length: count - 1 }, async () => {
-        const box = heap.allocate(4 * boxWords);
-        const end = await startThread(source, { modules, memory, box, scratch: heap.allocate(scratchBytes), names: shareable });
-        return { box: new Int32Array(memory.buffer, box, boxWords), end };
+        const at = heap.allocate(4 * boxWords);
+        const scratch = heap.allocate(scratchBytes);
+        const box = new Int32Array(memory.buffer, at, boxWords).fill(0);
+        const end = await startThread(source, { modules, memory, box: at, scratch, names: shareable });
+        return { box, end };
       }),
     );
     const others = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
@@ -133,8 +136,11 @@ export class Threads implements Workforce {
     const call = inTurn(this.exports, own);
     return requestsOf(theirs).map(({ messages, first, end }) => () => {
       this.ask(messages);
-      call(first, Math.min(end, own.length));
-      this.await(messages.length);
+      try {
+        call(first, Math.min(end, own.length));
+      } finally {
+        this.await(messages.length);
+      }
     });
   }
 
