@@ -5,6 +5,8 @@ import {
   GRU,
   gradients,
   LSTM,
+  MinGRU,
+  MinLSTM,
   RNN,
   RnnError,
   type Backend,
@@ -66,6 +68,8 @@ describe("a layer forward and backward", () => {
     ["RNN, recurrent dropout", [6, 19, 24, 130], (I, H) => new RNN(I, H, { seed: 1, recurrentDropout: 0.3 }), true],
     ["a cell of one's own", [3, 37, 24, 96], (I, H) => new CustomRNN(defineCell(leaky), I, H, { seed: 1 }), true],
     ["RNN", [20, 13, 24, 70], (I, H) => new RNN(I, H, { seed: 1 }), true],
+    ["MinGRU", [64, 13, 24, 30], (I, H) => new MinGRU(I, H, { seed: 1 }), true],
+    ["MinLSTM, both directions", [64, 13, 24, 30], (I, H) => new MinLSTM(I, H, { seed: 1, bidirectional: true }), true],
     ["RNN, more steps than one request holds", [600, 9, 5, 32], (I, H) => new RNN(I, H, { seed: 1 }), false],
   ];
 

@@ -5,12 +5,9 @@ import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce 
 import type { WasmExports } from "./wasm-code.ts";
 import { wasmParts, type WasmKernels } from "./wasm-kernels.ts";
 
-/** Kernels that other threads can run; a request names one by its place in this list. */
-const shareable = ["matmul", "gateProduct", "stepForward", "stepBackward", "regularizedForward", "regularizedBackward"];
-
 /**
  * A thread's mailbox, in 32-bit words: number of the last request (-1: the thread must end), number of the last answer
- * (-1: it failed), number of calls, then each call: name, number of arguments, arguments.
+ * (-1: it failed), number of calls, then each call: place of the kernel's name among all, number of arguments, arguments.
  */
 const boxWords = 3 + 256 * 24;
 
@@ -91,6 +88,8 @@ export class Threads implements Workforce {
 
   private constructor(
     private readonly exports: WasmExports,
+    /** Of all kernels, in the threads' order. */
+    private readonly names: readonly string[],
     private readonly others: readonly Thread[],
   ) {
     dropped.register(this, others, this);
@@ -107,12 +106,13 @@ export class Threads implements Workforce {
       modules,
       scratchBytes,
     } = kernels;
+    const names = Object.keys(exports);
     const started = await Promise.allSettled(
       Array.from({ length: count - 1 }, async () => {
         const at = heap.allocate(4 * boxWords);
         const scratch = heap.allocate(scratchBytes);
         const box = new Int32Array(memory.buffer, at, boxWords).fill(0);
-        const end = await startThread(source, { modules, memory, box: at, scratch, names: shareable });
+        const end = await startThread(source, { modules, memory, box: at, scratch, names });
         return { box, end };
       }),
     );
@@ -124,7 +124,7 @@ export class Threads implements Workforce {
         cause: failed.reason,
       });
     }
-    return new Threads(exports, others);
+    return new Threads(exports, names, others);
   }
 
   parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
@@ -134,7 +134,7 @@ export class Threads implements Workforce {
     const [own, ...theirs] = starts.slice(1).map((end, i) => callsOf(starts[i], end));
     if (theirs.length === 0) return piecesOf(this.exports, own, together);
     const call = inTurn(this.exports, own);
-    return requestsOf(theirs).map(({ messages, first, end }) => () => {
+    return requestsOf(theirs, this.names).map(({ messages, first, end }) => () => {
       this.ask(messages);
       try {
         call(first, Math.min(end, own.length));
@@ -191,14 +191,14 @@ interface Request {
 }
 
 /** Calls that do not fit into a mailbox are sent in several requests. */
-function requestsOf(parts: readonly (readonly Call[])[]): Request[] {
+function requestsOf(parts: readonly (readonly Call[])[], names: readonly string[]): Request[] {
   const most = 256;
   const length = Math.max(...parts.map((calls) => calls.length));
   return Array.from({ length: Math.ceil(length / most) }, (_, i) => {
     const first = i * most;
     const messages = parts.map((calls) => {
       const some = calls.slice(first, first + most);
-      return Int32Array.from([some.length, ...some.flatMap(({ name, args }) => [shareable.indexOf(name), args.length, ...args])]);
+      return Int32Array.from([some.length, ...some.flatMap(({ name, args }) => [names.indexOf(name), args.length, ...args])]);
     });
     return { first, end: first + most, messages };
   });
