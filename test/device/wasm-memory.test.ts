@@ -1,8 +1,10 @@
 /** The heap behind the WebAssembly kernels, and buffers and programs that live through its growth. */
 import { describe, expect, it } from "vitest";
-import { gradients, CustomRNN, defineCell } from "webgpu-rnn";
+import { forward, gradients, CustomRNN, defineCell, LSTM } from "webgpu-rnn";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { WasmHeap } from "../../src/backend/cpu/wasm-heap.ts";
+import type { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
+import type { Means } from "../../src/backend/cpu/work-space.ts";
 import { RnnError } from "../../src/errors.ts";
 import { activationForward } from "../../src/kernels/activations.ts";
 import { lossSum } from "../../src/kernels/losses.ts";
@@ -110,6 +112,29 @@ describe("a backend with WebAssembly kernels", () => {
     backend.write(large, [7], 10 * mebibyte - 1);
     expect(await backend.read(large, 10 * mebibyte - 2, 2)).toEqual(Uint32Array.of(0, 7));
     expect(await sum()).not.toBe(before);
+  });
+
+  it("computes with memory of its own after a call that found too little", async () => {
+    const backend = await CpuBackend.create();
+    const { heap } = (backend as unknown as { kernels: WasmKernels }).kernels;
+    const { work } = (backend as unknown as { means: Means }).means;
+    const model = new LSTM(3, 70, { seed: 1 });
+    const run = async () => (await forward(model, { shape: [4, 9, 3], data: numbers(108, 1) }, { backend })).output.data;
+    const before = await run();
+    const allocate = heap.allocate.bind(heap);
+    const without = async (call: () => unknown): Promise<void> => {
+      heap.allocate = () => {
+        throw new RnnError("limit", "CpuBackend", "nothing is left");
+      };
+      await expect(async () => call()).rejects.toThrow("nothing is left");
+      heap.allocate = allocate;
+    };
+    // More room for others fails, and then the room for this program.
+    await without(() => work.reserve(10 ** 6));
+    await without(run);
+    const others = Array.from({ length: 100 }, () => backend.createBuffer("other", "f32", 9 * 70 * 4, numbers(9 * 70 * 4, 5)));
+    expect(await run()).toEqual(before);
+    for (const other of others) expect(await backend.read(other)).toEqual(numbers(9 * 70 * 4, 5));
   });
 
   it("gives back what a program that does not fit has taken", async () => {

@@ -14,10 +14,12 @@ export class WorkSpace {
     const bytes = 4 * length;
     if (bytes <= this.bytes) return;
     this.heap.free(this.address);
-    this.address = this.heap.allocate(bytes);
-    this.bytes = bytes;
+    // If there is not so much memory, what was freed belongs to others from now on.
+    this.bytes = 0;
     // Calls store the address as a number, so it must not change.
     this.heap.generation++;
+    this.address = this.heap.allocate(bytes);
+    this.bytes = bytes;
   }
 
   /** The numbers as an array, valid until the memory grows. */
