@@ -2,28 +2,6 @@
 // at a time, with 256 multiply-adds for 16 loads. The two halves of a thread's columns lie half a tile apart, so that
 // neighbouring threads read and write neighbouring vec4.
 
-// The sums start from four rows of bias. Past the edge of C any value will do.
-fn biasBlock(n: u32) -> mat4x4<f32> {
-  if (params.useBias == 0u) { return mat4x4<f32>(); }
-  let row = vec4(bias[n], bias[n + 1u], bias[n + 2u], bias[n + 3u]);
-  return mat4x4(row, row, row, row);
-}
-
-fn storeRow(i: u32, m: u32, n: u32, sum: vec4<f32>) {
-  if (m >= params.M) { return; }
-  let at = params.cOffset + i * params.cBatch + m * params.cRow + n;
-  var value = sum;
-  if (params.accumulate != 0u) { value += vec4(c[at], c[at + 1u], c[at + 2u], c[at + 3u]); }
-  if (n + 4u <= params.N) {
-    c[at] = value.x;
-    c[at + 1u] = value.y;
-    c[at + 2u] = value.z;
-    c[at + 3u] = value.w;
-    return;
-  }
-  for (var j = 0u; n + j < params.N; j++) { c[at + j] = value[j]; }
-}
-
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
   let i = group.z;

@@ -62,20 +62,20 @@ export type Operands = "nn" | "nt" | "tn" | "tt" | "strided";
 
 /**
  * The block of C that a thread computes: 8 x 8 ("large") or 4 x 4 ("small"). In a "split" product sixteen threads share
- * each block; each computes a part of K.
+ * each block; each computes a part of K. In a "staged" one, with blocks of 8 x 8, a workgroup's threads share what they read.
  */
-type Tile = "large" | "small" | "split-large" | "split-small";
-const tiles: readonly Tile[] = ["large", "small", "split-large", "split-small"];
+const tiles = ["block large", "block small", "split large", "split small", "staged large"] as const;
+type Tile = (typeof tiles)[number];
 
-const isSplit = (tile: Tile): boolean => tile.startsWith("split");
 /** Rows and columns of C that a workgroup computes. */
-const sideOf = (tile: Tile): number => ({ large: 64, small: 32, "split-large": 32, "split-small": 16 })[tile];
+const sideOf = (tile: Tile): number => (tile.endsWith("large") ? 64 : 32) / (tile.startsWith("split") ? 2 : 1);
 
 function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   const side = sideOf(tile);
   const operands = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
   const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
-  const [shader, size] = isSplit(tile) ? ["matmul-split", tile.slice(6)] : ["matmul-block", tile];
+  const [kind, size] = tile.split(" ");
+  const shader = `matmul-${kind}`;
   return {
     name: `${shader}:${lie}-${size}${sums === "row-sums" ? "-sums" : ""}`,
     sources: ["lib/matmul", operands, "lib/blocks", `lib/${sums}`, shader],
@@ -128,7 +128,7 @@ export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`
 export function chooseMatmul(p: MatmulParams, on: On = {}): typeof matmulNaive {
   const { avoided = nothingAvoided } = on;
   const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, on))!;
-  const standIns = [blocks.get(`${operandsOf(p)} small`)!, blocks.get("strided small")!, matmulNaive];
+  const standIns = [blocks.get(`${operandsOf(p)} block small`)!, blocks.get("strided block small")!, matmulNaive];
   return [chosen, ...standIns].find(({ name }) => !avoided.has(name)) ?? chosen;
 }
 
@@ -138,7 +138,7 @@ export function chooseMatmul(p: MatmulParams, on: On = {}): typeof matmulNaive {
  */
 export function chooseMatmulWithSums(p: MatmulParams, on: On = {}): ReturnType<typeof blockWithSums> | undefined {
   const { avoided = nothingAvoided } = on;
-  return [variantFor(p, on), "strided small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
+  return [variantFor(p, on), "strided block small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
 }
 
 const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tileFor(p, on)}`;
@@ -147,19 +147,20 @@ const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tile
 const leastSplitK = { gpu: 128, measured: 256 };
 /** A GPU with fewer workgroups than this idles. Each is a wave or two if K is not shared. */
 const enoughGroups = 128;
+/** With so many, a wave that waits for its slice of a staged product has another beside it that computes. */
+const enoughToStage = 2 * enoughGroups;
+
+/** Number of squares of this side that cover C. */
+export const squaresOf = ({ M, N, batch }: Pick<MatmulParams, "M" | "N" | "batch">, side: number): number =>
+  Math.ceil(M / side) * Math.ceil(N / side) * batch;
 
 function tileFor(p: MatmulParams, { isGpu = false, measured }: On): Tile {
-  const { M, N, K, batch } = p;
-  const threads = Math.ceil(M / 8) * Math.ceil(N / 8) * batch;
-  const whole = M > 4 && threads >= 512 ? "large" : "small";
-  const splits = measured ? measured.splitPays(blocksOf(M, N) * batch) : isGpu && groupsOf(p, whole) < enoughGroups;
-  return splits && K >= leastSplitK[measured ? "measured" : "gpu"] ? splitTile(p) : whole;
+  const whole = p.M > 4 && squaresOf(p, 8) >= 512 ? "block large" : "block small";
+  const groups = squaresOf(p, sideOf(whole));
+  const splits = measured ? measured.splitPays(squaresOf(p, 4)) : isGpu && groups < enoughGroups;
+  if (splits && p.K >= leastSplitK[measured ? "measured" : "gpu"]) return splitTile(p);
+  return isGpu && whole === "block large" && groups >= enoughToStage && p.K % 16 === 0 ? "staged large" : whole;
 }
 
-const groupsOf = ({ M, N, batch }: MatmulParams, tile: Tile): number => Math.ceil(M / sideOf(tile)) * Math.ceil(N / sideOf(tile)) * batch;
-
 /** Of the larger blocks, a quarter of the workgroups suffices, since each has four waves. */
-const splitTile = (p: MatmulParams): Tile => (groupsOf(p, "split-large") >= enoughGroups / 4 ? "split-large" : "split-small");
-
-/** Number of 4 x 4 blocks in C. */
-export const blocksOf = (M: number, N: number): number => Math.ceil(M / 4) * Math.ceil(N / 4);
+const splitTile = (p: MatmulParams): Tile => (squaresOf(p, sideOf("split large")) >= enoughGroups / 4 ? "split large" : "split small");

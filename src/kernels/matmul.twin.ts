@@ -35,7 +35,7 @@ function rowSums({ a, sums }: Readonly<Record<"a" | "sums", NumericArray>>, p: M
 
 type WithSums = (typeof matmulBlocksWithSums)[number];
 
-export const matmulTwins: TwinEntry[] = ["matmul-naive", "matmul-small-m", "matmul-block", "matmul-split"].map((stem) =>
+export const matmulTwins: TwinEntry[] = ["matmul-naive", "matmul-small-m", "matmul-block", "matmul-split", "matmul-staged"].map((stem) =>
   twins<typeof matmulNaive | WithSums>(stem, ({ bindings }) =>
     inPieces((arrays, p) => {
       // Each piece takes some milliseconds in plain JavaScript.

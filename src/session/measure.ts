@@ -6,7 +6,7 @@ import type { Backend, Program } from "../backend/backend.ts";
 import type { Cell } from "../recurrent/cells/cell.ts";
 import { lstm } from "../recurrent/cells/lstm.ts";
 import { profileVersion, type DeviceProfile } from "../kernels/device-profile.ts";
-import { blocksOf, chooseMatmul, matmulSplit } from "../kernels/matmul.ts";
+import { chooseMatmul, matmulSplit, squaresOf } from "../kernels/matmul.ts";
 import { weightWidth } from "../recurrent/kernels/recurrent-kernel.ts";
 import { derivatives } from "../recurrent/parts.ts";
 import { recurrenceOf } from "../recurrent/recurrence.ts";
@@ -87,7 +87,7 @@ export async function measure(backend: Backend, by: ClockChoice = "device"): Pro
 
 /** Microseconds of products like that of a weight's gradient, with whole and with shared sums over K. */
 async function productTimes(clock: Clock): Promise<DeviceProfile["products"]> {
-  const blocks = products.map(({ M, N }) => blocksOf(M, N));
+  const blocks = products.map((p) => squaresOf({ ...p, batch: 1 }, 4));
   const whole: number[] = [];
   const split: number[] = [];
   for (const [i, { M, N }] of products.entries()) {

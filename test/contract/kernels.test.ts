@@ -130,6 +130,8 @@ describe("the choice of a matrix product", () => {
     ["the gradient of the weights", onGpu(512, 128, 2048), "matmul-split:tn-large"],
     ["of fewer", onGpu(128, 128, 2048), "matmul-split:tn-small"],
     ["not where C alone has work for it", onGpu(1024, 512, 2048), "matmul-block:tn-large"],
+    ["through workgroup memory where C is large", onGpu(1024, 1024, 2048), "matmul-staged:tn-large"],
+    ["not with an odd K", onGpu(1024, 1024, 2040), "matmul-block:tn-large"],
     ["the recurrent product of a step with norms", onGpu(32, 512, 128), "matmul-split:tn-small"],
     ["not for a short K", onGpu(512, 128, 127), "matmul-block:tn-large"],
   ])("shares K on a GPU without a profile: %s", (_, name, expected) => {

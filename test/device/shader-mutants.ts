@@ -164,15 +164,7 @@ change(
   ["value += y[i]", "value -= y[i]"],
   ["(i / params.H) % params.B", "i % params.B"],
 );
-change(
-  "matmul-block",
-  "large",
-  ["startsOfB(i, n + 32u)", "startsOfB(i, n)"],
-  ["if (params.accumulate != 0u) { value += vec4(c[at]", "if (false) { value += vec4(c[at]"],
-  ["c[at + 3u] = value.w;", ""],
-  ["n + j < params.N", "n + j + 1u < params.N"],
-  ["biasBlock(n + 32u)", "biasBlock(n)"],
-);
+change("matmul-block", "large", ["startsOfB(i, n + 32u)", "startsOfB(i, n)"], ["biasBlock(n + 32u)", "biasBlock(n)"]);
 change("matmul-block", "square", ["storeSums(m + 4u, tile.rows1)", "storeSums(m + 4u, tile.rows0)"]);
 change("matmul-small-m", "wide", ["share < 8u", "share < 7u"], ["n < params.N", "n + 1u < params.N"]);
 change(
@@ -182,6 +174,18 @@ change(
   ["one * 16u + thread]; }\n    storeSums", "one * 16u]; }\n    storeSums"],
   ["four += shares", "four += shares * 2u"],
   ["at.m + block / 4u * side() + row", "at.m + block / 4u * side()"],
+);
+change(
+  "matmul-staged",
+  "staged",
+  ["sliceB[four][one][local.x + 8u]", "sliceB[four][one][local.x]"],
+  ["addStaged(four, 2u, local", "addStaged(four, 1u, local"],
+  ["addFourStaged(3u, local", "addFourStaged(2u, local"],
+  ["sliceA[ofA.x][one][ofA.y] = blockA[one]", "sliceA[ofA.x][one][ofA.y] = blockA[0]"],
+  ["k += 16u;", "k += 12u;"],
+  ["tile.rows0 += sumOf(blockA)", "tile.rows0 = sumOf(blockA)"],
+  [" + sliceA[3][0][thread]", ""],
+  ["j / 4u % 2u * 32u", "j / 4u % 2u * 36u"],
 );
 change(
   "per-unit-gradient",
@@ -363,6 +367,9 @@ change("lib/operands-vec4", "characters", [
 change(
   "lib/blocks",
   "large",
+  ["if (params.accumulate != 0u) { value += vec4(c[at]", "if (false) { value += vec4(c[at]"],
+  ["c[at + 3u] = value.w;", ""],
+  ["n + j < params.N", "n + j + 1u < params.N"],
   ["tile.sum11 = addBlock(below, right", "tile.sum11 = addBlock(above, right"],
   ["addOuter(a[3], b[3]", "addOuter(a[3], b[2]"],
 );

@@ -150,6 +150,7 @@ const table = {
   rootMean: { model: linear, inputs: rows, options: { optimizer: rmsprop({ momentum: 0.5, centered: true }) } },
   wide: { model: () => new Linear(512, 260, { seed: 1 }), inputs: { input: floats(2, 512) } },
   large: { model: () => new Linear(8, 260, { seed: 1 }), inputs: { input: floats(1030, 8) } },
+  staged: { model: () => new Linear(36, 16_388, { seed: 1 }), inputs: { input: floats(32, 36) }, isGpu: true },
   square: { model: () => new Linear(260, 260, { seed: 1 }), inputs: { input: floats(4, 260) } },
   split: { model: () => new Linear(8, 8, { seed: 1 }), inputs: { input: floats(300, 8) }, splits: true },
 } as const satisfies Record<string, Subject>;

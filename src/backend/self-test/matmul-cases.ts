@@ -56,24 +56,32 @@ const matmulSizes = [
   [9, 18, 131],
 ] as const;
 
-function anySizes(): KernelCase[] {
-  const plain = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [false, false], { accumulate })));
-  return [...plain, matmulCase(9, 35, 19, [true, true], { batch: 3, gap: 3, accumulate: 1 })];
+const upTo = (multiple: number, n: number): number => Math.ceil(n / multiple) * multiple;
+/** What K is a multiple of in a kernel's products. */
+const stepOfK = ({ name }: Kernel): number => (name.startsWith("matmul-staged") ? 16 : 1);
+
+function anySizes(kernel: Kernel): KernelCase[] {
+  const step = stepOfK(kernel);
+  const plain = matmulSizes.flatMap(([M, N, K]) =>
+    both.map((accumulate) => matmulCase(M, N, upTo(step, K), [false, false], { accumulate })),
+  );
+  return [...plain, matmulCase(9, 35, upTo(step, 19), [true, true], { batch: 3, gap: 3, accumulate: 1 })];
 }
 
 /** Axes that are read as vec4 have multiples of 4, the others any size. */
-function blockCases({ name, bindings }: Kernel): KernelCase[] {
-  const lie = /:(\w+)/.exec(name)![1];
-  if (!("sums" in bindings)) return lie === "strided" ? anySizes() : alignedCases(lie);
+function blockCases(kernel: Kernel): KernelCase[] {
+  const lie = /:(\w+)/.exec(kernel.name)![1];
+  const step = stepOfK(kernel);
+  if (!("sums" in kernel.bindings)) return lie === "strided" ? anySizes(kernel) : alignedCases(lie, step);
   // Row sums need a whole A = dYᵀ.
-  const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, [true, false], { accumulate })));
-  const cases = lie === "strided" ? odd : alignedCases(lie).filter(({ params }) => params.batch === 1);
+  const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, upTo(step, K), [true, false], { accumulate })));
+  const cases = lie === "strided" ? odd : alignedCases(lie, step).filter(({ params }) => params.batch === 1);
   return cases.map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } }));
 }
 
-function alignedCases(lie: string): KernelCase[] {
+function alignedCases(lie: string, step: number): KernelCase[] {
   const transposed = [lie[0] === "t", lie[1] === "t"] as const;
-  const fours = { M: transposed[0], N: !transposed[1], K: !transposed[0] || transposed[1] };
+  const multiples = { M: transposed[0] ? 4 : 1, N: transposed[1] ? 1 : 4, K: Math.max(step, !transposed[0] || transposed[1] ? 4 : 1) };
   const sizes = [
     [1, 1, 1],
     [9, 35, 19],
@@ -82,9 +90,7 @@ function alignedCases(lie: string): KernelCase[] {
     [63, 65, 4],
     [67, 130, 21],
     [12, 9, 131],
-  ].map(
-    ([M, N, K]) => [fours.M ? Math.ceil(M / 4) * 4 : M, fours.N ? Math.ceil(N / 4) * 4 : N, fours.K ? Math.ceil(K / 4) * 4 : K] as const,
-  );
+  ].map(([M, N, K]) => [upTo(multiples.M, M), upTo(multiples.N, N), upTo(multiples.K, K)] as const);
   return [
     ...sizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, K, transposed, { accumulate }))),
     matmulCase(...sizes[1], transposed, { batch: 3, gap: 4, accumulate: 1 }),
@@ -97,4 +103,5 @@ export const matmulCases: Readonly<Record<string, (kernel: Kernel) => KernelCase
   "matmul-small-m": anySizes,
   "matmul-block": blockCases,
   "matmul-split": blockCases,
+  "matmul-staged": blockCases,
 };
