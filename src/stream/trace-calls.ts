@@ -71,7 +71,7 @@ export class Tracer {
           this.record(name, args),
     };
     const exports = new Proxy<WasmExports>({}, recorded);
-    this.fast = fastKernels({ exports }, { exports, threads: alone(exports), work: this.work });
+    this.fast = fastKernels({ exports, threads: alone(exports), work: this.work });
   }
 
   get workBytes(): number {

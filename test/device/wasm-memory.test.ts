@@ -4,7 +4,7 @@ import { forward, gradients, CustomRNN, defineCell, LSTM } from "webgpu-rnn";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { WasmHeap } from "../../src/backend/cpu/wasm-heap.ts";
 import type { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
-import type { Means } from "../../src/backend/cpu/work-space.ts";
+import type { WorkSpace } from "../../src/backend/cpu/work-space.ts";
 import { RnnError } from "../../src/errors.ts";
 import { activationForward } from "../../src/kernels/activations.ts";
 import { lossSum } from "../../src/kernels/losses.ts";
@@ -117,7 +117,7 @@ describe("a backend with WebAssembly kernels", () => {
   it("computes with memory of its own after a call that found too little", async () => {
     const backend = await CpuBackend.create();
     const { heap } = (backend as unknown as { kernels: WasmKernels }).kernels;
-    const { work } = (backend as unknown as { means: Means }).means;
+    const { work } = backend as unknown as { work: WorkSpace };
     const model = new LSTM(3, 70, { seed: 1 });
     const run = async () => (await forward(model, { shape: [4, 9, 3], data: numbers(108, 1) }, { backend })).output.data;
     const before = await run();

@@ -2,7 +2,7 @@
 import { cores } from "#thread";
 import { RnnError } from "../../errors.ts";
 import type { Dispatch, Recording } from "../../recording/recording.ts";
-import { alone, type CallsOf, type Pieces, type Workforce } from "./calls.ts";
+import { alone, type CallsOf, type Staff, type Workforce } from "./calls.ts";
 import { Threads } from "./threads.ts";
 import type { WasmKernels } from "./wasm-kernels.ts";
 
@@ -46,25 +46,21 @@ export function gainOf({ exports, heap }: WasmKernels, threads: Workforce): numb
 /** What the trial found on this machine. */
 let measured: number | undefined;
 
-export class AutomaticThreads implements Workforce {
-  private chosen: Workforce;
+export class AutomaticThreads implements Staff {
+  now: Workforce;
   private choosing: Promise<void> | undefined;
   private ended = false;
 
-  /** @param gain how many times faster threads are (default: measured, once) */
+  /**
+   * @param gain how many times faster threads are (default: measured, once)
+   * @param available threads that can run at once
+   */
   constructor(
     private readonly kernels: WasmKernels,
     private readonly gain: typeof gainOf = (...given) => (measured ??= gainOf(...given)),
+    private readonly available = cores,
   ) {
-    this.chosen = alone(kernels.exports);
-  }
-
-  get count(): number {
-    return this.chosen.count;
-  }
-
-  parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
-    return this.chosen.parallel(rows, least, callsOf, together);
+    this.now = alone(kernels.exports);
   }
 
   async suit({ commands }: Recording): Promise<void> {
@@ -74,11 +70,11 @@ export class AutomaticThreads implements Workforce {
 
   end(): void {
     this.ended = true;
-    this.chosen.end();
+    this.now.end();
   }
 
   private async choose(): Promise<void> {
-    const count = Math.min(mostThreads, await cores());
+    const count = Math.min(mostThreads, await this.available());
     if (count === 1) return;
     let threads: Threads;
     try {
@@ -90,6 +86,6 @@ export class AutomaticThreads implements Workforce {
       return;
     }
     if (this.ended || this.gain(this.kernels, threads) < leastGain) threads.end();
-    else this.chosen = threads;
+    else this.now = threads;
   }
 }

@@ -60,8 +60,6 @@ export type CallsOf = (first: number, end: number) => readonly Call[];
 export interface Workforce {
   /** Number of threads, with the caller's. */
   readonly count: number;
-  /** Must be called before a recording is prepared. */
-  suit?(recording: Recording): Promise<void>;
   /**
    * Pieces that make the calls for each part of `rows`. No part has fewer than `least` rows, so there may be only one.
    * @param together number of calls of a part in one piece
@@ -70,6 +68,19 @@ export interface Workforce {
   /** Ends threads other than the caller's. */
   end(): void;
 }
+
+/** Who computes on a backend. */
+export interface Staff {
+  /** Computes what is prepared from now on. A program keeps its own: its pieces must stay the same while it runs. */
+  readonly now: Workforce;
+  /** Must be called before a recording is prepared. */
+  suit?(recording: Recording): Promise<void>;
+  /** Ends threads other than the caller's. */
+  end(): void;
+}
+
+/** One that stays. */
+export const always = (now: Workforce): Staff => ({ now, end: () => now.end() });
 
 /** Returns a function that makes the calls from `first` up to `end` (default: all) in order. */
 export function inTurn(exports: WasmExports, calls: readonly Call[]): (first?: number, end?: number) => void {

@@ -15,12 +15,12 @@ import { Breath } from "../breathe.ts";
 import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
 import { Ledger } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
-import { alone, type FastKernel, type Workforce } from "./calls.ts";
+import { alone, always, type FastKernel, type Staff, type Workforce } from "./calls.ts";
 import { CpuBuffer } from "./cpu-buffer.ts";
 import { CpuProgram } from "./cpu-program.ts";
 import { fastKernels } from "./fast-kernels.ts";
 import { threading, WasmKernels } from "./wasm-kernels.ts";
-import { WorkSpace, type Means } from "./work-space.ts";
+import { WorkSpace } from "./work-space.ts";
 
 /** Loaded separately, because most pages use one thread, and only kernels that WebAssembly has. */
 const automatic = new Part("threads", () => import("./automatic-threads.ts"));
@@ -40,6 +40,8 @@ export interface CpuOptions {
   reason?: string;
 }
 
+type FastKernels = (kernel: Kernel) => FastKernel | undefined;
+
 export class CpuBackend implements Backend {
   readonly kind = "cpu";
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
@@ -51,8 +53,8 @@ export class CpuBackend implements Backend {
   readonly isGpu = false;
   readonly mostThreads = 256;
   readonly mostElements = Infinity;
-  private readonly fast: (kernel: Kernel) => FastKernel | undefined;
-  private readonly means: Means | undefined;
+  private readonly work: WorkSpace | undefined;
+  private known: { readonly threads: Workforce; readonly fastKernel: FastKernels } | undefined;
   /** Shared by all programs here, because they block the same thread. @internal */
   readonly breath = new Breath();
   private readonly life = new Life();
@@ -63,21 +65,30 @@ export class CpuBackend implements Backend {
     private readonly engine: string,
     readonly reason: string,
     private readonly kernels?: WasmKernels,
-    private readonly threads?: Workforce,
+    private readonly staff?: Staff,
   ) {
-    this.means = kernels && threads && { exports: kernels.exports, threads, work: new WorkSpace(kernels.heap) };
-    this.fast = kernels && this.means ? fastKernels(kernels, this.means) : () => undefined;
+    this.work = kernels && new WorkSpace(kernels.heap);
   }
 
   get adapter(): string {
-    const { threads } = this;
-    return threads && threads.count > 1 ? `${this.engine}, ${threads.count} threads` : this.engine;
+    const count = this.staff?.now.count ?? 1;
+    return count > 1 ? `${this.engine}, ${count} threads` : this.engine;
   }
 
-  /** The WebAssembly version of a kernel, if there is one. @internal */
-  fastKernel(kernel: Kernel): FastKernel | undefined {
-    const { means } = this;
-    return this.fast(kernel) ?? (means && kernel.recurrent && slow.now?.customKernel(kernel.recurrent, means));
+  /** Gives the WebAssembly version of a kernel, if there is one, for the threads that there are now. @internal */
+  get fastKernel(): FastKernels {
+    const { staff } = this;
+    if (!staff) return () => undefined;
+    const threads = staff.now;
+    if (this.known?.threads !== threads) {
+      const means = { exports: this.kernels!.exports, threads, work: this.work! };
+      const fast = fastKernels(means);
+      this.known = {
+        threads,
+        fastKernel: (kernel) => fast(kernel) ?? (kernel.recurrent && slow.now?.customKernel(kernel.recurrent, means)),
+      };
+    }
+    return this.known.fastKernel;
   }
 
   /** The twin of a kernel in a prepared recording. @internal */
@@ -97,12 +108,12 @@ export class CpuBackend implements Backend {
       return new CpuBackend(precision, `CPU, plain JavaScript (${loaded})`, reason);
     }
     const engine = `CPU, WASM SIMD${loaded.relaxed ? " (relaxed)" : ""}`;
-    const workforce = several
-      ? await several.Threads.start(loaded, threads as number)
+    const staff = several
+      ? always(await several.Threads.start(loaded, threads as number))
       : shared
         ? new (await automatic.load()).AutomaticThreads(loaded)
-        : alone(loaded.exports);
-    return new CpuBackend(precision, engine, reason, loaded, workforce);
+        : always(alone(loaded.exports));
+    return new CpuBackend(precision, engine, reason, loaded, staff);
   }
 
   get lost(): Promise<Error> {
@@ -171,7 +182,7 @@ export class CpuBackend implements Backend {
   async prepare(recording: Recording, externals: ReadonlyMap<Buffer, DeviceBuffer>, options?: PrepareOptions): Promise<Program> {
     this.check();
     const { keepAll } = takePreparation(recording, externals, options);
-    await this.threads?.suit?.(recording);
+    await this.staff?.suit?.(recording);
     await this.load(recording);
     this.check();
     return new CpuProgram(this, recording, externals, keepAll);
@@ -180,8 +191,9 @@ export class CpuBackend implements Backend {
   /** Loads the code of a recording's kernels. @internal */
   async load(recording: Recording): Promise<void> {
     const kernels = new Set(recording.commands.flatMap((command) => (command.kind === "dispatch" ? [command.kernel] : [])));
-    if ([...kernels].some((kernel) => !this.fast(kernel))) await slow.load();
-    const fast = [...kernels].flatMap((kernel) => this.fastKernel(kernel) ?? []);
+    const { fastKernel } = this;
+    if ([...kernels].some((kernel) => !fastKernel(kernel))) await slow.load();
+    const fast = [...kernels].flatMap((kernel) => fastKernel(kernel) ?? []);
     const parts = new Set(fast.flatMap((kernel) => kernel.parts ?? []));
     await Promise.all([...[...parts].map((part) => this.kernels!.load(part)), ...fast.map(({ code }) => code?.load())]);
   }
@@ -196,7 +208,7 @@ export class CpuBackend implements Backend {
     this.life.end("destroyed", new RnnError("device", "CpuBackend", "the backend was destroyed by this program; make a new backend"));
     // The WebAssembly memory is freed with the last reference to it.
     this.ledger.freeAll();
-    this.threads?.end();
+    this.staff?.end();
   }
 
   dispose(): void {

@@ -29,6 +29,8 @@ export class CpuProgram implements Program {
   /** Copies of buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
   private readonly kept = new Map<string, CpuBuffer>();
   private readonly stays: (view: View) => boolean;
+  /** Stays the same when the backend's threads change, so that a run that binds anew goes on where it was. */
+  private readonly fastKernel: CpuBackend["fastKernel"];
   /** All pieces in their order, and how many of them belong to derived commands and to `kept`. */
   private inRow: Pieces = [];
   private derivedPieces = 0;
@@ -48,6 +50,7 @@ export class CpuProgram implements Program {
     private readonly keepAll: boolean,
   ) {
     this.stays = staying(recording);
+    this.fastKernel = backend.fastKernel;
     try {
       this.allocate(externals);
       this.bind();
@@ -277,7 +280,7 @@ export class CpuProgram implements Program {
     const { kernel, views, params } = dispatch;
     const { counters } = this.backend;
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
-    const fast = this.backend.fastKernel(kernel);
+    const fast = this.fastKernel(kernel);
     if (fast) {
       const addresses = Object.fromEntries(
         Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]),

@@ -174,7 +174,8 @@ function operatorKernel(exports: WasmExports, name: (typeof operatorNames)[numbe
 }
 
 /** The WebAssembly version of a kernel, if it has one. */
-export function fastKernels({ exports }: { readonly exports: WasmExports }, means: Means): (kernel: Kernel) => FastKernel | undefined {
+export function fastKernels(means: Means): (kernel: Kernel) => FastKernel | undefined {
+  const { exports } = means;
   const byName = new Map<string, FastKernel>([
     ...runningKernels(exports, matmulKernel(means)),
     ...trainingNames.map((name): [string, FastKernel] => [name, trainingKernel(exports, name)]),
