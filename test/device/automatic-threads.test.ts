@@ -1,6 +1,6 @@
 // Threads that start by themselves: with the first large layer, where they make it faster, and with the bits of one.
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createBackend, forward, LSTM, type Backend } from "webgpu-rnn";
+import { createBackend, forward, LSTM, RnnError, type Backend } from "webgpu-rnn";
 import { AutomaticThreads, gainOf } from "../../src/backend/cpu/automatic-threads.ts";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import type { CallsOf } from "../../src/backend/cpu/calls.ts";
@@ -73,6 +73,18 @@ describe("automatic threads", () => {
     const callsOf: CallsOf = (first, end) => (calls++, [{ name: "columnSum", args: [0, 0, 0, end - first, 0] }]);
     expect(threads.now.parallel(64, 16, callsOf, 1).length).toBe(1);
     expect(calls).toBe(1);
+  });
+
+  it("are tried again the next time where there is too little memory for the trial", async () => {
+    let trials = 0;
+    const threads = await made(() => {
+      if (++trials === 1) throw new RnnError("limit", "CpuBackend", "nothing is left");
+      return 2;
+    });
+    await threads.suit(product(256));
+    expect(threads.now.count).toBe(1);
+    await threads.suit(product(256));
+    expect([trials, threads.now.count]).toEqual([2, 3]);
   });
 
   it("do not stay when the backend ends while they start", async () => {

@@ -24,8 +24,9 @@ function sharedWork({ kernel, params: p }: Dispatch): number {
 export function gainOf({ exports, heap }: WasmKernels, threads: Workforce): number {
   const size = 256;
   const bytes = 4 * size * size;
-  const [a, b, c] = [bytes, bytes, bytes].map((length) => heap.allocate(length));
-  for (const at of [a, b]) new Float32Array(heap.memory.buffer, at, size * size).fill(1);
+  const a = heap.allocate(3 * bytes);
+  const [b, c] = [a + bytes, a + 2 * bytes];
+  new Float32Array(heap.memory.buffer, a, 2 * size * size).fill(1);
   const callsOf: CallsOf = (first, end) => {
     const rows = 4 * first * size;
     return [{ name: "matmul", args: [a + rows, b, 0, c + rows, end - first, size, size, 1, 0, size, 1, 0, size, 1, 0, size, 0] }];
@@ -39,7 +40,7 @@ export function gainOf({ exports, heap }: WasmKernels, threads: Workforce): numb
       if (round > 0) one.time = Math.min(one.time, performance.now() - started);
     }
   }
-  for (const at of [a, b, c]) heap.free(at);
+  heap.free(a);
   return least[0].time / least[1].time;
 }
 
@@ -76,16 +77,18 @@ export class AutomaticThreads implements Staff {
   private async choose(): Promise<void> {
     const count = Math.min(mostThreads, await this.available());
     if (count === 1) return;
-    let threads: Threads;
+    let threads: Threads | undefined;
     try {
       threads = await Threads.start(this.kernels, count);
+      if (!this.ended && this.gain(this.kernels, threads) >= leastGain) {
+        this.now = threads;
+        return;
+      }
     } catch (error) {
       // A policy of the page may forbid them. The backend's `adapter` says how many threads there are.
-      // Code that could not be loaded may be there the next time.
-      if (error instanceof RnnError && error.kind === "load") this.choosing = undefined;
-      return;
+      // Code that could not be loaded, and memory for the trial, may be there the next time.
+      if (error instanceof RnnError && (error.kind === "load" || error.kind === "limit")) this.choosing = undefined;
     }
-    if (this.ended || this.gain(this.kernels, threads) < leastGain) threads.end();
-    else this.now = threads;
+    threads?.end();
   }
 }
