@@ -187,6 +187,30 @@ describe("threads", () => {
     expect(bad).toThrow(/destroy\(\) was called/);
   });
 
+  it("that have failed answer all before the error comes, and compute no more", async () => {
+    const threads = await Threads.start(kernels, 3);
+    const [add, sums] = adding(threads);
+    const [rows, columns] = [4, 2 ** 18];
+    const at = kernels.heap.allocate(4 * columns);
+    const to = kernels.heap.allocate(4 * rows);
+    const memory = (from: number, length: number) => new Float32Array(kernels.heap.memory.buffer, from, length);
+    memory(at, columns).fill(1);
+    memory(to, rows).fill(0);
+    // Fifty times four sums of so many ones, which take far longer than the failure of another thread.
+    const sum = { name: "matmul", args: [at, at, 0, to, rows, 1, columns, 1, 0, 0, 1, 0, 1, 1, 0, 1, 1] };
+    const [half] = threads.parallel(
+      12,
+      4,
+      (first, end) => (first === 0 ? [] : first === 4 ? fill(2 ** 32 - 4096, 0)(first, end) : new Array<typeof sum>(50).fill(sum)),
+      1,
+    );
+    expect(half).toThrow(/a thread has failed; make a new backend/);
+    expect([...memory(to, rows)]).toEqual(new Array(rows).fill(50 * columns));
+    expect(add).toThrow(/a thread has failed; make a new backend/);
+    expect(sums()).toEqual(new Array(8).fill(0));
+    threads.end();
+  });
+
   it("are named by the backend", () => {
     expect(backends.get(1)!.adapter).not.toContain("threads");
     expect(backends.get(3)!.adapter).toMatch(/^CPU, WASM SIMD( \(relaxed\))?, 3 threads$/);

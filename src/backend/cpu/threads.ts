@@ -82,7 +82,8 @@ const dropped = new FinalizationRegistry<readonly Thread[]>(endAll);
 
 export class Threads implements Workforce {
   private requests = 0;
-  private ended = false;
+  /** Why they compute no more. */
+  private over: string | undefined;
   private readonly maySleep = maySleepHere();
   readonly count: number;
 
@@ -145,13 +146,13 @@ export class Threads implements Workforce {
   }
 
   end(): void {
-    this.ended = true;
+    this.over = "its threads have ended, since destroy() was called";
     dropped.unregister(this);
     endAll(this.others);
   }
 
   private ask(messages: readonly Int32Array[]): void {
-    if (this.ended) throw new RnnError("device", "CpuBackend", "its threads have ended, since destroy() was called; make a new backend");
+    this.check();
     this.requests = (this.requests % 0x3fffffff) + 1;
     for (const [i, message] of messages.entries()) {
       const { box } = this.others[i];
@@ -161,16 +162,24 @@ export class Threads implements Workforce {
     }
   }
 
-  /** Waits until all have answered. A page's main thread must not sleep, so it keeps checking. */
+  private check(): void {
+    if (this.over !== undefined) throw new RnnError("device", "CpuBackend", `${this.over}; make a new backend`);
+  }
+
+  /**
+   * Waits until all have answered, also if one has failed: the others still write to memory that the caller may free. A
+   * page's main thread must not sleep, so it keeps checking.
+   */
   private await(count: number): void {
     for (const { box } of this.others.slice(0, count)) {
       let answer = Atomics.load(box, 1);
-      for (let i = 0; answer !== this.requests; i++) {
-        if (answer === -1) throw new RnnError("device", "CpuBackend", "a thread has failed; make a new backend");
+      for (let i = 0; answer !== this.requests && answer !== -1; i++) {
         if (i >= looks && this.maySleep) Atomics.wait(box, 1, answer);
         answer = Atomics.load(box, 1);
       }
+      if (answer === -1) this.over = "a thread has failed";
     }
+    this.check();
   }
 }
 
