@@ -67,9 +67,18 @@ function testFiles(...folders) {
  * more than 256 threads. Both browsers share the pages' code: Chromium opens every page as a first visitor does, Firefox the demo.
  */
 const usualFiles = {
-  chromium: ["device/event-loop", "pages/audio", "pages/bench", "pages/demo.", "pages/gradients", "pages/models", "pages/stream"],
+  chromium: [
+    "device/event-loop",
+    "device/products",
+    "pages/audio",
+    "pages/bench",
+    "pages/demo.",
+    "pages/gradients",
+    "pages/models",
+    "pages/stream",
+  ],
   firefox: [
-    ...["gpu-kernels.", "kernels.", "oracles-training", "saturation", "scheduler", "threads"].map((name) => `device/${name}`),
+    ...["gpu-kernels.", "kernels.", "oracles-training", "products", "saturation", "scheduler", "threads"].map((name) => `device/${name}`),
     "pages/demo.",
   ],
 };

@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: 95eebe6b323827bd9c5b861ff33b6212180da602f26416bfc1dd05da86979a56
+// sources: 7dc84b9f7594cbdb2c658a12be1802d2a0a28984c7d391fe143101fb53f5af58
 export const plainLength = 17059;
 export const relaxedLength = 16815;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

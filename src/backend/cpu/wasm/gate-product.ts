@@ -3,7 +3,7 @@ import { gate0, gate1, gate2 } from "./cells";
 import { column0, column1, column2, column3, madd, storeFirst, sumsOf } from "./lanes";
 import { depth, product } from "./matmul";
 import { packedB } from "./scratch";
-import { tile } from "./tile";
+import { tiles } from "./tile";
 
 /** `panels`: the weights as `packGatePanels` leaves them, or 0. */
 export function gateProduct(next: usize, weights: usize, panels: usize, dh: usize, B: usize, H: usize, G: usize): void {
@@ -33,11 +33,7 @@ function pairs(next: usize, weights: usize, dh: usize, B: usize, H: usize, G: us
     const count = min(H * G - pair, depth), k = pair / G, from = pair - k * G;
     for (let unit: usize = 0; unit < H; unit += 8) {
       packGates(packedB, weights + k * row + (unit * G << 2), row, (from + count + G - 1) / G, G);
-      let to = dh + (unit << 2);
-      for (let r: usize = 0; r < B; r += 4) {
-        tile(count, next + (pair << 2) + r * row, row, min(B - r, 4), packedB + (from << 5), 32, min(H - unit, 8), to, H << 2, 0, pair > 0);
-        to += H << 4;
-      }
+      tiles(count, next + (pair << 2), row, B, packedB + (from << 5), 32, min(H - unit, 8), dh + (unit << 2), H << 2, 0, pair > 0);
     }
   }
 }

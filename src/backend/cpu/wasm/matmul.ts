@@ -1,14 +1,13 @@
 // C = A·B (+ bias) (+ C) with any strides: the contract of src/kernels/matmul.ts. Strides come in elements.
 // A column stride of 0 says that B is in panels, as `packPanels` leaves it: eight columns in each, [K][8].
 //
-// One register tile of 4 rows by 8 columns (8 accumulators, 2 vectors of B, 1 of A: fits the 15 registers that
-// engines leave on x86) does all the work. It wants 8 neighbouring columns of B at a time, and numbers of a row of A side
-// by side; any other A and B are packed.
+// Register tiles of 8 columns (tile.ts) do all the work. They want 8 neighbouring columns of B at a time, and numbers of a
+// row of A side by side; any other A and B are packed.
 // Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
 import { addRow } from "./elementwise";
 import { column0, column1, column2, column3, madd, storeFirst, sumsOf, sumWith } from "./lanes";
 import { edgeTile, packedA, packedB, packedRow } from "./scratch";
-import { tile } from "./tile";
+import { tiles } from "./tile";
 
 /** Steps along K per pass: 8 columns of B by this many rows stay in the first-level cache. */
 export const depth: usize = 256;
@@ -85,12 +84,7 @@ function block(
       if (packs && m == 0 && n % packedAtOnce == 0) packColumns(panel, depth << 5, b + n * bColumn, bRow, bColumn, min(N - n, packedAtOnce), K);
       const panelRow: usize = packs ? 32 : bRow;
       const panelBias = bias ? bias + (n << 2) : 0;
-      let to = c + (n << 2);
-      for (let r: usize = 0; r < rows; r += 4) {
-        if (packsA) tile(K, packedA + r * packedRow, packedRow, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
-        else tile(K, a + r * aRow, aRow, min(rows - r, 4), panel, panelRow, columns, to, cRow, panelBias, add);
-        to += cRow << 2;
-      }
+      tiles(K, packsA ? packedA : a, packsA ? packedRow : aRow, rows, panel, panelRow, columns, c + (n << 2), cRow, panelBias, add);
     }
     a += height * aRow;
     c += height * cRow;
