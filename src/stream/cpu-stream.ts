@@ -60,9 +60,10 @@ export class Stream {
     const { result } = this;
     const { one } = this.executor;
     this.begin(one);
-    this.reader.takeFrame(frame, one.from);
+    const taken = this.reader.takeFrame(frame);
     // Reading may have run code of the caller's.
-    this.checkFreed();
+    this.begin(one);
+    copyNumbers(taken, 0, one.from, 0, one.from.length);
     one.run();
     result.set(one.to);
     return result;

@@ -1,6 +1,5 @@
 /** What callers give a stream: it is read once and checked before anything runs. */
 import { checkInteger, reasonOf, RnnError, show } from "../errors.ts";
-import type { NumericArray } from "../tensor/tensor.ts";
 import { checkLength, newFrames, takeFrames, type FrameRules } from "./frames.ts";
 
 /**
@@ -36,9 +35,9 @@ export class FrameReader {
     this.stepRows = rulesOf("stepRows");
   }
 
-  /** Reads the frame of `step` into `to`, whose length it must have. @throws RnnError `shape`, `data` */
-  takeFrame(frame: ArrayLike<number>, to: NumericArray): void {
-    this.read(this.step, frame, this.lengthOf(this.step, frame, to.length), to);
+  /** Reads the frame of `step`. @throws RnnError `shape`, `data` */
+  takeFrame(frame: ArrayLike<number>): Float32Array | Float64Array {
+    return this.take(this.step, frame, this.lengthOf(this.step, frame, this.batch * this.inputSize));
   }
 
   /** How many steps of all rows the frames of `steps` are. @throws RnnError `shape` */
@@ -82,9 +81,15 @@ export class FrameReader {
     }
   }
 
+  /** Into memory of its own: a getter may let others' grow. */
   private take(rules: FrameRules, frames: ArrayLike<number>, length: number): Float32Array | Float64Array {
     if (this.frames.length < length) this.frames = newFrames(rules.ids, length);
-    this.read(rules, frames, length, this.frames);
+    this.reads = true;
+    try {
+      takeFrames(rules, frames, 0, length, this.frames);
+    } finally {
+      this.reads = false;
+    }
     return this.frames;
   }
 
@@ -92,15 +97,6 @@ export class FrameReader {
     this.reads = true;
     try {
       return checkLength(rules, frames, length, multiple);
-    } finally {
-      this.reads = false;
-    }
-  }
-
-  private read(rules: FrameRules, frames: ArrayLike<number>, length: number, to: NumericArray): void {
-    this.reads = true;
-    try {
-      takeFrames(rules, frames, 0, length, to);
     } finally {
       this.reads = false;
     }

@@ -1,13 +1,18 @@
 // Frames whose getters run code of the caller's while a stream reads them: nothing is mixed up, and the states stay.
 import { describe, expect, it } from "vitest";
-import { createStream, Linear, LSTM, saveStream, Sequential, type Stream } from "webgpu-rnn";
+import { createBackend, createStream, Linear, LSTM, saveStream, Sequential, type Stream } from "webgpu-rnn";
 import * as alone from "webgpu-rnn/stream";
 
 const model = new Sequential([new LSTM(2, 4, { seed: 1 }), new Linear(4, 2, { seed: 2 })]);
 const batch = 3;
 const made: Readonly<Record<string, () => Promise<Stream>>> = {
-  model: () => createStream(model, { batch }),
+  model: () => createStream(model, { backend, batch }),
   file: async () => await alone.createStream(await saveStream(model, { batch })),
+};
+const backend = await createBackend("cpu", { threads: 1 });
+/** Of the streams of a model here; a stream of a file has its own. */
+const grow = (kind: string): void => {
+  if (kind === "model") backend.createBuffer("large", "f32", 2 ** 20);
 };
 const numbers = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7));
 
@@ -69,6 +74,17 @@ describe.each(Object.keys(made))("a stream of a %s", (kind) => {
           acting(numbers(length), moment, () => stream.dispose()),
         ),
       ).toThrow(/disposed of/);
+    }
+  });
+
+  it.each(Object.keys(readings))("goes on in memory that grows while %s reads", async (reading) => {
+    const { length, call } = readings[reading];
+    const values = numbers(length);
+    for (const moment of ["length", 0, 1, length - 1] as const) {
+      const [stream, other] = [await made[kind](), await made[kind]()];
+      const frames = acting(values, moment, () => grow(kind));
+      for (let i = 0; i < 2; i++) expect(call(stream, frames).slice()).toEqual(call(other, values));
+      expect(stream.state.read()).toEqual(other.state.read());
     }
   });
 
