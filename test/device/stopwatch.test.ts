@@ -4,7 +4,7 @@ import { createBackend, type Backend } from "webgpu-rnn";
 import { Recording } from "../../src/recording/recording.ts";
 import { lstm } from "../../src/recurrent/cells/lstm.ts";
 import { recordTimeLoop } from "../../src/session/measure.ts";
-import { backend } from "./support.ts";
+import { backend, inPage } from "./support.ts";
 
 const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
 const hasClock = (on: Backend): boolean => deviceOf(on).features.has("timestamp-query");
@@ -70,6 +70,21 @@ describe("a timed run", () => {
       expect(ends, "the time at which a pass ends").toEqual(marks.map((_, i) => (i === passes - 1 ? 1 : undefined)));
     }
     on.destroy();
+  });
+
+  it("leaves no rejection unhandled if the device ends before the time is read", async ({ skip }) => {
+    const on = await createBackend("webgpu");
+    if (inPage || !hasClock(on)) skip();
+    const program = await on.prepare(loops(on, 2), new Map());
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): number => unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    const { downloads } = await program.run({}, { timed: true });
+    on.destroy();
+    await expect(downloads).rejects.toThrow(/destroyed/);
+    await new Promise((done) => setTimeout(done, 0));
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
   });
 
   it("takes no longer than the host waits, and leaves nothing on the device", async ({ skip }) => {

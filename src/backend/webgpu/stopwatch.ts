@@ -39,7 +39,14 @@ export class Stopwatch {
   }
 
   /** Milliseconds between both times, and frees all. Undefined if the clock did not run on between them. */
-  async read(accepted: Promise<void>): Promise<number | undefined> {
+  read(accepted: Promise<void>): Promise<number | undefined> {
+    const time = this.difference(accepted);
+    // A caller that waits for the downloads first may never look at it.
+    time.catch(() => undefined);
+    return time;
+  }
+
+  private async difference(accepted: Promise<void>): Promise<number | undefined> {
     try {
       const [began, ended] = new BigUint64Array(await this.backend.mapForReading(this.staging, accepted));
       return ended > began ? Number(ended - began) / 1e6 : undefined;
