@@ -53,7 +53,6 @@ const groups = [
       "nn/steps-alike",
     ],
   },
-  { name: "sampling", begins: ["generate/sampling"] },
   { name: "derivatives", begins: ["recurrent/derivatives"] },
   // What chooseStrategy needs of it.
   { name: "step-times", begins: ["recurrent/strategies/step-times"], within: ["recurrent/strategies/"] },
@@ -86,6 +85,10 @@ const copying = [
   "io/safetensors",
   "backend/webgpu/stopwatch",
   "backend/webgpu/all-shaders",
+  "backend/all-kernels",
+  "kernels/optimizers.twin",
+  "stream/device-stream",
+  "verify/verification",
 ].map(file);
 const copied = [
   "io/safetensors",
@@ -95,6 +98,9 @@ const copied = [
   "backend/webgpu/constants",
   "backend/webgpu/unpack-shaders",
   "recurrent/kernels/cell-structs",
+  "generate/sampling",
+  "kernels/optimizers",
+  "session/keep-first-states",
 ].map(file);
 
 /**
@@ -214,7 +220,12 @@ const redirect = (places, group) => ({
       if (copying.includes(importer) && copied.includes(to)) return { path: to, sideEffects: false };
       if (!place || kind === "dynamic-import") return external(to);
       if (place.group === group) return { path: to, sideEffects: false };
-      return { path: `${to}?from=${from}`, namespace: "merged", pluginData: { to, from }, sideEffects: false };
+      return {
+        path: `${posix(relative(esm, to))}?from=${posix(relative(esm, from))}`,
+        namespace: "merged",
+        pluginData: { to, from },
+        sideEffects: false,
+      };
     });
     build.onLoad({ filter: /./, namespace: "merged" }, ({ pluginData }) => {
       const { group: name, names } = places.get(pluginData.to);

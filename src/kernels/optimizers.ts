@@ -7,17 +7,21 @@
  */
 import { align, defineKernel, elementGroups, type Binding } from "./kernel.ts";
 
-const vector = (access: Binding["access"], shape = "[length]"): Binding => ({ access, type: "f32", shape });
-const parameters = vector("read_write");
-const gradients = vector("read");
+const parameters: Binding = { access: "read_write", type: "f32", shape: "[length]" };
+const gradients: Binding = { access: "read", type: "f32", shape: "[length]" };
 /**
  * One buffer for parameters and slots, because a kernel may bind only eight. They are interleaved in blocks of 64
  * elements, so that a part of the parameters corresponds to a part of it.
  */
-const lastGood = vector("read_write", "[length / 64, 1 + slots in use, 64]; parameters and slots before the last healthy step");
-const norm = vector("read", "[4]: norm, scale, healthy, whether lastGood holds something");
+const lastGood: Binding = {
+  access: "read_write",
+  type: "f32",
+  shape: "[length / 64, 1 + slots in use, 64]; parameters and slots before the last healthy step",
+};
+const norm: Binding = { access: "read", type: "f32", shape: "[4]: norm, scale, healthy, whether lastGood holds something" };
 /** firstStep is 1 in the first step, else 0. */
-const control = vector("read", "[4]: learningRate, 0, 0, firstStep");
+const control: Binding = { access: "read", type: "f32", shape: "[4]: learningRate, 0, 0, firstStep" };
+const velocity: Binding = { access: "read_write", type: "f32", shape: "[length]; unused without momentum" };
 const workgroups = ({ length }: { length: number }) => elementGroups(length);
 
 /** Length of `lastGood` for this many parameters with this many slots in use. */
@@ -30,7 +34,7 @@ export const keptLength = (length: number, slots: number): number => align(lengt
 export const sgd = defineKernel({
   name: "sgd",
   sources: ["lib/linear-index", "lib/gradient", "sgd"],
-  bindings: { parameters, gradients, lastGood, velocity: vector("read_write", "[length]; unused without momentum"), norm, control },
+  bindings: { parameters, gradients, lastGood, velocity, norm, control },
   params: { length: "u32", momentum: "f32", dampening: "f32", nesterov: "u32", weightDecay: "f32", clipValue: "f32" },
   workgroups,
 });
@@ -47,9 +51,9 @@ export const rmsprop = defineKernel({
     parameters,
     gradients,
     lastGood,
-    squareAverage: vector("read_write"),
-    gradientAverage: vector("read_write", "[length]; unused unless centered"),
-    velocity: vector("read_write", "[length]; unused without momentum"),
+    squareAverage: { access: "read_write", type: "f32", shape: "[length]" },
+    gradientAverage: { access: "read_write", type: "f32", shape: "[length]; unused unless centered" },
+    velocity,
     norm,
     control,
   },
@@ -70,10 +74,10 @@ export const adam = defineKernel({
     parameters,
     gradients,
     lastGood,
-    firstMoment: vector("read_write"),
-    secondMoment: vector("read_write"),
+    firstMoment: { access: "read_write", type: "f32", shape: "[length]" },
+    secondMoment: { access: "read_write", type: "f32", shape: "[length]" },
     norm,
-    control: vector("read", "[4]: learningRate, momentFactor, biasCorrection2, gradientFactor"),
+    control: { access: "read", type: "f32", shape: "[4]: learningRate, momentFactor, biasCorrection2, gradientFactor" },
   },
   params: { length: "u32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", decoupled: "u32", clipValue: "f32" },
   workgroups,
