@@ -20,6 +20,7 @@ import { minify } from "terser";
 import { bundledPackages, entryPoints, root } from "./bundle.mjs";
 import { bundleStream } from "./bundle-stream.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
+import { minifyWgsl, withoutDeclarations } from "./minify-wgsl.mjs";
 import { describeSizes, sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
 import { groupModule, shaderGroups } from "./wgsl-plugin.mjs";
@@ -86,11 +87,15 @@ async function finishDeclaration(file) {
   await writeFile(file, text.includes("Symbol.dispose") ? `/// <reference lib="esnext.disposable" />\n${text}` : text);
 }
 
-/** A module for each group of shaders. */
+/** A module for each group of shaders, from what the finished modules say of their kernels. */
 async function groupModules() {
+  const [{ kernels }, { declarationsOf }] = await Promise.all(
+    ["all-kernels", "webgpu/declarations"].map((name) => import(pathToFileURL(join(esm, "backend", `${name}.js`)).href)),
+  );
+  const shorten = (text, path) => withoutDeclarations(minifyWgsl(text), path, kernels, declarationsOf);
   const folder = join(root, "shaders");
   for (const name of ["groups", ...Object.keys(await shaderGroups(folder))])
-    await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder, { minify: true })).replaceAll('.group"', '.js"'));
+    await write(join(esm, "shaders", `${name}.js`), (await groupModule(name, folder, { shorten })).replaceAll('.group"', '.js"'));
 }
 
 /** Puts a package's code, with its licence, into the module that imports it. What else the module imports stays where it is. */
@@ -125,8 +130,9 @@ const ownModules = {
 /** Builds dist/esm, with Node's versions of what differs in Node. */
 async function modules() {
   await compile();
-  await Promise.all([...bundledPackages.map(bundlePackage), groupModules(), ...(await filesIn(esm, ".d.ts")).map(finishDeclaration)]);
-  await Promise.all((await filesIn(esm, ".js")).filter((file) => !file.includes(`${sep}shaders${sep}`)).map(finishModule));
+  await Promise.all([...bundledPackages.map(bundlePackage), ...(await filesIn(esm, ".d.ts")).map(finishDeclaration)]);
+  await Promise.all((await filesIn(esm, ".js")).map(finishModule));
+  await groupModules();
 }
 
 const shared = { absWorkingDir: root, bundle: true, format: "esm", platform: "browser", target: "es2022", logLevel: "warning" };

@@ -1,9 +1,7 @@
 // Makes WGSL short for the built package.
-/** Operators that remain a token of their own without spaces around them. Not all do: ">" and "=", or "-" and "-", become one. */
-const operators = /(?<!>) ([=+*]|[=!<]=|&&|\|\||[+*]=|->) /g;
-
 /**
- * Drops what only readers need: `//` and block comments, indentation, blank lines, most spaces, long names of variables.
+ * Drops what only readers need: `//` and block comments, spaces, long names of variables. Each statement stays on a line
+ * of its own, which errors of compilers quote.
  * WGSL has no string literals, so a comment mark can never stand inside one; its block comments nest.
  * @param {string} source
  * @returns {string}
@@ -27,13 +25,37 @@ export function minifyWgsl(source) {
       code += source[at];
     }
   }
-  const lines = code.split("\n").map((line) =>
-    line
-      .trim()
-      .replace(operators, "$1")
-      .replace(/ ?([,;:{}()]) ?/g, "$1"),
-  );
-  return shortenLocals(lines.filter((line) => line !== "").join("\n") + "\n");
+  const short = code.trim().replace(/\s+/g, (gap, at, text) => gapBetween(text.slice(0, at), gap, text[at + gap.length]));
+  return shortenLocals(`${short}\n`);
+}
+
+/** Pairs of marks that would begin another token, or a comment, if they stood together. */
+const joined = /^(\+\+|--|&&|\|\||<<|>>|\/[/*]|->|[-+*/%&|^<>=!]=)$/;
+
+/** The space that must remain between two tokens. */
+function gapBetween(before, gap, next) {
+  const last = before.at(-1);
+  if (gap.includes("\n") && /[;}]/.test(last) && next !== "}") return "\n";
+  // `var<storage>x` is right, but nobody writes it.
+  const isApart = (/\w/.test(last) || /var<[\w, ]*>$/.test(before)) && /\w/.test(next);
+  return isApart || joined.test(last + next) ? " " : "";
+}
+
+/**
+ * Leaves out of a file, already minified, what all kernels that it is a part of declare in the same words.
+ * @param {string} text
+ * @param {string} path the file's, below shaders/
+ * @param {readonly import("../src/kernels/kernel.ts").Kernel[]} kernels all of the package
+ * @param {typeof import("../src/backend/webgpu/declarations.ts").declarationsOf} declarationsOf what the backend makes again
+ */
+export function withoutDeclarations(text, path, kernels, declarationsOf) {
+  const users = kernels.filter(({ sources }) => sources.includes(path)).map((kernel) => declarationsOf(kernel).map(([, line]) => line));
+  // The sources end the members of a long struct with a comma.
+  const isMadeAgain = (line) => users.length > 0 && users.every((lines) => lines.includes(line.replace(/,}$/, "}")));
+  return text
+    .split("\n")
+    .filter((line) => !isMadeAgain(line))
+    .join("\n");
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

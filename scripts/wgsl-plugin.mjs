@@ -25,12 +25,13 @@ export async function shaderGroups(folder) {
  * The module behind `import … from "…/shaders/<name>.group"`. It has the files of a group in one text, `packed`, each
  * behind a line with # and its path: fewer bytes than a variable and a name for each. "groups" lists the others but
  * "common", each with a function that loads it.
+ * @param shorten makes each file's text short, by default as `minify` says
  */
-export async function groupModule(name, folder, { minify = false } = {}) {
+export async function groupModule(name, folder, { minify = false, shorten = minify ? minifyWgsl : (text) => text } = {}) {
   const groups = await shaderGroups(folder);
   if (name !== "groups") {
     const texts = await Promise.all(groups[name].map((path) => readFile(resolve(folder, `${path}.wgsl`), "utf8")));
-    const packed = texts.map((text, i) => `#${groups[name][i]}\n${minify ? minifyWgsl(text) : text}`).join("");
+    const packed = texts.map((text, i) => `#${groups[name][i]}\n${shorten(text, groups[name][i])}`).join("");
     return `export const packed = \`${packed.replace(/[`\\]|\$\{/g, "\\$&")}\`;\n`;
   }
   const others = Object.entries(groups).filter(([group]) => group !== "common" && group !== "further");

@@ -1,13 +1,16 @@
-/** The WGSL of the built package: shorter names of variables must not change a bit of what a training computes. */
+/** The WGSL of the built package, shorter and without what contracts declare: a training must compute the same bits. */
 import { afterAll, expect, it } from "vitest";
 import { adam, createBackend, crossEntropy, Embedding, GRU, Linear, LSTM, Sequential, TextData, Trainer, type Backend } from "webgpu-rnn";
-import { minifyWgsl } from "../../scripts/minify-wgsl.mjs";
+import { minifyWgsl, withoutDeclarations } from "../../scripts/minify-wgsl.mjs";
+import { kernels } from "../../src/backend/all-kernels.ts";
 import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
+import { declarationsOf } from "../../src/backend/webgpu/declarations.ts";
 import { common } from "../../src/backend/webgpu/shaders.ts";
 import { backend } from "./support.ts";
 
 const text = "the quick brown fox jumps over the lazy dog; ".repeat(8);
-const shaders = Object.fromEntries(Object.entries(await allShaders(common)).map(([path, source]) => [path, minifyWgsl(source)]));
+const shorten = (path: string, source: string): string => withoutDeclarations(minifyWgsl(source), path, kernels, declarationsOf);
+const shaders = Object.fromEntries(Object.entries(await allShaders(common)).map(([path, source]) => [path, shorten(path, source)]));
 let minified: Backend | undefined;
 
 afterAll(() => minified?.destroy());

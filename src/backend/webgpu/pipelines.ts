@@ -5,6 +5,7 @@ import { cellText } from "../../recurrent/kernels/cell-structs.ts";
 import type { Counters } from "../backend.ts";
 import type { Life } from "../life.ts";
 import { shaderStage } from "./constants.ts";
+import { declared } from "./declarations.ts";
 import { refused, watched } from "./refusal.ts";
 import { allShaders, common, shaderText } from "./shaders.ts";
 
@@ -59,13 +60,13 @@ export class Pipelines {
     return (await allShaders.load()).fingerprint(this.replaced, common);
   }
 
-  /** The WGSL of a kernel: its files, concatenated. */
+  /** The WGSL of a kernel: its files, concatenated, and what they leave to its contract. */
   async source(kernel: Kernel): Promise<string> {
     const texts = kernel.sources.map(
       async (path) =>
         this.replaced[path] ?? (kernel.recurrent && cellText(kernel.recurrent, path)) ?? (await shaderText(path)) ?? missing(path),
     );
-    return (await Promise.all(texts)).join("\n");
+    return declared(kernel, (await Promise.all(texts)).join("\n"));
   }
 
   private async make(kernel: Kernel): Promise<Pipeline> {
