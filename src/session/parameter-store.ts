@@ -53,6 +53,8 @@ export class ParameterStore implements ParameterHolder {
   readonly things: readonly object[];
   /** Computations in several turns that read the parameters here, since the first of them. */
   readings: Readings | undefined;
+  /** Number of recordings, also of those that are being made, and of open readings. */
+  users = 0;
 
   constructor(
     model: Module,
@@ -102,9 +104,13 @@ export class ParameterStore implements ParameterHolder {
     if (this.freed) throw new RnnError("option", "model", "has been disposed of; make a new one");
     const made = this.backend.createBuffer(name, "f32", name === "parameters" ? this.length : this.trainedLength);
     this.buffers.set(name, made);
-    // The new buffer is empty: the values must come from the host again.
-    if (name === "parameters") for (const place of this.places.values()) place.version = -1;
+    if (name === "parameters") this.forget();
     return made;
+  }
+
+  /** Without a buffer, or in a new one, the values must come from the host again. */
+  private forget(): void {
+    for (const place of this.placed) place.version = -1;
   }
 
   /** Uploads the parameters that have changed elsewhere since the last run. Only in a turn. */
@@ -271,11 +277,17 @@ export class ParameterStore implements ParameterHolder {
     );
   }
 
+  /** Must be called when a recording could not be made, or a reading has ended: without any, nothing stays allocated. */
+  release(): void {
+    if (--this.users === 0) this.clear();
+  }
+
   /** Frees the memory for now. Only allowed while nobody has trained the parameters here. */
   clear(): void {
     this.readings?.free();
     for (const buffer of this.buffers.values()) this.backend.free(buffer);
     this.buffers.clear();
+    this.forget();
   }
 
   /** Frees the memory for good. Parameters that other modules share are read back to the host first. */

@@ -82,6 +82,7 @@ export class Readings {
   add(moment: object, upload?: Upload): Reading {
     const source: Source = { moment, upload };
     this.open.add(source);
+    this.store.users++;
     const reading = new Reading(this, source);
     this.dropped.register(reading, source, source);
     return reading;
@@ -125,6 +126,7 @@ export class Readings {
     const { copy } = source;
     if (copy && --copy.readers === 0) this.backend.free(copy.buffer);
     if (this.open.size === 0) this.free();
+    this.store.release();
   }
 
   /** Gives all memory back. */

@@ -62,9 +62,6 @@ export function checkParts(model: unknown, backend: unknown): void {
 export class Session {
   readonly store: ParameterStore;
   private readonly recordings = new Recordings();
-  /** Number of recordings that are being made, and of those that have been made. */
-  private making = 0;
-  private made = 0;
 
   private constructor(
     readonly model: Module,
@@ -120,14 +117,13 @@ export class Session {
     suited?: Backend,
   ): Promise<Prepared> {
     const context = await this.record(plan, finish, suited);
-    this.making++;
+    const { store } = this;
+    store.users++;
     try {
-      const program = await this.backend.prepare(context.recording, this.memoryOf(context, memoryFor), options);
-      this.made++;
-      return { context, program };
-    } finally {
-      // If the device refused the only recording, nothing stays allocated.
-      if (--this.making === 0 && this.made === 0) this.store.clear();
+      return { context, program: await this.backend.prepare(context.recording, this.memoryOf(context, memoryFor), options) };
+    } catch (error) {
+      store.release();
+      throw error;
     }
   }
 

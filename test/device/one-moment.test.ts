@@ -15,6 +15,7 @@ import {
   verify,
   type Backend,
   type Tensor,
+  type TrainingData,
 } from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/formats";
 import { inTurn } from "../../src/nn/turns.ts";
@@ -115,6 +116,45 @@ describe("values loaded while the device's own are being read", () => {
     trainer.model.loadStateDict(first);
     expect(key(await trained)).not.toBe(key(first));
     expect(key(await trainer.model.stateDict())).toBe(key(first));
+  });
+});
+
+describe.each(kinds)("parameters that a call reads, on %s", (kind) => {
+  it("stay there when another call finds too little memory, and only then", async () => {
+    const on = await createBackend(kind);
+    const huge = { shape: [1, 600_000], data: new Uint32Array(600_000) };
+    const model = (): Sequential => new Sequential([new Embedding(2, 2), new LSTM(2, 512), new Linear(512, 2)], { seed: 1 });
+    const findsTooLittle = (one: Sequential) => expect(forward(one, huge, { backend: on })).rejects.toThrow(/smaller batch/);
+    const [input, targets] = [
+      [0, 1, 1, 0],
+      [1, 0, 1, 1],
+    ].map((ids) => ({ shape: [2, 2], data: Uint32Array.from(ids) }));
+    const lossOf = async (one: Sequential, before: () => unknown): Promise<number> => {
+      const late: TrainingData = {
+        batches: 1,
+        batch: async () => {
+          await before();
+          return { input, targets };
+        },
+      };
+      return (await new Trainer(one, { backend: on, data: late, loss: crossEntropy(), optimizer: adam() }).evaluate()).loss;
+    };
+    const nothing = (): void => undefined;
+    const quiet = model();
+    const expected = await lossOf(quiet, nothing);
+    quiet.dispose();
+    expect(on.counters.bytes).toBe(0);
+    const disturbed = model();
+    expect(await lossOf(disturbed, () => findsTooLittle(disturbed))).toBe(expected);
+    disturbed.dispose();
+    // Without a recording nothing stays, and what comes next begins anew.
+    const unused = model();
+    for (const fails of [() => findsTooLittle(unused), () => lossOf(unused, () => Promise.reject(new Error("no batch")))]) {
+      await Promise.allSettled([fails()]);
+      expect(on.counters.bytes).toBe(0);
+    }
+    expect(await lossOf(unused, nothing)).toBe(expected);
+    on.destroy();
   });
 });
 
