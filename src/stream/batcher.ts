@@ -172,6 +172,7 @@ export class Batcher {
       throw error;
     }
     client.frames = frames;
+    client.problem = undefined;
     if (this.ready.length === 0) this.schedule();
     return frames;
   }

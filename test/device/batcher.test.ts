@@ -360,6 +360,15 @@ describe("idle streams whose states cannot be read", () => {
     batcher.dispose();
   });
 
+  it("go on from the state that replaces theirs", async () => {
+    const { batcher, tried, idle, until } = await idling(new Set("a"));
+    await until(() => tried.has("a") && idle.has("b"));
+    // All three have had the same frame.
+    expect(batcher.restore("a", idle.get("b")!)).toBe(1);
+    expect(await batcher.step("a", frames[1])).toEqual((await alone(recurrent(), frames))[1]);
+    batcher.dispose();
+  });
+
   it("are no longer tried once the batcher has ended", async () => {
     const { batcher, tried, until } = await idling(new Set("abc"));
     await until(() => ["a", "b", "c"].every((id) => tried.get(id)! > 0));
