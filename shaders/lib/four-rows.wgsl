@@ -2,7 +2,7 @@
 const rows = 4u;
 
 // Adds the products with one eight of k in these rows.
-fn addEight(eight: u32, w: array<PackedGates, 8>, sums: Sums) -> Sums {
+fn addEight(eight: u32, w: array<Weights, 8>, sums: Sums) -> Sums {
   return Sums(
     addRow(tile[eight][0], w, sums.row0), addRow(tile[eight][1], w, sums.row1),
     addRow(tile[eight][2], w, sums.row2), addRow(tile[eight][3], w, sums.row3));

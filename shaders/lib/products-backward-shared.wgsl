@@ -10,11 +10,20 @@ var<workgroup> parts: array<vec4<f32>, threads>;
 
 fn putGradient(row: u32, unit: u32, gates: PackedGates) { tile[unit / 8u][row][unit % 8u] = gates; }
 
-// The loads start with the last: once it has come from memory, so have the others. The gates' sums do not wait for each other.
-fn addRow(d: array<PackedGates, 8>, w: array<PackedGates, 8>, sum: PackedGates) -> PackedGates {
-  let four = multiplyGates(d[4], w[4], multiplyGates(d[5], w[5], multiplyGates(d[6], w[6], multiplyGates(d[7], w[7], sum))));
-  return multiplyGates(d[0], w[0], multiplyGates(d[1], w[1], multiplyGates(d[2], w[2], multiplyGates(d[3], w[3], four))));
+// Halves are unpacked just before they are used, since eight weights as float32 would take the registers of other eights.
+fn addProduct(d: PackedGates, w: Weights, sum: PackedGates) -> PackedGates { return multiplyGates(d, unpacked(w), sum); }
+
+// The products with the last four k of an eight, the others, and all. The loads start with the last: once it has come from memory,
+// so have the others. The gates' sums do not wait for each other.
+fn addFirst(d: array<PackedGates, 8>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates {
+  return addProduct(d[4], w[4], addProduct(d[5], w[5], addProduct(d[6], w[6], addProduct(d[7], w[7], sum))));
 }
+
+fn addSecond(d: array<PackedGates, 8>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates {
+  return addProduct(d[0], w[0], addProduct(d[1], w[1], addProduct(d[2], w[2], addProduct(d[3], w[3], sum))));
+}
+
+fn addRow(d: array<PackedGates, 8>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates { return addSecond(d, w, addFirst(d, w, sum)); }
 
 // Adds up the parts of all shares: the sum of row t / units, where there is such a row. All threads have read the tile
 // when it returns.

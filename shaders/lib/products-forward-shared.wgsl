@@ -11,12 +11,19 @@ var<workgroup> parts: array<PackedGates, threads>;
 
 fn putState(row: u32, unit: u32, h: f32) { tile[unit / 8u][row][unit / 4u % 2u][unit % 4u] = h; }
 
-fn addRow(h: array<vec4<f32>, 2>, w: array<PackedGates, 8>, sum: PackedGates) -> PackedGates {
-  let low = h[0];
-  let high = h[1];
-  let four = multiplyAdd(low.w, w[3], multiplyAdd(low.z, w[2], multiplyAdd(low.y, w[1], multiplyAdd(low.x, w[0], sum))));
-  return multiplyAdd(high.w, w[7], multiplyAdd(high.z, w[6], multiplyAdd(high.y, w[5], multiplyAdd(high.x, w[4], four))));
+// Halves are unpacked just before they are used, since eight weights as float32 would take the registers of other eights.
+fn addProduct(h: f32, w: Weights, sum: PackedGates) -> PackedGates { return multiplyAdd(h, unpacked(w), sum); }
+
+// The products with the first four k of an eight, the others, and all.
+fn addFirst(h: array<vec4<f32>, 2>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates {
+  return addProduct(h[0].w, w[3], addProduct(h[0].z, w[2], addProduct(h[0].y, w[1], addProduct(h[0].x, w[0], sum))));
 }
+
+fn addSecond(h: array<vec4<f32>, 2>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates {
+  return addProduct(h[1].w, w[7], addProduct(h[1].z, w[6], addProduct(h[1].y, w[5], addProduct(h[1].x, w[4], sum))));
+}
+
+fn addRow(h: array<vec4<f32>, 2>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates { return addSecond(h, w, addFirst(h, w, sum)); }
 
 // Adds up the parts of all shares, for the threads of the share with the row's number.
 fn foldRow(row: u32, part: PackedGates, thread: u32, before: PackedGates) -> PackedGates {

@@ -11,15 +11,6 @@ var<private> held5: array<Weights, 8>;
 var<private> held6: array<Weights, 8>;
 var<private> held7: array<Weights, 8>;
 
-// Eight weights from unit k on, with zeros behind the last of `count`. The weight of the first unit is at `weight`.
-fn eightFrom(k: u32, count: u32, weight: u32) -> array<Weights, 8> {
-  var w = array<Weights, 8>();
-  for (var n = 0u; n < 8u; n++) {
-    if (k + n < count) { w[n] = weights[weight + (k + n) * params.H]; }
-  }
-  return w;
-}
-
 fn hold(share: u32, count: u32, weight: u32) {
   let first = share * heldEights * 8u;
   held0 = eightFrom(first, count, weight);
@@ -36,19 +27,13 @@ fn hold(share: u32, count: u32, weight: u32) {
   }
 }
 
-fn addHeld(eight: u32, w: array<Weights, 8>, sums: Sums) -> Sums {
-  return addEight(eight, array<PackedGates, 8>(
-    unpacked(w[0]), unpacked(w[1]), unpacked(w[2]), unpacked(w[3]),
-    unpacked(w[4]), unpacked(w[5]), unpacked(w[6]), unpacked(w[7])), sums);
-}
-
 fn addShare(share: u32, count: u32, weight: u32, before: Sums) -> Sums {
   let first = share * heldEights;
-  var sums = addHeld(first + 1u, held1, addHeld(first, held0, before));
-  if (heldEights > 2u) { sums = addHeld(first + 3u, held3, addHeld(first + 2u, held2, sums)); }
+  var sums = addEight(first + 1u, held1, addEight(first, held0, before));
+  if (heldEights > 2u) { sums = addEight(first + 3u, held3, addEight(first + 2u, held2, sums)); }
   if (heldEights > 4u) {
-    sums = addHeld(first + 5u, held5, addHeld(first + 4u, held4, sums));
-    sums = addHeld(first + 7u, held7, addHeld(first + 6u, held6, sums));
+    sums = addEight(first + 5u, held5, addEight(first + 4u, held4, sums));
+    sums = addEight(first + 7u, held7, addEight(first + 6u, held6, sums));
   }
   return sums;
 }

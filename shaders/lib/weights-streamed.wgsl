@@ -30,6 +30,6 @@ fn addShare(share: u32, count: u32, weight: u32, before: Sums) -> Sums {
     at += 8u * params.H;
     eight++;
   }
-  if (whole * 8u < count && whole / each == share) { sums = addEight(whole, lastWeights(at, count % 8u), sums); }
+  if (whole * 8u < count && whole / each == share) { sums = addEight(whole, eightFrom(whole * 8u, count, weight), sums); }
   return sums;
 }

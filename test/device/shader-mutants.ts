@@ -436,45 +436,44 @@ change("lib/products-forward", "heads", ["multiplyAdd(h[at0 + k], w, sum0)", "mu
 change("lib/products-backward", "lstm", ["sum3 = dotGates(tile[3u * tileUnits", "sum3 = dotGates(tile[2u * tileUnits"]);
 change("lib/products-backward", "lstmSteps", ["gradientAt(at2 + k, recurrent), w, sum2)", "gradientAt(at2 + k, recurrent), w, sum1)"]);
 change("lib/gate-gradients", "gru", ["splitsRecurrentGradient && recurrent", "false"]);
-change("lib/eight-weights", "gpuWideLoop", ["weightAt(at + to[5])", "weightAt(at + to[4])"]);
-change("lib/eight-weights", "gpuWideLoop", ["if (n < count)", "if (n + 1u < count)"]);
+change("lib/eight-weights", "gpuWideLoop", ["weights[at + to[5]]", "weights[at + to[4]]"]);
+change("lib/eight-weights", "gpuWideLoop", ["if (k + n < count)", "if (k + n + 1u < count)"]);
 change(
   "lib/weights-streamed",
   "gpuWideLoop",
   ["at += 8u * params.H;", "at += 7u * params.H;"],
-  ["whole / each == share", "share == 0u"],
-  ["lastWeights(at, count % 8u)", "lastWeights(at, count % 4u)"],
+  ["whole / each == share", "true"],
+  ["eightFrom(whole * 8u, count, weight)", "eightFrom(whole * 8u, count - 1u, weight)"],
 );
 change("lib/weights-streamed", "gpuSteps", ["var eight = min(share * each, whole);", "var eight = 0u;"]);
 change(
   "lib/weights-held",
   "gpuLoop",
   ["held1 = eightFrom(first + 8u", "held1 = eightFrom(first + 7u"],
-  ["addHeld(first, held0, before)", "before"],
-  ["k + n < count", "k + n + 1u < count"],
+  ["addEight(first, held0, before)", "before"],
 );
 change(
   "lib/weights-held",
   "gpuHalves",
   ["held3 = eightFrom(first + 24u", "held3 = eightFrom(first + 16u"],
-  ["addHeld(first + 4u, held4, sums)", "sums"],
+  ["addEight(first + 4u, held4, sums)", "sums"],
 );
 change(
   "lib/products-forward-shared",
   "gpuSteps",
-  ["multiplyAdd(high.w, w[7]", "multiplyAdd(high.w, w[6]"],
+  ["addProduct(h[1].w, w[7]", "addProduct(h[1].w, w[6]"],
   ["[unit / 4u % 2u][unit % 4u] = h", "[0][unit % 4u] = h"],
   ["foldRow(3u, sums.row3", "foldRow(3u, sums.row2"],
 );
 change(
   "lib/products-backward-shared",
   "gpuSteps",
-  ["multiplyGates(d[4], w[4],", "multiplyGates(d[4], w[3],"],
+  ["addProduct(d[4], w[4],", "addProduct(d[4], w[3],"],
   ["totalOf(sums.row2)", "totalOf(sums.row1)"],
   ["parts[share * units + thread % units][row]", "parts[share * units + thread % units].x"],
 );
 change("lib/one-row", "gpuLoop", ["addRow(tile[eight][0], w, sums.row0)", "sums.row0"]);
-change("lib/two-rows", "gpuRows", ["addRow(tile[eight][1], w, sums.row1)", "addRow(tile[eight][0], w, sums.row1)"]);
+change("lib/two-rows", "gpuRows", ["addSecond(tile[eight][1], w, half.row1)", "addSecond(tile[eight][0], w, half.row1)"]);
 change("lib/four-rows", "gpuSteps", ["addRow(tile[eight][3], w, sums.row3)", "addRow(tile[eight][2], w, sums.row3)"]);
 change(
   "strategies/loop-forward-shared",

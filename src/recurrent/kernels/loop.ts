@@ -46,6 +46,7 @@ const mostHeldUnits = 64;
 /** A form whose threads share sums. */
 export type SharedForm = KernelForm & { readonly shared: number };
 export const sharesSums = (form: KernelForm): form is SharedForm => form.shared !== undefined;
+const isSmall = ({ shared }: SharedForm): boolean => shared <= 512;
 
 /**
  * Units of U that each thread keeps the weights of, as few as do, and the threads that keep those of a unit; undefined if a
@@ -53,7 +54,7 @@ export const sharesSums = (form: KernelForm): form is SharedForm => form.shared 
  */
 function heldShares(units: number, G: number, form: SharedForm): { readonly held: number; readonly shares: number } | undefined {
   const words = weightWords(G, form);
-  const room = form.half && form.shared <= 512 ? 2 * heldWords : heldWords;
+  const room = form.half && isSmall(form) ? 2 * heldWords : heldWords;
   for (let held = form.half ? 32 : 16; held <= Math.min(mostHeldUnits, room / words); held *= 2) {
     const shares = Math.ceil(units / held);
     const threads = held * words > heldWords ? Math.min(fewThreads, form.shared) : form.shared;
@@ -65,7 +66,10 @@ function heldShares(units: number, G: number, form: SharedForm): { readonly held
 /** Whether the threads of a loop with shared sums keep all weights, and read none after the first step. */
 export const holdsWeights = (units: number, G: number, form: SharedForm): boolean => heldShares(units, G, form) !== undefined;
 
-/** Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. */
+/**
+ * Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. Where a workgroup has
+ * few threads, the GPU is probably small, and half as many are enough.
+ */
 const enoughGroups = 32;
 
 /**
@@ -78,8 +82,10 @@ export function sharedGroup(units: number, batch: number, G: number, form: Share
   const holds = keeping !== undefined;
   const shares = keeping?.shares ?? Math.max(1, Math.min(8, Math.floor(form.shared / wide)));
   // Each workgroup reads all weights that it does not hold in every step.
-  const groups = holds ? enoughGroups : enoughGroups / 2;
-  const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > shares) ?? 4;
+  const groups = enoughGroups / (holds ? 1 : 2) / (isSmall(form) ? 2 : 1);
+  // Each row has a share that finishes it. Threads that keep halves have no registers for four rows where 512 of them have 128 each.
+  const finishing = holds && form.half && isSmall(form) ? Math.min(2, shares) : shares;
+  const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > finishing) ?? 4;
   // What shares hold may end behind the last unit.
   const tileLength = Math.max(wide, keeping ? shares * keeping.held : 0) / 8;
   const constants = { units: wide, shares, threads: wide * shares, tileLength, ...(keeping ? { heldEights: keeping.held / 8 } : {}) };
