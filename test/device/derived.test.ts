@@ -4,7 +4,6 @@
 import { describe, expect, it } from "vitest";
 import {
   adam,
-  createBackend,
   crossEntropy,
   Embedding,
   forward,
@@ -19,7 +18,7 @@ import {
   type Backend,
   type Module,
 } from "webgpu-rnn";
-import { backend, kinds, numbers } from "./support.ts";
+import { backend, kinds, numbers, ownBackend } from "./support.ts";
 
 const [T, B, I, H] = [1, 2, 3, 6];
 const input = { shape: [T, B, I], data: numbers(T * B * I, 2) };
@@ -96,7 +95,7 @@ describe.each(kinds)("on %s", (kind) => {
     const V = data.vocabulary.size;
     const model = new Sequential([new Embedding(V, 4), new LSTM(4, H), new Linear(H, V)], { seed: 3 });
     const trainer = new Trainer(model, { backend: on, data, loss: crossEntropy(), optimizer: adam({ learningRate: 0.05 }) });
-    const elsewhere = await createBackend(kind);
+    const elsewhere = await ownBackend(kind);
     const ids = { shape: [1, 2], data: Uint32Array.of(0, 1) };
     for (let round = 0; round < 4; round++) {
       await trainer.train({ steps: 1 });

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import {
   adam,
   compose,
-  createBackend,
   crossEntropy,
   Embedding,
   forward,
@@ -26,7 +25,7 @@ import {
 import { gradientFlow, jacobian } from "webgpu-rnn/inspect";
 import { logProbability } from "webgpu-rnn/language";
 import { disposeSymbol } from "../../src/disposable.ts";
-import { backend, kinds, numbers } from "./support.ts";
+import { backend, kinds, numbers, ownBackend } from "./support.ts";
 import { sampled } from "../thorough.ts";
 
 const data = TextData.from("the quick brown fox jumps over the lazy dog. ".repeat(20), { batch: 2, steps: 4 });
@@ -50,12 +49,11 @@ const quiet = async (on: Backend): Promise<void> => {
   on.free(last);
   await new Promise((resolve) => setTimeout(resolve, 10));
 };
-const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
 const gone = { name: "RnnError", kind: "option", message: expect.stringMatching(/disposed of/) as string };
 
 describe.each(kinds)("on %s", (kind) => {
   it("a trainer, then its model, give back all that they have taken", async () => {
-    const on = await createBackend(kind);
+    const on = await ownBackend(kind);
     for (const optimizer of [adam(), rmsprop({ momentum: 0.5, centered: true }), sgd({ momentum: 0.9 })]) {
       const model = makeModel();
       await run(model, on);
@@ -80,7 +78,7 @@ describe.each(kinds)("on %s", (kind) => {
   });
 
   it("a model takes its trainers with it", async () => {
-    const on = await createBackend(kind);
+    const on = await ownBackend(kind);
     const model = makeModel();
     const trainer = trainerOf(model, on);
     await train(trainer);
@@ -104,7 +102,7 @@ describe.each(kinds)("on %s", (kind) => {
   });
 
   it("every call with a disposed model, trainer or backend is refused by name", async () => {
-    const on = await createBackend(kind);
+    const on = await ownBackend(kind);
     const model = makeModel();
     const trainer = trainerOf(model, on);
     await train(trainer);
@@ -163,7 +161,7 @@ describe.each(kinds)("on %s", (kind) => {
   });
 
   it("a part of two models outlives the first of them, with what it has learnt", async () => {
-    const on = await createBackend(kind);
+    const on = await ownBackend(kind);
     for (const learns of [false, true]) {
       const rnn = new LSTM(4, 8, { seed: 3 });
       const embedding = new Embedding(V, 4, { seed: 2 });
@@ -228,16 +226,14 @@ describe.each(kinds)("disposing at any moment, on %s", (kind) => {
         process?: { on(name: string, listen: (reason: unknown) => void): void; off(name: string, listen: (reason: unknown) => void): void };
       };
       process?.on("unhandledRejection", listen);
-      // A lent device keeps what it has compiled.
-      const make = async (): Promise<Backend> => createBackend(kind, kind === "webgpu" ? { device: deviceOf(await backend(kind)) } : {});
-      let on = await make();
+      let on = await ownBackend(kind);
       const other = makeModel(2);
       const expected = (await run(other, on)).output;
       let rejected = 0;
       const moments = Array.from({ length: 24 }, (_, i) => i);
       for (const moment of sampled(moments, 4)) {
         if (on.ended) {
-          on = await make();
+          on = await ownBackend(kind);
           await run(other, on);
         }
         const before = on.counters.bytes;

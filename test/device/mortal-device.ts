@@ -1,8 +1,6 @@
 /** Devices that can be lost at any moment. */
 import { createBackend, type Backend } from "webgpu-rnn";
-import { backend } from "./support.ts";
-
-const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
+import { backend, deviceOf } from "./support.ts";
 
 const ends = new WeakMap<GPUDevice, () => void>();
 /**

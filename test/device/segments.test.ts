@@ -2,7 +2,6 @@
 import { describe, expect, it } from "vitest";
 import {
   adam,
-  createBackend,
   crossEntropy,
   Embedding,
   forward,
@@ -20,7 +19,7 @@ import {
   type ModelGradients,
   type Module,
 } from "webgpu-rnn";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers, ownBackend } from "./support.ts";
 import { sampledOn } from "../thorough.ts";
 
 const [T, B, I, H] = [21, 3, 5, 6];
@@ -151,7 +150,7 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
 
   const forms = [{ gradients: false }, { gradients: true }, { gradients: true, recompute: true }];
   it.each(sampledOn(kind, forms, 1))("is what is allocated: %o", async (options) => {
-    const device = await createBackend(kind);
+    const device = await ownBackend(kind);
     const model = make();
     const planned = await plannedMemory(model, input, { backend: device, ...options });
     expect(device.counters.bytes).toBe(0);
@@ -184,7 +183,7 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
   it.each(trained.filter(([, options]) => kind === "cpu" || !("normalization" in options)))(
     "is what a training allocates, with its copies of %s",
     async (_, options, carryState) => {
-      const device = await createBackend(kind);
+      const device = await ownBackend(kind);
       const layer = new LSTM(5, 24, { seed: 1, ...options });
       const model = new Sequential([layer, new Linear(24, 3)], { seed: 2 });
       const input = { shape: [4, 16, 5], data: numbers(4 * 16 * 5) };

@@ -1,12 +1,12 @@
 /** Checks that `verify` notices a changed shader. */
 import { expect } from "vitest";
-import { createBackend, verify } from "webgpu-rnn";
+import { verify } from "webgpu-rnn";
 import { profileVersion } from "../../src/kernels/device-profile.ts";
 import { allShaders } from "../../src/backend/webgpu/all-shaders.ts";
 import { common } from "../../src/backend/webgpu/shaders.ts";
 import type { ShaderMutant } from "./shader-mutants.ts";
 import { subjects } from "./shader-subjects.ts";
-import { backend } from "./support.ts";
+import { backend, ownBackend } from "./support.ts";
 
 const shaders = await allShaders(common);
 
@@ -29,7 +29,7 @@ export async function kernelsNamed({ file, from, to, subject }: ShaderMutant): P
         products,
       }
     : undefined;
-  const on = await createBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
+  const on = await ownBackend("webgpu", { shaders: { [file]: shaders[file].replace(from, () => to) }, profile });
   if (isGpu) Object.defineProperty(on, "isGpu", { value: true });
   try {
     const { findings } = await verify(model(), inputs, { ...options, backend: on });

@@ -1,6 +1,6 @@
 /** Shared by the device tests: the backends under test, and a comparison whose message says where numbers differ. */
 import { expect } from "vitest";
-import { createBackend, type Backend, type Tensor, type CustomCell } from "webgpu-rnn";
+import { createBackend, type Backend, type BackendOptions, type Tensor, type CustomCell } from "webgpu-rnn";
 
 const made = new Map<string, Promise<Backend>>();
 
@@ -14,6 +14,13 @@ export function backend(kind: "cpu" | "webgpu", precision: "float32" | "float64"
   if (!found) made.set(key, (found = createBackend(kind, { precision })));
   return found;
 }
+
+/** The device of a backend on WebGPU. */
+export const deviceOf = (on: Backend): GPUDevice => (on as unknown as { device: GPUDevice }).device;
+
+/** A backend for one test. On WebGPU it is lent the device of all tests, for which most of its kernels are compiled. */
+export const ownBackend = async (kind: "cpu" | "webgpu", options: BackendOptions = {}): Promise<Backend> =>
+  createBackend(kind, kind === "webgpu" ? { ...options, device: deviceOf(await backend(kind)) } : options);
 
 export const kinds = ["cpu", "webgpu"] as const;
 

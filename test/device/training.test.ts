@@ -30,7 +30,7 @@ import {
   type TrainingData,
 } from "webgpu-rnn";
 import brokenActivations from "../../shaders/lib/activations.wgsl";
-import { backend, expectClose, kinds, numbers } from "./support.ts";
+import { backend, expectClose, kinds, numbers, ownBackend } from "./support.ts";
 import { sampled } from "../thorough.ts";
 
 const text = "Better to sleep with a sober cannibal than a drunken Christian. ".repeat(12);
@@ -240,7 +240,7 @@ describe("verification", () => {
   it("finds a shader that is wrong, at its kernel and nowhere else", async () => {
     const broken = brokenActivations.replace("1.0 / (1.0 +", "1.0 / (1.001 +");
     expect(broken).not.toBe(brokenActivations);
-    const on = await createBackend("webgpu", { shaders: { "lib/activations": broken } });
+    const on = await ownBackend("webgpu", { shaders: { "lib/activations": broken } });
     try {
       const report = await verify(charModel(), { input: data.batch(0).input }, { backend: on });
       expect(report.passed).toBe(false);

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import {
   adam,
   binaryCrossEntropy,
-  createBackend,
   crossEntropy,
   Embedding,
   forward,
@@ -21,7 +20,7 @@ import {
   type Module,
   type Report,
 } from "webgpu-rnn";
-import { backend, kinds, numbers } from "./support.ts";
+import { backend, kinds, numbers, ownBackend } from "./support.ts";
 import { shaderText } from "../../src/backend/webgpu/shaders.ts";
 import { itThoroughly, sampledOn } from "../thorough.ts";
 
@@ -119,7 +118,7 @@ it("verify takes infinite and undefined numbers on both sides for equal", async 
 it("verify finds what only an update of a second step, or one that is taken back, does", async () => {
   const adam = (await shaderText("adam"))!;
   for (const from of ["parameters[i] = lastGood[kept];", "lastGood[kept] = parameters[i];", "firstMoment[i] = lastGood[kept + 64u];"]) {
-    const on = await createBackend("webgpu", { shaders: { adam: adam.replace(from, "") } });
+    const on = await ownBackend("webgpu", { shaders: { adam: adam.replace(from, "") } });
     try {
       const report = await verify(new Linear(3, 2, { seed: 1 }), { input: { shape: [2, 3], data: numbers(6, 2) } }, { backend: on });
       const bad = report.findings.filter(({ command, firstBadIndex }) => command >= 0 && firstBadIndex >= 0);
