@@ -89,7 +89,7 @@ describe(`the bench page in ${kind}`, () => {
     expect(performance.now() - asked).toBeLessThan(20_000);
   });
 
-  it("measures a case on CPU and GPU side by side, shows rows as they come, and lets them be taken along", async () => {
+  itThoroughly("measures a case on CPU and GPU side by side, shows rows as they come, and lets them be taken along", async () => {
     await page.evaluate(() => {
       HTMLAnchorElement.prototype.click = function () {
         (globalThis as { saved?: string }).saved = this.href;
@@ -144,7 +144,7 @@ describe(`the bench page in ${kind}`, () => {
     for (const row of report.rows) expect(copied).toContain(row.library);
   });
 
-  it("says what became of libraries that fail, and measures the others all the same", async () => {
+  itThoroughly("says what became of libraries that fail, and measures the others all the same", async () => {
     expect(await text("refused")).toMatch(
       /^wrong on cpu: refused, it differs from the twin: output\[\d\] is .*\nfading on cpu: refused, it failed while it was timed: the device went away$/,
     );

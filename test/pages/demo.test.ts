@@ -1,9 +1,9 @@
-// The demo page from beginning to end, in a real browser: `npm test` runs this once in each.
+// The demo page from beginning to end, in a real browser.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { violations } from "./accessibility.ts";
 import { kind } from "./built-pages.ts";
 import { DemoPage, serveDemo } from "./demo-page.ts";
-import { itThoroughly, sampled, usuallyIf } from "../thorough.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const verse = "the sea was calm and the ship was slow, and the crew sang of the sea and the land far away. ";
 const text = verse.repeat(20);
@@ -21,10 +21,6 @@ const tiny = {
   prompt: "the ",
 };
 
-/** The pages are the same in both browsers, so that in the default run one browser suffices for most of this. */
-const inChromium = usuallyIf(kind === "chromium");
-const inFirefox = usuallyIf(kind === "firefox");
-
 describe(`the demo page in ${kind}`, () => {
   let demo: Awaited<ReturnType<typeof serveDemo>>;
   let page: DemoPage;
@@ -37,7 +33,7 @@ describe(`the demo page in ${kind}`, () => {
   beforeEach(() => page.visit(demo.url));
   afterEach(() => expect(page.errors).toEqual([]));
 
-  inChromium("says what it computes on, and why", async () => {
+  it("says what it computes on, and why", async () => {
     expect(await page.text("device-name")).toMatch(/^(CPU|WebGPU on .)/);
     expect((await page.text("device-reason")).length).toBeGreaterThan(5);
     // An ordinary CPU is no reason for a warning.
@@ -168,7 +164,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(Number.isFinite((await page.losses()).at(-1)!.loss)).toBe(true);
   });
 
-  inFirefox("goes on from its last copy on the CPU when the device is lost", async () => {
+  itThoroughly("goes on from its last copy on the CPU when the device is lost", async () => {
     await page.fill(tiny);
     await page.choose("webgpu");
     await page.click("#start");
@@ -197,7 +193,7 @@ describe(`the demo page in ${kind}`, () => {
     expect(steps).toEqual(steps.map((_, i) => i + 1));
   });
 
-  inChromium("offers the CPU where there is no WebGPU", async () => {
+  it("offers the CPU where there is no WebGPU", async () => {
     await page.driver("missing");
     await page.click('input[name="backend"][value="webgpu"]');
     await page.waitForNotice(kind === "firefox" ? "set dom.webgpu.enabled" : "this browser has no WebGPU");
