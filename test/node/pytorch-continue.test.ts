@@ -1,5 +1,5 @@
 // docs/pytorch/continue.py goes on with a training under two processes and writes it back. Needs a Python with PyTorch.
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,8 +25,7 @@ import {
 } from "webgpu-rnn";
 import { root } from "../../scripts/bundle.mjs";
 import { sampled } from "../thorough.ts";
-
-const python = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import torch"]).status === 0);
+import { python } from "./python.ts";
 
 const [batches, steps, rows, vocabulary] = [3, 6, 4, 7];
 const ids = (seed: number): Int32Array =>

@@ -21,8 +21,7 @@ import {
   type Tensor,
 } from "webgpu-rnn";
 import { expectClose, numbers, sizeOf } from "../device/support.ts";
-
-const python = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import torch"]).status === 0);
+import { python } from "./python.ts";
 
 /** PyTorch's module as Python, and ours. */
 const cases: (readonly [string, Module, readonly number[]])[] = [

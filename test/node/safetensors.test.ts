@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Linear, RnnError, type Tensor } from "webgpu-rnn";
 import { decodeSafetensors, encodeSafetensors } from "webgpu-rnn/formats";
+import { anyText } from "./any-text.ts";
 
 /** A file from a header, as text or as an object, and data. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array {
@@ -37,7 +38,7 @@ const anyTensor: fc.Arbitrary<Tensor> = fc
   .tuple(fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 }), fc.constantFrom(...arrays), fc.infiniteStream(fc.double()))
   .map(([shape, make, numbers]) => ({ shape, data: make([...numbers.take(shape.reduce((p, n) => p * n, 1))]) }));
 const anyName = fc.oneof(
-  fc.string({ unit: "binary" }),
+  anyText(),
   fc.string({ unit: "grapheme" }),
   fc.constantFrom("", "rnn.weight_ih_l0", "__proto__", "constructor", "重み", "🐋", '"\\\u0000'),
 );
@@ -50,7 +51,7 @@ describe("safetensors", () => {
         anyTensor,
         { maxKeys: 5 },
       ),
-      fc.dictionary(anyName, fc.string({ unit: "binary" })),
+      fc.dictionary(anyName, anyText()),
     );
     fc.assert(
       fc.property(anyFile, ([tensors, metadata]) => {
