@@ -17,9 +17,9 @@ const keptMemory = {
 /** Files share processes, which load the sources once; device tests share the devices in them too. */
 const shared = { isolate: false };
 
-const project = (name: string, settings: Record<string, unknown> = {}) => ({
+const project = (name: string, settings: Record<string, unknown> = {}, folders = [name]) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], ...settings },
+  test: { name, include: folders.map((folder) => `test/${folder}/**/*.test.ts`), ...settings },
 });
 
 export default defineConfig({
@@ -42,8 +42,8 @@ export default defineConfig({
     hookTimeout: 600_000,
     setupFiles: ["test/quick-equality.ts"],
     projects: [
-      project("contract", shared),
-      project("node", shared),
+      // One project, since each has a server that transforms the sources, and processes that load them.
+      project("node", shared, ["contract", "node"]),
       project("pages", { ...shared, globalSetup: ["test/pages/built-pages.ts"] }),
       project("device", {
         ...shared,
