@@ -296,6 +296,7 @@ export class ParameterStore implements ParameterHolder {
     this.freed = true;
     const shared = [...this.places.values()].filter(({ parameter }) => parameter.newest === this && parameter.owners > 0);
     if (shared.length > 0) {
+      this.readings?.restore();
       const reading = this.read();
       for (const { parameter } of shared) parameter.newest = { read: () => reading, readNow: () => undefined };
       // Whoever asks for the values gets the error.

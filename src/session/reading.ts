@@ -59,6 +59,7 @@ export class Readings {
   private readonly dropped = new FinalizationRegistry<Source>((source) => this.close(source));
   /** Holds the live parameters while `run` uses a copy. */
   private aside: DeviceBuffer | undefined;
+  private swapped: boolean | undefined;
   /** Stands for the latest values, while the device does not have them yet, and their versions. */
   private ahead: { readonly moment: object; readonly versions: readonly number[] } = { moment: {}, versions: [] };
 
@@ -112,12 +113,19 @@ export class Readings {
     this.aside ??= this.make("parameters.aside");
     this.backend.copy(this.store.parameters, this.aside);
     this.backend.copy(copy.buffer, this.store.parameters);
+    this.swapped = true;
     try {
       await upload?.(false);
       return await run();
     } finally {
-      this.backend.copy(this.aside, this.store.parameters);
+      this.restore();
     }
+  }
+
+  /** Puts the live parameters in their place, if `run` uses a copy there. Must be called before they are read outside a turn. */
+  restore(): void {
+    if (this.swapped) this.backend.copy(this.aside!, this.store.parameters);
+    this.swapped = false;
   }
 
   close(source: Source): void {

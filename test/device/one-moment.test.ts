@@ -7,6 +7,7 @@ import {
   Embedding,
   forward,
   generate,
+  generateTokens,
   Linear,
   LSTM,
   Sequential,
@@ -18,6 +19,7 @@ import {
   type TrainingData,
 } from "webgpu-rnn";
 import { decodeSafetensors } from "webgpu-rnn/formats";
+import type { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
 import { inTurn } from "../../src/nn/turns.ts";
 import { backend, kinds } from "./support.ts";
 
@@ -156,6 +158,35 @@ describe.each(kinds)("parameters that a call reads, on %s", (kind) => {
     expect(await lossOf(unused, nothing)).toBe(expected);
     on.destroy();
   });
+});
+
+it("A model that ends while a call computes with its earlier parameters leaves the latest ones to those that share them", async () => {
+  const on = (await createBackend("cpu", { threads: 1 })) as CpuBackend;
+  const batch = { shape: [4, 2], data: Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 0) };
+  const batches: TrainingData = { batches: 9, batch: () => ({ input: batch, targets: batch }) };
+  const made = () => {
+    const embedding = new Embedding(7, 3, { seed: 1 });
+    const model = new Sequential([embedding, new LSTM(3, 4, { seed: 2 }), new Linear(4, 7, { seed: 3 })]);
+    return { embedding, model, trainer: new Trainer(model, { backend: on, data: batches, loss: crossEntropy(), optimizer: adam() }) };
+  };
+  const [quiet, { embedding, model, trainer }] = [made(), made()];
+  await quiet.trainer.train({ steps: 2 });
+  const sharer = new Sequential([embedding, new Linear(3, 2)]);
+  await trainer.train({ steps: 1 });
+  const tokens = generateTokens(model, [1, 2], { backend: on, length: 64 });
+  await tokens.next();
+  await trainer.train({ steps: 1 });
+  let ends = 0;
+  on.breath.isDue = () => ends === 0;
+  on.breath.take = () => {
+    ends++;
+    model.dispose();
+    return Promise.resolve();
+  };
+  await expect(tokens.next()).rejects.toThrow(/disposed of/);
+  expect(ends).toBe(1);
+  expect((await sharer.stateDict())["0.weight"]).toEqual((await quiet.model.stateDict())["0.weight"]);
+  on.destroy();
 });
 
 describe("turns", () => {
