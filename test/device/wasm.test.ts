@@ -88,6 +88,13 @@ async function run(
 
 const same = (a: NumericArray, b: NumericArray): boolean => a.every((value, i) => Object.is(value, b[i]));
 
+/** As expectClose, but NaN is what NaN is alike: some cases divide by 0, raise negative numbers to powers, or have a loss of NaN. */
+function expectAlike(what: string, actual: NumericArray, expected: NumericArray, tolerance: Parameters<typeof expectClose>[3]): void {
+  const zeroForSharedNaN = (of: NumericArray, other: NumericArray): number[] =>
+    Array.from(of, (x, i) => (Number.isNaN(x) && Number.isNaN(other[i]) ? 0 : x));
+  expectClose(what, zeroForSharedNaN(actual, expected), zeroForSharedNaN(expected, actual), tolerance);
+}
+
 /** Holds the kernel to its twin in every buffer, also where neither should have written, and to itself bit for bit. */
 async function expectTwin(
   kernel: unknown,
@@ -103,10 +110,10 @@ async function expectTwin(
   const expected = await run(twins, kernel as Kernel, arrays, params);
   for (const binding of Object.keys(expected)) {
     if (!same(actual[binding], again[binding])) expect.fail(`${name} ${JSON.stringify(params)} ${binding} differs from run to run`);
-    expectClose(`${name} ${JSON.stringify(params)} ${binding}`, actual[binding], expected[binding], tolerance);
+    expectAlike(`${name} ${JSON.stringify(params)} ${binding}`, actual[binding], expected[binding], tolerance);
     // Few rows of a product are summed in another order where the other operand is not settled.
     if (!name.startsWith("matmul") && !same(actual[binding], settled[binding])) expect.fail(`${name} ${binding} differs when settled`);
-    expectClose(`${name} settled ${JSON.stringify(params)} ${binding}`, settled[binding], expected[binding], tolerance);
+    expectAlike(`${name} settled ${JSON.stringify(params)} ${binding}`, settled[binding], expected[binding], tolerance);
   }
 }
 
@@ -142,7 +149,7 @@ describe.each([...kernels.filter(hasFastKernel), ...sampled<Kernel>(foreignKerne
   "%s",
   (_, kernel) => {
     const all = casesOf(kernel).filter(({ params }) => !kernel.name.endsWith("-sums") || hasSums(params));
-    const cases = sampled(all, 5);
+    const cases = sampled(all, 3);
     it.each(cases.map((one) => [`${one.note ?? ""} ${JSON.stringify(one.params)}`, one] as const))(
       "computes what its twin does: %s",
       async (_, { params, arrays }) => {

@@ -8,7 +8,7 @@ import { bundleStream } from "../../scripts/bundle-stream.mjs";
 import { launchBrowser } from "../../scripts/browsers.mjs";
 import { root } from "../../scripts/bundle.mjs";
 import { serve } from "../../scripts/serve.mjs";
-import { sampled } from "../thorough.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 import { kind } from "./built-pages.ts";
 
 const folder = join(root, "build", `test-stream-${kind}`);
@@ -102,7 +102,7 @@ describe(`webgpu-rnn/stream in an AudioWorklet of ${kind}`, () => {
     ["takes what the page has compiled", true, "plain layers"],
     ["compiles there", false, "layers of all kinds"],
   ] as const;
-  it.each(sampled(ways, 2))("%s (handed over: %s), and gives what forward gives: %s", async (_, handsOver, name) => {
+  it.each(sampled(ways, 1))("%s (handed over: %s), and gives what forward gives: %s", async (_, handsOver, name) => {
     const model = models[name]();
     const sound = Array.from({ length: 128 * 12 }, (_, i) => Math.fround(Math.sin(i / 9) * Math.cos(i / 700)));
     const backend = await createBackend("cpu");
@@ -122,7 +122,7 @@ describe(`webgpu-rnn/stream in an AudioWorklet of ${kind}`, () => {
     expect(error).toContain("the file must hold a stream, as saveStream of webgpu-rnn writes it");
   });
 
-  it("is there soon for a model of a megabyte", async () => {
+  itThoroughly("is there soon for a model of a megabyte", async () => {
     const file = await saveStream(new Sequential([new LSTM(1, 250, { seed: 1 }), new Linear(250, 1, { seed: 2 })]));
     const sound = Array.from({ length: 128 }, () => 0.5);
     const found: number[] = [];
