@@ -269,7 +269,7 @@ describe("matmul", () => {
   }
 
   const sizes = sampled([1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33], 5);
-  it.each(layouts)("agrees on every combination of awkward sizes, layout %s", async (layout) => {
+  it.each(sampled(layouts, 4))("agrees on every combination of awkward sizes, layout %s", async (layout) => {
     for (const M of sizes) for (const N of sizes) for (const K of [1, 3, 4, 7, 33]) await check(layout, M, N, K);
   });
 
@@ -280,7 +280,7 @@ describe("matmul", () => {
     }
   });
 
-  it.each(layouts)("agrees where it takes several passes, layout %s", async (layout) => {
+  it.each(sampled(layouts, 3))("agrees where it takes several passes, layout %s", async (layout) => {
     for (const [M, N, K] of [
       [67, 19, 521],
       [5, 263, 300],

@@ -80,7 +80,7 @@ async function program(...options: string[]): Promise<{ stdout: string; report: 
 }
 
 describe("npm run bench", () => {
-  it("measures a row and writes a report with every field", async () => {
+  itThoroughly("measures a row and writes a report with every field", async () => {
     const { stdout, report } = await program("--shape", "3x2x3x4", "--only", "cpu lstm .* (forward|training)");
     expect(report.browser).toBe(`Node ${process.version}`);
     expect(report.machine).toMatch(/, \d+ cores$/);

@@ -14,7 +14,7 @@ import { editDistance, pronunciations } from "../../examples/phonemes.ts";
 import { uniformFrom } from "../../examples/random.ts";
 import { embeddedReber, reber } from "../../examples/reber.ts";
 import { root } from "../../scripts/bundle.mjs";
-import { sampled } from "../thorough.ts";
+import { itThoroughly, sampled } from "../thorough.ts";
 
 const program = (...args: string[]): [string, string[]] => [
   process.execPath,
@@ -138,7 +138,7 @@ describe("an attention picture", () => {
 });
 
 describe("npm run example", () => {
-  it("trains, and says what came of it", () => {
+  itThoroughly("trains, and says what came of it", () => {
     const [command, args] = program("reverse", "--steps", "3", "--backend", "cpu");
     expect(execFileSync(command, args, { encoding: "utf8", cwd: root })).toMatch(
       /^reverse on CPU.*\n\d+ of 100 new words came back right \(\d+ s\)\n$/,
