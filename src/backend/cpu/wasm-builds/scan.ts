@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/scan.ts; not to be edited.
-// sources: 1e4adb006499b4167472eac1acf91260a15143df90f87234faf8d14e4a255c26
+// sources: a55ee673b12c037044629d75e053330bbb4da35eb3dacae9b978e4a931598369
 export const plainLength = 4135;
 export const relaxedLength = 4059;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

@@ -4,7 +4,6 @@
 // Register tiles of 8 columns (tile.ts) do all the work. They want 8 neighbouring columns of B at a time, and numbers of a
 // row of A side by side; any other A and B are packed.
 // Loads may reach past a row of B or bias: such lanes are never stored, and the heap ends with spare room.
-import { addRow } from "./elementwise";
 import { column0, column1, column2, column3, madd, storeFirst, sumsOf, sumWith } from "./lanes";
 import { edgeTile, packedA, packedB, packedRow } from "./scratch";
 import { tiles } from "./tile";
@@ -37,19 +36,17 @@ export function product(
 ): void {
   // Packing B must be worth its while: with few rows, dot products read it as it lies.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
-  let k: usize = 0;
   const bEight = bColumn == 0 ? K << 5 : bColumn << 3;
-  do {
-    const count = min(K - k, depth);
-    for (let n: usize = 0; n < N; n += width) {
-      block(a, b + (n >> 3) * bEight, bias ? bias + (n << 2) : 0, c + (n << 2), M, min(N - n, width), count, aRow, aColumn, bRow, bColumn, bEight, cRow, add);
+  // Few rows read each panel from end to end: a large matrix comes from the third-level cache.
+  const columns: usize = K > depth && bColumn == 0 && M >= 4 && M <= height ? 8 : width;
+  for (let n: usize = 0; n < N; n += columns) {
+    for (let k: usize = 0; k == 0 || k < K; k += depth) {
+      block(
+        a + k * aColumn, b + (n >> 3) * bEight + k * bRow, bias && k == 0 ? bias + (n << 2) : 0, c + (n << 2),
+        M, min(N - n, columns), min(K - k, depth), aRow, aColumn, bRow, bColumn, bEight, cRow, add || k > 0,
+      );
     }
-    a += count * aColumn;
-    b += count * bRow;
-    bias = 0;
-    add = true;
-    k += count;
-  } while (k < K);
+  }
 }
 
 /** One pass: at most `width` columns and `depth` steps along K. `bEight` is from eight columns to the next. */
@@ -57,15 +54,14 @@ function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, bEight: usize, cRow: usize, add: bool,
 ): void {
+  const packsA = aColumn != 4;
   // Sums go as in `tile`, bit for bit: threads may cut what is one block into some with fewer rows.
   if (M < 4 && bColumn <= 4) {
     const wide = N & ~31;
+    if (packsA) packRows(a, aRow, aColumn, M, K);
     for (let m: usize = 0; m < M; m++) {
-      for (let n: usize = 0; n < wide << 2; n += 128) {
-        const to = c + m * cRow + n;
-        wideTile(K, a + m * aRow, aColumn, b + (n >> 5) * bEight, bRow, bEight, add ? edgeTile : to, bias ? bias + n : 0);
-        if (add) addRow(to, edgeTile, 128);
-      }
+      const row = packsA ? packedA + m * packedRow : a + m * aRow;
+      for (let n: usize = 0; n < wide << 2; n += 128) wideTile(K, row, b + (n >> 5) * bEight, bRow, bEight, c + m * cRow + n, bias ? bias + n : 0, add);
     }
     b += (wide >> 3) * bEight;
     c += wide << 2;
@@ -73,7 +69,6 @@ function block(
     N -= wide;
   }
   const packs = bColumn > 4 || (bColumn == 4 && M >= 16 && bRow >= 2048);
-  const packsA = aColumn != 4 && N > 0;
   for (let m: usize = 0; m < M; m += height) {
     const rows = min(M - m, height);
     if (packsA) packRows(a, aRow, aColumn, rows, K);
@@ -92,75 +87,75 @@ function block(
 }
 
 /**
- * 1 row by 32 columns. A function of its own, and no branch beside its loop: else the compiler keeps the sums in memory,
- * half as fast. So the sums begin with a bias behind a mask, and those that are to be added go through `edgeTile`.
+ * 1 row by 32 columns; numbers of the row of A are neighbours. A function of its own, and no branch beside its loop: else
+ * the compiler keeps the sums in memory, half as fast. So what the sums begin with, and what they are added to, is behind
+ * a mask.
  */
-function wideTile(K: usize, a: usize, aColumn: usize, b: usize, bRow: usize, bEight: usize, to: usize, bias: usize): void {
+function wideTile(K: usize, a: usize, b: usize, bRow: usize, bEight: usize, to: usize, bias: usize, add: bool): void {
   const mask = i32x4.splat(bias ? -1 : 0), start = bias ? bias : b;
   let c0 = v128.and(v128.load(start), mask), c1 = v128.and(v128.load(start, 16), mask);
   let c2 = v128.and(v128.load(start, 32), mask), c3 = v128.and(v128.load(start, 48), mask);
   let c4 = v128.and(v128.load(start, 64), mask), c5 = v128.and(v128.load(start, 80), mask);
   let c6 = v128.and(v128.load(start, 96), mask), c7 = v128.and(v128.load(start, 112), mask);
-  let b1 = b + bEight, b2 = b1 + bEight, b3 = b2 + bEight;
-  for (const end = a + K * aColumn; a != end; a += aColumn) {
-    const s = v128.load32_splat(a);
-    c0 = madd(s, v128.load(b), c0);
-    c1 = madd(s, v128.load(b, 16), c1);
-    c2 = madd(s, v128.load(b1), c2);
-    c3 = madd(s, v128.load(b1, 16), c3);
-    c4 = madd(s, v128.load(b2), c4);
-    c5 = madd(s, v128.load(b2, 16), c5);
-    c6 = madd(s, v128.load(b3), c6);
-    c7 = madd(s, v128.load(b3, 16), c7);
-    b += bRow;
-    b1 += bRow;
-    b2 += bRow;
-    b3 += bRow;
+  // Steps as in `tile`, and columns from the last to the first for the same reason.
+  let b1 = b + bEight, b2 = b1 + bEight, b3 = b2 + bEight, steps = (K - 1 & 1) + 1, s: v128;
+  const end = a + (K << 2);
+  for (a -= 8 - (steps << 2); a != end; steps = 2, a += 8) {
+    const x = v128.load64_zero(a);
+    if (steps > 1) {
+      s = v128.shuffle<f32>(x, x, 0, 0, 0, 0);
+      c7 = madd(s, v128.load(b3, 16), c7);
+      c6 = madd(s, v128.load(b3), c6);
+      c5 = madd(s, v128.load(b2, 16), c5);
+      c4 = madd(s, v128.load(b2), c4);
+      c3 = madd(s, v128.load(b1, 16), c3);
+      c2 = madd(s, v128.load(b1), c2);
+      c1 = madd(s, v128.load(b, 16), c1);
+      c0 = madd(s, v128.load(b), c0);
+      b += bRow, b1 += bRow, b2 += bRow, b3 += bRow;
+    }
+    if (steps > 0) {
+      s = v128.shuffle<f32>(x, x, 1, 1, 1, 1);
+      c7 = madd(s, v128.load(b3, 16), c7);
+      c6 = madd(s, v128.load(b3), c6);
+      c5 = madd(s, v128.load(b2, 16), c5);
+      c4 = madd(s, v128.load(b2), c4);
+      c3 = madd(s, v128.load(b1, 16), c3);
+      c2 = madd(s, v128.load(b1), c2);
+      c1 = madd(s, v128.load(b, 16), c1);
+      c0 = madd(s, v128.load(b), c0);
+      b += bRow, b1 += bRow, b2 += bRow, b3 += bRow;
+    }
   }
-  v128.store(to, c0);
-  v128.store(to, c1, 16);
-  v128.store(to, c2, 32);
-  v128.store(to, c3, 48);
-  v128.store(to, c4, 64);
-  v128.store(to, c5, 80);
-  v128.store(to, c6, 96);
-  v128.store(to, c7, 112);
+  // x + -0 is x, whatever x is.
+  const adds = i32x4.splat(add ? -1 : 0), none = v128.andnot(f32x4.splat(-0.0), adds);
+  v128.store(to, f32x4.add(c0, v128.or(v128.and(v128.load(to), adds), none)));
+  v128.store(to, f32x4.add(c1, v128.or(v128.and(v128.load(to, 16), adds), none)), 16);
+  v128.store(to, f32x4.add(c2, v128.or(v128.and(v128.load(to, 32), adds), none)), 32);
+  v128.store(to, f32x4.add(c3, v128.or(v128.and(v128.load(to, 48), adds), none)), 48);
+  v128.store(to, f32x4.add(c4, v128.or(v128.and(v128.load(to, 64), adds), none)), 64);
+  v128.store(to, f32x4.add(c5, v128.or(v128.and(v128.load(to, 80), adds), none)), 80);
+  v128.store(to, f32x4.add(c6, v128.or(v128.and(v128.load(to, 96), adds), none)), 96);
+  v128.store(to, f32x4.add(c7, v128.or(v128.and(v128.load(to, 112), adds), none)), 112);
 }
 
-/** Rows of A times rows of B, both contiguous along K: four columns at a time, by two rows of A where there are two. */
+/** Rows of A times rows of B, both contiguous along K: four columns at a time, by two rows of A. */
 function dotProducts(a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize, aRow: usize, bColumn: usize, cRow: usize, add: bool): void {
-  const pairs = M & ~1;
   for (let n: usize = 0; n < N << 2; n += 16) {
     const columns = N - (n >> 2);
     const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
     const start = bias ? v128.load(bias + n) : f32x4.splat(0);
-    for (let m: usize = 0; m < pairs; m += 2) dotPair(K, a + m * aRow, a + m * aRow + aRow, b, b1, b2, b3, c + m * cRow + n, cRow, start, columns, add);
-    if (pairs < M) {
-      const to = c + pairs * cRow + n;
-      storeFirst(to, sumWith(to, f32x4.add(dotTile(K, a + pairs * aRow, b, b1, b2, b3), start), add), columns);
+    for (let m: usize = 0; m < M; m += 2) {
+      const row = a + m * aRow, to = c + m * cRow + n, paired = m + 1 < M;
+      dotPair(K, row, paired ? row + aRow : row, b, b1, b2, b3, to, paired ? to + cRow : edgeTile, start, columns, add);
     }
     b += bColumn << 2;
   }
 }
 
-/** Inlined: as a call it is a quarter slower, other than `dotPair`, which has more sums than the compiler keeps in a loop. */
-@inline
-function dotTile(K: usize, a: usize, b0: usize, b1: usize, b2: usize, b3: usize): v128 {
-  const whole = (K & ~3) << 2;
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  for (let k: usize = 0; k < whole; k += 16) {
-    const x = v128.load(a + k);
-    s0 = madd(x, v128.load(b0 + k), s0);
-    s1 = madd(x, v128.load(b1 + k), s1);
-    s2 = madd(x, v128.load(b2 + k), s2);
-    s3 = madd(x, v128.load(b3 + k), s3);
-  }
-  return lastProducts(K, whole, a, b0, b1, b2, b3, sumsOf(s0, s1, s2, s3));
-}
-
-/** The same for two rows, whose sums go as those of one. */
+/** A function of its own: it has more sums than the compiler keeps in a loop around it. */
 function dotPair(
-  K: usize, a: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c: usize, cRow: usize, start: v128, columns: usize, add: bool,
+  K: usize, a: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c: usize, c1: usize, start: v128, columns: usize, add: bool,
 ): void {
   const whole = (K & ~3) << 2;
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0, t3 = s0;
@@ -182,7 +177,7 @@ function dotPair(
   const first = f32x4.add(lastProducts(K, whole, a, b0, b1, b2, b3, sumsOf(s0, s1, s2, s3)), start);
   const second = f32x4.add(lastProducts(K, whole, a1, b0, b1, b2, b3, sumsOf(t0, t1, t2, t3)), start);
   storeFirst(c, sumWith(c, first, add), columns);
-  storeFirst(c + cRow, sumWith(c + cRow, second, add), columns);
+  storeFirst(c1, sumWith(c1, second, add), columns);
 }
 
 /** The products that are left from byte k of the rows on, one after the other. */
