@@ -1,6 +1,4 @@
-/**
- * A recording that is ready for a WebGPU device, and its encoding: one command buffer with as few passes as possible.
- */
+/** A recording that is ready for a WebGPU device. Each run is one command buffer. */
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { Part } from "../../part.ts";
@@ -8,8 +6,9 @@ import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import type { DeviceBuffer, Fill, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
+import type { DeviceBuffer, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { checkHeld } from "../ledger.ts";
+import { encodeCommands, encodeFills, passesOf, type PreparedCommand } from "./encoding.ts";
 import { packParams } from "./pack-params.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
 import { refused, watched, type Refusal } from "./refusal.ts";
@@ -18,12 +17,6 @@ import type { Stopwatch } from "./stopwatch.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
 const timing = new Part("the WebGPU backend", () => import("./stopwatch.ts"));
-
-/** A command with all its WebGPU objects. Numbers are bytes. */
-type PreparedCommand =
-  | { kind: "dispatch"; pipeline: GPUComputePipeline; group: GPUBindGroup; paramsOffset: number; x: number; y: number; z: number }
-  | { kind: "copy"; from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number }
-  | { kind: "clear"; buffer: GPUBuffer; offset: number; bytes: number };
 
 /**
  * @throws RnnError `limit` if it needs more than the device offers, `device` if the device refuses it; then nothing
@@ -66,19 +59,6 @@ async function checkAccepted(
   buffers.forEach((buffer, i) => found[i] && backend.free(buffer));
   const first = found.find((one) => one !== undefined);
   if (first) throw refused("the recording", first);
-}
-
-/** Compute passes of these commands: copies and clears end one. */
-const passesOf = (commands: readonly PreparedCommand[]): number =>
-  commands.filter(({ kind }, i) => kind === "dispatch" && commands[i - 1]?.kind !== "dispatch").length;
-
-function encodeFills(encoder: GPUCommandEncoder, fills: readonly Fill[]): void {
-  for (const { to, from, offset = 0 } of fills) {
-    checkHeld(to);
-    const { gpu, length } = to as WebGpuBuffer;
-    if (from) encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, offset * 4, gpu, 0, length * 4);
-    else encoder.clearBuffer(gpu);
-  }
 }
 
 class WebGpuProgram implements Program {
@@ -290,30 +270,6 @@ class WebGpuProgram implements Program {
   }
 
   private encode(encoder: GPUCommandEncoder, commands: readonly PreparedCommand[], stopwatch?: Stopwatch): void {
-    let pass: GPUComputePassEncoder | undefined;
-    let pipeline: GPUComputePipeline | undefined;
-    let group: GPUBindGroup | undefined;
-    let paramsOffset = -1;
-    for (const command of commands) {
-      if (command.kind !== "dispatch") {
-        pass?.end();
-        pass = undefined;
-        if (command.kind === "copy")
-          encoder.copyBufferToBuffer(command.from, command.fromOffset, command.to, command.toOffset, command.bytes);
-        else encoder.clearBuffer(command.buffer, command.offset, command.bytes);
-        continue;
-      }
-      if (!pass) {
-        pass = encoder.beginComputePass({ label: "compute", timestampWrites: stopwatch?.next() });
-        pipeline = group = undefined;
-        paramsOffset = -1;
-      }
-      if (command.pipeline !== pipeline) pass.setPipeline((pipeline = command.pipeline));
-      if (command.group !== group) pass.setBindGroup(0, (group = command.group));
-      if (command.paramsOffset !== paramsOffset) pass.setBindGroup(1, this.paramsGroup, [(paramsOffset = command.paramsOffset)]);
-      pass.dispatchWorkgroups(command.x, command.y, command.z);
-      this.backend.counters.dispatches++;
-    }
-    pass?.end();
+    encodeCommands(encoder, commands, this.paramsGroup, this.backend.counters, stopwatch);
   }
 }
