@@ -82,9 +82,9 @@ function soil(on: Backend): void {
 function soilDevice(on: Backend): void {
   const backend = on as WebGpuBackend;
   const allocate = backend.allocate.bind(backend);
-  backend.allocate = (label, type, length, use, data) => {
+  backend.allocate = (label, type, length, data, use) => {
     const bits = dirty(length);
-    return allocate(label, type, length, use, isTransient(label) ? (type === "f32" ? bits : new Uint32Array(bits.buffer)) : data);
+    return allocate(label, type, length, isTransient(label) ? (type === "f32" ? bits : new Uint32Array(bits.buffer)) : data, use);
   };
 }
 

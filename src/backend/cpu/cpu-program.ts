@@ -1,6 +1,3 @@
-import { RnnError } from "../../errors.ts";
-import type { ElementType } from "../../kernels/kernel.ts";
-import { planMemory } from "../../recording/lifetimes.ts";
 import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
 import { staying } from "../../recording/staying.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -8,6 +5,7 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
 import { putInto } from "../into.ts";
 import { checkHeld } from "../ledger.ts";
+import { ProgramMemory } from "../program-memory.ts";
 import type { Keep, Pieces } from "./calls.ts";
 import type { CpuBackend } from "./cpu-backend.ts";
 import type { CpuBuffer } from "./cpu-buffer.ts";
@@ -20,10 +18,7 @@ function fill({ to, from, offset = 0 }: Fill): void {
 }
 
 export class CpuProgram implements Program {
-  private readonly memory = new Map<Buffer, CpuBuffer>();
-  private readonly owned: CpuBuffer[] = [];
-  private readonly externals: CpuBuffer[] = [];
-  private readonly inputs = new Map<string, CpuBuffer>();
+  private readonly memory: ProgramMemory<CpuBuffer>;
   /** The pieces of each command, made once, so that a run allocates nothing. Those of `kept` stand behind the derived ones'. */
   private pieces: Pieces[] = [];
   /** Copies of buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
@@ -37,7 +32,6 @@ export class CpuProgram implements Program {
   /** Resolves when the latest run is over. */
   private running: Promise<void> | undefined;
   private downloads: { name: string; array: NumericArray }[] = [];
-  private freed = false;
   /** The moment for which the derived buffers are valid. */
   private moment: object | undefined;
   /** The backend's generation for which `pieces` and `downloads` are valid. */
@@ -51,11 +45,10 @@ export class CpuProgram implements Program {
   ) {
     this.stays = staying(recording);
     this.fastKernel = backend.fastKernel;
+    this.memory = new ProgramMemory<CpuBuffer>("CpuBackend", backend, recording, externals as ReadonlyMap<Buffer, CpuBuffer>, keepAll);
     try {
-      this.allocate(externals);
       this.bind();
     } catch (error) {
-      // It was too large. Free what was allocated so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
@@ -156,53 +149,23 @@ export class CpuProgram implements Program {
 
   private check(): void {
     this.backend.check();
-    if (this.freed)
-      throw new RnnError("option", "CpuBackend", "the recording has been freed: its model or its trainer has been disposed of");
-    for (let i = 0; i < this.externals.length; i++) checkHeld(this.externals[i]);
+    this.memory.check();
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
-    return this.memory.get(buffer)!;
+    return this.memory.of(buffer);
   }
 
   free(): void {
-    this.freed = true;
     // The closures hold the arrays, which are the memory if there is no WebAssembly.
     this.pieces = [];
     this.inRow = [];
     this.downloads = [];
-    for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
-  }
-
-  private allocate(externals: ReadonlyMap<Buffer, DeviceBuffer>): void {
-    const plan = planMemory(this.recording, { share: !this.keepAll });
-    const shared = plan.slots.map(({ type, length }, i) => this.own(`transient.${i}`, type, length));
-    for (const buffer of this.recording.buffers) {
-      const slot = plan.slotOf.get(buffer);
-      const external = externals.get(buffer) as CpuBuffer | undefined;
-      if (buffer.role === "external" && !external) throw new RnnError("device", "CpuBackend", `no memory was given for ${buffer.label}`);
-      if (external) {
-        checkHeld(external);
-        this.externals.push(external);
-      }
-      const memory = external ?? (slot === undefined ? this.own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
-      this.memory.set(buffer, memory);
-      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
-    }
-  }
-
-  private own(label: string, type: ElementType, length: number, data?: ArrayLike<number>): CpuBuffer {
-    const made = this.backend.allocate(label, type, length, data);
-    this.owned.push(made);
-    return made;
+    this.memory.free();
   }
 
   private writeInputs(inputs: Readonly<Record<string, NumericArray>>): void {
-    for (const [label, data] of Object.entries(inputs)) {
-      const buffer = this.inputs.get(label);
-      if (!buffer) throw new RnnError("device", "CpuBackend", `the recording has no input "${label}"`);
-      this.backend.write(buffer, data);
-    }
+    for (const [label, data] of Object.entries(inputs)) this.backend.write(this.memory.input(label), data);
   }
 
   /** Makes the closures, and makes them again when growth of the memory has detached their arrays. */
@@ -230,7 +193,7 @@ export class CpuProgram implements Program {
 
   /** The elements of a view. Do not keep the array longer than `ready` gives the same number. */
   arrayOf({ buffer, offset, shape }: View): NumericArray {
-    return this.memory.get(buffer)!.array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
+    return this.memory.of(buffer).array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
 
   /**
@@ -268,7 +231,7 @@ export class CpuProgram implements Program {
       if (!stays && !often) return undefined;
       const key = `${view.buffer.label} ${view.offset} ${order}`;
       let copy = this.kept.get(key);
-      if (!copy) this.kept.set(key, (copy = this.own(key, "f32", length)));
+      if (!copy) this.kept.set(key, (copy = this.memory.own(this.backend.allocate(key, "f32", length))));
       if (!stays) here.push(fill(copy.address));
       else if (!copied.has(key)) copies.push(fill(copy.address));
       copied.add(key);
@@ -283,7 +246,7 @@ export class CpuProgram implements Program {
     const fast = this.fastKernel(kernel);
     if (fast) {
       const addresses = Object.fromEntries(
-        Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.get(buffer)!.address + 4 * offset]),
+        Object.entries(views).map(([name, { buffer, offset }]) => [name, this.memory.of(buffer).address + 4 * offset]),
       );
       const here: Pieces[] = [];
       const pieces = fast(addresses, params, arrays, this.keeperOf(dispatch, copied, copies, here));

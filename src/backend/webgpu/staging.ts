@@ -2,6 +2,7 @@
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import { putInto } from "../into.ts";
+import type { ProgramMemory } from "../program-memory.ts";
 import { arrayTypes, type WebGpuBackend, type WebGpuBuffer } from "./webgpu-backend.ts";
 
 interface Source {
@@ -28,17 +29,16 @@ export class Staging {
   private readonly slots: { readonly buffer: WebGpuBuffer; free: Promise<void> }[] = [];
   private next = 0;
 
-  /** @param owned the program's list of buffers to free; the ring adds its own */
+  /** @param memory the program's, with which the ring's buffers are freed */
   constructor(
     private readonly backend: WebGpuBackend,
     private readonly sources: readonly Source[],
-    owned: WebGpuBuffer[],
+    memory: ProgramMemory<WebGpuBuffer>,
   ) {
     const bytes = sources.reduce((sum, s) => sum + s.bytes, 0);
     const count = bytes === 0 ? 0 : bytes > largestRingBytes ? 1 : ringSize;
     for (let i = 0; i < count; i++) {
-      const buffer = backend.allocate(`staging.${i}`, "u32", bytes / 4, "reading");
-      owned.push(buffer);
+      const buffer = memory.own(backend.allocate(`staging.${i}`, "u32", bytes / 4, undefined, "reading"));
       this.slots.push({ buffer, free: Promise.resolve() });
     }
   }

@@ -21,7 +21,7 @@ export class Stopwatch {
     const { device } = backend;
     this.times = device.createQuerySet({ label: "stopwatch", type: "timestamp", count: 2 });
     this.resolved = device.createBuffer({ label: "stopwatch", size: 4 * words, usage: QUERY_RESOLVE | COPY_SRC });
-    this.staging = backend.allocate("stopwatch.staging", "u32", words, "reading");
+    this.staging = backend.allocate("stopwatch.staging", "u32", words, undefined, "reading");
   }
 
   /** What the next compute pass writes down. */

@@ -140,13 +140,13 @@ export class WebGpuBackend implements Backend {
   createBuffer(label: string, type: ElementType, length: number, data?: ArrayLike<number>): WebGpuBuffer {
     this.check();
     checkNewBuffer(label, type, length);
-    const { result, refusal } = watched(this.device, () => this.allocate(label, type, length, "data", data));
+    const { result, refusal } = watched(this.device, () => this.allocate(label, type, length, data));
     result.refusal = refusal;
     return result;
   }
 
   /** Like createBuffer, for calls inside `watched`. */
-  allocate(label: string, type: ElementType, length: number, use: keyof typeof usages, data?: ArrayLike<number>): WebGpuBuffer {
+  allocate(label: string, type: ElementType, length: number, data?: ArrayLike<number>, use: keyof typeof usages = "data"): WebGpuBuffer {
     const bytes = length * 4;
     for (const limit of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) {
       const most = this.device.limits[limit];
@@ -201,7 +201,7 @@ export class WebGpuBackend implements Backend {
     heldBuffer(buffer, WebGpuBuffer);
     const length = checkSpan(buffer, offset, given);
     const { result: staging, refusal } = watched(this.device, () => {
-      const made = this.allocate(`${buffer.label}.staging`, buffer.type, length, "reading");
+      const made = this.allocate(`${buffer.label}.staging`, buffer.type, length, undefined, "reading");
       const encoder = this.device.createCommandEncoder({ label: `${buffer.label}.read` });
       encoder.copyBufferToBuffer((buffer as WebGpuBuffer).gpu, offset * 4, made.gpu, 0, length * 4);
       this.device.queue.submit([encoder.finish()]);

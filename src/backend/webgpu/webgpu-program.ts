@@ -2,12 +2,11 @@
 import { RnnError } from "../../errors.ts";
 import type { Kernel } from "../../kernels/kernel.ts";
 import { Part } from "../../part.ts";
-import { planMemory } from "../../recording/lifetimes.ts";
 import { type Buffer, type Command, type Dispatch, type Recording, type View } from "../../recording/recording.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, PrepareOptions, Program, Room, RunOptions, RunResult } from "../backend.ts";
-import { checkHeld } from "../ledger.ts";
+import { ProgramMemory } from "../program-memory.ts";
 import { encodeCommands, encodeFills, passesOf, type PreparedCommand } from "./encoding.ts";
 import { packParams } from "./pack-params.ts";
 import { paramsStride, type Pipeline } from "./pipelines.ts";
@@ -34,7 +33,6 @@ export async function prepareProgram(
   // Compile all at once, because the browser uses several threads.
   const made = await Promise.all([...kernels.values()].map(async (kernel) => [kernel.name, await backend.pipelines.get(kernel)] as const));
   backend.check();
-  for (const external of externals.values()) checkHeld(external);
   const { result: program, refusal } = watched(
     backend.device,
     () => new WebGpuProgram(backend, recording, externals, keepAll, new Map(made)),
@@ -62,10 +60,7 @@ async function checkAccepted(
 }
 
 class WebGpuProgram implements Program {
-  private readonly memory = new Map<Buffer, WebGpuBuffer>();
-  private readonly owned: WebGpuBuffer[] = [];
-  private readonly externals: WebGpuBuffer[] = [];
-  private readonly inputs = new Map<string, WebGpuBuffer>();
+  private readonly memory: ProgramMemory<WebGpuBuffer>;
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new Map<GPUBuffer, number>();
   private readonly commands: PreparedCommand[];
@@ -75,7 +70,6 @@ class WebGpuProgram implements Program {
   private paramsGroup!: GPUBindGroup;
   /** The moment for which the derived buffers are valid. */
   private moment: object | undefined;
-  private freed = false;
 
   constructor(
     private readonly backend: WebGpuBackend,
@@ -85,18 +79,17 @@ class WebGpuProgram implements Program {
     private readonly pipelines: ReadonlyMap<string, Pipeline>,
   ) {
     const downloads = recording.commands.filter((c) => c.kind === "download");
+    this.memory = new ProgramMemory<WebGpuBuffer>("WebGPU", backend, recording, externals, keepAll);
     try {
-      this.allocate(externals, keepAll);
       const paramsOffsets = this.uploadParams();
       this.commands = recording.commands.flatMap((command, i) => this.prepared(command, paramsOffsets[i]));
       this.repeated = this.commands.slice(recording.derived);
       this.staging = new Staging(
         backend,
         downloads.map(({ name, view }) => ({ name, type: view.buffer.type, ...this.range(view) })),
-        this.owned,
+        this.memory,
       );
     } catch (error) {
-      // It was too large. Free what was made so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
@@ -150,12 +143,12 @@ class WebGpuProgram implements Program {
     const {
       backend,
       backend: { device },
+      memory,
     } = this;
     backend.check();
-    if (this.freed) throw new RnnError("option", "WebGPU", `the recording has been freed: its model or its trainer has been disposed of`);
-    for (const buffer of this.externals) checkHeld(buffer);
+    memory.check();
     const submitted = watched(device, () => {
-      this.writeInputs(inputs);
+      for (const [label, data] of Object.entries(inputs)) backend.upload(memory.input(label), data);
       const encoder = device.createCommandEncoder({ label });
       encode(encoder);
       device.queue.submit([encoder.finish()]);
@@ -165,31 +158,11 @@ class WebGpuProgram implements Program {
   }
 
   bufferOf(buffer: Buffer): DeviceBuffer {
-    return this.memory.get(buffer)!;
+    return this.memory.of(buffer);
   }
 
   free(): void {
-    this.freed = true;
-    for (const buffer of this.owned.splice(0)) this.backend.free(buffer);
-  }
-
-  private allocate(externals: ReadonlyMap<Buffer, WebGpuBuffer>, keepAll: boolean): void {
-    const own = (label: string, type: Buffer["type"], length: number, data?: ArrayLike<number>): WebGpuBuffer => {
-      const made = this.backend.allocate(label, type, length, "data", data);
-      this.owned.push(made);
-      return made;
-    };
-    const plan = planMemory(this.recording, { share: !keepAll });
-    const shared = plan.slots.map(({ type, length }, i) => own(`transient.${i}`, type, length));
-    for (const buffer of this.recording.buffers) {
-      const slot = plan.slotOf.get(buffer);
-      const external = externals.get(buffer);
-      if (buffer.role === "external" && !external) throw new RnnError("device", "WebGPU", `no memory was given for ${buffer.label}`);
-      if (external) this.externals.push(external);
-      const memory = external ?? (slot === undefined ? own(buffer.label, buffer.type, buffer.length, buffer.data) : shared[slot]);
-      this.memory.set(buffer, memory);
-      if (buffer.role === "input") this.inputs.set(buffer.label, memory);
-    }
+    this.memory.free();
   }
 
   /** Uploads the params of all dispatches. Returns the offset for each command. */
@@ -199,8 +172,7 @@ class WebGpuProgram implements Program {
       backend,
       backend: { device },
     } = this;
-    const params = backend.allocate("params", "u32", bytes.byteLength / 4, "params", new Uint32Array(bytes));
-    this.owned.push(params);
+    const params = this.memory.own(backend.allocate("params", "u32", bytes.byteLength / 4, new Uint32Array(bytes), "params"));
     this.paramsGroup = device.createBindGroup({
       label: "params",
       layout: backend.pipelines.paramsLayout,
@@ -258,15 +230,7 @@ class WebGpuProgram implements Program {
   }
 
   private range({ buffer, offset, shape }: View): { buffer: GPUBuffer; offset: number; bytes: number } {
-    return { buffer: this.memory.get(buffer)!.gpu, offset: offset * 4, bytes: Math.max(1, sizeOf(shape)) * 4 };
-  }
-
-  private writeInputs(inputs: Readonly<Record<string, NumericArray>>): void {
-    for (const [label, data] of Object.entries(inputs)) {
-      const buffer = this.inputs.get(label);
-      if (!buffer) throw new RnnError("device", "WebGPU", `the recording has no input "${label}"`);
-      this.backend.upload(buffer, data);
-    }
+    return { buffer: this.memory.of(buffer).gpu, offset: offset * 4, bytes: Math.max(1, sizeOf(shape)) * 4 };
   }
 
   private encode(encoder: GPUCommandEncoder, commands: readonly PreparedCommand[], stopwatch?: Stopwatch): void {
