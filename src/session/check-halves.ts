@@ -7,7 +7,7 @@ const mostHalf = 65504;
 
 /** @throws RnnError `data`, naming the parameter, if a recurrent weight on the host is too large for half precision */
 export function checkHalves(store: ParameterStore): void {
-  for (const place of store.places.values()) {
+  for (const place of store.placed) {
     const { path, parameter } = place;
     // Values that training changed on the device are not checked here: the loss becomes NaN if they are too large.
     if (!/(^|\.)weight_hh_/.test(path) || place.fitting === parameter.version || parameter.newest) continue;

@@ -172,14 +172,14 @@ export class ParameterStore implements ParameterHolder {
   /** Uploads these values, whatever the model has. */
   write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
     this.moment = {};
-    for (const { path, parameter, offset } of this.places.values())
+    for (const { path, parameter, offset } of this.placed)
       this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
   }
 
   /** Must be called after a run that changed the parameters here, in the same turn. */
   changed(): void {
     this.moment = {};
-    for (const place of this.places.values()) {
+    for (const place of this.placed) {
       // Values that the host set during the run are newer, and stay.
       if (place.version !== place.parameter.version) continue;
       place.parameter.newest = this;
@@ -224,7 +224,7 @@ export class ParameterStore implements ParameterHolder {
 
   /** Versions of the parameters on the device. Values that came during a computation are not in them. */
   get versions(): Versions {
-    return new Map([...this.places.values()].map(({ parameter, version }) => [parameter, version]));
+    return new Map(this.placed.map(({ parameter, version }) => [parameter, version]));
   }
 
   /** The parameters that have other values than at these versions. */
@@ -239,12 +239,12 @@ export class ParameterStore implements ParameterHolder {
   }
 
   get parametersByPath(): ReadonlyMap<string, Parameter> {
-    return new Map([...this.places.values()].map(({ path, parameter }) => [path, parameter]));
+    return new Map(this.placed.map(({ path, parameter }) => [path, parameter]));
   }
 
   /** Places of the trainable parameters, frozen or not. */
   get learnable(): Place[] {
-    return [...this.places.values()].filter(({ parameter }) => !parameter.isStatistic);
+    return this.placed.filter(({ parameter }) => !parameter.isStatistic);
   }
 
   /** Places of the trainable parameters that are not frozen. */
@@ -294,7 +294,7 @@ export class ParameterStore implements ParameterHolder {
   free(): void {
     if (this.freed) return;
     this.freed = true;
-    const shared = [...this.places.values()].filter(({ parameter }) => parameter.newest === this && parameter.owners > 0);
+    const shared = this.placed.filter(({ parameter }) => parameter.newest === this && parameter.owners > 0);
     if (shared.length > 0) {
       this.readings?.restore();
       const reading = this.read();
