@@ -17,6 +17,10 @@ import {
 } from "webgpu-rnn";
 import { Threads } from "../../src/backend/cpu/threads.ts";
 import { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
+import type { Kernel } from "../../src/kernels/kernel.ts";
+import { matmulNaive } from "../../src/kernels/matmul.ts";
+import { Recording } from "../../src/recording/recording.ts";
+import type { NumericArray } from "../../src/tensor/tensor.ts";
 import { leaky, numbers } from "./support.ts";
 
 const counts = [1, 2, 3];
@@ -87,6 +91,28 @@ describe("a layer forward and backward", () => {
   });
 });
 
+it.each([
+  [134, 128, 1024],
+  [101, 40, 2049],
+])("a product of %i rows has the same bits with 1, 2 and 3 threads, where few rows are left over: %i, %i", async (M, N, K) => {
+  const arrays: Record<string, Float32Array> = { a: numbers(M * K, 1), b: numbers(N * K, 2), bias: numbers(N, 3), c: numbers(M * N, 4) };
+  const plain = { M, N, K, batch: 1, aOffset: 0, aBatch: 0, bOffset: 0, bBatch: 0, cOffset: 0, cBatch: 0, useBias: 1, accumulate: 1 };
+  const params = { ...plain, aRow: K, aColumn: 1, bRow: 1, bColumn: K, cRow: N };
+  const product = matmulNaive as unknown as Kernel;
+  const results: NumericArray[] = [];
+  for (const backend of backends.values()) {
+    const recording = new Recording();
+    const views = Object.fromEntries(Object.keys(arrays).map((name) => [name, recording.buffer(name, [arrays[name].length], "external")]));
+    recording.dispatch(product, views, params);
+    const memory = new Map(
+      Object.entries(views).map(([name, { buffer }]) => [buffer, backend.createBuffer(name, "f32", buffer.length, arrays[name])]),
+    );
+    await (await backend.prepare(recording, memory)).run();
+    results.push(await backend.read(memory.get(views.c.buffer)!));
+  }
+  for (const result of results.slice(1)) expect(result).toEqual(results[0]);
+});
+
 describe("threads", () => {
   let kernels: WasmKernels;
   beforeAll(async () => {
@@ -135,10 +161,12 @@ describe("threads", () => {
     threads.end();
   });
 
+  const places: number[] = [];
   /** A request that adds 1 to eight numbers, to four of them on another thread, and the numbers: one done twice shows. */
   const adding = (threads: Threads): [add: () => void, sums: () => number[]] => {
     const one = kernels.heap.allocate(64);
     const sums = kernels.heap.allocate(64);
+    places.push(one, sums);
     const memory = (): Float32Array => new Float32Array(kernels.heap.memory.buffer);
     memory().fill(1, one / 4, one / 4 + 1);
     memory().fill(0, sums / 4, sums / 4 + 8);
@@ -208,6 +236,56 @@ describe("threads", () => {
     expect([...memory(to, rows)]).toEqual(new Array(rows).fill(50 * columns));
     expect(add).toThrow(/a thread has failed; make a new backend/);
     expect(sums()).toEqual(new Array(8).fill(0));
+    threads.end();
+  });
+
+  it("give back their memory when they have ended, or could not be started", async () => {
+    const { heap } = kernels;
+    const free = (): number => {
+      const at = heap.allocate(64);
+      heap.free(at);
+      return at;
+    };
+    const [at, held] = [free(), heap.memory.buffer.byteLength];
+    const broken = Object.create(kernels, { modules: { value: [() => "no module"] } }) as WasmKernels;
+    for (let round = 0; round < 5; round++) {
+      const threads = await Threads.start(kernels, 3);
+      const [add, sums] = adding(threads);
+      add();
+      threads.end();
+      expect(add).toThrow(/destroy\(\) was called/);
+      expect(sums()).toEqual(new Array(8).fill(1));
+      await expect(Threads.start(broken, 3)).rejects.toThrow(/a thread could not be started/);
+      for (const place of places.splice(0)) heap.free(place);
+      const until = performance.now() + 10_000;
+      while (free() !== at && performance.now() < until) await new Promise((done) => setTimeout(done, 5));
+      expect(free()).toBe(at);
+    }
+    // The room of the first ones.
+    expect(heap.memory.buffer.byteLength).toBeLessThan(held + 2 ** 21);
+  });
+
+  it("that have begun and are never heard of again are an error, and later calls compute without them", async () => {
+    const { matmul } = kernels.exports;
+    let meanwhile = (): unknown => undefined;
+    const exports = { ...kernels.exports, matmul: (...args: number[]) => (meanwhile(), matmul(...args)) };
+    const threads = await Threads.start(Object.create(kernels, { exports: { value: exports } }) as WasmKernels, 3, 50);
+    const [add, sums] = adding(threads);
+    add();
+    const { others } = threads as unknown as { others: { box: Int32Array; over: Promise<unknown>; lost: boolean }[] };
+    // It ends, and nobody is told, as in browsers.
+    Atomics.store(others[0].box, 0, 4);
+    Atomics.notify(others[0].box, 0);
+    await others[0].over;
+    others[0].lost = false;
+    // As a thread leaves its mailbox that ends in the middle of a request.
+    meanwhile = () => Atomics.compareExchange(others[0].box, 0, 1, 2);
+    expect(add).toThrow(/a thread has ended while it computed; call again/);
+    meanwhile = () => undefined;
+    expect(threads.count).toBe(2);
+    expect(sums()).toEqual([2, 2, 2, 2, 1, 1, 1, 1]);
+    add();
+    expect(sums()).toEqual([3, 3, 3, 3, 2, 2, 2, 2]);
     threads.end();
   });
 

@@ -114,6 +114,36 @@ describe("a backend with WebAssembly kernels", () => {
     expect(await sum()).not.toBe(before);
   });
 
+  it("writes a list whose getters let the memory grow, free the buffer or end the backend", async () => {
+    const backend = await CpuBackend.create();
+    const memory = backend.createBuffer("x", "i32", 3);
+    const listed = (act: () => unknown): ArrayLike<number> => ({
+      length: 2,
+      0: 7,
+      get 1() {
+        act();
+        return 8;
+      },
+    });
+    const grow = () => backend.createBuffer("large", "u32", backend.generation * mebibyte + 10 * mebibyte);
+    backend.write(memory, listed(grow), 1);
+    expect(await backend.read(memory)).toEqual(Int32Array.of(0, 7, 8));
+    const made = backend.createBuffer("y", "f32", 2, listed(grow));
+    expect(await backend.read(made)).toEqual(Float32Array.of(7, 8));
+    expect(() =>
+      backend.write(
+        memory,
+        listed(() => backend.free(memory)),
+      ),
+    ).toThrow(/x: has been freed/);
+    expect(() =>
+      backend.write(
+        made,
+        listed(() => backend.destroy()),
+      ),
+    ).toThrow(/the backend was destroyed/);
+  });
+
   it("computes with memory of its own after a call that found too little", async () => {
     const backend = await CpuBackend.create();
     const { heap } = (backend as unknown as { kernels: WasmKernels }).kernels;

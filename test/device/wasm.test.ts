@@ -1,6 +1,7 @@
 /** Every WebAssembly kernel of the CPU backend against its twin, on sizes that leave remainders everywhere. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CpuBackend } from "../../src/backend/cpu/cpu-backend.ts";
+import { WasmKernels } from "../../src/backend/cpu/wasm-kernels.ts";
 import { activationForward } from "../../src/kernels/activations.ts";
 import { binary, binaryNames } from "../../src/kernels/binary.ts";
 import { arithmeticOf } from "../../src/recurrent/cells/all-cells.ts";
@@ -319,6 +320,14 @@ describe("matmul", () => {
         params,
       );
     }
+  });
+
+  it("reads no B that has no elements, at the end of the memory", async () => {
+    const kernels = (await WasmKernels.create(false)) as WasmKernels;
+    const { buffer } = kernels.heap.memory;
+    const [c, end] = [kernels.heap.allocate(4 * 65), buffer.byteLength - 128];
+    for (const M of [1, 5]) kernels.exports.matmul(c, end, 0, c, M, 65, 0, 1, 0, 0, 1, 0, 65, 1, 0, 0, 0);
+    expect(new Float32Array(buffer, c, 65)).toEqual(new Float32Array(65));
   });
 
   it("stands in for every kernel of the contract", async () => {

@@ -154,10 +154,16 @@ export class CpuBackend implements Backend {
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
     const { array } = heldBuffer(buffer, CpuBuffer);
-    reading("data", buffer.label, "data", () => {
-      checkSpan(buffer, offset, countOf(buffer.label, data));
-      array.set(data, offset);
+    const values = reading("data", buffer.label, "data", () => {
+      const count = checkSpan(buffer, offset, countOf(buffer.label, data));
+      if (ArrayBuffer.isView(data)) return data;
+      // A list's getters may do anything: let the memory grow, which detaches `array`, free the buffer, or end the backend.
+      const read = new (array.constructor as typeof Float32Array)(count);
+      read.set(data);
+      return read;
     });
+    this.check();
+    reading("data", buffer.label, "data", () => heldBuffer(buffer, CpuBuffer).array.set(values, offset));
   }
 
   copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {

@@ -15,8 +15,11 @@ import type { Means } from "./work-space.ts";
 /** A kernel that consists of calls of exports only. */
 type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
-const startsOf = (first: number, end: number, size: number): number[] =>
-  Array.from({ length: Math.ceil((end - first) / size) }, (_, i) => first + i * size);
+/** Cuts [first, end) into parts of `size`, of which the last has what is left too if that is less than `least`. */
+function partsOf(first: number, end: number, size: number, least: number): [from: number, to: number][] {
+  const count = Math.max(Math.min(1, end - first), Math.ceil((end - first - least + 1) / size));
+  return Array.from({ length: count }, (_, i) => [first + i * size, i + 1 === count ? end : first + (i + 1) * size]);
+}
 
 function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
   return (at: Addresses, p: Params, _?: unknown, keep?: Keep) => {
@@ -39,8 +42,8 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
       M,
       least,
       (first, end) =>
-        startsOf(first, end, rows).flatMap((from) =>
-          startsOf(0, N, columns).map((column) => {
+        partsOf(first, end, rows, least).flatMap(([from, to]) =>
+          partsOf(0, N, columns, 1).map(([column, last]) => {
             return {
               name: "matmul",
               args: [
@@ -48,8 +51,8 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
                 b + 4 * column * (panels === undefined ? bColumn : K),
                 bias && bias + 4 * column,
                 c + 4 * (from * cRow + column),
-                Math.min(rows, end - from),
-                Math.min(columns, N - column),
+                to - from,
+                last - column,
                 K,
                 batch,
                 aBatch,

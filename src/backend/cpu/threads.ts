@@ -6,17 +6,28 @@ import type { WasmExports } from "./wasm-code.ts";
 import { wasmParts, type WasmKernels } from "./wasm-kernels.ts";
 
 /**
- * A thread's mailbox, in 32-bit words: number of the last request (-1: the thread must end), number of the last answer
- * (-1: it failed), number of calls, then each call: place of the kernel's name among all, number of arguments, arguments.
+ * A thread's mailbox, in 32-bit words: one of `turns`, number of calls, then each call: place of the kernel's name among
+ * all, number of arguments, arguments. The thread's scratch memory lies behind it.
  */
-const boxWords = 3 + 256 * 24;
+const boxWords = 2 + 256 * 24;
+const boxBytes = Math.ceil(boxWords / 16) * 64;
+
+/** What a mailbox waits for. Only the thread changes `begun`, and only the caller `idle`; both try to change `asked`. */
+const turns = { idle: 0, asked: 1, begun: 2, failed: 3, ending: 4 } as const;
 
 /** How often a thread checks for an answer or a request before it sleeps: some ten microseconds. */
 const looks = 20_000;
 
 /**
+ * After how many milliseconds, and besides how many times the caller's own part, a thread that has begun and not answered
+ * is lost. No host tells a caller that waits.
+ */
+const patience = 10_000;
+const timesPatient = 20;
+
+/**
  * The program of a thread, as text, because a bundle has no separate file for it. It checks for a while before it
- * sleeps, because the next request often comes soon.
+ * sleeps, because the next request often comes soon. Its end is its last look at the memory.
  */
 const source = `async function work({ modules, memory, scratch, box: at, names }, ready) {
   const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log, pow: Math.pow } })));
@@ -24,23 +35,25 @@ const source = `async function work({ modules, memory, scratch, box: at, names }
   const box = new Int32Array(memory.buffer, at, ${boxWords});
   const calls = names.map((name) => exports[name]);
   ready();
-  for (let seen = 0; ; ) {
-    for (let i = 0; i < ${looks} && Atomics.load(box, 0) === seen; i++);
-    // A thread may have answered and sleep again before it is told of the request that it has just answered.
-    while (Atomics.load(box, 0) === seen) Atomics.wait(box, 0, seen);
-    seen = Atomics.load(box, 0);
-    if (seen === -1) return;
+  for (let turn = 0; turn !== ${turns.failed}; ) {
+    for (let i = 0; i < ${looks} && Atomics.load(box, 0) === ${turns.idle}; i++);
+    while (Atomics.load(box, 0) === ${turns.idle}) Atomics.wait(box, 0, ${turns.idle});
+    turn = Atomics.compareExchange(box, 0, ${turns.asked}, ${turns.begun});
+    if (turn === ${turns.ending}) return;
+    // The caller has taken it back.
+    if (turn !== ${turns.asked}) continue;
     try {
-      for (let i = box[2], at = 3; i > 0; i--) {
+      for (let i = box[1], at = 2; i > 0; i--) {
         const start = at + 2, end = start + box[at + 1];
         calls[box[at]](...box.subarray(start, end));
         at = end;
       }
-      Atomics.store(box, 1, seen);
+      turn = ${turns.idle};
     } catch {
-      Atomics.store(box, 1, -1);
+      turn = ${turns.failed};
     }
-    Atomics.notify(box, 1);
+    Atomics.store(box, 0, turn);
+    Atomics.notify(box, 0);
   }
 }
 `;
@@ -56,15 +69,39 @@ export const withoutKernels = (reason: string): RnnError =>
 
 interface Thread {
   readonly box: Int32Array;
-  readonly end: () => unknown;
+  /** Resolves when it uses the memory no more. */
+  readonly over: Promise<unknown>;
+  readonly terminate: () => unknown;
+  /** Gives back its mailbox and scratch memory. */
+  readonly free: () => void;
+  /** It is over, or has not answered for so long that it must be. */
+  lost: boolean;
+}
+
+/** @throws anything, if it cannot be started */
+async function startOne({ heap, modules, scratchBytes }: WasmKernels, names: readonly string[]): Promise<Thread> {
+  const at = heap.allocate(boxBytes + scratchBytes);
+  const free = () => heap.free(at);
+  const { memory } = heap;
+  const box = new Int32Array(memory.buffer, at, boxWords).fill(0);
+  try {
+    const { over, terminate } = await startThread(source, { modules, memory, box: at, scratch: at + boxBytes, names });
+    const thread: Thread = { box, over, terminate, free, lost: false };
+    void over.then(() => (thread.lost = true));
+    return thread;
+  } catch (error) {
+    free();
+    throw error;
+  }
 }
 
 function endAll(others: readonly Thread[]): void {
-  for (const { box, end } of others) {
-    // Wake it: Chromium waits two seconds before it ends a sleeping thread.
-    Atomics.store(box, 0, -1);
+  for (const { box, over, terminate, free } of others) {
+    // Not terminated before it is awake and over: Chromium waits two seconds for a sleeping thread, and others may use the
+    // memory only when this one does not.
+    Atomics.store(box, 0, turns.ending);
     Atomics.notify(box, 0);
-    end();
+    void over.then(terminate).then(free);
   }
 }
 
@@ -81,51 +118,42 @@ export function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
 const dropped = new FinalizationRegistry<readonly Thread[]>(endAll);
 
 export class Threads implements Workforce {
-  private requests = 0;
   /** Why they compute no more. */
   private over: string | undefined;
   private readonly maySleep = maySleepHere();
-  readonly count: number;
 
   private constructor(
     private readonly exports: WasmExports,
     /** Of all kernels, in the threads' order. */
     private readonly names: readonly string[],
     private readonly others: readonly Thread[],
+    private readonly patience: number,
   ) {
     dropped.register(this, others, this);
-    this.count = others.length + 1;
   }
 
-  /** Starts `count` threads, with the caller's. @throws RnnError `device` if threads cannot be started here */
-  static async start(kernels: WasmKernels, count: number): Promise<Threads> {
+  get count(): number {
+    return 1 + this.others.filter(({ lost }) => !lost).length;
+  }
+
+  /**
+   * Starts `count` threads, with the caller's.
+   * @param least milliseconds after which a thread may be lost
+   * @throws RnnError `device` if threads cannot be started here
+   */
+  static async start(kernels: WasmKernels, count: number, least = patience): Promise<Threads> {
     await Promise.all(wasmParts.map((part) => kernels.load(part)));
-    const {
-      exports,
-      heap: { memory },
-      heap,
-      modules,
-      scratchBytes,
-    } = kernels;
-    const names = Object.keys(exports);
-    const started = await Promise.allSettled(
-      Array.from({ length: count - 1 }, async () => {
-        const at = heap.allocate(4 * boxWords);
-        const scratch = heap.allocate(scratchBytes);
-        const box = new Int32Array(memory.buffer, at, boxWords).fill(0);
-        const end = await startThread(source, { modules, memory, box: at, scratch, names });
-        return { box, end };
-      }),
-    );
+    const names = Object.keys(kernels.exports);
+    const started = await Promise.allSettled(Array.from({ length: count - 1 }, () => startOne(kernels, names)));
     const others = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const failed = started.find((one) => one.status === "rejected");
     if (failed) {
-      for (const { end } of others) end();
+      endAll(others);
       throw new RnnError("device", "CpuBackend", `a thread could not be started: ${(failed.reason as Error).message}; use threads: 1`, {
         cause: failed.reason,
       });
     }
-    return new Threads(exports, names, others);
+    return new Threads(kernels.exports, names, others, least);
   }
 
   parallel(rows: number, least: number, callsOf: CallsOf, together: number): Pieces {
@@ -135,12 +163,15 @@ export class Threads implements Workforce {
     const [own, ...theirs] = starts.slice(1).map((end, i) => callsOf(starts[i], end));
     if (theirs.length === 0) return piecesOf(this.exports, own, together);
     const call = inTurn(this.exports, own);
+    const instead = theirs.map((calls) => inTurn(this.exports, calls));
     return requestsOf(theirs, this.names).map(({ messages, first, end }) => () => {
       this.ask(messages);
+      const started = performance.now();
       try {
         call(first, Math.min(end, own.length));
       } finally {
-        this.await(messages.length);
+        const took = performance.now() - started;
+        this.finish(messages.length, (i) => instead[i](first, Math.min(end, theirs[i].length)), took);
       }
     });
   }
@@ -153,11 +184,11 @@ export class Threads implements Workforce {
 
   private ask(messages: readonly Int32Array[]): void {
     this.check();
-    this.requests = (this.requests % 0x3fffffff) + 1;
     for (const [i, message] of messages.entries()) {
-      const { box } = this.others[i];
-      box.set(message, 2);
-      Atomics.store(box, 0, this.requests);
+      const { box, lost } = this.others[i];
+      if (lost) continue;
+      box.set(message, 1);
+      Atomics.store(box, 0, turns.asked);
       Atomics.notify(box, 0);
     }
   }
@@ -167,19 +198,46 @@ export class Threads implements Workforce {
   }
 
   /**
-   * Waits until all have answered, also if one has failed: the others still write to memory that the caller may free. A
-   * page's main thread must not sleep, so it keeps checking.
+   * Does the parts that no thread has begun, as one does not that was ended from outside, then waits for the others, also
+   * if one has failed: they still write to memory that the caller may free.
+   * @param instead does a thread's part
+   * @param took milliseconds for the caller's own part
    */
-  private await(count: number): void {
-    for (const { box } of this.others.slice(0, count)) {
-      let answer = Atomics.load(box, 1);
-      for (let i = 0; answer !== this.requests && answer !== -1; i++) {
-        if (i >= looks && this.maySleep) Atomics.wait(box, 1, answer);
-        answer = Atomics.load(box, 1);
+  private finish(count: number, instead: (i: number) => void, took: number): void {
+    const others = this.others.slice(0, count);
+    for (const [i, { box, lost }] of others.entries()) {
+      if (!lost && Atomics.compareExchange(box, 0, turns.asked, turns.idle) !== turns.asked) continue;
+      try {
+        instead(i);
+      } catch {
+        this.over = "a thread has failed";
       }
-      if (answer === -1) this.over = "a thread has failed";
     }
+    const waiting = others.filter((one) => !one.lost);
+    for (const one of waiting) this.await(one, this.patience + timesPatient * took);
     this.check();
+    if (waiting.some(({ lost }) => lost))
+      throw new RnnError("device", "CpuBackend", "a thread has ended while it computed; call again, which computes without it");
+  }
+
+  /** Waits until a thread has answered. A page's main thread must not sleep, so it keeps checking. */
+  private await(one: Thread, longest: number): void {
+    const { box, terminate } = one;
+    let waited = 0;
+    let last = performance.now();
+    for (let i = 1; Atomics.load(box, 0) === turns.begun; i++) {
+      if (i % looks !== 0) continue;
+      if (this.maySleep) Atomics.wait(box, 0, turns.begun, 1000);
+      const now = performance.now();
+      // The whole machine may have slept.
+      waited += Math.min(now - last, 1000);
+      last = now;
+      if (waited < longest) continue;
+      one.lost = true;
+      terminate();
+      return;
+    }
+    if (Atomics.load(box, 0) === turns.failed) this.over = "a thread has failed";
   }
 }
 

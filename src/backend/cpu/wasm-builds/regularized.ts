@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/regularized.ts; not to be edited.
-// sources: a55ee673b12c037044629d75e053330bbb4da35eb3dacae9b978e4a931598369
+// sources: aafb681e9f79559d41284eb2a7f7891e58196f580626f12961d3181ab72109b5
 export const plainLength = 17059;
 export const relaxedLength = 16815;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

@@ -92,7 +92,7 @@ function block(
  * a mask.
  */
 function wideTile(K: usize, a: usize, b: usize, bRow: usize, bEight: usize, to: usize, bias: usize, add: bool): void {
-  const mask = i32x4.splat(bias ? -1 : 0), start = bias ? bias : b;
+  const mask = i32x4.splat(bias ? -1 : 0), start = bias ? bias : to;
   let c0 = v128.and(v128.load(start), mask), c1 = v128.and(v128.load(start, 16), mask);
   let c2 = v128.and(v128.load(start, 32), mask), c3 = v128.and(v128.load(start, 48), mask);
   let c4 = v128.and(v128.load(start, 64), mask), c5 = v128.and(v128.load(start, 80), mask);
