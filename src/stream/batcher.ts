@@ -3,8 +3,9 @@ import { breathe } from "../backend/breathe.ts";
 import { now } from "../backend/clock.ts";
 import { disposeSymbol } from "../disposable.ts";
 import { RnnError, show } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import { decodeSafetensors } from "../io/safetensors.ts";
 import type { Module } from "../nn/module.ts";
+import { Clients, type Client, type Frame } from "./clients.ts";
 import type { Stream } from "./cpu-stream.ts";
 import { rowSizes } from "./executor.ts";
 import type { BatcherOptions } from "./create-batcher.ts";
@@ -12,33 +13,6 @@ import { checkInto, checkLength, newFrames, takeFrames, type FrameRules } from "
 import { printed, printSymbol } from "./printed.ts";
 
 type Limits = Required<Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "maxWaiting" | "idleMs">> & Pick<BatcherOptions, "onIdle">;
-
-/** Ids can have more digits than float32. */
-type Frame = Float32Array | Float64Array;
-
-/** A frame that waits for its turn. */
-interface Waiting {
-  readonly frame: Frame;
-  /** Takes the result. */
-  readonly into: Float32Array | undefined;
-  readonly resolve: (result: Float32Array) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-/** One user's stream. */
-interface Client {
-  readonly id: string;
-  /** Its row of the stream of all. */
-  readonly row: number;
-  /** Frames computed since the sequence began. */
-  frames: number;
-  /** When its last frame came, or when its state could last not be read. */
-  usedAt: number;
-  /** Why its state could not be read when it was to be closed: its next frame says so. */
-  problem: Error | undefined;
-  /** Its frames, in their order. */
-  readonly waiting: Waiting[];
-}
 
 /**
  * The streams of many users, each known by an id of the app's choosing. A stream begins with the first frame of a new
@@ -53,9 +27,7 @@ export class Batcher {
   readonly inputSize: number;
   /** Numbers of a result. */
   readonly outputSize: number;
-  /** By id; whose last frame is the longest ago comes first. */
-  private readonly clients = new Map<string, Client>();
-  private readonly freeRows: number[];
+  private readonly clients: Clients;
   /** Those with frames that wait, in the order of their turns. */
   private ready: Client[] = [];
   /** When the next batch runs, even if it is not full. */
@@ -75,10 +47,10 @@ export class Batcher {
     model: Module,
     private readonly limits: Limits,
   ) {
-    const { batch, inputSize, outputSize } = stream;
+    const { inputSize, outputSize } = stream;
     this.inputSize = inputSize;
     this.outputSize = outputSize;
-    this.freeRows = Array.from({ length: batch }, (_, i) => batch - 1 - i);
+    this.clients = new Clients(stream, limits);
     this.frameRules = { where: "batcher.step", inputSize, ids: model.idCount };
     this.batchFrames = newFrames(model.idCount, limits.maxBatch * inputSize);
     // What a batch of any size needs is made now: later, no batch can fail after some of its rows have had their step.
@@ -109,7 +81,7 @@ export class Batcher {
       if (into !== undefined) checkInto(into, this.outputSize, where);
       const taken = this.spare.pop() ?? newFrames(this.frameRules.ids, this.inputSize);
       takeFrames(this.frameRules, frame, 0, checkLength(this.frameRules, frame, taken.length), taken);
-      const client = this.clients.get(id) ?? this.open(where, id);
+      const client = this.clients.get(id) ?? this.clients.open(where, id);
       const { problem } = client;
       client.problem = undefined;
       if (problem !== undefined) throw problem;
@@ -119,14 +91,14 @@ export class Batcher {
           where,
           `${client.waiting.length} frames of stream ${show(id)} wait, which is the limit; wait for results before further frames, or give a higher maxWaiting`,
         );
-      this.use(client);
+      this.clients.use(client);
       if (client.waiting.push({ frame: taken, into, resolve, reject }) === 1) this.takeTurn(client);
     });
   }
 
   /** Ids of all streams; the one whose last frame is the longest ago comes first. */
   ids(): string[] {
-    return [...this.clients.keys()];
+    return this.clients.all().map(({ id }) => id);
   }
 
   /** How many frames of a stream have been computed since its sequence began; 0 if there is no such stream. */
@@ -142,7 +114,7 @@ export class Batcher {
   state(id: string): Uint8Array<ArrayBuffer> | undefined {
     this.check("batcher.state", id);
     const client = this.clients.get(id);
-    return client && this.bytesOf(client);
+    return client && this.clients.stateOf(client);
   }
 
   /**
@@ -164,11 +136,11 @@ export class Batcher {
         `state must come from batcher.state, got a file whose metadata.frames is ${show(metadata.frames)}`,
       );
     const known = this.clients.get(id);
-    const client = known ?? this.open(where, id);
+    const client = known ?? this.clients.open(where, id);
     try {
       this.stream.state.write(tensors, client.row);
     } catch (error) {
-      if (!known) this.drop(client);
+      if (!known) this.clients.remove(client);
       throw error;
     }
     client.frames = frames;
@@ -191,7 +163,7 @@ export class Batcher {
   /** Ends all streams, refuses the frames that wait, and frees the memory. */
   dispose(): void {
     if (this.disposed) return;
-    for (const client of this.clients.values()) this.drop(client, "ended, because the batcher or its model has been disposed of,");
+    for (const client of this.clients.all()) this.drop(client, "ended, because the batcher or its model has been disposed of,");
     this.disposed = true;
     clearTimeout(this.timer);
     this.stream.dispose();
@@ -212,59 +184,11 @@ export class Batcher {
     if (typeof id !== "string") throw new RnnError("option", where, `id must be a text, got ${show(id)}`);
   }
 
-  private open(where: string, id: string): Client {
-    if (this.freeRows.length === 0) this.closeIdle();
-    const row = this.freeRows.pop();
-    if (row === undefined)
-      throw new RnnError(
-        "limit",
-        where,
-        `there are ${this.clients.size} streams, which is the limit; close some, or give a higher maxStreams`,
-      );
-    this.stream.reset(row);
-    const client: Client = { id, row, frames: 0, usedAt: now(), problem: undefined, waiting: [] };
-    this.clients.set(id, client);
-    return client;
-  }
-
-  /** Its idle time begins. */
-  private use(client: Client): void {
-    this.clients.delete(client.id);
-    this.clients.set(client.id, client);
-    client.usedAt = now();
-  }
-
-  private drop(client: Client, why = ""): void {
-    this.clients.delete(client.id);
-    this.freeRows.push(client.row);
+  private drop(client: Client, why: string): void {
+    this.clients.remove(client);
     if (client.waiting.length === 0) return;
     this.ready = this.ready.filter((one) => one !== client);
     refuse(client, new RnnError("option", "batcher.step", `stream ${show(client.id)} ${why} before the frame's turn`));
-  }
-
-  /** Closes the streams without a frame for `idleMs`. One whose state cannot be read stays, and is tried again after as long. */
-  private closeIdle(): void {
-    const { idleMs, onIdle } = this.limits;
-    const start = now();
-    for (const client of this.clients.values()) {
-      // Behind the others come those that were tried.
-      if (client.usedAt + idleMs > now() || client.usedAt >= start) return;
-      if (client.waiting.length > 0) continue;
-      let state: Uint8Array<ArrayBuffer> | undefined;
-      try {
-        state = onIdle && this.bytesOf(client);
-      } catch (error) {
-        client.problem = error as Error;
-        this.use(client);
-        continue;
-      }
-      this.drop(client);
-      onIdle?.(client.id, state!);
-    }
-  }
-
-  private bytesOf({ row, frames }: Client): Uint8Array<ArrayBuffer> {
-    return encodeSafetensors(this.stream.state.read(row), { frames: String(frames) });
   }
 
   /** Must be called when a stream without frames that wait has got one. */
@@ -284,9 +208,9 @@ export class Batcher {
       else this.timer = setTimeout(() => this.wake(), wait);
       return;
     }
-    const [client] = this.clients.values();
-    if (!client) return;
-    this.timer = setTimeout(() => this.wake(), client.usedAt + this.limits.idleMs - now());
+    const { idleAt } = this.clients;
+    if (idleAt === undefined) return;
+    this.timer = setTimeout(() => this.wake(), idleAt - now());
     // Streams that nobody uses do not keep a program of Node running.
     (this.timer as { unref?: () => void }).unref?.();
   }
@@ -304,7 +228,7 @@ export class Batcher {
     if (this.disposed) return;
     try {
       if (this.ready.length >= this.limits.maxBatch || (this.ready.length > 0 && now() >= this.due)) this.runBatch();
-      this.closeIdle();
+      this.clients.closeIdle();
     } finally {
       this.schedule();
     }
