@@ -5,8 +5,9 @@
 //   cpu.js         the rest of the CPU backend
 //   webgpu.js      the rest of the WebGPU backend, with the shaders that most models need
 //   step-times.js  how long time steps take, for the WebGPU backend and for chooseStrategy
-//   operations.js  the operations that imported graphs are made of, without their kernels; batchFirst takes its copies from it
-//   elementwise.js, dropping.js, gru.js   small modules of one purpose
+//   operations.js  the operations that imported graphs are made of, without most of their kernels; batchFirst takes its
+//                  copies from it. What they and it import from each other is in it too: bundlers complain of a circle
+//   gru.js         small modules of one purpose
 //   onnx.js        what a graph of ONNX is made with, whether a file of ONNX or a saved model describes it
 // All other modules stay as they are, so that a bundler leaves out whole what a program does not import; within the
 // merged ones, it drops unused definitions.
@@ -58,8 +59,6 @@ const groups = [
   { name: "step-times", begins: ["recurrent/strategies/step-times"], within: ["recurrent/strategies/"] },
   { name: "webgpu", begins: ["backend/webgpu/create-webgpu"] },
   // Small modules that one of them always imports.
-  { name: "elementwise", begins: ["autodiff/elementwise"], within: ["autodiff/elementwise", "kernels/binary"] },
-  { name: "dropping", begins: ["nn/drop-elements"], within: ["nn/drop-elements", "autodiff/dropout", "kernels/dropout"] },
   {
     name: "gru",
     begins: ["recurrent/layer/gru", "recurrent/layer/rnn"],
@@ -69,7 +68,21 @@ const groups = [
   {
     name: "operations",
     begins: ["elementwise", "tensors", "axes", "parts"].map((name) => `nn/ops/${name}`),
-    within: ["nn/ops/", "autodiff/layout", "autodiff/unary", "autodiff/reduce", "autodiff/pick", "autodiff/turn"],
+    within: [
+      "nn/ops/",
+      "autodiff/parts",
+      "autodiff/layout",
+      "autodiff/unary",
+      "autodiff/reduce",
+      "autodiff/pick",
+      "autodiff/turn",
+      "autodiff/elementwise",
+      "kernels/binary",
+      "nn/dropout",
+      "nn/drop-elements",
+      "autodiff/dropout",
+      "kernels/dropout",
+    ],
   },
   { name: "onnx", begins: ["formats/onnx/model"], within: ["formats/onnx/"] },
 ];

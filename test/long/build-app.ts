@@ -44,7 +44,7 @@ async function build(bundler: string, project: string, app: string, script: stri
   const source = `apps/${app}/${script}`;
   await mkdir(out, { recursive: true });
   const { code, text } = await bundlers[bundler](project, source, out);
-  if (code !== 0 || /\bwarn|\berror\b|⚠|deprecat/i.test(text)) throw new Error(`${bundler} complains about ${script}:\n${text}`);
+  if (code !== 0 || /\bwarn|\berror\b|⚠|\(!\)|deprecat/i.test(text)) throw new Error(`${bundler} complains about ${script}:\n${text}`);
   if (!["vite", "parcel"].includes(bundler)) {
     await copyFile(join(project, `apps/${app}/index.html`), join(out, "index.html"));
     // These name their result main.js, whatever the script is called.

@@ -69,6 +69,24 @@ describe("dist", () => {
       expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/\bimport\s*\(/);
   });
 
+  it("has no modules that import each other in a circle, of which Rollup complains", () => {
+    const imports = new Map(
+      filesOf("esm", ".js").map((file) => {
+        const found = readFileSync(file, "utf8").matchAll(/^(?:import|export)\b[^";]*"(\.[^"]+)";$/gm);
+        return [file, [...found].map(([, path]) => join(dirname(file), path))];
+      }),
+    );
+    const finished = new Set<string>();
+    const follow = (file: string, from: readonly string[]): void => {
+      if (from.includes(file)) throw new Error([...from.slice(from.indexOf(file)), file].join(" -> "));
+      if (finished.has(file)) return;
+      for (const next of imports.get(file)!) follow(next, [...from, file]);
+      finished.add(file);
+    };
+    for (const file of imports.keys()) follow(file, []);
+    expect([...imports.values()].flat().length).toBeGreaterThan(500);
+  });
+
   it("has short lines and classes' names, so that an error shows where it was thrown and what a model is", () => {
     for (const file of [...filesOf("esm", ".js"), join(dist, "node/webgpu-rnn.js"), join(dist, "static.js")]) {
       const longest = Math.max(
