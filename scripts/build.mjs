@@ -9,7 +9,7 @@
 //   dist/ops.cjs            its operations, for the same
 //   dist/stream.js          streams alone, in one module without import(); stream.cjs is the same for `require`
 //   formats/, inspect/, …   tell tools that do not know "exports" where these entries are
-// Nothing but dist/node/ names a module of Node's. Prints what a page loads.
+// Nothing but dist/node/ names a module of Node's. Prints what a page loads. Builds nothing if nothing has changed.
 import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
@@ -18,10 +18,11 @@ import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
 import { bundledPackages, entryPoints, root } from "./bundle.mjs";
+import { builtPackage } from "./built.mjs";
 import { bundleStream } from "./bundle-stream.mjs";
 import { mergeModules, specifier } from "./merge-modules.mjs";
 import { minifyWgsl, withoutDeclarations } from "./minify-wgsl.mjs";
-import { describeSizes, sizes } from "./sizes.mjs";
+import { sizes } from "./sizes.mjs";
 import { tool } from "./tool.mjs";
 import { groupModule, shaderGroups } from "./wgsl-plugin.mjs";
 
@@ -222,4 +223,5 @@ export async function build() {
   return sizes();
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(describeSizes(await build()));
+// Without await: built.mjs imports this module.
+if (import.meta.url === pathToFileURL(process.argv[1]).href) void builtPackage().then(({ result }) => console.log(result));

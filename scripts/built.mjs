@@ -1,8 +1,9 @@
-// Decides whether something must be built, from the contents of its sources and of its results.
+// Decides whether something must be built, from the contents of its sources and of its results. Of two programs that
+// need the same, such as `npm start` and `npm test` in two terminals, one builds and the other waits.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { root } from "./bundle.mjs";
+import { entryPoints, root } from "./bundle.mjs";
 
 /** Files in a source folder that no build uses. */
 const ignored = /(^|[\\/])(node_modules|\.[^\\/]*)([\\/]|$)/;
@@ -29,6 +30,42 @@ async function contents(paths, folder) {
   return hash.digest("hex");
 }
 
+/** True if a process of this number runs, whoever owns it. */
+function runs(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/** Does `work` while no other process holds the file `lock`. One whose process has ended holds nothing. */
+async function alone(lock, work) {
+  const own = `${lock}.${process.pid}`;
+  await mkdir(dirname(lock), { recursive: true });
+  await writeFile(own, String(process.pid));
+  for (let waits = 0; ; waits++) {
+    try {
+      // Unlike writing, this gives the file its name and its contents at once.
+      await link(own, lock);
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    const holder = Number(await readFile(lock, "utf8").catch(() => process.pid));
+    if (holder !== process.pid && !runs(holder)) await rm(lock, { force: true });
+    if (waits === 3) console.log(`process ${holder} is building the same; waiting for it (it holds ${lock}) …`);
+    if (waits > 0) await new Promise((done) => setTimeout(done, 200));
+  }
+  await rm(own);
+  try {
+    return await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
 /**
  * Builds `into` from `from`, unless neither has changed since the last build. The result of `build` is stored, so it
  * must be JSON; `fresh` is true if it was built now.
@@ -38,8 +75,12 @@ async function contents(paths, folder) {
  * @param {() => Promise<T>} build
  * @returns {Promise<{ result: T, fresh: boolean }>}
  */
-export async function unlessBuilt(name, { from, into, folder = root }, build) {
+export function unlessBuilt(name, { from, into, folder = root }, build) {
   const record = join(folder, "build", "built", `${name}.json`);
+  return alone(record.replace(/json$/, "lock"), () => builtNow(record, { from, into, folder }, build));
+}
+
+async function builtNow(record, { from, into, folder }, build) {
   // Another version of Node may bundle differently, and an install may change node_modules.
   const installed = await contents(["node_modules/.package-lock.json"], folder);
   const bench = await contents(["bench/node_modules/.package-lock.json"], folder);
@@ -56,4 +97,17 @@ export async function unlessBuilt(name, { from, into, folder = root }, build) {
   await writeFile(`${record}.${process.pid}.tmp`, JSON.stringify({ sources, made, result }));
   await rename(`${record}.${process.pid}.tmp`, record);
   return { result, fresh: true };
+}
+
+/** What the package is built from. */
+export const packageSources = ["package-lock.json", "package.json", "scripts", "shaders", "src", "tsconfig.json", "tsconfig.build.json"];
+
+/** The package, and a line about its sizes. The builders are loaded only when they are needed. */
+export function builtPackage(announce = () => undefined) {
+  const into = ["dist", ...Object.keys(entryPoints).filter((entry) => entry !== "index")];
+  return unlessBuilt("package", { from: packageSources, into }, async () => {
+    announce();
+    const [{ build }, { describeSizes }] = await Promise.all([import("./build.mjs"), import("./sizes.mjs")]);
+    return describeSizes(await build());
+  });
 }

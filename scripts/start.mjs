@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { readCommandLine, readPort } from "./command-line.mjs";
 import { root } from "./bundle.mjs";
-import { unlessBuilt } from "./built.mjs";
+import { builtPackage, packageSources, unlessBuilt } from "./built.mjs";
 
 const usage = `npm start -- [--port N]
 
@@ -12,20 +12,11 @@ Builds the package and the pages and serves them on localhost, on port N (8080) 
 What was built from the same sources before is not built again.
 `;
 
-/** The package, and a line about its sizes. The builders are loaded only when they are needed. */
-async function buildPackage() {
-  console.log("building the package …");
-  const [{ build }, { describeSizes }] = await Promise.all([import("./build.mjs"), import("./sizes.mjs")]);
-  return describeSizes(await build());
-}
-
 async function buildSite() {
   console.log("building the pages …");
   const { buildPages } = await import("./pages.mjs");
   return (await buildPages()).pages.map(({ path, title }) => ({ path, title }));
 }
-
-const sources = ["package-lock.json", "package.json", "scripts", "shaders", "src", "tsconfig.json", "tsconfig.build.json"];
 
 async function main() {
   const { values, help } = readCommandLine(process.argv.slice(2), { port: { type: "string" } });
@@ -33,8 +24,8 @@ async function main() {
   const port = readPort(values.port ?? "8080");
   const started = performance.now();
   const [sizes, pages] = await Promise.all([
-    unlessBuilt("package", { from: sources, into: ["dist", "static"] }, buildPackage),
-    unlessBuilt("pages", { from: [...sources, "bench", "demo", "examples"], into: ["build/site"] }, buildSite),
+    builtPackage(() => console.log("building the package …")),
+    unlessBuilt("pages", { from: [...packageSources, "bench", "demo", "examples"], into: ["build/site"] }, buildSite),
   ]);
   const { serve } = await import("./serve.mjs");
   const server = await serve(join(root, "build", "site"), { port, search: true });

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../scripts/bundle.mjs";
-import { build } from "../scripts/build.mjs";
+import { builtPackage } from "../scripts/built.mjs";
 import { tool } from "../scripts/tool.mjs";
 import { nodeAdapter } from "../scripts/vulkan.mjs";
 import { runBrowserLane } from "./browser/lane.mjs";
@@ -98,7 +98,7 @@ const filesOf = {
 /** Tests in Node use the package in dist/. It is built once; a failed build counts as one failure in each lane. */
 let built;
 function buildOnce(output) {
-  built ??= build().then(
+  built ??= builtPackage().then(
     () => undefined,
     (error) => error,
   );

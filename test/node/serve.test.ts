@@ -1,9 +1,10 @@
 // The local server: right types, isolated pages, and nothing outside its folder.
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -281,6 +282,42 @@ describe("what was built", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("two that build the same at once", () => {
+  const folder = mkdtempSync(join(tmpdir(), "built-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "a.ts"), "a");
+  /** Says when it begins and ends to build. */
+  const program = `
+    import { appendFileSync, writeFileSync } from "node:fs";
+    import { unlessBuilt } from ${JSON.stringify(pathToFileURL(join(root, "scripts/built.mjs")).href)};
+    const folder = ${JSON.stringify(folder)};
+    const say = (word) => appendFileSync(folder + "/said", word + " ");
+    await unlessBuilt("test", { from: ["a.ts"], into: ["out.js"], folder }, async () => {
+      say("begins");
+      await new Promise((done) => setTimeout(done, 300));
+      writeFileSync(folder + "/out.js", "made");
+      say("ends");
+      return {};
+    });
+    say("has");`;
+  const run = () =>
+    new Promise<void>((resolve, reject) => {
+      execFile(process.execPath, ["--input-type=module", "-e", program], (error) => (error ? reject(new Error(error.message)) : resolve()));
+    });
+
+  it("wait for each other, and one of them builds", async () => {
+    await Promise.all([run(), run(), run()]);
+    expect(readFileSync(join(folder, "said"), "utf8")).toBe("begins ends has has has ");
+  });
+
+  it("do not wait for one that was killed", async () => {
+    const killed = spawnSync(process.execPath, ["-e", ""]);
+    writeFileSync(join(folder, "build/built/test.lock"), String(killed.pid));
+    await run();
+    expect(existsSync(join(folder, "build/built/test.lock"))).toBe(false);
   });
 });
 
