@@ -100,7 +100,7 @@ const copying = [
   "backend/webgpu/all-shaders",
   "backend/all-kernels",
   "kernels/optimizers.twin",
-  "stream/device-stream",
+  "stream/device-recordings",
   "verify/verification",
 ].map(file);
 const copied = [

@@ -45,8 +45,4 @@ export class DeviceFirstStates {
     );
     await this.session.run(program, inputs, { reading });
   }
-
-  free(): void {
-    this.recording.program.free();
-  }
 }

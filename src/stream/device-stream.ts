@@ -1,31 +1,18 @@
 /** A stream on a device: its states and packed weights stay there, and results come later. */
-import type { Backend, DeviceBuffer, Program, RunResult } from "../backend/backend.ts";
+import type { Backend, Program, RunResult } from "../backend/backend.ts";
 import { disposeSymbol } from "../disposable.ts";
 import type { Module } from "../nn/module.ts";
-import type { Prepared } from "../session/recordings.ts";
 import type { Reading } from "../session/reading.ts";
-import { keepFirstStates } from "../session/keep-first-states.ts";
-import { carriedLabel, type RecordingPlan, type RunContext } from "../session/run-context.ts";
+import type { RunContext } from "../session/run-context.ts";
 import { Session } from "../session/session.ts";
 import { sizeOf, type Shape } from "../tensor/shape.ts";
 import type { NumericArray } from "../tensor/tensor.ts";
 import { checkedStream } from "./check-steps.ts";
 import { DeviceFirstStates } from "./device-first-states.ts";
+import { DeviceRecordings } from "./device-recordings.ts";
 import { DeviceState } from "./device-state.ts";
 import { FrameReader } from "./frame-reader.ts";
-import {
-  checkLength,
-  disposedError,
-  featuresOf,
-  framePlan,
-  joined,
-  largest,
-  recordFrames,
-  runsTogether,
-  stepSizes,
-  takeFrames,
-  type FrameRules,
-} from "./frames.ts";
+import { checkLength, disposedError, featuresOf, joined, largest, runsTogether, stepSizes, takeFrames, type FrameRules } from "./frames.ts";
 import { printed, printSymbol } from "./printed.ts";
 import { readingNow } from "./reading-now.ts";
 
@@ -58,55 +45,43 @@ export class DeviceStream {
   readonly outputSize: number;
   /** The states after all steps that have been called. */
   readonly state: DeviceState;
-  /** Recordings by number of steps, and that of one step of some rows; made when they are first needed. */
-  private readonly recordings = new Map<number | "some rows", Promise<Prepared>>();
-  private readonly programs: Program[] = [];
   /** The end of the latest call's turn: its commands have been submitted. */
   private latest: Promise<unknown> = Promise.resolve();
   private readonly runsTogether: boolean;
   private readonly ids: number | undefined;
   private readonly reader: FrameReader;
+  private readonly session: Session;
   private disposed = false;
 
   private constructor(
-    model: Module,
-    private readonly session: Session,
-    private readonly features: Shape,
-    batch: number,
-    private readonly buffers: Map<string, DeviceBuffer>,
-    one: Prepared,
+    private readonly recordings: DeviceRecordings,
+    { input, output, states }: RunContext,
     /** What sequences begin with, if not with zeros. */
     private readonly first: DeviceFirstStates | undefined,
   ) {
-    const { input, output, states } = one.context;
+    const { session, batch } = recordings;
+    const { model } = session;
+    this.session = session;
     this.batch = batch;
     this.inputSize = sizeOf(input.shape) / batch;
     this.outputSize = sizeOf(output.shape) / batch;
     this.runsTogether = runsTogether(model, output.shape, batch);
     this.ids = model.idCount;
     this.reader = new FrameReader(batch, this.inputSize, this.ids);
-    this.recordings.set(1, Promise.resolve(one));
-    this.programs.push(one.program);
-    const parts = [...states].map(([path, { shape }]) => ({ path, shape, buffer: buffers.get(carriedLabel(path))! }));
+    const parts = [...states].map(([path, { shape }]) => ({ path, shape, buffer: recordings.memoryOf(path) }));
     this.state = new DeviceState(session.backend, parts, batch, (act) => this.inOrder(act), first);
     model.dependants.add(this);
   }
 
   /** @internal */
   static async create(model: Module, backend: Backend, features: Shape, batch: number): Promise<DeviceStream> {
-    const session = Session.of(model, backend);
-    const buffers = new Map<string, DeviceBuffer>();
-    const plan = framePlan(model, features, 1, batch);
-    let one: Prepared | undefined;
+    const recordings = new DeviceRecordings(Session.of(model, backend), features, batch);
     try {
-      one = await prepare(session, plan, recordFrames, buffers);
-      const first = one.context.givesStates
-        ? await prepare(session, { ...plan, states: { kind: "zero" } }, (context) => keepFirstStates(context, true), buffers)
-        : undefined;
-      return new DeviceStream(model, session, features, batch, buffers, one, first && new DeviceFirstStates(session, first, batch));
+      const { context } = await recordings.of(1);
+      const first = context.givesStates ? new DeviceFirstStates(recordings.session, await recordings.of("first states"), batch) : undefined;
+      return new DeviceStream(recordings, context, first);
     } catch (error) {
-      one?.program.free();
-      for (const buffer of buffers.values()) backend.free(buffer);
+      recordings.free();
       throw error;
     }
   }
@@ -153,7 +128,7 @@ export class DeviceStream {
       lengths[row] = 1;
     });
     const [all] = await this.resultsOf(async (reading) => {
-      const { program } = await this.recordingOf("some rows");
+      const { program } = await this.recordings.of("some rows");
       return this.runAll([{ program, inputs: { input, lengths } }], reading, named);
     });
     return joined(named.map((row) => all.subarray(row * outputSize, (row + 1) * outputSize)));
@@ -161,11 +136,9 @@ export class DeviceStream {
 
   /** What `forward` gives for `frames` [steps, batch, inputSize]. @internal */
   async whole(frames: Float32Array): Promise<NumericArray> {
-    const { session, batch } = this;
-    const plan = framePlan(session.model, this.features, frames.length / batch / this.inputSize, batch);
-    const { program } = await session.make({ ...plan, states: { kind: "zero" } }, recordFrames);
+    const { program } = await this.recordings.whole(frames.length / this.batch / this.inputSize);
     try {
-      const { downloads } = await session.run(program, { input: this.ids === undefined ? frames : Uint32Array.from(frames) });
+      const { downloads } = await this.session.run(program, { input: this.ids === undefined ? frames : Uint32Array.from(frames) });
       return (await downloads).output;
     } finally {
       program.free();
@@ -181,9 +154,7 @@ export class DeviceStream {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const program of this.programs) program.free();
-    this.first?.free();
-    for (const buffer of this.buffers.values()) this.session.backend.free(buffer);
+    this.recordings.free();
   }
 
   [disposeSymbol](): void {
@@ -232,7 +203,7 @@ export class DeviceStream {
       left -= size;
     }
     // All are prepared before the first one runs.
-    const prepared = await Promise.all(sizes.map((steps) => this.recordingOf(steps)));
+    const prepared = await Promise.all(sizes.map((steps) => this.recordings.of(steps)));
     let done = 0;
     const runs = prepared.map(({ program }, i) => {
       const input = taken.subarray(done * width, (done + sizes[i]) * width);
@@ -254,24 +225,6 @@ export class DeviceStream {
     const results: RunResult[] = [];
     for (const { program, inputs } of runs) results.push(await session.run(program, inputs, { reading }));
     return results;
-  }
-
-  private recordingOf(steps: number | "some rows"): Promise<Prepared> {
-    const known = this.recordings.get(steps);
-    if (known) return known;
-    const { session, features, batch } = this;
-    const plan = framePlan(session.model, features, steps === "some rows" ? 1 : steps, batch);
-    const made = prepare(session, steps === "some rows" ? { ...plan, steps: "lengths" } : plan, recordFrames, this.buffers).then(
-      (prepared) => {
-        if (this.disposed) prepared.program.free();
-        this.checkFreed();
-        this.programs.push(prepared.program);
-        return prepared;
-      },
-    );
-    this.recordings.set(steps, made);
-    made.catch(() => this.recordings.delete(steps));
-    return made;
   }
 
   /** Runs `act` when the turns of earlier calls are over, unless one of them fails. It gets the parameters of this moment. */
@@ -303,18 +256,4 @@ export class DeviceStream {
   private checkFreed(): void {
     if (this.disposed) throw disposedError();
   }
-}
-
-/** @param buffers memory of the states, by label; those that are missing are made */
-function prepare(
-  session: Session,
-  plan: RecordingPlan,
-  finish: (context: RunContext) => void,
-  buffers: Map<string, DeviceBuffer>,
-): Promise<Prepared> {
-  return session.make(plan, finish, (label, { type, length }) => {
-    const buffer = buffers.get(label) ?? session.backend.createBuffer(label, type, length);
-    buffers.set(label, buffer);
-    return buffer;
-  });
 }
