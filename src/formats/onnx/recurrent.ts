@@ -226,7 +226,7 @@ export class RecurrentNode {
     if (shapeOf(X).length !== 3) return fail(`X must have three axes, got [${shapeOf(X).join(", ")}]`);
     const x = swapped(X, [1, 0, 2]);
     const [T, B] = shapeOf(x);
-    const { directions: D, hidden: H } = this.sizes(weights);
+    const [D, , H] = shapeOf(weights[1] ?? fail("it lacks R"));
     const initial = stateInputs.map((i) => inputs[i] && swapped(inputs[i], [1, 0, 2]));
     initial.forEach((value, i) => this.checkState(value, [D, B, H], i === 0 ? "initial_h" : "initial_c"));
     const final: Value[] = [];
@@ -252,11 +252,6 @@ export class RecurrentNode {
     const y: Value = { variable: module.forward(own.within(scope), values.numbers(x, "X")), kind: "float" };
     const Y = D === 2 ? values.permute(y, [0, 2, 1, 3]) : values.reshape(y, [T, 1, B, H]);
     return [swapped(Y, [2, 0, 1, 3]), ...final];
-  }
-
-  private sizes([, R]: readonly (Value | undefined)[]): { directions: number; hidden: number } {
-    const [directions, , hidden] = shapeOf(R ?? fail("it lacks R"));
-    return { directions, hidden };
   }
 
   private checkState(value: Value | undefined, shape: readonly number[], name: string): void {
