@@ -21,37 +21,31 @@ export class ProgramMemory<B extends DeviceBuffer> {
   private readonly externals: B[] = [];
   private freed = false;
 
-  /**
-   * @param where the backend's name for messages
-   * @param keepAll whether every buffer has memory of its own; else transient ones share it
-   * @throws RnnError as `allocate` does; then nothing stays allocated
-   */
+  /** @param where the backend's name for messages */
   constructor(
     private readonly where: string,
     private readonly backend: Allocator<B>,
-    recording: Recording,
-    externals: ReadonlyMap<Buffer, B>,
-    keepAll: boolean,
-  ) {
-    try {
-      const { slots, slotOf } = planMemory(recording, { share: !keepAll });
-      const shared = slots.map(({ type, length }, i) => this.own(backend.allocate(`transient.${i}`, type, length)));
-      for (const buffer of recording.buffers) {
-        const { label, type, length, data, role } = buffer;
-        const slot = slotOf.get(buffer);
-        let place = externals.get(buffer);
-        if (place) {
-          checkHeld(place);
-          this.externals.push(place);
-        } else if (role === "external") throw new RnnError("device", where, `no memory was given for ${label}`);
-        else place = slot === undefined ? this.own(backend.allocate(label, type, length, data)) : shared[slot];
-        this.places.set(buffer, place);
-        if (role === "input") this.inputs.set(label, place);
-      }
-    } catch (error) {
-      // It was too large: the caller may try again with a smaller batch.
-      this.free();
-      throw error;
+  ) {}
+
+  /**
+   * Gives all buffers their memory. If this fails, the caller frees what was allocated so far.
+   * @param keepAll whether every buffer has memory of its own; else transient ones share it
+   * @throws RnnError `option` if an external buffer has been freed, `limit` if the memory is too small
+   */
+  place(recording: Recording, externals: ReadonlyMap<Buffer, B>, keepAll: boolean): void {
+    const { slots, slotOf } = planMemory(recording, { share: !keepAll });
+    const shared = slots.map(({ type, length }, i) => this.own(this.backend.allocate(`transient.${i}`, type, length)));
+    for (const buffer of recording.buffers) {
+      const { label, type, length, data, role } = buffer;
+      const slot = slotOf.get(buffer);
+      let place = externals.get(buffer);
+      if (place) {
+        checkHeld(place);
+        this.externals.push(place);
+      } else if (role === "external") throw new RnnError("device", this.where, `no memory was given for ${label}`);
+      else place = slot === undefined ? this.own(this.backend.allocate(label, type, length, data)) : shared[slot];
+      this.places.set(buffer, place);
+      if (role === "input") this.inputs.set(label, place);
     }
   }
 

@@ -172,8 +172,7 @@ export class ParameterStore implements ParameterHolder {
   /** Uploads these values, whatever the model has. */
   write(values: Readonly<Record<string, Tensor<FloatArray>>>): void {
     this.moment = {};
-    for (const { path, parameter, offset } of this.placed)
-      this.backend.write(this.parameters, parameter.permuteToDevice(values[path].data), offset);
+    for (const place of this.placed) this.put({ place, values: values[place.path].data });
   }
 
   /** Must be called after a run that changed the parameters here, in the same turn. */
@@ -215,10 +214,7 @@ export class ParameterStore implements ParameterHolder {
   /** The result of `read` as tensors by name, in file order. */
   tensors(read: (parameter: Parameter) => FloatArray): Record<string, Tensor<FloatArray>> {
     return Object.fromEntries(
-      [...this.parametersByPath].map(([path, parameter]) => [
-        path,
-        { shape: parameter.shape, data: parameter.fromDevice(read(parameter)) },
-      ]),
+      this.placed.map(({ path, parameter }) => [path, { shape: parameter.shape, data: parameter.fromDevice(read(parameter)) }]),
     );
   }
 
@@ -229,7 +225,7 @@ export class ParameterStore implements ParameterHolder {
 
   /** The parameters that have other values than at these versions. */
   changedSince(versions: Versions): Parameter[] {
-    return [...this.parametersByPath.values()].filter((parameter) => parameter.version !== versions.get(parameter));
+    return this.placed.map(({ parameter }) => parameter).filter((parameter) => parameter.version !== versions.get(parameter));
   }
 
   /** The part of the flat buffer that belongs to `path`, in device order. */

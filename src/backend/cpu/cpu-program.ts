@@ -3,7 +3,7 @@ import { staying } from "../../recording/staying.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
 import type { DeviceBuffer, Fill, Program, Room, RunOptions, RunResult } from "../backend.ts";
-import { putInto } from "../into.ts";
+import { copyInto } from "../into.ts";
 import { checkHeld } from "../ledger.ts";
 import { ProgramMemory } from "../program-memory.ts";
 import type { Keep, Pieces } from "./calls.ts";
@@ -45,10 +45,12 @@ export class CpuProgram implements Program {
   ) {
     this.stays = staying(recording);
     this.fastKernel = backend.fastKernel;
-    this.memory = new ProgramMemory<CpuBuffer>("CpuBackend", backend, recording, externals as ReadonlyMap<Buffer, CpuBuffer>, keepAll);
+    this.memory = new ProgramMemory<CpuBuffer>("CpuBackend", backend);
     try {
+      this.memory.place(recording, externals as ReadonlyMap<Buffer, CpuBuffer>, keepAll);
       this.bind();
     } catch (error) {
+      // It was too large. Free what was allocated so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
@@ -73,7 +75,7 @@ export class CpuProgram implements Program {
       for (let i = 0; i < repeat; i++, first = skipped) await this.runPieces(first, commands.length + 1);
       this.moment = moment;
       this.backend.counters.submits++;
-      const results = this.downloads.map(({ name, array }) => [name, name in into ? putInto(into[name], name, array) : array.slice()]);
+      const results = this.downloads.map(({ name, array }) => [name, copyInto(into, name, array)]);
       return { downloads: Promise.resolve(Object.fromEntries(results) as Record<string, NumericArray>) };
     });
   }
@@ -117,14 +119,10 @@ export class CpuProgram implements Program {
   private async alone<T>(run: () => Promise<T>): Promise<T> {
     while (this.running) await this.running;
     const result = run();
-    const over = result
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .finally(() => {
-        if (this.running === over) this.running = undefined;
-      });
+    const end = (): void => {
+      if (this.running === over) this.running = undefined;
+    };
+    const over = result.then(end, end);
     this.running = over;
     return result;
   }
@@ -242,6 +240,9 @@ export class CpuProgram implements Program {
   private dispatchOf(dispatch: Dispatch, copied: Set<string>, copies: Pieces[]): Pieces {
     const { kernel, views, params } = dispatch;
     const { counters } = this.backend;
+    const count = (): void => {
+      counters.dispatches++;
+    };
     const arrays = () => Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.arrayOf(view)]));
     const fast = this.fastKernel(kernel);
     if (fast) {
@@ -250,21 +251,10 @@ export class CpuProgram implements Program {
       );
       const here: Pieces[] = [];
       const pieces = fast(addresses, params, arrays, this.keeperOf(dispatch, copied, copies, here));
-      return [
-        ...here.flat(),
-        ...pieces,
-        () => {
-          counters.dispatches++;
-        },
-      ];
+      return [...here.flat(), ...pieces, count];
     }
     const own = arrays();
     const twin = this.backend.twinOf(kernel);
-    return [
-      ...(twin.pieces?.(own, params) ?? [() => twin(own, params)]),
-      () => {
-        counters.dispatches++;
-      },
-    ];
+    return [...(twin.pieces?.(own, params) ?? [() => twin(own, params)]), count];
   }
 }

@@ -1,7 +1,7 @@
 /** A ring of read-back buffers, so that a training loop does not wait for a loss before it submits the next step. */
 import type { ElementType } from "../../kernels/kernel.ts";
 import type { NumericArray } from "../../tensor/tensor.ts";
-import { putInto } from "../into.ts";
+import { copyInto } from "../into.ts";
 import type { ProgramMemory } from "../program-memory.ts";
 import { arrayTypes, type WebGpuBackend, type WebGpuBuffer } from "./webgpu-backend.ts";
 
@@ -88,7 +88,7 @@ export class Staging {
     try {
       for (const { name, type, bytes } of this.sources) {
         const values = new arrayTypes[type](mapped, at, bytes / 4);
-        result[name] = name in into ? putInto(into[name], name, values) : values.slice();
+        result[name] = copyInto(into, name, values);
         at += bytes;
       }
     } finally {

@@ -79,8 +79,9 @@ class WebGpuProgram implements Program {
     private readonly pipelines: ReadonlyMap<string, Pipeline>,
   ) {
     const downloads = recording.commands.filter((c) => c.kind === "download");
-    this.memory = new ProgramMemory<WebGpuBuffer>("WebGPU", backend, recording, externals, keepAll);
+    this.memory = new ProgramMemory<WebGpuBuffer>("WebGPU", backend);
     try {
+      this.memory.place(recording, externals, keepAll);
       const paramsOffsets = this.uploadParams();
       this.commands = recording.commands.flatMap((command, i) => this.prepared(command, paramsOffsets[i]));
       this.repeated = this.commands.slice(recording.derived);
@@ -90,6 +91,7 @@ class WebGpuProgram implements Program {
         this.memory,
       );
     } catch (error) {
+      // It was too large. Free what was made so far: the caller may try again with a smaller batch.
       this.free();
       throw error;
     }
