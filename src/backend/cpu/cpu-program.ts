@@ -1,3 +1,4 @@
+/** A recording that is ready for the CPU: a list of closures, some for each command. */
 import type { Buffer, Command, Dispatch, Recording, View } from "../../recording/recording.ts";
 import { staying } from "../../recording/staying.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -19,7 +20,10 @@ function fill({ to, from, offset = 0 }: Fill): void {
 
 export class CpuProgram implements Program {
   private readonly memory: ProgramMemory<CpuBuffer>;
-  /** The pieces of each command, made once, so that a run allocates nothing. Those of `kept` stand behind the derived ones'. */
+  /**
+   * The pieces of each command, made once: a run allocates nothing. One more entry, behind the derived commands, makes the
+   * copies in `kept`.
+   */
   private pieces: Pieces[] = [];
   /** Copies of buffers in the orders that kernels want, by buffer and order; they live as long as derived buffers. */
   private readonly kept = new Map<string, CpuBuffer>();
@@ -110,7 +114,7 @@ export class CpuProgram implements Program {
    */
   ready(): number {
     this.check();
-    // `bind` has a context for its closures, which would be garbage.
+    // Each call of `bind` makes a context for its closures, which is garbage if there is nothing to bind.
     if (this.generation !== this.backend.generation) this.bind();
     return this.generation;
   }
@@ -219,7 +223,7 @@ export class CpuProgram implements Program {
   }
 
   /**
-   * Keeps copies of a dispatch's bindings. A program whose buffers others read, and write, has none that stay.
+   * Keeps copies of a dispatch's bindings. With `keepAll`, others may write any buffer between commands, so no copy stays valid.
    * @param here receives the pieces that make copies right before the dispatch
    */
   private keeperOf({ views }: Dispatch, copied: Set<string>, copies: Pieces[], here: Pieces[]): Keep {
