@@ -17,7 +17,7 @@ type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
 /** Cuts [first, end) into parts of `size`, of which the last has what is left too if that is less than `least`. */
 function partsOf(first: number, end: number, size: number, least: number): [from: number, to: number][] {
-  const count = Math.max(Math.min(1, end - first), Math.ceil((end - first - least + 1) / size));
+  const count = Math.max(1, Math.floor((end - first - least) / size) + 1);
   return Array.from({ length: count }, (_, i) => [first + i * size, i + 1 === count ? end : first + (i + 1) * size]);
 }
 
