@@ -7,20 +7,22 @@
 // where `vector` counts multiply-adds and other vector instructions, and a stall is a wait behind new loads. The waves
 // that share a SIMD fill each other's gaps but not its slots:
 //   piece = max(alone, waves on the SIMD · issue)
+// A workgroup runs on one unit: on GCN a compute unit, on RDNA a pair of them with four SIMDs, for which the driver compiles (1,024
+// threads of 128 registers fit on no single one). It starts when all of its waves find room; the others of the unit wait until then.
 // A time step is the body once and the inner loops k times; k follows from the multiply-adds that a thread owes in a
 // step, rows · (gates) · H divided by the threads that share a sum. A kernel that holds its weights has no inner loop: its piece
 // is the loop over time. In it all waves execute the product, and those that finish a row (rows of `shares`) the rest.
 // Other kernels read all weights in each step. Such a step cannot take less than its weights take through the caches:
-//   step = max(body + k · loops, bytes of weights for each compute unit / bytes a cycle) / clock + dispatch
+//   step = max(body + k · loops, bytes of weights for each unit / bytes a cycle) / clock + dispatch
 // `dispatch` is the cost of one dependent dispatch, for strategies that make one for each step. The last formula is
 // `stepMicroseconds`, with which the package chooses a strategy where nothing was measured.
 //
-// Assumptions: weights and states lie in L2 (512 units of an LSTM are 4 MB); workgroups spread evenly over compute units;
-// every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
+// Assumptions: weights and states lie in L2 (512 units of an LSTM are 4 MB); workgroups spread evenly over units, and their waves
+// over SIMDs and caches; every branch is taken; no clamping of the clock, no other work on the GPU; bank conflicts, address translation and
 // instruction fetch are free.
 
 import { weightWords } from "../../src/recurrent/kernels/recurrent-kernel.ts";
-import { groupsPerUnit, midRangeGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
+import { groupsPerUnit, midRangeGpu, smallGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
 
 /** With what else the estimate of machine code needs. */
 interface DescribedGpu extends Gpu {
@@ -42,16 +44,9 @@ export const gpus: readonly DescribedGpu[] = [
   {
     name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)",
     chip: "renoir",
-    computeUnits: 8,
-    simdsPerUnit: 4,
-    clockGHz: 1.75,
-    waveSize: 64,
-    vectorCycles: 4,
+    ...smallGpu,
     memoryLatency: 230,
     ldsLatency: 64,
-    cacheBytesPerCycle: 64,
-    l2BytesPerCycle: 256,
-    dispatchMicroseconds: 4,
   },
   {
     name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)",
@@ -63,24 +58,20 @@ export const gpus: readonly DescribedGpu[] = [
   {
     name: "a large desktop GPU (Radeon RX 7900 XTX: 96 compute units, 2.3 GHz)",
     chip: "gfx1100",
-    computeUnits: 96,
-    simdsPerUnit: 2,
-    clockGHz: 2.3,
-    waveSize: 64,
+    units: 48,
+    clockMHz: 2300,
     vectorCycles: 2,
     memoryLatency: 220,
     ldsLatency: 50,
-    cacheBytesPerCycle: 64,
+    cacheBytesPerCycle: 128,
     l2BytesPerCycle: 1536,
     dispatchMicroseconds: 4,
   },
   {
     name: "a server's GPU (Instinct MI50: 60 compute units, 1.7 GHz)",
     chip: "vega20",
-    computeUnits: 60,
-    simdsPerUnit: 4,
-    clockGHz: 1.7,
-    waveSize: 64,
+    units: 60,
+    clockMHz: 1700,
     vectorCycles: 4,
     memoryLatency: 230,
     ldsLatency: 64,
@@ -89,6 +80,9 @@ export const gpus: readonly DescribedGpu[] = [
     dispatchMicroseconds: 4,
   },
 ];
+
+const waveSize = 64;
+const simdsPerUnit = 4;
 
 /** The counts of a piece of code; see machine-code.mjs. */
 type Counts = Readonly<
@@ -108,7 +102,7 @@ interface Code {
   readonly rows: number;
   readonly shares: number;
   readonly held: number;
-  /** Waves that a SIMD has room for. */
+  /** Waves of 64 lanes that a SIMD has room for. */
   readonly waves: number;
   readonly loops: readonly Counts[];
   readonly body: Counts;
@@ -123,12 +117,13 @@ interface Use {
 
 /**
  * Gates of a cell, those that a kernel multiplies in a step, and how often it reads the weights. A cell with two phases
- * has a product for two gates, then one for the candidate; threads that share sums make each of them for all gates.
+ * has a product for two gates, then one for the candidate; kernels whose threads may share sums make each of them for all gates.
  */
-function gatesOf({ kernel, shares }: Code, cell: string): { readonly G: number; readonly multiplied: number; readonly reads: number } {
+function gatesOf({ kernel }: Code, cell: string): { readonly G: number; readonly multiplied: number; readonly reads: number } {
   const G = cell.startsWith("lstm") ? 4 : cell.startsWith("gru") ? 3 : 1;
-  if (kernel.startsWith("loop-two-phase")) return { G, multiplied: shares > 1 ? 2 * G : G, reads: 2 };
-  return { G, multiplied: shares > 1 ? G : kernel.endsWith(":first") ? 2 : kernel.endsWith(":second") ? 1 : G, reads: 1 };
+  const all = kernel.includes("-shared:");
+  if (kernel.startsWith("loop-two-phase")) return { G, multiplied: all ? 2 * G : G, reads: 2 };
+  return { G, multiplied: all ? G : kernel.endsWith(":first") ? 2 : kernel.endsWith(":second") ? 1 : G, reads: 1 };
 }
 
 const issueCycles = (gpu: Gpu, counts: Counts): number =>
@@ -153,6 +148,10 @@ function busyHolding(gpu: Gpu, { rows, shares, held }: Code, multiplied: number,
   return wavesOnSimd * product + Math.ceil((wavesOnSimd * rows) / shares) * (issueCycles(gpu, counts) - product);
 }
 
+/** Cycles of all workgroups of a unit, by those of so many at once. More than there is room for wait until the others have finished. */
+export const inTurns = (groups: number, room: number, cycles: (together: number) => number): number =>
+  Math.floor(groups / room) * cycles(room) + (groups % room > 0 ? cycles(groups % room) : 0);
+
 /** Microseconds of one time step of a recurrent kernel; `undefined` for kernels that walk no time. */
 export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, shape, workgroups: grid }: Use): number | undefined {
   if (!isRecurrent(kernel.kernel) || kernel.loops.length === 0) return undefined;
@@ -163,17 +162,17 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
   const H = shape[3];
   const { G, multiplied, reads } = gatesOf(kernel, cell);
   const workgroups = grid.reduce((product, n) => product * n, 1);
-  const wavesPerGroup = Math.ceil(kernel.threads / gpu.waveSize);
-  const wanted = Math.ceil((groupsPerUnit(gpu, workgroups) * wavesPerGroup) / gpu.simdsPerUnit);
-  const wavesOnSimd = Math.min(wanted, kernel.waves);
+  const wavesPerGroup = Math.ceil(kernel.threads / waveSize);
   const holds = kernel.held > 0;
-  const busy = (counts: Counts): number => wavesOnSimd * issueCycles(gpu, counts);
-  const step = (): number => {
+  /** Of so many workgroups on a unit. */
+  const step = (together: number): number => {
+    const wavesOnSimd = Math.ceil((together * wavesPerGroup) / simdsPerUnit);
     if (holds) return pieceCycles(gpu, kernel.loops[0], busyHolding(gpu, kernel, multiplied, kernel.loops[0], wavesOnSimd));
     const k = rowsOnly
       ? Math.ceil(H / kernel.threads)
       : (kernel.rows * multiplied * H) / kernel.shares / loops.reduce((sum, { macs }) => sum + macs, 0);
-    return pieceCycles(gpu, kernel.body, busy(kernel.body)) + k * loops.reduce((sum, loop) => sum + pieceCycles(gpu, loop, busy(loop)), 0);
+    const piece = (counts: Counts): number => pieceCycles(gpu, counts, wavesOnSimd * issueCycles(gpu, counts));
+    return piece(kernel.body) + k * loops.reduce((sum, loop) => sum + piece(loop), 0);
   };
   const shared = kernel.kernel.includes("-shared:") ? kernel.threads : undefined;
   const words = weightWords(G, { shared, half: kernel.kernel.includes(":half") });
@@ -182,7 +181,7 @@ export function microsecondsPerStep(gpu: DescribedGpu, kernel: Code, { cell, sha
     workgroups,
     // Of a step, each workgroup reads the weights of its own units.
     bytes: holds || rowsOnly ? 0 : (reads * 4 * words * H * H) / (walksTime ? 1 : grid[0]),
-    cycles: Math.ceil(wanted / wavesOnSimd) * step(),
+    cycles: inTurns(groupsPerUnit(gpu, workgroups), Math.floor((kernel.waves * simdsPerUnit) / wavesPerGroup), step),
     dispatches: walksTime ? 0 : 1,
   });
 }

@@ -117,17 +117,18 @@ function disassembly(log) {
 /**
  * Describes the machine code of one kernel.
  * @param {string} log what the driver printed while it compiled the kernel
- * @returns {{ [statistic: string]: any, waves: number, loops: any[], body: any, walksTime: boolean }} statistics, `loops` (the innermost loops that multiply and add, the largest first), and `body`: what is
+ * @returns {{ [statistic: string]: any, waves: number, loops: any[], body: any, walksTime: boolean }} statistics, `waves` of 64 lanes that a SIMD has room for, `loops` (the innermost loops that multiply and add, the largest first), and `body`: what is
  * executed once for each round of the loop around the largest one, or once in all if there is none around it
  */
 export function readKernel(log) {
-  const statistics = Object.fromEntries(
-    Object.entries(statisticNames).map(([name, title]) => {
-      const value = new RegExp(`^${title}: (\\d+)$`, "m").exec(log)?.[1];
-      if (value === undefined) throw new Error(`the driver's output has no "${title}"`);
-      return [name, Number(value)];
-    }),
-  );
+  const said = (title) => {
+    const value = new RegExp(`^${title}: (\\d+)$`, "m").exec(log)?.[1];
+    if (value === undefined) throw new Error(`the driver's output has no "${title}"`);
+    return Number(value);
+  };
+  const statistics = Object.fromEntries(Object.entries(statisticNames).map(([name, title]) => [name, said(title)]));
+  // All code is in waves of 64 lanes. On RDNA, where each wave has 128 scalar registers (on GCN 112 at most), the driver counts halves.
+  const halves = said("SGPRs") === 128 ? 2 : 1;
   const lines = disassembly(log);
   const all = loopsOf(lines);
   const innermost = all.filter((loop) => !all.some((other) => inside(other, loop)));
@@ -141,5 +142,11 @@ export function readKernel(log) {
   const [from, to] = around ?? [0, lines.length - 1];
   const withinInner = (at) => innermost.some(([first, last]) => at >= first && at <= last);
   const body = countInstructions(lines.filter((_, at) => at >= from && at <= to && !withinInner(at)));
-  return { ...statistics, waves: statistics.waves, loops: counted.map(({ counts }) => counts), body, walksTime: around !== undefined };
+  return {
+    ...statistics,
+    waves: statistics.waves / halves,
+    loops: counted.map(({ counts }) => counts),
+    body,
+    walksTime: around !== undefined,
+  };
 }

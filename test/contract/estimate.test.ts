@@ -1,14 +1,13 @@
 // The estimate of a time step, by numbers that one can add up by hand.
 import { describe, expect, it } from "vitest";
 import type { LayerShape } from "webgpu-rnn";
-import { estimatedMicroseconds, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
+import { inTurns } from "../../scripts/kernels/estimate.ts";
+import { estimatedMicroseconds, midRangeGpu, smallGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
 
 /** Nothing costs anything but what a test gives a price. */
 const free: Gpu = {
-  computeUnits: 1e6,
-  simdsPerUnit: 1,
-  clockGHz: 0.001,
-  waveSize: 1,
+  units: 1e6,
+  clockMHz: 1,
   vectorCycles: 0,
   cacheBytesPerCycle: Infinity,
   l2BytesPerCycle: Infinity,
@@ -19,16 +18,23 @@ const work = { workgroups: 6, bytes: 40, cycles: 0, dispatches: 0 } as const;
 describe("a time step's microseconds", () => {
   it("are cycles by the clock, and the dispatch", () => {
     expect(stepMicroseconds(free, { ...work, cycles: 7 })).toBe(7);
-    expect(stepMicroseconds({ ...free, clockGHz: 2 }, { ...work, cycles: 6000 })).toBe(3);
+    expect(stepMicroseconds({ ...free, clockMHz: 2000 }, { ...work, cycles: 6000 })).toBe(3);
     const paid = { ...free, dispatchMicroseconds: 5 };
     expect([0, 1].map((dispatches) => stepMicroseconds(paid, { ...work, cycles: 7, dispatches: dispatches as 0 | 1 }))).toEqual([7, 12]);
   });
 
   it("are those of reading the weights where that takes longer: by one unit's cache, or all of them through L2", () => {
     // Four units have six workgroups: one has two.
-    expect(stepMicroseconds({ ...free, computeUnits: 4, cacheBytesPerCycle: 8 }, work)).toBe((2 * 40) / 8);
+    expect(stepMicroseconds({ ...free, units: 4, cacheBytesPerCycle: 8 }, work)).toBe((2 * 40) / 8);
     expect(stepMicroseconds({ ...free, l2BytesPerCycle: 8 }, work)).toBe((6 * 40) / 8);
-    expect(stepMicroseconds({ ...free, computeUnits: 4, cacheBytesPerCycle: 8 }, { ...work, cycles: 11 })).toBe(11);
+    expect(stepMicroseconds({ ...free, units: 4, cacheBytesPerCycle: 8 }, { ...work, cycles: 11 })).toBe(11);
+  });
+});
+
+describe("the workgroups of a unit", () => {
+  it("take turns where there is no room for all, the last of them with more room", () => {
+    const squared = (together: number): number => together ** 2;
+    expect([1, 4, 5, 8, 11].map((groups) => inTurns(groups, 4, squared))).toEqual([1, 16, 17, 32, 41]);
   });
 });
 
@@ -92,6 +98,15 @@ describe("estimates of both strategies", () => {
     );
     expect([plain.step, row.step].map((us) => Math.round(us / 1e9))).toEqual([1, 2]);
     expect([plain.loop, row.loop].map((us) => Math.round(us / 1e9))).toEqual([0, 0]);
+  });
+
+  it("are those of a small GPU where workgroups have 512 threads or fewer", () => {
+    for (const [most, gpu] of [
+      [256, smallGpu],
+      [512, smallGpu],
+      [1024, midRangeGpu],
+    ] as const)
+      expect(estimatedMicroseconds(layer({}), most), `${most}`).toEqual(estimatedMicroseconds(layer({}), most, gpu));
   });
 
   it("are not made where they do not decide", () => {

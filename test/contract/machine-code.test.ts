@@ -15,7 +15,7 @@ const product = (k: number): string[] => [
 ];
 
 /** A loop over time around a loop over k, which takes `k` at a time. */
-const log = (k: number, { spilled = 0 } = {}): string =>
+const log = (k: number, { spilled = 0, sgprs = 128, waves = 24 } = {}): string =>
   [
     "Compute Shader",
     "disasm:",
@@ -36,13 +36,14 @@ const log = (k: number, { spilled = 0 } = {}): string =>
     "\ts_endpgm",
     "Compute Shader:",
     "*** SHADER STATS ***",
+    `SGPRs: ${sgprs}`,
     "VGPRs: 40",
     "Spilled SGPRs: 0",
     `Spilled VGPRs: ${spilled}`,
     "Code size: 3220",
     "LDS size: 4096",
     "Scratch size: 0",
-    "Subgroups per SIMD: 24",
+    `Subgroups per SIMD: ${waves}`,
     "Latency: 22941",
     "Inverse Throughput: 2158",
     "",
@@ -58,10 +59,20 @@ const compiled = {
 };
 const marked = (text: string): string => `@@ ${compiled.name}\n${text}@@end ${compiled.name}\n`;
 
+const stored = JSON.parse(readFileSync(new URL("../../bench/kernels.json", import.meta.url), "utf8")) as {
+  chip: string;
+  rows: {
+    kernel: string;
+    vgprs: number;
+    waves: number;
+    grids: { case: string; threads: number; estimatedMicrosecondsPerStep?: number }[];
+  }[];
+};
+
 describe("machine code", () => {
   it("is read as statistics, the innermost loop and the body around it", () => {
     const kernel = readKernel(log(1));
-    expect(kernel).toMatchObject({ vgprs: 40, waves: 24, walksTime: true });
+    expect(kernel).toMatchObject({ vgprs: 40, waves: 12, walksTime: true });
     expect(kernel.loops).toHaveLength(1);
     expect(kernel.loops[0]).toMatchObject({
       fma: 16,
@@ -77,6 +88,10 @@ describe("machine code", () => {
       instructions: 21,
     });
     expect(kernel.body).toMatchObject({ fma: 0, valu: 1, stores: 1, barriers: 1, branches: 2 });
+  });
+
+  it("has room for half as many waves as the driver says of RDNA, which counts halves of 32 lanes", () => {
+    expect([128, 104, 48].map((sgprs) => readKernel(log(1, { sgprs, waves: 8 })).waves)).toEqual([4, 8, 8]);
   });
 
   it("counts one stall for a batch of loads, however many waits follow it", () => {
@@ -103,18 +118,35 @@ describe("machine code", () => {
 describe("estimates", () => {
   const [, gpu] = gpus;
   const use = compiled.uses[0];
-  const estimate = (k: number): number =>
-    microsecondsPerStep(gpu, { kernel: compiled.name, threads: 128, rows: 4, shares: 1, held: 0, ...readKernel(log(k)) }, use) as number;
+  const code = (k: number, of = {}) => ({ kernel: compiled.name, threads: 128, rows: 4, shares: 1, held: 0, ...readKernel(log(k, of)) });
+  const estimate = (k: number): number => microsecondsPerStep(gpu, code(k), use) as number;
 
   it("add up issue and exposed latencies over the 128 iterations of the product", () => {
     // 16 FMA at 2 cycles, load, read, scalar and branch at 1: 36; one latency of memory, one of workgroup memory.
     const inner = 36 + gpu.memoryLatency + gpu.ldsLatency;
     const body = 2 + 1 + 1 + 2 + 1 + gpu.ldsLatency;
-    expect(estimate(1)).toBeCloseTo((128 * inner + body) / (1000 * gpu.clockGHz), 1);
+    expect(estimate(1)).toBeCloseTo((128 * inner + body) / gpu.clockMHz, 1);
   });
 
   it("fall when four loads share one latency", () => {
     expect(estimate(4) / estimate(1)).toBeLessThan(0.5);
+  });
+
+  it("let workgroups wait that find no room for all of their waves", () => {
+    // 16 waves fit four times into the 64 of a pair of compute units if each SIMD has 16, once if it has four.
+    const groups = (count: number, waves: number): number =>
+      microsecondsPerStep(gpu, { ...code(1), threads: 1024, waves }, { ...use, workgroups: [count, 1, 1] }) as number;
+    const [one] = [1, 30].map((count) => groups(count, 4));
+    expect([30, 31, 60, 61].map((count) => groups(count, 4) / one)).toEqual([1, 2, 2, 3]);
+    expect([31, 60].map((count) => groups(count, 16) / one)).toEqual([1, 1]);
+    expect(groups(31, 7)).toBe(groups(31, 4));
+    expect(groups(31, 8)).toBeLessThan(groups(31, 7));
+  });
+
+  it("count all gates in both products of two phases where threads may share sums, also if each has its own", () => {
+    const loopOf = (kernel: string): number => microsecondsPerStep(gpu, { ...code(1), kernel }, { ...use, cell: "gru" }) as number;
+    const [own, all] = ["loop-two-phase-forward:gru:128", "loop-two-phase-forward-shared:gru:128x1x4"].map(loopOf);
+    expect(all / own).toBeGreaterThan(1.9);
   });
 
   it("know nothing of kernels that walk no time", () => {
@@ -122,13 +154,19 @@ describe("estimates", () => {
   });
 });
 
+describe("the stored table", () => {
+  it("has no more waves of 64 lanes on a SIMD of RDNA 2 than its 16 slots and 512 registers, and each workgroup on four SIMDs", () => {
+    expect(stored.chip).toBe("navi21");
+    for (const { kernel, waves, vgprs, grids } of stored.rows) {
+      expect(waves, kernel).toBeLessThanOrEqual(Math.min(16, Math.floor(512 / vgprs)));
+      expect(4 * waves, kernel).toBeGreaterThanOrEqual(grids[0].threads / 64);
+    }
+  });
+});
+
 describe("what strategies are chosen by without a profile", () => {
-  const { chip, rows } = JSON.parse(readFileSync(new URL("../../bench/kernels.json", import.meta.url), "utf8")) as {
-    chip: string;
-    rows: { kernel: string; grids: { case: string; estimatedMicrosecondsPerStep?: number }[] }[];
-  };
-  const gpu = gpus.find((one) => one.chip === chip)!;
-  const compared = rows.flatMap(({ kernel, grids }) =>
+  const gpu = gpus.find((one) => one.chip === stored.chip)!;
+  const compared = stored.rows.flatMap(({ kernel, grids }) =>
     grids.flatMap(({ case: name, estimatedMicrosecondsPerStep: counted }) => {
       const [, cell, half, T, B, H, strategy] = /^(\S+?)(-half)? (\d+)x(\d+)x\d+x(\d+) (loop|step)$/.exec(name)!;
       const { phases, G } = {

@@ -46,7 +46,8 @@ const mostHeldUnits = 64;
 /** A form whose threads share sums. */
 export type SharedForm = KernelForm & { readonly shared: number };
 export const sharesSums = (form: KernelForm): form is SharedForm => form.shared !== undefined;
-const isSmall = ({ shared }: SharedForm): boolean => shared <= 512;
+/** Whether workgroups have so few threads that the GPU is probably small. */
+export const isSmall = ({ shared }: SharedForm): boolean => shared <= 512;
 
 /**
  * Units of U that each thread keeps the weights of, as few as do, and the threads that keep those of a unit; undefined if a
