@@ -85,7 +85,7 @@ export function estimatedMicroseconds(
     // The numbers are fitted to machine code of 1 to 4 gates and rows and 128 to 1,024 units. What a step does once: it brings states or
     // gradients in, adds up shares of sums, and computes gates. For eight units of k there are products of all rows, and what
     // does not depend on rows: loads, addresses and waits.
-    const once = piece(38 * (G + 4), 1700 - 700 * dispatches);
+    const once = piece(38 * (G + 4), dispatches ? 1000 : 1700);
     const cycles = once + Math.ceil(H / 8 / constants.shares) * piece(8.6 * G * rows + 18, 300);
     return phases * stepMicroseconds(gpu, { workgroups, bytes: 4 * weightWords(G, form) * H * units, cycles, dispatches });
   };
