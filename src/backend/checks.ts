@@ -1,8 +1,9 @@
 /** Checks of both backends for calls that apps may make themselves. */
-import { checkBoolean, checkChoice, checkInteger, checkSize, RnnError, show } from "../errors.ts";
+import { checkBoolean, checkChoice, checkInteger, checkSize, reading, RnnError, show } from "../errors.ts";
 import type { ElementType } from "../kernels/kernel.ts";
 import { hasMethods, isA, takeOptions } from "../options.ts";
 import { Recording } from "../recording/recording.ts";
+import type { NumericArray } from "../tensor/tensor.ts";
 import type { DeviceBuffer, PrepareOptions } from "./backend.ts";
 import { checkHeld } from "./ledger.ts";
 
@@ -38,11 +39,27 @@ export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number
   return checkInteger(placeOf(label), "length", length === undefined ? rest : length, 0, rest);
 }
 
-/** The number of elements to write. @throws RnnError `data` if `data` is no list */
-export function countOf(label: string, data: ArrayLike<number>): number {
-  const length = typeof data === "object" && data !== null ? data.length : undefined;
-  if (!Number.isSafeInteger(length)) throw new RnnError("data", placeOf(label), `data must be a list of numbers, got ${show(data)}`);
-  return length!;
+/**
+ * The numbers to write, `data` itself if it is a `Type`. Reading any other list may run code of the caller's, which lets
+ * the memory grow, frees the buffer or ends the backend: look at all of them afterwards.
+ * @throws RnnError `data` if `data` is no list, or `option` unless the buffer has room for it from `offset` on
+ */
+export function numbersOf<A extends NumericArray>(
+  buffer: DeviceBuffer,
+  Type: new (length: number) => A,
+  data: ArrayLike<number>,
+  offset: number,
+): A {
+  return reading("data", buffer.label, "data", () => {
+    if (typeof data !== "object" || !Number.isSafeInteger((data as typeof data | null)?.length))
+      throw new RnnError("data", placeOf(buffer.label), `data must be a list of numbers, got ${show(data)}`);
+    const { length } = data;
+    checkSpan(buffer, offset, length);
+    if (data instanceof Type) return data;
+    const numbers = new Type(length);
+    numbers.set(data);
+    return numbers;
+  });
 }
 
 /** @throws RnnError `option` unless these are a recording and the memory of its external buffers */

@@ -3,7 +3,7 @@
  * the twin.
  */
 import { disposeSymbol } from "../../disposable.ts";
-import { checkSize, reading, RnnError } from "../../errors.ts";
+import { checkSize, RnnError } from "../../errors.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType, Kernel } from "../../kernels/kernel.ts";
 import type { Twin } from "../../kernels/twin.ts";
@@ -12,7 +12,7 @@ import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
 import { Breath } from "../breathe.ts";
-import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
+import { checkNewBuffer, takePreparation, checkSpan, heldBuffer, knownBuffer, numbersOf } from "../checks.ts";
 import { Ledger } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { alone, always, type FastKernel, type Staff, type Workforce } from "./calls.ts";
@@ -153,17 +153,9 @@ export class CpuBackend implements Backend {
 
   write(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
     this.check();
-    const { array } = heldBuffer(buffer, CpuBuffer);
-    const values = reading("data", buffer.label, "data", () => {
-      const count = checkSpan(buffer, offset, countOf(buffer.label, data));
-      if (ArrayBuffer.isView(data)) return data;
-      // A list's getters may do anything: let the memory grow, which detaches `array`, free the buffer, or end the backend.
-      const read = new (array.constructor as typeof Float32Array)(count);
-      read.set(data);
-      return read;
-    });
-    this.check();
-    reading("data", buffer.label, "data", () => heldBuffer(buffer, CpuBuffer).array.set(values, offset));
+    const held = heldBuffer(buffer, CpuBuffer);
+    const numbers = numbersOf(held, held.array.constructor as new (length: number) => NumericArray, data, offset);
+    heldBuffer(held, CpuBuffer).array.set(numbers, offset);
   }
 
   copy(from: DeviceBuffer, to: DeviceBuffer, offset = 0): void {

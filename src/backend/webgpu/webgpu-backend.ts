@@ -1,6 +1,6 @@
 /** Runs recordings on a WebGPU device. */
 import { disposeSymbol } from "../../disposable.ts";
-import { checkSize, reading, RnnError, show } from "../../errors.ts";
+import { checkSize, RnnError, show } from "../../errors.ts";
 import { profileFits, type DeviceProfile } from "../../kernels/device-profile.ts";
 import type { SelfTest } from "../../kernels/self-test.ts";
 import type { ElementType } from "../../kernels/kernel.ts";
@@ -8,7 +8,7 @@ import type { Buffer, Recording } from "../../recording/recording.ts";
 import type { FloatArray, NumericArray } from "../../tensor/tensor.ts";
 import { stepTimes } from "../../recurrent/strategies/step-times.ts";
 import type { Backend, Counters, DeviceBuffer, PrepareOptions, Program } from "../backend.ts";
-import { checkNewBuffer, takePreparation, checkSpan, countOf, heldBuffer, knownBuffer } from "../checks.ts";
+import { checkNewBuffer, takePreparation, checkSpan, heldBuffer, knownBuffer, numbersOf } from "../checks.ts";
 import { checkHeld, Ledger, Piece } from "../ledger.ts";
 import { Life, type Ending } from "../life.ts";
 import { bufferUsage, mapMode } from "./constants.ts";
@@ -179,11 +179,8 @@ export class WebGpuBackend implements Backend {
 
   /** Like write, for calls inside `watched`. */
   upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
-    const Type = arrayTypes[buffer.type];
-    const array = reading("data", buffer.label, "data", () => {
-      checkSpan(buffer, offset, countOf(buffer.label, data));
-      return data instanceof Type ? data : Type.from(data);
-    });
+    const array: NumericArray = numbersOf<NumericArray>(buffer, arrayTypes[buffer.type], data, offset);
+    checkHeld(buffer);
     this.device.queue.writeBuffer((buffer as WebGpuBuffer).gpu, offset * 4, array as Float32Array<ArrayBuffer>);
   }
 
