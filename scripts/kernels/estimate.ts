@@ -63,8 +63,8 @@ export const gpus: readonly DescribedGpu[] = [
     vectorCycles: 2,
     memoryLatency: 220,
     ldsLatency: 50,
-    cacheBytesPerCycle: 128,
-    l2BytesPerCycle: 1536,
+    cacheBytes: 128,
+    l2Bytes: 1536,
     dispatchMicroseconds: 4,
   },
   {
@@ -75,8 +75,8 @@ export const gpus: readonly DescribedGpu[] = [
     vectorCycles: 4,
     memoryLatency: 230,
     ldsLatency: 64,
-    cacheBytesPerCycle: 64,
-    l2BytesPerCycle: 1024,
+    cacheBytes: 64,
+    l2Bytes: 1024,
     dispatchMicroseconds: 4,
   },
 ];

@@ -12,7 +12,7 @@ export function copyInto(into: Readonly<Record<string, NumericArray>>, name: str
     throw new RnnError(
       "data",
       "into",
-      `the array for ${name} was transferred or resized while the pass ran; wait for the call before you pass it on`,
+      `the array for ${name} was transferred or resized while the pass ran; wait for the call before passing it on`,
     );
   target.set(values);
   return target;

@@ -5,14 +5,7 @@ import { inTurns } from "../../scripts/kernels/estimate.ts";
 import { estimatedMicroseconds, midRangeGpu, smallGpu, stepMicroseconds, type Gpu } from "../../src/recurrent/strategies/estimate.ts";
 
 /** Nothing costs anything but what a test gives a price. */
-const free: Gpu = {
-  units: 1e6,
-  clockMHz: 1,
-  vectorCycles: 0,
-  cacheBytesPerCycle: Infinity,
-  l2BytesPerCycle: Infinity,
-  dispatchMicroseconds: 0,
-};
+const free: Gpu = { units: 1e6, clockMHz: 1, vectorCycles: 0, cacheBytes: Infinity, l2Bytes: Infinity, dispatchMicroseconds: 0 };
 const work = { workgroups: 6, bytes: 40, cycles: 0, dispatches: 0 } as const;
 
 describe("a time step's microseconds", () => {
@@ -25,9 +18,9 @@ describe("a time step's microseconds", () => {
 
   it("are those of reading the weights where that takes longer: by one unit's cache, or all of them through L2", () => {
     // Four units have six workgroups: one has two.
-    expect(stepMicroseconds({ ...free, units: 4, cacheBytesPerCycle: 8 }, work)).toBe((2 * 40) / 8);
-    expect(stepMicroseconds({ ...free, l2BytesPerCycle: 8 }, work)).toBe((6 * 40) / 8);
-    expect(stepMicroseconds({ ...free, units: 4, cacheBytesPerCycle: 8 }, { ...work, cycles: 11 })).toBe(11);
+    expect(stepMicroseconds({ ...free, units: 4, cacheBytes: 8 }, work)).toBe((2 * 40) / 8);
+    expect(stepMicroseconds({ ...free, l2Bytes: 8 }, work)).toBe((6 * 40) / 8);
+    expect(stepMicroseconds({ ...free, units: 4, cacheBytes: 8 }, { ...work, cycles: 11 })).toBe(11);
   });
 });
 
@@ -58,7 +51,7 @@ describe("estimates of both strategies", () => {
   const threads = 1024;
   /** Reading through L2 is all that costs: how many times all workgroups together read the matrix of 224 units. */
   const readsOf = (of: Partial<LayerShape>) => {
-    const found = estimatedMicroseconds(layer(of), threads, { ...free, l2BytesPerCycle: 1e-6 })!;
+    const found = estimatedMicroseconds(layer(of), threads, { ...free, l2Bytes: 1e-6 })!;
     const matrix = 4 * 4 * 224 * 224 * 1e6;
     return { loop: found.loop / matrix, step: found.step / matrix };
   };

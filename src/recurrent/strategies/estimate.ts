@@ -14,9 +14,9 @@ export interface Gpu {
   readonly clockMHz: number;
   /** Cycles that a SIMD issues a vector instruction for, for a wave of 64 threads. */
   readonly vectorCycles: number;
-  /** What a unit reads through its own caches, and all of them through L2. */
-  readonly cacheBytesPerCycle: number;
-  readonly l2BytesPerCycle: number;
+  /** Bytes a cycle: what a unit reads through its own caches, and all of them through L2. */
+  readonly cacheBytes: number;
+  readonly l2Bytes: number;
   /** Cost of a dispatch that waits for the one before. */
   readonly dispatchMicroseconds: number;
 }
@@ -25,17 +25,10 @@ export interface Gpu {
  * Radeon RX 6800: 60 compute units in pairs, each with two SIMDs and a cache. These and the clock are the maker's; a dependent dispatch
  * is taken as the middle of 2 to 6 µs.
  */
-export const midRangeGpu: Gpu = {
-  units: 30,
-  clockMHz: 2100,
-  vectorCycles: 2,
-  cacheBytesPerCycle: 128,
-  l2BytesPerCycle: 1024,
-  dispatchMicroseconds: 4,
-};
+export const midRangeGpu: Gpu = { units: 30, clockMHz: 2100, vectorCycles: 2, cacheBytes: 128, l2Bytes: 1024, dispatchMicroseconds: 4 };
 
 /** An integrated GPU of AMD's GCN: Radeon Vega 8 of a Ryzen 4000. */
-export const smallGpu: Gpu = { ...midRangeGpu, units: 8, clockMHz: 1750, vectorCycles: 4, cacheBytesPerCycle: 64, l2BytesPerCycle: 256 };
+export const smallGpu: Gpu = { ...midRangeGpu, units: 8, clockMHz: 1750, vectorCycles: 4, cacheBytes: 64, l2Bytes: 256 };
 
 /** What is done in a time step. */
 export interface StepWork {
@@ -58,7 +51,7 @@ export const groupsPerUnit = ({ units }: Gpu, workgroups: number): number => Mat
 
 /** A step takes as long as its instructions or as reading its weights, whichever takes longer, and its dispatch. */
 export function stepMicroseconds(gpu: Gpu, { workgroups, bytes, cycles, dispatches }: StepWork): number {
-  const read = bytes * Math.max(groupsPerUnit(gpu, workgroups) / gpu.cacheBytesPerCycle, workgroups / gpu.l2BytesPerCycle);
+  const read = bytes * Math.max(groupsPerUnit(gpu, workgroups) / gpu.cacheBytes, workgroups / gpu.l2Bytes);
   return Math.max(cycles, read) / gpu.clockMHz + dispatches * gpu.dispatchMicroseconds;
 }
 
@@ -79,14 +72,13 @@ export function estimatedMicroseconds(
     const workgroups = Math.ceil(H / units) * Math.ceil(B / rows) * lanes;
     // Of 64 threads on each of a unit's four SIMDs, as if all of them fitted: those that wait for room take about as long.
     const waves = Math.ceil((groupsPerUnit(gpu, workgroups) * constants.threads) / 256);
-    // Cycles of a piece by its vector instructions and the cycles of its waits. Waves wait at the same time, but issue one after the other.
-    const piece = (vector: number, stalls: number): number =>
-      Math.max(vector * gpu.vectorCycles + stalls, waves * vector * gpu.vectorCycles);
+    // Cycles of a piece by those of its vector instructions and of its waits. Waves wait at the same time, but issue one after the other.
+    const piece = (issue: number, stalls: number): number => Math.max(issue + stalls, waves * issue);
     // The numbers are fitted to machine code of 1 to 4 gates and rows and 128 to 1,024 units. What a step does once: it brings states or
     // gradients in, adds up shares of sums, and computes gates. For eight units of k there are products of all rows, and what
     // does not depend on rows: loads, addresses and waits.
-    const once = piece(38 * (G + 4), dispatches ? 1000 : 1700);
-    const cycles = once + Math.ceil(H / 8 / constants.shares) * piece(8.6 * G * rows + 18, 300);
+    const once = piece(38 * (G + 4) * gpu.vectorCycles, dispatches ? 1000 : 1700);
+    const cycles = once + Math.ceil(H / 8 / constants.shares) * piece((8.6 * G * rows + 18) * gpu.vectorCycles, 300);
     return phases * stepMicroseconds(gpu, { workgroups, bytes: 4 * weightWords(G, form) * H * units, cycles, dispatches });
   };
   // With norms or zoneout a workgroup of the loop has one row, and a step has a second dispatch.
