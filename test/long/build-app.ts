@@ -10,7 +10,7 @@ const node = (project: string, ...args: string[]): Promise<Ran> => run(project, 
 
 /** `source` is a script below the project; its page is beside it. */
 const bundlers: Readonly<Record<string, Bundle>> = {
-  vite: (project, source, out) => node(project, tool("vite"), "build", join(source, ".."), "--outDir", out),
+  vite: (project, source, out) => node(project, tool("vite"), "build", join(source, ".."), "--outDir", out, "--emptyOutDir"),
   webpack: (project, source, out) =>
     node(project, tool("webpack-cli"), "build", "--entry", `./${source}`, "--mode", "production", "--output-path", out),
   async rollup(project, source, out) {
