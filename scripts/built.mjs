@@ -1,7 +1,7 @@
 // Decides whether something must be built, from the contents of its sources and of its results. Of two programs that
 // need the same, such as `npm start` and `npm test` in two terminals, one builds and the other waits.
 import { createHash } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { entryPoints, root } from "./bundle.mjs";
 
@@ -42,23 +42,20 @@ function runs(pid) {
 
 /** Does `work` while no other process holds the file `lock`. One whose process has ended holds nothing. */
 async function alone(lock, work) {
-  const own = `${lock}.${process.pid}`;
   await mkdir(dirname(lock), { recursive: true });
-  await writeFile(own, String(process.pid));
   for (let waits = 0; ; waits++) {
     try {
-      // Unlike writing, this gives the file its name and its contents at once.
-      await link(own, lock);
+      await writeFile(lock, String(process.pid), { flag: "wx" });
       break;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
+    // The file may be empty for a moment: no number yet, which reads as 0.
     const holder = Number(await readFile(lock, "utf8").catch(() => process.pid));
-    if (holder !== process.pid && !runs(holder)) await rm(lock, { force: true });
+    if (holder > 0 && holder !== process.pid && !runs(holder)) await rm(lock, { force: true });
     if (waits === 3) console.log(`process ${holder} is building the same; waiting for it (it holds ${lock}) …`);
     if (waits > 0) await new Promise((done) => setTimeout(done, 200));
   }
-  await rm(own);
   try {
     return await work();
   } finally {

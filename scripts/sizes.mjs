@@ -10,7 +10,8 @@ import { root } from "./bundle.mjs";
 
 /**
  * `imports`: what the program uses, by the entry that has it; `loads`: the modules that it reaches by import() on its way;
- * `limit`: bytes, a little above what it is today. The aims are 50, 70 and 90 kB.
+ * `limit`: bytes, a little above what it is today. The aims are 50, 70 and 90 kB. Modules import each other by names with
+ * hashes, so that any change moves the sizes by some bytes.
  */
 export const tasks = {
   "running an LSTM on the CPU": {
@@ -23,7 +24,7 @@ export const tasks = {
       index: ["adam", "createBackend", "crossEntropy", "Embedding", "generate", "Linear", "LSTM", "Sequential", "TextData", "Trainer"],
     },
     loads: ["webgpu/create-webgpu", "recurrent/derivatives"],
-    limit: 69_950,
+    limit: 69_970,
   },
   "running an LSTM from an ONNX file on the CPU": {
     imports: { index: ["createBackend", "forward"], formats: ["importModel"] },

@@ -164,15 +164,17 @@ export class Threads implements Workforce {
     if (theirs.length === 0) return piecesOf(this.exports, own, together);
     const call = inTurn(this.exports, own);
     const instead = theirs.map((calls) => inTurn(this.exports, calls));
-    return requestsOf(theirs, this.names).map(({ messages, first, end }) => () => {
-      this.ask(messages);
-      const started = performance.now();
-      try {
-        call(first, Math.min(end, own.length));
-      } finally {
-        const took = performance.now() - started;
-        this.finish(messages.length, (i) => instead[i](first, Math.min(end, theirs[i].length)), took);
-      }
+    return requestsOf(theirs, this.names).map(({ messages, first, end }) => {
+      const part = (i: number): void => instead[i](first, Math.min(end, theirs[i].length));
+      return () => {
+        this.ask(messages);
+        const started = performance.now();
+        try {
+          call(first, Math.min(end, own.length));
+        } finally {
+          this.finish(messages.length, part, performance.now() - started);
+        }
+      };
     });
   }
 
@@ -204,8 +206,8 @@ export class Threads implements Workforce {
    * @param took milliseconds for the caller's own part
    */
   private finish(count: number, instead: (i: number) => void, took: number): void {
-    const others = this.others.slice(0, count);
-    for (const [i, { box, lost }] of others.entries()) {
+    for (let i = 0; i < count; i++) {
+      const { box, lost } = this.others[i];
       if (!lost && Atomics.compareExchange(box, 0, turns.asked, turns.idle) !== turns.asked) continue;
       try {
         instead(i);
@@ -213,15 +215,15 @@ export class Threads implements Workforce {
         this.over = "a thread has failed";
       }
     }
-    const waiting = others.filter((one) => !one.lost);
-    for (const one of waiting) this.await(one, this.patience + timesPatient * took);
+    let lostNow = false;
+    for (let i = 0; i < count; i++)
+      if (!this.others[i].lost) lostNow = this.await(this.others[i], this.patience + timesPatient * took) || lostNow;
     this.check();
-    if (waiting.some(({ lost }) => lost))
-      throw new RnnError("device", "CpuBackend", "a thread has ended while it computed; call again, which computes without it");
+    if (lostNow) throw new RnnError("device", "CpuBackend", "a thread has ended while it computed; call again, which computes without it");
   }
 
-  /** Waits until a thread has answered. A page's main thread must not sleep, so it keeps checking. */
-  private await(one: Thread, longest: number): void {
+  /** Waits until a thread has answered. A page's main thread must not sleep, so it keeps checking. @returns true if it is lost */
+  private await(one: Thread, longest: number): boolean {
     const { box, terminate } = one;
     let waited = 0;
     let last = performance.now();
@@ -235,9 +237,10 @@ export class Threads implements Workforce {
       if (waited < longest) continue;
       one.lost = true;
       terminate();
-      return;
+      return true;
     }
     if (Atomics.load(box, 0) === turns.failed) this.over = "a thread has failed";
+    return false;
   }
 }
 
