@@ -3,7 +3,7 @@ import { caseName, flopsOf, type Case } from "./cases.ts";
 import { compare } from "./compare.ts";
 import { libraryName, type Library, type Subject } from "./library.ts";
 import { Estimate } from "./estimate.ts";
-import { median, Timed, type Effort } from "./measure.ts";
+import { clearAway, median, Timed, type Effort } from "./measure.ts";
 import { Problems, type Checked, type Problem } from "./problem.ts";
 import type { Absence, Ceiling, Row } from "./report.ts";
 
@@ -143,11 +143,12 @@ class CaseRun {
     for (let round = 0, taken = true; taken; round++) {
       taken = false;
       const all = [...this.running];
+      const before = all.length > 1 ? clearAway : () => Promise.resolve();
       for (let i = 0; i < all.length; i++) {
         const [one, timed] = all[(i + round) % all.length];
         this.tell(all.length > 1 ? "timing all in turn" : `timing ${libraryName(one.library)}`);
         await this.guard(one, async () => {
-          if (!(await timed.further(this.effort))) return;
+          if (!(await timed.further(this.effort, before))) return;
           taken = true;
           this.report(one, timed);
           await this.breathe();

@@ -11,7 +11,7 @@ import { allCases, caseName, cells, flopsOf, parseShape, type Case, type Shape }
 import { compare } from "../../bench/compare.ts";
 import type { Library } from "../../bench/library.ts";
 import { marks } from "../../bench/marks.ts";
-import { Timed } from "../../bench/measure.ts";
+import { sweepMilliseconds, Timed } from "../../bench/measure.ts";
 import { streamModel } from "../../bench/models.ts";
 import { ours } from "../../bench/ours.ts";
 import { open as openPlain } from "../../bench/peers/plain.ts";
@@ -145,6 +145,33 @@ describe("npm run bench", () => {
   it("refuses, in words, what it does not know", async () => {
     const failing = promisify(execFile)(process.execPath, ["bench/run.mjs", "--browser", "lynx"], { cwd: root });
     await expect(failing).rejects.toThrow('"lynx" is none of chromium, firefox, node');
+  });
+});
+
+describe("samples of several libraries", () => {
+  it("begin when what the ones before have left is collected", async () => {
+    const right = await ours("cpu");
+    const runs: { name: string; from: number; to: number }[] = [];
+    const noted = (name: string): Library => ({
+      ...right,
+      name,
+      async prepare(of, problem) {
+        const subject = await right.prepare(of, problem);
+        return {
+          ...subject,
+          async run(times) {
+            const from = performance.now();
+            await subject.run(times);
+            runs.push({ name, from, to: performance.now() });
+          },
+        };
+      },
+    });
+    await run([noted("one"), noted("another")], "training");
+    const gaps = runs.slice(1).flatMap((later, i) => (later.name === runs[i].name ? [] : [later.from - runs[i].to]));
+    // The first change is for the second library's check.
+    expect(gaps.length).toBeGreaterThan(2);
+    for (const gap of gaps.slice(1)) expect(gap).toBeGreaterThan(0.9 * sweepMilliseconds);
   });
 });
 
