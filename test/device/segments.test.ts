@@ -219,4 +219,34 @@ describe.each(kinds)("the memory planned on %s", (kind) => {
       (await plannedMemory(make(), wide, { backend: device, gradients: true, recompute })).transient;
     expect((await of(true)) / (await of(false))).toBeLessThan(0.5);
   });
+
+  it("of gates stays the same in longer sequences where nothing is differentiated", async () => {
+    const device = await backend(kind);
+    const of = async (steps: number): Promise<number> =>
+      (await plannedMemory(new LSTM(1, 512), { shape: [steps, 1, 1], data: new Float32Array(steps) }, { backend: device })).transient;
+    // 4 · 512 gates a step: two segments, and eight.
+    const [shorter, longer] = [await of(4096), await of(16_384)];
+    const states = 4 * 2 * 512 * (16_384 - 4096);
+    expect(longer - shorter).toBeGreaterThanOrEqual(states);
+    expect(longer - shorter).toBeLessThan(1.01 * states);
+  });
+});
+
+describe.each(kinds)("a large batch on %s", (kind) => {
+  it("gives the same in two segments as in two calls", async () => {
+    const device = await backend(kind);
+    // 2¹⁹ gates a step: a segment has at most eight steps.
+    const [steps, batch, hidden] = [10, 16_384, 32];
+    const model = new RNN(1, hidden, { seed: 3 });
+    const data = numbers(steps * batch, 4);
+    const whole = await forward(model, { shape: [steps, batch, 1], data }, { backend: device });
+    let state: Record<string, { shape: readonly number[]; data: ArrayLike<number> }> = {};
+    for (let first = 0; first < steps; first += 5) {
+      const part = { shape: [5, batch, 1], data: data.slice(first * batch, (first + 5) * batch) };
+      const one = await forward(model, { input: part, state }, { backend: device });
+      ({ state } = one);
+      const size = batch * hidden;
+      expectClose(`outputs from ${first}`, one.output.data, whole.output.data.subarray(first * size, (first + 5) * size));
+    }
+  });
 });
