@@ -25,7 +25,7 @@ export class CpuBuffer implements DeviceBuffer {
     const bytes = length * Type.BYTES_PER_ELEMENT;
     const address = (this.address = heap ? heap.allocate(bytes) : 0);
     this.piece = new Piece(bytes, () => heap?.free(address));
-    this.current = heap ? this.view(heap) : numbersOf(Type, length);
+    this.current = heap ? this.view(heap) : zeros(Type, length);
     // Heap memory may hold old values of another buffer.
     if (heap) this.current.fill(0);
   }
@@ -46,7 +46,7 @@ export class CpuBuffer implements DeviceBuffer {
 }
 
 /** @throws RnnError `limit` if there is not enough memory */
-function numbersOf(Type: (typeof arrayTypes)[ElementType] | typeof Float64Array, length: number): NumericArray {
+function zeros(Type: (typeof arrayTypes)[ElementType] | typeof Float64Array, length: number): NumericArray {
   try {
     return new Type(length);
   } catch (cause) {

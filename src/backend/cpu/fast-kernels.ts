@@ -76,7 +76,7 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
 /** A product with A = dYᵀ, whose rows are the columns of a contiguous matrix. */
 function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel {
   return (at, p) => {
-    if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with dY whole");
+    if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with a contiguous dY");
     const x = at.a + 4 * p.aOffset;
     const { M, K, accumulate } = p;
     return [...product(at, p), () => exports.columnSum(x, at.sums, K, M, accumulate)];

@@ -86,10 +86,10 @@ function forwardCall(parts: RecurrentParts, { number, variant }: KnownCell, { wo
 
 /** A kernel of a cell that WebAssembly knows: a thread owns rows of the batch, whatever the number of steps. */
 export function knownKernel(parts: RecurrentParts, callOf: CallOfStep, { exports, threads, work }: Means): FastKernel {
-  const { cell, strategy, pass, phase: half } = parts;
+  const { cell, strategy, pass, phase: given } = parts;
   const [isBackward, isLoop, isTwoPhase] = [pass === "backward", strategy === "loop", phasesOf(cell) === 2];
   const G = cell.gateNames.length;
-  const phases = half !== undefined ? [half] : isTwoPhase ? [0, 1] : [0];
+  const phases = given !== undefined ? [given] : isTwoPhase ? [0, 1] : [0];
   /** The panels of the lanes' matrices, if the weights change between runs only, or if enough steps read them. */
   const panelsOf = (keep: Keep, at: Addresses, { B, H, lanes, steps }: Params): (number | undefined)[] => {
     // Backward, fewer than four rows read the weights as they lie.

@@ -18,6 +18,7 @@ import {
   type RegularizedParams,
 } from "../../recurrent/kernels/regularized-layout.ts";
 import { callsTogether, worthSharing, type Addresses, type Call, type FastKernel } from "./calls.ts";
+import type { LaneStep } from "./fast-recurrent.ts";
 import type { KnownCell } from "./known-cells.ts";
 import type { Means } from "./work-space.ts";
 
@@ -39,14 +40,7 @@ function wordsOf(fields: Fields): Uint32Array {
 const sumsOf = ({ H }: RegularizedParams, G: number): number => align(H * G);
 const workOf = (p: RegularizedParams, G: number): number => 8 * (p.B * p.H + sumsOf(p, G));
 
-/** One step of a lane, or with `tail` what remains behind the first. */
-interface LaneStep {
-  readonly lane: number;
-  readonly i: number;
-  readonly tail: number;
-}
-
-/** In the order in which they are computed. */
+/** The steps of a kernel in the order in which they are computed. */
 function stepsOf(backward: boolean, { i, count, tail, lanes }: RegularizedParams): LaneStep[] {
   const steps = Array.from({ length: count }, (_, n) => ({ i: backward ? i + count - 1 - n : i + n, tail: 0 }));
   return [...steps, ...(backward && tail ? [{ i: 0, tail: 1 }] : [])].flatMap((step) =>

@@ -5,11 +5,13 @@ import { inTurn, piecesOf, type Call, type CallsOf, type Pieces, type Workforce 
 import type { WasmExports } from "./wasm-code.ts";
 import { wasmParts, type WasmKernels } from "./wasm-kernels.ts";
 
+/** The most calls in one request. */
+const mostCalls = 256;
 /**
  * A thread's mailbox, in 32-bit words: one of `turns`, number of calls, then each call: place of the kernel's name among
  * all, number of arguments, arguments. The thread's scratch memory lies behind it.
  */
-const boxWords = 2 + 256 * 24;
+const boxWords = 2 + mostCalls * 24;
 const boxBytes = Math.ceil(boxWords / 16) * 64;
 
 /** What a mailbox waits for. Only the thread changes `begun`, and only the caller `idle`; both try to change `asked`. */
@@ -262,14 +264,13 @@ interface Request {
 
 /** Calls that do not fit into a mailbox are sent in several requests. */
 function requestsOf(parts: readonly (readonly Call[])[], names: readonly string[]): Request[] {
-  const most = 256;
   const length = Math.max(...parts.map((calls) => calls.length));
-  return Array.from({ length: Math.ceil(length / most) }, (_, i) => {
-    const first = i * most;
+  return Array.from({ length: Math.ceil(length / mostCalls) }, (_, i) => {
+    const first = i * mostCalls;
     const messages = parts.map((calls) => {
-      const some = calls.slice(first, first + most);
+      const some = calls.slice(first, first + mostCalls);
       return Int32Array.from([some.length, ...some.flatMap(({ name, args }) => [names.indexOf(name), args.length, ...args])]);
     });
-    return { first, end: first + most, messages };
+    return { first, end: first + mostCalls, messages };
   });
 }

@@ -70,17 +70,17 @@ function anySizes(kernel: Kernel): KernelCase[] {
 
 /** Axes that are read as vec4 have multiples of 4, the others any size. */
 function blockCases(kernel: Kernel): KernelCase[] {
-  const lie = /:(\w+)/.exec(kernel.name)![1];
+  const layout = /:(\w+)/.exec(kernel.name)![1];
   const step = stepOfK(kernel);
-  if (!("sums" in kernel.bindings)) return lie === "strided" ? anySizes(kernel) : alignedCases(lie, step);
-  // Row sums need a whole A = dYᵀ.
+  if (!("sums" in kernel.bindings)) return layout === "strided" ? anySizes(kernel) : alignedCases(layout, step);
+  // Row sums need A = dYᵀ with a contiguous dY, and no batch.
   const odd = matmulSizes.flatMap(([M, N, K]) => both.map((accumulate) => matmulCase(M, N, upTo(step, K), [true, false], { accumulate })));
-  const cases = lie === "strided" ? odd : alignedCases(lie, step).filter(({ params }) => params.batch === 1);
+  const cases = layout === "strided" ? odd : alignedCases(layout, step).filter(({ params }) => params.batch === 1);
   return cases.map((one) => ({ ...one, arrays: { ...one.arrays, sums: floats(one.params.M + spare) } }));
 }
 
-function alignedCases(lie: string, step: number): KernelCase[] {
-  const transposed = [lie[0] === "t", lie[1] === "t"] as const;
+function alignedCases(layout: string, step: number): KernelCase[] {
+  const transposed = [layout[0] === "t", layout[1] === "t"] as const;
   const multiples = { M: transposed[0] ? 4 : 1, N: transposed[1] ? 1 : 4, K: Math.max(step, !transposed[0] || transposed[1] ? 4 : 1) };
   const sizes = [
     [1, 1, 1],

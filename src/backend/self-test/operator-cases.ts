@@ -114,8 +114,8 @@ const windowSizes = [
 const windowCases = (names: readonly string[]): KernelCase[] =>
   windowSizes.flatMap(([batch, channels, length, groups, taps, stride, dilation, before, positions]) =>
     both.map((last): KernelCase => {
-      const lie = last ? { xChannel: 1, xStep: channels } : { xChannel: length, xStep: 1 };
-      const sizes = { batch, channels, length, groups, positions, taps, stride, dilation, before, xBatch: channels * length, ...lie };
+      const layout = last ? { xChannel: 1, xStep: channels } : { xChannel: length, xStep: 1 };
+      const sizes = { batch, channels, length, groups, positions, taps, stride, dilation, before, xBatch: channels * length, ...layout };
       const lengthsOf: Readonly<Record<string, number>> = { x: batch * channels * length, windows: batch * channels * positions * taps };
       return {
         note: last ? "channels last" : "channels first",
