@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/operators.ts; not to be edited.
-// sources: aafb681e9f79559d41284eb2a7f7891e58196f580626f12961d3181ab72109b5
+// sources: d9fb708b720320e810c802c32061a39d7b73f4a9e16006a2a0925a6f20c0c932
 export const plainLength = 2221;
 export const relaxedLength = 2221;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

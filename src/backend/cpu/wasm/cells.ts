@@ -1,6 +1,7 @@
-// The arithmetic of four units of a cell: the functions of src/kernels/cells/, four at a time. Gates of a unit lie side
-// by side in memory, so they are turned into one vector per gate and back. `left` units are wanted: where it is less than
-// four, the others are computed from whatever follows and not stored.
+// The arithmetic of four units of a cell: the twins of src/recurrent/cells/, four units at a time. x is the input's part of
+// the gates' arguments, r the recurrent part. Gates of a unit lie side by side in memory, so they are turned into one
+// vector per gate and back. `left` units are wanted: where it is less than four, the others are computed from whatever
+// follows and not stored.
 import { column0, column1, column2, column3, madd, storeFirst } from "./lanes";
 import { sigmoid, tanh } from "./functions";
 
@@ -8,7 +9,7 @@ export const lstm: usize = 0;
 export const gru: usize = 1;
 export const rnn: usize = 2;
 
-// Bits of `variant`: the constants of the cells' shaders that are greater than 0, in the order of fast-recurrent.ts.
+// Bits of `variant`: the constants of the cells' shaders that are greater than 0, in the order of known-cells.ts.
 const forgets: usize = 1;
 const coupled: usize = 2;
 export const squashes: usize = 4;
@@ -116,13 +117,16 @@ export function storeGates3(to: usize, r: v128, z: v128, n: v128, left: usize): 
   if (count > 8) storeFirst(to + 32, v128.shuffle<f32>(v128.shuffle<f32>(n, r, 2, 7, 3, 3), z, 0, 1, 7, 2), count - 8);
 }
 
-/** The update gate's argument, or its gradient, by whether the gate keeps: z is what keeps, and 1 - σ(a) = σ(-a). */
+/**
+ * The argument a of the update gate, or its gradient, for z as the share of the old state. A gate that does not keep has
+ * 1 - σ(a) = σ(-a) as this share.
+ */
 @inline
 export function signed(keeps: bool, a: v128): v128 {
   return keeps ? a : f32x4.neg(a);
 }
 
-/** `gates` holds x, `recurrent` the recurrent half. */
+/** `gates` holds x, `recurrent` holds r. */
 @inline
 export function gruForward(variant: usize, gates: usize, recurrent: usize, hPrevious: usize, hOut: usize, cOut: usize, left: usize): void {
   const x0 = v128.load(gates), x1 = v128.load(gates, 16), x2 = v128.load(gates, 32);
@@ -172,7 +176,7 @@ export function lstmGatesBackward(variant: usize, gates: usize, peepholes: usize
   return madd(dInput, ofGate(peepholes, 0), madd(dForget, ofGate(peepholes, 1), dPrevious));
 }
 
-/** Writes the gradients of both sides and returns what reaches h_{t-1} past the product. */
+/** Writes ∂L/∂x and ∂L/∂r. Returns the part of ∂L/∂h_{t-1} that does not come through the recurrent product. */
 export function gruBackward(variant: usize, gates: usize, hPrevious: usize, c: usize, dh: v128, recurrentOut: usize, left: usize): v128 {
   const g0 = v128.load(gates), g1 = v128.load(gates, 16), g2 = v128.load(gates, 32);
   const r = gate0(g0, g1, g2), z = gate1(g0, g1, g2), n = gate2(g0, g1, g2);

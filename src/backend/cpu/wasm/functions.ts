@@ -3,7 +3,7 @@
 // exactly ±1 where float32 has it so, so that 1 - tanh² ends at 0. NaN stays NaN.
 import { madd } from "./lanes";
 
-// Constants lie in memory: V8 makes each of a vector anew wherever it is used, by three instructions, and reads it by one.
+// Constants lie in memory: V8 makes a constant vector anew at each use, by three instructions, and loads one by one instruction.
 const table = memory.data<f32>([
   12582912, 1, 2, -87, 87, 20, -1.4426950408889634, 1.4426950408889634, 2.8853900817779268,
   0.6931471805599453, 0.24022647832186947, 0.055503619036024854, 0.009618527540820836, 0.0013390275107723413, 0.00015320992750052237,
@@ -25,7 +25,7 @@ function nearest(x: v128, scale: v128): v128 {
   return madd(x, scale, v128.load32_splat(table, magic));
 }
 
-/** 2^f - 1 for what x·scale is beyond the nearest integer: a polynomial with the least greatest relative error. */
+/** 2^f - 1, where f is x·scale minus the nearest integer: the polynomial with the smallest greatest relative error. */
 @inline
 function fraction(x: v128, scale: v128, nearest: v128): v128 {
   const f = madd(x, scale, f32x4.sub(v128.load32_splat(table, magic), nearest));
@@ -39,9 +39,9 @@ function fraction(x: v128, scale: v128, nearest: v128): v128 {
 
 /** 2^(x·scale) for |x·scale| <= 125.5: the integer goes into the exponent. */
 @inline
-function power(x: v128, factor: v128): v128 {
-  const n = nearest(x, factor);
-  return i32x4.add(f32x4.add(fraction(x, factor, n), v128.load32_splat(table, one)), i32x4.shl(n, 23));
+function power(x: v128, scale: v128): v128 {
+  const n = nearest(x, scale);
+  return i32x4.add(f32x4.add(fraction(x, scale, n), v128.load32_splat(table, one)), i32x4.shl(n, 23));
 }
 
 /** e^x for |x| <= 87. */

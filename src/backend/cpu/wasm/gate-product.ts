@@ -25,10 +25,10 @@ export function gateProduct(next: usize, weights: usize, panels: usize, dh: usiz
   }
 }
 
-/** As one product over pairs (k, g), which lie in a row in dG, with the gates of the weights taken apart in packing. */
+/** One product over all pairs (k, g), which are contiguous in dG; packing takes the gates of the weights apart. */
 function pairs(next: usize, weights: usize, dh: usize, B: usize, H: usize, G: usize): void {
   const row = H * G << 2;
-  // Passes end where those of `product` end: bits are the same with panels.
+  // Passes end where those of `product` end, so results are the same bit for bit with panels.
   for (let pair: usize = 0; pair < H * G; pair += depth) {
     const count = min(H * G - pair, depth), k = pair / G, from = pair - k * G;
     for (let unit: usize = 0; unit < H; unit += 8) {
@@ -38,12 +38,12 @@ function pairs(next: usize, weights: usize, dh: usize, B: usize, H: usize, G: us
   }
 }
 
-/** All weights [H][H][G] of one, three or four gates, for `gateProduct`. The room is that of units rounded up to eight. */
+/** Packs all weights [H][H][G] of one, three or four gates for `gateProduct`. `to` has room for H rounded up to a multiple of 8. */
 export function packGatePanels(weights: usize, to: usize, H: usize, G: usize): void {
   for (let unit: usize = 0; unit < H; unit += 8) packGates(to + (unit * H * G << 2), weights + (unit * G << 2), H * G << 2, H, G);
 }
 
-/** The gates of eight units, from `count` rows, as [count][G][8]. */
+/** Packs the gates of eight units, from `count` rows, as [count][G][8]. */
 function packGates(to: usize, from: usize, row: usize, count: usize, G: usize): void {
   for (let k: usize = 0; k < count; k++) {
     for (let half: usize = 0; half < 2; half++) {
@@ -65,7 +65,7 @@ function packGates(to: usize, from: usize, row: usize, count: usize, G: usize): 
   }
 }
 
-/** One row, eight units, the weights as they lie: the three gates are repeated in their rhythm, and sorted at the end. */
+/** One row, eight units, weights not packed: vectors of dG repeat its three gates, and the sums are sorted by gate at the end. */
 function threeGatesRow(H: usize, next: usize, weights: usize, dh: usize, left: usize): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0;
   for (let k: usize = 0; k < H; k++) {
@@ -83,7 +83,7 @@ function threeGatesRow(H: usize, next: usize, weights: usize, dh: usize, left: u
   if (left > 4) storeFirst(dh + 16, f32x4.add(f32x4.add(gate0(c3, c4, c5), gate1(c3, c4, c5)), gate2(c3, c4, c5)), left - 4);
 }
 
-/** One row, eight units. */
+/** One row, eight units, weights not packed. */
 function fourGatesRow(H: usize, next: usize, weights: usize, row: usize, dh: usize, left: usize): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
   for (let k: usize = 0; k < H; k++) {

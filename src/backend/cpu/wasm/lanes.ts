@@ -22,8 +22,8 @@ export function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Lane 0 of a transposed 4x4 block whose rows are a, b, c, d; `column1` to `column3` are the others. By pairs of lanes side
- * by side, because x86 has an instruction for each of these shuffles; any other shuffle of two vectors takes three.
+ * Column 0 of the 4x4 block whose rows are a, b, c, d; `column1` to `column3` are the others. x86 has an instruction for
+ * each of these shuffles, which move pairs of lanes; any other shuffle of two vectors takes three.
  */
 @inline
 export function column0(a: v128, b: v128, c: v128, d: v128): v128 {

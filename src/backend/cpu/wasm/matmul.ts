@@ -34,7 +34,7 @@ export function product(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, cRow: usize, add: bool,
 ): void {
-  // Packing B must be worth its while: with few rows, dot products read it as it lies.
+  // With few rows, packing B takes longer than it saves: dot products read it in place.
   if (M < 8 && bRow == 4 && bColumn != 4 && aColumn == 4) return dotProducts(a, b, bias, c, M, N, K, aRow, bColumn, cRow, add);
   const bEight = bColumn == 0 ? K << 5 : bColumn << 3;
   // Few rows read each panel from end to end: a large matrix comes from the third-level cache.
@@ -49,13 +49,13 @@ export function product(
   }
 }
 
-/** One pass: at most `width` columns and `depth` steps along K. `bEight` is from eight columns to the next. */
+/** One pass: at most `width` columns and `depth` steps along K. `bEight` bytes lie between eight columns of B and the next. */
 function block(
   a: usize, b: usize, bias: usize, c: usize, M: usize, N: usize, K: usize,
   aRow: usize, aColumn: usize, bRow: usize, bColumn: usize, bEight: usize, cRow: usize, add: bool,
 ): void {
   const packsA = aColumn != 4;
-  // Sums go as in `tile`, bit for bit: threads may cut what is one block into some with fewer rows.
+  // Sums are added as in `tile`, bit for bit, because threads may cut a block into blocks of fewer rows.
   if (M < 4 && bColumn <= 4) {
     const wide = N & ~31;
     if (packsA) packRows(a, aRow, aColumn, M, K);
@@ -87,9 +87,9 @@ function block(
 }
 
 /**
- * 1 row by 32 columns; numbers of the row of A are neighbours. A function of its own, and no branch beside its loop: else
- * the compiler keeps the sums in memory, half as fast. So what the sums begin with, and what they are added to, is behind
- * a mask.
+ * 1 row by 32 columns; numbers of the row of A are neighbours. It is a function of its own without a branch outside the
+ * loop: otherwise the compiler keeps the sums in memory, which is half as fast. So masks, not branches, say what the sums
+ * begin with and what they are added to.
  */
 function wideTile(K: usize, a: usize, b: usize, bRow: usize, bEight: usize, to: usize, bias: usize, add: bool): void {
   const mask = i32x4.splat(bias ? -1 : 0), start = bias ? bias : to;
@@ -153,7 +153,7 @@ function dotProducts(a: usize, b: usize, bias: usize, c: usize, M: usize, N: usi
   }
 }
 
-/** A function of its own: it has more sums than the compiler keeps in a loop around it. */
+/** A function of its own: inside its caller's loop, the compiler would not keep so many sums in registers. */
 function dotPair(
   K: usize, a: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c: usize, c1: usize, start: v128, columns: usize, add: bool,
 ): void {
@@ -193,7 +193,7 @@ function lastProducts(K: usize, k: usize, a: usize, b0: usize, b1: usize, b2: us
   return sums;
 }
 
-/** Rows of A, at `packedRow` bytes from each other. Rows of a transposed A lie side by side: they are turned in blocks of 4 by 4. */
+/** Packs rows of A, `packedRow` bytes apart. If A is contiguous along M, it is transposed in blocks of 4 by 4. */
 function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize): void {
   if (aRow == 4) {
     for (let k: usize = 0; k < K; k += 4) packBlocks(packedA + (k << 2), packedRow, a + k * aColumn, aColumn, min(K - k, 4), rows);
@@ -204,7 +204,7 @@ function packRows(a: usize, aRow: usize, aColumn: usize, rows: usize, K: usize):
   }
 }
 
-/** All of B, as a product takes it with a column stride of 0. Strides in elements; the room is that of whole panels. */
+/** Packs all of B into panels, which a product takes with a column stride of 0. Strides in elements; `to` has room for whole panels. */
 export function packPanels(b: usize, to: usize, N: usize, K: usize, bRow: usize, bColumn: usize): void {
   for (let n: usize = 0; n < N; n += packedAtOnce) {
     packColumns(to + ((n * K) << 2), K << 5, b + ((n * bColumn) << 2), bRow << 2, bColumn << 2, min(N - n, packedAtOnce), K);
@@ -212,8 +212,8 @@ export function packPanels(b: usize, to: usize, N: usize, K: usize, bRow: usize,
 }
 
 /**
- * Columns of B, eight at a time, as [K][8], panels at `apart` bytes from the last; missing columns are whatever follows,
- * or repeat the last.
+ * Packs columns of B into panels [K][8], from one to the next `apart` bytes. Columns that are missing in the last panel may
+ * hold any numbers.
  */
 function packColumns(to: usize, apart: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
   if (bColumn == 4) return copyGroups(to, apart, b, bRow, columns, 8, K);
@@ -221,9 +221,9 @@ function packColumns(to: usize, apart: usize, b: usize, bRow: usize, bColumn: us
 }
 
 /**
- * Splits K rows of `columns` numbers into groups of 4 or 8, each group as [K][size] at `apart` bytes from the last. The
- * groups go side by side: rows are often a power of two apart, so that they evict each other from the cache, and what
- * of a line is not used at once has to be fetched again.
+ * Splits K rows of `columns` numbers into groups of 4 or 8: each group is [K][size], `apart` bytes behind the last. A row
+ * is done before the next begins: rows are often a power of two apart and evict each other from the cache, so that the
+ * rest of a line would have to be fetched again.
  */
 function copyGroups(to: usize, apart: usize, from: usize, row: usize, columns: usize, size: usize, K: usize): void {
   const bytes = columns << 2, group = size << 2;
@@ -239,7 +239,7 @@ function copyGroups(to: usize, apart: usize, from: usize, row: usize, columns: u
   }
 }
 
-/** Up to eight columns of B that do not lie side by side. */
+/** Packs up to eight columns of B that do not lie side by side. */
 function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: usize, K: usize): void {
   let k: usize = 0;
   if (bRow == 4) {
@@ -258,7 +258,7 @@ function packPanel(to: usize, b: usize, bRow: usize, bColumn: usize, columns: us
   }
 }
 
-/** Up to four columns that are contiguous along K, in blocks of 4 by 4 turned round: rows at `row` bytes from each other. */
+/** Packs up to four columns that are contiguous along K, transposed in blocks of 4 by 4; the packed rows are `row` bytes apart. */
 function packBlocks(to: usize, row: usize, b: usize, bColumn: usize, columns: usize, K: usize): void {
   const b1 = columns > 1 ? b + bColumn : b, b2 = columns > 2 ? b1 + bColumn : b1, b3 = columns > 3 ? b2 + bColumn : b2;
   for (let k: usize = 0; k < K << 2; k += 16) {

@@ -24,7 +24,7 @@ function copyRow(to: usize, from: usize, bytes: usize): void {
   else memory.copy(to, from, bytes);
 }
 
-/** The sum of the rows whose numbers lie from `first` up to `end`. */
+/** The sum of the rows whose indices are at the addresses from `first` up to `end`. */
 function sumRows(x: usize, first: usize, end: usize, y: usize, row: usize, fill: f32, accumulate: bool): void {
   for (let n: usize = 0; n < row; n += 4) {
     let value: f64 = first == end ? fill : 0;

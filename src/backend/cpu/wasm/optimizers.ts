@@ -1,5 +1,5 @@
 // The optimisers of src/kernels/optimizers.ts and the gradient's norm. `control` and `norm` are read at each call: they
-// change from step to step. What a formula needs of constants (1 - beta) comes ready made: in float32 it would cancel.
+// change from step to step. Differences such as 1 - beta come as arguments: computed here, in float32, they would lose digits.
 import { clamp } from "./functions";
 import { madd, storeFirst, sumOf } from "./lanes";
 
@@ -70,7 +70,7 @@ export function gradientNorm(
 
 const block: usize = 256;
 
-/** Copies one array to its place among `count` in blocks, or from there. */
+/** Copies array `n` of `count` into `lastGood`, where blocks of the arrays alternate, or back from there. */
 function keep(array: usize, lastGood: usize, n: usize, count: usize, length: usize, restores: bool): void {
   const bytes = length << 2;
   lastGood += n * block;
@@ -82,7 +82,7 @@ function keep(array: usize, lastGood: usize, n: usize, count: usize, length: usi
   }
 }
 
-/** Whether the step may be taken; remembers or restores parameters and slots, of which those at 0 are not in use. */
+/** Whether the step may be taken. Remembers or restores the parameters and the optimiser's arrays a, b, c (0: not in use). */
 function healthy(parameters: usize, a: usize, b: usize, c: usize, lastGood: usize, norm: usize, length: usize): bool {
   const taken = load<f32>(norm, 8) != 0;
   if (!taken && load<f32>(norm, 12) == 0) return false;

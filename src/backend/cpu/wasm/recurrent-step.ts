@@ -1,12 +1,12 @@
-// One time step of a recurrent layer: the contracts of src/recurrent/kernels/step.ts. Rows that are alive at step t lie
-// in runs; the units of a run are neighbours in every buffer, so that one flat loop does the gates of a whole run.
-// A call does the rows from `first` up to `end`: threads share the batch. Bits are the same however it is cut, as long as
-// no part has fewer than four rows.
+// One time step of a recurrent layer: the contracts of src/recurrent/kernels/step.ts. Neighbouring rows that are all alive
+// at step t (they have this step), or all not, are a run. Its units are contiguous in every buffer, so that one flat loop
+// does the gates of a whole run. A call does the rows from `first` up to `end`, because threads share the batch. Results
+// are the same bit for bit however the batch is cut, as long as no part has fewer than four rows.
 import { firstOfPairs, gateCount, gru, gruBackward, gruForward, hasPeepholes, lstm, lstmBackward, lstmForward, lstmOutput, rnnBackward, rnnForward, secondOfPairs, storePairs } from "./cells";
 import { gateProduct } from "./gate-product";
 import { product } from "./matmul";
 
-/** Whether a row has step t; see shaders/lib/lane.wgsl. */
+/** Whether a row has step t; see `hasStep` in src/recurrent/kernels/lanes.twin.ts. */
 @inline
 export function hasStep(lengths: usize, row: usize, t: usize): bool {
   const steps = load<u32>(lengths + (row << 2));
@@ -36,7 +36,7 @@ export function stepForward(
     const previous = (previousSlot * B + row) * H << 2, current = (currentSlot * B + row) * H << 2;
     if (hasStep(lengths, row, t)) {
       const at = gates + ((t * B + row) * width << 2);
-      // The halves of a GRU's gates stay apart, because r multiplies only one of them; other cells add them up.
+      // x and r of a GRU's gates stay apart, because the reset gate multiplies only r; other cells add them up.
       const recurrent = cell == gru ? work + (row * width << 2) : at;
       const matrix = panels ? panels : weights, matrixRow: usize = panels ? 32 : width << 2, column: usize = panels ? 0 : 4;
       product(h + previous, matrix, bias, recurrent, next - row, width, H, H << 2, 4, matrixRow, column, width << 2, cell != gru);
@@ -52,7 +52,7 @@ export function stepForward(
   }
 }
 
-/** Units of a run for one flat loop: all, but only a row's if each has weights of its own. */
+/** Units that one flat loop does: those of the run, or only those of a row if units have weights of their own. */
 @inline
 function unitsTogether(cell: usize, variant: usize, units: usize, H: usize): usize {
   return hasPeepholes(cell, variant) ? H : units;

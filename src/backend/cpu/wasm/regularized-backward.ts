@@ -1,20 +1,23 @@
 // The backward pass of a regularized step, before the product that takes it to h_{t-1}: `backwardStep` and `backwardTail` of
-// src/kernels/regularized-twin.ts.
+// src/recurrent/kernels/regularized.twin.ts.
 import { firstOfPairs, gateCount, gru, gruBackward, lstm, lstmBackward, lstmGatesBackward, ofGate, rnnBackward, secondOfPairs, slope, squashes, storePairs, tanhSlope } from "./cells";
 import { tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { addToCarry } from "./recurrent-step";
 import { addWithProduct, asKept, average, batch, draw, factors, isAlive, remainsC, remainsH, Step, sumsAt, unitsAt } from "./regularized-step";
 
-// Arrays in `work`, by number: ∂L/∂h and ∂L/∂c of what the cell made (of an LSTM whose memory is normalised the former becomes
-// that of o's argument); c as the cell made it; the memory, normalised; the gradient of that, times γ_c.
+// Arrays in `work`, by number.
+/** ∂L/∂h before zoneout; with a normalised memory, it becomes the gradient of the output gate's argument. */
 const dH: usize = 0;
+/** ∂L/∂c before zoneout. */
 const dC: usize = 1;
+/** c before zoneout. */
 const made: usize = 2;
+/** The normalised memory, and its gradient times γ_c. */
 const memoryY: usize = 3;
 const dMemoryY: usize = 4;
 
-// Rows of sums: means of γ⊙d and of γ⊙d⊙y on both sides, both scales; and the means for the memory.
+// Rows of sums, by number: the means of γ⊙d and of γ⊙d⊙y for x, for r and for the memory; the scales of x and of r.
 const sumsX: usize = 0;
 const sumsR: usize = 2;
 const scales: usize = 4;
@@ -64,7 +67,7 @@ function backwardGroup(s: Step, first: usize, end: usize): void {
   for (let row = first; row < end; row++) if (isAlive(s, row)) sidesBackward(s, row);
 }
 
-/** Sums and sums of products, into means; where the statistics were constants, nothing came through them. */
+/** Makes means of a row of sums and of the next. If the statistics were constants, no gradient goes through them: both become 0. */
 function finishSums(s: Step, n: usize, G: usize, first: usize, second: usize, rows: usize, constant: bool): void {
   const sum = sumsAt(s, n), product = sumsAt(s, n + 1);
   if (constant) {
@@ -76,7 +79,7 @@ function finishSums(s: Step, n: usize, G: usize, first: usize, second: usize, ro
   average(s, product, G, first, second, rows);
 }
 
-/** Addresses of a row's dh and dc side by side, and of what the product gives to h. */
+// In the carry: the address of a row's dh and dc, side by side, and that of its gradient of h through the product.
 @inline
 function pairs(s: Step, row: usize): usize {
   return s.carry + (row * s.H << 3);
@@ -86,7 +89,7 @@ function products(s: Step, row: usize): usize {
   return s.carry + 2 * s.part + (row * s.H << 2);
 }
 
-/** What a row that has ended, or the state before the segment, gets: all that came. */
+/** For a row without this step, and for the state before the segment: adds the product's gradient to dh, and passes all on. */
 function pass(s: Step, row: usize): void {
   const pair = pairs(s, row), product = products(s, row), factor = factors(s) + (row * s.H << 2), bytes = s.H << 2;
   for (let i: usize = 0; i < bytes; i += 16) {
@@ -101,7 +104,7 @@ function withProduct(s: Step, dh: v128, product: usize, factor: usize): v128 {
   return s.drops ? madd(v128.load(product), v128.load(factor), dh) : f32x4.add(dh, v128.load(product));
 }
 
-/** What reaches h and c of the cell, into `work`; what passes by it stays in the carry. */
+/** Puts the gradients of the cell's h and c into `work`. What zoneout leads past the cell stays in the carry. */
 function reach(s: Step, row: usize): void {
   const units = row * s.H << 2, bytes = s.H << 2;
   const pair = pairs(s, row), product = products(s, row), dy = s.dy + units, factor = factors(s) + units;
@@ -127,7 +130,7 @@ function reach(s: Step, row: usize): void {
   }
 }
 
-/** c of an LSTM as its gates made it, before anything remained of the one before. */
+/** Computes c of an LSTM before zoneout again. */
 function remember(s: Step, row: usize): void {
   const units = row * s.H << 2, bytes = s.H << 2;
   const gates = s.gates + 4 * units, previous = s.cPrevious + units, to = unitsAt(s, made) + units;
@@ -137,7 +140,7 @@ function remember(s: Step, row: usize): void {
   }
 }
 
-/** From h to o's argument and to the normalised memory. */
+/** From the gradient of h, those of the output gate's argument and of the normalised memory. */
 function readOutBackward(s: Step, row: usize): void {
   const units = row * s.H << 2, bytes = s.H << 2, wrap = s.wrap;
   const gates = s.gates + 4 * units, gains = s.gains + 3 * 4 * bytes, c = unitsAt(s, made) + units;
@@ -177,7 +180,7 @@ function ofGroups(at: usize): v128 {
   return v128.load32_lane(at, v128.load32_lane(at, v128.load32_lane(at, v128.load32_zero(at), 1, 48), 2, 96), 3, 144);
 }
 
-/** From h and c to both sides of the gates: the input side's gradient in the gates' place, the other where it is wanted. */
+/** From the gradients of h and c, those of x and r: the former in the gates' place, the latter at `recurrentGradient`. */
 function cellBackward(s: Step, row: usize): void {
   const cell = s.cell, G = gateCount(cell), H = s.H, units = row * H << 2, wrap = s.wrap;
   const sum = sumsAt(s, sumsC), product = sumsAt(s, sumsC + 1);
@@ -203,13 +206,13 @@ function cellBackward(s: Step, row: usize): void {
   if (cell != gru) memory.copy(recurrent, gates, 4 * G * H);
 }
 
-/** Of the recurrent side: where a product will look for it, or with a norm still to come, in the carry's part for that. */
+/** Where the gradient of r goes: where the product reads it, or, if it has to pass a norm first, into the carry's part for that. */
 @inline
 function recurrentGradient(s: Step): usize {
   return s.normalizes ? s.carry + (3 + 4 * gateCount(s.cell)) * s.part : s.r;
 }
 
-/** Gains, biases and sums of both sides. */
+/** Adds to the gradients of the gains and biases of x and r, and to their sums. */
 function gainsBackward(s: Step, row: usize): void {
   const G = gateCount(s.cell), width = s.H * G << 2, at = row * width, wrap = s.wrap, part = G * s.part;
   const dX = s.gates + at, dR = recurrentGradient(s) + at, x = s.x + at, r = s.r + at;
@@ -230,7 +233,7 @@ function gainsBackward(s: Step, row: usize): void {
   }
 }
 
-/** The scales of a side as the forward pass left them, as a row of sums lies. */
+/** Copies the scales of x or r that the forward pass saved into a row of sums. */
 function loadScales(s: Step, to: usize, G: usize, from: usize): void {
   const ofBatch = s.normalizes == batch, step: usize = ofBatch ? 48 : 0;
   for (let lane = ofBatch ? s.H : 12 / G; lane > 0; lane--) {
@@ -240,7 +243,7 @@ function loadScales(s: Step, to: usize, G: usize, from: usize): void {
   }
 }
 
-/** Through the norms of both sides. */
+/** Takes the gradients of x and r through their norms. */
 function sidesBackward(s: Step, row: usize): void {
   const G = gateCount(s.cell), width = s.H * G << 2, at = row * width;
   sideBackward(s, s.gates + at, s.gates + at, s.x + at, s.gains, sumsX, scales, width);

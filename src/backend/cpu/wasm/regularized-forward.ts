@@ -1,4 +1,4 @@
-// The forward pass of a regularized step, behind the product U·(z⊙h_{t-1}): `forwardStep` of src/kernels/regularized-twin.ts.
+// The forward pass of a regularized step, after the product with U: `forwardStep` of src/recurrent/kernels/regularized.twin.ts.
 import { gateCount, gru, ofGate, squashes } from "./cells";
 import { tanh } from "./functions";
 import { madd, storeFirst } from "./lanes";
@@ -16,7 +16,7 @@ export function regularizedForward(at: usize, first: usize, end: usize): void {
 function forwardGroup(s: Step, first: usize, end: usize): void {
   const G = gateCount(s.cell);
   if (s.normalizes) {
-    // Rows of H numbers: G means and G variances of either side.
+    // Bytes of the running statistics of x or r: G rows of H means, and G of variances.
     const ofSide = 2 * G * s.H << 2;
     findStatistics(s, s.gates, G, s.firstGates, s.secondGates, sumsAt(s, 0), sumsAt(s, 1), s.running, first, end);
     findStatistics(s, s.r, G, s.firstGates, s.secondGates, sumsAt(s, 2), sumsAt(s, 3), s.running + ofSide, first, end);
@@ -31,7 +31,7 @@ function forwardGroup(s: Step, first: usize, end: usize): void {
   for (let row = first; row < end; row++) finishRow(s, row, isAlive(s, row));
 }
 
-/** Means, and 1 / √(variance + ε), of G numbers a unit over the rows that are alive; `running` is where they are kept. */
+/** Means, and 1 / √(variance + ε), of G numbers a unit over the rows that are alive. `running` has the running statistics. */
 function findStatistics(s: Step, values: usize, G: usize, firstGates: usize, secondGates: usize, mean: usize, scale: usize, running: usize, first: usize, end: usize): void {
   const bytes = s.H * G << 2, wrap = s.wrap;
   memory.fill(mean, 0, wrap);
@@ -52,7 +52,7 @@ function findStatistics(s: Step, values: usize, G: usize, firstGates: usize, sec
   }
 }
 
-/** Running statistics lie by gates, [2·G, H]: means, then variances. */
+/** Takes the running statistics instead. They lie by gates, [2·G, H]: means, then variances. */
 function take(s: Step, running: usize, mean: usize, variance: usize, G: usize): void {
   for (let unit: usize = 0; unit < s.H; unit++) {
     for (let g: usize = 0; g < G; g++) {
@@ -63,6 +63,7 @@ function take(s: Step, running: usize, mean: usize, variance: usize, G: usize): 
   }
 }
 
+/** Moves the running statistics towards those of this step. */
 function keep(s: Step, running: usize, mean: usize, variance: usize, G: usize, rows: f32): void {
   const unbiased: f32 = rows / (rows - 1);
   for (let unit: usize = 0; unit < s.H; unit++) {
@@ -74,7 +75,7 @@ function keep(s: Step, running: usize, mean: usize, variance: usize, G: usize, r
   }
 }
 
-/** Unless `value` is infinite or NaN. */
+/** Moves a number towards `value`, unless that is infinite or NaN. */
 @inline
 function approach(at: usize, value: f32, momentum: f32): void {
   if (value - value == 0) store<f32>(at, load<f32>(at) + momentum * (value - load<f32>(at)));
@@ -100,7 +101,7 @@ function saveMemory(s: Step, mean: usize, scale: usize, to: usize): void {
   }
 }
 
-/** Gates, and what the cell makes of h and c, as if nothing remained of before and no memory were normalised. */
+/** Gates, h and c of a row, still without zoneout and without the norm of the memory. */
 function makeRow(s: Step, row: usize, alive: bool): void {
   const cell = s.cell, H = s.H;
   const units = row * H << 2, width = H * gateCount(cell) << 2;
@@ -117,7 +118,7 @@ function makeRow(s: Step, row: usize, alive: bool): void {
   forwardUnits(cell, variant, H, gates, recurrent, s.peepholes, s.hPrevious + units, s.cPrevious + units, s.hCurrent + units, s.cCurrent + units);
 }
 
-/** Both sides with bias: apart, or added up, as forwardUnits wants them. */
+/** Stores x and r, each with its bias, as forwardUnits wants them: apart for a GRU, else their sum. */
 @inline
 function storeSides(s: Step, gates: usize, x: v128, recurrent: usize, r: v128, left: usize): void {
   if (s.cell == gru) {
@@ -150,7 +151,7 @@ function normalizeRow(s: Step, at: usize, width: usize, recurrent: usize): void 
   }
 }
 
-/** h of an LSTM whose memory is normalised, what remains of before, and what is dropped. */
+/** h of an LSTM whose memory is normalised; zoneout; dropout. */
 function finishRow(s: Step, row: usize, alive: bool): void {
   const units = row * s.H << 2, bytes = s.H << 2;
   const h = s.hCurrent + units;
@@ -176,7 +177,7 @@ function readOut(s: Step, gates: usize, c: usize, h: usize, bytes: usize): void 
   }
 }
 
-/** x = (1 - remains)⊙x + remains⊙previous. */
+/** Zoneout: x = (1 - remains)⊙x + remains⊙previous. */
 function mix(remains: usize, previous: usize, x: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) {
     const share = v128.load(remains + i);

@@ -1,5 +1,5 @@
-// What both passes of a regularized step (src/recurrent/kernels/regularized.ts) are told and share: where numbers lie,
-// sums over what is normalised together, masks. A row of the batch is H units, or H·G numbers with a unit's gates side
+// What both passes of a regularized step (src/recurrent/kernels/regularized.ts) share: their arguments, sums over what is
+// normalised together, random masks. A row of the batch is H units, or H·G numbers with a unit's gates side
 // by side; G is 1, 3 or 4, so that 12 numbers in a row always begin with the same gate. Layer normalisation therefore
 // keeps its means as 12 lanes that repeat along a row, batch normalisation as a row; in one loop for both, an offset into
 // them starts anew at `wrap` bytes.
@@ -26,7 +26,7 @@ export class Step {
   tail: usize;
   draws: usize;
   statistics: usize;
-  /** The lane's first stream: of dropout; zoneout has the one behind it. */
+  /** The random stream of the lane's dropout; zoneout has the next one. */
   stream: u32;
   zoneH: f32;
   zoneC: f32;
@@ -34,11 +34,11 @@ export class Step {
   epsilon: f32;
   momentum: f32;
   gates: usize;
-  /** Both sides, and behind them the statistics. */
+  /** Normalised x and r of the gates (see cells.ts), and the statistics. */
   x: usize;
   r: usize;
   saved: usize;
-  /** Of the rows behind U: b_hh, peepholes, what normalising needs. */
+  /** Rows behind U: b_hh, peepholes, gains and biases of the norms. */
   bias: usize;
   peepholes: usize;
   gains: usize;
@@ -54,11 +54,11 @@ export class Step {
   lengths: usize;
   random: usize;
   running: usize;
-  /** Room for [B, H] numbers eight times, the bytes of one of them, and room for eight rows of sums: 0 in layer normalisation. */
+  /** Eight arrays [B, H], the bytes of one of them, and eight rows of sums; 0 says that these are in the scratch memory. */
   work: usize;
   unitBytes: usize;
   sums: usize;
-  /** Bytes after which an offset into a row of sums starts anew; how far such rows are apart. */
+  /** Bytes of a row of sums, after which an offset into it starts anew. */
   wrap: usize;
 }
 
@@ -73,7 +73,7 @@ export function isAlive(s: Step, row: usize): bool {
   return hasStep(s.lengths, row, s.t);
 }
 
-// Arrays [B, H] in `work`: what remains of h and of c, and by what dropping multiplies.
+// Arrays [B, H] in `work`: the shares of the old h and c that zoneout keeps, and the factors of dropout.
 @inline
 export function remainsH(s: Step): usize {
   return s.work;
@@ -86,7 +86,7 @@ export function remainsC(s: Step): usize {
 export function factors(s: Step): usize {
   return s.work + 2 * s.unitBytes;
 }
-/** The others, from 0 to 4. */
+/** The five others, by number. */
 @inline
 export function unitsAt(s: Step, n: usize): usize {
   return s.work + (3 + n) * s.unitBytes;
@@ -125,8 +125,8 @@ export function addWithProduct(scaled: v128, y: v128, sum: usize, product: usize
 }
 
 /**
- * Makes sums into means over `rows` rows: of a number each over the batch, else over the gates that belong together, of
- * G gates those with a bit in `first`, and in `second`.
+ * Makes means of sums. Over the batch, each number has a mean of its own, over `rows` rows. Over a row, those of the G gates
+ * that have a bit in `first` share a mean over all units, and so do those with a bit in `second`.
  */
 export function average(s: Step, sums: usize, G: usize, first: usize, second: usize, rows: usize): void {
   if (s.normalizes == batch) {
@@ -152,7 +152,7 @@ function meanOf(sums: usize, G: usize, gates: usize, n: f32): f32 {
   return total / (n * max(count, 1));
 }
 
-/** Draws what the rows from `first` up to `end` need, into `work`. */
+/** Draws the masks of the rows from `first` up to `end` into `work`. */
 export function draw(s: Step, first: usize, end: usize): void {
   const from = first * s.H << 2, to = end * s.H << 2;
   if (s.zones) drawRemains(s, from, to);
@@ -186,7 +186,7 @@ function uniform(words: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(words, 8)), f32x4.splat(1.0 / 16777216.0));
 }
 
-/** 1 where what was before remains, else 0; without draws the probability of it. */
+/** The shares that zoneout keeps: 1 where the old state stays, else 0; without draws, the probability that it stays. */
 function drawRemains(s: Step, from: usize, to: usize): void {
   const h = remainsH(s), c = remainsC(s), zoneH = f32x4.splat(s.zoneH), zoneC = f32x4.splat(s.zoneC), one = f32x4.splat(1);
   const step = s.t * s.B * s.H;

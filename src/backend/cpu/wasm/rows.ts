@@ -87,7 +87,7 @@ export function softmaxBackward(y: usize, dy: usize, dx: usize, rows: usize, col
   }
 }
 
-/** `crossEntropy` of src/kernels/cross-entropy.ts; `scale` is the normaliser's. */
+/** `crossEntropy` of src/kernels/cross-entropy.ts. */
 export function crossEntropy(
   logits: usize, targets: usize, weights: usize, normalizer: usize, losses: usize, dLogits: usize, rows: usize, columns: usize, ignoreIndex: i32,
 ): void {

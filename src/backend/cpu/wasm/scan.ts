@@ -1,11 +1,11 @@
-// Steps of cells without a recurrent product: the contracts of src/recurrent/strategies/scan.ts, step by step, since a thread
-// has nobody to share a row's time with. Rows that are alive at step t lie in runs, as in recurrent-step.ts.
+// Steps of cells without a recurrent product: the contracts of src/recurrent/strategies/scan.ts. Steps are not cut into parts
+// as on a GPU, because one thread computes all steps of a row. Runs of rows are as in recurrent-step.ts.
 import { firstOfPairs, gate0, gate1, gate2, rest, secondOfPairs, slope, storeGates3, storePairs } from "./cells";
 import { sigmoid } from "./functions";
 import { madd, storeFirst } from "./lanes";
 import { addToCarry, endOfRun, hasStep } from "./recurrent-step";
 
-// Numbers of the cells, in the order of fast-scan.ts.
+// Numbers of the cells, in the order of fast-recurrent.ts.
 const minGru: usize = 0;
 
 @inline
@@ -13,13 +13,13 @@ function gateCount(cell: usize): usize {
   return cell == minGru ? 2 : 3;
 }
 
-/** x + 0.5, or σ(x) below 0. */
+/** x + 0.5 for x >= 0, else σ(x). */
 @inline
 function positive(x: v128): v128 {
   return v128.bitselect(f32x4.add(x, f32x4.splat(0.5)), sigmoid(x), f32x4.ge(x, f32x4.splat(0)));
 }
 
-/** Its derivative by its value. */
+/** The derivative of `positive` by its value. */
 @inline
 function positiveSlope(y: v128): v128 {
   return v128.bitselect(f32x4.splat(1), slope(y), f32x4.ge(y, f32x4.splat(0.5)));

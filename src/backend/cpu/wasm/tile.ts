@@ -1,6 +1,6 @@
-// The register tiles that do the work of matrix products: 4 rows by 8 columns, and 6 rows with fused multiply-adds. Those
-// of 4 rows take as long as a multiply-add waits for the one before; those of 6 hide it, and need all 15 registers that V8
-// leaves on x86, where a product apart would need one more.
+// The register tiles that do the work of matrix products: 4 rows by 8 columns, and 6 rows with fused multiply-adds. With 4
+// rows, each multiply-add waits for the one before. With 6 rows this latency is hidden; that needs all 15 registers that V8
+// leaves on x86, and a separate multiplication would need one more.
 import { madd } from "./lanes";
 import { edgeTile } from "./scratch";
 
@@ -28,9 +28,9 @@ function tile(K: usize, a: usize, aRow: usize, rows: usize, b: usize, bRow: usiz
     c01 = v128.load(bias, 16);
   }
   let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
-  // How V8 orders instructions decides the speed, see bench/NOTES.md. It moves all loads of a block to its front, until
-  // registers spill, unless a block ends where values meet that came two ways. So each step is a branch that may be left
-  // out, which the first round does with those that are too many; and rows go from the last to the first.
+  // How V8 orders instructions decides the speed, see bench/NOTES.md. It moves all loads of a basic block to its front, until
+  // registers spill, unless the block ends where two paths join. So each step is in a branch, by which the first round skips
+  // the steps that are too many, and rows go from the last to the first.
   let steps = (K - 1 & 3) + 1, b0: v128, b1: v128, s: v128;
   const end = a + (K << 2), skipped = 16 - (steps << 2);
   a -= skipped, a1 -= skipped, a2 -= skipped, a3 -= skipped;
