@@ -59,18 +59,19 @@ export interface RunOptions {
   /** How often the commands run in one submit (default once). The downloads are those of the last time. */
   readonly repeat?: number;
   /**
-   * From `reserve`. With it, the GPU has the submit before the call returns. Without it, the run first waits for room.
+   * From `reserve`. With it, the GPU has the submit before the call returns (unless `timed`, whose code may have to be
+   * loaded). Without it, the run first waits for room.
    */
   readonly room?: Room;
   /**
-   * Stands for the present contents of the recording's settled buffers; only its identity matters. If it is the same as
-   * in the last run, the derived buffers are still valid and are not computed again. Without it, they are always
-   * computed.
+   * Stands for the present contents of the buffers that change between runs only (`Recording.settle`); only its identity
+   * matters. If it is the same as in the last run, the derived buffers are still valid and are not computed again.
+   * Without it, they are always computed.
    */
   readonly moment?: object;
   /** Copies and clears to do before the commands, in the same submit. */
   readonly first?: readonly Fill[];
-  /** Arrays that receive downloads, by name; the other downloads come in new ones. */
+  /** Arrays that receive downloads, by name; the other downloads come in new arrays. */
   readonly into?: Readonly<Record<string, NumericArray>>;
   /** Ask for `RunResult.milliseconds` (default false). */
   readonly timed?: boolean;
@@ -118,11 +119,11 @@ export interface Backend {
   readonly selfTest: SelfTest | undefined;
   /** The most elements that one buffer can hold. */
   readonly mostElements: number;
-  /** Whether a GPU computes the kernels: false of the CPU backend and of a software adapter. */
+  /** Whether a GPU computes the kernels: false for the CPU backend and for a software adapter. */
   readonly isGpu: boolean;
   /** Threads that a workgroup may have: 256 on every device, up to 1024 where it has 32 KiB of memory. */
   readonly mostThreads: number;
-  /** Predicts times of steps for the choice of a strategy, on a backend where that depends on them. */
+  /** Predicts what a time step takes with each strategy. Only a backend where the choice depends on it has this. */
   readonly stepTimes?: StepTimes;
   /** A float array of this backend's precision. */
   floats(length: number): FloatArray;

@@ -1,8 +1,8 @@
 import { now } from "./clock.ts";
 
-/** Those who wait for the event loop, in order. */
+/** Resolves the calls of `breathe` that wait for the event loop, in order. */
 const breathing: (() => void)[] = [];
-/** One channel for all: a new one costs as much as a small layer. */
+/** One channel for all calls: making one takes as long as running a small layer. */
 let channel: MessageChannel | undefined;
 
 /**
@@ -21,7 +21,7 @@ export function breathe(): Promise<void> {
   return new Promise((resolve) => void breathing.push(resolve));
 }
 
-/** Most milliseconds that successive calls may block the event loop. */
+/** The most milliseconds that successive calls may block the event loop. */
 const longest = 8;
 
 /** Tells calls that compute on this thread when to let the event loop run. */
@@ -43,11 +43,13 @@ export class Breath {
     return now() - this.since > longest;
   }
 
+  /** Lets the event loop run. */
   async take(): Promise<void> {
     await breathe();
     this.since = now();
   }
 
+  /** Must be called when work ends. */
   end(): void {
     this.ended = now();
   }

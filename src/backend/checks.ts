@@ -27,7 +27,7 @@ export function checkNewBuffer(label: string, type: ElementType, length: number)
   checkSize("createBuffer", "length", length, 0);
 }
 
-/** What errors call a buffer: its label, if that is one to be read. */
+/** The name of a buffer in errors: its label, unless that is empty or very long. */
 const placeOf = (label: string): string => (label === "" || label.length > 100 ? "a buffer" : label);
 
 /**
@@ -40,8 +40,8 @@ export function checkSpan({ label, length: whole }: DeviceBuffer, offset: number
 }
 
 /**
- * The numbers to write, `data` itself if it is a `Type`. Reading any other list may run code of the caller's, which lets
- * the memory grow, frees the buffer or ends the backend: look at all of them afterwards.
+ * The numbers to write, `data` itself if it is a `Type`. Reading any other list may run code of the caller's, such as a
+ * getter. That code may let the memory grow, free the buffer or end the backend, so check all three afterwards.
  * @throws RnnError `data` if `data` is no list, or `option` unless the buffer has room for it from `offset` on
  */
 export function numbersOf<A extends NumericArray>(

@@ -18,9 +18,9 @@ export interface BackendOptions {
    */
   wasm?: boolean;
   /**
-   * Number of threads of the CPU backend, with the caller's (at most 128). They share the rows of the batch and of large
-   * matrix products; results are the same bit for bit. Pages need the headers COOP and COEP. `destroy()` ends the
-   * threads. By default up to four start with the first large layer, where they may and where a trial of some
+   * Number of threads of the CPU backend, including the caller's (at most 128). They share the rows of the batch and of
+   * large matrix products; results are the same bit for bit. Pages need the headers COOP and COEP. `destroy()` ends the
+   * threads. By default up to four start with the first large layer, if threads are allowed and a trial of some
    * milliseconds finds them faster.
    */
   threads?: number;
@@ -79,7 +79,7 @@ export async function createBackend(kind?: BackendKind | BackendOptions, given?:
   return backend;
 }
 
-/** Reads the options, with what is in them: their checks are loaded later, and pipelines are made later still. */
+/** Copies the options and what is in them: they are used again after code has been loaded, and the caller may change them meanwhile. */
 function takeBackendOptions(given: BackendOptions | undefined): BackendOptions {
   const where = "createBackend";
   const options = takeOptions(where, given, ["precision", "wasm", "threads", "shaders", "device", "profile", "selfTest"]);
@@ -130,7 +130,7 @@ async function make(kind: BackendKind, options: BackendOptions): Promise<Backend
   return createWebGpu(kind, { shaders, device, profile, selfTest }, (reason) => cpuBackend({ wasm, threads, reason }));
 }
 
-/** Each backend is loaded only if it is used. @internal */
+/** Makes a CPU backend, whose code is loaded only now. @internal */
 export async function cpuBackend(options: CpuOptions): Promise<CpuBackend> {
   return (await cpu.load()).CpuBackend.create(options);
 }

@@ -13,7 +13,7 @@ interface Allocator<B> {
   free(buffer: B): void;
 }
 
-/** Gives each buffer of a recording its memory. External buffers keep the caller's; all other memory is freed with it. */
+/** Gives each buffer of a recording its memory: an external buffer the caller's, all others their own, which `free` frees. */
 export class ProgramMemory<B extends DeviceBuffer> {
   private readonly places = new Map<Buffer, B>();
   private readonly inputs = new Map<string, B>();
@@ -66,7 +66,7 @@ export class ProgramMemory<B extends DeviceBuffer> {
     return place;
   }
 
-  /** Allocates nothing. @throws RnnError `option` if it, or an external buffer, has been freed */
+  /** Makes no garbage, because each run calls it. @throws RnnError `option` if it, or an external buffer, has been freed */
   check(): void {
     if (this.freed) throw new RnnError("option", this.where, "the recording has been freed: its model or its trainer has been disposed of");
     for (let i = 0; i < this.externals.length; i++) checkHeld(this.externals[i]);

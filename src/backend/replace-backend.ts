@@ -5,7 +5,7 @@ import { cpuBackend, createBackend, madeWith, type BackendOptions } from "./crea
 /**
  * Replaces a backend whose device is lost: by one like it on a new device, if there is an equal device, else by the CPU
  * backend.
- * @param mayBeGpu if false, the CPU backend at once
+ * @param mayBeGpu if false, the CPU backend takes its place at once
  */
 export async function replaceBackend(lost: Backend, mayBeGpu: boolean): Promise<Backend> {
   const { shaders, wasm, threads } = madeWith.get(lost) ?? {};

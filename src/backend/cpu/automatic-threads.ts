@@ -1,4 +1,4 @@
-/** Threads that start by themselves, with the first recording that is worth them, where they make it faster. */
+/** Threads that start with the first recording that is worth it, if a trial finds them faster. */
 import { cores } from "#thread";
 import { RnnError } from "../../errors.ts";
 import type { Dispatch, Recording } from "../../recording/recording.ts";
@@ -8,7 +8,7 @@ import type { WasmKernels } from "./wasm-kernels.ts";
 
 /** Multiplications of one dispatch from which on threads are worth their start: about a millisecond on one thread. */
 const worthStarting = 2 ** 24;
-/** More would have fewer rows of a usual batch each than they compute together. */
+/** With more threads, each would have fewer rows of a usual batch than a kernel computes at once. */
 const mostThreads = 4;
 /** How many times faster the trial must be. */
 const leastGain = 1.25;
@@ -44,7 +44,7 @@ export function gainOf({ exports, heap }: WasmKernels, threads: Workforce): numb
   return least[0].time / least[1].time;
 }
 
-/** What the trial found on this machine. */
+/** The gain that the first trial found; later backends use it too. */
 let measured: number | undefined;
 
 export class AutomaticThreads implements Staff {

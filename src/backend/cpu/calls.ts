@@ -11,9 +11,10 @@ export type Params = Readonly<Record<string, number>>;
 /** A prepared kernel: pieces that run in this order. The event loop may run between two pieces. */
 export type Pieces = readonly (() => void)[];
 /**
- * Gives the address of a copy of a binding in another order. The pieces of `fill` make the copy: of a binding that changes
- * between runs only, before the kernels of a run, whenever the binding may have changed; of another, right before the
- * kernel, and only if `often` says that the kernel reads it often enough. Else it gives undefined.
+ * Gives the address of a copy of a binding in another order; the pieces of `fill` make the copy. If the binding changes
+ * between runs only, they run before the kernels of a run, whenever it may have changed. Otherwise they run right before
+ * the kernel, provided that `often` says that the kernel reads the copy often enough; else there is no copy, and the
+ * result is undefined.
  * @param order names the order: kernels that want a binding in the same order share a copy
  * @param length numbers of the copy
  */
@@ -25,13 +26,13 @@ export type Keep = (binding: string, order: string, length: number, fill: (to: n
  */
 export interface FastKernel {
   (at: Addresses, params: Params, arrays: () => Readonly<Record<string, NumericArray>>, keep: Keep): Pieces;
-  /** Of WebAssembly, what it calls besides the part for running. */
+  /** The parts of the WebAssembly code that it calls besides `running`. */
   readonly parts?: readonly WasmPart[];
   /** The code that makes its calls, if it is loaded when it is needed. */
   readonly code?: Part<unknown>;
 }
 
-/** A kernel that calls other parts of WebAssembly than the one for running. */
+/** A kernel that calls further parts of the WebAssembly code. */
 export const needing = (parts: readonly WasmPart[], kernel: FastKernel, code?: Part<unknown>): FastKernel =>
   Object.assign(kernel, { parts, code });
 
@@ -58,7 +59,7 @@ export type CallsOf = (first: number, end: number) => readonly Call[];
 
 /** Computes the rows of a kernel: on the caller's thread alone, or on several threads (`threads.ts`). */
 export interface Workforce {
-  /** Number of threads, with the caller's. */
+  /** Number of threads, including the caller's. */
   readonly count: number;
   /**
    * Pieces that make the calls for each part of `rows`. No part has fewer than `least` rows, so there may be only one.
@@ -79,7 +80,7 @@ export interface Staff {
   end(): void;
 }
 
-/** One that stays. */
+/** A staff whose workforce never changes. */
 export const always = (now: Workforce): Staff => ({ now, end: () => now.end() });
 
 /** Returns a function that makes the calls from `first` up to `end` (default: all) in order. */
@@ -99,6 +100,7 @@ export function piecesOf(exports: WasmExports, calls: readonly Call[], together:
   );
 }
 
+/** The caller's thread alone. */
 export const alone = (exports: WasmExports): Workforce => ({
   count: 1,
   parallel: (rows, _, callsOf, together) => piecesOf(exports, callsOf(0, rows), together),
@@ -112,7 +114,8 @@ export const alone = (exports: WasmExports): Workforce => ({
 export const callsTogether = (multiplications: number): number => Math.max(1, Math.floor(2 ** 21 / multiplications));
 /**
  * Rows, a multiple of 16, and columns of a product [·, N] that make a piece. Each piece packs its parts of both operands
- * again, which takes the least time if it is as wide as it is high; so it is larger than those above, too.
+ * again, which takes the least time if it is as wide as it is high. For the same reason it is larger than a piece of
+ * `callsTogether`.
  */
 export function blockOf(N: number, K: number): [rows: number, columns: number] {
   const size = 2 ** 24 / K;

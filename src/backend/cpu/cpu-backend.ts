@@ -33,8 +33,8 @@ export interface CpuOptions {
    */
   wasm?: boolean;
   /**
-   * Number of threads, with the caller's (default 1). More than one needs the WebAssembly kernels. "automatic" starts them
-   * where they can be, when a recording is worth it.
+   * Number of threads, including the caller's (default 1). More than one needs the WebAssembly kernels. "automatic" starts
+   * them with the first recording that is worth it, if the engine allows threads.
    */
   threads?: number | "automatic";
   reason?: string;
@@ -45,13 +45,13 @@ type FastKernels = (kernel: Kernel) => FastKernel | undefined;
 export class CpuBackend implements Backend {
   readonly kind = "cpu";
   readonly counters: Counters = { submits: 0, dispatches: 0, buffers: 0, bindGroups: 0, pipelines: 0, bytes: 0 };
-  /** Always undefined: both strategies run the same kernels here, so there is nothing to measure. */
+  /** Always undefined: all strategies run the same kernels here, so there is nothing to measure. */
   readonly profile = undefined;
   /** The self-test of a WebGPU device that this backend replaces. */
   selfTest: SelfTest | undefined;
-  /** Only memory limits a buffer here, and allocation reports that. */
   readonly isGpu = false;
   readonly mostThreads = 256;
+  /** Only memory limits a buffer here, and allocation reports that. */
   readonly mostElements = Infinity;
   private readonly work: WorkSpace | undefined;
   private known: { readonly threads: Workforce; readonly fastKernel: FastKernels } | undefined;
@@ -75,7 +75,7 @@ export class CpuBackend implements Backend {
     return count > 1 ? `${this.engine}, ${count} threads` : this.engine;
   }
 
-  /** Gives the WebAssembly version of a kernel, if there is one, for the threads that there are now. @internal */
+  /** Gives the WebAssembly version of a kernel, if it has one, for the present number of threads. @internal */
   get fastKernel(): FastKernels {
     const { staff } = this;
     if (!staff) return () => undefined;

@@ -95,7 +95,7 @@ export class CpuProgram implements Program {
 
   /**
    * Runs every command before it returns, on inputs that the caller has written into `arrayOf` them. The event loop does
-   * not run meanwhile, and nothing is allocated. Results are in `arrayOf` their views. Not while `run` is going on.
+   * not run meanwhile, and nothing is allocated. Results are in `arrayOf` their views. Must not be called during a `run`.
    * @param moment as in `run`
    */
   runNow(moment: object): void {
@@ -110,7 +110,7 @@ export class CpuProgram implements Program {
 
   /**
    * Makes everything that a run needs, again if the memory has grown; arrays from before are then detached.
-   * @returns a number that changes with it
+   * @returns a number that changes each time
    */
   ready(): number {
     this.check();
@@ -193,7 +193,7 @@ export class CpuProgram implements Program {
     }
   }
 
-  /** The elements of a view. Do not keep the array longer than `ready` gives the same number. */
+  /** The elements of a view. The array is valid as long as `ready` returns the same number. */
   arrayOf({ buffer, offset, shape }: View): NumericArray {
     return this.memory.of(buffer).array.subarray(offset, offset + Math.max(1, sizeOf(shape)));
   }
@@ -223,7 +223,8 @@ export class CpuProgram implements Program {
   }
 
   /**
-   * Keeps copies of a dispatch's bindings. With `keepAll`, others may write any buffer between commands, so no copy stays valid.
+   * Keeps copies of a dispatch's bindings. With `keepAll`, the caller may write to any buffer between commands, so no copy stays
+   * valid.
    * @param here receives the pieces that make copies right before the dispatch
    */
   private keeperOf({ views }: Dispatch, copied: Set<string>, copies: Pieces[], here: Pieces[]): Keep {

@@ -19,7 +19,7 @@ import type { Means } from "./work-space.ts";
 /** Splits products by rows among the threads. */
 type Share = (calls: (first: number, end: number) => Call[]) => Pieces;
 
-/** Blocks of the recurrent matrix, by the first unit of each, and their size. */
+/** The blocks of the recurrent matrix, one for each head: the first unit of each, and the number of units that each reads. */
 function blocksOf(cell: Cell, H: number, form: KernelForm): { firsts: number[]; read: number } {
   const read = fanIn(cell, H, form);
   return { firsts: read === 0 ? [] : Array.from({ length: H / read }, (_, head) => head * read), read };

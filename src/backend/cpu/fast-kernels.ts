@@ -1,5 +1,5 @@
 /**
- * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into the call.
+ * Kernels that have a WebAssembly version: kernel name -> a function that turns addresses and params into calls.
  * A kernel that is not listed here runs as its twin; recurrent ones are in fast-recurrent.ts.
  */
 import { RnnError } from "../../errors.ts";
@@ -15,7 +15,7 @@ import type { Means } from "./work-space.ts";
 /** A kernel that consists of calls of exports only. */
 type PlainKernel = (at: Addresses, params: Params) => Pieces;
 
-/** Cuts [first, end) into parts of `size`, of which the last has what is left too if that is less than `least`. */
+/** Cuts [first, end) into parts of `size`. If less than `least` is left over, the last part has that too. */
 function partsOf(first: number, end: number, size: number, least: number): [from: number, to: number][] {
   const count = Math.max(1, Math.floor((end - first - least) / size) + 1);
   return Array.from({ length: count }, (_, i) => [first + i * size, i + 1 === count ? end : first + (i + 1) * size]);
@@ -33,7 +33,7 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
     const panels = keep && keptPanels(keep, exports, matrix, ["packPanels", N, K, p.bRow, p.bColumn]);
     const b = panels ?? at.b + 4 * p.bOffset;
     const { bRow, bColumn, bBatch } = panels === undefined ? p : { ...panelStrides, bBatch: count === 1 ? 0 : panelsLength(N, K) };
-    // Parts of at least 16 rows: a cache line of a transposed A, and enough for results that do not depend on the
+    // Parts have at least 16 rows. That is a cache line of a transposed A, and enough that results do not depend on the
     // number of parts.
     const least = batch === 1 && M * N * K >= worthSharing ? 16 : M;
     // On one thread, a large product is cut in the same way, so that the event loop can run.
@@ -73,7 +73,7 @@ function matmulKernel({ exports, threads }: Means): PlainKernel & FastKernel {
   };
 }
 
-/** A product with A = dYᵀ, whose rows are the columns of a contiguous matrix. */
+/** A product with A = dYᵀ, and the sums of A's rows, which are the columns of a contiguous dY. */
 function matmulWithSums(exports: WasmExports, product: PlainKernel): FastKernel {
   return (at, p) => {
     if (p.aRow !== 1 || p.aColumn !== p.M) throw new RnnError("shape", "CpuBackend", "row sums need A = dYᵀ with a contiguous dY");

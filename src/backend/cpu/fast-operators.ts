@@ -7,7 +7,7 @@ import { unfold } from "../../kernels/windows.ts";
 import { direct, type FastKernel } from "./calls.ts";
 import type { WasmExports } from "./wasm-code.ts";
 
-/** An export that takes what the kernel's contract has, in its order. */
+/** An export whose arguments are the bindings and then the params of the kernel's contract, in their order. */
 const asInContract =
   (name: string, { bindings, params }: Pick<Kernel, "bindings" | "params">) =>
   (exports: WasmExports): FastKernel =>

@@ -1,4 +1,4 @@
-/** Steps and time loops in WebAssembly, of the package's cells with their variants. */
+/** Steps and time loops in WebAssembly, for the package's own cells and their variants. */
 import { Part } from "../../part.ts";
 import { phasesOf } from "../../recurrent/cells/cell.ts";
 import { backwardMatrix, forwardMatrix } from "../../recurrent/kernels/packed-places.ts";
@@ -17,10 +17,10 @@ const scanCalls = new Part("MinGRU and MinLSTM", () => import("./fast-scan.ts"))
 /** Shaders whose cells are in `wasm/scan.ts`, in the order of the numbers there. */
 const scanned = ["min-gru", "min-lstm"];
 
-/** Steps from which on packing the weights for them takes less time than it saves. */
+/** From this many steps on, packing the weights saves more time than it takes. */
 const manySteps = 8;
 
-/** One step of a lane, or with `tail` what remains behind the first. */
+/** One step of a lane; with `tail` 1, only the product that carries the gradient past the first step. */
 export interface LaneStep {
   readonly lane: number;
   readonly i: number;
@@ -35,7 +35,7 @@ export function stepsOf({ strategy, pass }: RecurrentParts, { i, tail = 0, steps
   return all.flatMap((step) => Array.from({ length: lanes }, (_, lane) => ({ ...step, lane })));
 }
 
-/** Byte addresses of one lane's numbers, such that the kernels find the segment's gates by the step's own number. */
+/** Byte addresses of one lane's numbers. That of the gates is where those of t = 0 would be, also if the segment begins later. */
 export function laneOf(at: Addresses, p: Params, lane: number, { cell, form }: RecurrentParts) {
   const { B, H } = p;
   const segment = p as Segment;
@@ -71,7 +71,7 @@ export function slotsOf(p: Params, { lane, i, tail }: LaneStep) {
 /** The call for some rows of a step; `panels` is the address of the weights in the order of products, or 0. */
 export type CallOfStep = (at: Addresses, p: Params, panels: number, step: LaneStep, phase: number, first: number, end: number) => Call;
 
-/** A pass forward of a cell with one phase. */
+/** The forward step of a cell with one phase. */
 function forwardCall(parts: RecurrentParts, { number, variant }: KnownCell, { work }: Means): CallOfStep {
   return (at, p, panels, step, _, first, end) => {
     const { gates, forwardWeights, h, c, lengths } = laneOf(at, p, step.lane, parts);
@@ -92,7 +92,7 @@ export function knownKernel(parts: RecurrentParts, callOf: CallOfStep, { exports
   const phases = given !== undefined ? [given] : isTwoPhase ? [0, 1] : [0];
   /** The panels of the lanes' matrices, if the weights change between runs only, or if enough steps read them. */
   const panelsOf = (keep: Keep, at: Addresses, { B, H, lanes, steps }: Params): (number | undefined)[] => {
-    // Backward, fewer than four rows read the weights as they lie.
+    // In the backward pass, fewer than four rows are multiplied without panels, see `gateProduct`.
     if (isTwoPhase || (isBackward && B < 4)) return [];
     const often = isLoop && steps >= manySteps;
     const [N, K] = isBackward ? [H, H * G] : [H * G, H];
@@ -108,7 +108,7 @@ export function knownKernel(parts: RecurrentParts, callOf: CallOfStep, { exports
     const steps = stepsOf(parts, p);
     const panels = panelsOf(keep, at, p);
     const shared = !isTwoPhase && (isLoop ? p.steps : 1) * B * H * H >= worthSharing;
-    // Four rows are what bits do not depend on; a tile has them too. A tail has no second phase.
+    // A thread has at least four rows, as a tile has: results are then the same bit for bit. A tail has no second phase.
     return threads.parallel(
       B,
       shared ? 4 : B,
@@ -121,7 +121,10 @@ export function knownKernel(parts: RecurrentParts, callOf: CallOfStep, { exports
   };
 }
 
-/** The WebAssembly version of a recurrent kernel of a cell that is known there. Stacked layers and sums that threads share, which only a GPU is given, have none. */
+/**
+ * The WebAssembly version of a recurrent kernel, if there is one for its cell. Kernels for stacked layers and for sums
+ * that threads share have none, because they are chosen on a GPU only.
+ */
 export function recurrentKernel(parts: RecurrentParts, means: Means): FastKernel | undefined {
   const { cell, strategy, form, regularized } = parts;
   const known = knownCell(cell);

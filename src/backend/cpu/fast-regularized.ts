@@ -36,8 +36,9 @@ function wordsOf(fields: Fields): Uint32Array {
   return words;
 }
 
-/** Numbers in `work` that a step needs: arrays [B, H], and rows of sums over the batch. */
+/** Numbers of a row of sums over the batch. */
 const sumsOf = ({ H }: RegularizedParams, G: number): number => align(H * G);
+/** Numbers in `work` that a step needs: eight arrays [B, H] and eight rows of sums. */
 const workOf = (p: RegularizedParams, G: number): number => 8 * (p.B * p.H + sumsOf(p, G));
 
 /** The steps of a kernel in the order in which they are computed. */
@@ -85,7 +86,7 @@ function placesOf(cell: Cell, form: RegularizedForm, at: Addresses, p: Regulariz
 
 type Places = ReturnType<typeof placesOf>;
 
-/** The words of a step. */
+/** The fields of `Step` in `wasm/regularized-step.ts`, in their order. */
 function messageOf(
   cell: Cell,
   form: RegularizedForm,
@@ -150,7 +151,10 @@ function messageOf(
   });
 }
 
-/** What a fused kernel does before a step, of the rows from `first` up to `end`; `following` is the step before it in the backward pass. */
+/**
+ * The product of a fused kernel before a step, for the rows from `first` up to `end`. In the backward pass, `following`
+ * is the time step whose gradients of gates it multiplies.
+ */
 function productOf(
   drops: boolean,
   G: number,
@@ -174,7 +178,7 @@ function productOf(
   };
 }
 
-/** A thread owns rows of the batch, whatever the number of steps; where the batch is normalised, one has all. */
+/** A thread owns rows of the batch, whatever the number of steps. With batch normalization, the caller's thread has all. */
 export function regularizedKernel(
   cell: Cell,
   pass: "forward" | "backward",

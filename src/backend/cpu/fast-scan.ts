@@ -17,7 +17,7 @@ export function scanKernel(parts: RecurrentParts, number: number, { threads }: M
   return (at, p) => {
     const { B, H, steps } = p;
     const all = stepsOf(parts, p)
-      // Nothing reaches the segment before by way of weights.
+      // Without a recurrent product, no gradient goes back through weights.
       .filter(({ tail }) => !tail)
       .map((step) => ({ ...laneOf(at, p, step.lane, parts), ...slotsOf(p, step) }));
     const callOf = (

@@ -1,10 +1,11 @@
-/** Which cells `wasm/` has from beginning to end. */
+/** The cells whose whole arithmetic is in `wasm/`. */
 import type { Cell } from "../../recurrent/cells/cell.ts";
 import { functionsName } from "../../recurrent/cells/gate-functions.ts";
 
 /**
- * Shaders whose cells are in `wasm/cells.ts`, in the order of the numbers there, or in `wasm/two-phase.ts`; those of
- * their constants that are known there, in the order of the bits of `variant`; and what besides the usual functions.
+ * For each cell of `wasm/cells.ts`, in the order of its numbers there, and then that of `wasm/two-phase.ts`: its shader;
+ * the constants that are known there, in the order of the bits of `variant`; and the functions of gates that are known
+ * there besides the usual ones.
  */
 const known: readonly (readonly [shader: string, bits: readonly string[], functions?: string])[] = [
   ["lstm", ["forgets", "coupled", "squashes", "hasPeepholes"], "identity"],

@@ -5,10 +5,10 @@ import type { WasmExports } from "./wasm-code.ts";
 /** Matrices [K, N] from an address in a binding on. */
 export interface Matrix {
   readonly binding: string;
-  /** How many, and elements from one to the next. */
+  /** The number of matrices (default 1), and the elements from one to the next. */
   readonly count?: number;
   readonly apart?: number;
-  /** Of the binding, and of the first matrix in it, in elements. */
+  /** The byte address of the binding, and the elements from there to the first matrix. */
   readonly address: number;
   readonly offset: number;
   readonly N: number;

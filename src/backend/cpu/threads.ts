@@ -21,15 +21,15 @@ const turns = { idle: 0, asked: 1, begun: 2, failed: 3, ending: 4 } as const;
 const looks = 20_000;
 
 /**
- * After how many milliseconds, and besides how many times the caller's own part, a thread that has begun and not answered
- * is lost. No host tells a caller that waits.
+ * A thread that has begun and does not answer counts as lost after `patience` milliseconds and `timesPatient` times the
+ * time that the caller's own part took. No host reports the end of a thread to a caller that waits.
  */
 const patience = 10_000;
 const timesPatient = 20;
 
 /**
  * The program of a thread, as text, because a bundle has no separate file for it. It checks for a while before it
- * sleeps, because the next request often comes soon. Its end is its last look at the memory.
+ * sleeps, because the next request often comes soon. Once "work" has ended, the thread no longer uses the memory.
  */
 const source = `async function work({ modules, memory, scratch, box: at, names }, ready) {
   const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory, scratch, log: Math.log, pow: Math.pow } })));
@@ -99,8 +99,8 @@ async function startOne({ heap, modules, scratchBytes }: WasmKernels, names: rea
 
 function endAll(others: readonly Thread[]): void {
   for (const { box, over, terminate, free } of others) {
-    // Not terminated before it is awake and over: Chromium waits two seconds for a sleeping thread, and others may use the
-    // memory only when this one does not.
+    // A thread is terminated only when it is awake and over: Chromium waits two seconds for a sleeping one, and the memory
+    // must not be given to others while it is in use.
     Atomics.store(box, 0, turns.ending);
     Atomics.notify(box, 0);
     void over.then(terminate).then(free);
@@ -120,7 +120,7 @@ export function sharing(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
 const dropped = new FinalizationRegistry<readonly Thread[]>(endAll);
 
 export class Threads implements Workforce {
-  /** Why they compute no more. */
+  /** Why the threads no longer compute. */
   private over: string | undefined;
   private readonly maySleep = maySleepHere();
 
@@ -139,7 +139,7 @@ export class Threads implements Workforce {
   }
 
   /**
-   * Starts `count` threads, with the caller's.
+   * Starts `count` threads, including the caller's.
    * @param least milliseconds after which a thread may be lost
    * @throws RnnError `device` if threads cannot be started here
    */
@@ -202,8 +202,8 @@ export class Threads implements Workforce {
   }
 
   /**
-   * Does the parts that no thread has begun, as one does not that was ended from outside, then waits for the others, also
-   * if one has failed: they still write to memory that the caller may free.
+   * Does the parts that no thread has begun, for example because the thread was ended from outside. Then waits for the
+   * others, even if one has failed: they still write to memory that the caller may free.
    * @param instead does a thread's part
    * @param took milliseconds for the caller's own part
    */

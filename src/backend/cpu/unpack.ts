@@ -1,11 +1,11 @@
 /**
- * Unpacks a build in WebAssembly, wherever that can be compiled: in worklets too, which have neither atob nor
- * DecompressionStream, and at once.
+ * Unpacks a build by a small WebAssembly module: synchronously, and in worklets too, which have neither atob nor
+ * DecompressionStream.
  */
 import { bytes } from "./wasm-builds/unpack.ts";
 import { parted, type WasmBuild, type WasmCode } from "./wasm-code.ts";
 
-/** The memory before it is taken. */
+/** Bytes at the beginning of the memory that `wasm/unpack.ts` uses itself. */
 const own = 4096;
 
 export function unpack(build: WasmBuild): WasmCode {

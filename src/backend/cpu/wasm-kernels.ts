@@ -17,7 +17,7 @@ const unpacking = new Part("the CPU backend", () => import("./unpack.ts"));
 /** For backends with several threads. */
 export const threading = new Part("threads", () => import("./threads.ts"));
 
-/** The entries of `wasm/`. Chunks of their own: pages that run on the GPU need none. */
+/** The entries of `wasm/`. Each is loaded on its own: pages that run on the GPU need none. */
 const builds = {
   running: new Part("the CPU backend", () => import("./wasm-builds/running.ts")),
   training: new Part("the CPU backend", () => import("./wasm-builds/training.ts")),
@@ -47,7 +47,7 @@ async function compilePart(part: WasmPart, shared: boolean): Promise<Compiled | 
   return compile({ plain: sharing(code.plain), relaxed: sharing(code.relaxed) });
 }
 
-/** Makes what is not under way or done. What failed, for want of a connection, say, is made again the next time. */
+/** Calls `make` once for each key. What failed, for example for lack of a connection, is made again the next time. */
 function once<K, T>(known: Map<K, Promise<T>>, key: K, make: () => Promise<T>): Promise<T> {
   const making = known.get(key) ?? make();
   known.set(key, making);
@@ -78,8 +78,9 @@ export class WasmKernels {
   ) {}
 
   /**
-   * What running needs, `shared` with threads or not; or the reason why this engine has none.
-   * @throws RnnError `load`
+   * Loads the part `running`, over a memory that threads can share if `shared` is true. If this engine cannot run it, the
+   * result is the reason, in words.
+   * @throws RnnError `load` if the code did not arrive
    */
   static async create(shared: boolean): Promise<WasmKernels | string> {
     if (typeof WebAssembly === "undefined") return "this engine has no WebAssembly";

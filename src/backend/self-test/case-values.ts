@@ -15,8 +15,8 @@ export function beginCases(): void {
 }
 
 /**
- * Makes something of so many calls of `floats` and `integers` when it is first asked for, with the numbers that they would
- * give now: the tests run some of the cases only.
+ * Delays `make`, which calls `floats` and `integers` `count` times, until its result is asked for. The numbers are those
+ * that it would get now. So tests that run only some of the cases do not make the others.
  */
 export function whenAsked<T>(count: number, make: () => T): () => T {
   const from = calls;

@@ -2,7 +2,7 @@
 import type { Kernel } from "../../kernels/kernel.ts";
 import { both, floats, spare, type KernelCase } from "./case-values.ts";
 
-/** Any sizes, with A and B transposed (1) or not (0), and gaps of 4 elements wherever strides allow them. */
+/** A product of any size, with A and B transposed or not, and `gap` unused elements wherever offsets and strides allow them. */
 function matmulCase(
   M: number,
   N: number,
@@ -57,7 +57,7 @@ const matmulSizes = [
 ] as const;
 
 const upTo = (multiple: number, n: number): number => Math.ceil(n / multiple) * multiple;
-/** What K is a multiple of in a kernel's products. */
+/** K must be a multiple of this in a kernel's products. */
 const stepOfK = ({ name }: Kernel): number => (name.startsWith("matmul-staged") ? 16 : 1);
 
 function anySizes(kernel: Kernel): KernelCase[] {

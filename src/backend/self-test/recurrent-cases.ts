@@ -45,14 +45,14 @@ function layer(kernel: Kernel, G: number, segment: Segment, lengths: Uint32Array
     gates: floats((laneStart(lanes, steps * B * H) + spare) * G, hasChosen(kernel) ? -1 : 0, 1),
     weights: floats(laneStart(2 * lanes - 1, (H + 2) * H) * width, -0.3, 0.3).map((w) => w * Math.min(1, 8 / H)),
     h: floats(laneStart(lanes, hSize(segment)) + spare),
-    // Several states may be divided by.
+    // A cell with several memories may divide by one of them.
     c: floats(laneStart(lanes, (T + 1) * B * H * memories) + spare, ...(memories > 1 ? [0.3, 1.5] : [])),
     dy: floats(laneStart(lanes, T * B * H)),
     carry: floats((laneStart(lanes, B * H) + spare) * (memories + 1)),
     dRecurrent: floats((laneStart(lanes, steps * B * H) + spare) * G),
     lengths,
   };
-  // As in any layer without a c, whose carry begins with zeros: what becomes of others does not matter.
+  // The carry of a layer without c begins with zeros in the place of dc: kernels may differ in what they make of other numbers there.
   if (cell.recurrence === "none" && strategy !== "scan") all.carry.forEach((_, i) => i % 2 === 1 && (all.carry[i] = 0));
   if (!hasGaps(kernel)) {
     for (let lane = 0; lane < lanes; lane++)
@@ -82,7 +82,10 @@ function layerCase(note: string, params: KernelCase["params"] & Segment, kernel:
   };
 }
 
-/** Rows of these lengths; for a kernel that knows gaps, with any of T steps, but with step t only in the rows that are longer. */
+/**
+ * The buffer `lengths` for rows of these lengths. For a kernel that knows gaps, a random mask of T steps, in which a row
+ * has step t only if it is longer than t.
+ */
 function rowsOf(lengths: Uint32Array, T: number, t: number, kernel: Kernel): Uint32Array {
   if (!hasGaps(kernel)) return lengths;
   const B = lengths.length;
@@ -90,7 +93,7 @@ function rowsOf(lengths: Uint32Array, T: number, t: number, kernel: Kernel): Uin
   return lengthsOfMask({ shape: [T, B], data: mask });
 }
 
-/** As many units, or some fewer, that the kernel's heads divide evenly. */
+/** The most units, up to this many, that the kernel's heads divide evenly. */
 const unitsFor = ({ recurrent }: Kernel, units: number): number => {
   const { heads = 1 } = recurrent!.form;
   return Math.max(heads, units - (units % heads));
@@ -111,7 +114,7 @@ function layerCases(kernel: Kernel): KernelCase[] {
   );
 }
 
-/** The product that remains behind the first step. */
+/** The product that carries the gradient past the first step, to the state before it. */
 function tailOf(one: KernelCase): KernelCase {
   return {
     note: "tail",

@@ -15,7 +15,7 @@ export function hasFallback({ kernel }: Failure, avoided: Avoided): boolean {
 
 /**
  * The backend after its self-test, or the CPU backend instead.
- * @param kept a result to use, if it is of this adapter and version
+ * @param kept the result of an earlier test, used instead of a new one if it is of this adapter and version
  */
 export async function tested(
   backend: WebGpuBackend,

@@ -1,6 +1,7 @@
 /**
- * What a shader declares in the words of its kernel's contract: buffers and params. The files in `shaders/` declare all
- * for readers and editors; the build leaves out of them what this makes again, so that a page loads half a kilobyte less.
+ * The declarations of a shader that follow from its kernel's contract: buffers and params. The files in `shaders/` have
+ * them for readers and editors. The build leaves them out, and this file makes them again, so that a page loads half a
+ * kilobyte less.
  */
 import type { Kernel } from "../../kernels/kernel.ts";
 
@@ -15,7 +16,7 @@ export function declarationsOf({ bindings, params }: Pick<Kernel, "bindings" | "
     ["Params", `struct Params{${members.join()}}`],
     ["params", "@group(1)@binding(0)var<uniform> params:Params;"],
   ];
-  // WGSL has no empty struct, and no arrays of numbers in uniform buffers.
+  // WGSL has no empty struct, and arrays in uniform buffers cannot have elements of four bytes: such shaders keep their own.
   return [...buffers.filter(([name]) => bindings[name].access !== "uniform"), ...(members.length > 0 ? block : [])];
 }
 

@@ -10,7 +10,7 @@ export type PreparedCommand =
   | { kind: "copy"; from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number }
   | { kind: "clear"; buffer: GPUBuffer; offset: number; bytes: number };
 
-/** Compute passes of these commands: copies and clears end one. */
+/** Number of compute passes for these commands: a copy or a clear ends a pass. */
 export const passesOf = (commands: readonly PreparedCommand[]): number =>
   commands.filter(({ kind }, i) => kind === "dispatch" && commands[i - 1]?.kind !== "dispatch").length;
 

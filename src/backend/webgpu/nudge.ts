@@ -1,12 +1,13 @@
-/**
- * Firefox checks whether the device is done at each submit, and otherwise every 100 ms. While a read-back is awaited
- * there, this class submits empty lists: a small read-back then takes 2 ms. Other browsers need no help.
- */
+/** Whether this is Firefox, which checks whether the device is done at each submit, and otherwise only every 100 ms. */
 const looksSeldom = (): boolean => /firefox/i.test((globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent ?? "");
 
-/** After several timeouts in a row, browsers raise this to 4 ms. */
+/** Milliseconds. After several timeouts in a row, browsers raise this to 4 ms. */
 const pause = 1;
 
+/**
+ * While a read-back is awaited in Firefox, this class submits empty lists: a small read-back then takes 2 ms. Other
+ * browsers need no help.
+ */
 export class Nudge {
   private awaited = 0;
   private timer: ReturnType<typeof setInterval> | undefined;

@@ -19,7 +19,7 @@ const bufferTypes = { read: "read-only-storage", read_write: "storage", uniform:
 /** Bytes between two params blocks: WebGPU's default alignment of dynamic uniform offsets. */
 export const paramsStride = 256;
 
-/** Most pipelines kept for later programs; all variants of the package's kernels are fewer. */
+/** The most pipelines kept for later programs. All variants of the package's kernels are fewer. */
 const most = 512;
 
 export class Pipelines {

@@ -2,7 +2,7 @@
 import { bufferUsage } from "./constants.ts";
 import type { WebGpuBackend, WebGpuBuffer } from "./webgpu-backend.ts";
 
-/** Two times in nanoseconds, integers of 64 bits. */
+/** 32-bit words of two times, which are nanoseconds as integers of 64 bits. */
 const words = 4;
 const { QUERY_RESOLVE, COPY_SRC } = bufferUsage;
 
@@ -24,7 +24,7 @@ export class Stopwatch {
     this.staging = backend.allocate("stopwatch.staging", "u32", words, undefined, "reading");
   }
 
-  /** What the next compute pass writes down. */
+  /** The times that the next compute pass has to write, for its descriptor. */
   next(): GPUComputePassTimestampWrites | undefined {
     const pass = this.begun++;
     const [first, last] = [pass === 0, pass === this.passes - 1];
@@ -38,7 +38,7 @@ export class Stopwatch {
     encoder.copyBufferToBuffer(this.resolved, 0, this.staging.gpu, 0, 4 * words);
   }
 
-  /** Milliseconds between both times, and frees all. Undefined if the clock did not run on between them. */
+  /** Milliseconds between both times, undefined if the clock did not go forward between them. Frees all memory of the stopwatch. */
   read(accepted: Promise<void>): Promise<number | undefined> {
     const time = this.difference(accepted);
     // A caller that waits for the downloads first may never look at it.
