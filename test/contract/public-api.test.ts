@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import { Module } from "../../src/nn/module.ts";
+import { layers } from "../../src/saving/layers.ts";
+import * as everything from "../../src/all.ts";
 
 const values = [
   "AvgPool1d",
@@ -362,6 +365,11 @@ describe("the public interface", () => {
         .map(({ name }) => name)
         .sort();
     expect({ values: namesOf(false), types: namesOf(true) }).toEqual(further[entry]);
+  });
+
+  it("has no class of modules that saveModel and loadModel do not know", () => {
+    const classes = Object.entries(everything).filter(([, value]) => typeof value === "function" && value.prototype instanceof Module);
+    expect(Object.fromEntries(classes)).toEqual(layers);
   });
 
   it("is explained, name by name, where it is declared", () => {
