@@ -23,22 +23,30 @@ export interface StrategyChoice {
 }
 
 /**
- * Chooses the strategy for a layer of this shape. Without a profile, it prefers the loop if a workgroup can hold the
- * layer, because a dispatch costs more than a step of a small layer.
+ * Chooses the strategy for a layer of this shape on a GPU. Without a profile, it is the loop if a workgroup can hold the
+ * layer, unless the loop would read so many weights in each step that an estimate says that steps take less time.
+ * @param mostThreads `backend.mostThreads`; the default is what every device has
  */
-export function chooseStrategy(shape: LayerShape, profile: DeviceProfile | undefined, selfTest?: Pick<SelfTest, "failures">): StrategyName {
-  return explainStrategy(shape, profile, selfTest).strategy;
+export function chooseStrategy(
+  shape: LayerShape,
+  profile: DeviceProfile | undefined,
+  selfTest?: Pick<SelfTest, "failures">,
+  mostThreads?: number,
+): StrategyName {
+  return explainStrategy(shape, profile, selfTest, mostThreads).strategy;
 }
 
 /**
- * Returns the strategy that `chooseStrategy` takes on a GPU, the predicted times, and a line that gives the reason.
+ * Returns the strategy that `chooseStrategy` takes, the predicted times, and a line that gives the reason.
  * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
  * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
+ * @param mostThreads `backend.mostThreads`; the default is what every device has
  */
 export function explainStrategy(
   shape: LayerShape,
   profile: DeviceProfile | undefined,
   selfTest?: Pick<SelfTest, "failures">,
+  mostThreads = 256,
 ): StrategyChoice {
   const names = [
     "T",
@@ -63,10 +71,11 @@ export function explainStrategy(
   checkBoolean("strategy", "training", taken.training);
   if (profile !== undefined) checkProfile("strategy", profile);
   if (selfTest !== undefined) checkSelfTest("strategy", selfTest);
+  checkInteger("strategy", "mostThreads", mostThreads, 256);
   const { layer, strategy, milliseconds, why } = choiceFor(taken, {
     kind: "webgpu",
     isGpu: true,
-    mostThreads: 256,
+    mostThreads,
     mostElements: Infinity,
     stepTimes,
     measured: profile?.version === profileVersion ? new Measured(profile) : undefined,

@@ -665,6 +665,11 @@ add(
   (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, undefined, p),
 );
 add(
+  "the threads of a workgroup",
+  () => [1024],
+  (n) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, undefined, undefined, n),
+);
+add(
   "a profile",
   () => [undefined],
   (p) => rnn.explainStrategy({ T: 1, B: 1, H: 1, G: 1, training: true }, p),

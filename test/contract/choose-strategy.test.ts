@@ -52,6 +52,13 @@ describe("chooseStrategy", () => {
     ]);
   });
 
+  it("answers for workgroups of as many threads as it is told", () => {
+    const by = (of: Partial<LayerShape>, threads?: number) => chooseStrategy(layer(of), undefined, undefined, threads);
+    // 400 units of a vanilla RNN: 256 threads cannot hold them, and with 1,024 each step reads little.
+    expect([undefined, 256, 512, 1024].map((threads) => by({ H: 400, G: 1 }, threads))).toEqual(["step", "step", "step", "loop"]);
+    expect(() => by({}, 255)).toThrow("mostThreads must be an integer of at least 256, got 255");
+  });
+
   it("takes the strategy that was measured to be faster", () => {
     const by = (H: number, B: number) => chooseStrategy(layer({ H, B, training: true }), profile);
     expect([by(64, 4), by(64, 64), by(256, 4), by(256, 64)]).toEqual(["loop", "loop", "step", "step"]);
