@@ -27,8 +27,8 @@ import { groupsPerUnit, midRangeGpu, smallGpu, stepMicroseconds, type Gpu } from
 /** With what else the estimate of machine code needs. */
 interface DescribedGpu extends Gpu {
   readonly name: string;
-  /** By Mesa's name. */
-  readonly chip: string;
+  /** By Mesa's names: newer versions know some by others. */
+  readonly chips: readonly string[];
   /** Cycles until what is read is there: from L2, and from workgroup memory. */
   readonly memoryLatency: number;
   readonly ldsLatency: number;
@@ -43,21 +43,21 @@ interface DescribedGpu extends Gpu {
 export const gpus: readonly DescribedGpu[] = [
   {
     name: "an integrated GPU (Radeon Vega 8 of a Ryzen 4000: 8 compute units, 1.75 GHz)",
-    chip: "renoir",
+    chips: ["renoir"],
     ...smallGpu,
     memoryLatency: 230,
     ldsLatency: 64,
   },
   {
     name: "a mid-range GPU (Radeon RX 6800: 60 compute units, 2.1 GHz)",
-    chip: "navi21",
+    chips: ["navi21"],
     ...midRangeGpu,
     memoryLatency: 220,
     ldsLatency: 50,
   },
   {
     name: "a large desktop GPU (Radeon RX 7900 XTX: 96 compute units, 2.3 GHz)",
-    chip: "gfx1100",
+    chips: ["gfx1100", "navi31"],
     units: 48,
     clockMHz: 2300,
     vectorCycles: 2,
@@ -69,7 +69,7 @@ export const gpus: readonly DescribedGpu[] = [
   },
   {
     name: "a server's GPU (Instinct MI50: 60 compute units, 1.7 GHz)",
-    chip: "vega20",
+    chips: ["vega20"],
     units: 60,
     clockMHz: 1700,
     vectorCycles: 4,
@@ -80,6 +80,9 @@ export const gpus: readonly DescribedGpu[] = [
     dispatchMicroseconds: 4,
   },
 ];
+
+/** The description of a GPU by one of Mesa's names for it, if there is one. */
+export const gpuOf = (chip: string): DescribedGpu | undefined => gpus.find(({ chips }) => chips.includes(chip));
 
 const waveSize = 64;
 const simdsPerUnit = 4;

@@ -1,6 +1,6 @@
 // The table of `npm run kernels`: its rows, how it is printed, and its comparison with a stored one.
 export { gpus } from "./estimate.ts";
-import { gpus, microsecondsPerStep } from "./estimate.ts";
+import { gpuOf, microsecondsPerStep } from "./estimate.ts";
 import { readKernel } from "./machine-code.mjs";
 
 /** The share of multiply-adds may fall by so much before it counts as worse. */
@@ -27,7 +27,7 @@ const counted = (counts) => ({
 export function rowOf({ name, threads, rows, shares, held = 0, uses }, log, chip) {
   const own = log.slice(log.indexOf(`@@ ${name}\n`), log.indexOf(`@@end ${name}\n`));
   const { loops, body, walksTime, ...statistics } = readKernel(own);
-  const gpu = gpus.find((one) => one.chip === chip);
+  const gpu = gpuOf(chip);
   const code = { kernel: name, threads, rows, shares, held, loops, body, walksTime, waves: statistics.waves };
   const grids = uses.map((use) => {
     const microseconds = gpu && microsecondsPerStep(gpu, code, use);
@@ -99,32 +99,53 @@ export function describeTable({ chip, rows }) {
   const parts = ["Whole kernels, and behind the bar an iteration of the largest inner loop:", align([head, ...lines])];
   if (estimates.length > 0)
     parts.push(
-      `\nESTIMATED time of a step, on ${gpus.find((one) => one.chip === chip).name}. Nothing has run; scripts/kernels/estimate.ts has the formula and its assumptions:`,
+      `\nESTIMATED time of a step, on ${gpuOf(chip).name}. Nothing has run; scripts/kernels/estimate.ts has the formula and its assumptions:`,
       align(estimates),
     );
   return parts.join("\n");
 }
 
+/** @typedef {{ chip: string, driver?: string, rows: any[] }} Table */
+
 /**
- * Sentences on what must not be: spills, scratch memory, and smaller shares of multiply-adds than in `stored`.
- * @param {{ chip: string, rows: any[] }} table
- * @param {{ chip: string, rows: any[] } | undefined} stored
+ * Why shares say nothing beside those of `stored`, or undefined: another compiler makes other code of the same kernel.
+ * @param {Table} table
+ * @param {Table | undefined} stored
  */
-export function findProblems(table, stored) {
+export function whyNotCompared(table, stored) {
+  if (stored === undefined) return "there is no stored table";
+  if (stored.chip !== table.chip) return `the stored table is of ${stored.chip}`;
+  const [before, now] = [stored, table].map(({ driver }) => /Mesa \d+\.\d+/.exec(driver ?? "")?.[0]);
+  return before === now ? undefined : `the stored table is by ${before}, this one by ${now}`;
+}
+
+/**
+ * Sentences on what must not be: spills, scratch memory, and smaller shares of multiply-adds than in `stored`, where they
+ * can be compared. If both tables are whole, kernels that only one of them has, whose shares would escape the comparison.
+ * @param {Table} table
+ * @param {Table | undefined} stored
+ * @param {boolean} [whole]
+ */
+export function findProblems(table, stored, whole = false) {
   const spills = table.rows.flatMap((row) =>
     ["spilledVgprs", "spilledSgprs", "scratch"]
       .filter((name) => row[name] > 0)
       .map((name) => `${row.kernel}: ${name} is ${row[name]}, must be 0`),
   );
-  if (stored === undefined || stored.chip !== table.chip) return spills;
+  if (whyNotCompared(table, stored) !== undefined) return spills;
   const before = new Map(stored.rows.map((row) => [row.kernel, row.loops[0]?.fmaShare]));
   const fallen = table.rows.filter(({ kernel, loops }) => loops[0]?.fmaShare < before.get(kernel) - tolerance);
+  const now = new Set(table.rows.map(({ kernel }) => kernel));
   return [
     ...spills,
     ...fallen.map(
       ({ kernel, loops }) =>
         `${kernel}: ${Math.round(100 * loops[0].fmaShare)} % of its inner loop are multiply-adds, were ${Math.round(100 * before.get(kernel))} %`,
     ),
+    ...[...now].filter((kernel) => whole && !before.has(kernel)).map((kernel) => `${kernel}: not in the stored table; --update adds it`),
+    ...[...before.keys()]
+      .filter((kernel) => whole && !now.has(kernel))
+      .map((kernel) => `${kernel}: only in the stored table; --update removes it`),
   ];
 }
 

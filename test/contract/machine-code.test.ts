@@ -1,10 +1,10 @@
 // How `npm run kernels` reads a driver's output and evaluates it.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.ts";
+import { gpuOf, gpus, microsecondsPerStep } from "../../scripts/kernels/estimate.ts";
 import { countInstructions, readKernel } from "../../scripts/kernels/machine-code.mjs";
 import { estimatedMicroseconds } from "../../src/recurrent/strategies/estimate.ts";
-import { describeChanges, findProblems, rowOf } from "../../scripts/kernels/table.mjs";
+import { describeChanges, findProblems, rowOf, whyNotCompared } from "../../scripts/kernels/table.mjs";
 
 const product = (k: number): string[] => [
   ...Array.from({ length: k }, () => "buffer_load_dwordx4 v[28:31], v25, s[40:43], 0 offen ; e0381000"),
@@ -149,6 +149,11 @@ describe("estimates", () => {
     expect(all / own).toBeGreaterThan(1.9);
   });
 
+  it("know a GPU by the names that older and newer drivers have for it", () => {
+    expect(gpuOf("navi31")).toBe(gpuOf("gfx1100"));
+    expect([gpuOf("renoir")?.units, gpuOf("navi9000")]).toEqual([8, undefined]);
+  });
+
   it("know nothing of kernels that walk no time", () => {
     expect(microsecondsPerStep(gpu, { ...compiled, kernel: "adam", ...readKernel(log(1)) }, use)).toBeUndefined();
   });
@@ -165,7 +170,7 @@ describe("the stored table", () => {
 });
 
 describe("what strategies are chosen by without a profile", () => {
-  const gpu = gpus.find((one) => one.chip === stored.chip)!;
+  const gpu = gpuOf(stored.chip)!;
   const compared = stored.rows.flatMap(({ kernel, grids }) =>
     grids.flatMap(({ case: name, estimatedMicrosecondsPerStep: counted }) => {
       const [, cell, half, T, B, H, strategy] = /^(\S+?)(-half)? (\d+)x(\d+)x\d+x(\d+) (loop|step)$/.exec(name)!;
@@ -223,6 +228,29 @@ describe("the comparison with a stored table", () => {
       expect.stringContaining("loop-forward:lstm:128x4: 76 % of its inner loop are multiply-adds"),
     ]);
     expect(findProblems(table(log(1, { spilled: 3 })), undefined)).toEqual(["loop-forward:lstm:128x4: spilledVgprs is 3, must be 0"]);
+  });
+
+  it("compares no shares with those of another compiler, and says so, but names what spills", () => {
+    const by = (driver: string, text: string) => ({ ...table(text), driver: `amd rdna-2 radv: ${driver} (hardware)` });
+    const [older, patched] = [by("Mesa 22.3.6", log(4)), by("Mesa 22.3.7", log(1))];
+    expect(whyNotCompared(patched, older)).toBeUndefined();
+    expect(findProblems(patched, older)).toHaveLength(1);
+    const newer = by("Mesa 25.0.7-2~bpo12+1", log(1, { spilled: 3 }));
+    expect(whyNotCompared(newer, older)).toBe("the stored table is by Mesa 22.3, this one by Mesa 25.0");
+    expect(findProblems(newer, older, true)).toEqual(["loop-forward:lstm:128x4: spilledVgprs is 3, must be 0"]);
+    expect(whyNotCompared(older, { ...older, chip: "renoir" })).toBe("the stored table is of renoir");
+    expect(whyNotCompared(older, undefined)).toBe("there is no stored table");
+  });
+
+  it("names kernels that a whole table lacks or has besides, since their shares are compared with nothing", () => {
+    const one = table(log(1));
+    const other = { chip: "navi21", rows: [{ ...one.rows[0], kernel: "adam" }] };
+    expect(findProblems(one, other)).toEqual([]);
+    expect(findProblems(one, one, true)).toEqual([]);
+    expect(findProblems(one, other, true)).toEqual([
+      "loop-forward:lstm:128x4: not in the stored table; --update adds it",
+      "adam: only in the stored table; --update removes it",
+    ]);
   });
 
   it("lists each kernel that is new, gone or other, and nothing of an equal one", () => {
