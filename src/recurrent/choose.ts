@@ -16,7 +16,7 @@ interface Choice {
   readonly why: string;
 }
 
-const whole = ({
+const withDefaults = ({
   phases = 1,
   lanes = 1,
   layers = 1,
@@ -38,7 +38,7 @@ const refusalOf = (name: StrategyName, layer: Required<LayerShape>, target: Targ
  * @throws RnnError `limit` if the strategy asked for refuses the layer
  */
 export function strategyFor(label: string, asked: StrategyName | undefined, shape: LayerShape, target: Target): Strategy {
-  const layer = whole(shape);
+  const layer = withDefaults(shape);
   const name = asked === undefined ? choiceFor(shape, target).strategy : asked === "wavefront" && layer.layers === 1 ? "step" : asked;
   if (strategies[name].isBroken(layer, target.avoided)) return strategies.step;
   const refusal = refusalOf(name, layer, target);
@@ -51,13 +51,13 @@ export function strategyFor(label: string, asked: StrategyName | undefined, shap
 
 /** Whether stacked layers share their dispatches. They do if they can, and "wavefront" was asked for or is the best choice. */
 export function takesWavefront(asked: StrategyName | undefined, shape: LayerShape, target: Target): boolean {
-  if (refusalOf("wavefront", whole(shape), target)) return false;
+  if (refusalOf("wavefront", withDefaults(shape), target)) return false;
   return asked === "wavefront" || (asked === undefined && choiceFor(shape, target).strategy === "wavefront");
 }
 
 /** The best strategy for a layer on this target. */
 export function choiceFor(shape: LayerShape, target: Target): Choice {
-  const layer = whole(shape);
+  const layer = withDefaults(shape);
   const { measured, avoided } = target;
   /** Why strategies are passed over. */
   const reasons: string[] = [];

@@ -63,7 +63,7 @@ const parameters: Readonly<Partial<Record<ActivationFunction, { readonly alpha?:
 
 function takeFunction(where: string, option: string, given: unknown): GateFunction {
   const place = `${where}.${option}`;
-  const { name, ...given_ } =
+  const { name, ...values }: Readonly<Record<string, unknown>> =
     typeof given === "string"
       ? { name: given }
       : takeOptions(place, given as { name?: unknown } | undefined, ["name", "alpha", "beta"], { needed: true });
@@ -74,7 +74,6 @@ function takeFunction(where: string, option: string, given: unknown): GateFuncti
   }
   const known = name as ActivationFunction;
   const wanted = parameters[known] ?? {};
-  const values: Readonly<Record<string, unknown>> = given_;
   const [alpha, beta] = (["alpha", "beta"] as const).map((parameter) => {
     const value = values[parameter] ?? wanted[parameter];
     if (parameter in wanted) return checkNumber(place, `${parameter} of ${known}`, value);
