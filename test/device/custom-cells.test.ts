@@ -335,7 +335,7 @@ describe("a cell of one's own", () => {
     [
       "too few gates",
       () => defineCell(wrong({ gateNames: ["a", "b"] })),
-      /^defineCell: forward of "leaky" must give gates, 2 finite numbers, as it has names of gates; got \[/,
+      /^defineCell: forward of "leaky" must give gates, a list of finite numbers, one for each gate \(2\); got \[/,
     ],
     [
       "a wrong derivative",
@@ -463,7 +463,7 @@ describe("a cell of one's own", () => {
     [
       "no result",
       () => defineCell(wrong({ forward: () => undefined })),
-      'defineCell: forward of "leaky" must give gates, 1 finite numbers, as it has names of gates; got undefined',
+      'defineCell: forward of "leaky" must give gates, a list of finite numbers, one for each gate (1); got undefined',
     ],
     [
       "a state that is no number",

@@ -253,7 +253,7 @@ describe("a mask of steps is refused", () => {
       "by a projected layer with a given state",
       new LSTM(I, H, { projSize: 2 }),
       { input, stepMask: ones([3, 2]), state: { h: ones([1, 2, 2]) } },
-      "l0: a projected layer that begins with a given state takes lengths, but no stepMask; leave out one of both",
+      "l0: a projected layer that begins with a given state takes lengths, but no stepMask; leave out the state or the mask",
     ],
   ] as [string, Module, ModelInputs, string | RegExp][])("%s", async (_, model, inputs, message) => {
     await expect(forward(model, inputs, { backend: await backend("cpu") })).rejects.toThrow(message);

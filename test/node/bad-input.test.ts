@@ -615,7 +615,7 @@ describe("layers refuse options that do not go together", () => {
       "normalization and peepholes",
       () => new LSTM(3, 4, { peepholes: true, normalization: "layer" }),
       "option",
-      "LSTM: normalization and peepholes do not go together: gates would see the memory before and behind its norm",
+      "LSTM: normalization and peepholes do not go together: gates would see the memory before and after its norm",
     ],
     [
       "normalization and a projection",
@@ -735,7 +735,7 @@ describe("layers refuse options that do not go together", () => {
           { backend, loss: rnn.squaredError() },
         ),
       "option",
-      "l0: a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t",
+      "l0: a projected layer is computed as one whose state is m_t = o⊙tanh(c_t), so gradientFlow does not see its h_t",
     ],
     [
       "the gradient flow of batch normalization",
@@ -746,7 +746,7 @@ describe("layers refuse options that do not go together", () => {
           { backend, loss: rnn.squaredError() },
         ),
       "option",
-      /^normalization: steps one by one, as in gradientFlow, have no statistics of their own/,
+      /^normalization: gradientFlow runs each step by itself, but "batch" has statistics of each step/,
     ],
   ]);
 });

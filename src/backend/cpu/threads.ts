@@ -221,7 +221,7 @@ export class Threads implements Workforce {
     for (let i = 0; i < count; i++)
       if (!this.others[i].lost) lostNow = this.await(this.others[i], this.patience + timesPatient * took) || lostNow;
     this.check();
-    if (lostNow) throw new RnnError("device", "CpuBackend", "a thread has ended while it computed; call again, which computes without it");
+    if (lostNow) throw new RnnError("device", "CpuBackend", "a thread has ended while it computed; call again to compute without it");
   }
 
   /** Waits until a thread has answered. A page's main thread must not sleep, so it keeps checking. @returns true if it is lost */

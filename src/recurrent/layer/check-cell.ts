@@ -13,7 +13,7 @@ function checkResult(name: string, fn: string, G: number, result: object, lists:
       throw new RnnError(
         "option",
         "defineCell",
-        `${fn} of "${name}" must give ${list}, ${G} finite numbers, as it has names of gates; got ${show(values)}`,
+        `${fn} of "${name}" must give ${list}, a list of finite numbers, one for each gate (${G}); got ${show(values)}`,
       );
   }
   for (const number of numbers)

@@ -75,7 +75,7 @@ export class LastStep extends Module {
       throw new RnnError(
         "option",
         "LastStep",
-        'of: "lastStep" needs whole rows, got lengths; leave it out, and each row gives what was read in the end',
+        'of: "lastStep" needs whole rows, got lengths; without it, each row gives the output at its own end',
       );
     const output = this.rnn.forward(context, input);
     const time = this.rnn.batchFirst && input.shape.length > 2 ? 1 : 0;

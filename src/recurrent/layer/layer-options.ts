@@ -96,7 +96,7 @@ export function checkRecurrentOptions(where: string, options: RecurrentLayerOpti
     throw new RnnError(
       "option",
       where,
-      "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module behind it",
+      "dropout acts between layers and needs numLayers of at least 2; for one layer use a Dropout module after it",
     );
   }
   return checked;

@@ -37,7 +37,7 @@ export function projected(
     throw new RnnError(
       "option",
       label,
-      "a projected layer is computed as one of m_t = o⊙tanh(c_t), so that gradientFlow does not see its h_t",
+      "a projected layer is computed as one whose state is m_t = o⊙tanh(c_t), so gradientFlow does not see its h_t",
     );
   const [P, H] = weight.shape;
   const [rows] = recurrentWeight.shape;
@@ -61,7 +61,7 @@ export function projected(
     throw new RnnError(
       "option",
       label,
-      "a projected layer that begins with a given state takes lengths, but no stepMask; leave out one of both",
+      "a projected layer that begins with a given state takes lengths, but no stepMask; leave out the state or the mask",
     );
   const h0 = slice(tape, `${label}.h0`, initialH, 0, 0, B).reshaped([1, B, P]);
   const whole = context.lengths === undefined;

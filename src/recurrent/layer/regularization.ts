@@ -25,7 +25,7 @@ export function regularizationOf(regularizer: Regularizer, context: Context, lan
     throw new RnnError(
       "option",
       context.label("normalization"),
-      `steps one by one, as in gradientFlow, have no statistics of their own; "batch" cannot be looked at so`,
+      `gradientFlow runs each step by itself, but "batch" has statistics of each step of a sequence; it cannot look at such a layer`,
     );
   const streams = Array.from({ length: 2 * lanes }, () => context.randomStream());
   return {

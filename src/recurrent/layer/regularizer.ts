@@ -94,7 +94,7 @@ export class Regularizer {
       throw new RnnError(
         "option",
         where,
-        "normalization and peepholes do not go together: gates would see the memory before and behind its norm",
+        "normalization and peepholes do not go together: gates would see the memory before and after its norm",
       );
     if (zoneout.c > 0 && cell.perUnit)
       throw new RnnError(
