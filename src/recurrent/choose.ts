@@ -1,6 +1,6 @@
 /**
- * Chooses a strategy. The choice depends on three things only: the layer's shape, what each strategy refuses, and the
- * times measured on the device.
+ * Chooses a strategy. The choice depends on the layer's shape, what each strategy refuses, which kernels the self-test found
+ * wrong, and the time of a step: measured on the device, or estimated for a GPU.
  */
 import { RnnError } from "../errors.ts";
 import type { Target } from "../recording/target.ts";

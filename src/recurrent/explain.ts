@@ -23,8 +23,8 @@ export interface StrategyChoice {
 }
 
 /**
- * Chooses the strategy for a layer of this shape on a GPU. Without a profile, it is the loop if a workgroup can hold the
- * layer, unless the loop would read so many weights in each step that an estimate says that steps take less time.
+ * Chooses the strategy for a layer of this shape on a GPU. Without a profile, it is the scan or the loop if these can run
+ * the layer, unless the loop would read so many weights in each step that an estimate says that steps take less time.
  * @param mostThreads `backend.mostThreads`; the default is what every device has
  */
 export function chooseStrategy(
@@ -39,7 +39,7 @@ export function chooseStrategy(
 /**
  * Returns the strategy that `chooseStrategy` takes, the predicted times, and a line that gives the reason.
  * @throws RnnError `option` for a shape with wrong values, `format` for a profile or self-test from elsewhere
- * @param selfTest `backend.selfTest`: a loop that it found wrong is not chosen
+ * @param selfTest `backend.selfTest`: a strategy with a kernel that it found wrong is not chosen
  * @param mostThreads `backend.mostThreads`; the default is what every device has
  */
 export function explainStrategy(

@@ -6,7 +6,7 @@ import type { Recording, View } from "../recording/recording.ts";
 import { timesWeight } from "../autodiff/linear.ts";
 import type { Gathered, Tape, Variable } from "../autodiff/tape.ts";
 
-/** Factors and shifts of normalised values, in device order. The memory has some too in cells that read h out of one. */
+/** Factors and shifts of normalised values, in device order ([unit, gate]). If the cell reads h out of a memory, that has some too. */
 export interface Gains {
   /** [H·G] */
   readonly input: Variable;
@@ -43,7 +43,7 @@ export interface InputProduct {
   readonly label: string;
   readonly weight: Variable;
   readonly bias: Variable | undefined;
-  /** The other factor: a table whose rows were gathered behind the product, or one row for each row of each step. */
+  /** The other factor: a table whose rows were gathered after the product, or one row for each row of each step. */
   readonly factor: Gathered | InputRows;
 }
 

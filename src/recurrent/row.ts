@@ -1,6 +1,6 @@
 /**
  * The recurrence of a layer with normalisation, zoneout or recurrent dropout (`kernels/regularized.ts`). A workgroup
- * owns a row.
+ * owns a row of the batch, or a unit with batch normalisation.
  */
 import { RnnError } from "../errors.ts";
 import type { Cell } from "./cells/cell.ts";

@@ -38,7 +38,7 @@ export interface Lane {
 
 export interface RecurrentOptions {
   readonly cell: Cell;
-  /** The steps that each row has, u32; see `hasStep` of lanes.ts. */
+  /** The steps that each row has, u32; see `hasBits` in kernels/lanes.ts. */
   readonly lengths: View;
   /** Whether rows may also lack steps before their end (default false). */
   readonly hasGaps?: boolean;

@@ -36,7 +36,7 @@ const step: Dispatches = {
   },
 };
 
-/** Of the strategies that do not refuse these cells. */
+/** By the name of each strategy that does not refuse these cells. */
 export const dispatches: Readonly<Record<string, Dispatches>> = { loop, step };
 
 /**

@@ -14,7 +14,7 @@ export class WorkSpace {
     const bytes = 4 * length;
     if (bytes <= this.bytes) return;
     this.heap.free(this.address);
-    // If there is not so much memory, what was freed belongs to others from now on.
+    // If the allocation fails, the old memory must not be used again: it may belong to others.
     this.bytes = 0;
     // Calls store the address as a number, so it must not change.
     this.heap.generation++;
@@ -34,7 +34,7 @@ export class WorkSpace {
   }
 }
 
-/** What recurrent kernels are made with. */
+/** What makers of WebAssembly kernels need. */
 export interface Means {
   readonly exports: WasmExports;
   readonly threads: Workforce;

@@ -32,7 +32,7 @@ const lanesOf = (T: number) => [
 
 const hasGaps = ({ recurrent }: Kernel): boolean => (recurrent!.form.gaps ?? recurrent!.regularized?.gaps) === true;
 
-/** Whether values of gates may be below 0: the usual gates' are not. */
+/** Whether gates of the cases may be below 0, as only chosen functions of gates need. */
 const hasChosen = ({ recurrent }: Kernel): boolean => functionsSource(recurrent!.cell).includes("lib/chosen-functions");
 
 /** The buffers of a layer for this kernel, with G gates a unit and rows of any length. */
@@ -196,7 +196,7 @@ function sequenceCases(kernel: Kernel): KernelCase[] {
 function regularizedCases(kernel: Kernel): KernelCase[] {
   const { cell, pass, regularized } = kernel.recurrent!;
   const { normalization, fused, zones } = regularized!;
-  // More units than half the threads that have one each.
+  // More units than half the threads.
   const { workers } = kernel.constants!;
   const most = workers > 32 ? workers / 2 + 1 : workers - 1;
   const backward = pass === "backward";

@@ -50,8 +50,8 @@ export interface CellArithmetic<M = number> {
 
 /**
  * The arithmetic of a cell whose candidate needs its own recurrent product, with an operand that depends on the gates
- * (GRU with the reset inside: U_n·(r⊙h)). A step has two phases. `two-phase.ts` runs them as two dispatches, `loop.ts`
- * with barriers between them:
+ * (GRU with the reset inside: U_n·(r⊙h)). A step has two phases. `two-phase.ts` runs them as two dispatches,
+ * `loop-two-phase.ts` with barriers between them:
  *
  * - forward, phase 0 computes the gates from U·h_{t-1}, and the operand; phase 1 computes the candidate from U·operand,
  *   and h_t

@@ -3,7 +3,7 @@ import { activationFunctionNames, activationFunctions, type ActivationFunction }
 
 export interface GateFunction {
   readonly name: ActivationFunction;
-  /** 0 where the function has none. */
+  /** α and β, each 0 if the function has none. */
   readonly alpha: number;
   readonly beta: number;
 }
@@ -57,11 +57,11 @@ export const functionsName = (functions: GateFunctions): string[] => [
   ...(functions.clip > 0 ? [`clip(${functions.clip})`] : []),
 ];
 
-/** The WGSL files with the functions of a cell that has some. */
+/** The WGSL files with the functions of a cell's gates; none for a cell whose own WGSL has them. */
 export const functionsSource = ({ functions }: { readonly functions?: GateFunctions }): string[] =>
   functions ? (isUsual(functions) ? ["lib/gate-functions"] : ["lib/functions", "lib/chosen-functions"]) : [];
 
-/** Pipeline constants of that file. */
+/** Pipeline constants of `lib/chosen-functions`. */
 export function functionConstants(functions: GateFunctions | undefined): Record<string, number> {
   if (!functions || isUsual(functions)) return {};
   const { clip } = functions;

@@ -10,8 +10,8 @@ export interface FunctionTwin {
 }
 
 /**
- * A clipped gate has one of two values that no other gate has, but for rounding. The backward pass knows it by them.
- * Arrays of float32 hold the rounded values.
+ * A clipped gate has one of two values that, but for rounding, no other gate has. By these the backward pass recognises
+ * it. Arrays of float32 hold them rounded.
  */
 function twinOf(of: GateFunction, clip: number): FunctionTwin {
   const { name, alpha, beta } = of;

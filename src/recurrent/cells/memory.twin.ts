@@ -3,7 +3,7 @@ import type { NumericArray } from "../../tensor/tensor.ts";
 import type { Cell } from "./cell.ts";
 import type { Memory } from "./memory.ts";
 
-/** Reads the memory whose first number is number `at`; the others follow `apart` behind each other. */
+/** Reads a unit's memory. Its first number is at index `at`, each further one `apart` indices later. */
 export function readMemory({ states, usesC }: Pick<Cell, "states" | "usesC">, numbers: NumericArray, at: number, apart: number): Memory {
   if (states.length > 1) return Object.fromEntries(states.map((name, s) => [name, numbers[at + s * apart]]));
   return usesC ? numbers[at] : 0;

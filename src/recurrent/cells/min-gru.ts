@@ -1,8 +1,8 @@
 import type { Cell } from "./cell.ts";
 
 /**
- * The function φ of the candidate. "positive": φ(a) = a + 0.5, or σ(a) below 0; states that begin above 0 then stay
- * there, as the paper trains. "linear": φ(a) = a.
+ * The function φ of the candidate. "positive", as in the paper: φ(a) = a + 0.5 for a ≥ 0, else σ(a); states that begin
+ * above 0 then stay above 0. "linear": φ(a) = a.
  */
 export type Candidate = "positive" | "linear";
 

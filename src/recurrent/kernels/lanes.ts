@@ -2,8 +2,8 @@
  * Computes where the parts of a recurrent layer's buffers lie. Letters: T steps, B batch rows, H units, G gates of the
  * cell.
  *
- * - A lane is one of the directions that a dispatch runs side by side: forwards, or from the last step to the first.
- *   Its share of every buffer starts at a multiple of 64 elements.
+ * - A lane is one of the directions, or one of the stacked layers, that a dispatch runs side by side. It goes forwards, or
+ *   from the last step to the first. Its share of every buffer starts at a multiple of 64 elements.
  * - A segment is the part of a sequence that a dispatch, or a run of dispatches, computes: the `steps` steps after the
  *   `first` ones, in the order of computation. Gates are stored by segment, states for the whole sequence.
  * - States lie in slots: h is [T+1, B, H], behind `hBase` elements in a lane that goes forwards. Slot t holds the state

@@ -37,7 +37,7 @@ function plainGroup(pass: RecurrentParts["pass"], units: number, batch: number) 
   return { size: `${threads}x${rows}`, holds: false, rows, constants: { threads, rows, ...constants } };
 }
 
-/** Words of weights that a thread has registers for; where a workgroup has few threads, each of them has room for twice as many. */
+/** Words of weights that a thread has registers for. In a workgroup of few threads, each has room for twice as many. */
 const heldWords = 64;
 const fewThreads = 256;
 /** Units of U whose weights `weights-held.wgsl` can keep. */
@@ -50,8 +50,9 @@ export const sharesSums = (form: KernelForm): form is SharedForm => form.shared 
 export const isSmall = ({ shared }: SharedForm): boolean => shared <= 512;
 
 /**
- * Units of U that each thread keeps the weights of, as few as do, and the threads that keep those of a unit; undefined if a
- * workgroup has too few threads to keep all. In float32 few threads would keep no larger layer than many do.
+ * For how many units k each thread keeps the weights between them and its own unit (`held`, as few as possible), and how
+ * many threads a unit then has (`shares`); undefined if a workgroup has too few threads to keep all. In float32, room for
+ * twice as many words would let a workgroup keep no larger layer.
  */
 function heldShares(units: number, G: number, form: SharedForm): { readonly held: number; readonly shares: number } | undefined {
   const words = weightWords(G, form);
@@ -68,26 +69,26 @@ function heldShares(units: number, G: number, form: SharedForm): { readonly held
 export const holdsWeights = (units: number, G: number, form: SharedForm): boolean => heldShares(units, G, form) !== undefined;
 
 /**
- * Workgroups of a loop that are enough for a GPU. A batch with more than so many rows has several rows in one. Where a workgroup has
+ * So many workgroups of a loop are enough for a GPU. A batch of more rows has several in a workgroup. Where a workgroup has
  * few threads, the GPU is probably small, and half as many are enough.
  */
 const enoughGroups = 32;
 
 /**
- * A workgroup whose threads share sums over k, as many as keep all weights in registers if the device has so many; else
- * as many as fit. Each row needs a share that finishes it.
+ * A workgroup whose threads share sums over k. The threads of a unit are its shares: as many as keep all weights in
+ * registers, if the device allows so many, else as many as fit.
  */
 export function sharedGroup(units: number, batch: number, G: number, form: SharedForm) {
   const wide = threadsFor(units);
   const keeping = heldShares(units, G, form);
   const holds = keeping !== undefined;
   const shares = keeping?.shares ?? Math.max(1, Math.min(8, Math.floor(form.shared / wide)));
-  // Each workgroup reads all weights that it does not hold in every step.
+  // In every step, a workgroup reads all weights, unless its threads hold them.
   const groups = enoughGroups / (holds ? 1 : 2) / (isSmall(form) ? 2 : 1);
   // Each row has a share that finishes it. Threads that keep halves have no registers for four rows where 512 of them have 128 each.
   const finishing = holds && form.half && isSmall(form) ? Math.min(2, shares) : shares;
   const rows = ([1, 2, 4] as const).find((n) => n * groups >= batch || 2 * n > finishing) ?? 4;
-  // What shares hold may end behind the last unit.
+  // The units that shares hold may reach past the last one.
   const tileLength = Math.max(wide, keeping ? shares * keeping.held : 0) / 8;
   const constants = { units: wide, shares, threads: wide * shares, tileLength, ...(keeping ? { heldEights: keeping.held / 8 } : {}) };
   return { size: `${wide}x${shares}x${rows}${holds ? ":held" : ""}`, holds, rows, constants };

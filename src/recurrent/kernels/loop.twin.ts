@@ -49,7 +49,7 @@ export const loopFamily: KernelFamily = {
     ...onePhaseCells.flatMap((cell) => [loopForward(cell, 33, 4), loopBackward(cell, 33, 4)]),
     // As GPUs run them, with 1, 3 and 4 gates.
     ...[rnnTanh, gru, lstm].flatMap((cell) => [
-      // All weights held, by one share and by three; then read in each step by as many as there is room for (an RNN's held by two).
+      // All weights held, by one share and by three; then read in each step by as many shares as fit (an RNN's are held by two).
       ...[16, 33].flatMap((units) => [loopForward(cell, units, 4, { shared: 256 }), loopBackward(cell, units, 4, { shared: 256 })]),
       loopForward(cell, 33, 60, { shared: 128 }),
       loopBackward(cell, 33, 60, { shared: 128 }),

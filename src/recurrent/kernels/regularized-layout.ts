@@ -12,8 +12,11 @@ export const normalizes: Readonly<Record<Normalization, number>> = { none: 0, la
 /** Options that need another pipeline. */
 export interface RegularizedForm {
   readonly normalization: Normalization;
+  /** Whether there is zoneout. */
   readonly zones: boolean;
+  /** Whether there is recurrent dropout. */
   readonly drops: boolean;
+  /** Whether the kernel computes the products too; see `regularized.ts`. */
   readonly fused: boolean;
   /** As in a `KernelForm`; of fused kernels only. */
   readonly shared?: number;

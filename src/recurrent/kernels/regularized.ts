@@ -35,7 +35,7 @@ const weights = {
   access: "read",
   type: "f32",
   shape:
-    "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; what the cell has by unit; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)",
+    "lanes of [H+1+n, H, G]: U from unit k to the gates of unit j, in the backward pass [k, j] from j to k; b_hh; the units' own parameters; normalised, γ_x, b_ih, γ_h, and (γ_c, β_c, ..)",
 } as const;
 
 export const regularizedForwardBindings = {

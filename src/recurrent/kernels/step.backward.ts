@@ -15,7 +15,7 @@ export const backwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H, H, G], or with 4 for a G of 3: [k, j] from unit j to the gates of unit k, then what the cell has by unit; stacked, then so W of all layers but the first",
+      "lanes of [H, H, G], or with 4 for a G of 3: [k, j] from unit j to the gates of unit k, then the units' own parameters; stacked, then W of all layers but the first in the same way",
   },
   h: { access: "read", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read", type: "f32", shape: "lanes of [T+1, states but h, B, H]" },

@@ -39,7 +39,7 @@ export const forwardBindings = {
     access: "read",
     type: "f32",
     shape:
-      "lanes of [H+1, H, G], or with 4 for a G of 3 (`weightWidth`): from unit k to the gates of unit j; then b_hh, and what the cell has by unit; stacked, then so W and b_ih of all layers but the first",
+      "lanes of [H+1, H, G], or with 4 for a G of 3 (`weightWidth`): from unit k to the gates of unit j; then b_hh, and the units' own parameters; stacked, then W and b_ih of all layers but the first in the same way",
   },
   h: { access: "read_write", type: "f32", shape: "lanes of hBase + [T+1, B, H]" },
   c: { access: "read_write", type: "f32", shape: "lanes of [T+1, states but h, B, H]; unused by cells without c" },

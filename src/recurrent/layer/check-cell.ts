@@ -21,7 +21,7 @@ function checkResult(name: string, fn: string, G: number, result: object, lists:
       throw new RnnError("option", "defineCell", `${fn} of "${name}" must give ${number}, a finite number, got ${show(members[number])}`);
 }
 
-/** Compares backward with difference quotients of forward, at a few points. */
+/** Compares backward with difference quotients of forward, at a few points. @throws RnnError `option` if they differ */
 export function checkDerivative(cell: Cell, arithmetic: CellArithmetic<Memory>, name: string): void {
   const {
     gateNames: { length: G },

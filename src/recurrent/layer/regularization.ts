@@ -1,4 +1,4 @@
-/** Gives the ops of a regularized layer their parameters and settings; loaded with the kernels' recurrence. */
+/** Gives the ops of a layer with normalisation, zoneout or recurrent dropout their parameters and settings. */
 import { RnnError } from "../../errors.ts";
 import type { Context } from "../../nn/context.ts";
 import type { Gains } from "../input.ts";

@@ -18,5 +18,5 @@ const step: Backward = ({ tape: { recording }, cell, form }, { segment, ...buffe
     recording.dispatch(kernel, { ...buffers, ...cotangents }, { ...segment, ...one });
 };
 
-/** By the name of a strategy that does not have its own. */
+/** By the name of each strategy without a `backward` of its own. */
 export const backwardOf: Readonly<Record<string, Backward>> = { loop, wavefront: step, step };

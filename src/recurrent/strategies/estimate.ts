@@ -70,13 +70,13 @@ export function estimatedMicroseconds(
   /** For workgroups of so many units. Each phase multiplies all gates. */
   const of = (units: number, { rows, constants }: Group, dispatches: 0 | 1): number => {
     const workgroups = Math.ceil(H / units) * Math.ceil(B / rows) * lanes;
-    // Of 64 threads on each of a unit's four SIMDs, as if all of them fitted: those that wait for room take about as long.
+    // Waves of 64 threads on each of a unit's four SIMDs, as if all had room: those that wait for room take about as long.
     const waves = Math.ceil((groupsPerUnit(gpu, workgroups) * constants.threads) / 256);
-    // Cycles of a piece by those of its vector instructions and of its waits. Waves wait at the same time, but issue one after the other.
+    // Cycles of a piece of work, by those of its vector instructions and of its waits. Waves wait together, but issue one after the other.
     const piece = (issue: number, stalls: number): number => Math.max(issue + stalls, waves * issue);
-    // The numbers are fitted to machine code of 1 to 4 gates and rows and 128 to 1,024 units. What a step does once: it brings states or
-    // gradients in, adds up shares of sums, and computes gates. For eight units of k there are products of all rows, and what
-    // does not depend on rows: loads, addresses and waits.
+    // The numbers are fitted to machine code of 1 to 4 gates and rows and 128 to 1,024 units. Once a step: loading states or
+    // gradients, adding up shares of sums, computing gates. For each eight units of k: the products of all rows, and what does
+    // not depend on rows, which is loads, addresses and waits.
     const once = piece(38 * (G + 4) * gpu.vectorCycles, dispatches ? 1000 : 1700);
     const cycles = once + Math.ceil(H / 8 / constants.shares) * piece((8.6 * G * rows + 18) * gpu.vectorCycles, 300);
     return phases * stepMicroseconds(gpu, { workgroups, bytes: 4 * weightWords(G, form) * H * units, cycles, dispatches });

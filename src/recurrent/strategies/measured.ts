@@ -5,7 +5,7 @@ import { interpolate, predictedMilliseconds } from "./cost.ts";
 import type { LayerShape } from "./strategy.ts";
 
 /**
- * The first strategy of the list is chosen whose predicted time is at most this multiple of the shortest. A short
+ * The choice is the first strategy of the list whose predicted time is at most this multiple of the shortest. A short
  * measurement cannot tell so small a difference, and two calibrations of one device should choose alike: strategies add
  * in different orders, so the last digits of results differ.
  */
@@ -27,7 +27,7 @@ const costs: Partial<Readonly<Record<StrategyName, Cost>>> = {
 export class Measured {
   constructor(private readonly profile: DeviceProfile) {}
 
-  /** Whether threads should share K in a product with so many 4 x 4 blocks in C. Up to the largest C that was measured. */
+  /** Whether threads should share K in a product with so many 4 x 4 blocks in C; false beyond the largest C that was measured. */
   splitPays(count: number): boolean {
     const { blocks, whole, split } = this.profile.products;
     return count <= blocks[blocks.length - 1] && interpolate(blocks, split, count) < interpolate(blocks, whole, count);

@@ -1,4 +1,4 @@
-/** Says how long time steps take on any GPU. The WebGPU backend brings it, because only there a choice depends on it. */
+/** Estimates how long time steps take on a GPU. The WebGPU backend has it, because only there a choice depends on it. */
 import { estimatedMicroseconds } from "./estimate.ts";
 
 export const stepTimes = { estimated: estimatedMicroseconds };

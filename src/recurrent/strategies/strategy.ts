@@ -1,6 +1,6 @@
 /**
  * A strategy computes the time steps of a recurrent layer: it chooses the kernels and the dispatches, and states the layers
- * that it refuses. Which of several is fastest say measured.ts, on a device with a profile, and estimate.ts.
+ * that it refuses. measured.ts says which of several is fastest on a device with a profile, estimate.ts on another GPU.
  */
 import type { Avoided } from "../../kernels/self-test.ts";
 import type { View } from "../../recording/recording.ts";
@@ -67,7 +67,7 @@ export interface Strategy {
   readonly forward: Dispatches["forward"];
   /** The same for the way back (default: that of `backward.ts`). */
   readonly backward?: Dispatches["backward"];
-  /** Whether a layer with one of these has one dispatch for all steps, or one dispatch and one product for each. */
+  /** With normalization, zoneout or recurrentDropout: whether one dispatch does all steps, or a product and a dispatch do each. */
   readonly fuses: boolean;
 }
 
@@ -78,7 +78,7 @@ export interface Dispatches {
   readonly backward: (site: Site, buffers: SegmentBuffers, cotangents: Cotangents & { readonly dRecurrent: View }, tail: boolean) => void;
 }
 
-/** The op of a tape that a strategy works for. */
+/** The op that a strategy records, and its tape. */
 export interface Site {
   readonly tape: Tape;
   readonly label: string;

@@ -1,5 +1,5 @@
 // Made by scripts/wasm.mjs from src/backend/cpu/wasm/stream.ts; not to be edited.
-// sources: d9fb708b720320e810c802c32061a39d7b73f4a9e16006a2a0925a6f20c0c932
+// sources: 5256a03f75fe0c0b43ad31066e8fa470cc01c5b6e6a23c893cfdd9cdf49a7279
 export const plainLength = 23804;
 export const relaxedLength = 24654;
 /** The plain build and behind it the relaxed one, which differs little, deflated (zlib) and in base64 with line ends. */

@@ -1,17 +1,17 @@
-// Unpacks the other modules: base64 and deflate. JavaScript that runs once, before an engine has compiled it, takes ten times as
-// long, and worklets have neither atob nor DecompressionStream. Tables take less than 4096 bytes of the memory; the rest is the
-// caller's.
+// Unpacks the other modules: base64 and deflate (RFC 1951). JavaScript that runs once, before an engine has compiled it, takes ten
+// times as long, and worklets have neither atob nor DecompressionStream. Tables take less than 4096 bytes of the memory; the rest
+// is the caller's.
 
-/** Behind what the compiler puts there. How many codes there are of each length from 0 to 15; then their symbols, in the order of the codes. */
+/** Tables of Huffman codes: the number of codes of each length from 0 to 15, then the symbols in the order of their codes. */
 const ofLengths: usize = 2048;
 const ofLiterals: usize = ofLengths + 32 + 2 * 19;
 const ofDistances: usize = ofLiterals + 32 + 2 * 288;
 /** Lengths of codes, a byte each. */
 const lengths: usize = ofDistances + 32 + 2 * 32;
-/** In which order a block gives the lengths of the codes that its lengths are in. */
+/** The order in which a block gives the lengths of the codes that encode its code lengths. */
 const order: usize = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
 
-/** Where the next byte is read, and bits that have been read and not used. */
+/** The address of the next byte, and the bits (and their number) that have been read and not used. */
 let next: usize = 0;
 let held: u32 = 0;
 let count: u32 = 0;
@@ -28,7 +28,7 @@ function take(bits: u32): u32 {
   return value;
 }
 
-/** The symbol of the next code: codes of each length are numbers that follow each other. */
+/** The symbol of the next code: codes of one length are consecutive numbers. */
 function symbol(table: usize): u32 {
   const symbols = table + 32;
   let code: i32 = take(1), first: i32 = 0, before: i32 = 0;
@@ -57,7 +57,7 @@ function makeTable(table: usize, from: usize, symbols: usize): void {
       }
 }
 
-/** Reads the tables of a block that has its own. */
+/** Reads the tables of a block with dynamic codes. */
 function readTables(): void {
   const literals: usize = take(5) + 257, distances: usize = take(5) + 1, given: usize = take(4) + 4;
   memory.fill(lengths, 0, 19);
@@ -77,7 +77,7 @@ function readTables(): void {
   makeTable(ofDistances, lengths + literals, distances);
 }
 
-/** The tables of blocks that have none. */
+/** Makes the tables of blocks with fixed codes. */
 function setTables(): void {
   memory.fill(lengths, 8, 144);
   memory.fill(lengths + 144, 9, 112);
@@ -95,14 +95,14 @@ function inflateBlock(to: usize): usize {
       store<u8>(to++, code);
       continue;
     }
-    // Four codes have the same number of bits behind them, and two of distances have. The last code has none.
+    // Four successive lengths have the same number of extra bits, and two successive distances. The last length has none.
     const step = code - 257;
     const bits = step < 8 || step == 28 ? 0 : (step >> 2) - 1;
     let length: u32 = step < 8 ? step + 3 : step == 28 ? 258 : ((4 + (step & 3)) << bits) + 3 + take(bits);
     const far = symbol(ofDistances);
     const more = far < 4 ? 0 : (far >> 1) - 1;
     const distance: u32 = far < 4 ? far + 1 : ((2 + (far & 1)) << more) + 1 + take(more);
-    // What is copied may begin with what is written.
+    // Source and target may overlap, so bytes are copied one by one.
     for (; length > 0; length--, to++) store<u8>(to, load<u8>(to - distance));
   }
   return to;
@@ -116,7 +116,7 @@ function digit(code: u32): u32 {
   return code == 43 ? 62 : code == 47 ? 63 : 64;
 }
 
-/** Decodes `length` characters in their place. */
+/** Decodes `length` characters of base64 in place. */
 function decode(text: usize, length: usize): void {
   let to = text;
   for (const end = text + length; text < end; text++) {
@@ -130,17 +130,17 @@ function decode(text: usize, length: usize): void {
   }
 }
 
-/** Unpacks `length` characters at `text`, which becomes their bytes, to `to`. */
+/** Unpacks `length` characters at `text` to `to`. The text is overwritten. */
 export function unpack(text: usize, length: usize, to: usize): void {
   decode(text, length);
   held = count = 0;
-  // Behind two bytes that say that this is zlib.
+  // After the two bytes of zlib's header.
   next = text + 2;
   for (let isLast: u32 = 0; !isLast; ) {
     isLast = take(1);
     const kind = take(2);
     if (kind == 0) {
-      // Bytes as they are, from the next whole byte on, behind their number and its complement.
+      // A stored block: from the next whole byte on, the number of bytes, its complement, the bytes.
       held = count = 0;
       const bytes: usize = load<u16>(next);
       memory.copy(to, next + 4, bytes);
