@@ -1,5 +1,5 @@
-// Gradient of the parameters that a cell has by unit: of the gates in `before` from c_{t-1}, of those in `after` from c_t; the
-// others have none. A workgroup owns 16 neighbouring numbers; its threads split the rows among them, then fold by
+// The gradient of the units' own parameters: for the gates in `before` from c_{t-1}, for those in `after` from c_t; for the
+// others it is 0. A workgroup owns 16 neighbouring numbers; its threads split the rows among them, then fold by
 // halves, as in column-sum.wgsl.
 struct Params { rows: u32, H: u32, G: u32, cPrevious: u32, cCurrent: u32, before: u32, after: u32, accumulate: u32 }
 @group(0) @binding(0) var<storage, read> dGates: array<f32>;

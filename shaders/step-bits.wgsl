@@ -1,4 +1,4 @@
-// words: for each row where its bits begin, behind them a bit for each step that mask says the row has.
+// words: for each row, where its bits begin; then the bits of all rows, one for each step, set if `mask` has the step.
 struct Params { T: u32, B: u32 }
 @group(0) @binding(0) var<storage, read> mask: array<f32>;
 @group(0) @binding(1) var<storage, read_write> words: array<u32>;

@@ -8,7 +8,7 @@ fn effectiveGradient(gradient: f32, parameter: f32, scale: f32, clipValue: f32, 
 // The place in lastGood of element i of the first of `count` arrays; the next array's is 64 further on. Blocks of 64
 // are interleaved.
 fn keptAt(i: u32, count: u32) -> u32 { return i / 64u * 64u * (count - 1u) + i; }
-// Saves the old values and returns true if the step may be taken. Otherwise restores the saved values, if there are
-// any.
+// Whether the step may be taken. If so, the optimiser saves the old values first.
 fn healthy() -> bool { return norm[2] != 0.0; }
+// Whether there are saved values, which the optimiser restores if the step may not be taken.
 fn restores() -> bool { return norm[3] != 0.0; }

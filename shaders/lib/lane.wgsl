@@ -1,6 +1,6 @@
-// A lane is one of the directions that a dispatch runs side by side (z of the grid). A segment is the steps that it
-// runs; `first` is the number of steps before them. Each lane's share of a buffer starts at a multiple of 64 elements.
-// src/recurrent/kernels/lanes.ts has the same arithmetic.
+// A lane is one of the directions, or one of the stacked layers, that a dispatch runs side by side (z of the grid). A segment
+// is the steps that it runs; `first` is the number of steps before them. Each lane's share of a buffer starts at a multiple
+// of 64 elements. src/recurrent/kernels/lanes.ts has the same arithmetic.
 
 // Where the numbers of one step start in each buffer; add row · H + unit.
 struct StepPlaces { t: u32, gates: u32, hPrevious: u32, hCurrent: u32, cPrevious: u32, cCurrent: u32, dy: u32 }

@@ -1,4 +1,4 @@
-// Functions of one number by kind, numbered as in src/kernels/unary.ts; what they are says src/kernels/unary.twin.ts.
+// Functions of one number by kind, numbered as in src/kernels/unary.ts; src/kernels/unary.twin.ts says what they are.
 // Kinds below 11 are those of lib/functions.wgsl.
 
 fn exponential(x: f32) -> f32 {

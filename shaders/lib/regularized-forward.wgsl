@@ -41,7 +41,7 @@ fn memoryOf(step: StepPlaces, element: Element) -> f32 {
   return stateOf(activatedOf(step, element), 0.0, cOf(step, element)).y;
 }
 
-// Both sides of a fused kernel's element. The input's comes from memory while the product is computed.
+// Both sides of a fused kernel's element. That of the input is loaded while the product is computed.
 fn computeSides(lane: u32, step: StepPlaces, place: Place, element: Element, exists: bool, thread: u32) {
   var x = PackedGates();
   if (exists) { x = gates[step.gates + element.at]; }
