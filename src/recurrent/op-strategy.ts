@@ -2,7 +2,7 @@
 import type { Tape } from "../autodiff/tape.ts";
 import { phasesOf, type Cell } from "./cells/cell.ts";
 import { strategyFor, takesWavefront } from "./choose.ts";
-import type { Regularization } from "./row.ts";
+import type { Regularization } from "./regularized.ts";
 import { keepsGates } from "./segments.ts";
 import type { LayerShape, Strategy } from "./strategies/strategy.ts";
 

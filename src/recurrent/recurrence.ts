@@ -42,6 +42,6 @@ export interface Recurrence {
 
 /** The recurrence of an op's layer by this strategy. */
 export function recurrenceOf({ name, forward, fuses }: Strategy, site: Site): Recurrence {
-  if (site.regularization) return new regularized.now.RowRecurrence(site, site.regularization, fuses);
+  if (site.regularization) return new regularized.now.RegularizedRecurrence(site, site.regularization, fuses);
   return new PlainRecurrence(site, phasesOf(site.cell) === 2 ? twoPhase.now.dispatches[name].forward : forward);
 }

@@ -19,7 +19,7 @@ import { strategyOf } from "./op-strategy.ts";
 import { OpWeights } from "./op-weights.ts";
 import { halves, stacking } from "./parts.ts";
 import { recurrenceOf, type Recurrence } from "./recurrence.ts";
-import type { Regularization } from "./row.ts";
+import type { Regularization } from "./regularized.ts";
 import { keepsGates, segmentsOf } from "./segments.ts";
 import { strategies } from "./strategies/all-strategies.ts";
 import type { Site, Strategy } from "./strategies/strategy.ts";

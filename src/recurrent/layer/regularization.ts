@@ -2,7 +2,7 @@
 import { RnnError } from "../../errors.ts";
 import type { Context } from "../../nn/context.ts";
 import type { Gains } from "../input.ts";
-import type { Regularization } from "../row.ts";
+import type { Regularization } from "../regularized.ts";
 import type { Regularizer } from "./regularizer.ts";
 
 const epsilon = 1e-5;

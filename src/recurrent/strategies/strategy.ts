@@ -10,7 +10,7 @@ import type { Cell } from "../cells/cell.ts";
 import type { RecurrentWeights } from "../input.ts";
 import type { Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
-import type { Regularization } from "../row.ts";
+import type { Regularization } from "../regularized.ts";
 
 /** The facts about a recurrent layer, or a stack of them, that decide the strategy. */
 export interface LayerShape {

@@ -46,7 +46,7 @@ export interface Regularization {
 /** The time step of a lane that is computed i-th in a segment. */
 const timeOf = (segment: Segment, lane: number, i: number): number => firstInTime(lane, { ...segment, first: segment.first + i, steps: 1 });
 
-export class RowRecurrence implements Recurrence {
+export class RegularizedRecurrence implements Recurrence {
   readonly ownsBiases: boolean;
   readonly weightRows: { readonly forward: number; readonly backward: number };
   readonly carry: { readonly shape: Shape; readonly width: number };
