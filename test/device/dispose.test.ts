@@ -24,7 +24,9 @@ import {
 } from "webgpu-rnn";
 import { gradientFlow, jacobian } from "webgpu-rnn/inspect";
 import { logProbability } from "webgpu-rnn/language";
+import type { Fill } from "../../src/backend/backend.ts";
 import { disposeSymbol } from "../../src/disposable.ts";
+import { Recording } from "../../src/recording/recording.ts";
 import { backend, kinds, numbers, ownBackend } from "./support.ts";
 import { sampled } from "../thorough.ts";
 
@@ -197,6 +199,26 @@ describe.each(kinds)("on %s", (kind) => {
       message: 'LSTM: the part "rnn" of this model has been disposed of; make a new one',
     });
     model.dispose();
+  });
+});
+
+describe.each(kinds)("what a run does first, on %s", (kind) => {
+  it("copies from and to buffers that are there, and is refused for others", async () => {
+    const on = await ownBackend(kind);
+    const recording = new Recording();
+    const x = recording.buffer("x", [2], "external");
+    recording.download("x", x);
+    recording.close();
+    const [to, from, freed] = ["to", "from", "freed"].map((label) => on.createBuffer(label, "f32", 2, [5, 7]));
+    const program = await on.prepare(recording, new Map([[x.buffer, to]]));
+    const after = async (fill: Fill) => Array.from((await (await program.run({}, { first: [fill] })).downloads).x);
+    expect(await after({ to })).toEqual([0, 0]);
+    expect(await after({ to, from })).toEqual([5, 7]);
+    on.free(freed);
+    await expect(after({ to, from: freed })).rejects.toMatchObject(gone);
+    await expect(after({ to: freed, from })).rejects.toMatchObject(gone);
+    expect(await after({ to, from })).toEqual([5, 7]);
+    on.destroy();
   });
 });
 

@@ -14,8 +14,10 @@ import type { CpuBuffer } from "./cpu-buffer.ts";
 function fill({ to, from, offset = 0 }: Fill): void {
   checkHeld(to);
   const { array } = to as CpuBuffer;
-  if (from) array.set((from as CpuBuffer).array.subarray(offset, offset + array.length));
-  else array.fill(0);
+  if (from) {
+    checkHeld(from);
+    array.set((from as CpuBuffer).array.subarray(offset, offset + array.length));
+  } else array.fill(0);
 }
 
 export class CpuProgram implements Program {

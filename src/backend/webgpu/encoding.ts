@@ -18,8 +18,10 @@ export function encodeFills(encoder: GPUCommandEncoder, fills: readonly Fill[]):
   for (const { to, from, offset = 0 } of fills) {
     checkHeld(to);
     const { gpu, length } = to as WebGpuBuffer;
-    if (from) encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, offset * 4, gpu, 0, length * 4);
-    else encoder.clearBuffer(gpu);
+    if (from) {
+      checkHeld(from);
+      encoder.copyBufferToBuffer((from as WebGpuBuffer).gpu, offset * 4, gpu, 0, length * 4);
+    } else encoder.clearBuffer(gpu);
   }
 }
 
