@@ -50,7 +50,7 @@ export function numbersOf<A extends NumericArray>(
   data: ArrayLike<number>,
   offset: number,
 ): A {
-  return reading("data", buffer.label, "data", () => {
+  return reading("data", placeOf(buffer.label), "data", () => {
     if (typeof data !== "object" || !Number.isSafeInteger((data as typeof data | null)?.length))
       throw new RnnError("data", placeOf(buffer.label), `data must be a list of numbers, got ${show(data)}`);
     const { length } = data;

@@ -70,14 +70,15 @@ type Tile = (typeof tiles)[number];
 /** Rows and columns of C that a workgroup computes. */
 const sideOf = (tile: Tile): number => (tile.endsWith("large") ? 64 : 32) / (tile.startsWith("split") ? 2 : 1);
 
-function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
+function variant(layout: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   const side = sideOf(tile);
-  const operands = lie === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
-  const orientation: Record<string, number> = lie === "strided" ? {} : { aAlongK: lie[0] === "n" ? 1 : 0, bAlongK: lie[1] === "t" ? 1 : 0 };
+  const operands = layout === "strided" ? "lib/operands-strided" : "lib/operands-vec4";
+  const orientation: Record<string, number> =
+    layout === "strided" ? {} : { aAlongK: layout[0] === "n" ? 1 : 0, bAlongK: layout[1] === "t" ? 1 : 0 };
   const [kind, size] = tile.split(" ");
   const shader = `matmul-${kind}`;
   return {
-    name: `${shader}:${lie}-${size}${sums === "row-sums" ? "-sums" : ""}`,
+    name: `${shader}:${layout}-${size}${sums === "row-sums" ? "-sums" : ""}`,
     sources: ["lib/matmul", operands, "lib/blocks", `lib/${sums}`, shader],
     constants: { ...orientation, large: size === "large" ? 1 : 0 },
     params,
@@ -85,14 +86,17 @@ function variant(lie: Operands, tile: Tile, sums: "row-sums" | "no-row-sums") {
   };
 }
 
-const block = (lie: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(lie, tile, "no-row-sums"), bindings });
+const block = (layout: Operands, tile: Tile): typeof matmulNaive => defineKernel({ ...variant(layout, tile, "no-row-sums"), bindings });
 
 /** For A = dYᵀ and a batch of one: the product, and sums_m (+)= Σ_k A[m, k], the gradient of a bias beside its weight's. */
-const blockWithSums = (lie: Operands, tile: Tile) =>
-  defineKernel({ ...variant(lie, tile, "row-sums"), bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } } });
+const blockWithSums = (layout: Operands, tile: Tile) =>
+  defineKernel({
+    ...variant(layout, tile, "row-sums"),
+    bindings: { ...bindings, sums: { access: "read_write", type: "f32", shape: "[M]" } },
+  });
 
-const variants = <T>(lies: readonly Operands[], make: (lie: Operands, tile: Tile) => T) =>
-  new Map<string, T>(tiles.flatMap((tile) => lies.map((lie) => [`${lie} ${tile}`, make(lie, tile)] as const)));
+const variants = <T>(layouts: readonly Operands[], make: (layout: Operands, tile: Tile) => T) =>
+  new Map<string, T>(tiles.flatMap((tile) => layouts.map((layout) => [`${layout} ${tile}`, make(layout, tile)] as const)));
 const blocks = variants(["nn", "nt", "tn", "tt", "strided"], block);
 const blocksWithSums = variants(["tn", "strided"], blockWithSums);
 /** All variants of the register-tiled product, by layout of the operands and by tile. */
