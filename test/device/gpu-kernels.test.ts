@@ -76,6 +76,14 @@ describe("layers by the kernels of GPUs", () => {
     used.clear();
   });
 
+  it.each(sampled([1, 3, 4], 1))("steps with norms share the long sums of their products in a batch of %i too", async (B) => {
+    // 132 units are 528 gates, the K of the product in BPTT.
+    await expectRight(new LSTM(3, 132, { normalization: "layer", seed: B }), 132, 4, B, "step");
+    expect([...used].filter((name) => name.startsWith("matmul-s")).map((name) => name.replace(/:.*/, ""))).toContain("matmul-split");
+    expect(used).not.toContain("matmul-small-m");
+    used.clear();
+  });
+
   it.each(sampled([7, 33, 64, 70, 128], 2))("halves of %i units stay in registers, and compute what they stand for", async (H) => {
     const model = new LSTM(3, H, { seed: H });
     const [T, B] = [5, 3];
