@@ -104,14 +104,13 @@ export function takeOptions<T extends object>(where: string, options: T | undefi
     if (!isRecord(options)) throw new RnnError("option", where, `options must be an object, got ${show(options)}`);
     const unknown = Object.keys(options).find((name) => !known.includes(name));
     if (unknown !== undefined) throw new RnnError("option", where, `unknown option ${listed([unknown])}; ${hintFor(unknown, known)}`);
-    const taken = Object.fromEntries(
-      known
-        .map((name) => [name, reading("option", where, name, () => (options as Record<string, unknown>)[name])])
-        .filter(([, value]) => value !== undefined),
-    ) as Record<string, unknown>;
-    const empty = known.find((name) => taken[name] === null);
-    if (empty !== undefined) throw new RnnError("option", where, `${empty} must not be null; leave out what is not wanted`);
-    return taken as T;
+    const taken: [string, unknown][] = [];
+    for (const name of known) {
+      const value = reading("option", where, name, () => (options as Record<string, unknown>)[name]);
+      if (value === null) throw new RnnError("option", where, `${name} must not be null; leave out what is not wanted`);
+      if (value !== undefined) taken.push([name, value]);
+    }
+    return Object.fromEntries(taken) as T;
   });
 }
 

@@ -7,7 +7,7 @@ import { takeEntries, takeOptions } from "../options.ts";
 import { checkShape } from "../tensor/shape.ts";
 import { finite, idsBelow, looksLikeTensor, takeList, takeTensor, weights, type Numbers, type TensorLike } from "../tensor/take.ts";
 import type { NumericArray, Tensor } from "../tensor/tensor.ts";
-import { batchOf, type RecordingPlan, type StateSource } from "./run-context.ts";
+import { batchOf, type RecordingPlan } from "./run-context.ts";
 
 /** The inputs of a model. If all rows are complete and states start from zero, `input` alone suffices. */
 export interface ModelInputs<T extends TensorLike = TensorLike> {
@@ -98,29 +98,35 @@ type PlanOptions = LayerOptions & { training?: boolean; differentiates: boolean 
 type Plan = { plan: RecordingPlan; data: Record<string, NumericArray> };
 
 /** Plans how to record inputs that were taken, and names their arrays as the recording does. */
-export function planOf({ input, state, lengths, stepMask, further }: TakenInputs, options: PlanOptions): Plan {
-  const shapesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> =>
-    Object.fromEntries(Object.entries(tensors).map(([path, { shape }]) => [path, shape]));
-  const dataOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, NumericArray> =>
-    Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [`${prefix}.${path}`, data]));
-  const states: StateSource = { kind: "given", shapes: shapesOf(state) };
+export function planOf(
+  { input, state, lengths, stepMask, further }: TakenInputs,
+  { training = false, differentiates, strategy, recompute, storage }: PlanOptions,
+): Plan {
+  const data: Record<string, NumericArray> = { input: input.data };
+  const shapesOf = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> => {
+    const entries = Object.entries(tensors);
+    for (const [path, tensor] of entries) data[`${prefix}.${path}`] = tensor.data;
+    return Object.fromEntries(entries.map(([path, { shape }]) => [path, shape]));
+  };
   const plan: RecordingPlan = {
     inputShape: input.shape,
-    further: shapesOf(further),
-    states,
+    states: { kind: "given", shapes: shapesOf("state", state) },
+    further: shapesOf("further", further),
     steps: stepMask ? "mask" : lengths ? "lengths" : "all",
-    training: options.training ?? false,
-    differentiates: options.differentiates,
-    inputGradient: options.differentiates,
-    strategy: options.strategy,
-    recompute: options.recompute,
-    storage: options.storage,
+    training,
+    differentiates,
+    inputGradient: differentiates,
+    strategy,
+    recompute,
+    storage,
   };
   const rows = stepMask ? lengthsOfMask(stepMask) : lengths;
-  return { plan, data: { input: input.data, ...dataOf("state", state), ...dataOf("further", further), ...(rows && { lengths: rows }) } };
+  if (rows) data.lengths = rows;
+  return { plan, data };
 }
 
 function takeFurther(model: Module, given: unknown): Record<string, Tensor> {
+  if (given === undefined) return {};
   const known = model.furtherInputs;
   const taken = takeOptions("inputs.further", given as Record<string, unknown> | undefined, Object.keys(known));
   return Object.fromEntries(

@@ -156,7 +156,8 @@ export const readingsOf = (store: ParameterStore): Readings => (store.readings ?
 /** Opens readings of several models' parameters, all of one moment. The caller closes them. */
 export function openReadings(sessions: readonly Session[]): Promise<Reading[]> {
   const stores = sessions.map(({ store }) => store);
-  return inTurn(new Set(stores.flatMap(({ things }) => things)), async () => {
+  const things = stores.flatMap((store) => store.things);
+  return inTurn(things, async () => {
     await Promise.all(stores.map((store) => store.fetch()));
     return stores.map((store) => {
       store.upload();

@@ -41,13 +41,17 @@ function free({ program, made }: Entry): void {
 
 export class Recordings {
   private readonly entries = new Map<string, Entry>();
+  /** The one asked for latest, which may have left the map since. */
+  private latest: Entry | undefined;
 
   /** The recording with this key, made by `make` the first time. The caller holds it until `release`. */
   async lend(key: string, make: () => Promise<Prepared>): Promise<Lent> {
     const entry: Entry = this.entries.get(key) ?? { made: make(), users: 0, dropped: false };
     // The map's last entry is the one used latest; the first is evicted first.
-    this.entries.delete(key);
-    this.entries.set(key, entry);
+    if (entry !== this.latest) {
+      this.entries.delete(key);
+      this.entries.set(key, (this.latest = entry));
+    }
     entry.users++;
     let released = false;
     const release = (): void => {

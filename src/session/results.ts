@@ -29,25 +29,21 @@ export interface ResultArrays {
   readonly further?: Readonly<Record<string, FloatArray>>;
 }
 
-type Taken = ReadonlyMap<string, FloatArray>;
+type Taken = Map<string, FloatArray>;
 
 /** Arrays of a checked `into`, by what they receive in words. @throws RnnError `option` unless they are arrays of floats */
-export function takeResultArrays(where: string, given: ResultArrays | undefined): Taken {
-  const { output, state, further } = takeOptions(`${where}.into`, given, ["output", "state", "further"]);
-  const entries = (kind: string, values: unknown): [string, unknown][] =>
-    values === undefined
-      ? []
-      : takeEntries(where, `into.${kind}`, "arrays by path", values).map(([path, array]) => [`${kind} "${path}"`, array]);
-  const all: [string, unknown][] = [
-    ...(output === undefined ? [] : [["output", output] as [string, unknown]]),
-    ...entries("state", state),
-    ...entries("further", further),
-  ];
-  for (const [name, array] of all) {
+export function takeResultArrays(where: string, into: ResultArrays | undefined): Taken {
+  const taken: Taken = new Map();
+  const add = (name: string, array: unknown): void => {
     if (!["Float32Array", "Float64Array"].includes(typedArrayName(array) ?? ""))
       throw new RnnError("option", where, `into: ${name} must be a Float32Array, got ${show(array)}`);
+    taken.set(name, array as FloatArray);
+  };
+  for (const [kind, given] of Object.entries(takeOptions(`${where}.into`, into, ["output", "state", "further"]))) {
+    if (kind === "output") add(kind, given);
+    else for (const [path, array] of takeEntries(where, `into.${kind}`, "arrays by path", given)) add(`${kind} "${path}"`, array);
   }
-  return new Map(all as [string, FloatArray][]);
+  return taken;
 }
 
 /** The results of a pass that has not run yet, and their arrays by the names of the recording's downloads. */
@@ -56,14 +52,16 @@ export interface Results {
   readonly byDownload: Readonly<Record<string, NumericArray>>;
 }
 
-/** @throws RnnError `shape` or `option` if an array in `taken` does not fit the result, or there is no such result */
+/**
+ * @param taken loses the arrays that it has for results
+ * @throws RnnError `shape` or `option` if an array in `taken` does not fit the result, or there is no such result
+ */
 export function resultsOf(context: RunContext, backend: Backend, where: string, taken: Taken = new Map()): Results {
   const byDownload: Record<string, NumericArray> = {};
-  const missing = new Set(taken.keys());
   const tensorFor = (name: string, shape: Shape): Tensor<FloatArray> => {
-    missing.delete(name);
     const data = taken.get(name) ?? backend.floats(sizeOf(shape));
     checkFit(where, name, data, shape, backend);
+    taken.delete(name);
     return { shape, data };
   };
   const output = tensorFor("output", context.output.shape);
@@ -79,17 +77,18 @@ export function resultsOf(context: RunContext, backend: Backend, where: string, 
     further[path] = tensorFor(`further "${path}"`, shape);
     byDownload[`emitted.${path}`] = further[path].data;
   }
-  for (const name of missing) throw new RnnError("option", where, `into: this model has no result ${name}`);
+  for (const name of taken.keys()) throw new RnnError("option", where, `into: this model has no result ${name}`);
   return { outputs: { output, state, further }, byDownload };
 }
 
 function checkFit(where: string, name: string, data: FloatArray, shape: Shape, { precision }: Backend): void {
   const type = precision === "float64" ? "Float64Array" : "Float32Array";
   const got = typedArrayName(data)!;
-  if (got !== type || data.length !== sizeOf(shape))
+  const size = sizeOf(shape);
+  if (got !== type || data.length !== size)
     throw new RnnError(
       "shape",
       where,
-      `into: ${name} must be a ${type} of ${sizeOf(shape)} numbers, for the shape [${shape.join(", ")}]; got a ${got} of ${data.length}`,
+      `into: ${name} must be a ${type} of ${size} numbers, for the shape [${shape.join(", ")}]; got a ${got} of ${data.length}`,
     );
 }

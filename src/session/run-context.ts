@@ -190,10 +190,9 @@ export class RunContext implements ContextHost {
 
   /** Inputs that the host writes before each step, besides those of the caller. */
   stepInputs(seed: number, step: number): Record<string, NumericArray> {
-    return {
-      random: randomWords(seed, step),
-      ...Object.fromEntries([...this.schedules].map(([label, schedule]) => [label, Float64Array.of(schedule(step))])),
-    };
+    const inputs: Record<string, NumericArray> = { random: randomWords(seed, step) };
+    for (const [label, schedule] of this.schedules) inputs[label] = Float64Array.of(schedule(step));
+    return inputs;
   }
 
   parameter(path: string): Variable {

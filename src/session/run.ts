@@ -46,7 +46,7 @@ export function downloadOutputs(context: RunContext): void {
  * Runs a model once.
  * @throws RnnError `shape`, `data` or `option` before anything runs, if the inputs do not fit
  */
-export async function forward(model: Module, inputs: ModelInputs | TensorLike, options: ForwardOptions): Promise<ModelOutputs> {
+export function forward(model: Module, inputs: ModelInputs | TensorLike, options: ForwardOptions): Promise<ModelOutputs> {
   return forwardOf(model, inputs, options);
 }
 

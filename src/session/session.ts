@@ -72,12 +72,12 @@ export class Session {
 
   /** The session of this model on this backend. */
   static of(model: Module, backend: Backend): Session {
-    checkParts(model, backend);
-    model.checkUsable();
     let known = sessions.get(backend);
-    if (!known) sessions.set(backend, (known = new WeakMap()));
-    let session = known.get(model);
+    let session = known?.get(model);
+    if (!session) checkParts(model, backend);
+    model.checkUsable();
     if (!session) {
+      if (!known) sessions.set(backend, (known = new WeakMap()));
       known.set(model, (session = new Session(model, backend)));
       model.dependants.add(session);
     }
@@ -150,7 +150,7 @@ export class Session {
     const room = await program.reserve();
     try {
       return await store.inTurn(async () => {
-        if (!reading) await store.sync();
+        if (!reading && store.isStale) await store.sync();
         checks?.checkHalves(store);
         if (changes) store.readings?.copyForReaders();
         const first = before?.();

@@ -161,15 +161,14 @@ function take(where: string, name: string, list: ArrayLike<unknown>, content: Co
 
 /** Copies a shape as it is at this moment. Callers check the sizes. @throws RnnError `shape` if it is no list */
 export function takeShape(where: string, name: string, shape: unknown): number[] {
-  return reading("shape", where, `the shape of ${name}`, () => shapeOf(where, name, shape));
-}
-
-function shapeOf(where: string, name: string, shape: unknown): number[] {
-  if (!Array.isArray(shape) && typedArrayName(shape) === undefined)
-    throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
-  const { length } = shape as ArrayLike<unknown>;
-  if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);
-  return Array.from({ length }, (_, i) => (shape as ArrayLike<number>)[i]);
+  return reading("shape", where, `the shape of ${name}`, () => {
+    if (!isList(shape)) throw new RnnError("shape", where, `the shape of ${name} must be a list of sizes, got ${show(shape)}`);
+    const { length } = shape;
+    if (length > mostAxes) throw new RnnError("limit", where, `${name} may have at most ${mostAxes} axes, got ${length}`);
+    const sizes: number[] = [];
+    for (let i = 0; i < length; i++) sizes.push(shape[i] as number);
+    return sizes;
+  });
 }
 
 /**
@@ -189,7 +188,7 @@ export function takeTensor(
   const name = clip(called);
   return reading("data", where, name, () => {
     const wrapped = typeof value === "object" && value !== null && !isList(value);
-    const { shape: given, data: list } = wrapped ? (value as { shape?: unknown; data?: unknown }) : { shape: undefined, data: value };
+    const { shape: given, data: list } = (wrapped ? value : { data: value }) as { shape?: unknown; data?: unknown };
     if (!hasIndices(list) || (wrapped && given === undefined)) {
       const got = wrapped && given !== undefined ? `data in ${show(list)}` : show(value);
       throw new RnnError("shape", where, `${name} must be a tensor { shape, data }, a typed array or nested lists of numbers, got ${got}`);

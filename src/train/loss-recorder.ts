@@ -86,9 +86,9 @@ export class LossRecorder {
 
   private lendOne(key: string, plan: RecordingPlan, finish: (context: RunContext) => void): Promise<Lent> {
     return this.recordings.lend(`${key} ${JSON.stringify(plan)}`, () =>
-      this.session.make(plan, finish, (label, buffer) => {
-        return label.startsWith("carried.") ? this.carried.memoryFor(label, buffer) : this.optimizer!.memoryFor(label, buffer);
-      }),
+      this.session.make(plan, finish, (label, buffer) =>
+        (label.startsWith("carried.") ? this.carried : this.optimizer!).memoryFor(label, buffer),
+      ),
     );
   }
 
