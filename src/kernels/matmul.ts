@@ -4,7 +4,7 @@
  * Strides let one kernel read transposed operands, single gates and slices: element (m, k) of A[i] is at
  * `aOffset + i*aBatch + m*aRow + k*aColumn`. Columns of C are contiguous.
  */
-import { nothingAvoided, type Avoided } from "./self-test.ts";
+import type { Avoided } from "./self-test.ts";
 import { defineKernel, type Params, type Workgroups } from "./kernel.ts";
 
 const bindings = {
@@ -130,10 +130,10 @@ export const matmulSplit = (p: MatmulParams): typeof matmulNaive => blocks.get(`
  * blocks in C, GPUs gain from sharing and software adapters lose; a profile says it exactly.
  */
 export function chooseMatmul(p: MatmulParams, on: On = {}): typeof matmulNaive {
-  const { avoided = nothingAvoided } = on;
-  const chosen = p.M <= 4 && p.K >= 512 ? matmulSmallM : blocks.get(variantFor(p, on))!;
+  // It waits for memory at each k, which a GPU does for four.
+  const chosen = p.M <= 4 && p.K >= 512 && !on.isGpu ? matmulSmallM : blocks.get(variantFor(p, on))!;
   const standIns = [blocks.get(`${operandsOf(p)} block small`)!, blocks.get("strided block small")!, matmulNaive];
-  return [chosen, ...standIns].find(({ name }) => !avoided.has(name)) ?? chosen;
+  return [chosen, ...standIns].find(({ name }) => !on.avoided?.has(name)) ?? chosen;
 }
 
 /**
@@ -141,14 +141,16 @@ export function chooseMatmul(p: MatmulParams, on: On = {}): typeof matmulNaive {
  * on this device.
  */
 export function chooseMatmulWithSums(p: MatmulParams, on: On = {}): ReturnType<typeof blockWithSums> | undefined {
-  const { avoided = nothingAvoided } = on;
-  return [variantFor(p, on), "strided block small"].map((variant) => blocksWithSums.get(variant)!).find(({ name }) => !avoided.has(name));
+  return [variantFor(p, on), "strided block small"]
+    .map((variant) => blocksWithSums.get(variant)!)
+    .find(({ name }) => !on.avoided?.has(name));
 }
 
 const variantFor = (p: MatmulParams, on: On): string => `${operandsOf(p)} ${tileFor(p, on)}`;
 
 /** The smallest K that is shared: a thread then has two blocks of it. A profile, which has measured a longer one, decides from four on. */
-const leastSplitK = { gpu: 128, measured: 256 };
+const leastSplitK = 128;
+const leastSplitKMeasured = 256;
 /** A GPU with fewer workgroups than this idles. Each is a wave or two if K is not shared. */
 const enoughGroups = 128;
 /** With so many, a wave that waits for its slice of a staged product has another beside it that computes. */
@@ -158,13 +160,15 @@ const enoughToStage = 2 * enoughGroups;
 export const squaresOf = ({ M, N, batch }: Pick<MatmulParams, "M" | "N" | "batch">, side: number): number =>
   Math.ceil(M / side) * Math.ceil(N / side) * batch;
 
-function tileFor(p: MatmulParams, { isGpu = false, measured }: On): Tile {
+function tileFor(p: MatmulParams, { isGpu, measured }: On): Tile {
   const whole = p.M > 4 && squaresOf(p, 8) >= 512 ? "block large" : "block small";
   const groups = squaresOf(p, sideOf(whole));
-  const splits = measured ? measured.splitPays(squaresOf(p, 4)) : isGpu && groups < enoughGroups;
-  if (splits && p.K >= leastSplitK[measured ? "measured" : "gpu"]) return splitTile(p);
+  // With few rows, a GPU's threads always share K; nothing else was measured or would keep them busy.
+  const splits = (isGpu && p.M <= 4) || (measured ? measured.splitPays(squaresOf(p, 4)) : isGpu && groups < enoughGroups);
+  if (splits && p.K >= (measured ? leastSplitKMeasured : leastSplitK)) return splitTile(p);
   return isGpu && whole === "block large" && groups >= enoughToStage && p.K % 16 === 0 ? "staged large" : whole;
 }
 
-/** Of the larger blocks, a quarter of the workgroups suffices, since each has four waves. */
-const splitTile = (p: MatmulParams): Tile => (squaresOf(p, sideOf("split large")) >= enoughGroups / 4 ? "split large" : "split small");
+/** Of the larger blocks, a quarter of the workgroups suffices, since each has four waves. Of four rows they would waste half. */
+const splitTile = (p: MatmulParams): Tile =>
+  p.M > 4 && squaresOf(p, sideOf("split large")) >= enoughGroups / 4 ? "split large" : "split small";

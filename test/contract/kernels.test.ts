@@ -134,6 +134,9 @@ describe("the choice of a matrix product", () => {
     ["not with an odd K", onGpu(1024, 1024, 2040), "matmul-block:tn-large"],
     ["the recurrent product of a step with norms", onGpu(32, 512, 128), "matmul-split:tn-small"],
     ["not for a short K", onGpu(512, 128, 127), "matmul-block:tn-large"],
+    ["a row, however long K is", onGpu(1, 128, 512), "matmul-split:strided-small"],
+    ["four rows, however many columns", onGpu(4, 8192, 1024), "matmul-split:tn-small"],
+    ["five rows have larger blocks", onGpu(5, 1024, 1024), "matmul-split:strided-large"],
   ])("shares K on a GPU without a profile: %s", (_, name, expected) => {
     expect(name).toBe(expected);
   });

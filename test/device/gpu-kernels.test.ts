@@ -1,6 +1,7 @@
 /** In the kernels of GPUs threads share sums. Software adapters, on which tests run, are given others unless told. */
-import { beforeAll, describe, expect, it } from "vitest";
-import { createBackend, gradients, GRU, LSTM, RNN, type Backend, type Module, type StrategyName } from "webgpu-rnn";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { createBackend, forward, gradients, GRU, LSTM, RNN, type Backend, type Module, type StrategyName } from "webgpu-rnn";
+import { isSoftware } from "../../src/backend/webgpu/device.ts";
 import { backend, expectClose, float32, numbers } from "./support.ts";
 import { sampled } from "../thorough.ts";
 
@@ -26,17 +27,55 @@ const cases = Object.keys(layers).flatMap((cell) =>
 /** Beyond the 256 threads that WebGPU guarantees a workgroup, with three threads a unit, two and one. */
 const largeCases = (["LSTM", "GRU", "RNN", "GRU, reset before"] as const).flatMap((cell) => [257, 512, 600].map((H) => ({ cell, H })));
 
+/** The names of the kernels that a backend is given from now on. */
+function kernelsOf(on: Backend): Set<string> {
+  const used = new Set<string>();
+  const prepare = on.prepare.bind(on);
+  on.prepare = (recording, ...rest) => {
+    for (const command of recording.commands) if (command.kind === "dispatch") used.add(command.kernel.name);
+    return prepare(recording, ...rest);
+  };
+  return used;
+}
+
+describe("software adapters", () => {
+  it.each([
+    [{ vendor: "nvidia", architecture: "ampere" }, false],
+    [{ vendor: "amd", architecture: "gcn-5", isFallbackAdapter: false }, false],
+    [{ vendor: "", architecture: "" }, false],
+    [{ vendor: "", architecture: "", isFallbackAdapter: true }, true],
+    [{ vendor: "google", architecture: "swiftshader" }, true],
+    [{ vendor: "mesa", architecture: "", description: "llvmpipe (LLVM 15.0.6, 256 bits)" }, true],
+    [{ vendor: "microsoft", architecture: "warp" }, true],
+  ])("are known by what the adapter says or is called: %o", (info, software) => {
+    expect(isSoftware(info as GPUAdapterInfo)).toBe(software);
+  });
+
+  it("keep kernels whose threads share nothing, and GPUs do not", async () => {
+    const on = await createBackend("webgpu");
+    onTestFinished(() => on.destroy());
+    expect(on.isGpu).toBe(!on.adapter.includes("(software)"));
+    const used = kernelsOf(on);
+    for (const strategy of ["loop", "step"] as const) await expectShared(on, used, strategy, on.isGpu);
+    Object.defineProperty(on, "isGpu", { value: !on.isGpu });
+    for (const strategy of ["loop", "step"] as const) await expectShared(on, used, strategy, on.isGpu);
+  });
+
+  async function expectShared(on: Backend, used: Set<string>, strategy: StrategyName, shared: boolean): Promise<void> {
+    used.clear();
+    await forward(new GRU(3, 5, { seed: 1 }), { shape: [2, 1, 3], data: numbers(6, 1) }, { backend: on, strategy });
+    const recurrent = [...used].filter((name) => name.startsWith(strategy));
+    expect(recurrent.map((name) => name.includes("-shared:"))).toEqual([shared]);
+  }
+});
+
 describe("layers by the kernels of GPUs", () => {
   let gpu: Backend;
-  const used = new Set<string>();
+  let used: Set<string>;
   beforeAll(async () => {
     gpu = await createBackend("webgpu");
     Object.defineProperty(gpu, "isGpu", { value: true });
-    const prepare = gpu.prepare.bind(gpu);
-    gpu.prepare = (recording, ...rest) => {
-      for (const command of recording.commands) if (command.kind === "dispatch") used.add(command.kernel.name);
-      return prepare(recording, ...rest);
-    };
+    used = kernelsOf(gpu);
     return () => gpu.destroy();
   });
 
@@ -73,6 +112,14 @@ describe("layers by the kernels of GPUs", () => {
     if (H > gpu.mostThreads) return expect(run).rejects.toThrow(`needs at most ${gpu.mostThreads} units`);
     await run;
     expect([...used].some((name) => /^loop-.*backward-shared:/.test(name))).toBe(true);
+    used.clear();
+  });
+
+  it.each(sampled([1, 3, 4], 1))("steps with norms share the long sums of their products in a batch of %i too", async (B) => {
+    // 132 units are 528 gates, the K of the product in BPTT.
+    await expectRight(new LSTM(3, 132, { normalization: "layer", seed: B }), 132, 4, B, "step");
+    expect([...used].filter((name) => name.startsWith("matmul-s")).map((name) => name.replace(/:.*/, ""))).toContain("matmul-split");
+    expect(used).not.toContain("matmul-small-m");
     used.clear();
   });
 

@@ -1,5 +1,5 @@
 /** Recurrent weights in half precision; those that it cannot hold are named. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { forward, gradients, GRU, Linear, LSTM, RNN, Sequential, sgd, squaredError, Trainer, type Module } from "webgpu-rnn";
 import { halfToNumber, numberToHalf } from "../../src/tensor/half.ts";
 import { backend, expectClose, kinds, numbers } from "./support.ts";
@@ -55,6 +55,29 @@ describe.each(kinds)("on %s, storage float16", (kind) => {
       await forward(make(), input, { backend: on, ...half }),
     ];
     expectClose("output", found.output.data, expected.output.data, { atol: 1e-6, rtol: 1e-6 });
+  });
+
+  it("reads halves in each step on WebGPU only: a CPU would unpack them each time, and took 70 times as long", async () => {
+    const on = await backend(kind);
+    const used = new Set<string>();
+    const prepare = on.prepare.bind(on);
+    onTestFinished(() => void (on.prepare = prepare));
+    on.prepare = (recording, ...rest) => {
+      for (const command of recording.commands) if (command.kind === "dispatch") used.add(command.kernel.name);
+      return prepare(recording, ...rest);
+    };
+    for (const strategy of ["loop", "step"] as const) {
+      await gradients(
+        new LSTM(3, 4, { seed: 1 }),
+        input,
+        { output: { shape: [3, 2, 4], data: numbers(24, 2) } },
+        { backend: on, ...half, strategy },
+      );
+      const recurrent = [...used].filter((name) => name.startsWith(strategy));
+      expect(recurrent).toHaveLength(2);
+      expect(recurrent.filter((name) => name.includes(":half"))).toEqual(kind === "webgpu" ? recurrent : []);
+      used.clear();
+    }
   });
 
   it("refuses them in training", async () => {
