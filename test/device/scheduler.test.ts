@@ -1,7 +1,8 @@
 /** The cost of a training step besides arithmetic: submits, dispatches, created objects, memory. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   adam,
+  createBackend,
   crossEntropy,
   Embedding,
   generate,
@@ -67,34 +68,43 @@ function watch(on: Backend): Record<string, number> {
 
 describe("a training step of a one-layer LSTM on WebGPU", () => {
   it.each([
-    [4, "step", 2 * 4 + 12],
-    [16, "step", 2 * 16 + 12],
-    [16, "loop", 14],
-  ] as const)("is one submit and one pass and creates nothing: T = %i by %s, at most %i dispatches", async (steps, strategy, most) => {
-    const on = await backend("webgpu");
-    const { trainer } = trainerOn(on, { steps, hidden: 16, strategy });
-    const counts = watch(on);
-    const run = trainer.run({ steps: 30 });
-    await run.next();
-    const before: Record<string, number> = { ...counts, steps: trainer.step };
-    for (let i = 0; i < 20; i++) await run.next();
-    const done = trainer.step - before.steps;
-    const since = Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - before[name]]));
-    expect(done).toBeGreaterThanOrEqual(19);
-    const dispatches = since.dispatchWorkgroups / done;
-    expect(dispatches).toBeLessThanOrEqual(most);
-    expect(since).toEqual({
-      createBuffer: 0,
-      createBindGroup: 0,
-      createComputePipelineAsync: 0,
-      createShaderModule: 0,
-      createCommandEncoder: done,
-      beginComputePass: done,
-      submit: done,
-      dispatchWorkgroups: dispatches * done,
-    });
-    await run.return();
-  });
+    [4, "step", 2 * 4 + 12, ""],
+    [16, "step", 2 * 16 + 12, ""],
+    [16, "loop", 14, ""],
+    [16, "step", 2 * 16 + 12, ", by the kernels of GPUs"],
+    [16, "loop", 14, ", by the kernels of GPUs"],
+  ] as const)(
+    "is one submit and one pass and creates nothing: T = %i by %s, at most %i dispatches%s",
+    async (steps, strategy, most, gpus) => {
+      const on = gpus ? await createBackend("webgpu") : await backend("webgpu");
+      if (gpus) {
+        Object.defineProperty(on, "isGpu", { value: true });
+        onTestFinished(() => on.destroy());
+      }
+      const { trainer } = trainerOn(on, { steps, hidden: 16, strategy });
+      const counts = watch(on);
+      const run = trainer.run({ steps: 30 });
+      await run.next();
+      const before: Record<string, number> = { ...counts, steps: trainer.step };
+      for (let i = 0; i < 20; i++) await run.next();
+      const done = trainer.step - before.steps;
+      const since = Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - before[name]]));
+      expect(done).toBeGreaterThanOrEqual(19);
+      const dispatches = since.dispatchWorkgroups / done;
+      expect(dispatches).toBeLessThanOrEqual(most);
+      expect(since).toEqual({
+        createBuffer: 0,
+        createBindGroup: 0,
+        createComputePipelineAsync: 0,
+        createShaderModule: 0,
+        createCommandEncoder: done,
+        beginComputePass: done,
+        submit: done,
+        dispatchWorkgroups: dispatches * done,
+      });
+      await run.return();
+    },
+  );
 });
 
 /** The kernels of a forward and backward pass over so many steps, by name. */
