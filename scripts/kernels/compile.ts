@@ -81,7 +81,16 @@ const sharesOf = ({ constants }: Kernel): number => constants?.shares ?? 1;
 const heldBy = ({ constants }: Kernel): number => 8 * (constants?.heldEights ?? 0);
 /** Rows of the batch that a thread of a recurrent kernel computes at once. */
 const rowsOf = ({ name, constants, sources }: Kernel): number =>
-  constants?.rows ?? (name.startsWith("regularized") ? 1 : sources.includes("lib/one-row") ? 1 : sources.includes("lib/two-rows") ? 2 : 4);
+  constants?.rows ??
+  (name.startsWith("regularized")
+    ? 1
+    : sources.includes("lib/one-row")
+      ? 1
+      : sources.includes("lib/two-rows")
+        ? 2
+        : sources.includes("lib/eight-rows")
+          ? 8
+          : 4);
 
 for (const cell of cells) {
   for (const [T, B, I, H] of shapes) {

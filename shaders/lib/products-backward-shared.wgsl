@@ -6,7 +6,6 @@ override threads: u32;
 override tileLength: u32;
 // Gradients of the rows, [eight, row, 8 units].
 var<workgroup> tile: array<array<array<PackedGates, 8>, rows>, tileLength>;
-var<workgroup> parts: array<vec4<f32>, threads>;
 
 fn putGradient(row: u32, unit: u32, gates: PackedGates) { tile[unit / 8u][row][unit % 8u] = gates; }
 
@@ -24,15 +23,3 @@ fn addSecond(d: array<PackedGates, 8>, w: array<Weights, 8>, sum: PackedGates) -
 }
 
 fn addRow(d: array<PackedGates, 8>, w: array<Weights, 8>, sum: PackedGates) -> PackedGates { return addSecond(d, w, addFirst(d, w, sum)); }
-
-// Adds up the parts of all shares: the sum of row t / units, where there is such a row. All threads have read the tile
-// when it returns.
-fn fold(sums: Sums, thread: u32) -> f32 {
-  parts[thread] = vec4(totalOf(sums.row0), totalOf(sums.row1), totalOf(sums.row2), totalOf(sums.row3));
-  workgroupBarrier();
-  let row = thread / units;
-  if (row >= rows) { return 0.0; }
-  var total = 0.0;
-  for (var share = 0u; share < shares; share++) { total += parts[share * units + thread % units][row]; }
-  return total;
-}

@@ -14,16 +14,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     i -= lane;
   }
   let firstWeight = backwardMatrix(lane);
-  // Rows past the batch read the last one; finish drops their sums.
-  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
   var sums = Sums();
   if (params.tail != 0u || i + 1u < params.steps) {
     let slot = stepAt(lane, select(i + 1u, 0u, params.tail != 0u)).gates + firstRead(own);
-    sums = addGradients(slot + starts, true, fanIn(), firstWeight + own, thread, sums);
+    sums = addGradients(slot, row, true, fanIn(), firstWeight + own, thread, sums);
   }
   if (stacked && params.tail == 0u && lane + 1u < params.lanes) {
     let above = stepAt(lane + 1u, i).gates;
-    sums = addGradients(above + starts, false, params.H, backwardMatrix(params.lanes + lane) + own, thread, sums);
+    sums = addGradients(above, row, false, params.H, backwardMatrix(params.lanes + lane) + own, thread, sums);
   }
   let product = fold(sums, thread);
   if (unit >= params.H || thread / units >= rows) { return; }

@@ -1,4 +1,4 @@
-// One time step of a recurrent layer, for GPUs. A workgroup owns 32 units in four rows of the batch. Threads share the
+// One time step of a recurrent layer, for GPUs. A workgroup owns 32 units in four or eight rows of the batch. Threads share the
 // recurrent product as in products-forward-shared; those of share r then finish row r. In a stack, the lanes are layers.
 // Each is a step behind the layer below, whose new state is its input.
 @compute @workgroup_size(threads)
@@ -15,16 +15,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let step = stepAt(lane, i);
   let firstWeight = forwardMatrix(lane);
-  // Rows past the batch read the last one; finish drops their sums.
-  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
-  let r = addStates(step.hPrevious + starts, fanIn(), firstWeight + own, thread, biasAt(firstWeight, own));
+  let r = addStates(step.hPrevious, row, fanIn(), firstWeight + own, thread, biasAt(firstWeight, own));
   var x = PackedGates();
   let above = stacked && lane > 0u;
   if (above) {
     // Input weights lie behind the recurrent weights of all lanes.
     let firstInput = forwardMatrix(params.lanes + lane - 1u);
     let bias = weightAt(firstInput + params.H * params.H + own);
-    x = addStates(stepAt(lane - 1u, i).hCurrent + starts, params.H, firstInput + own, thread, bias);
+    x = addStates(stepAt(lane - 1u, i).hCurrent, row, params.H, firstInput + own, thread, bias);
   }
   if (unit >= params.H || thread / units >= rows) { return; }
   let perUnit = perUnitAt(firstWeight + (matrixRows() + 1u) * params.H + unit);

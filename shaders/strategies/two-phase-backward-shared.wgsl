@@ -8,13 +8,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // A thread past H reads the last unit and writes nothing.
   let weight = laneStart(lane, params.H * params.H) + min(unit, params.H - 1u);
   let step = stepAt(lane, params.i);
-  // Rows past the batch read the last one; finish drops their sums.
-  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
   var sums = Sums();
   let own = phase != 0u || params.tail != 0u;
   if (own || params.i + 1u < params.steps) {
     let slot = stepAt(lane, select(params.i + 1u, params.i, own)).gates;
-    sums = addGradients(slot + starts, true, params.H, weight, thread, sums);
+    sums = addGradients(slot, row, true, params.H, weight, thread, sums);
   }
   let product = fold(sums, thread);
   if (unit >= params.H || thread / units >= rows) { return; }

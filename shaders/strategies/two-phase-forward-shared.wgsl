@@ -10,9 +10,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let own = min(unit, params.H - 1u);
   let step = stepAt(lane, params.i);
   let weight = laneStart(lane, (params.H + 1u) * params.H) + own;
-  // Rows past the batch read the last one; finish drops their sums.
-  let starts = min(vec4(row, row + 1u, row + 2u, row + 3u), vec4(params.B - 1u)) * params.H;
-  let recurrent = addStates(operandStart(step) + starts, params.H, weight, thread, weightAt(weight + params.H * params.H));
+  let recurrent = addStates(operandStart(step), row, params.H, weight, thread, weightAt(weight + params.H * params.H));
   if (unit >= params.H || thread / units >= rows) { return; }
   finish(step, row + thread / units, unit, recurrent);
 }

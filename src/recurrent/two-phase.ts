@@ -4,6 +4,7 @@ import type { Recording, View } from "../recording/recording.ts";
 import type { Cell } from "./cells/cell.ts";
 import { loopTwoPhaseBackward, loopTwoPhaseForward } from "./kernels/loop-two-phase.ts";
 import { stepsBack } from "./kernels/loop.ts";
+import { stepForm } from "./kernels/step.ts";
 import { twoPhaseBackward, twoPhaseForward } from "./kernels/two-phase.ts";
 import type { Dispatches } from "./strategies/strategy.ts";
 
@@ -21,17 +22,19 @@ const loop: Dispatches = {
 const step: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     const views = { ...buffers, weights };
+    const own = stepForm(cell, form, segment);
     for (let i = 0; i < segment.steps; i++) {
-      recording.dispatch(twoPhaseForward(cell, 0, form), views, { ...segment, i });
-      recording.dispatch(twoPhaseForward(cell, 1, form), views, { ...segment, i });
+      recording.dispatch(twoPhaseForward(cell, 0, own), views, { ...segment, i });
+      recording.dispatch(twoPhaseForward(cell, 1, own), views, { ...segment, i });
     }
   },
 
   backward({ tape: { recording }, cell, form }, { segment, c: _, ...buffers }, { dRecurrent: __, ...cotangents }, tail) {
     const views = { ...buffers, ...cotangents };
+    const own = stepForm(cell, form, segment);
     for (const one of stepsBack(segment.steps, tail)) {
-      recording.dispatch(twoPhaseBackward(cell, 0, form), views, { ...segment, ...one });
-      if (!one.tail) recording.dispatch(twoPhaseBackward(cell, 1, form), views, { ...segment, ...one });
+      recording.dispatch(twoPhaseBackward(cell, 0, own), views, { ...segment, ...one });
+      if (!one.tail) recording.dispatch(twoPhaseBackward(cell, 1, own), views, { ...segment, ...one });
     }
   },
 };

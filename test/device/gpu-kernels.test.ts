@@ -115,6 +115,21 @@ describe("layers by the kernels of GPUs", () => {
     used.clear();
   });
 
+  const large = [
+    { name: "LSTM", layer: new LSTM(3, 258, { seed: 1 }) },
+    { name: "GRU", layer: new GRU(3, 258, { seed: 2 }) },
+    { name: "GRU, reset before", layer: new GRU(3, 258, { seed: 3, reset: "before" }) },
+    { name: "two LSTMs in a wavefront", layer: new LSTM(3, 258, { seed: 4, numLayers: 2 }) },
+  ];
+  it.each(sampled(large, 1))("steps of many rows read weights once for eight: $name", async ({ layer }) => {
+    const two = layer.numLayers === 2;
+    await expectRight(layer, 258, 2, 33, two ? "wavefront" : "step");
+    const steps = [...used].filter((name) => /^(step|two-phase)-/.test(name));
+    expect(steps.length).toBeGreaterThan(1);
+    expect(steps.filter((name) => !name.endsWith(":rows8"))).toEqual([]);
+    used.clear();
+  });
+
   it.each(sampled([1, 3, 4], 1))("steps with norms share the long sums of their products in a batch of %i too", async (B) => {
     // 132 units are 528 gates, the K of the product in BPTT.
     await expectRight(new LSTM(3, 132, { normalization: "layer", seed: B }), 132, 4, B, "step");

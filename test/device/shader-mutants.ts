@@ -463,18 +463,21 @@ change(
   "gpuSteps",
   ["addProduct(h[1].w, w[7]", "addProduct(h[1].w, w[6]"],
   ["[unit / 4u % 2u][unit % 4u] = h", "[0][unit % 4u] = h"],
-  ["foldRow(3u, sums.row3", "foldRow(3u, sums.row2"],
 );
-change(
-  "lib/products-backward-shared",
-  "gpuSteps",
-  ["addProduct(d[4], w[4],", "addProduct(d[4], w[3],"],
-  ["totalOf(sums.row2)", "totalOf(sums.row1)"],
-  ["parts[share * units + thread % units][row]", "parts[share * units + thread % units].x"],
-);
+change("lib/products-backward-shared", "gpuSteps", ["addProduct(d[4], w[4],", "addProduct(d[4], w[3],"]);
 change("lib/one-row", "gpuLoop", ["addRow(tile[eight][0], w, sums.row0)", "sums.row0"]);
 change("lib/two-rows", "gpuRows", ["addSecond(tile[eight][1], w, half.row1)", "addSecond(tile[eight][0], w, half.row1)"]);
 change("lib/four-rows", "gpuSteps", ["addRow(tile[eight][3], w, sums.row3)", "addRow(tile[eight][2], w, sums.row3)"]);
+change("lib/eight-rows", "gpuManyRows", ["addRow(tile[eight][7], w, sums.row7)", "addRow(tile[eight][6], w, sums.row7)"]);
+change("lib/fold-forward", "gpuSteps", ["foldRow(3u, sums.row3", "foldRow(3u, sums.row2"]);
+change("lib/fold-forward-eight", "gpuManyRows", ["foldRow(5u, sums.row5", "foldRow(5u, sums.row4"]);
+change(
+  "lib/fold-backward",
+  "gpuSteps",
+  ["totalOf(sums.row2)", "totalOf(sums.row1)"],
+  ["parts[share * units + thread % units][row]", "parts[share * units + thread % units].x"],
+);
+change("lib/fold-backward-eight", "gpuManyRows", ["totalOf(sums.row6)", "totalOf(sums.row5)"]);
 change(
   "strategies/loop-forward-shared",
   "gpuRows",
@@ -485,8 +488,8 @@ change("strategies/loop-backward-shared", "gpuRows", ["if (i > 0u)", "if (i > 1u
 change(
   "lib/staged-forward",
   "gpuSteps",
-  ["operandAt(at[row] + k + unit)", "operandAt(at[row] + unit)"],
-  ["putState(row + 1u, unit, pair.y)", "putState(row + 1u, unit, pair.x)"],
+  ["operandAt(first + k)", "operandAt(first)"],
+  ["putState(own + 1u, unit, pair.y)", "putState(own + 1u, unit, pair.x)"],
 );
 change("strategies/step-forward-shared", "gpuSteps", ["thread, biasAt(firstWeight, own)", "thread, PackedGates()"]);
 change("lib/staged-backward", "gpuSteps", ["weight + k * params.H, sums)", "weight, sums)"]);

@@ -109,6 +109,7 @@ const table = {
     inputs: { input: floats(3, 2, 3) },
     isGpu: true,
   },
+  gpuManyRows: { model: () => new LSTM(3, 256, { seed: 1 }), inputs: { input: floats(2, 32, 3) }, options: steps, isGpu: true },
   gpuSteps: { model: () => new LSTM(3, 135, { seed: 1 }), inputs: { input: floats(3, 4, 3) }, options: steps, isGpu: true },
   heads: { model: () => new SLSTM(3, 6, { seed: 1, heads: 3 }), inputs: sequence, options: steps },
   peepholes: { model: () => new LSTM(3, 4, { seed: 1, peepholes: true }), inputs: sequence, options: steps },

@@ -28,7 +28,12 @@ export async function checkPaths(paths: readonly string[], common: Texts): Promi
 /** All WGSL: every file, and what is made from the data of the package's cells. */
 export async function allTexts(common: Texts): Promise<Texts> {
   const made = allCells.flatMap((cell) =>
-    (["forward", "backward"] as const).map((pass) => [`${structsPath}:${cell.name}:${pass}`, cellText({ cell, pass }, structsPath)!]),
+    (["forward", "backward"] as const).flatMap((pass) =>
+      ([4, 8] as const).map((rows) => [
+        `${structsPath}:${cell.name}:${pass}:${rows}`,
+        cellText({ cell, pass, form: { rows } }, structsPath)!,
+      ]),
+    ),
   );
   return { ...(await allShaders(common)), ...(Object.fromEntries(made) as Record<string, string>) };
 }

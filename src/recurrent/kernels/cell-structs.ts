@@ -9,16 +9,18 @@ import { structsPath, type RecurrentParts } from "./recurrent-kernel.ts";
 
 const letters = ["x", "y", "z", "w"];
 
+type Structured = Pick<RecurrentParts, "cell" | "pass"> & Partial<Pick<RecurrentParts, "form">>;
+
 /**
  * - `Gates`: a unit's gates by name, for the cell's arithmetic.
  * - `PackedGates`: the same in the layout of buffers, so that one load fetches them. Three gates are not a vector
  *   there, because it would take the room of four. `packed` and `named` convert. Products are sums over packed gates.
  * - `HalfGates`: two gates to a word.
- * - `Sums`: sums of products for one unit in four rows of the batch.
+ * - `Sums`: sums of products for one unit in four rows of the batch, or eight.
  * - `Memory`: the states of a unit besides h: one number, or several by name. `loadMemory` and, in a forward pass,
  *   `storeMemory` find them in c, which has a plane of [B, H] for each.
  */
-function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
+function cellStructs({ cell, pass, form }: Structured): string {
   const { gateNames: names, gatePhases, states, usesC, splitsRecurrentGradient, perUnit, recurrence } = cell;
   const G = names.length;
   const isVector = G !== 3;
@@ -46,7 +48,7 @@ function cellStructs(cell: Cell, pass: "forward" | "backward"): string {
   const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
   const dot = (gates: readonly number[]): string => gates.reduce((sum, i) => `fma(d${part(i)}, w${part(i)}, ${sum})`, "sum");
   const products = [
-    "struct Sums { row0: PackedGates, row1: PackedGates, row2: PackedGates, row3: PackedGates }",
+    `struct Sums { ${Array.from({ length: form?.rows ?? 4 }, (_, i) => `row${i}: PackedGates`).join(", ")} }`,
     `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
     `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
     // One sum per gate, so that the sums do not wait for each other; `totalOf` adds them up in the end.
@@ -73,7 +75,7 @@ function memoryAccess({ states, usesC }: Cell, pass: "forward" | "backward"): st
  * Returns a cell's WGSL that is in no file of the package, by its path in `Kernel.sources`: the structs, or what a user
  * wrote.
  */
-export function cellText({ cell, pass }: Pick<RecurrentParts, "cell" | "pass">, path: string): string | undefined {
-  if (path === structsPath) return cellStructs(cell, pass);
-  return path === `cells/${cell.shader}` ? cell.own?.wgsl : undefined;
+export function cellText(parts: Structured, path: string): string | undefined {
+  if (path === structsPath) return cellStructs(parts);
+  return path === `cells/${parts.cell.shader}` ? parts.cell.own?.wgsl : undefined;
 }

@@ -19,6 +19,8 @@ export interface KernelForm {
   readonly shared?: number;
   /** Rows may also lack steps before their end; see `hasStep`. */
   readonly gaps?: boolean;
+  /** Rows of the batch in a workgroup of a step whose threads share sums (default 4). */
+  readonly rows?: 4 | 8;
 }
 
 export type Phase = 0 | 1;
@@ -37,8 +39,8 @@ export interface RecurrentParts {
 }
 
 /** The end of a kernel's name. */
-export const formName = ({ stacked, heads = 1, half, gaps }: KernelForm): string =>
-  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}`;
+export const formName = ({ stacked, heads = 1, half, gaps, rows }: KernelForm): string =>
+  `${stacked ? ":stacked" : ""}${heads > 1 ? `:heads${heads}` : ""}${half ? ":half" : ""}${gaps ? ":gaps" : ""}${rows === 8 ? ":rows8" : ""}`;
 
 /** Pipeline constants of a cell in this form. */
 export const constantsOf = ({ constants, functions }: Cell, { stacked, heads = 1, gaps }: KernelForm): Record<string, number> => ({

@@ -15,14 +15,26 @@ import {
   constantsOf,
   formName,
   weightsSource,
+  weightWords,
   withWeights,
   type KernelForm,
   type RecurrentParts,
 } from "./recurrent-kernel.ts";
 import { segmentParams } from "./lanes.ts";
 
-/** Batch rows that one thread of the step kernels owns. */
-export const rowsPerThread = 4;
+/**
+ * Rows of the batch in a workgroup of a step. Where threads share sums, eight rows read the weights half as often; but fewer
+ * workgroups then share the work, which costs more where there is little of it.
+ */
+export const stepRows = (form: KernelForm, G: number, B: number, H: number): 4 | 8 =>
+  form.shared && B > 8 && B * H * weightWords(G, form) >= 2 ** 15 ? 8 : 4;
+
+/** The form of the kernels of a step of this size. */
+export const stepForm = (cell: Cell, form: KernelForm, { B, H }: Pick<StepGrid, "B" | "H">): KernelForm => ({
+  ...form,
+  rows: stepRows(form, cell.gateNames.length, B, H),
+});
+
 interface StepGrid {
   readonly lanes: number;
   readonly B: number;
@@ -30,8 +42,8 @@ interface StepGrid {
 }
 /** Workgroups of a step, each with 64 units, or with those of `sharedStep`. */
 export const stepGroups =
-  ({ shared }: KernelForm) =>
-  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? sharedStep.units : 64)), Math.ceil(B / rowsPerThread), lanes];
+  ({ shared, rows = 4 }: KernelForm) =>
+  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? sharedUnits : 64)), Math.ceil(B / rows), lanes];
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
@@ -46,19 +58,20 @@ export const forwardBindings = {
   lengths: { access: "read", type: "u32", shape: "[B]: steps of each row; or where the bits of its steps begin, which lie behind" },
 } as const;
 
-/** A workgroup whose threads share sums: its rows of the batch, and whether the threads keep their weights. */
+/** A workgroup whose threads share sums: its rows of the batch (default 4), and whether the threads keep their weights. */
 export interface SharedSums {
-  readonly rows: 1 | 2 | 4;
-  readonly holds: boolean;
+  readonly rows?: 1 | 2 | 4 | 8;
+  readonly holds?: boolean;
 }
-const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows" } as const;
+const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows", 8: "lib/eight-rows" } as const;
 
 /** The WGSL files of the products of such a workgroup. */
-export const sharedSources = (pass: RecurrentParts["pass"], { rows, holds }: SharedSums = { rows: 4, holds: false }): string[] => [
+export const sharedSources = (pass: RecurrentParts["pass"], { rows = 4, holds }: SharedSums): string[] => [
   rowsSource[rows],
   "lib/eight-weights",
   `lib/weights-${holds ? "held" : "streamed"}`,
   `lib/products-${pass}-shared`,
+  `lib/fold-${pass}${rows === 8 ? "-eight" : ""}`,
 ];
 
 /** The WGSL files of a strategy joined to a cell. */
@@ -67,7 +80,7 @@ export function cellSources(
   strategy: "step" | "loop",
   pass: RecurrentParts["pass"],
   form: KernelForm,
-  shared?: SharedSums,
+  shared: SharedSums,
 ): string[] {
   return [
     "lib/activations",
@@ -86,18 +99,27 @@ export function cellSources(
   ];
 }
 
+/** Units of a workgroup whose threads share sums: few, so that a GPU has many workgroups. */
+const sharedUnits = 32;
+
 /**
- * A workgroup where eight threads share a sum: 32 units, a small number so that a GPU has many workgroups, and an array
- * for the states or gradients of 128 units in four rows.
+ * A workgroup where eight threads share a sum, and an array for the states or gradients of 128 units in four rows, or of 64
+ * in eight.
  */
-export const sharedStep = { units: 32, shares: 8, threads: 256, tileLength: 16, inPairs: 1 };
+export const sharedStep = ({ rows = 4 }: KernelForm) => ({
+  units: sharedUnits,
+  shares: 8,
+  threads: 256,
+  tileLength: 64 / rows,
+  inPairs: rows === 4 ? 1 : 0,
+});
 
 /** Name and pipeline constants. */
 export const stepVariant = (cell: Cell, pass: RecurrentParts["pass"], form: KernelForm) => ({
   name: `step-${pass}${form.shared ? "-shared" : ""}:${cell.name}${formName(form)}`,
   recurrent: { cell, strategy: "step", pass, form } as const,
-  sources: cellSources(cell, "step", pass, form),
-  constants: { ...constantsOf(cell, form), ...(form.shared ? sharedStep : {}) },
+  sources: cellSources(cell, "step", pass, form, form),
+  constants: { ...constantsOf(cell, form), ...(form.shared ? sharedStep(form) : {}) },
   workgroups: stepGroups(form),
 });
 

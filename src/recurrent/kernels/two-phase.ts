@@ -59,11 +59,11 @@ const common = (cell: Cell, phase: Phase, pass: RecurrentParts["pass"], form: Ke
   sources: twoPhaseSources(
     cell,
     form.shared
-      ? [...sharedSources(pass), `lib/two-phase-${pass}`, `lib/staged-${pass}`, `strategies/two-phase-${pass}-shared`]
+      ? [...sharedSources(pass, form), `lib/two-phase-${pass}`, `lib/staged-${pass}`, `strategies/two-phase-${pass}-shared`]
       : [`lib/two-phase-${pass}`, `strategies/two-phase-${pass}`],
     form,
   ),
-  constants: { ...constantsOf(cell, form), phase, ...(form.shared ? sharedStep : {}) },
+  constants: { ...constantsOf(cell, form), phase, ...(form.shared ? sharedStep(form) : {}) },
   workgroups: stepGroups(form),
 });
 

@@ -2,6 +2,7 @@
 import { stepsBack } from "../kernels/loop.ts";
 import { loopBackward } from "../kernels/loop.backward.ts";
 import { stepBackward } from "../kernels/step.backward.ts";
+import { stepForm } from "../kernels/step.ts";
 import { dispatchesOf } from "./step.ts";
 import type { Dispatches } from "./strategy.ts";
 
@@ -13,7 +14,7 @@ const loop: Backward = ({ tape: { recording }, cell, form }, { segment, ...buffe
 };
 
 const step: Backward = ({ tape: { recording }, cell, form }, { segment, ...buffers }, cotangents, tail) => {
-  const kernel = stepBackward(cell, form);
+  const kernel = stepBackward(cell, stepForm(cell, form, segment));
   for (const one of stepsBack(dispatchesOf(segment, form), tail))
     recording.dispatch(kernel, { ...buffers, ...cotangents }, { ...segment, ...one });
 };

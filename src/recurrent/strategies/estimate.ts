@@ -4,7 +4,7 @@
  */
 import { holdsWeights, isSmall, sharedGroup } from "../kernels/loop.ts";
 import { weightWords } from "../kernels/recurrent-kernel.ts";
-import { rowsPerThread, sharedStep } from "../kernels/step.ts";
+import { sharedStep, stepRows } from "../kernels/step.ts";
 import type { LayerShape } from "./strategy.ts";
 
 /** A GPU as estimates know it. */
@@ -84,5 +84,7 @@ export function estimatedMicroseconds(
   // With norms or zoneout a workgroup of the loop has one row, and a step has a second dispatch.
   const row = regularized === "row";
   const loop = of(H, sharedGroup(H, row ? 1 : B, G, form), 0);
-  return { loop, step: of(sharedStep.units, { rows: rowsPerThread, constants: sharedStep }, 1) + (row ? gpu.dispatchMicroseconds : 0) };
+  const constants = sharedStep({});
+  const rows = row ? 4 : stepRows(form, G, B, H);
+  return { loop, step: of(constants.units, { rows, constants }, 1) + (row ? gpu.dispatchMicroseconds : 0) };
 }

@@ -1,14 +1,14 @@
 /** Computes each time step in one dispatch; stacked layers may share them. */
 import { laneStart, type Segment } from "../kernels/lanes.ts";
 import type { KernelForm } from "../kernels/recurrent-kernel.ts";
-import { stepForward } from "../kernels/step.ts";
+import { stepForm, stepForward } from "../kernels/step.ts";
 import type { Strategy } from "./strategy.ts";
 
 /** Each stacked layer begins one step after the layer below. */
 export const dispatchesOf = ({ steps, lanes }: Segment, { stacked }: KernelForm): number => steps + (stacked ? lanes - 1 : 0);
 
 const forward: Strategy["forward"] = ({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) => {
-  const kernel = stepForward(cell, form);
+  const kernel = stepForward(cell, stepForm(cell, form, segment));
   for (let i = 0; i < dispatchesOf(segment, form); i++) recording.dispatch(kernel, { ...buffers, weights }, { ...segment, i });
 };
 
