@@ -104,7 +104,7 @@ const sharedUnits = 32;
 
 /**
  * A workgroup where eight threads share a sum, and an array for the states or gradients of 128 units in four rows, or of 64
- * in eight.
+ * in eight. With eight rows, a thread has no registers for two eights of weights at once (`inPairs`).
  */
 export const sharedStep = ({ rows = 4 }: KernelForm) => ({
   units: sharedUnits,
