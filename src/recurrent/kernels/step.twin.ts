@@ -261,8 +261,10 @@ export const stepFamily: KernelFamily = {
       .flatMap((cell) => [stepForward(cell), stepBackward(cell)]),
     // As GPUs run them, with 1, 3 and 4 gates.
     ...[rnnTanh, gru, lstm].flatMap((cell) => [stepForward(cell, { shared: 256 }), stepBackward(cell, { shared: 256 })]),
-    ...[rnnTanh, gru, lstm].flatMap((cell) => [stepForward(cell, { shared: 256, rows: 8 }), stepBackward(cell, { shared: 256, rows: 8 })]),
-    stepForward(lstm, { stacked: true, shared: 256, rows: 8 }),
+    // Eight rows read the weights of 1, 3 and 4 gates.
+    stepForward(rnnTanh, { shared: 256, rows: 8 }),
+    stepForward(gru, { shared: 256, rows: 8 }),
+    stepBackward(lstm, { shared: 256, rows: 8 }),
     stepBackward(gru, { stacked: true, half: true, shared: 256, rows: 8 }),
     stepForward(lstm, { stacked: true, shared: 256 }),
     stepBackward(gru, { stacked: true, half: true, shared: 256 }),

@@ -123,9 +123,9 @@ export const twoPhaseFamily: KernelFamily = {
     ...([0, 1] as const).flatMap((phase) => [
       twoPhaseForward(gruResetBefore, phase, { shared: 256 }),
       twoPhaseBackward(gruResetBefore, phase, { shared: 256 }),
-      twoPhaseForward(gruResetBefore, phase, { shared: 256, rows: 8 }),
-      twoPhaseBackward(gruResetBefore, phase, { shared: 256, rows: 8 }),
     ]),
+    twoPhaseForward(gruResetBefore, 0, { shared: 256, rows: 8 }),
+    twoPhaseBackward(gruResetBefore, 1, { shared: 256, rows: 8 }),
     twoPhaseForward(gruResetBefore, 1, { half: true, gaps: true }),
   ],
 };
