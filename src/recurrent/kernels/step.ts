@@ -43,7 +43,7 @@ interface StepGrid {
 /** Workgroups of a step, each with 64 units, or with those of `sharedStep`. */
 export const stepGroups =
   ({ shared, rows = 4 }: KernelForm) =>
-  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? sharedUnits : 64)), Math.ceil(B / rows), lanes];
+  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? 32 : 64)), Math.ceil(B / rows), lanes];
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
@@ -99,19 +99,17 @@ export function cellSources(
   ];
 }
 
-/** Units of a workgroup whose threads share sums: few, so that a GPU has many workgroups. */
-const sharedUnits = 32;
-
 /**
- * A workgroup where eight threads share a sum, and an array for the states or gradients of 128 units in four rows, or of 64
- * in eight. With eight rows, a thread has no registers for two eights of weights at once (`inPairs`).
+ * A workgroup of few units, so that a GPU has many of them. Eight threads share a sum; an array holds the states or gradients
+ * of 128 units in four rows, or of 64 in eight. `inPairs` is 1 with four rows, 0 with eight: a thread then has no registers
+ * for two eights of weights at once.
  */
 export const sharedStep = ({ rows = 4 }: KernelForm) => ({
-  units: sharedUnits,
+  units: 32,
   shares: 8,
   threads: 256,
   tileLength: 64 / rows,
-  inPairs: rows === 4 ? 1 : 0,
+  inPairs: 8 / rows - 1,
 });
 
 /** Name and pipeline constants. */
