@@ -40,6 +40,13 @@ function runs(pid) {
   }
 }
 
+/** When a file was written last; Infinity if it is gone. */
+const changed = (file) =>
+  stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Infinity,
+  );
+
 /** Does `work` while no other process holds the file `lock`. One whose process has ended holds nothing. */
 async function alone(lock, work) {
   await mkdir(dirname(lock), { recursive: true });
@@ -50,9 +57,10 @@ async function alone(lock, work) {
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    // The file may be empty for a moment: no number yet, which reads as 0.
     const holder = Number(await readFile(lock, "utf8").catch(() => process.pid));
-    if (holder > 0 && holder !== process.pid && !runs(holder)) await rm(lock, { force: true });
+    // The file may be empty for a moment, which reads as 0; for longer if its process was ended in that moment.
+    const isOver = holder === 0 ? Date.now() - (await changed(lock)) > 2000 : holder !== process.pid && !runs(holder);
+    if (isOver) await rm(lock, { force: true });
     if (waits === 3) console.log(`process ${holder} is building the same; waiting for it (it holds ${lock}) …`);
     if (waits > 0) await new Promise((done) => setTimeout(done, 200));
   }

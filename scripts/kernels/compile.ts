@@ -7,6 +7,7 @@ import { adam, GRU, LSTM, RNN, RnnError, squaredError, Trainer, type Batch, type
 import { Piece } from "../../src/backend/ledger.ts";
 import { WebGpuBackend, WebGpuBuffer } from "../../src/backend/webgpu/webgpu-backend.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
+import { rowsSource } from "../../src/recurrent/kernels/step.ts";
 
 interface Arguments {
   readonly cells: readonly string[];
@@ -82,15 +83,7 @@ const heldBy = ({ constants }: Kernel): number => 8 * (constants?.heldEights ?? 
 /** Rows of the batch that a thread of a recurrent kernel computes at once. */
 const rowsOf = ({ name, constants, sources }: Kernel): number =>
   constants?.rows ??
-  (name.startsWith("regularized")
-    ? 1
-    : sources.includes("lib/one-row")
-      ? 1
-      : sources.includes("lib/two-rows")
-        ? 2
-        : sources.includes("lib/eight-rows")
-          ? 8
-          : 4);
+  (name.startsWith("regularized") ? 1 : Number(Object.entries(rowsSource).find(([, one]) => sources.includes(one))?.[0] ?? 4));
 
 for (const cell of cells) {
   for (const [T, B, I, H] of shapes) {

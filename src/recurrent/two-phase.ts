@@ -23,18 +23,20 @@ const step: Dispatches = {
   forward({ tape: { recording }, cell, form }, { segment, ...buffers }, weights) {
     const views = { ...buffers, weights };
     const own = stepForm(cell, form, segment);
+    const [first, second] = [twoPhaseForward(cell, 0, own), twoPhaseForward(cell, 1, own)];
     for (let i = 0; i < segment.steps; i++) {
-      recording.dispatch(twoPhaseForward(cell, 0, own), views, { ...segment, i });
-      recording.dispatch(twoPhaseForward(cell, 1, own), views, { ...segment, i });
+      recording.dispatch(first, views, { ...segment, i });
+      recording.dispatch(second, views, { ...segment, i });
     }
   },
 
   backward({ tape: { recording }, cell, form }, { segment, c: _, ...buffers }, { dRecurrent: __, ...cotangents }, tail) {
     const views = { ...buffers, ...cotangents };
     const own = stepForm(cell, form, segment);
+    const [first, second] = [twoPhaseBackward(cell, 0, own), twoPhaseBackward(cell, 1, own)];
     for (const one of stepsBack(segment.steps, tail)) {
-      recording.dispatch(twoPhaseBackward(cell, 0, own), views, { ...segment, ...one });
-      if (!one.tail) recording.dispatch(twoPhaseBackward(cell, 1, own), views, { ...segment, ...one });
+      recording.dispatch(first, views, { ...segment, ...one });
+      if (!one.tail) recording.dispatch(second, views, { ...segment, ...one });
     }
   },
 };

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { createStream } from "webgpu-rnn";
 import { allCases, caseName, cells, flopsOf, parseShape, type Case, type Shape } from "../../bench/cases.ts";
 import { compare } from "../../bench/compare.ts";
-import type { Library } from "../../bench/library.ts";
+import type { Library, Subject } from "../../bench/library.ts";
 import { marks } from "../../bench/marks.ts";
 import { sweepMilliseconds, Timed } from "../../bench/measure.ts";
 import { streamModel } from "../../bench/models.ts";
@@ -28,25 +28,28 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const effort = { seconds: 0.02, most: 3, least: 2 };
 const shape = parseShape("3x2x3x4");
 
-/** Ours on the CPU, whose results `change` spoils. */
-async function spoilt(name: string, change: (outcome: Outcome) => void): Promise<Library> {
+/** Ours on the CPU, with subjects that `change` changes. */
+async function changed(name: string, change: (subject: Subject) => Partial<Subject>): Promise<Library> {
   const right = await ours("cpu");
   return {
     ...right,
     name,
     async prepare(of, problem) {
       const subject = await right.prepare(of, problem);
-      return {
-        ...subject,
-        async check() {
-          const outcome = await subject.check();
-          change(outcome);
-          return outcome;
-        },
-      };
+      return { ...subject, ...change(subject) };
     },
   };
 }
+
+/** Ours on the CPU, whose results `change` spoils. */
+const spoilt = (name: string, change: (outcome: Outcome) => void): Promise<Library> =>
+  changed(name, (subject) => ({
+    async check() {
+      const outcome = await subject.check();
+      change(outcome);
+      return outcome;
+    },
+  }));
 
 async function run(
   libraries: readonly Library[],
@@ -150,24 +153,16 @@ describe("npm run bench", () => {
 
 describe("samples of several libraries", () => {
   it("begin when what the ones before have left is collected", async () => {
-    const right = await ours("cpu");
     const runs: { name: string; from: number; to: number }[] = [];
-    const noted = (name: string): Library => ({
-      ...right,
-      name,
-      async prepare(of, problem) {
-        const subject = await right.prepare(of, problem);
-        return {
-          ...subject,
-          async run(times) {
-            const from = performance.now();
-            await subject.run(times);
-            runs.push({ name, from, to: performance.now() });
-          },
-        };
-      },
-    });
-    await run([noted("one"), noted("another")], "training");
+    const noted = (name: string): Promise<Library> =>
+      changed(name, (subject) => ({
+        async run(times) {
+          const from = performance.now();
+          await subject.run(times);
+          runs.push({ name, from, to: performance.now() });
+        },
+      }));
+    await run(await Promise.all([noted("one"), noted("another")]), "training");
     const gaps = runs.slice(1).flatMap((later, i) => (later.name === runs[i].name ? [] : [later.from - runs[i].to]));
     // The first change is for the second library's check.
     expect(gaps.length).toBeGreaterThan(2);

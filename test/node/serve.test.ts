@@ -313,9 +313,9 @@ describe("two that build the same at once", () => {
     expect(readFileSync(join(folder, "said"), "utf8")).toBe("begins ends has has has ");
   });
 
-  it("do not wait for one that was killed", async () => {
+  it.each(["before", "after"] as const)("do not wait for one that was killed %s it wrote its number", async (when) => {
     const killed = spawnSync(process.execPath, ["-e", ""]);
-    writeFileSync(join(folder, "build/built/test.lock"), String(killed.pid));
+    writeFileSync(join(folder, "build/built/test.lock"), when === "before" ? "" : String(killed.pid));
     await run();
     expect(existsSync(join(folder, "build/built/test.lock"))).toBe(false);
   });

@@ -9,7 +9,7 @@ import { structsPath, type RecurrentParts } from "./recurrent-kernel.ts";
 
 const letters = ["x", "y", "z", "w"];
 
-type Structured = Pick<RecurrentParts, "cell" | "pass"> & Partial<Pick<RecurrentParts, "form">>;
+type Structured = Pick<RecurrentParts, "cell" | "pass" | "form">;
 
 /**
  * - `Gates`: a unit's gates by name, for the cell's arithmetic.
@@ -48,7 +48,7 @@ function cellStructs({ cell, pass, form }: Structured): string {
   const multiplied = (i: number): string => `fma(scale, w${part(i)}, sum${part(i)})`;
   const dot = (gates: readonly number[]): string => gates.reduce((sum, i) => `fma(d${part(i)}, w${part(i)}, ${sum})`, "sum");
   const products = [
-    `struct Sums { ${Array.from({ length: form?.rows ?? 4 }, (_, i) => `row${i}: PackedGates`).join(", ")} }`,
+    `struct Sums { ${Array.from({ length: form.rows ?? 4 }, (_, i) => `row${i}: PackedGates`).join(", ")} }`,
     `fn multiplyAdd(scale: f32, w: PackedGates, sum: PackedGates) -> PackedGates { return PackedGates(${list(multiplied)}); }`,
     `fn dotGates(d: PackedGates, w: PackedGates, sum: f32) -> f32 { return ${dot(names.map((_, i) => i))}; }`,
     // One sum per gate, so that the sums do not wait for each other; `totalOf` adds them up in the end.

@@ -24,7 +24,7 @@ import { segmentParams } from "./lanes.ts";
 
 /**
  * Rows of the batch in a workgroup of a step. Where threads share sums, eight rows read the weights half as often; but fewer
- * workgroups then share the work, which costs more where there is little of it.
+ * workgroups then share the work, which costs more where there is little of it. The limit is from estimates (bench/NOTES.md).
  */
 export const stepRows = (form: KernelForm, G: number, B: number, H: number): 4 | 8 =>
   form.shared && B > 8 && B * H * weightWords(G, form) >= 2 ** 15 ? 8 : 4;
@@ -43,7 +43,7 @@ interface StepGrid {
 /** Workgroups of a step, each with 64 units, or with those of `sharedStep`. */
 export const stepGroups =
   ({ shared, rows = 4 }: KernelForm) =>
-  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? 32 : 64)), Math.ceil(B / rows), lanes];
+  ({ lanes, B, H }: StepGrid): Workgroups => [Math.ceil(H / (shared ? sharedStep({}).units : 64)), Math.ceil(B / rows), lanes];
 
 export const forwardBindings = {
   gates: { access: "read_write", type: "f32", shape: "lanes of [steps, B, H, G]; in: W·x + b_ih, out: activated gates" },
@@ -63,7 +63,8 @@ export interface SharedSums {
   readonly rows?: 1 | 2 | 4 | 8;
   readonly holds?: boolean;
 }
-const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows", 8: "lib/eight-rows" } as const;
+/** The WGSL file for so many rows. */
+export const rowsSource = { 1: "lib/one-row", 2: "lib/two-rows", 4: "lib/four-rows", 8: "lib/eight-rows" } as const;
 
 /** The WGSL files of the products of such a workgroup. */
 export const sharedSources = (pass: RecurrentParts["pass"], { rows = 4, holds }: SharedSums): string[] => [
@@ -101,15 +102,15 @@ export function cellSources(
 
 /**
  * A workgroup of few units, so that a GPU has many of them. Eight threads share a sum; an array holds the states or gradients
- * of 128 units in four rows, or of 64 in eight. `inPairs` is 1 with four rows, 0 with eight: a thread then has no registers
- * for two eights of weights at once.
+ * of 128 units in four rows, or of 64 in eight. With eight rows, a thread has no registers for two eights of
+ * weights at once (`inPairs`).
  */
 export const sharedStep = ({ rows = 4 }: KernelForm) => ({
   units: 32,
   shares: 8,
   threads: 256,
   tileLength: 64 / rows,
-  inPairs: 8 / rows - 1,
+  inPairs: rows === 4 ? 1 : 0,
 });
 
 /** Name and pipeline constants. */
